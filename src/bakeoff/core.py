@@ -1,0 +1,179 @@
+"""The nouns of bakeoff: frozen facts that every other module passes around.
+
+Imports the standard library alone, so that whatever reads finished runs stays light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class BakeoffError(Exception):
+    """A mistake the user can mend: file, field, what was found, what would work."""
+
+
+class MissingEvidence(BakeoffError):
+    """What a verdict needs is not there: never a pass (exit code 12)."""
+
+
+def faults(problems: Sequence[str]) -> None:
+    """Raise one `BakeoffError` that lists every problem, or do nothing when there is none."""
+    if problems:
+        raise BakeoffError("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question of a task, with what a right answer needs."""
+
+    id: str
+    fields: Mapping[str, str]
+    """What the prompt template is filled from; `question` is always there."""
+    targets: tuple[str, ...] = ()
+    """Accepted answers, best first; empty when the question is unanswerable."""
+    gold: tuple[str, ...] = ()
+    """Ids of the documents that hold the answer."""
+    cluster: str = ""
+    """Samples of one cluster are not independent (questions about one document)."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def question(self) -> str:
+        return self.fields["question"]
+
+    @property
+    def answerable(self) -> bool:
+        return bool(self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that can be retrieved, whole."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document: `document.text[start:end] == text`."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of making an answer: its tokens and, where it was timed alone, its seconds."""
+
+    name: str
+    seconds: float | None = None
+    """`None` when the step ran in a batch: a share of a batch is no latency."""
+    prompt_tokens: int = 0
+    context_tokens: int = 0
+    """The part of `prompt_tokens` that retrieved passages take."""
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a setup said to one sample, from which passages, in which steps."""
+
+    text: str
+    passages: tuple[Passage, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    def tokens(self, kind: str) -> int:
+        """Sum of `prompt_tokens`, `context_tokens` or `completion_tokens` over the steps."""
+        return sum(getattr(step, kind) for step in self.steps)
+
+    def seconds(self, name: str | None = None) -> float | None:
+        """Seconds of the named step, or of all; `None` when any of them was not timed alone."""
+        steps = [step for step in self.steps if name in (None, step.name)]
+        times = [step.seconds for step in steps if step.seconds is not None]
+        return sum(times) if times and len(times) == len(steps) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A cell that could not be answered, and why. It counts as wrong, never as absent."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value, or `None` with the reason why it could not be judged."""
+
+    value: float | None
+    reason: str = ""
+    labels: tuple[str, str] | None = None
+    """(expected, predicted) for metrics over a confusion matrix, such as macro-F1."""
+
+
+QUALITY, LATENCY = "quality", "latency"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One cell of a run: task x setup x sample, answered or failed.
+
+    `phase` is `quality` (batched, every sample) or `latency` (one at a time, a few samples).
+    """
+
+    phase: str
+    task: str
+    setup: str
+    sample: str
+    outcome: Answer | Failure
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return (self.phase, self.task, self.setup, self.sample)
+
+    @property
+    def answer(self) -> Answer | None:
+        return self.outcome if isinstance(self.outcome, Answer) else None
+
+    @property
+    def error(self) -> str | None:
+        return self.outcome.error if isinstance(self.outcome, Failure) else None
+
+
+class Answerer(Protocol):
+    """The seam every setup is built to: samples in, (index, outcome) out as they are ready.
+
+    `timed` asks for one sample at a time with every step measured.
+    """
+
+    def __call__(
+        self, samples: Sequence[Sample], *, timed: bool = False
+    ) -> Iterator[tuple[int, Answer | Failure]]: ...
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values whatever their key order."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """The first 16 hex digits of the sha256 of bytes, text, or any JSON value."""
+    if isinstance(value, str):
+        value = value.encode()
+    elif not isinstance(value, bytes):
+        value = canonical(value).encode()
+    return hashlib.sha256(value).hexdigest()[:16]
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,341 @@
+"""Tasks made of a task file and its rows: loaded, checked, sampled. The door to `datasets`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import BakeoffError, Document, Sample, digest, faults
+from bakeoff.overlap import near_duplicates
+from bakeoff.scoring import Context, Metric, Scorer, find_scorer, load_function
+from bakeoff.suite import (
+    CorpusFile,
+    Source,
+    Suite,
+    TaskFile,
+    TaskUse,
+    load_task_file,
+    prompt_fields,
+    task_path,
+)
+
+
+class Unavailable(BakeoffError):
+    """A task whose data can be had neither from the hub nor from a local copy."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task ready to run: its samples, training samples, corpora and scorers."""
+
+    file: TaskFile
+    folder: Path
+    samples: tuple[Sample, ...]
+    train: tuple[Sample, ...]
+    corpora: Mapping[str, tuple[Document, ...]]
+    scorers: Mapping[Metric, Scorer]
+    dropped: tuple[str, ...] = ()
+    """Training rows left out because they (nearly) repeat a test row."""
+    population: int = 0
+    """Test rows before a benchmark's `limit`."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    def corpus_name(self, chosen: Mapping[str, str]) -> str:
+        """The corpus an open-book setup reads here: the chosen one, or the task's first."""
+        return chosen.get(self.name) or next(iter(self.corpora), "")
+
+    def context(self) -> Context:
+        """What the task's scorers may know."""
+        return Context(
+            refusals=self.file.refusal.phrases if self.file.refusal else (),
+            schema=self.file.json_schema,
+            rules=self.file.rules,
+            labels=self.file.labels,
+            documents={d.id: d.text for docs in self.corpora.values() for d in docs},
+        )
+
+    def completion(self, sample: Sample) -> str:
+        """The answer to train on: the first target, or the task's words for declining."""
+        if sample.targets:
+            return sample.targets[0]
+        return self.file.refusal.say if self.file.refusal else ""
+
+
+def load_tasks(
+    suite: Suite, path: Path, data: Path | None = None
+) -> tuple[dict[str, Task], dict[str, str]]:
+    """The benchmark's tasks by name, and the reasons why some had to be skipped.
+
+    Raises `BakeoffError` with the faults of all task files together.
+    """
+    tasks: dict[str, Task] = {}
+    skipped: dict[str, str] = {}
+    problems: list[str] = []
+    for name, use in suite.tasks.items():
+        try:
+            task = load_task(task_path(name, path), data)
+            tasks[task.name] = take(task, use, suite.seed)
+        except Unavailable as reason:
+            skipped[Path(name).stem] = str(reason)
+        except BakeoffError as error:
+            problems.append(str(error))
+    for setup in suite.setups.values():
+        for task_name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
+            if task_name in tasks and corpus not in tasks[task_name].corpora:
+                known = ", ".join(tasks[task_name].corpora) or "none"
+                problems.append(
+                    f"{path}: setups.{setup.name}.retrieve.corpus: {task_name} has no corpus "
+                    f"'{corpus}'; it has {known}"
+                )
+    faults(problems)
+    return tasks, skipped
+
+
+def load_task(path: Path, data: Path | None = None) -> Task:
+    """The task at `path`, every row checked. Raises `BakeoffError` listing all faults."""
+    file = load_task_file(path)
+    raw_test = _rows(file.rows.test, file, path, data)
+    raw_train = _rows(file.rows.train, file, path, data) if file.rows.train else []
+    problems: list[str] = []
+    samples = _samples(raw_test, file, f"{path}: test", problems)
+    train = _samples(raw_train, file, f"{path}: train", problems)
+    corpora: dict[str, tuple[Document, ...]] = {}
+    for name, corpus in file.corpora.items():
+        try:
+            corpora[name] = _documents(corpus, path, file, train, [*raw_test, *raw_train])
+        except BakeoffError as error:
+            problems.append(f"{path}: corpora.{name}: {error}")
+    scorers: dict[Metric, Scorer] = {}
+    for metric in file.metrics().values():
+        try:
+            scorers[metric] = find_scorer(metric, path.parent)
+        except BakeoffError as error:
+            problems.append(f"{path}: scorers: {error}")
+    problems += _check(file, path, samples, train, corpora)
+    dropped = near_duplicates(
+        {s.id: s.question for s in samples}, {s.id: s.question for s in train}
+    )
+    if dropped and file.on_overlap == "refuse":
+        problems += [
+            f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "
+            "or set on_overlap: drop"
+            for a, b in dropped.items()
+        ]
+    faults(problems)
+    kept = tuple(s for s in train if s.id not in dropped)
+    return Task(
+        file=file,
+        folder=path.parent,
+        samples=tuple(samples),
+        train=kept,
+        corpora=corpora,
+        scorers=scorers,
+        dropped=tuple(sorted(dropped)),
+        population=len(samples),
+        digests={
+            "task": digest(file.model_dump(mode="json")),
+            "test": _digest_samples(samples),
+            "train": _digest_samples(kept),
+            **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
+        },
+    )
+
+
+def corpus_digest(documents: Sequence[Document]) -> str:
+    """Changes when any document's id or text does."""
+    return digest([[d.id, d.text] for d in documents])
+
+
+def _digest_samples(samples: Sequence[Sample]) -> str:
+    rows = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
+    return digest(rows)
+
+
+def _rows(source: Source, file: TaskFile, path: Path, data: Path | None) -> list[dict[str, Any]]:
+    if source.files:
+        rows = list(_json_lines(sorted(path.parent.glob(source.files)), path, source.files))
+    else:
+        rows = _data_set(source, path, data)
+    if file.adapt:
+        rows = list(load_function(file.adapt, path.parent)(rows))
+    return rows
+
+
+def _json_lines(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
+    if not files:
+        raise BakeoffError(f"{path}: rows: no file matches '{pattern}'")
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BakeoffError(f"{file}: line {number}: not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise BakeoffError(f"{file}: line {number}: a row is a JSON object")
+            yield row
+
+
+def _data_set(source: Source, path: Path, data: Path | None) -> list[dict[str, Any]]:
+    """Rows of a hub data set, or of a local copy of it where there is one."""
+    local = sorted(data.glob(source.local)) if data and source.local else []
+    import datasets
+
+    datasets.disable_progress_bars()
+    if local:
+        options: dict[str, Any] = {}
+        if source.format == "text":
+            options = {"sample_by": "document", "encoding_errors": "replace"}
+        loaded = datasets.load_dataset(
+            source.format, data_files=[str(f) for f in local], split="train", **options
+        )
+    elif source.hub:
+        try:
+            loaded = datasets.load_dataset(
+                source.hub, source.config, split=source.split, revision=source.revision
+            )
+        except Exception as error:  # the hub client raises many unrelated types
+            raise Unavailable(
+                f"{path.stem}: '{source.hub}' cannot be loaded from the hub "
+                f"({type(error).__name__}); give a folder with a local copy: --data DIR"
+            ) from error
+    else:
+        raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
+    return [dict(row) for row in loaded]
+
+
+def _samples(
+    rows: Iterable[Mapping[str, Any]], file: TaskFile, where: str, problems: list[str]
+) -> list[Sample]:
+    samples: list[Sample] = []
+    seen: set[str] = set()
+    wanted = prompt_fields(file.prompt) | prompt_fields(file.system)
+    for number, row in enumerate(rows, 1):
+        renamed = {**row, **{ours: row.get(theirs) for ours, theirs in file.columns.items()}}
+        identity = str(renamed.get("id") or number)
+        place = f"{where} row {number} ('{identity}')"
+        if identity in seen:
+            problems.append(f"{place}: id stands twice")
+        seen.add(identity)
+        if not isinstance(renamed.get("question"), str) or not renamed["question"].strip():
+            problems.append(f"{place}: question: must be a text, found {renamed.get('question')!r}")
+            continue
+        fields = {k: str(v) for k, v in renamed.items() if isinstance(v, str | int | float)}
+        if missing := sorted(wanted - set(fields)):
+            problems.append(f"{place}: the prompt uses {missing}, which the row does not have")
+        sample = Sample(
+            id=identity,
+            fields=fields,
+            targets=_texts(renamed, "targets", place, problems),
+            gold=_texts(renamed, "gold", place, problems),
+            cluster=str(renamed.get("cluster") or ""),
+            tags={str(k): str(v) for k, v in (renamed.get("tags") or {}).items()},
+        )
+        if not sample.targets and not file.refusal:
+            problems.append(f"{place}: targets: empty, and the task has no refusal for that")
+        if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
+            problems.append(f"{place}: targets: {odd} are none of the task's labels")
+        samples.append(sample)
+    if not samples:
+        problems.append(f"{where}: no rows")
+    return samples
+
+
+def _texts(
+    row: Mapping[str, Any], column: str, place: str, problems: list[str]
+) -> tuple[str, ...]:
+    value = row.get(column)
+    values = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+        problems.append(f"{place}: {column}: must be texts, found {value!r}")
+        return ()
+    return tuple(values)
+
+
+def _documents(
+    corpus: CorpusFile,
+    path: Path,
+    file: TaskFile,
+    train: Sequence[Sample],
+    raw: Sequence[Mapping[str, Any]],
+) -> tuple[Document, ...]:
+    if corpus.documents:
+        files = sorted(path.parent.glob(corpus.documents))
+        texts = {f.stem: f.read_text(encoding="utf-8") for f in files}
+        if len(texts) < len(files):
+            raise BakeoffError(f"'{corpus.documents}': two files share a name")
+    elif corpus.examples:
+        texts = {s.id: f"{s.question}\n=> {s.targets[0]}" for s in train if s.targets}
+    elif corpus.rows:
+        texts = {k: v for row in raw for k, v in (row.get("documents") or {}).items()}
+    else:
+        assert corpus.call
+        texts = dict(load_function(corpus.call, path.parent)())
+    if not texts:
+        raise BakeoffError("no documents found")
+    return tuple(Document(name, text) for name, text in sorted(texts.items()))
+
+
+def _check(
+    file: TaskFile,
+    path: Path,
+    samples: Sequence[Sample],
+    train: Sequence[Sample],
+    corpora: Mapping[str, Sequence[Document]],
+) -> list[str]:
+    """Gold ids that no document has."""
+    known = {d.id for docs in corpora.values() for d in docs}
+    return [
+        f"{path}: {split} row '{s.id}': gold: no document '{gold}'"
+        for split, rows in (("test", samples), ("train", train))
+        for s in rows
+        for gold in s.gold
+        if gold not in known
+    ]
+
+
+def take(task: Task, use: TaskUse, seed: int) -> Task:
+    """The task with a benchmark's `limit` applied: seeded, stratified, order kept."""
+    samples, train = task.samples, task.train
+    if use.limit:
+        samples = stratified(samples, use.limit, use.by, seed)
+    if use.train_limit:
+        train = stratified(train, use.train_limit, ("target",) if task.file.labels else (), seed)
+    return replace(task, samples=samples, train=train)
+
+
+def stratified(
+    samples: Sequence[Sample], n: int, by: Sequence[str], seed: int
+) -> tuple[Sample, ...]:
+    """At most `n` samples that keep the shares of the strata named by `by` (all tags if empty).
+
+    Largest remainders decide the last places; within a stratum a seeded hash of the id does,
+    so that the sample does not depend on the order of the rows, and a larger `n` adds to it.
+    """
+    if n >= len(samples):
+        return tuple(samples)
+    strata: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        tags = {**sample.tags, "target": sample.targets[0] if sample.targets else ""}
+        names = by or sorted(sample.tags)
+        strata[tuple(tags.get(name, "") for name in names)].append(sample)
+    shares = {key: n * len(group) / len(samples) for key, group in sorted(strata.items())}
+    counts = {key: int(share) for key, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda key: (counts[key] - shares[key], key))
+    for key in by_remainder[: n - sum(counts.values())]:
+        counts[key] += 1
+    chosen = {
+        sample.id
+        for key, group in strata.items()
+        for sample in sorted(group, key=lambda s: digest(f"{seed}:{s.id}"))[: counts[key]]
+    }
+    return tuple(sample for sample in samples if sample.id in chosen)

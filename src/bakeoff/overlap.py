@@ -1,0 +1,47 @@
+"""Texts that (nearly) repeat each other across a split: what a model must not train on."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+_WORD = re.compile(r"\w+")
+THRESHOLD = 0.8
+"""Jaccard similarity of two texts' word sets from which they count as the same."""
+
+
+def words(text: str) -> frozenset[str]:
+    """The lower-cased words of a text."""
+    return frozenset(_WORD.findall(text.lower()))
+
+
+def near_duplicates(test: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str]:
+    """Training id -> the test id it repeats, exactly or nearly (Jaccard >= `THRESHOLD`).
+
+    Prefix filtering: with words sorted from rare to common, two sets as similar as t must share
+    one of their first `n - ceil(t * n) + 1` words, so few pairs are compared
+    (Chaudhuri et al. 2006, "A primitive operator for similarity joins").
+    """
+    test_words = {key: words(text) for key, text in test.items()}
+    train_words = {key: words(text) for key, text in train.items()}
+    counts = Counter(w for group in (test_words, train_words) for ws in group.values() for w in ws)
+
+    def prefix(ws: frozenset[str]) -> list[str]:
+        ranked = sorted(ws, key=lambda w: (counts[w], w))
+        return ranked[: len(ws) - math.ceil(THRESHOLD * len(ws)) + 1]
+
+    index: dict[str, list[str]] = defaultdict(list)
+    for key, ws in test_words.items():
+        for word in prefix(ws):
+            index[word].append(key)
+    found: dict[str, str] = {}
+    for key, ws in train_words.items():
+        candidates = {other for word in prefix(ws) for other in index[word]}
+        for other in sorted(candidates):
+            shared = len(ws & test_words[other])
+            if shared and shared / len(ws | test_words[other]) >= THRESHOLD:
+                found[key] = other
+                break
+    return found

@@ -1,0 +1,166 @@
+"""Documents split, embedded and indexed once; top-k passages for a question.
+
+The one door to faiss and sentence-transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
+
+from bakeoff import embedded
+from bakeoff.core import BakeoffError, Document, Passage, digest, sha256_file
+from bakeoff.suite import Retrieve
+
+Vectors = npt.NDArray[np.float32]
+
+_WORD = re.compile(r"\S+")
+_SENTENCE_END = re.compile(r"[.!?:|]$")
+
+
+def split(document: Document, chunk_words: int, overlap_words: int) -> Iterator[Passage]:
+    """Passages of at most `chunk_words` words with their offsets, ending at sentence ends.
+
+    Neighbours share about `overlap_words` words. A sentence end is looked for in the second half
+    of each chunk; where there is none, the chunk is cut after its last word.
+    """
+    spans = [(m.start(), m.end()) for m in _WORD.finditer(document.text)]
+    first = 0
+    while first < len(spans):
+        last = min(first + chunk_words, len(spans)) - 1
+        if last < len(spans) - 1:
+            for candidate in range(last, first + chunk_words // 2, -1):
+                start, end = spans[candidate]
+                if _SENTENCE_END.search(document.text[start:end]):
+                    last = candidate
+                    break
+        start, end = spans[first][0], spans[last][1]
+        yield Passage(document.id, start, end, document.text[start:end])
+        if last == len(spans) - 1:
+            return
+        first = max(last + 1 - overlap_words, first + 1)
+
+
+def title(document: Document) -> str:
+    """The document's Markdown heading, if it starts with one."""
+    first = document.text.lstrip().split("\n", 1)[0]
+    return first.lstrip("# ").strip() if first.startswith("#") else ""
+
+
+class Embedder:
+    """A sentence-transformers model; vectors are float32 and of length one."""
+
+    def __init__(self, reference: str, cache: Path) -> None:
+        self.reference = reference
+        try:
+            if reference == "embedded":
+                source = str(embedded.folder(embedded.EMBEDDER, cache))
+            else:
+                source = reference.removeprefix("hf:")
+            self.model = SentenceTransformer(source)
+        except (OSError, ValueError) as error:
+            raise BakeoffError(f"embedder '{reference}': cannot be loaded: {error}") from error
+        weights = Path(source) / "model.safetensors"
+        self.digest = sha256_file(weights)[:16] if weights.is_file() else digest(source)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row per text, shape (n, dimensions), each of length one."""
+        vectors = self.model.encode(
+            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """An opened index: its passages, their titles, and what it was made from."""
+
+    passages: tuple[Passage, ...]
+    titles: Mapping[str, str]
+    manifest: Mapping[str, Any]
+    index: Any
+    reused: bool
+
+    @property
+    def digest(self) -> str:
+        return digest(dict(self.manifest))
+
+    def search(
+        self, vectors: Vectors, k: int, exclude: Sequence[str] = ()
+    ) -> list[tuple[Passage, ...]]:
+        """The `k` nearest passages of each query, best first, by cosine.
+
+        `exclude[i]`, where given, is a document that query i must not see: a solved training
+        example would otherwise answer itself.
+        """
+        extra = 1 if exclude else 0
+        scores, places = self.index.search(vectors, min(k + extra, len(self.passages)))
+        found = []
+        for row, (row_scores, row_places) in enumerate(zip(scores, places, strict=True)):
+            hits = [
+                replace(self.passages[place], score=round(float(score), 6))
+                for score, place in zip(row_scores, row_places, strict=True)
+            ]
+            banned = exclude[row] if exclude else None
+            found.append(tuple(hit for hit in hits if hit.document != banned)[:k])
+        return found
+
+
+def open_corpus(
+    documents: Sequence[Document], documents_digest: str, spec: Retrieve, embedder: Embedder,
+    cache: Path,
+) -> Corpus:
+    """The index over `documents`: from the cache when the same one was built before."""
+    manifest = {
+        "corpus": documents_digest,
+        "documents": len(documents),
+        "splitter": {"chunk_words": spec.chunk_words, "overlap_words": spec.overlap_words},
+        "embedder": embedder.digest,
+        "index": f"IndexFlatIP, faiss {faiss.__version__.rsplit('.', 1)[0]}",
+        "format": 1,
+    }
+    titles = {d.id: title(d) for d in documents}
+    target = cache / "indexes" / digest(manifest)
+    reused = (target / "manifest.json").is_file()
+    if not reused:
+        _build(documents, titles, manifest, spec, embedder, target)
+    lines = (target / "passages.jsonl").read_text(encoding="utf-8").splitlines()
+    passages = tuple(Passage(**json.loads(line)) for line in lines)
+    index = faiss.read_index(str(target / "index.faiss"))
+    return Corpus(passages, titles, manifest, index, reused)
+
+
+def _build(
+    documents: Sequence[Document],
+    titles: Mapping[str, str],
+    manifest: Mapping[str, Any],
+    spec: Retrieve,
+    embedder: Embedder,
+    target: Path,
+) -> None:
+    passages = [p for d in documents for p in split(d, spec.chunk_words, spec.overlap_words)]
+    # The title goes into the vector: a chunk from the middle does not name its subject.
+    vectors = embedder.embed([f"{titles[p.document]}\n{p.text}".strip() for p in passages])
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / "index"
+        folder.mkdir()
+        faiss.write_index(index, str(folder / "index.faiss"))
+        lines = [json.dumps(asdict(p), ensure_ascii=False) for p in passages]
+        (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / "manifest.json").write_text(json.dumps(dict(manifest), indent=2))
+        if not target.exists():
+            shutil.move(folder, target)

@@ -1,0 +1,187 @@
+"""Metrics as values: one spelling, a parser that is the printer's inverse, one decorator.
+
+`evidence_recall(k=5)` is the name in a task file, in a table header, in JSON and in a gate.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bakeoff.core import Answer, BakeoffError, Sample, Score
+
+_NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\))?")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A scorer's name with its settings; equal metrics print the same.
+
+    >>> str(Metric.parse("evidence_recall( k = 5 )"))
+    'evidence_recall(k=5)'
+    """
+
+    name: str
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Metric:
+        """The metric that `text` spells. Raises `BakeoffError` when it spells none."""
+        match = _NAME.fullmatch(text.strip())
+        if not match:
+            raise BakeoffError(f"'{text}' is not a metric; write name or name(setting=value)")
+        try:
+            call = ast.parse(f"f({match['args'] or ''})", mode="eval").body
+            if not isinstance(call, ast.Call) or call.args:
+                raise ValueError("settings have names")
+            settings = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        except (SyntaxError, ValueError) as error:
+            raise BakeoffError(
+                f"'{text}': settings are written name=value, such as evidence_recall(k=5)"
+            ) from error
+        return cls((match["path"] or "") + match["name"], tuple(sorted(settings.items())))
+
+    def __str__(self) -> str:
+        args = ", ".join(f"{name}={value!r}" for name, value in self.settings)
+        return f"{self.name}({args})" if args else self.name
+
+
+Outcome = Score | float | bool | None
+"""What a scorer returns: `None` means that the metric does not apply to this sample."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a scorer may know of the task beside the sample and the answer."""
+
+    refusals: tuple[str, ...] = ()
+    """Phrases that count as declining to answer."""
+    schema: Mapping[str, Any] | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
+    labels: tuple[str, ...] = ()
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """Text of every document a gold id can name."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A function (sample, answer, context) -> score, with what a reader must know about it.
+
+    The function's keyword-only arguments are the metric's settings.
+    """
+
+    name: str
+    function: Callable[..., Outcome]
+    higher_is_better: bool = True
+    aggregate: str = "mean"
+    """`mean`, or `macro_f1` for scores that carry label pairs."""
+
+    @property
+    def about(self) -> str:
+        return (inspect.getdoc(self.function) or "").split("\n")[0]
+
+    def settings(self) -> dict[str, Any]:
+        """The settings the scorer takes and their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def score(
+        self, sample: Sample, answer: Answer, context: Context, metric: Metric
+    ) -> Score | None:
+        """The score, or `None` where the metric does not apply to this sample."""
+        result = self.function(sample, answer, context, **dict(metric.settings))
+        if result is None or isinstance(result, Score):
+            return result
+        return Score(float(result))
+
+
+_SCORERS: dict[str, Scorer] = {}
+
+
+def scorer(
+    *, higher_is_better: bool = True, aggregate: str = "mean"
+) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
+    """Make a function a scorer under its own name. Its docstring's first line explains it."""
+
+    def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        name = function.__name__
+        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate)
+        return function
+
+    return register
+
+
+def scorers() -> Mapping[str, Scorer]:
+    """Every scorer that comes with bakeoff, by name."""
+    import bakeoff.scorers  # noqa: F401  (registers them; the one door)
+
+    return dict(sorted(_SCORERS.items()))
+
+
+def load_function(reference: str, folder: Path) -> Callable[..., Any]:
+    """The function that `./file.py::name` (from `folder`) or `package.module::name` names.
+
+    Raises `BakeoffError` when the file, module or function is not there.
+    """
+    where, _, name = reference.rpartition("::")
+    if not where or not name:
+        raise BakeoffError(f"'{reference}': write ./file.py::function or module::function")
+    module = _load_module(where, folder)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise BakeoffError(f"'{reference}': {where} has no function '{name}'")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _load_module(where: str, folder: Path) -> ModuleType:
+    if not where.endswith(".py"):
+        try:
+            return importlib.import_module(where)
+        except ModuleNotFoundError as error:
+            raise BakeoffError(f"'{where}': {error}") from error
+    path = (folder / where).resolve()
+    if not path.is_file():
+        raise BakeoffError(f"'{where}': there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_scorer(metric: Metric, folder: Path) -> Scorer:
+    """The scorer a metric names, its settings checked. Raises `BakeoffError`."""
+    if "::" in metric.name:
+        function = load_function(metric.name, folder)
+        found = Scorer(metric.name, function)
+        registered = _SCORERS.get(function.__name__)
+        if registered and registered.function is function:
+            found = Scorer(
+                metric.name, function, registered.higher_is_better, registered.aggregate
+            )
+    else:
+        known = scorers()
+        if metric.name not in known:
+            raise BakeoffError(f"no scorer named '{metric.name}'{did_you_mean(metric.name, known)}")
+        found = known[metric.name]
+    for name, _ in metric.settings:
+        if name not in found.settings():
+            takes = ", ".join(found.settings()) or "none"
+            raise BakeoffError(f"{metric.name} has no setting '{name}'; it takes {takes}")
+    return found
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or the list of what is known when nothing is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(names)}"

@@ -1,0 +1,389 @@
+"""Benchmark and task files: what they may say, and one list of everything wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bakeoff.core import BakeoffError, faults
+from bakeoff.scoring import Metric, did_you_mean
+
+DTYPES = ("float32", "bfloat16", "float16")
+LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
+"""Seconds per answer, from the latency pass."""
+TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
+MEASURED = ("error", *TOKEN_METRICS, *LATENCY_METRICS)
+"""Columns every run has, beside the scorers a task names."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+F = TypeVar("F", bound=_File)
+
+
+class Tune(_File):
+    """A LoRA recipe. `adapter` names a ready PEFT adapter instead of training one."""
+
+    adapter: str | None = None
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    epochs: Annotated[int, Field(ge=1)] = 4
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    open_book: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Share of the training rows that are also shown with retrieved passages."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of the training rows held out; the epoch with its lowest loss is kept."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Stop after so many epochs without a lower validation loss."""
+
+
+class Retrieve(_File):
+    """What an open-book setup reads: the task's corpus unless `corpus` names another one."""
+
+    corpus: Mapping[str, str] = {}
+    """Task name -> corpus name, where it is not the task's default."""
+    embedder: str = "embedded"
+    k: Annotated[int, Field(ge=1)] = 3
+    chunk_words: Annotated[int, Field(ge=16)] = 120
+    overlap_words: Annotated[int, Field(ge=0)] = 24
+    context_tokens: Annotated[int, Field(ge=32)] = 640
+    """Passages that would take the context past this many tokens are left out, last first."""
+
+    @model_validator(mode="after")
+    def _overlap_below_chunk(self) -> Retrieve:
+        if self.overlap_words >= self.chunk_words:
+            raise ValueError(f"overlap_words must be below chunk_words ({self.chunk_words})")
+        return self
+
+
+class Setup(_File):
+    """A model with two optional parts, `tune` and `retrieve`; or your own function, `call`."""
+
+    name: str = ""
+    model: str = "embedded"
+    tune: Tune | None = None
+    retrieve: Retrieve | None = None
+    call: str | None = None
+    description: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The corner of the square this setup is, never declared: it cannot be wrong."""
+        if self.call:
+            return "own"
+        if self.tune:
+            return "hybrid" if self.retrieve else "fine-tuned"
+        return "rag" if self.retrieve else "base"
+
+    @model_validator(mode="after")
+    def _call_stands_alone(self) -> Setup:
+        if self.call and (self.tune or self.retrieve):
+            raise ValueError("a 'call' setup is a whole system: it takes no tune and no retrieve")
+        return self
+
+
+class TaskUse(_File):
+    """How a benchmark uses a task: all of it, or a seeded sample stratified by tag."""
+
+    limit: Annotated[int, Field(ge=1)] | None = None
+    by: tuple[str, ...] = ()
+    """Tags (or `target`) whose shares the sample keeps."""
+    train_limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class Gate(_File):
+    """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= 0.5`."""
+
+    check: str
+    id: str = ""
+
+
+class Latency(_File):
+    """The latency pass: samples per task, asked one at a time; 0 switches it off."""
+
+    samples: Annotated[int, Field(ge=0)] = 8
+    warmup: Annotated[int, Field(ge=0)] = 1
+
+
+class Suite(_File):
+    """A benchmark file, every default filled in."""
+
+    name: str = ""
+    description: str = ""
+    model: str = "embedded"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: int = 0
+    batch_tokens: Annotated[int, Field(ge=256)] = 8192
+    """Padded tokens in one generation batch, prompt and answer."""
+    tune: Tune = Tune()
+    """The recipe that `tune: true` stands for."""
+    retrieve: Retrieve = Retrieve()
+    """What `retrieve: true` stands for; training rows shown with passages get them this way."""
+    tasks: Mapping[str, TaskUse]
+    setups: Mapping[str, Setup]
+    latency: Latency = Latency()
+    gates: tuple[Gate, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, raw: Any) -> Any:
+        """`tune: true` means the benchmark's own recipe; a bare task name means all of it."""
+        if not isinstance(raw, dict):
+            raise ValueError("a benchmark file is a mapping with tasks and setups")
+        raw = dict(raw)
+        defaults = {part: raw.get(part) or {} for part in ("tune", "retrieve")}
+        for part, recipe in defaults.items():
+            if not isinstance(recipe, dict):
+                raise ValueError(f"{part}: write its settings as a mapping")
+        tasks = raw.get("tasks")
+        if isinstance(tasks, list):
+            raw["tasks"] = _named(tasks)
+        setups = raw.get("setups")
+        if isinstance(setups, dict):
+            raw["setups"] = {
+                str(name): _setup(str(name), spec, defaults, raw.get("model", "embedded"))
+                for name, spec in setups.items()
+            }
+        gates = raw.get("gates") or []
+        if isinstance(gates, list):
+            raw["gates"] = [{"check": gate} if isinstance(gate, str) else gate for gate in gates]
+        return raw
+
+    @field_validator("setups", "tasks")
+    @classmethod
+    def _not_empty(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not value:
+            raise ValueError("name at least one")
+        for name in value:
+            if not name.replace("-", "_").replace(".yaml", "").replace("/", "_").isidentifier():
+                raise ValueError(f"'{name}': use letters, digits, - and _")
+        return value
+
+
+def _named(tasks: Sequence[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for entry in tasks:
+        use = entry if isinstance(entry, dict) else {str(entry): {}}
+        for name, value in use.items():
+            if name in named:
+                raise ValueError(f"tasks: '{name}' is named twice")
+            named[str(name)] = value or {}
+    return named
+
+
+def _setup(name: str, spec: Any, defaults: Mapping[str, Any], model: str) -> Any:
+    if spec is not None and not isinstance(spec, dict):
+        raise ValueError(f"setups: {name}: write a mapping, such as {{retrieve: true}}")
+    filled = {"model": model, **(spec or {}), "name": name}
+    for part, default in defaults.items():
+        if filled.get(part) is True:
+            filled[part] = default
+        elif filled.get(part) is False:
+            filled[part] = None
+        elif isinstance(filled.get(part), str) and part == "tune":
+            filled[part] = {"adapter": filled[part]}
+        elif isinstance(filled.get(part), dict):
+            filled[part] = {**default, **filled[part]}
+    return filled
+
+
+class Source(_File):
+    """Where rows come from: files of the project, or a data set of the hub with a local copy."""
+
+    files: str | None = None
+    """Path or glob of JSON Lines files, relative to the task file."""
+    hub: str | None = None
+    """A data set id of the Hugging Face hub."""
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    local: str | None = None
+    """Path or glob of the same set inside the data folder (`--data`)."""
+    format: Literal["json", "csv", "text"] = "json"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if bool(self.files) == bool(self.hub or self.local):
+            raise ValueError("give either files, or hub and local")
+        return self
+
+
+class Rows(_File):
+    test: Source
+    train: Source | None = None
+
+    @field_validator("test", "train", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+
+class CorpusFile(_File):
+    """What can be retrieved: documents, solved training examples, or what a function returns."""
+
+    documents: str | None = None
+    """Glob of text files relative to the task file; a document's id is its file's stem."""
+    examples: Literal["train"] | None = None
+    rows: Literal["documents"] | None = None
+    """Documents that the rows themselves bring along, in their `documents` column."""
+    call: str | None = None
+    """A function without arguments that returns a mapping of document id to text."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CorpusFile:
+        if sum(bool(v) for v in (self.documents, self.examples, self.rows, self.call)) != 1:
+            raise ValueError("give one of documents, examples, rows, call")
+        return self
+
+
+class Refusal(_File):
+    """How the task asks a model to decline, and what counts as declining."""
+
+    say: str
+    phrases: tuple[str, ...]
+
+
+class TaskFile(_File):
+    """A task file, every default filled in."""
+
+    name: str = ""
+    description: str
+    licence: str = ""
+    rows: Rows
+    adapt: str | None = None
+    """A function rows -> rows for data that comes in another shape."""
+    on_overlap: Literal["refuse", "drop"] = "refuse"
+    """What to do with training rows that (nearly) repeat a test row."""
+    columns: Mapping[str, str] = {}
+    """Our column -> theirs, for question, id, targets, gold, cluster."""
+    corpora: Mapping[str, CorpusFile] = {}
+    system: str = ""
+    prompt: str = "{question}"
+    with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
+    max_tokens: Annotated[int, Field(ge=1)] = 32
+    refusal: Refusal | None = None
+    labels: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
+    scorers: Annotated[tuple[str, ...], Field(min_length=1)]
+    headline: str = ""
+    """The metric that stands in the first table; the first scorer when left out."""
+
+    @model_validator(mode="after")
+    def _prompts_fit(self) -> TaskFile:
+        wanted = {"passages", "prompt"}
+        if (found := prompt_fields(self.with_passages)) != wanted:
+            raise ValueError(f"with_passages: needs {{passages}} and {{prompt}}, has {found}")
+        if self.headline and self.headline not in self.metrics():
+            raise ValueError(f"headline: '{self.headline}' is none of the task's scorers")
+        return self
+
+    def metrics(self) -> dict[str, Metric]:
+        """The task's metrics by their one spelling. Raises `BakeoffError`."""
+        return {str(metric): metric for metric in map(Metric.parse, self.scorers)}
+
+    @property
+    def headline_metric(self) -> str:
+        return self.headline or next(iter(self.metrics()))
+
+
+def prompt_fields(template: str) -> set[str]:
+    """The `{field}` names of a prompt template."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
+        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: key '{key.value}' stands twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The value a YAML file holds. Raises `BakeoffError` naming the file and the line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BakeoffError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BakeoffError(f"{path}: cannot be read: {error}") from error
+    try:
+        return yaml.load(text, _StrictLoader)
+    except BakeoffError as error:
+        raise BakeoffError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise BakeoffError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise BakeoffError(f"{path}: nested too deeply") from error
+
+
+def _validated(model: type[F], path: Path, raw: Any) -> F:
+    """The file's content as `model`; every fault in one `BakeoffError`."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        known = set(model.model_fields)
+        faults([f"{path}: {_explain(problem, known)}" for problem in error.errors()])
+        raise
+
+
+def _explain(problem: Any, known: set[str]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        hint = did_you_mean(str(problem["loc"][-1]), known if len(problem["loc"]) == 1 else set())
+        return f"{where}: no such field{hint if known and len(problem['loc']) == 1 else ''}"
+    if problem["type"] == "missing":
+        return f"{where}: must be given"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = problem["input"]
+    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    return f"{where}: {message}{shown}" if where else message
+
+
+def load_suite(path: Path) -> Suite:
+    """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
+    raw = read_yaml(path)
+    suite = _validated(Suite, path, raw)
+    return suite.model_copy(update={"name": suite.name or path.stem})
+
+
+def load_task_file(path: Path) -> TaskFile:
+    """The task file at `path`. Raises `BakeoffError` listing every fault in it."""
+    task = _validated(TaskFile, path, read_yaml(path))
+    return task.model_copy(update={"name": path.stem})
+
+
+def task_path(name: str, suite_path: Path) -> Path:
+    """Where the task `name` of a benchmark lives: a path, or a file in the `tasks/` beside it.
+
+    Raises `BakeoffError` naming the tasks that are there.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return (suite_path.parent / name).resolve()
+    folders = [suite_path.resolve().parent.parent / "tasks", Path.cwd() / "tasks"]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise BakeoffError(f"{suite_path}: tasks: no task '{name}'{did_you_mean(name, known)}")
