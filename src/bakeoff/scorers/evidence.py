@@ -1,0 +1,49 @@
+"""Retrieval against gold document ids, over the passages that reached the prompt.
+
+A document counts at the rank of its first passage. Definitions as in TREC's `trec_eval` with
+binary relevance; nDCG uses the log2 discount of Jarvelin and Kekalainen (2002).
+"""
+
+from __future__ import annotations
+
+import math
+
+from bakeoff.core import Answer, Sample
+from bakeoff.scoring import Context, Outcome, scorer
+
+
+def ranked(answer: Answer) -> list[str]:
+    """Document ids by the rank of their first passage."""
+    return list(dict.fromkeys(passage.document for passage in answer.passages))
+
+
+def _applies(sample: Sample, answer: Answer) -> bool:
+    """Only open-book answers to questions with gold documents have a retrieval to judge."""
+    return bool(sample.gold) and any(step.name == "retrieve" for step in answer.steps)
+
+
+@scorer()
+def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+    """Share of the gold documents among the first `k` documents in the context."""
+    if not _applies(sample, answer):
+        return None
+    return len(set(sample.gold) & set(ranked(answer)[:k])) / len(set(sample.gold))
+
+
+@scorer()
+def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """1 / rank of the first gold document in the context, 0 when there is none."""
+    if not _applies(sample, answer):
+        return None
+    ranks = (n for n, name in enumerate(ranked(answer), 1) if name in sample.gold)
+    return 1 / next(ranks, math.inf)
+
+
+@scorer()
+def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+    """Discounted gain of the gold documents in the first `k`, over the best possible."""
+    if not _applies(sample, answer):
+        return None
+    places = [n for n, name in enumerate(ranked(answer)[:k]) if name in sample.gold]
+    best = range(min(k, len(set(sample.gold))))
+    return sum(1 / math.log2(n + 2) for n in places) / sum(1 / math.log2(n + 2) for n in best)

@@ -1,0 +1,52 @@
+"""Classification: the label an answer names, accuracy and macro-F1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bakeoff.core import Answer, Sample, Score
+from bakeoff.scoring import Context, Outcome, scorer
+
+_SEPARATORS = re.compile(r"[\W_]+")
+NO_LABEL = "(none)"
+
+
+def _plain(text: str) -> str:
+    return _SEPARATORS.sub(" ", text.lower()).strip()
+
+
+def named_label(text: str, labels: Sequence[str]) -> str:
+    """The one label an answer names, or `NO_LABEL` when it names none, or several.
+
+    An answer that is a label counts first; else the labels that stand in it as whole words.
+    Labels inside a longer label that is named as well do not count.
+    """
+    said = f" {_plain(text)} "
+    for label in labels:
+        if said.strip() == _plain(label):
+            return label
+    named = [label for label in labels if f" {_plain(label)} " in said]
+    longest = [a for a in named if not any(a != b and _plain(a) in _plain(b) for b in named)]
+    return longest[0] if len(longest) == 1 else NO_LABEL
+
+
+def _pair(sample: Sample, answer: Answer, context: Context) -> Score:
+    said, wanted = named_label(answer.text, context.labels), sample.targets[0]
+    reason = "" if said == wanted else f"said {said}, expected {wanted}"
+    return Score(float(said == wanted), reason, labels=(wanted, said))
+
+
+@scorer()
+def accuracy(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """1 when the answer names the right label and no other."""
+    return _pair(sample, answer, context)
+
+
+@scorer(aggregate="macro_f1")
+def macro_f1(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """Mean of the labels' F1 (scikit-learn's `f1_score(average='macro')`), no label counts wrong.
+
+    The mean is over the labels that occur as expected ones; an answer without a label is a miss.
+    """
+    return _pair(sample, answer, context)

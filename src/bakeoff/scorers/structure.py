@@ -1,0 +1,113 @@
+"""Structured answers: JSON that parses, JSON that fits a schema, fields that are right."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+from collections import Counter
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from bakeoff.core import Answer, Sample, Score, canonical
+from bakeoff.scoring import Context, Outcome, scorer
+
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+
+
+def parse(text: str, lenient: bool) -> Any:
+    """The JSON value an answer is; lenient also takes it out of a fence or the first `{...}`.
+
+    Raises `ValueError` when there is none. `NaN` and `Infinity` are not JSON.
+    """
+    candidates = [text.strip()]
+    if lenient:
+        candidates += _FENCE.findall(text)
+        start, end = text.find("{"), text.rfind("}")
+        if 0 <= start < end:
+            candidates.append(text[start : end + 1])
+    for candidate in candidates:
+        try:
+            return json.loads(candidate, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            continue
+    raise ValueError("the answer is not JSON")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+@scorer()
+def json_valid(
+    sample: Sample, answer: Answer, context: Context, *, lenient: bool = False
+) -> Outcome:
+    """1 when the whole answer is JSON; `lenient=True` takes it out of prose or a code fence."""
+    try:
+        parse(answer.text, lenient)
+    except ValueError as error:
+        return Score(0.0, str(error))
+    return 1.0
+
+
+@functools.lru_cache(maxsize=8)
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))
+
+
+@scorer()
+def schema_valid(
+    sample: Sample, answer: Answer, context: Context, *, lenient: bool = False
+) -> Outcome:
+    """1 when the answer is JSON that fits the task's `json_schema`."""
+    try:
+        value = parse(answer.text, lenient)
+    except ValueError as error:
+        return Score(0.0, str(error))
+    problem = next(_validator(canonical(context.schema or {})).iter_errors(value), None)
+    return Score(0.0, problem.message[:200]) if problem else 1.0
+
+
+def leaves(value: Any, path: str = "") -> Counter[tuple[str, str]]:
+    """(path, value) of every leaf. List items share one path, so their order does not count.
+
+    Numbers compare by value (3 equals 3.0), texts without case and outer spaces.
+    """
+    if isinstance(value, dict):
+        return sum((leaves(v, f"{path}.{k}") for k, v in value.items()), Counter())
+    if isinstance(value, list):
+        return sum((leaves(v, f"{path}[]") for v in value), Counter())
+    if isinstance(value, bool) or value is None:
+        return Counter([(path, str(value))])
+    if isinstance(value, int | float):
+        return Counter([(path, f"number {float(value):.10g}" if math.isfinite(value) else "")])
+    return Counter([(path, " ".join(str(value).casefold().split()))])
+
+
+@scorer()
+def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
+    """F1 over the leaf fields of the expected JSON object (path and value both right)."""
+    try:
+        predicted = leaves(parse(answer.text, lenient))
+    except ValueError as error:
+        return Score(0.0, str(error))
+    best = 0.0
+    for target in sample.targets:
+        wanted = leaves(json.loads(target))
+        shared = sum((predicted & wanted).values())
+        best = max(best, 2 * shared / max(1, predicted.total() + wanted.total()))
+    return best
+
+
+@scorer()
+def exact_json(
+    sample: Sample, answer: Answer, context: Context, *, lenient: bool = True
+) -> Outcome:
+    """1 when every field of the object is right and none is added (order of lists aside)."""
+    try:
+        predicted = leaves(parse(answer.text, lenient))
+    except ValueError as error:
+        return Score(0.0, str(error))
+    return any(predicted == leaves(json.loads(target)) for target in sample.targets)
