@@ -24,7 +24,7 @@ def messages(task: Task, sample: Sample, context: str = "") -> list[Message]:
     prompt = task.file.prompt.format(**sample.fields)
     if context:
         prompt = task.file.with_passages.format(passages=context, prompt=prompt)
-    chat = [{"role": "user", "content": prompt}]
+    chat: list[Message] = [{"role": "user", "content": prompt}]
     if task.file.system:
         chat.insert(0, {"role": "system", "content": task.file.system.format(**sample.fields)})
     return chat
@@ -104,9 +104,7 @@ def training_examples(
 
     The same prompt code serves here and at inference, so a tuned model meets what it learnt.
     """
-    examples = [
-        Example(model.render(messages(task, s)), task.completion(s)) for s in task.train
-    ]
+    examples = [Example(model.render(messages(task, s)), task.completion(s)) for s in task.train]
     if open_book and task.corpora:
         shown = stratified(task.train, max(1, round(open_book * len(task.train))), (), seed)
         corpus = library.corpus(task, retrieve)
@@ -117,10 +115,15 @@ def training_examples(
     return examples
 
 
-def build(setup: Setup, task: Task, engine: Engine, adapter: Adapter | None) -> Answerer:
-    """The answerer of any setup on any task: a corner of the square, or the user's function."""
+def build(setup: Setup, task: Task, engine: Engine | None, adapter: Adapter | None) -> Answerer:
+    """The answerer of any setup on any task: a corner of the square, or the user's function.
+
+    `engine` may be left out for a `call` setup alone.
+    """
     if setup.call:
         return _own(setup.call, task)
+    if engine is None:
+        raise ValueError(f"setup '{setup.name}' needs an engine")
 
     def answer(
         samples: Sequence[Sample], *, timed: bool = False
@@ -175,9 +178,7 @@ class _Asked:
             return cls(model.render(messages(task, sample)), (), 0, False)
         titles = engine.library.corpus(task, setup.retrieve).titles
         context, shown = context_of(hits, titles, setup.retrieve.context_tokens, model.count)
-        return cls(
-            model.render(messages(task, sample, context)), shown, model.count(context), True
-        )
+        return cls(model.render(messages(task, sample, context)), shown, model.count(context), True)
 
     def answer(self, done: Generation, retrieve_s: float | None = None) -> Answer:
         generated = (

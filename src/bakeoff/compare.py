@@ -226,9 +226,7 @@ def _order_statistics(ordered: Floats) -> tuple[float | None, float | None]:
     for rank in range(n // 2):
         cumulative += math.comb(n, rank) / 2**n
         if cumulative > (1 - LEVEL) / 2:
-            return (
-                (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (None, None)
-            )
+            return (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (None, None)
     return (float(ordered[n // 2 - 1]), float(ordered[n - n // 2])) if n >= 6 else (None, None)
 
 

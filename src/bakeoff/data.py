@@ -250,9 +250,7 @@ def _samples(
     return samples
 
 
-def _texts(
-    row: Mapping[str, Any], column: str, place: str, problems: list[str]
-) -> tuple[str, ...]:
+def _texts(row: Mapping[str, Any], column: str, place: str, problems: list[str]) -> tuple[str, ...]:
     value = row.get(column)
     values = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):

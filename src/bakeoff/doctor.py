@@ -1,0 +1,88 @@
+"""What this machine has for bakeoff: packages, devices, models, cache, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+from bakeoff import embedded
+from bakeoff.report import Table
+
+REQUIRED = [
+    "torch",
+    "transformers",
+    "peft",
+    "sentence-transformers",
+    "faiss-cpu",
+    "datasets",
+    "scikit-learn",
+    "mlflow",
+    "numpy",
+    "pydantic",
+    "jsonschema",
+    "gguf",
+]
+
+
+def packages() -> Table:
+    """The installed versions of what bakeoff stands on."""
+    rows = tuple((name, _version(name) or "missing") for name in REQUIRED)
+    return Table("Packages", ("package", "version"), rows)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def machine() -> Table:
+    """Devices and dtypes that can be used here."""
+    from bakeoff import models
+    from bakeoff.run import hardware
+
+    facts = hardware()
+    rows = [
+        ("processor", f"{facts['processor']}, {facts['cores']} cores"),
+        ("memory", f"{facts['memory_gb']} GB"),
+        ("GPU", facts["gpu"] or "none"),
+        ("device", models.pick_device()),
+    ]
+    for dtype, native in models.native_dtypes().items():
+        rows.append((dtype, "native" if native else "emulated: works, slowly"))
+    return Table("Machine", ("what", "found"), tuple(rows))
+
+
+def models(cache: Path) -> Table:
+    """The embedded models and whether they are there."""
+    rows = []
+    for role, wheel in (("generator", embedded.GENERATOR), ("embedder", embedded.EMBEDDER)):
+        rows.append((role, wheel.about, "cached" if _present(wheel, cache) else "not fetched"))
+    return Table("Embedded models", ("role", "model", "state"), tuple(rows))
+
+
+def _present(wheel: embedded.Wheel, cache: Path) -> bool:
+    return (embedded.location(wheel, cache) / wheel.checked).is_file()
+
+
+def cached(cache: Path) -> Table:
+    """What the cache holds, and how large it is."""
+    rows = []
+    for kind in ("models", "adapters", "indexes"):
+        entries = [p for p in (cache / kind).glob("*") if p.is_dir()]
+        size = sum(f.stat().st_size for p in entries for f in p.rglob("*") if f.is_file())
+        rows.append((kind, str(len(entries)), f"{size / 2**20:.0f} MB"))
+    return Table(f"Cache in {cache}", ("kind", "entries", "size"), tuple(rows))
+
+
+def missing(cache: Path) -> list[str]:
+    """A line for everything that is missing, with the command that mends it."""
+    lines = [
+        f"missing: {name}: pip install -c constraints.txt {name}"
+        for name in REQUIRED
+        if _version(name) is None
+    ]
+    if not all(_present(w, cache) for w in (embedded.GENERATOR, embedded.EMBEDDER)):
+        lines.append("missing: the embedded models: bakeoff models fetch")
+    return lines

@@ -1,0 +1,263 @@
+"""A finished run as tables: one set of tables, rendered for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.finished import Run
+from bakeoff.gate import Verdict
+from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header, with a sentence on how to read it."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def number(value: float | None, metric: str) -> str:
+    """A value in its metric's usual form: seconds, tokens, or a share with three digits."""
+    if value is None:
+        return "-"
+    if metric in LATENCY_METRICS:
+        return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+    if metric in TOKEN_METRICS:
+        return f"{value:.0f}"
+    return f"{value:.3f}"
+
+
+def _cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
+    text = number(estimate["value"], metric)
+    if estimate["low"] is not None and metric not in TOKEN_METRICS:
+        low, high = (number(estimate[side], metric) for side in ("low", "high"))
+        text += f" [{low.removesuffix(' s')}, {high}]"
+    return text + mark
+
+
+def _best(by_setup: Mapping[str, Any], higher: bool) -> str | None:
+    valued = {s: e["value"] for s, e in by_setup.items() if e["value"] is not None}
+    if len(set(valued.values())) < 2:
+        return None
+    return (max if higher else min)(valued, key=lambda s: valued[s])
+
+
+def headline(run: Run) -> Table:
+    """Setups side by side: each task's headline metric, then time and tokens."""
+    setups = list(run.suite.setups)
+    rows = [
+        _row(run, task, facts["headline"], setups)
+        for task, facts in run.comparison["tasks"].items()
+    ]
+    for metric in ("latency_s", "prompt_tokens", "error"):
+        for task, facts in run.comparison["tasks"].items():
+            if metric in facts["metrics"] and (
+                metric != "error" or any(_failures(facts["metrics"][metric]))
+            ):
+                rows.append(_row(run, task, metric, setups))
+    return Table(
+        f"{run.manifest['benchmark']}, run {run.folder.name}",
+        ("task", "metric", "n", *setups),
+        tuple(rows),
+        "95% intervals in brackets; * differs from the first setup by more than chance "
+        "(paired); ^ best in the row.",
+    )
+
+
+def _failures(metric: Mapping[str, Any]) -> list[float]:
+    return [e["value"] for e in metric["setups"].values() if e["value"]]
+
+
+def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, ...]:
+    facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
+    by_setup = facts["setups"]
+    best = _best(by_setup, run.metric(task, metric)["higher_is_better"])
+    cells = []
+    for setup in setups:
+        if setup not in by_setup:
+            cells.append("-")
+            continue
+        difference = facts["differences"].get(f"{setup} - {setups[0]}")
+        clear = (
+            difference
+            and difference["low"] is not None
+            and not (difference["low"] <= 0 <= difference["high"])
+        )
+        mark = ("*" if clear else "") + ("^" if setup == best else "")
+        unjudged = by_setup[setup]["unjudged"]
+        cells.append(
+            _cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")
+        )
+    counts = sorted({e["n"] for e in by_setup.values()})
+    n = "-".join(str(c) for c in ([counts[0], counts[-1]] if len(counts) > 1 else counts))
+    return (task, metric, n, *cells)
+
+
+def effects(run: Run) -> Table:
+    """The square by subtraction, for each task's headline metric."""
+    names = list(
+        dict.fromkeys(
+            e
+            for facts in run.comparison["tasks"].values()
+            for e in facts["metrics"].get(facts["headline"], {}).get("effects", {})
+        )
+    )
+    rows = []
+    for task, facts in run.comparison["tasks"].items():
+        metric = facts["headline"]
+        found = facts["metrics"].get(metric, {}).get("effects", {})
+        if found:
+            rows.append((task, metric, *(_signed(found.get(name), metric) for name in names)))
+    return Table(
+        "What tuning and retrieval each change",
+        ("task", "metric", *names),
+        tuple(rows),
+        "Paired differences with 95% intervals; * an interval without 0. Interaction: what both "
+        "together give beyond the sum of each.",
+    )
+
+
+def _signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "-"
+    text = f"{estimate['value']:+.3f}"
+    if estimate["low"] is None:
+        return text
+    clear = not estimate["low"] <= 0 <= estimate["high"]
+    return f"{text} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]{'*' if clear else ''}"
+
+
+def details(run: Run, task: str) -> Table:
+    """Every metric of one task."""
+    setups = list(run.suite.setups)
+    metrics = list(run.comparison["tasks"][task]["metrics"])
+    ordered = [m for m in metrics if m not in MEASURED] + [m for m in metrics if m in MEASURED]
+    rows = tuple(_row(run, task, metric, setups)[1:] for metric in ordered)
+    facts = run.manifest["tasks"][task]
+    sampled = (
+        f" (a seeded sample of {facts['population']})" if facts["n"] < facts["population"] else ""
+    )
+    return Table(task, ("metric", "n", *setups), rows, f"{facts['n']} samples{sampled}.")
+
+
+def slices(run: Run, task: str) -> Table:
+    """The headline metric of one task by tag."""
+    setups = list(run.suite.setups)
+    facts = run.comparison["tasks"][task]
+    rows = []
+    for tag, summary in facts["slices"].items():
+        by_setup = summary["setups"]
+        n = max((e["n"] for e in by_setup.values()), default=0)
+        cells = [_cell(by_setup[s], facts["headline"]) if s in by_setup else "-" for s in setups]
+        rows.append((tag, str(n), *cells))
+    return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
+
+
+def verdicts(found: Sequence[Verdict]) -> Table:
+    """The gates and what came of them."""
+    rows = tuple((v.status, v.check, v.detail) for v in found)
+    return Table("Gates", ("verdict", "gate", "evidence"), rows)
+
+
+def training(run: Run) -> Table:
+    """What each adapter took to make."""
+    rows = []
+    for name, facts in run.manifest["adapters"].items():
+        made = facts["training"]
+        if made:
+            curve = ", ".join(f"{p['validation_loss']:.3f}" for p in made["curve"])
+            rows.append(
+                (
+                    name,
+                    str(made["rows"]),
+                    str(made["tokens"]),
+                    f"{made['seconds']:.0f}",
+                    f"{made['peak_memory_mb']:.0f}",
+                    curve,
+                    "reused" if facts["reused"] else "trained in this run",
+                )
+            )
+        else:
+            rows.append((name, "-", "-", "-", "-", "-", "ready adapter"))
+    return Table(
+        "Adapters",
+        ("task/setup", "rows", "tokens", "seconds", "peak MB", "validation loss by epoch", "here"),
+        tuple(rows),
+    )
+
+
+def _provenance(run: Run) -> list[str]:
+    m = run.manifest
+    hardware, phases = m["hardware"], m["seconds"]
+    models = [
+        f"- model `{ref}`: {', '.join(f'{k} {v}' for k, v in print_.items())}"
+        for ref, print_ in m["models"].items()
+    ]
+    indexes = [
+        f"- index `{name}`: {i['passages']} passages, {i['digest']}"
+        for name, i in m["indexes"].items()
+    ]
+    tasks = [
+        f"- task `{name}`: {', '.join(f'{k} {v}' for k, v in t['digests'].items())}"
+        for name, t in m["tasks"].items()
+    ]
+    versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items() if v)
+    return [
+        "## What was run",
+        "",
+        f"- command: `{m['command']}`, started {m['created']}, commit {m['commit'] or 'unknown'}",
+        f"- machine: {hardware['processor']}, {hardware['cores']} cores, "
+        f"{hardware['memory_gb']} GB, GPU: {hardware['gpu'] or 'none'}",
+        f"- seconds: {', '.join(f'{k} {v:.0f}' for k, v in phases.items())}",
+        f"- dtype {run.suite.dtype}, seed {run.suite.seed}, greedy decoding, batches of at most "
+        f"{run.suite.batch_tokens} tokens",
+        f"- versions: {versions}",
+        *models,
+        *indexes,
+        *tasks,
+        "",
+        "Latency comes from a pass of its own: one sample at a time, after a warm-up, setups in "
+        "turn; adapters are switched on beside the base weights, not merged into them. Answers "
+        "are generated in batches, which give no latency.",
+    ]
+
+
+def markdown(run: Run) -> str:
+    """The whole report as Markdown."""
+    parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
+    if run.suite.gates:
+        parts += _markdown_table(verdicts(run.verdicts()))
+    parts += _markdown_table(headline(run))
+    if (square := effects(run)).rows:
+        parts += _markdown_table(square)
+    parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
+    for task in run.comparison["tasks"]:
+        parts += _markdown_table(details(run, task))
+        if (cut := slices(run, task)).rows:
+            parts += _markdown_table(cut)
+    if run.manifest["adapters"]:
+        parts += _markdown_table(training(run))
+    return "\n".join([*parts, *_provenance(run)]).strip() + "\n"
+
+
+def _markdown_table(table: Table) -> list[str]:
+    lines = [f"## {table.title}", ""]
+    lines.append("| " + " | ".join(table.header) + " |")
+    lines.append("|" + " --- |" * len(table.header))
+    lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in table.rows]
+    return [*lines, "", *([table.note, ""] if table.note else [])]
+
+
+def _escaped(cell: str) -> str:
+    """Text that cannot end a cell, start a tag or become emphasis."""
+    flat = " ".join(cell.split())
+    for sign in "\\|<>*_`":
+        flat = flat.replace(
+            sign, f"\\{sign}" if sign in "\\|*_`" else {"<": "&lt;", ">": "&gt;"}[sign]
+        )
+    return flat

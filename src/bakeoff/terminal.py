@@ -1,0 +1,103 @@
+"""What a person at a terminal sees: tables, and the progress of a run. The one door to rich."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bakeoff.report import Table
+
+_COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "red"}
+
+
+def show(table: Table) -> None:
+    """Print a table; on a pipe without colours and as wide as it needs."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 240))
+    grid = RichTable(title=Text(table.title), title_justify="left", caption_justify="left")
+    for name in table.header:
+        grid.add_column(Text(name), overflow="fold")
+    for row in table.rows:
+        # Cells come from files: Text keeps them from being read as markup.
+        grid.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+    console.print(grid)
+    if table.note:
+        console.print(Text(table.note, style="dim"))
+
+
+class LiveProgress:
+    """A bar for the unit at work: done, total, time gone, time left."""
+
+    def __init__(self) -> None:
+        self.bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+
+    def note(self, text: str) -> None:
+        self.bars.console.print(Text(text))
+
+    def start(self, unit: str, total: int) -> None:
+        self.task = self.bars.add_task(unit, total=total)
+        self.unit, self.total, self.started = unit, total, time.monotonic()
+        self.bars.start()
+
+    def advance(self, count: int = 1) -> None:
+        self.bars.advance(self.task, count)
+
+    def finish(self) -> None:
+        self.bars.remove_task(self.task)
+        self.bars.stop()
+        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
+
+
+class PlainProgress:
+    """A line at the start and the end of each unit, and now and then between, for pipes."""
+
+    EVERY_SECONDS = 20.0
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def start(self, unit: str, total: int) -> None:
+        self.unit, self.total, self.done = unit, total, 0
+        self.started = self.said = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        now = time.monotonic()
+        if now - self.said >= self.EVERY_SECONDS and self.done < self.total:
+            left = (now - self.started) / self.done * (self.total - self.done)
+            self.note(f"{self.unit}: {self.done} of {self.total}, about {left:.0f} s left")
+            self.said = now
+
+    def finish(self) -> None:
+        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
+
+
+def _done(unit: str, total: int, seconds: float) -> str:
+    return f"{unit}: {total} in {seconds:.1f} s ({total / max(seconds, 1e-9):.1f}/s)"
+
+
+def progress() -> LiveProgress | PlainProgress:
+    """The live display on a terminal, plain lines elsewhere."""
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
