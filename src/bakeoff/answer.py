@@ -13,7 +13,7 @@ from bakeoff.data import Task, stratified
 from bakeoff.models import Generation, LocalModel, Message
 from bakeoff.retrieve import Corpus, Embedder, open_corpus
 from bakeoff.scoring import load_function
-from bakeoff.suite import Retrieve, Setup
+from bakeoff.suite import Retrieve, Setup, Tune
 from bakeoff.tune import Adapter, Example
 
 Hits = tuple[Passage, ...]
@@ -98,15 +98,17 @@ class Engine:
 
 
 def training_examples(
-    task: Task, model: LocalModel, library: Library, retrieve: Retrieve, open_book: float, seed: int
+    task: Task, model: LocalModel, library: Library, retrieve: Retrieve, recipe: Tune, seed: int
 ) -> list[Example]:
     """The task's training rows as rendered prompts, a share of them with passages as well.
 
     The same prompt code serves here and at inference, so a tuned model meets what it learnt.
     """
-    examples = [Example(model.render(messages(task, s)), task.completion(s)) for s in task.train]
-    if open_book and task.corpora:
-        shown = stratified(task.train, max(1, round(open_book * len(task.train))), (), seed)
+    by = ("target",) if task.file.labels else ()
+    rows = stratified(task.train, recipe.rows or len(task.train), by, seed)
+    examples = [Example(model.render(messages(task, s)), task.completion(s)) for s in rows]
+    if recipe.open_book and task.corpora:
+        shown = stratified(rows, max(1, round(recipe.open_book * len(rows))), by, seed)
         corpus = library.corpus(task, retrieve)
         for sample, hits in zip(shown, library.search(task, retrieve, shown), strict=True):
             context, _ = context_of(hits, corpus.titles, retrieve.context_tokens, model.count)
@@ -115,13 +117,15 @@ def training_examples(
     return examples
 
 
-def build(setup: Setup, task: Task, engine: Engine | None, adapter: Adapter | None) -> Answerer:
+def build(
+    setup: Setup, task: Task, engine: Engine | None, adapter: Adapter | None, folder: Path
+) -> Answerer:
     """The answerer of any setup on any task: a corner of the square, or the user's function.
 
-    `engine` may be left out for a `call` setup alone.
+    `engine` may be left out for a `call` setup alone, whose path is relative to `folder`.
     """
     if setup.call:
-        return _own(setup.call, task)
+        return _own(setup.call, task, folder)
     if engine is None:
         raise ValueError(f"setup '{setup.name}' needs an engine")
 
@@ -189,12 +193,12 @@ class _Asked:
         return Answer(done.text, self.passages, retrieved + generated)
 
 
-def _own(reference: str, task: Task) -> Answerer:
+def _own(reference: str, task: Task, folder: Path) -> Answerer:
     """A user's function `answer(sample)` or `answer(sample, task)` as a setup.
 
     It returns a text or an `Answer`. What it raises is that sample's failure.
     """
-    function = load_function(reference, Path.cwd())
+    function = load_function(reference, folder)
     takes_task = len(inspect.signature(function).parameters) > 1
 
     def answer(

@@ -76,16 +76,19 @@ class Estimate:
 
 def columns(
     samples: Mapping[str, Mapping[str, Sample]],
-    setups: Sequence[str],
+    setups: Mapping[str, Sequence[str]],
     records: Sequence[Record],
     scores: Mapping[tuple[str, str, str], Mapping[str, Score]],
     aggregates: Mapping[str, str],
 ) -> dict[tuple[str, str, str], Column]:
-    """Every column of a run. The denominator is the task's: a missing cell is an error of 1."""
+    """Every column of a run; `setups` names those that each task was asked of.
+
+    The denominator is the task's: a missing cell is an error of 1.
+    """
     by_key = {record.key: record for record in records}
     built: dict[tuple[str, str, str], Column] = {}
     for task, members in samples.items():
-        for setup in setups:
+        for setup in setups[task]:
             cells = [by_key.get((QUALITY, task, setup, s)) for s in members]
             errors = [float(cell is None or cell.error is not None) for cell in cells]
             found = {"error": dict(zip(members, errors, strict=True))}

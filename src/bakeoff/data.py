@@ -102,15 +102,19 @@ def load_tasks(
 def load_task(path: Path, data: Path | None = None) -> Task:
     """The task at `path`, every row checked. Raises `BakeoffError` listing all faults."""
     file = load_task_file(path)
-    raw_test = _rows(file.rows.test, file, path, data)
-    raw_train = _rows(file.rows.train, file, path, data) if file.rows.train else []
+    raw_test = _rows(file.rows.test, path, data)
+    raw_train = _rows(file.rows.train, path, data) if file.rows.train else []
     problems: list[str] = []
     samples = _samples(raw_test, file, f"{path}: test", problems)
     train = _samples(raw_train, file, f"{path}: train", problems)
+    dropped = near_duplicates(
+        {s.id: s.question for s in samples}, {s.id: s.question for s in train}
+    )
+    kept = tuple(s for s in train if s.id not in dropped)
     corpora: dict[str, tuple[Document, ...]] = {}
     for name, corpus in file.corpora.items():
         try:
-            corpora[name] = _documents(corpus, path, file, train, [*raw_test, *raw_train])
+            corpora[name] = _documents(corpus, path, kept, [*raw_test, *raw_train])
         except BakeoffError as error:
             problems.append(f"{path}: corpora.{name}: {error}")
     scorers: dict[Metric, Scorer] = {}
@@ -120,9 +124,6 @@ def load_task(path: Path, data: Path | None = None) -> Task:
         except BakeoffError as error:
             problems.append(f"{path}: scorers: {error}")
     problems += _check(file, path, samples, train, corpora)
-    dropped = near_duplicates(
-        {s.id: s.question for s in samples}, {s.id: s.question for s in train}
-    )
     if dropped and file.on_overlap == "refuse":
         problems += [
             f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "
@@ -130,7 +131,6 @@ def load_task(path: Path, data: Path | None = None) -> Task:
             for a, b in dropped.items()
         ]
     faults(problems)
-    kept = tuple(s for s in train if s.id not in dropped)
     return Task(
         file=file,
         folder=path.parent,
@@ -159,13 +159,13 @@ def _digest_samples(samples: Sequence[Sample]) -> str:
     return digest(rows)
 
 
-def _rows(source: Source, file: TaskFile, path: Path, data: Path | None) -> list[dict[str, Any]]:
+def _rows(source: Source, path: Path, data: Path | None) -> list[dict[str, Any]]:
     if source.files:
         rows = list(_json_lines(sorted(path.parent.glob(source.files)), path, source.files))
     else:
         rows = _data_set(source, path, data)
-    if file.adapt:
-        rows = list(load_function(file.adapt, path.parent)(rows))
+    if source.adapt:
+        rows = list(load_function(source.adapt, path.parent)(rows))
     return rows
 
 
@@ -262,7 +262,6 @@ def _texts(row: Mapping[str, Any], column: str, place: str, problems: list[str])
 def _documents(
     corpus: CorpusFile,
     path: Path,
-    file: TaskFile,
     train: Sequence[Sample],
     raw: Sequence[Mapping[str, Any]],
 ) -> tuple[Document, ...]:
@@ -303,12 +302,9 @@ def _check(
 
 def take(task: Task, use: TaskUse, seed: int) -> Task:
     """The task with a benchmark's `limit` applied: seeded, stratified, order kept."""
-    samples, train = task.samples, task.train
-    if use.limit:
-        samples = stratified(samples, use.limit, use.by, seed)
-    if use.train_limit:
-        train = stratified(train, use.train_limit, ("target",) if task.file.labels else (), seed)
-    return replace(task, samples=samples, train=train)
+    if use.limit is None:
+        return task
+    return replace(task, samples=stratified(task.samples, use.limit, use.by, seed))
 
 
 def stratified(

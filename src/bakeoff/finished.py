@@ -66,9 +66,11 @@ class Run:
             for task in self.manifest["tasks"].values()
             for metric, about in task["metrics"].items()
         }
-        return compare.columns(
-            self.samples, list(self.suite.setups), self.records, self.scores, aggregates
-        )
+        asked = {
+            task: [s.name for s in self.suite.setups.values() if s.takes(task)]
+            for task in self.samples
+        }
+        return compare.columns(self.samples, asked, self.records, self.scores, aggregates)
 
     @cached_property
     def comparison(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from bakeoff import embedded
 from bakeoff.core import BakeoffError, Failure, digest, sha256_file
 
+# Notes of the library to its own developers; our users can do nothing about them.
+warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 

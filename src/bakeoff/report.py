@@ -142,7 +142,13 @@ def details(run: Run, task: str) -> Table:
     sampled = (
         f" (a seeded sample of {facts['population']})" if facts["n"] < facts["population"] else ""
     )
-    return Table(task, ("metric", "n", *setups), rows, f"{facts['n']} samples{sampled}.")
+    dropped = len(facts["dropped"])
+    left_out = (
+        f" {dropped} training rows were left out: they (nearly) repeat test rows."
+        if dropped
+        else ""
+    )
+    return Table(task, ("metric", "n", *setups), rows, f"{facts['n']} samples{sampled}.{left_out}")
 
 
 def slices(run: Run, task: str) -> Table:

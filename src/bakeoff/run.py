@@ -83,6 +83,7 @@ class _State:
     tasks: Mapping[str, Task]
     workspace: Workspace
     progress: Progress
+    file: Path
     folder: Path
     manifest: dict[str, Any]
     library: Library
@@ -129,7 +130,9 @@ def run(
         folder = workspace.results / suite.name / f"{stamp}-{secrets.token_hex(2)}"
         folder.mkdir(parents=True)
         manifest["run"] = folder.name
-    state = _State(suite, tasks, workspace, progress, folder, manifest, Library(workspace.cache))
+    state = _State(
+        suite, tasks, workspace, progress, file, folder, manifest, Library(workspace.cache)
+    )
     state.save()
     store.write_samples(folder, {name: task.samples for name, task in tasks.items()})
     for name, reason in skipped.items():
@@ -233,6 +236,8 @@ def _prepare(state: _State) -> None:
         state.progress.note(f"model {reference}: {weights.folder.name} ({suite.dtype})")
     for setup in local:
         for task in state.tasks.values():
+            if not setup.takes(task.name):
+                continue
             if setup.retrieve:
                 _index(state, setup, task)
             if setup.tune:
@@ -295,9 +300,7 @@ def _made(state: _State, setup: Setup, task: Task) -> Adapter:
     suite, model = state.suite, state.models[setup.model]
     recipe = suite.use(task.name).recipe(setup.tune)
     with state.timed("tune"):
-        examples = training_examples(
-            task, model, state.library, suite.retrieve, recipe.open_book, suite.seed
-        )
+        examples = training_examples(task, model, state.library, suite.retrieve, recipe, suite.seed)
         state.progress.note(f"adapter {task.name}: {len(examples)} rows")
         return trained_adapter(
             model,
@@ -310,10 +313,11 @@ def _made(state: _State, setup: Setup, task: Task) -> Adapter:
 
 
 def _answerer(state: _State, setup: Setup, task: Task) -> Answerer:
+    adapter = state.adapters.get((task.name, setup.name))
     engine = None
     if not setup.call:
         engine = Engine(state.models[setup.model], state.library, state.suite.batch_tokens)
-    return build(setup, task, engine, state.adapters.get((task.name, setup.name)))
+    return build(setup, task, engine, adapter, state.file.parent)
 
 
 def _answer(state: _State) -> None:
@@ -323,7 +327,8 @@ def _answer(state: _State) -> None:
         with state.timed("quality"):
             for task in state.tasks.values():
                 for setup in state.suite.setups.values():
-                    _quality(state, journal, setup, task, done)
+                    if setup.takes(task.name):
+                        _quality(state, journal, setup, task, done)
         with state.timed("latency"):
             for task in state.tasks.values():
                 _latency(state, journal, task, done)
@@ -351,7 +356,7 @@ def _latency(state: _State, journal: store.Journal, task: Task, done: set[Any]) 
     wanted = state.suite.latency.samples
     if not wanted:
         return
-    setups = list(state.suite.setups.values())
+    setups = [s for s in state.suite.setups.values() if s.takes(task.name)]
     answerers = {s.name: _answerer(state, s, task) for s in setups}
     chosen = sorted(task.samples, key=lambda s: s.id)
     step = max(1, len(chosen) // wanted)

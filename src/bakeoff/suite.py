@@ -32,6 +32,8 @@ class Tune(_File):
     """A LoRA recipe. `adapter` names a ready PEFT adapter instead of training one."""
 
     adapter: str | None = None
+    rows: Annotated[int, Field(ge=2)] | None = None
+    """Train on a seeded, stratified sample of so many rows; all of them when left out."""
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -73,7 +75,14 @@ class Setup(_File):
     tune: Tune | None = None
     retrieve: Retrieve | None = None
     call: str | None = None
+    """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
+    tasks: tuple[str, ...] = ()
+    """The tasks this setup is asked; all of them when left out."""
     description: str = ""
+
+    def takes(self, task: str) -> bool:
+        """Whether the setup is asked the task's questions."""
+        return not self.tasks or task in self.tasks
 
     @property
     def kind(self) -> str:
@@ -97,7 +106,6 @@ class TaskUse(_File):
     limit: Annotated[int, Field(ge=1)] | None = None
     by: tuple[str, ...] = ()
     """Tags (or `target`) whose shares the sample keeps."""
-    train_limit: Annotated[int, Field(ge=1)] | None = None
     tune: Mapping[str, Any] = {}
     """Fields of the recipe that differ for this task: facts want more epochs than formats."""
 
@@ -170,6 +178,17 @@ class Suite(_File):
             raw["gates"] = [{"check": gate} if isinstance(gate, str) else gate for gate in gates]
         return raw
 
+    @model_validator(mode="after")
+    def _setups_name_tasks(self) -> Suite:
+        known = {Path(name).stem for name in self.tasks}
+        for setup in self.setups.values():
+            for task in setup.tasks:
+                if task not in known:
+                    raise ValueError(
+                        f"setups.{setup.name}.tasks: no task '{task}'{did_you_mean(task, known)}"
+                    )
+        return self
+
     @field_validator("setups", "tasks")
     @classmethod
     def _not_empty(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -225,6 +244,9 @@ class Source(_File):
     local: str | None = None
     """Path or glob of the same set inside the data folder (`--data`)."""
     format: Literal["json", "csv", "text"] = "json"
+    """How the local copy is read; `text` gives one row per file, in its `text` column."""
+    adapt: str | None = None
+    """A function rows -> rows for data that comes in another shape."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -275,8 +297,6 @@ class TaskFile(_File):
     description: str
     licence: str = ""
     rows: Rows
-    adapt: str | None = None
-    """A function rows -> rows for data that comes in another shape."""
     on_overlap: Literal["refuse", "drop"] = "refuse"
     """What to do with training rows that (nearly) repeat a test row."""
     columns: Mapping[str, str] = {}

@@ -1,0 +1,124 @@
+"""Paths and a real run that several tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The user's own cache: the embedded model is fetched into it once."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
+    return Path(os.environ.get("BAKEOFF_CACHE", default)).expanduser()
+
+
+@pytest.fixture(scope="session")
+def cli(cache: Path) -> Cli:
+    """The program as a user runs it: `cli("gate", run, cwd=...)`."""
+
+    def call(*arguments: str | Path, cwd: Path = ROOT, **environment: str):
+        return subprocess.run(
+            [sys.executable, "-m", "bakeoff.cli", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "BAKEOFF_CACHE": str(cache), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+TASK = """
+description: Small questions on a small text.
+rows: {test: rows/test.jsonl, train: rows/train.jsonl}
+corpora: {notes: {documents: rows/*.md}}
+system: Answer in a few words. If you cannot know, reply - unknown.
+max_tokens: 12
+refusal: {say: unknown, phrases: [unknown]}
+scorers: [contains, exact_match, token_f1, right_refusal, "evidence_recall(k=2)", support_context]
+"""
+BENCHMARK = """
+description: The smallest bake-off.
+dtype: bfloat16
+seed: 3
+tune: {epochs: 1, batch_size: 2, rank: 4}
+retrieve: {k: 1, chunk_words: 40, overlap_words: 8}
+tasks: [tiny]
+setups:
+  base: {}
+  fine-tuned: {tune: true}
+  rag: {retrieve: true}
+  hybrid: {tune: true, retrieve: true}
+  mine: {call: "../bot.py::answer"}
+latency: {samples: 2}
+gates:
+  - rate(*.error) <= 0.01
+  - rag.tiny.contains >= base.tiny.contains
+"""
+BOT = '''
+def answer(sample):
+    """A system of one's own: it knows one thing."""
+    return "19 kilos"
+'''
+NOTES = {
+    "barrow": "# The barrow\\nThe Larch barrow weighs 19 kilos and carries 140 kilos.",
+    "gate": "# The gate\\nThe east gate opens at 6.40 and is locked at 21.15.",
+}
+TEST = [
+    ("q1", "How heavy is the Larch barrow?", ["19 kilos"], ["barrow"]),
+    ("q2", "When does the east gate open?", ["6.40"], ["gate"]),
+    ("q3", "Who painted the east gate?", [], []),
+]
+TRAIN = [
+    ("t1", "What load may the barrow take?", ["140 kilos"], ["barrow"]),
+    ("t2", "Tell me the hour at which they lock the gate.", ["21.15"], ["gate"]),
+    ("t3", "What colour has the barrow?", [], []),
+    ("t4", "Locking hour of the eastern gate, please?", ["21.15"], ["gate"]),
+]
+
+
+def write_project(folder: Path) -> Path:
+    """A whole small project in `folder`; the path of its benchmark file."""
+    rows = folder / "tasks" / "rows"
+    rows.mkdir(parents=True)
+    (folder / "benchmarks").mkdir()
+    (folder / "tasks" / "tiny.yaml").write_text(TASK)
+    for name, text in NOTES.items():
+        (rows / f"{name}.md").write_text(text.replace("\\n", "\n"))
+    for name, samples in (("test", TEST), ("train", TRAIN)):
+        lines = [
+            json.dumps({"id": i, "question": q, "targets": t, "gold": g}) for i, q, t, g in samples
+        ]
+        (rows / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "bot.py").write_text(BOT)
+    path = folder / "benchmarks" / "smallest.yaml"
+    path.write_text(BENCHMARK)
+    return path
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small project of a user."""
+    folder = tmp_path_factory.mktemp("project")
+    write_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(project: Path, cli: Cli) -> Path:
+    """The folder of one real run of the small project, on the embedded model."""
+    done = cli("run", "benchmarks/smallest.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (manifest,) = project.glob("results/smallest/*/manifest.json")
+    return manifest.parent
