@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,26 +130,26 @@ def build(
         raise ValueError(f"setup '{setup.name}' needs an engine")
 
     def answer(
-        samples: Sequence[Sample], *, timed: bool = False
+        samples: Sequence[Sample], *, timed: bool = False, skip: Collection[int] = ()
     ) -> Iterator[tuple[int, Answer | Failure]]:
         with engine.model.wearing(adapter.digest if adapter else None):
             if timed:
                 for index, sample in enumerate(samples):
                     yield index, _timed(setup, task, engine, sample)
             else:
-                yield from _batched(setup, task, engine, samples)
+                yield from _batched(setup, task, engine, samples, skip)
 
     return answer
 
 
 def _batched(
-    setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]
+    setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample], skip: Collection[int]
 ) -> Iterator[tuple[int, Answer | Failure]]:
     model, spec = engine.model, setup.retrieve
     found = engine.library.search(task, spec, samples) if spec else [()] * len(samples)
     asked = [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, found, strict=True)]
     prompts = [question.prompt for question in asked]
-    for index, done in model.generate(prompts, task.file.max_tokens, engine.batch_tokens):
+    for index, done in model.generate(prompts, task.file.max_tokens, engine.batch_tokens, skip):
         yield index, done if isinstance(done, Failure) else asked[index].answer(done)
 
 
@@ -202,9 +202,11 @@ def _own(reference: str, task: Task, folder: Path) -> Answerer:
     takes_task = len(inspect.signature(function).parameters) > 1
 
     def answer(
-        samples: Sequence[Sample], *, timed: bool = False
+        samples: Sequence[Sample], *, timed: bool = False, skip: Collection[int] = ()
     ) -> Iterator[tuple[int, Answer | Failure]]:
         for index, sample in enumerate(samples):
+            if index in skip:
+                continue
             started = time.perf_counter()
             try:
                 said = function(sample, task) if takes_task else function(sample)

@@ -37,9 +37,9 @@ class Column:
     aggregate: str = "mean"
 
     def only(self, keep: Sequence[str]) -> Column:
-        """The column over the samples named in `keep`."""
-        wanted = set(keep)
-        places = [i for i, s in enumerate(self.samples) if s in wanted]
+        """The column over the samples named in `keep`, in that order."""
+        place = {sample: i for i, sample in enumerate(self.samples)}
+        places = [place[sample] for sample in keep if sample in place]
         return Column(
             tuple(self.samples[i] for i in places),
             tuple(self.clusters[i] for i in places),
@@ -219,7 +219,9 @@ def wilson(rate: float, n: int) -> tuple[float, float]:
     """Wilson's 95% score interval of a rate over `n` independent trials."""
     centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Exact at the ends, where the formula leaves a rounding error.
+    low = 0.0 if rate == 0 else max(0.0, centre - half)
+    return low, 1.0 if rate == 1 else min(1.0, centre + half)
 
 
 def _order_statistics(ordered: Floats) -> tuple[float | None, float | None]:
@@ -252,7 +254,8 @@ def contrast(sides: Sequence[tuple[Column, int]], seed: int = 0) -> Estimate:
     shared = set(sides[0][0].judged)
     for column, _ in sides[1:]:
         shared &= set(column.judged)
-    kept = [(column.only(tuple(shared)), sign) for column, sign in sides]
+    # Sorted: every side in one order, whatever order its column came in.
+    kept = [(column.only(sorted(shared)), sign) for column, sign in sides]
     first = kept[0][0]
     n, unjudged = len(first.samples), len(sides[0][0].samples) - len(first.samples)
     if not n:

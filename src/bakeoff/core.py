@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -151,11 +151,13 @@ class Record:
 class Answerer(Protocol):
     """The seam every setup is built to: samples in, (index, outcome) out as they are ready.
 
-    `timed` asks for one sample at a time with every step measured.
+    `timed` asks for one sample at a time with every step measured. `skip` names samples that
+    need no outcome: a resumed run skips what it has, yet forms the same batches, as in bfloat16
+    an answer can depend on its batch.
     """
 
     def __call__(
-        self, samples: Sequence[Sample], *, timed: bool = False
+        self, samples: Sequence[Sample], *, timed: bool = False, skip: Collection[int] = ()
     ) -> Iterator[tuple[int, Answer | Failure]]: ...
 
 

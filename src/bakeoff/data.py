@@ -89,6 +89,11 @@ def load_tasks(
             problems.append(str(error))
     for setup in suite.setups.values():
         for task_name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
+            if task_name not in {Path(name).stem for name in suite.tasks}:
+                problems.append(
+                    f"{path}: setups.{setup.name}.retrieve.corpus: the benchmark has no task "
+                    f"'{task_name}'"
+                )
             if task_name in tasks and corpus not in tasks[task_name].corpora:
                 known = ", ".join(tasks[task_name].corpora) or "none"
                 problems.append(
@@ -106,7 +111,7 @@ def load_task(path: Path, data: Path | None = None) -> Task:
     raw_train = _rows(file.rows.train, path, data) if file.rows.train else []
     problems: list[str] = []
     samples = _samples(raw_test, file, f"{path}: test", problems)
-    train = _samples(raw_train, file, f"{path}: train", problems)
+    train = _samples(raw_train, file, f"{path}: train", problems) if file.rows.train else []
     dropped = near_duplicates(
         {s.id: s.question for s in samples}, {s.id: s.question for s in train}
     )
@@ -169,11 +174,19 @@ def _rows(source: Source, path: Path, data: Path | None) -> list[dict[str, Any]]
     return rows
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BakeoffError(f"{file}: cannot be read as UTF-8: {error}") from error
+
+
 def _json_lines(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
     if not files:
         raise BakeoffError(f"{path}: rows: no file matches '{pattern}'")
     for file in files:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        # Not splitlines: it also splits at signs that a text may hold.
+        for number, line in enumerate(_text(file).split("\n"), 1):
             if not line.strip():
                 continue
             try:
@@ -221,7 +234,7 @@ def _samples(
     wanted = prompt_fields(file.prompt) | prompt_fields(file.system)
     for number, row in enumerate(rows, 1):
         renamed = {**row, **{ours: row.get(theirs) for ours, theirs in file.columns.items()}}
-        identity = str(renamed.get("id") or number)
+        identity = str(number if renamed.get("id") in (None, "") else renamed["id"])
         place = f"{where} row {number} ('{identity}')"
         if identity in seen:
             problems.append(f"{place}: id stands twice")
@@ -238,7 +251,7 @@ def _samples(
             targets=_texts(renamed, "targets", place, problems),
             gold=_texts(renamed, "gold", place, problems),
             cluster=str(renamed.get("cluster") or ""),
-            tags={str(k): str(v) for k, v in (renamed.get("tags") or {}).items()},
+            tags=_tags(renamed, place, problems),
         )
         if not sample.targets and not file.refusal:
             problems.append(f"{place}: targets: empty, and the task has no refusal for that")
@@ -248,6 +261,14 @@ def _samples(
     if not samples:
         problems.append(f"{where}: no rows")
     return samples
+
+
+def _tags(row: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, str]:
+    tags = row.get("tags") or {}
+    if not isinstance(tags, dict):
+        problems.append(f"{place}: tags: must be a mapping of name to value, found {tags!r}")
+        return {}
+    return {str(name): str(value) for name, value in tags.items()}
 
 
 def _texts(row: Mapping[str, Any], column: str, place: str, problems: list[str]) -> tuple[str, ...]:
@@ -267,7 +288,7 @@ def _documents(
 ) -> tuple[Document, ...]:
     if corpus.documents:
         files = sorted(path.parent.glob(corpus.documents))
-        texts = {f.stem: f.read_text(encoding="utf-8") for f in files}
+        texts = {f.stem: _text(f) for f in files}
         if len(texts) < len(files):
             raise BakeoffError(f"'{corpus.documents}': two files share a name")
     elif corpus.examples:
@@ -312,24 +333,20 @@ def stratified(
 ) -> tuple[Sample, ...]:
     """At most `n` samples that keep the shares of the strata named by `by` (all tags if empty).
 
-    Largest remainders decide the last places; within a stratum a seeded hash of the id does,
-    so that the sample does not depend on the order of the rows, and a larger `n` adds to it.
+    The samples of each stratum are spread evenly over (0, 1), in the order of a seeded hash of
+    their ids, and the first `n` of all are taken: a larger `n` adds to a smaller one, and the
+    order of the rows does not matter.
     """
     if n >= len(samples):
         return tuple(samples)
     strata: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
     for sample in samples:
         tags = {**sample.tags, "target": sample.targets[0] if sample.targets else ""}
-        names = by or sorted(sample.tags)
-        strata[tuple(tags.get(name, "") for name in names)].append(sample)
-    shares = {key: n * len(group) / len(samples) for key, group in sorted(strata.items())}
-    counts = {key: int(share) for key, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda key: (counts[key] - shares[key], key))
-    for key in by_remainder[: n - sum(counts.values())]:
-        counts[key] += 1
-    chosen = {
-        sample.id
-        for key, group in strata.items()
-        for sample in sorted(group, key=lambda s: digest(f"{seed}:{s.id}"))[: counts[key]]
-    }
+        strata[tuple(tags.get(name, "") for name in by or sorted(sample.tags))].append(sample)
+    places: list[tuple[float, str]] = []
+    for group in strata.values():
+        ranked = sorted((digest(f"{seed}:{s.id}"), s.id) for s in group)
+        places += [((rank + 0.5) / len(group), name) for rank, (_, name) in enumerate(ranked)]
+    ordered = sorted(places, key=lambda place: (place[0], digest(f"{seed}:{place[1]}")))
+    chosen = {name for _, name in ordered[:n]}
     return tuple(sample for sample in samples if sample.id in chosen)

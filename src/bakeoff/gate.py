@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.compare import Column, Columns, estimate
+from bakeoff.compare import Column, Columns, Floats, estimate
 from bakeoff.core import BakeoffError, Sample
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.suite import MEASURED, Gate
@@ -219,6 +219,8 @@ def _value(
         for (task, setup, metric), column in table.items()
         if setup == ref.setup and metric == ref.metric and ref.task in (None, task)
     ]
+    if ref.aggregate and any(c.aggregate == "macro_f1" for c in found):
+        raise BakeoffError(f"{ref}: {ref.metric} is no mean of samples; leave the aggregate out")
     judged = [c.only(c.judged) for c in found]
     values = np.concatenate([c.values for c in judged]) if judged else np.array([])
     if not values.size:
@@ -228,12 +230,19 @@ def _value(
     if ref.aggregate:
         return float(_AGGREGATES[ref.aggregate](values)), shown
     if len(judged) > 1:
-        return float(np.mean(values)), shown
+        return _pooled(judged, values), shown
     result = estimate(judged[0])
     assert result.value is not None
     if result.low is not None:
         shown += f", 95% [{result.low:.4g}, {result.high:.4g}]"
     return result.value, shown
+
+
+def _pooled(judged: Sequence[Column], values: Floats) -> float:
+    """One number over several tasks: of all values, or the mean of the tasks' own aggregates."""
+    if all(column.aggregate == "mean" for column in judged):
+        return float(np.mean(values))
+    return float(np.mean([estimate(c).value or 0.0 for c in judged if c.samples]))
 
 
 def _sliced(column: Column, ref: Ref, samples: Mapping[str, Sample]) -> Column:

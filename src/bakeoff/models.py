@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,23 +206,31 @@ class LocalModel:
         return off
 
     def generate(
-        self, prompts: Sequence[str], max_tokens: int, batch_tokens: int
+        self,
+        prompts: Sequence[str],
+        max_tokens: int,
+        batch_tokens: int,
+        skip: Collection[int] = (),
     ) -> Iterator[tuple[int, Generation | Failure]]:
         """Greedy completions, as (index, completion) in the order they get ready.
 
-        Batches hold prompts of similar length, at most `batch_tokens` padded tokens each.
+        Batches hold prompts of similar length, at most `batch_tokens` padded tokens each. The
+        prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
         """
         encoded = [self.tokenizer(p, add_special_tokens=False).input_ids for p in prompts]
         fitting: list[int] = []
         for index, ids in enumerate(encoded):
-            if len(ids) + max_tokens > self.context_window:
+            if len(ids) + max_tokens > self.context_window and index not in skip:
                 found = f"the prompt has {len(ids)} tokens and the answer may take {max_tokens}"
                 yield index, Failure(f"{found}; the model holds {self.context_window}")
-            else:
+            elif len(ids) + max_tokens <= self.context_window:
                 fitting.append(index)
         for batch in _batches(fitting, [len(ids) for ids in encoded], max_tokens, batch_tokens):
+            if all(index in skip for index in batch):
+                continue
             done = self._complete([encoded[i] for i in batch], max_tokens)
-            yield from zip(batch, done, strict=True)
+            pairs = zip(batch, done, strict=True)
+            yield from ((index, answer) for index, answer in pairs if index not in skip)
 
     def timed(self, prompt: str, max_tokens: int) -> Generation:
         """One completion alone, with the time to its first token and of the rest."""

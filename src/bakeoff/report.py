@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from bakeoff.finished import Run
 from bakeoff.gate import Verdict
 from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+
+_EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -261,9 +264,5 @@ def _markdown_table(table: Table) -> list[str]:
 
 def _escaped(cell: str) -> str:
     """Text that cannot end a cell, start a tag or become emphasis."""
-    flat = " ".join(cell.split())
-    for sign in "\\|<>*_`":
-        flat = flat.replace(
-            sign, f"\\{sign}" if sign in "\\|*_`" else {"<": "&lt;", ">": "&gt;"}[sign]
-        )
-    return flat
+    flat = " ".join(cell.split()).replace("<", "&lt;").replace(">", "&gt;")
+    return _EMPHASIS.sub(r"\\\g<0>", flat)

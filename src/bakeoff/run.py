@@ -234,14 +234,13 @@ def _prepare(state: _State) -> None:
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
             )
         state.progress.note(f"model {reference}: {weights.folder.name} ({suite.dtype})")
-    for setup in local:
-        for task in state.tasks.values():
-            if not setup.takes(task.name):
-                continue
-            if setup.retrieve:
-                _index(state, setup, task)
-            if setup.tune:
-                _adapter(state, setup, task)
+    asked = [(s, t) for s in local for t in state.tasks.values() if s.takes(t.name)]
+    for setup, task in asked:
+        if setup.retrieve:
+            _index(state, setup, task)
+    for setup, task in asked:
+        if setup.tune:
+            _adapter(state, setup, task)
     state.save()
 
 
@@ -338,12 +337,12 @@ def _quality(
     state: _State, journal: store.Journal, setup: Setup, task: Task, done: set[Any]
 ) -> None:
     keys = [(QUALITY, task.name, setup.name, s.id) for s in task.samples]
-    missing = [s for s, key in zip(task.samples, keys, strict=True) if key not in done]
-    if not missing:
+    skip = {index for index, key in enumerate(keys) if key in done}
+    if len(skip) == len(keys):
         return
-    state.progress.start(f"{task.name} / {setup.name}", len(missing))
-    for index, outcome in _answerer(state, setup, task)(missing):
-        journal.append(Record(QUALITY, task.name, setup.name, missing[index].id, outcome))
+    state.progress.start(f"{task.name} / {setup.name}", len(keys) - len(skip))
+    for index, outcome in _answerer(state, setup, task)(task.samples, skip=skip):
+        journal.append(Record(QUALITY, task.name, setup.name, task.samples[index].id, outcome))
         state.progress.advance()
     state.progress.finish()
 

@@ -39,11 +39,8 @@ class Metric:
         if not match:
             raise BakeoffError(f"'{text}' is not a metric; write name or name(setting=value)")
         try:
-            call = ast.parse(f"f({match['args'] or ''})", mode="eval").body
-            if not isinstance(call, ast.Call) or call.args:
-                raise ValueError("settings have names")
-            settings = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-        except (SyntaxError, ValueError) as error:
+            settings = _settings(match["args"] or "")
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
             raise BakeoffError(
                 f"'{text}': settings are written name=value, such as evidence_recall(k=5)"
             ) from error
@@ -52,6 +49,22 @@ class Metric:
     def __str__(self) -> str:
         args = ", ".join(f"{name}={value!r}" for name, value in self.settings)
         return f"{self.name}({args})" if args else self.name
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """`a=1, b='x'` as a mapping. Raises `ValueError` for what is no plain value under a name."""
+    call = ast.parse(f"f({text})", mode="eval").body
+    if not isinstance(call, ast.Call) or call.args:
+        raise ValueError("settings have names")
+    settings: dict[str, Any] = {}
+    for keyword in call.keywords:
+        value = ast.literal_eval(keyword.value)
+        hash(value)
+        # The printed name must be read back as the same value: `1e999` prints as `inf`.
+        if keyword.arg in (None, *settings) or ast.literal_eval(repr(value)) != value:
+            raise ValueError("a setting is one name and one plain value")
+        settings[str(keyword.arg)] = value
+    return settings
 
 
 Outcome = Score | float | bool | None
@@ -171,10 +184,17 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         if metric.name not in known:
             raise BakeoffError(f"no scorer named '{metric.name}'{did_you_mean(metric.name, known)}")
         found = known[metric.name]
-    for name, _ in metric.settings:
-        if name not in found.settings():
-            takes = ", ".join(found.settings()) or "none"
+    known_settings = found.settings()
+    for name, value in metric.settings:
+        if name not in known_settings:
+            takes = ", ".join(known_settings) or "none"
             raise BakeoffError(f"{metric.name} has no setting '{name}'; it takes {takes}")
+        default = known_settings[name]
+        kind = (int, float) if type(default) is float else type(default)
+        if default is not inspect.Parameter.empty and not isinstance(value, kind):
+            raise BakeoffError(
+                f"{metric.name}: {name} must be of the kind of {default!r}, found {value!r}"
+            )
     return found
 
 

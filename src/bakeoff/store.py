@@ -42,7 +42,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -54,7 +57,7 @@ class Journal:
         self.synced_at = time.monotonic()
 
     def append(self, record: Record) -> None:
-        line = (json.dumps(_to_json(record), ensure_ascii=False) + "\n").encode()
+        line = (json.dumps(_to_json(record)) + "\n").encode()
         try:
             written = os.pwrite(self.file, line, self.size)
             while written < len(line):
@@ -141,7 +144,7 @@ def _from_json(row: Mapping[str, Any]) -> Record:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    _replace(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    _replace(path, json.dumps(value, indent=2) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:
@@ -178,8 +181,7 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
                 "gold": s.gold,
                 "cluster": s.cluster,
                 "tags": dict(s.tags),
-            },
-            ensure_ascii=False,
+            }
         )
         for task, samples in tasks.items()
         for s in samples
@@ -211,8 +213,7 @@ def write_scores(run: Path, scores: ScoreTable) -> None:
                 "setup": setup,
                 "sample": sample,
                 "scores": {m: [s.value, s.reason, s.labels] for m, s in by_metric.items()},
-            },
-            ensure_ascii=False,
+            }
         )
         for (task, setup, sample), by_metric in scores.items()
     )
@@ -232,7 +233,8 @@ def read_scores(run: Path) -> dict[tuple[str, str, str], dict[str, Score]]:
 
 def _rows(path: Path) -> Iterator[Any]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: it also splits at signs that a text may hold.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
         raise BakeoffError(f"{path}: missing; the run did not finish") from error
     # A blank file is a run without a single row, not a damaged one.

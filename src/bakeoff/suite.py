@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bakeoff.core import BakeoffError, faults
 from bakeoff.scoring import Metric, did_you_mean
@@ -191,11 +200,13 @@ class Suite(_File):
 
     @field_validator("setups", "tasks")
     @classmethod
-    def _not_empty(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _well_named(cls, value: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
         if not value:
             raise ValueError("name at least one")
         for name in value:
-            if not name.replace("-", "_").replace(".yaml", "").replace("/", "_").isidentifier():
+            # A task may be named by its path; gates split setup names at dots.
+            stem = Path(name).stem if info.field_name == "tasks" else name
+            if not stem.replace("-", "_").isidentifier():
                 raise ValueError(f"'{name}': use letters, digits, - and _")
         return value
 
@@ -314,11 +325,56 @@ class TaskFile(_File):
     headline: str = ""
     """The metric that stands in the first table; the first scorer when left out."""
 
+    @field_validator("system", "prompt", "with_passages")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        prompt_fields(value)
+        return value
+
+    @field_validator("with_passages")
+    @classmethod
+    def _takes_passages(cls, value: str) -> str:
+        if (found := prompt_fields(value)) != {"passages", "prompt"}:
+            raise ValueError(f"needs {{passages}} and {{prompt}}, has {sorted(found)}")
+        return value
+
+    @field_validator("scorers")
+    @classmethod
+    def _are_metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                Metric.parse(text)
+            except BakeoffError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("json_schema")
+    @classmethod
+    def _is_a_schema(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        from jsonschema import Draft202012Validator, SchemaError
+
+        try:
+            Draft202012Validator.check_schema(value or {})
+        except SchemaError as error:
+            raise ValueError(f"no JSON schema: {error.message}") from error
+        return value
+
+    @field_validator("rules")
+    @classmethod
+    def _are_rules(cls, value: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
+        for rule in value:
+            name, conditions = rule.get("name"), set(rule) - {"name"}
+            if not name or len(conditions) != 1 or not conditions <= {"match", "forbid", "words"}:
+                raise ValueError(f"{dict(rule)}: a rule has a name and one of match, forbid, words")
+            if "words" not in rule:
+                try:
+                    re.compile(re.sub(r"<\w+>", "field", str(rule[conditions.pop()])))
+                except re.error as error:
+                    raise ValueError(f"{name}: no regular expression: {error}") from error
+        return value
+
     @model_validator(mode="after")
-    def _prompts_fit(self) -> TaskFile:
-        wanted = {"passages", "prompt"}
-        if (found := prompt_fields(self.with_passages)) != wanted:
-            raise ValueError(f"with_passages: needs {{passages}} and {{prompt}}, has {found}")
+    def _headline_is_a_scorer(self) -> TaskFile:
         if self.headline and self.headline not in self.metrics():
             raise ValueError(f"headline: '{self.headline}' is none of the task's scorers")
         return self
@@ -349,6 +405,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
             if key.value in seen:
                 line = key.start_mark.line + 1
                 raise BakeoffError(f"line {line}: key '{key.value}' stands twice")
@@ -368,7 +427,7 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(text, _StrictLoader)
     except BakeoffError as error:
         raise BakeoffError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BakeoffError(f"{path}: not valid YAML: {error}") from error
     except RecursionError as error:
         raise BakeoffError(f"{path}: nested too deeply") from error

@@ -16,18 +16,25 @@ def _plain(text: str) -> str:
     return _SEPARATORS.sub(" ", text.lower()).strip()
 
 
+def _padded(text: str) -> str:
+    """Spaces on both sides, so that `in` finds whole words."""
+    return f" {_plain(text)} "
+
+
 def named_label(text: str, labels: Sequence[str]) -> str:
     """The one label an answer names, or `NO_LABEL` when it names none, or several.
 
     An answer that is a label counts first; else the labels that stand in it as whole words.
     Labels inside a longer label that is named as well do not count.
     """
-    said = f" {_plain(text)} "
+    if text.strip() in labels:
+        return text.strip()
+    said = _padded(text)
     for label in labels:
-        if said.strip() == _plain(label):
+        if _plain(label) and said == _padded(label):
             return label
-    named = [label for label in labels if f" {_plain(label)} " in said]
-    longest = [a for a in named if not any(a != b and _plain(a) in _plain(b) for b in named)]
+    named = [label for label in labels if _plain(label) and _padded(label) in said]
+    longest = [a for a in named if not any(a != b and _padded(a) in _padded(b) for b in named)]
     return longest[0] if len(longest) == 1 else NO_LABEL
 
 

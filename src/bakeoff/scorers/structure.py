@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import re
 from collections import Counter
 from typing import Any
@@ -70,27 +69,39 @@ def schema_valid(
     return Score(0.0, problem.message[:200]) if problem else 1.0
 
 
-def leaves(value: Any, path: str = "") -> Counter[tuple[str, str]]:
+Leaves = Counter[tuple[str, str]]
+
+
+def leaves(value: Any, path: str = "") -> Leaves:
     """(path, value) of every leaf. List items share one path, so their order does not count.
 
-    Numbers compare by value (3 equals 3.0), texts without case and outer spaces.
+    Numbers compare by value (3 equals 3.0), texts without case and outer spaces; an empty object
+    or list is a leaf of its own.
     """
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return sum((leaves(v, f"{path}.{k}") for k, v in value.items()), Counter())
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return sum((leaves(v, f"{path}[]") for v in value), Counter())
-    if isinstance(value, bool) or value is None:
-        return Counter([(path, str(value))])
-    if isinstance(value, int | float):
-        return Counter([(path, f"number {float(value):.10g}" if math.isfinite(value) else "")])
-    return Counter([(path, " ".join(str(value).casefold().split()))])
+    if isinstance(value, str):
+        return Counter([(path, " ".join(value.casefold().split()))])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return Counter([(path, f"={value!r}")])
+
+
+def _said(answer: Answer, lenient: bool) -> Leaves:
+    """The leaves of the answer's JSON. Raises `ValueError` when it is none, or too deep."""
+    try:
+        return leaves(parse(answer.text, lenient))
+    except RecursionError as error:
+        raise ValueError("the answer is nested too deeply") from error
 
 
 @scorer()
 def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
     """F1 over the leaf fields of the expected JSON object (path and value both right)."""
     try:
-        predicted = leaves(parse(answer.text, lenient))
+        predicted = _said(answer, lenient)
     except ValueError as error:
         return Score(0.0, str(error))
     best = 0.0
@@ -107,7 +118,7 @@ def exact_json(
 ) -> Outcome:
     """1 when every field of the object is right and none is added (order of lists aside)."""
     try:
-        predicted = leaves(parse(answer.text, lenient))
+        predicted = _said(answer, lenient)
     except ValueError as error:
         return Score(0.0, str(error))
     return any(predicted == leaves(json.loads(target)) for target in sample.targets)

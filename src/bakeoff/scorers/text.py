@@ -24,8 +24,12 @@ def normalise(text: str) -> str:
 
 def refused(text: str, refusals: Sequence[str]) -> bool:
     """Whether an answer declines, by one of the task's phrases, or by saying nothing."""
-    lowered = text.lower().replace("’", "'")
-    return not lowered.strip() or any(phrase.lower() in lowered for phrase in refusals)
+    said = _plain(text)
+    return not said or any(_plain(phrase) in said for phrase in refusals)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("’", "'").strip()
 
 
 def _spoken(answer: Answer, context: Context) -> str:

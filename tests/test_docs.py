@@ -1,0 +1,75 @@
+"""What the README shows is run here, as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, Cli
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("sh")).splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+def test_every_make_target_of_the_readme_exists(command: str) -> None:
+    done = subprocess.run(
+        [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if c.startswith("bakeoff ") and "ui" not in c.split()]
+)
+def test_every_command_of_the_readme_works(
+    command: str, cli: Cli, project: Path, finished_run: Path
+) -> None:
+    """In a small project, whose own benchmark takes the place of the quickstart's."""
+    arguments = shlex.split(command.replace("quickstart", "smallest"))[1:]
+    done = cli(*arguments, cwd=project)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli: Cli) -> None:
+    """Task, benchmark, own system and scorer are taken out of the README and run together."""
+    task, benchmark, own = blocks("yaml")
+    bot, scorer = blocks("python")
+    for block in (task, benchmark, bot, scorer):
+        path = tmp_path / block.split("\n")[0].removeprefix("# ").strip()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block)
+    rows = tmp_path / "tasks" / "returns"
+    rows.mkdir()
+    (rows / "policy.md").write_text("# Returns\nGoods come back within 30 days, on form R-4.\n")
+    (rows / "test.jsonl").write_text(
+        '{"id": "1", "question": "How long?", "targets": ["30 days"], "gold": ["policy"]}\n'
+    )
+    (rows / "train.jsonl").write_text(
+        '{"id": "a", "question": "On which form?", "targets": ["R-4"], "gold": ["policy"]}\n'
+        '{"id": "b", "question": "Within what time must it be back?", "targets": ["30 days"]}\n'
+    )
+    task_file = tmp_path / "tasks" / "returns.yaml"
+    task_file.write_text(
+        task_file.read_text().replace("[contains,", '[contains, "./returns.py::names_form",')
+    )
+    file = tmp_path / "benchmarks" / "returns.yaml"
+    file.write_text(
+        file.read_text().replace("setups:\n", own).replace("epochs: 4", "epochs: 1")
+        + "latency: {samples: 1}\n"
+    )
+    done = cli("run", file, "--no-mlflow", cwd=tmp_path)
+    assert done.returncode in (0, 10), done.stderr
+    assert "ours" in done.stdout

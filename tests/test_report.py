@@ -1,0 +1,222 @@
+"""A finished run, written by hand, read back and rendered."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff import report
+from bakeoff.core import (
+    LATENCY,
+    QUALITY,
+    Answer,
+    Failure,
+    MissingEvidence,
+    Record,
+    Sample,
+    Score,
+    Step,
+)
+from bakeoff.finished import Run, write_comparison
+from bakeoff.store import MANIFEST, open_journal, write_json, write_samples, write_scores
+from bakeoff.suite import Suite
+
+SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
+GATES = ["rag.qa.contains >= base.qa.contains", "count(*.error) <= 0"]
+KINDS = ("a|b <i>", "*c*\n_d_ `e`")
+FAILED = "9"
+
+
+def sample(n: int) -> Sample:
+    return Sample(str(n), {"question": "?"}, ("x",), tags={"kind": KINDS[n // 5]})
+
+
+def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) -> Run:
+    """Ten samples: base is right on the first two, rag on all but the last, where it failed."""
+    run = folder / "20260101-000000-abcd"
+    run.mkdir()
+    suite = Suite.model_validate(
+        {"name": "small", "tasks": ["qa"], "setups": SETUPS, "gates": gates}
+    )
+    contains = {"higher_is_better": True, "aggregate": "mean", "about": "a"}
+    facts = {"description": "d", "licence": "", "headline": "contains", "n": 10, "population": 40}
+    facts |= {"metrics": {"contains": contains}, "train": 3, "dropped": ["t1"]}
+    manifest = {
+        "format": 1,
+        "run": run.name,
+        "benchmark": "small",
+        "file": "small.yaml",
+        "command": "bakeoff run small.yaml",
+        "status": status,
+        "created": "2026-01-01T00:00:00+00:00",
+        "suite": suite.model_dump(mode="json"),
+        "tasks": {"qa": facts | {"digests": {"task": "00"}}},
+        "skipped": {},
+        "models": {},
+        "adapters": {},
+        "indexes": {},
+        "versions": {"python": "3"},
+        "hardware": {"processor": "p", "cores": 2, "memory_gb": 1.0, "gpu": None, "system": "s"},
+        "commit": None,
+        "seconds": {"quality": 1.0},
+    }
+    write_json(run / MANIFEST, manifest)
+    samples = [sample(n) for n in range(10)]
+    write_samples(run, {"qa": samples})
+    right = {"base": {"0", "1"}, "rag": {s.id for s in samples} - {FAILED}}
+    write_scores(
+        run,
+        {
+            ("qa", setup, s.id): {"contains": Score(float(s.id in right[setup]))}
+            for setup in SETUPS
+            for s in samples
+        },
+    )
+    timed = {"base": Answer("x", steps=(Step("decode", 0.0625),))}
+    timed["rag"] = Answer("x", steps=(Step("retrieve", 0.5), Step("decode", 2.0)))
+    with open_journal(run) as journal:
+        for setup, prompt in (("base", 10), ("rag", 110)):
+            for s in samples:
+                journal.append(Record(QUALITY, "qa", setup, s.id, Failure("first try")))
+                if (setup, s.id) != ("rag", FAILED):
+                    answer = Answer("x", steps=(Step("decode", None, prompt, 0, 2),))
+                    journal.append(Record(QUALITY, "qa", setup, s.id, answer))
+                if s.id < "6":
+                    journal.append(Record(LATENCY, "qa", setup, s.id, timed[setup]))
+    return Run(run)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return write_run(tmp_path)
+
+
+def cells(table: report.Table, *key: str) -> tuple[str, ...]:
+    (row,) = [row for row in table.rows if row[: len(key)] == key]
+    return row[len(key) :]
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "text"),
+    [
+        (None, "contains", "-"),
+        (2 / 3, "contains", "0.667"),
+        (0.1, "latency_s", "0.10 s"),
+        (0.0994, "latency_s", "99 ms"),
+        (12.3, "decode_s", "12.30 s"),
+        (110.4, "prompt_tokens", "110"),
+    ],
+)
+def test_a_number_stands_in_its_metrics_usual_form(
+    value: float | None, metric: str, text: str
+) -> None:
+    assert report.number(value, metric) == text
+
+
+def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) -> None:
+    table = report.headline(run)
+    assert table.header == ("task", "metric", "n", "base", "rag")
+    assert [row[:2] for row in table.rows] == [
+        ("qa", "contains"),
+        ("qa", "latency_s"),
+        ("qa", "prompt_tokens"),
+        ("qa", "error"),
+    ]
+    assert cells(table, "qa", "contains") == (
+        "10",
+        "0.200 [0.057, 0.510]",
+        "0.900 [0.596, 0.982]*^",
+    )
+    assert cells(table, "qa", "latency_s") == (
+        "6",
+        "62 ms [62 ms, 62 ms]^",
+        "2.50 s [2.50, 2.50 s]*",
+    )
+    assert cells(table, "qa", "prompt_tokens") == ("9-10", "10^", "110*")
+
+
+def test_a_later_attempt_replaces_a_failure_and_a_failure_that_stays_is_shown(run: Run) -> None:
+    assert len(run.records) == 20 + 12
+    assert [r.sample for r in run.records if r.error] == [FAILED]
+    n, base, rag = cells(report.headline(run), "qa", "error")
+    assert (n, base.split()[0], rag.split()[0]) == ("10", "0.000", "0.100")
+    assert "^" in base
+
+
+def test_the_square_shows_the_effects_whose_corners_are_there(run: Run) -> None:
+    table = report.effects(run)
+    assert table.header == ("task", "metric", "retrieval, untuned")
+    (effect,) = cells(table, "qa", "contains")
+    assert effect.startswith("+0.700 [+0.") and effect.endswith("]*")
+
+
+def test_details_say_how_the_samples_were_drawn_and_what_was_left_out(run: Run) -> None:
+    table = report.details(run, "qa")
+    assert "10 samples (a seeded sample of 40)." in table.note
+    assert "1 training rows were left out" in table.note
+    assert [row[0] for row in table.rows][:2] == ["contains", "error"]
+
+
+def test_slices_are_the_headline_by_tag(run: Run) -> None:
+    found = {row[0]: [cell.split()[0] for cell in row[1:]] for row in report.slices(run, "qa").rows}
+    assert found == {
+        f"kind={KINDS[0]}": ["5", "0.400", "1.000"],
+        f"kind={KINDS[1]}": ["5", "0.000", "0.800"],
+    }
+
+
+def test_verdicts_come_from_the_runs_own_gates_or_others(run: Run) -> None:
+    assert [(v.check, v.status) for v in run.verdicts()] == [
+        ("rag.qa.contains >= base.qa.contains", "PASS"),
+        ("count(base.error) <= 0", "PASS"),
+        ("count(rag.error) <= 0", "FAIL"),
+    ]
+    assert run.verdicts([]) == []
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_run_that_is_not_complete_has_no_verdict(status: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path, status)
+    with pytest.raises(MissingEvidence, match=f"the run is {status}; finish it with .*--resume"):
+        run.verdicts()
+
+
+def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -> None:
+    write_comparison(run)
+    kept = json.loads((run.folder / "comparison.json").read_text())
+    found = kept["tasks"]["qa"]["metrics"]["contains"]["setups"]["rag"]
+    assert (found["value"], found["n"]) == (0.9, 10)
+    assert json.loads((run.folder / "gates.json").read_text())["exit_code"] == 10
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(run: Run) -> None:
+    text = report.markdown(run)
+    width = None
+    for line in text.splitlines():
+        bars = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else None
+        assert bars is None or width is None or bars == width, line
+        width = bars
+    assert width is None
+
+
+def test_markdown_cells_escape_pipes_angle_brackets_and_emphasis(run: Run) -> None:
+    text = report.markdown(run)
+    assert r"| kind=a\|b &lt;i&gt; | 5 |" in text
+    assert r"| kind=\*c\* \_d\_ \`e\` | 5 |" in text
+    assert r"rag.qa.contains &gt;= base.qa.contains" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert not any(sign in row for row in rows for sign in "<>")
+
+
+def test_the_same_run_renders_the_same_markdown(run: Run) -> None:
+    assert report.markdown(run) == report.markdown(Run(run.folder))
+
+
+def test_the_report_says_what_was_run(run: Run) -> None:
+    text = report.markdown(run)
+    for told in ("# small\n", "`bakeoff run small.yaml`", "commit unknown", "GPU: none", "seed 0"):
+        assert told in text

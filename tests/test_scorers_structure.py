@@ -1,0 +1,188 @@
+"""JSON, labels and rules: answers whose form is judged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bakeoff.core import Answer, Sample, Score
+from bakeoff.scorers.labels import NO_LABEL, named_label
+from bakeoff.scoring import Context, Metric, scorers
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+NOTHING = Context()
+RULES = Context(
+    rules=(
+        {"name": "subject", "match": r"^Re: <ticket>$"},
+        {"name": "no dollars", "forbid": r"\$"},
+        {"name": "short", "words": [2, 3]},
+    )
+)
+
+
+def score(metric: str, text: str, *targets: str, context: Context = NOTHING) -> Score:
+    parsed = Metric.parse(metric)
+    sample = Sample("1", {"question": "?", "ticket": "a.c"}, targets)
+    found = scorers()[parsed.name].score(sample, Answer(text), context, parsed)
+    assert found is not None
+    return found
+
+
+def value(metric: str, text: str, *targets: str, context: Context = NOTHING) -> float | None:
+    return score(metric, text, *targets, context=context).value
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ('{"n": 1}', 1.0, 1.0),
+        (' [1, "a", null]\n', 1.0, 1.0),
+        ('Here: {"n": 1}. Done.', 0.0, 1.0),
+        ('```json\n{"n": 1}\n```', 0.0, 1.0),
+        ("```\n[1]\n```", 0.0, 1.0),
+        ('{"n": NaN}', 0.0, 0.0),
+        ('{"n": -Infinity}', 0.0, 0.0),
+        ("{'n': 1}", 0.0, 0.0),
+        ('{"n": 1', 0.0, 0.0),
+        ("} {", 0.0, 0.0),
+        ("", 0.0, 0.0),
+        ("[" * 100_000, 0.0, 0.0),
+    ],
+    ids=lambda x: str(x)[:12],
+)
+def test_the_whole_answer_is_json_or_leniently_a_part_of_it(
+    text: str, strict: float, lenient: float
+) -> None:
+    assert value("json_valid", text) == strict
+    assert value("json_valid(lenient=True)", text) == lenient
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "reason"),
+    [
+        ('{"n": 1}', 1.0, ""),
+        ('{"n": "1"}', 0.0, "'1' is not of type 'integer'"),
+        ("{}", 0.0, "'n' is a required property"),
+        ('{"n": 1, "m": 2}', 0.0, "Additional properties are not allowed"),
+        ("n = 1", 0.0, "the answer is not JSON"),
+    ],
+)
+def test_an_answer_that_misses_the_schema_says_why(text: str, expected: float, reason: str) -> None:
+    found = score("schema_valid", text, context=Context(schema=SCHEMA))
+    assert found.value == expected
+    assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "target", "expected"),
+    [
+        ({"a": 1, "b": "x"}, {"a": 1, "b": "x"}, 1.0),
+        ({"b": "x", "a": 1.0}, {"a": 1, "b": " X "}, 1.0),
+        ({"a": 1}, {"a": 1, "b": "x"}, 2 / 3),  # 1 shared of 1 + 2
+        ({"a": 1, "b": "y"}, {"a": 1, "b": "x"}, 1 / 2),  # 1 shared of 2 + 2
+        ({"l": [1, 2, 2]}, {"l": [2, 1]}, 4 / 5),  # a multiset: 2 shared of 3 + 2
+        ({"a": {"b": 1}}, {"b": 1}, 0.0),
+        ({"a": "1"}, {"a": 1}, 0.0),
+        ({"a": True}, {"a": 1}, 0.0),
+        ({"a": None}, {"a": "none"}, 0.0),
+        ({"a": 12345678901}, {"a": 12345678902}, 0.0),
+        ({"a": int("9" * 400)}, {"a": 1}, 0.0),
+        ({"l": []}, {"l": []}, 1.0),
+        ({}, {}, 1.0),
+    ],
+    ids=lambda x: str(x)[:24],
+)
+def test_field_f1_counts_leaves_by_path_and_value(
+    predicted: Any, target: Any, expected: float
+) -> None:
+    found = value("field_f1", f"Sure: {json.dumps(predicted)}", json.dumps(target))
+    assert found == pytest.approx(expected)
+
+
+def test_an_answer_nested_deeply_is_wrong_and_no_crash() -> None:
+    assert value("field_f1", "[" * 900 + "]" * 900, '{"a": 1}') == 0.0
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        ({"a": 1, "l": ["x", "y"], "e": []}, 1.0),
+        ({"l": ["y", "x"], "a": 1, "e": []}, 1.0),
+        ({"a": 1, "l": ["x"], "e": []}, 0.0),
+        ({"a": 1, "l": ["x", "y"], "e": [], "m": 0}, 0.0),
+        ({"a": 1, "l": ["x", "y"]}, 0.0),
+        ({"a": 1, "l": ["x", "y"], "e": [], "m": {}}, 0.0),
+    ],
+)
+def test_exact_json_wants_every_field_and_none_besides(predicted: Any, expected: float) -> None:
+    target = json.dumps({"a": 1, "l": ["x", "y"], "e": []})
+    assert value("exact_json", json.dumps(predicted), target) == expected
+
+
+def test_strict_metrics_refuse_the_prose_around_an_object() -> None:
+    assert value("field_f1(lenient=False)", 'Sure: {"a": 1}', '{"a": 1}') == 0.0
+    assert value("exact_json(lenient=False)", 'Sure: {"a": 1}', '{"a": 1}') == 0.0
+
+
+LABELS = ("card", "lost_card", "refund", "art", "party")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("refund", "refund"),
+        ("  Refund. ", "refund"),
+        ("lost card", "lost_card"),
+        ("The label is LOST-CARD!", "lost_card"),
+        ("card", "card"),
+        ("cards", NO_LABEL),
+        ("refund or card", NO_LABEL),
+        ("art or party", NO_LABEL),
+        ("an arty party", "party"),
+        ("", NO_LABEL),
+        ("no idea", NO_LABEL),
+    ],
+)
+def test_an_answer_names_one_label_or_none(text: str, expected: str) -> None:
+    assert named_label(text, LABELS) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("-", "-"), ("+", "+"), ("", NO_LABEL)])
+def test_labels_may_be_signs(text: str, expected: str) -> None:
+    assert named_label(text, ("+", "-")) == expected
+
+
+def test_accuracy_and_macro_f1_carry_what_was_expected_and_said() -> None:
+    context = Context(labels=LABELS)
+    for metric in ("accuracy", "macro_f1"):
+        assert score(metric, "Refund", "refund", context=context) == Score(
+            1.0, labels=("refund", "refund")
+        )
+        wrong = score(metric, "hm", "refund", context=context)
+        assert (wrong.value, wrong.labels) == (0.0, ("refund", NO_LABEL))
+        assert "expected refund" in wrong.reason
+    assert scorers()["macro_f1"].aggregate == "macro_f1"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "broken"),
+    [
+        ("Re: a.c", 3, ""),
+        ("Re: abc", 2, "broken: subject"),  # the field's text is no pattern
+        ("Re: a.c $ 5", 0, "broken: subject, no dollars, short"),
+        ("$", 0, "broken: subject, no dollars, short"),
+        ("", 1, "broken: subject, short"),
+    ],
+)
+def test_the_share_of_rules_kept_names_the_broken_ones(text: str, kept: int, broken: str) -> None:
+    found = score("rules_kept", text, context=RULES)
+    assert found.value == pytest.approx(kept / 3)
+    assert found.reason == broken
+    assert value("all_rules_kept", text, context=RULES) == float(kept == 3)

@@ -1,0 +1,240 @@
+"""A run on disk: what was appended is there again, whatever cut the writing short."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakeoff.core import (
+    QUALITY,
+    Answer,
+    BakeoffError,
+    Failure,
+    Passage,
+    Record,
+    Sample,
+    Score,
+    Step,
+)
+from bakeoff.store import (
+    JOURNAL,
+    Journal,
+    find_run,
+    open_journal,
+    read_journal,
+    read_manifest,
+    read_samples,
+    read_scores,
+    write_json,
+    write_samples,
+    write_scores,
+)
+
+ODD = 'naïve ✓\nline two\u2028three\u0085four\r\x1e "quoted" \\ \U0001f600'
+ANSWERED = Record(
+    QUALITY,
+    "qa",
+    "rag",
+    "1",
+    Answer(ODD, (Passage("d", 3, 8, ODD, 0.5),), (Step("retrieve", 0.25), Step("decode", None, 7))),
+)
+FAILED = Record(QUALITY, "qa", "rag", "2", Failure(ODD))
+RECORDS = [ANSWERED, FAILED, Record(QUALITY, "qa", "base", "3", Answer("é"))]
+
+
+def append(run: Path, *records: Record) -> None:
+    with open_journal(run) as journal:
+        for record in records:
+            journal.append(record)
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    append(tmp_path, *RECORDS)
+    assert list(read_journal(tmp_path)) == RECORDS
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(), st.text(), st.floats(allow_nan=False) | st.none())
+def test_any_text_and_number_comes_back(text: str, error: str, seconds: float | None) -> None:
+    records = [
+        Record(QUALITY, text, "s", "1", Answer(text, steps=(Step(text, seconds),))),
+        Record(QUALITY, "t", "s", text, Failure(error)),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        append(Path(folder), *records)
+        assert list(read_journal(Path(folder))) == records
+
+
+def test_a_lone_surrogate_in_an_answer_does_not_lose_the_run(tmp_path: Path) -> None:
+    append(tmp_path, Record(QUALITY, "qa", "mine", "1", Answer("half \ud83d emoji")), ANSWERED)
+    assert [record.sample for record in read_journal(tmp_path)] == ["1", "1"]
+
+
+def test_a_journal_cut_at_any_byte_loads_every_whole_record_and_takes_more(tmp_path: Path) -> None:
+    append(tmp_path, *RECORDS)
+    path = tmp_path / JOURNAL
+    content = path.read_bytes()
+    first = content.index(b"\n") + 1
+    for cut in range(first, len(content) + 1):
+        path.write_bytes(content[:cut])
+        whole = RECORDS[: content[:cut].count(b"\n")]
+        assert list(read_journal(tmp_path)) == whole, cut
+        if cut % 16 == 0:  # each opening waits for the disk
+            append(tmp_path, FAILED)
+            assert list(read_journal(tmp_path)) == [*whole, FAILED], cut
+
+
+def test_a_run_without_a_journal_has_no_records(tmp_path: Path) -> None:
+    assert list(read_journal(tmp_path)) == []
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "3", "null", '{"phase": "quality"}', '{"error": 1}'])
+def test_a_damaged_line_in_the_middle_is_named(line: str, tmp_path: Path) -> None:
+    append(tmp_path, FAILED)
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n" + path.read_bytes())
+    with pytest.raises(BakeoffError, match=r"journal\.jsonl: line 2 is damaged"):
+        list(read_journal(tmp_path))
+
+
+def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.append(FAILED)
+        with (
+            pytest.raises(BakeoffError, match="another process is writing this run"),
+            open_journal(tmp_path),
+        ):
+            pass
+        journal.append(ANSWERED)
+    append(tmp_path, FAILED)
+    assert list(read_journal(tmp_path)) == [FAILED, ANSWERED, FAILED]
+
+
+def test_what_append_returned_from_survives_a_kill(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from bakeoff.core import Failure, Record\n"
+        "from bakeoff.store import Journal\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "for n in range(7): journal.append(Record('quality', 't', 's', str(n), Failure('x')))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / JOURNAL)], check=False)
+    assert [record.sample for record in read_journal(tmp_path)] == list("0123456")
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from bakeoff.core import Answer, Record
+from bakeoff.store import JournalError, open_journal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+done = 0
+try:
+    with open_journal(Path(sys.argv[1])) as journal:
+        while True:
+            journal.append(Record("quality", "t", "s", str(done), Answer("é" * 50)))
+            done += 1
+except JournalError as error:
+    print(done, error)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1, 1000, 1001])
+def test_a_full_disk_is_a_journal_error_and_leaves_a_journal_that_loads(
+    room: int, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, _, message = done.stdout.partition(" ")
+    assert f"{tmp_path / JOURNAL}: cannot be written: File too large" in message
+    assert "--resume" in message
+    content = (tmp_path / JOURNAL).read_bytes()
+    assert content == b"" or content.endswith(b"\n")
+    assert [r.sample for r in read_journal(tmp_path)] == [str(n) for n in range(int(count))]
+    assert int(count) == (0 if room < 2 else 1000 // (len(content) // max(1, int(count))))
+    append(tmp_path, FAILED)
+    assert list(read_journal(tmp_path))[-1] == FAILED
+
+
+def test_a_journal_that_cannot_be_opened_is_a_bakeoff_error(tmp_path: Path) -> None:
+    with pytest.raises(BakeoffError):
+        Journal(tmp_path / "no" / "such" / "folder")
+
+
+def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
+    tasks = {
+        "qa": [
+            Sample("1", {"question": ODD}, (ODD, "b"), ("d",), "c", {"kind": ODD}),
+            Sample("2", {"question": "?"}),
+        ],
+        "json": [Sample("1", {"question": "!"}, ("x",))],
+    }
+    write_samples(tmp_path, tasks)
+    found = read_samples(tmp_path)
+    assert {task: list(members.values()) for task, members in found.items()} == tasks
+    assert list(found["qa"]) == ["1", "2"]
+
+
+def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
+    scores = {
+        ("qa", "rag", "1"): {
+            "evidence_recall(k=2)": Score(1 / 3),
+            "support": Score(None, ODD),
+            "macro_f1": Score(0.0, "said b", ("a", "b")),
+        },
+        ("qa", "rag", "2"): {},
+    }
+    write_scores(tmp_path, scores)
+    assert read_scores(tmp_path) == scores
+
+
+def test_a_run_without_rows_is_not_damaged_but_one_without_files_is(tmp_path: Path) -> None:
+    write_samples(tmp_path, {})
+    write_scores(tmp_path, {})
+    assert (read_samples(tmp_path), read_scores(tmp_path)) == ({}, {})
+    with pytest.raises(BakeoffError, match=r"samples\.jsonl: missing; the run did not finish"):
+        read_samples(tmp_path / "none")
+
+
+def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    write_json(path, {"run": "é"})
+    with pytest.raises(TypeError):
+        write_json(path, {"run": object()})
+    assert read_manifest(tmp_path) == {"run": "é"}
+    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+    with pytest.raises(BakeoffError, match="cannot be written"):
+        write_json(tmp_path / "none" / "manifest.json", {})
+
+
+def test_what_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BakeoffError, match=r"not a run \(no manifest\.json in it\)"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(BakeoffError, match=r"manifest\.json: not valid JSON"):
+        read_manifest(tmp_path)
+
+
+def test_a_run_is_found_by_folder_by_id_and_as_the_latest(tmp_path: Path) -> None:
+    for benchmark, name in (("a", "20260102-x"), ("b", "20260101-y")):
+        (tmp_path / benchmark / name).mkdir(parents=True)
+        (tmp_path / benchmark / name / "manifest.json").write_text(json.dumps({}))
+    newer, older = tmp_path / "a" / "20260102-x", tmp_path / "b" / "20260101-y"
+    assert find_run("latest", tmp_path) == newer
+    assert find_run("20260101-y", tmp_path) == older
+    assert find_run(str(older), tmp_path / "elsewhere") == older
+    with pytest.raises(BakeoffError, match=r"'zzz': no such run in .*20260102-x"):
+        find_run("zzz", tmp_path)
+    with pytest.raises(BakeoffError, match="none yet"):
+        find_run("latest", tmp_path / "elsewhere")
