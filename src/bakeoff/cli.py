@@ -7,6 +7,7 @@ missing, 20 the run is incomplete and can be resumed, 130 interrupted.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,8 +120,16 @@ def run(benchmark: Path, resume: str | None, no_mlflow: bool, data: Path | None)
         terminal.show(square)
     code = _show_verdicts(done) if suite.gates else 0
     click.echo(f"report:  {done.folder / 'report.md'}")
-    click.echo("MLflow:  bakeoff ui")
+    click.echo(f"MLflow:  {_program()} ui")
     sys.exit(code)
+
+
+def _program() -> str:
+    """How this program was called, so that the next command can be copied."""
+    called = Path(sys.argv[0])
+    if called.name != "bakeoff" or shutil.which("bakeoff") == str(called.resolve()):
+        return "bakeoff"
+    return os.path.relpath(called)
 
 
 def _log(done: Run) -> None:
@@ -212,8 +221,9 @@ def log(run: str) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("tasks"))
+@click.option("--hub", is_flag=True, help="Look up tasks whose rows are on the hub, too.")
 @_data_option
-def tasks(folder: Path, data: Path | None) -> None:
+def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
     from bakeoff import terminal
     from bakeoff.data import Unavailable, load_task
@@ -226,7 +236,7 @@ def tasks(folder: Path, data: Path | None) -> None:
     rows, problems = [], []
     for file in files:
         try:
-            task = load_task(file, _data(data))
+            task = load_task(file, _data(data), hub=hub)
         except Unavailable as reason:
             rows.append((file.stem, "-", "-", "-", "-", f"skipped: {reason}"))
         except BakeoffError as error:

@@ -104,11 +104,14 @@ def load_tasks(
     return tasks, skipped
 
 
-def load_task(path: Path, data: Path | None = None) -> Task:
-    """The task at `path`, every row checked. Raises `BakeoffError` listing all faults."""
+def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task:
+    """The task at `path`, every row checked. Raises `BakeoffError` listing all faults.
+
+    Without `hub`, a task whose rows would come from there is `Unavailable`.
+    """
     file = load_task_file(path)
-    raw_test = _rows(file.rows.test, path, data)
-    raw_train = _rows(file.rows.train, path, data) if file.rows.train else []
+    raw_test = _rows(file.rows.test, path, data, hub)
+    raw_train = _rows(file.rows.train, path, data, hub) if file.rows.train else []
     problems: list[str] = []
     samples = _samples(raw_test, file, f"{path}: test", problems)
     train = _samples(raw_train, file, f"{path}: train", problems) if file.rows.train else []
@@ -164,11 +167,11 @@ def _digest_samples(samples: Sequence[Sample]) -> str:
     return digest(rows)
 
 
-def _rows(source: Source, path: Path, data: Path | None) -> list[dict[str, Any]]:
+def _rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
     if source.files:
         rows = list(_json_lines(sorted(path.parent.glob(source.files)), path, source.files))
     else:
-        rows = _data_set(source, path, data)
+        rows = _data_set(source, path, data, hub)
     if source.adapt:
         rows = list(load_function(source.adapt, path.parent)(rows))
     return rows
@@ -198,9 +201,11 @@ def _json_lines(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dic
             yield row
 
 
-def _data_set(source: Source, path: Path, data: Path | None) -> list[dict[str, Any]]:
+def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
     """Rows of a hub data set, or of a local copy of it where there is one."""
     local = sorted(data.glob(source.local)) if data and source.local else []
+    if source.hub and not local and not hub:
+        raise Unavailable(f"{path.stem}: '{source.hub}' is on the hub; give --hub or --data DIR")
     import datasets
 
     datasets.disable_progress_bars()

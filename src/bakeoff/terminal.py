@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,7 +28,9 @@ def show(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 240))
-    grid = RichTable(title=Text(table.title), title_justify="left", caption_justify="left")
+    grid = RichTable(
+        title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD
+    )
     for name in table.header:
         grid.add_column(Text(name), overflow="fold")
     for row in table.rows:

@@ -18,6 +18,7 @@ import peft
 import torch
 import transformers
 from peft.helpers import disable_input_dtype_casting
+from safetensors import safe_open
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
@@ -30,6 +31,7 @@ BATCH_TOKENS = 2048
 """Padded tokens in one training batch: about 4 GB for a model of 135 million weights."""
 SHORT_ROW = 160
 """Batches up to this many tokens wide train with plain attention, wider ones with the fused."""
+WEIGHTS = "adapter_model.safetensors"
 PROOF_PROMPT = "Which form do I need?"
 
 
@@ -96,9 +98,9 @@ def ready_adapter(reference: str) -> Adapter:
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise BakeoffError(f"adapter '{reference}': {folder} has no adapter_config.json")
-    weights = folder / "adapter_model.safetensors"
+    weights = folder / WEIGHTS
     if not weights.is_file():
-        raise BakeoffError(f"adapter '{reference}': {folder} has no adapter_model.safetensors")
+        raise BakeoffError(f"adapter '{reference}': {folder} has no {WEIGHTS}")
     return Adapter(digest(config.read_bytes() + weights.read_bytes()), folder, None, reused=True)
 
 
@@ -160,29 +162,29 @@ def attach(model: LocalModel, adapter: Adapter) -> None:
 def _load(model: LocalModel, adapter: Adapter, name: str) -> None:
     try:
         if isinstance(model.network, peft.PeftModel):
-            loaded = model.network.load_adapter(
-                str(adapter.folder), name, autocast_adapter_dtype=False
-            )
+            model.network.load_adapter(str(adapter.folder), name, autocast_adapter_dtype=False)
         else:
-            with_adapter = peft.PeftModel.from_pretrained(
+            model.network = peft.PeftModel.from_pretrained(
                 model.network, str(adapter.folder), name, autocast_adapter_dtype=False
             )
-            model.network = with_adapter
-            loaded = None
     except (RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BakeoffError(
-            f"adapter {adapter.folder}: does not fit '{model.weights.reference}': {reason}"
-        ) from error
-    if loaded is not None and loaded.unexpected_keys:
-        raise BakeoffError(
-            f"adapter {adapter.folder}: does not fit '{model.weights.reference}': "
-            f"{len(loaded.unexpected_keys)} unknown keys, such as {loaded.unexpected_keys[0]}"
-        )
+        raise _unfit(adapter, model, reason) from error
     model.network.eval()
-    halves = [p for n, p in model.network.named_parameters() if "lora_B" in n and f".{name}." in n]
-    if not any(bool(p.any()) for p in halves):
+    mine = {n: p for n, p in model.network.named_parameters() if f".{name}." in n}
+    with safe_open(adapter.folder / WEIGHTS, "pt") as file:
+        stored = set(file.keys())
+    # peft leaves out what does not match, with a warning at most.
+    if odd := sorted(stored ^ {key.replace(f".{name}.", ".") for key in mine}):
+        raise _unfit(adapter, model, f"{len(odd)} keys have no counterpart, such as {odd[0]}")
+    if not any(bool(p.any()) for key, p in mine.items() if "lora_B" in key):
         raise BakeoffError(f"adapter {adapter.folder}: its B matrices are all zero or missing")
+
+
+def _unfit(adapter: Adapter, model: LocalModel, reason: str) -> BakeoffError:
+    return BakeoffError(
+        f"adapter {adapter.folder}: does not fit '{model.weights.reference}': {reason}"
+    )
 
 
 @torch.inference_mode()
@@ -217,6 +219,8 @@ def _train(
         model.weights.folder, dtype=getattr(torch, model.dtype)
     ).to(model.device)
     network = peft.get_peft_model(base, lora)
+    lengths = [row["length"] for row in rows]
+    steps = recipe.epochs * len(TokenBatches(lengths, recipe.batch_size, BATCH_TOKENS, seed))
     arguments = TrainingArguments(
         output_dir=str(scratch / "checkpoints"),
         per_device_train_batch_size=recipe.batch_size,
@@ -224,7 +228,8 @@ def _train(
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=10,
+        # Few rows make few steps: a longer warm-up would leave the adapter where it began.
+        warmup_steps=min(10, steps // 10),
         max_grad_norm=1.0,
         eval_strategy="epoch",
         save_strategy="epoch",
@@ -265,7 +270,7 @@ def _train(
         rows=len(rows),
         validation_rows=len(validation),
         epochs=epochs,
-        tokens=round(sum(row["length"] for row in rows) * epochs),
+        tokens=round(sum(lengths) * epochs),
         seconds=round(seconds, 2),
         peak_memory_mb=round(_peak_memory_mb(model.device), 1),
         curve=tuple(curve),
@@ -341,6 +346,41 @@ class TokenBatches:
         return batches
 
 
+def loss_on_answers(
+    model: Any, batch: Mapping[str, torch.Tensor], answer_tokens: Any = None
+) -> torch.Tensor:
+    """Mean cross-entropy over the answer tokens of a left-padded batch (`collate`).
+
+    `answer_tokens` is what the sum is divided by when the batch is a part of a larger one.
+    """
+    labels = batch["labels"]
+    length = labels.shape[1]
+    # A vocabulary's width of logits for each prompt token would take most of the memory.
+    answer = int((labels != -100).sum(-1).max())
+    base = model.get_base_model() if isinstance(model, peft.PeftModel) else model
+    # Measured on CPU: the fused kernel is slow on short rows, plain attention on long ones.
+    base.set_attn_implementation("eager" if length <= SHORT_ROW else "sdpa")
+    # The adapter's own weights stay float32; autocast spares the copies of its inputs.
+    low = base.dtype != torch.float32
+    autocast = torch.autocast(labels.device.type, base.dtype, enabled=low)
+    with disable_input_dtype_casting(model, low), autocast:
+        logits = model(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            position_ids=batch["position_ids"],
+            # Positions, not their number: a slice would be copied once per row (bmm).
+            logits_to_keep=torch.arange(length - answer - 1, length, device=labels.device),
+            use_cache=False,
+        ).logits
+    total = functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1),
+        labels[:, -answer:].flatten(),
+        ignore_index=-100,
+        reduction="sum",
+    )
+    return total / (answer_tokens or (labels != -100).sum())
+
+
 class _AnswerTrainer(Trainer):
     """Cross-entropy on the answer tokens; logits are computed for no other position."""
 
@@ -362,30 +402,8 @@ class _AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        labels = inputs["labels"]
-        # A vocabulary's width of logits for each prompt token would take most of the memory.
-        length = labels.shape[1]
-        answer = int((labels != -100).sum(-1).max())
-        # Measured on CPU: the fused kernel is slow on short rows, plain attention on long ones.
-        model.get_base_model().set_attn_implementation("eager" if length <= SHORT_ROW else "sdpa")
-        # The adapter's own weights stay float32; autocast spares the copies of its inputs.
-        low = model.get_base_model().dtype
-        autocast = torch.autocast(labels.device.type, low, enabled=low != torch.float32)
-        with disable_input_dtype_casting(model, low != torch.float32), autocast:
-            outputs = model(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                position_ids=inputs["position_ids"],
-                # Positions, not their number: a slice would be copied once per row (bmm).
-                logits_to_keep=torch.arange(length - answer - 1, length, device=labels.device),
-                use_cache=False,
-            )
-        logits = outputs.logits[:, :-1].float()
-        total = functional.cross_entropy(
-            logits.flatten(0, 1), labels[:, -answer:].flatten(), ignore_index=-100, reduction="sum"
-        )
-        loss = total / (num_items_in_batch or (labels != -100).sum())
-        return (loss, outputs) if return_outputs else loss
+        loss = loss_on_answers(model, inputs, num_items_in_batch)
+        return (loss, None) if return_outputs else loss
 
     def prediction_step(
         self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None
