@@ -75,15 +75,19 @@ class Library:
         """Every corpus that was opened, by (task, corpus name, spec)."""
         return self._corpora
 
-    def search(self, task: Task, spec: Retrieve, samples: Sequence[Sample]) -> list[Hits]:
-        """Passages for each sample, computed once for all setups that ask the same."""
+    def search(
+        self, task: Task, spec: Retrieve, samples: Sequence[Sample], *, training: bool = False
+    ) -> list[Hits]:
+        """Passages for each sample, computed once for all setups that ask the same.
+
+        A training sample does not find itself among the solved examples.
+        """
         corpus = self.corpus(task, spec)
-        ids = "\n".join(sample.id for sample in samples)
+        ids = "\n".join([str(training), *(sample.id for sample in samples)])
         key = (task.name, task.corpus_name(spec.corpus), spec.model_dump_json(), ids)
         if key not in self._found:
             vectors = self.embedder(spec).embed([s.question for s in samples])
-            # A training sample must not find itself among the solved examples.
-            own = [s.id for s in samples]
+            own = [s.id for s in samples] if training else ()
             self._found[key] = corpus.search(vectors, spec.k, own)
         return self._found[key]
 
@@ -110,7 +114,9 @@ def training_examples(
     if recipe.open_book and task.corpora:
         shown = stratified(rows, max(1, round(recipe.open_book * len(rows))), by, seed)
         corpus = library.corpus(task, retrieve)
-        for sample, hits in zip(shown, library.search(task, retrieve, shown), strict=True):
+        for sample, hits in zip(
+            shown, library.search(task, retrieve, shown, training=True), strict=True
+        ):
             context, _ = context_of(hits, corpus.titles, retrieve.context_tokens, model.count)
             prompt = model.render(messages(task, sample, context))
             examples.append(Example(prompt, task.completion(sample)))
@@ -160,7 +166,7 @@ def _timed(setup: Setup, task: Task, engine: Engine, sample: Sample) -> Answer:
         # Not from the library's memory: this retrieval is measured.
         vectors = engine.library.embedder(setup.retrieve).embed([sample.question])
         corpus = engine.library.corpus(task, setup.retrieve)
-        hits = corpus.search(vectors, setup.retrieve.k, [sample.id])[0]
+        hits = corpus.search(vectors, setup.retrieve.k)[0]
     asked = _Asked.of(setup, task, engine, sample, hits)
     seconds = time.perf_counter() - started
     return asked.answer(engine.model.timed(asked.prompt, task.file.max_tokens), seconds)
