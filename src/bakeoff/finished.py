@@ -89,7 +89,8 @@ class Run:
                 f"`bakeoff run {self.manifest['file']} --resume {self.folder.name}`"
             )
         chosen = self.suite.gates if gates is None else gates
-        return gate.judge(chosen, self.columns, self.samples, list(self.suite.setups))
+        setups = list(self.suite.setups)
+        return gate.judge(chosen, self.columns, self.samples, setups, self.suite.seed)
 
 
 def write_comparison(run: Run) -> None:

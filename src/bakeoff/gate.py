@@ -177,30 +177,35 @@ def judge(
     table: Columns,
     samples: Mapping[str, Mapping[str, Sample]],
     setups: Sequence[str],
+    seed: int = 0,
 ) -> list[Verdict]:
     """A verdict for every gate, and for every setup where the gate says `*`."""
+    evidence = _Evidence(table, samples, seed)
     verdicts = []
     for gate in gates:
         check = Check.parse(gate.check)
         anyone = "*" in (check.left.setup, check.right.setup if check.right else "")
         for setup in setups if anyone else ("",):
-            verdicts.append(_judge_one(gate, check, setup, table, samples))
+            verdicts.append(_judge_one(gate, check, setup, evidence))
     return verdicts
 
 
-def _judge_one(
-    gate: Gate,
-    check: Check,
-    setup: str,
-    table: Columns,
-    samples: Mapping[str, Mapping[str, Sample]],
-) -> Verdict:
+@dataclass(frozen=True)
+class _Evidence:
+    """The columns that gates are judged on, and the seed of their intervals."""
+
+    table: Columns
+    samples: Mapping[str, Mapping[str, Sample]]
+    seed: int
+
+
+def _judge_one(gate: Gate, check: Check, setup: str, evidence: _Evidence) -> Verdict:
     left_ref, right_ref = check.left.of(setup), check.right.of(setup) if check.right else None
     name = gate.id or gate.check
     line = gate.check.replace("*.", f"{setup}.") if setup else gate.check
     try:
-        left, shown = _value(left_ref, table, samples)
-        right, right_shown = _value(right_ref, table, samples) if right_ref else (0.0, "")
+        left, shown = _value(left_ref, evidence)
+        right, right_shown = _value(right_ref, evidence) if right_ref else (0.0, "")
     except BakeoffError as error:
         return Verdict(name, line, ERROR, None, None, str(error))
     limit = check.factor * right + check.shift
@@ -211,12 +216,10 @@ def _judge_one(
     )
 
 
-def _value(
-    ref: Ref, table: Columns, samples: Mapping[str, Mapping[str, Sample]]
-) -> tuple[float, str]:
+def _value(ref: Ref, evidence: _Evidence) -> tuple[float, str]:
     found = [
-        _sliced(column, ref, samples[task])
-        for (task, setup, metric), column in table.items()
+        _sliced(column, ref, evidence.samples[task])
+        for (task, setup, metric), column in evidence.table.items()
         if setup == ref.setup and metric == ref.metric and ref.task in (None, task)
     ]
     if ref.aggregate and any(c.aggregate == "macro_f1" for c in found):
@@ -231,7 +234,7 @@ def _value(
         return float(_AGGREGATES[ref.aggregate](values)), shown
     if len(judged) > 1:
         return _pooled(judged, values), shown
-    result = estimate(judged[0])
+    result = estimate(judged[0], evidence.seed)
     assert result.value is not None
     if result.low is not None:
         shown += f", 95% [{result.low:.4g}, {result.high:.4g}]"
