@@ -96,7 +96,8 @@ def columns(
                 found[kind] = {
                     s: float(cell.answer.tokens(kind))
                     for s, cell in zip(members, cells, strict=True)
-                    if cell and cell.answer
+                    # No prompt has 0 tokens: a system of the user's that counts none is unknown.
+                    if cell and cell.answer and cell.answer.tokens("prompt_tokens")
                 }
             timed = [by_key.get((LATENCY, task, setup, s)) for s in members]
             found |= _seconds([record for record in timed if record])

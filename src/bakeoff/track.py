@@ -30,11 +30,6 @@ DIGITS = 6
 """Decimals of a logged metric; longer ones fill the UI's cells with zeros."""
 
 
-def store_uri(results: Path) -> str:
-    """The default store: a sqlite file under the results folder."""
-    return f"sqlite:///{(results / 'mlflow.db').resolve()}"
-
-
 def metric_name(metric: str) -> str:
     """A metric's name as MLflow allows it: `recall(k=5)` is `recall k:5`. Reversible.
 
