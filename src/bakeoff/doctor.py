@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 from bakeoff import embedded
+from bakeoff.machine import PACKAGES, hardware, version
 from bakeoff.report import Table
-
-REQUIRED = [
-    "torch",
-    "transformers",
-    "peft",
-    "sentence-transformers",
-    "faiss-cpu",
-    "datasets",
-    "scikit-learn",
-    "mlflow",
-    "numpy",
-    "pydantic",
-    "jsonschema",
-    "gguf",
-]
 
 
 def packages() -> Table:
     """The installed versions of what bakeoff stands on."""
-    rows = tuple((name, _version(name) or "missing") for name in REQUIRED)
+    rows = tuple((name, version(name) or "missing") for name in PACKAGES)
     return Table("Packages", ("package", "version"), rows)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def machine() -> Table:
     """Devices and dtypes that can be used here."""
     from bakeoff import models
-    from bakeoff.run import hardware
 
     facts = hardware()
     rows = [
@@ -80,8 +57,8 @@ def missing(cache: Path) -> list[str]:
     """A line for everything that is missing, with the command that mends it."""
     lines = [
         f"missing: {name}: pip install -c constraints.txt {name}"
-        for name in REQUIRED
-        if _version(name) is None
+        for name in PACKAGES
+        if version(name) is None
     ]
     if not all(_present(w, cache) for w in (embedded.GENERATOR, embedded.EMBEDDER)):
         lines.append("missing: the embedded models: bakeoff models fetch")

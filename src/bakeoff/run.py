@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from bakeoff import finished, store
+from bakeoff import finished, machine, store
 from bakeoff.answer import Engine, Library, build, training_examples
 from bakeoff.core import (
     LATENCY,
@@ -35,19 +31,6 @@ from bakeoff.models import LocalModel, limit_threads, native_dtypes, resolve
 from bakeoff.scoring import Metric, Scorer
 from bakeoff.suite import Setup, Suite
 from bakeoff.tune import Adapter, attach, ready_adapter, trained_adapter
-
-_PACKAGES = [
-    "bakeoff",
-    "torch",
-    "transformers",
-    "peft",
-    "sentence-transformers",
-    "faiss-cpu",
-    "datasets",
-    "scikit-learn",
-    "numpy",
-    "mlflow",
-]
 
 
 class Progress(Protocol):
@@ -171,12 +154,9 @@ def _manifest(
         "models": {},
         "adapters": {},
         "indexes": {},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: _version(name) for name in _PACKAGES},
-        },
-        "hardware": hardware(),
-        "commit": _commit(),
+        "versions": machine.versions(),
+        "hardware": machine.hardware(),
+        "commit": machine.commit(),
         "seconds": {},
     }
 
@@ -421,49 +401,3 @@ def _score_one(
     worst = 0.0 if scorer.higher_is_better else 1.0
     labels = (sample.targets[0], "(failed)") if score.labels else None
     return Score(worst, f"failed: {record.error}", labels)
-
-
-def hardware() -> dict[str, Any]:
-    """Processor, cores, memory and GPU of this machine."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        name = lines[0].split(":", 1)[1].strip() if lines else name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "processor": name,
-        "cores": cores,
-        "memory_gb": round(memory, 1),
-        "gpu": _gpu(),
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def _gpu() -> str | None:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return None
-    return str(torch.cuda.get_device_name(0))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The git commit of the working directory, marked when files differ from it."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
