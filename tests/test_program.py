@@ -222,6 +222,8 @@ def test_ctrl_c_leaves_a_journal_that_loads(tmp_path: Path, cache: Path) -> None
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs, as in many CI systems, inherit an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not any(p.stat().st_size for p in tmp_path.glob("results/slow/*/journal.jsonl")):
         assert process.poll() is None
