@@ -118,7 +118,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished_run(project: Path, cli: Cli) -> Path:
     """The folder of one real run of the small project, on the embedded model."""
-    done = cli("run", "benchmarks/smallest.yaml", cwd=project)
+    done = cli("run", "benchmarks/smallest.yaml", "--no-cache", cwd=project)
     assert done.returncode == 0, done.stderr + done.stdout
     (manifest,) = project.glob("results/smallest/*/manifest.json")
     return manifest.parent

@@ -14,10 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bakeoff.core import Record
 from bakeoff.finished import Run
 from conftest import ROOT, Cli, write_project
 
 HEAVY = ("torch", "transformers", "mlflow", "ragas", "datasets", "faiss", "peft", "sklearn")
+
+
+def quality(run: Run) -> list[Record]:
+    """All records of the quality pass."""
+    return [r for task, setups in run.asked.items() for s in setups for r in run.records(task, s)]
 
 
 def test_help_imports_no_model_library() -> None:
@@ -33,7 +39,21 @@ def test_help_imports_no_model_library() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "compare", "gate", "report", "tasks", "models", "ui", "doctor", "log"],
+    [
+        "run",
+        "plan",
+        "score",
+        "merge",
+        "cache",
+        "compare",
+        "gate",
+        "report",
+        "tasks",
+        "models",
+        "ui",
+        "doctor",
+        "log",
+    ],
 )
 def test_every_command_explains_itself(cli: Cli, command: str) -> None:
     done = cli(command, "--help")
@@ -55,16 +75,18 @@ def test_reading_a_finished_run_imports_no_model_library(finished_run: Path) -> 
 
 def test_every_cell_of_a_run_has_one_record(finished_run: Path) -> None:
     run = Run(finished_run)
-    quality = [r.key for r in run.records if r.phase == "quality"]
-    assert len(quality) == len(set(quality)) == 5 * 3
-    assert all(r.error is None for r in run.records)
+    records = quality(run)
+    assert len({record.key for record in records}) == len(records) == 5 * 3
+    assert all(record.error is None for record in records)
 
 
 def test_only_the_latency_pass_has_seconds(finished_run: Path) -> None:
-    for record in Run(finished_run).records:
+    run = Run(finished_run)
+    timed = list(run.latencies("tiny"))
+    assert len(timed) == 2 * (5 + 1)  # the first setup is asked twice
+    for record in (*quality(run), *timed):
         assert record.answer is not None
-        timed = record.answer.seconds() is not None
-        assert timed == (record.phase == "latency")
+        assert (record.answer.seconds() is not None) == (record.phase == "latency")
 
 
 def test_a_setups_kind_is_derived(finished_run: Path) -> None:
@@ -78,7 +100,7 @@ def test_a_setups_kind_is_derived(finished_run: Path) -> None:
 
 
 def test_open_book_setups_read_passages_with_offsets(finished_run: Path, project: Path) -> None:
-    read = [r for r in Run(finished_run).records if r.setup in ("rag", "hybrid")]
+    read = [r for r in quality(Run(finished_run)) if r.setup in ("rag", "hybrid")]
     assert all(record.answer and record.answer.passages for record in read)
     for record in read:
         assert record.answer
@@ -101,9 +123,10 @@ def test_report_comparison_and_mlflow_hold_the_journals_numbers(
     expected: dict[str, float] = {}
     for setup in run.suite.setups:
         values = []
-        for line in (finished_run / "journal.jsonl").read_text().splitlines():
+        journal = finished_run / "units" / f"tiny.{setup}" / "committed.jsonl"
+        for line in journal.read_text().splitlines():
             row = json.loads(line)
-            if row["phase"] == "quality" and row["setup"] == setup:
+            if "answer" in row:
                 said = " ".join(re.sub(r"[^\w\s]", "", row["answer"]["text"].lower()).split())
                 wanted = [re.sub(r"[^\w\s]", "", t.lower()) for t in samples[row["sample"]].targets]
                 refused = "unknown" in said or not said
@@ -161,7 +184,7 @@ def test_a_second_run_trains_and_indexes_nothing(
     assert "adapter tiny: reused" in done.stderr
     assert "index tiny/notes: reused" in done.stderr
     first, second = (
-        {r.key: r.answer.text for r in Run(folder).records if r.answer}
+        {r.key: r.answer.text for r in quality(Run(folder)) if r.answer}
         for folder in sorted(p.parent for p in project.glob("results/smallest/*/manifest.json"))[:2]
     )
     assert first == second
@@ -194,18 +217,22 @@ def test_an_interrupted_run_resumes_with_what_is_missing(
 ) -> None:
     copy = project / "results" / "smallest" / "cut-short"
     shutil.copytree(finished_run, copy)
-    lines = (copy / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    (copy / "journal.jsonl").write_bytes(b"".join(lines[:7]) + lines[7][:20])
+    for unit in ("tiny.rag", "tiny.mine", "tiny.latency-pass"):
+        shutil.rmtree(copy / "units" / unit)
+    (copy / "units" / "tiny.hybrid" / "committed.jsonl").unlink()
+    journal = copy / "units" / "tiny.hybrid" / "1.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(lines[0] + lines[1][:20])
     manifest = json.loads((copy / "manifest.json").read_text())
     changed = {**manifest, "status": "interrupted", "run": "cut-short"}
     (copy / "manifest.json").write_text(json.dumps(changed))
     done = cli(
-        "run", "benchmarks/smallest.yaml", "--resume", "cut-short", "--no-mlflow", cwd=project
+        *("run", "benchmarks/smallest.yaml", "--resume", "cut-short", "--no-mlflow", "--no-cache"),
+        cwd=project,
     )
     assert done.returncode == 0, done.stderr
     texts = [
-        {r.key: r.answer.text for r in Run(f).records if r.answer and r.phase == "quality"}
-        for f in (copy, finished_run)
+        {r.key: r.answer.text for r in quality(Run(f)) if r.answer} for f in (copy, finished_run)
     ]
     assert texts[0] == texts[1]
 
@@ -225,7 +252,9 @@ def test_ctrl_c_leaves_a_journal_that_loads(tmp_path: Path, cache: Path) -> None
         # A shell's background jobs, as in many CI systems, inherit an ignored SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not any(p.stat().st_size for p in tmp_path.glob("results/slow/*/journal.jsonl")):
+    while not any(
+        "answer" in p.read_text() for p in tmp_path.glob("results/slow/*/units/*/1.jsonl")
+    ):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -235,7 +264,7 @@ def test_ctrl_c_leaves_a_journal_that_loads(tmp_path: Path, cache: Path) -> None
     assert "what was finished is kept" in said
     (folder,) = tmp_path.glob("results/slow/*")
     run = Run(folder)
-    assert 1 <= len(run.records) < 3
+    assert 1 <= len(list(run.records("tiny", "mine"))) < 3
     assert run.manifest["status"] == "interrupted"
 
 
@@ -325,10 +354,10 @@ def test_a_full_disk_keeps_what_was_finished(tmp_path: Path, cache: Path) -> Non
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 20, done.stderr
-    assert "journal.jsonl: cannot be written" in done.stderr
+    assert "1.jsonl: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     (folder,) = tmp_path.glob("results/big/*")
-    assert len(Run(folder).records) == 2
+    assert len(quality(Run(folder))) == 2
 
 
 def test_doctor_names_what_is_there(cli: Cli, finished_run: Path) -> None:

@@ -22,7 +22,14 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.finished import Run, write_comparison
-from bakeoff.store import MANIFEST, open_journal, write_json, write_samples, write_scores
+from bakeoff.store import (
+    MANIFEST,
+    Unit,
+    open_journal,
+    write_json,
+    write_samples,
+    write_scores,
+)
 from bakeoff.suite import Suite
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
@@ -46,7 +53,7 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
     facts = {"description": "d", "licence": "", "headline": "contains", "n": 10, "population": 40}
     facts |= {"metrics": {"contains": contains}, "train": 3, "dropped": ["t1"]}
     manifest = {
-        "format": 1,
+        "format": 2,
         "run": run.name,
         "benchmark": "small",
         "file": "small.yaml",
@@ -56,6 +63,9 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
         "suite": suite.model_dump(mode="json"),
         "tasks": {"qa": facts | {"digests": {"task": "00"}}},
         "skipped": {},
+        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
+        "spent": {},
+        "checks": {},
         "models": {},
         "adapters": {},
         "indexes": {},
@@ -68,25 +78,21 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
     samples = [sample(n) for n in range(10)]
     write_samples(run, {"qa": samples})
     right = {"base": {"0", "1"}, "rag": {s.id for s in samples} - {FAILED}}
-    write_scores(
-        run,
-        {
-            ("qa", setup, s.id): {"contains": Score(float(s.id in right[setup]))}
-            for setup in SETUPS
-            for s in samples
-        },
-    )
     timed = {"base": Answer("x", steps=(Step("decode", 0.0625),))}
     timed["rag"] = Answer("x", steps=(Step("retrieve", 0.5), Step("decode", 2.0)))
-    with open_journal(run) as journal:
-        for setup, prompt in (("base", 10), ("rag", 110)):
+    for setup, prompt in (("base", 10), ("rag", 110)):
+        with open_journal(run, Unit("qa", setup)) as journal:
             for s in samples:
                 journal.append(Record(QUALITY, "qa", setup, s.id, Failure("first try")))
                 if (setup, s.id) != ("rag", FAILED):
                     answer = Answer("x", steps=(Step("decode", None, prompt, 0, 2),))
                     journal.append(Record(QUALITY, "qa", setup, s.id, answer))
-                if s.id < "6":
-                    journal.append(Record(LATENCY, "qa", setup, s.id, timed[setup]))
+        scored = {(s.id, 0): {"contains": Score(float(s.id in right[setup]))} for s in samples}
+        write_scores(run, Unit("qa", setup), scored.items())
+    with open_journal(run, Unit("qa")) as journal:
+        for s in samples[:6]:
+            for setup in SETUPS:
+                journal.append(Record(LATENCY, "qa", setup, s.id, timed[setup]))
     return Run(run)
 
 
@@ -140,8 +146,10 @@ def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) 
 
 
 def test_a_later_attempt_replaces_a_failure_and_a_failure_that_stays_is_shown(run: Run) -> None:
-    assert len(run.records) == 20 + 12
-    assert [r.sample for r in run.records if r.error] == [FAILED]
+    records = [record for setup in SETUPS for record in run.records("qa", setup)]
+    assert len(records) == 20
+    assert len(list(run.latencies("qa"))) == 12
+    assert [r.sample for r in records if r.error] == [FAILED]
     n, base, rag = cells(report.headline(run), "qa", "error")
     assert (n, base.split()[0], rag.split()[0]) == ("10", "0.000", "0.100")
     assert "^" in base

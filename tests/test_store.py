@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,14 +26,19 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.store import (
-    JOURNAL,
+    COMMITTED,
     Journal,
+    Unit,
+    busy,
     find_run,
+    held,
     open_journal,
-    read_journal,
     read_manifest,
+    read_records,
     read_samples,
     read_scores,
+    requests_sent,
+    units,
     write_json,
     write_samples,
     write_scores,
@@ -49,15 +56,23 @@ FAILED = Record(QUALITY, "qa", "rag", "2", Failure(ODD))
 RECORDS = [ANSWERED, FAILED, Record(QUALITY, "qa", "base", "3", Answer("é"))]
 
 
+UNIT = Unit("qa", "rag")
+JOURNAL = "units/qa.rag/1.jsonl"
+
+
+def read(run: Path) -> list[Record]:
+    return list(read_records(run, UNIT))
+
+
 def append(run: Path, *records: Record) -> None:
-    with open_journal(run) as journal:
+    with open_journal(run, UNIT) as journal:
         for record in records:
             journal.append(record)
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     append(tmp_path, *RECORDS)
-    assert list(read_journal(tmp_path)) == RECORDS
+    assert read(tmp_path) == RECORDS
 
 
 @settings(deadline=None, max_examples=40)
@@ -69,12 +84,12 @@ def test_any_text_and_number_comes_back(text: str, error: str, seconds: float | 
     ]
     with tempfile.TemporaryDirectory() as folder:
         append(Path(folder), *records)
-        assert list(read_journal(Path(folder))) == records
+        assert read(Path(folder)) == records
 
 
 def test_a_lone_surrogate_in_an_answer_does_not_lose_the_run(tmp_path: Path) -> None:
     append(tmp_path, Record(QUALITY, "qa", "mine", "1", Answer("half \ud83d emoji")), ANSWERED)
-    assert [record.sample for record in read_journal(tmp_path)] == ["1", "1"]
+    assert [record.sample for record in read(tmp_path)] == ["1", "1"]
 
 
 def test_a_journal_cut_at_any_byte_loads_every_whole_record_and_takes_more(tmp_path: Path) -> None:
@@ -85,14 +100,15 @@ def test_a_journal_cut_at_any_byte_loads_every_whole_record_and_takes_more(tmp_p
     for cut in range(first, len(content) + 1):
         path.write_bytes(content[:cut])
         whole = RECORDS[: content[:cut].count(b"\n")]
-        assert list(read_journal(tmp_path)) == whole, cut
+        assert read(tmp_path) == whole, cut
         if cut % 16 == 0:  # each opening waits for the disk
             append(tmp_path, FAILED)
-            assert list(read_journal(tmp_path)) == [*whole, FAILED], cut
+            # A cell asked again counts once, by its last record.
+            assert read(tmp_path) == [r for r in whole if r.key != FAILED.key] + [FAILED], cut
 
 
 def test_a_run_without_a_journal_has_no_records(tmp_path: Path) -> None:
-    assert list(read_journal(tmp_path)) == []
+    assert read(tmp_path) == []
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "3", "null", '{"phase": "quality"}', '{"error": 1}'])
@@ -100,21 +116,21 @@ def test_a_damaged_line_in_the_middle_is_named(line: str, tmp_path: Path) -> Non
     append(tmp_path, FAILED)
     path = tmp_path / JOURNAL
     path.write_bytes(path.read_bytes() + line.encode() + b"\n" + path.read_bytes())
-    with pytest.raises(BakeoffError, match=r"journal\.jsonl: line 2 is damaged"):
-        list(read_journal(tmp_path))
+    with pytest.raises(BakeoffError, match=r"1\.jsonl: line 2 is damaged"):
+        read(tmp_path)
 
 
 def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
-    with open_journal(tmp_path) as journal:
+    with open_journal(tmp_path, UNIT) as journal:
         journal.append(FAILED)
         with (
             pytest.raises(BakeoffError, match="another process is writing this run"),
-            open_journal(tmp_path),
+            open_journal(tmp_path, UNIT),
         ):
             pass
         journal.append(ANSWERED)
     append(tmp_path, FAILED)
-    assert list(read_journal(tmp_path)) == [FAILED, ANSWERED, FAILED]
+    assert read(tmp_path) == [ANSWERED, FAILED]
 
 
 def test_what_append_returned_from_survives_a_kill(tmp_path: Path) -> None:
@@ -127,21 +143,22 @@ def test_what_append_returned_from_survives_a_kill(tmp_path: Path) -> None:
         "for n in range(7): journal.append(Record('quality', 't', 's', str(n), Failure('x')))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
+    (tmp_path / JOURNAL).parent.mkdir(parents=True)
     subprocess.run([sys.executable, "-c", code, str(tmp_path / JOURNAL)], check=False)
-    assert [record.sample for record in read_journal(tmp_path)] == list("0123456")
+    assert [record.sample for record in read(tmp_path)] == list("0123456")
 
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from bakeoff.core import Answer, Record
-from bakeoff.store import JournalError, open_journal
+from bakeoff.store import JournalError, Unit, open_journal
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 done = 0
 try:
-    with open_journal(Path(sys.argv[1])) as journal:
+    with open_journal(Path(sys.argv[1]), Unit("qa", "rag")) as journal:
         while True:
             journal.append(Record("quality", "t", "s", str(done), Answer("é" * 50)))
             done += 1
@@ -161,10 +178,10 @@ def test_a_full_disk_is_a_journal_error_and_leaves_a_journal_that_loads(
     assert "--resume" in message
     content = (tmp_path / JOURNAL).read_bytes()
     assert content == b"" or content.endswith(b"\n")
-    assert [r.sample for r in read_journal(tmp_path)] == [str(n) for n in range(int(count))]
+    assert [r.sample for r in read(tmp_path)] == [str(n) for n in range(int(count))]
     assert int(count) == (0 if room < 2 else 1000 // (len(content) // max(1, int(count))))
     append(tmp_path, FAILED)
-    assert list(read_journal(tmp_path))[-1] == FAILED
+    assert read(tmp_path)[-1] == FAILED
 
 
 def test_a_journal_that_cannot_be_opened_is_a_bakeoff_error(tmp_path: Path) -> None:
@@ -188,23 +205,81 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     scores = {
-        ("qa", "rag", "1"): {
+        ("1", 0): {
             "evidence_recall(k=2)": Score(1 / 3),
             "support": Score(None, ODD),
             "macro_f1": Score(0.0, "said b", ("a", "b")),
         },
-        ("qa", "rag", "2"): {},
+        ("1", 1): {},
     }
-    write_scores(tmp_path, scores)
-    assert read_scores(tmp_path) == scores
+    UNIT.folder(tmp_path).mkdir(parents=True)
+    write_scores(tmp_path, UNIT, scores.items())
+    assert dict(read_scores(tmp_path, UNIT)) == scores
 
 
 def test_a_run_without_rows_is_not_damaged_but_one_without_files_is(tmp_path: Path) -> None:
+    UNIT.folder(tmp_path).mkdir(parents=True)
     write_samples(tmp_path, {})
-    write_scores(tmp_path, {})
-    assert (read_samples(tmp_path), read_scores(tmp_path)) == ({}, {})
+    write_scores(tmp_path, UNIT, [])
+    assert (read_samples(tmp_path), list(read_scores(tmp_path, UNIT))) == ({}, [])
     with pytest.raises(BakeoffError, match=r"samples\.jsonl: missing; the run did not finish"):
         read_samples(tmp_path / "none")
+
+
+def test_the_first_attempt_that_commits_counts_and_no_other(tmp_path: Path) -> None:
+    append(tmp_path, FAILED)
+    other = Journal(UNIT.folder(tmp_path) / "2.jsonl")
+    other.append(ANSWERED)
+    assert read(tmp_path) == [ANSWERED]  # none is committed yet: the newest
+    with open_journal_of(tmp_path, 1) as first:
+        first.commit()
+    other.commit()
+    other.close()
+    assert read(tmp_path) == [FAILED]
+
+
+@contextmanager
+def open_journal_of(run: Path, number: int) -> Iterator[Journal]:
+    journal = Journal(UNIT.folder(run) / f"{number}.jsonl")
+    yield journal
+    journal.close()
+
+
+def test_requests_are_counted_over_all_attempts(tmp_path: Path) -> None:
+    UNIT.folder(tmp_path).mkdir(parents=True)
+    for number, count in ((1, 2), (2, 3)):
+        journal = Journal(UNIT.folder(tmp_path) / f"{number}.jsonl")
+        for n in range(count):
+            journal.sending(str(n))
+            journal.append(Record(QUALITY, "qa", "rag", str(n), Answer(f"{number}")))
+        journal.commit()
+        journal.close()
+    assert requests_sent(tmp_path, UNIT) == 5
+    assert {r.answer.text for r in read(tmp_path) if r.answer} == {"1"}
+    assert (UNIT.folder(tmp_path) / COMMITTED).samefile(UNIT.folder(tmp_path) / "1.jsonl")
+
+
+def test_repeats_of_a_sample_are_cells_of_their_own(tmp_path: Path) -> None:
+    records = [Record(QUALITY, "qa", "rag", "1", Answer(str(n)), n) for n in range(3)]
+    append(tmp_path, *records)
+    assert read(tmp_path) == records
+
+
+def test_units_are_found_by_their_folders(tmp_path: Path) -> None:
+    found = [Unit("qa", "rag"), Unit("qa"), Unit("other-task", "fine-tuned")]
+    for unit in found:
+        with open_journal(tmp_path, unit):
+            pass
+    assert set(units(tmp_path)) == set(found)
+
+
+def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
+    assert not busy(tmp_path)
+    with held(tmp_path):
+        assert busy(tmp_path)
+        with pytest.raises(BakeoffError, match="another process is running"), held(tmp_path):
+            pass
+    assert not busy(tmp_path)
 
 
 def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

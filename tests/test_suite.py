@@ -90,7 +90,10 @@ def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) ->
         ("tasks: [qa]\nsetups: {base: 5}\n", "setups: base: write a mapping"),
         ("tasks: [qa]\nsetups: {a: {retrieve: {kk: 1}}}\n", "setups.a.retrieve.kk: no such field"),
         ("tasks: [qa]\nsetups: {a: {retrieve: {k: 0}}}\n", "setups.a.retrieve.k: "),
-        ("tasks: [qa]\nsetups: {a: {call: x, tune: true}}\n", "setups.a: a 'call' setup is"),
+        (
+            "tasks: [qa]\nsetups: {a: {call: x, tune: true}}\n",
+            "setups.a: a call or endpoint setup is",
+        ),
         ("tasks: [{qa: {limit: 0}}]\nsetups: {base: {}}\n", "tasks.qa.limit: "),
         (
             "tasks: [{qa: {tune: {epoch: 2}}}]\nsetups: {base: {}}\n",

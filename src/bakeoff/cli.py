@@ -15,24 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.core import BakeoffError, Incomplete, MissingEvidence
 
 if TYPE_CHECKING:
     from bakeoff.finished import Run
-    from bakeoff.run import Workspace
+    from bakeoff.prepare import Workspace
+    from bakeoff.run import Plan
 
 
 class _Commands(click.Group):
     """Turns what the user can mend into one message and the right exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from bakeoff.store import JournalError
-
         try:
             return super().invoke(ctx)
         except MissingEvidence as error:
             _fail(error, 12)
-        except JournalError as error:
+        except Incomplete as error:
             _fail(error, 20)
         except BakeoffError as error:
             _fail(error, 2)
@@ -67,9 +66,9 @@ def _data(option: Path | None) -> Path | None:
 
 
 def _workspace(data: Path | None) -> Workspace:
-    from bakeoff.run import Workspace
+    from bakeoff.prepare import Workspace
 
-    return Workspace(_cache(), _results(), _data(data))
+    return Workspace(_cache(), _results(), _data(data), os.environ)
 
 
 def _finished(run: str) -> Run:
@@ -86,42 +85,175 @@ _data_option = click.option(
 )
 
 
-@main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--resume", metavar="RUN", help="Finish this run: send only what is missing.")
-@click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
-@_data_option
-def run(benchmark: Path, resume: str | None, no_mlflow: bool, data: Path | None) -> None:
-    """Run a BENCHMARK file: every task on every setup."""
-    from bakeoff import gate, report, terminal
+def _pairs(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    split = [value.partition("=") for value in values]
+    if odd := [name for name, sign, _ in split if not sign]:
+        raise click.BadParameter(f"write name=value (found {odd[0]!r})")
+    return tuple((name, value) for name, _, value in split)
+
+
+def _shard(_: Any, __: Any, text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise click.BadParameter(f"write i/n with i from 1 to n (found {text!r})")
+    return int(part), int(parts)
+
+
+def _selecting(command: Any) -> Any:
+    """The options that choose a part of the samples."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1), help="At most so many samples of a task."),
+        click.option("--sample-ids", multiple=True, metavar="ID", help="Only these samples."),
+        click.option(
+            "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
+        ),
+        click.option("--repeats", type=click.IntRange(1), help="Ask every sample so often."),
+    ):
+        command = option(command)
+    return command
+
+
+def _plan(
+    benchmark: Path,
+    data: Path | None,
+    *,
+    limit: int | None = None,
+    sample_ids: tuple[str, ...] = (),
+    tags: tuple[tuple[str, str], ...] = (),
+    repeats: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    cached: bool = True,
+) -> Plan:
+    """The benchmark with everything checked that can be checked before a model is loaded."""
+    from bakeoff import gate
     from bakeoff.core import faults
-    from bakeoff.data import load_tasks
-    from bakeoff.store import find_run
+    from bakeoff.data import Selection, load_tasks
+    from bakeoff.run import Plan
     from bakeoff.suite import load_suite
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     suite = load_suite(benchmark)
-    tasks, skipped = load_tasks(suite, benchmark, _data(data))
+    if repeats:
+        suite = suite.model_copy(update={"repeats": repeats})
+    selection = Selection(limit, sample_ids, tags, shard)
+    tasks, skipped = load_tasks(suite, benchmark, _data(data), selection)
     if not skipped:
         metrics = {name: [str(m) for m in task.scorers] for name, task in tasks.items()}
         problems = gate.check_gates(suite.gates, list(suite.setups), metrics)
         faults([f"{benchmark}: {problem}" for problem in problems])
-    previous = find_run(resume, _results()) if resume else None
-    progress = terminal.progress()
-    progress.note("loading libraries ...")
-    from bakeoff.run import run as run_suite
+    return Plan(suite, benchmark, tasks, skipped, selection, cached)
 
-    done = run_suite(suite, benchmark, tasks, skipped, _workspace(data), progress, previous)
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--resume", metavar="RUN", help="Finish this run: send only what is missing.")
+@click.option("--new", is_flag=True, help="Start afresh, even when the last run did not finish.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: ask again what had failed.")
+@click.option("--shard", default="1/1", metavar="I/N", callback=_shard, help="The I-th of N parts.")
+@click.option("--no-cache", is_flag=True, help="Ask everything, and keep no answers for later.")
+@click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
+@_selecting
+@_data_option
+def run(
+    benchmark: Path,
+    resume: str | None,
+    new: bool,
+    retry_failed: bool,
+    no_cache: bool,
+    no_mlflow: bool,
+    data: Path | None,
+    **chosen: Any,
+) -> None:
+    """Run a BENCHMARK file: every task on every setup.
+
+    When its last run was stopped before the end, the same command goes on with it.
+    """
+    from bakeoff import report, terminal
+    from bakeoff.run import run as run_plan
+    from bakeoff.run import unfinished
+    from bakeoff.store import find_run
+
+    plan = _plan(benchmark, data, cached=not no_cache, **chosen)
+    progress = terminal.progress()
+    previous = find_run(resume, _results()) if resume else None
+    if previous is None and not new and (previous := unfinished(plan, _results())):
+        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+    done = run_plan(plan, _workspace(data), progress, previous, retry_failed=retry_failed)
     (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    if done.shard[1] > 1:
+        click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
+        click.echo(f"join all parts with: {_program()} merge RUN RUN ...")
+        return
     if not no_mlflow:
         _log(done)
     terminal.show(report.headline(done))
     if (square := report.effects(done)).rows:
         terminal.show(square)
-    code = _show_verdicts(done) if suite.gates else 0
+    code = _show_verdicts(done) if plan.suite.gates else 0
     click.echo(f"report:  {done.folder / 'report.md'}")
     click.echo(f"MLflow:  {_program()} ui")
     sys.exit(code)
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@_selecting
+@_data_option
+def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
+    """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
+    from bakeoff import estimate, terminal
+
+    terminal.show(estimate.estimate(_plan(benchmark, data, **chosen), _results()))
+
+
+@main.command()
+@click.argument("run", default="latest")
+@_data_option
+def score(run: str, data: Path | None) -> None:
+    """Score the stored answers of a RUN again, with the scorers its tasks name now."""
+    from bakeoff import report, terminal
+    from bakeoff.rescore import rescore
+    from bakeoff.store import find_run
+
+    done = rescore(find_run(run, _results()), _data(data))
+    (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    terminal.show(report.headline(done))
+    sys.exit(_show_verdicts(done) if done.suite.gates else 0)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True)
+def merge(runs: tuple[str, ...]) -> None:
+    """Join the shards of one benchmark, run on one machine or many, into a whole run."""
+    from bakeoff import report, terminal
+    from bakeoff.merge import merge as merge_runs
+    from bakeoff.store import find_run
+
+    done = merge_runs([find_run(run, _results()) for run in runs], _results())
+    (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    terminal.show(report.headline(done))
+    click.echo(f"report:  {done.folder / 'report.md'}")
+    sys.exit(_show_verdicts(done) if done.suite.gates else 0)
+
+
+@main.group()
+def cache() -> None:
+    """The answers that runs share."""
+
+
+@cache.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--share", default=0.05, show_default=True, help="Share of the answers to ask again.")
+@_data_option
+def verify(benchmark: Path, share: float, data: Path | None) -> None:
+    """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
+    from bakeoff import terminal
+    from bakeoff.prepare import verify_cache
+
+    plan = _plan(benchmark, data)
+    found = verify_cache(plan.suite, benchmark, plan.tasks, _workspace(data), share, click.echo)
+    terminal.show(found)
+    sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
 
 
 def _program() -> str:
@@ -152,7 +284,7 @@ def _show_verdicts(done: Run) -> int:
     from bakeoff import gate, report, terminal
 
     found = done.verdicts()
-    terminal.show(report.verdicts(found))
+    terminal.show(report.verdicts(done, found))
     return gate.exit_code(found)
 
 
@@ -170,7 +302,8 @@ def compare(run: str, form: str) -> None:
         click.echo(json.dumps(done.comparison, indent=2))
         return
     terminal.show(report.headline(done))
-    for table in (report.effects(done), *(report.details(done, t) for t in done.samples)):
+    details = (report.details(done, task) for task in done.samples)
+    for table in (report.effects(done), *details, report.latencies(done), report.spending(done)):
         if table.rows:
             terminal.show(table)
 
@@ -189,7 +322,7 @@ def gate(run: str, checks: tuple[str, ...]) -> None:
     if not chosen:
         raise BakeoffError(f"{done.folder}: its benchmark has no gates; give one with --check")
     found = done.verdicts(chosen)
-    terminal.show(report.verdicts(found))
+    terminal.show(report.verdicts(done, found))
     sys.exit(gates.exit_code(found))
 
 

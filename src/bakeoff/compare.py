@@ -6,7 +6,7 @@ Everything is paired by sample and resampled by cluster, from a fixed seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -20,6 +20,9 @@ from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
+DRAW_CELLS = 4_000_000
+"""Resampling weights in memory at once."""
+MANY_CLUSTERS = 2000
 LEVEL = 0.95
 _Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 
@@ -38,6 +41,8 @@ class Column:
 
     def only(self, keep: Sequence[str]) -> Column:
         """The column over the samples named in `keep`, in that order."""
+        if keep is self.samples:
+            return self
         place = {sample: i for i, sample in enumerate(self.samples)}
         places = [place[sample] for sample in keep if sample in place]
         return Column(
@@ -50,6 +55,8 @@ class Column:
 
     @property
     def judged(self) -> tuple[str, ...]:
+        if not np.isnan(self.values).any():
+            return self.samples
         return tuple(s for s, v in zip(self.samples, self.values, strict=True) if not np.isnan(v))
 
 
@@ -77,45 +84,91 @@ class Estimate:
 def columns(
     samples: Mapping[str, Mapping[str, Sample]],
     setups: Mapping[str, Sequence[str]],
-    records: Sequence[Record],
-    scores: Mapping[tuple[str, str, str], Mapping[str, Score]],
+    records: Iterable[Record],
+    scores: Iterable[tuple[str, str, str, Mapping[str, Score]]],
     aggregates: Mapping[str, str],
 ) -> dict[tuple[str, str, str], Column]:
-    """Every column of a run; `setups` names those that each task was asked of.
+    """Every column of a run, from streams of records and of (task, setup, sample, scores).
 
-    The denominator is the task's: a missing cell is an error of 1.
+    `setups` names those that each task was asked of. The denominator is the task's: a missing
+    cell is an error of 1. A sample asked several times counts once, with its mean.
     """
-    by_key = {record.key: record for record in records}
-    built: dict[tuple[str, str, str], Column] = {}
-    for task, members in samples.items():
-        for setup in setups[task]:
-            cells = [by_key.get((QUALITY, task, setup, s)) for s in members]
-            errors = [float(cell is None or cell.error is not None) for cell in cells]
-            found = {"error": dict(zip(members, errors, strict=True))}
-            for kind in TOKEN_METRICS:
-                found[kind] = {
-                    s: float(cell.answer.tokens(kind))
-                    for s, cell in zip(members, cells, strict=True)
-                    # No prompt has 0 tokens: a system of the user's that counts none is unknown.
-                    if cell and cell.answer and cell.answer.tokens("prompt_tokens")
-                }
-            timed = [by_key.get((LATENCY, task, setup, s)) for s in members]
-            found |= _seconds([record for record in timed if record])
-            for name, values in found.items():
-                if values:
-                    built[task, setup, name] = _column(members, values, aggregate=_MEASURED[name])
-            metrics = {m: None for s in members for m in scores.get((task, setup, s), {})}
-            for metric in metrics:
-                mine = {
-                    s: scores[task, setup, s][metric]
-                    for s in members
-                    if metric in scores.get((task, setup, s), {})
-                }
-                values = {s: math.nan if v.value is None else v.value for s, v in mine.items()}
-                pairs = {s: v.labels for s, v in mine.items() if v.labels}
-                aggregate = aggregates.get(metric, "mean")
-                built[task, setup, metric] = _column(members, values, pairs, aggregate)
-    return built
+    tables = {
+        (task, setup): _Table(members)
+        for task, members in samples.items()
+        for setup in setups[task]
+    }
+    for record in records:
+        table = tables[record.task, record.setup]
+        if record.phase == QUALITY:
+            _count(table, record)
+        elif record.phase == LATENCY and record.repeat == 0:
+            for name, value in _seconds(record).items():
+                table.add(name, record.sample, value)
+    for task, setup, sample, found in scores:
+        for metric, score in found.items():
+            value = math.nan if score.value is None else score.value
+            tables[task, setup].add(metric, sample, value, score.labels)
+    return {
+        (*key, name): table.column(name, _MEASURED.get(name) or aggregates.get(name, "mean"))
+        for key, table in tables.items()
+        for name in table.sums
+    }
+
+
+class _Table:
+    """Values by metric and sample while they come in; arrays, as there may be many."""
+
+    def __init__(self, members: Mapping[str, Sample]) -> None:
+        self.members = members
+        self.samples = tuple(members)
+        self.clusters = tuple(sample.cluster or name for name, sample in members.items())
+        self.places = {name: place for place, name in enumerate(self.samples)}
+        self.sums: dict[str, Floats] = {}
+        self.counts: dict[str, Floats] = {}
+        self.labels: dict[str, dict[int, tuple[str, str]]] = {}
+        # A cell without a record is an error, whether or not any record came.
+        self.sums["error"] = np.zeros(len(members))
+        self.counts["error"] = np.zeros(len(members))
+
+    def add(
+        self, metric: str, sample: str, value: float, labels: tuple[str, str] | None = None
+    ) -> None:
+        if metric not in self.sums:
+            self.sums[metric] = np.zeros(len(self.samples))
+            self.counts[metric] = np.zeros(len(self.samples))
+        place = self.places[sample]
+        self.sums[metric][place] += value
+        self.counts[metric][place] += 1
+        if labels:
+            self.labels.setdefault(metric, {}).setdefault(place, labels)
+
+    def column(self, metric: str, aggregate: str) -> Column:
+        sums, counts = self.sums[metric], self.counts[metric]
+        if metric == "error":
+            values = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+            return Column(self.samples, self.clusters, values, None, aggregate)
+        places = np.flatnonzero(counts)
+        values = sums[places] / counts[places]
+        pairs = self.labels.get(metric, {})
+        labels = tuple(pairs[int(i)] for i in places) if len(pairs) == len(places) else None
+        if len(places) == len(self.samples):
+            return Column(self.samples, self.clusters, values, labels, aggregate)
+        return Column(
+            tuple(self.samples[i] for i in places),
+            tuple(self.clusters[i] for i in places),
+            values,
+            labels,
+            aggregate,
+        )
+
+
+def _count(table: _Table, record: Record) -> None:
+    table.add("error", record.sample, float(record.error is not None))
+    # No prompt has 0 tokens: a system of the user's that counts none is unknown.
+    if record.answer and record.answer.tokens("prompt_tokens"):
+        for kind in TOKEN_METRICS:
+            table.add(kind, record.sample, float(record.answer.tokens(kind)))
 
 
 _MEASURED = {
@@ -125,41 +178,22 @@ _MEASURED = {
 }
 
 
-def _seconds(records: Sequence[Record]) -> dict[str, dict[str, float]]:
-    """Latency columns: of the whole answer, of retrieval, to the first token, of decoding."""
-    found: dict[str, dict[str, float]] = {name: {} for name in LATENCY_METRICS}
-    for record in records:
-        if record.answer is None or (whole := record.answer.seconds()) is None:
-            continue
-        retrieve = record.answer.seconds("retrieve")
-        prefill = record.answer.seconds("prefill")
-        decode = record.answer.seconds("decode")
-        found["latency_s"][record.sample] = whole
-        if retrieve is not None:
-            found["retrieve_s"][record.sample] = retrieve
-        if prefill is not None:
-            # The user waits for retrieval before the first token can come.
-            found["ttft_s"][record.sample] = prefill + (retrieve or 0.0)
-        if decode is not None:
-            found["decode_s"][record.sample] = decode
+def _seconds(record: Record) -> dict[str, float]:
+    """Seconds of the whole answer, of retrieval, to the first token, of decoding."""
+    if record.answer is None or (whole := record.answer.seconds()) is None:
+        return {}
+    found = {"latency_s": whole}
+    retrieve = record.answer.seconds("retrieve")
+    prefill = record.answer.seconds("prefill")
+    decode = record.answer.seconds("decode")
+    if retrieve is not None:
+        found["retrieve_s"] = retrieve
+    if prefill is not None:
+        # The user waits for retrieval before the first token can come.
+        found["ttft_s"] = prefill + (retrieve or 0.0)
+    if decode is not None:
+        found["decode_s"] = decode
     return found
-
-
-def _column(
-    members: Mapping[str, Sample],
-    values: Mapping[str, float],
-    labels: Mapping[str, tuple[str, str] | None] | None = None,
-    aggregate: str = "mean",
-) -> Column:
-    present = [s for s in members if s in values]
-    pairs = tuple(p for s in present if (p := (labels or {}).get(s)))
-    return Column(
-        tuple(present),
-        tuple(members[s].cluster or s for s in present),
-        np.array([values[s] for s in present], dtype=np.float64),
-        pairs if len(pairs) == len(present) and pairs else None,
-        aggregate,
-    )
 
 
 def macro_f1(expected: Floats, predicted: Floats, weights: Floats) -> Floats:
@@ -210,9 +244,7 @@ def estimate(column: Column, seed: int = 0) -> Estimate:
     if flat or (rate and not clustered):
         low, high = wilson(value, n)
         return Estimate(value, low, high, n, unjudged, "wilson")
-    draws = _statistic(judged)(_weights(judged.clusters, seed))
-    low, high = (float(q) for q in np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]))
-    method = "cluster bootstrap" if clustered else "bootstrap"
+    low, high, method = _interval([(judged, 1)], value, seed)
     return Estimate(value, low, high, n, unjudged, method)
 
 
@@ -236,14 +268,35 @@ def _order_statistics(ordered: Floats) -> tuple[float | None, float | None]:
     return (float(ordered[n // 2 - 1]), float(ordered[n - n // 2])) if n >= 6 else (None, None)
 
 
-def _weights(clusters: Sequence[str], seed: int) -> Floats:
-    """Bootstrap weights (draws, samples): clusters drawn with replacement."""
-    names = sorted(set(clusters))
-    random = np.random.default_rng([seed, int(digest(names)[:8], 16)])
-    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
+def _interval(
+    sides: Sequence[tuple[Column, int]], value: float, seed: int
+) -> tuple[float, float, str]:
+    """A 95% interval of a signed sum of aggregates over the same samples, and its method.
+
+    Bootstrap percentiles over clusters; for means over very many clusters the normal
+    approximation with cluster-robust variance, which the bootstrap only imitates there.
+    """
+    first = sides[0][0]
+    names = sorted(set(first.clusters))
+    word = "cluster " if len(names) < len(first.samples) else ""
     place = {name: i for i, name in enumerate(names)}
-    weights: Floats = drawn[:, [place[c] for c in clusters]].astype(np.float64)
-    return weights
+    member = np.array([place[c] for c in first.clusters])
+    if len(names) > MANY_CLUSTERS and all(c.aggregate == "mean" for c, _ in sides):
+        residuals = sum((sign * c.values for c, sign in sides), np.zeros(len(member))) - value
+        sums = np.bincount(member, weights=residuals, minlength=len(names))
+        half = _Z * math.sqrt(float(sums @ sums) * len(names) / (len(names) - 1)) / len(member)
+        return value - half, value + half, f"{word}normal".strip()
+    statistics = [(_statistic(column), sign) for column, sign in sides]
+    random = np.random.default_rng([seed, int(digest(names)[:8], 16)])
+    draws: list[Floats] = []
+    step = max(1, DRAW_CELLS // len(member))
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
+        weights: Floats = drawn[:, member].astype(np.float64)
+        draws.append(sum((sign * of(weights) for of, sign in statistics), np.zeros(size)))
+    ends = np.quantile(np.concatenate(draws), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return float(ends[0]), float(ends[1]), f"{word}bootstrap"
 
 
 def contrast(sides: Sequence[tuple[Column, int]], seed: int = 0) -> Estimate:
@@ -252,11 +305,14 @@ def contrast(sides: Sequence[tuple[Column, int]], seed: int = 0) -> Estimate:
     `[(hybrid, 1), (rag, -1)]` is a difference; the interaction has four sides. Paired: every
     side is resampled by the same draws.
     """
-    shared = set(sides[0][0].judged)
-    for column, _ in sides[1:]:
-        shared &= set(column.judged)
-    # Sorted: every side in one order, whatever order its column came in.
-    kept = [(column.only(sorted(shared)), sign) for column, sign in sides]
+    orders = {column.judged for column, _ in sides}
+    if len(orders) == 1:
+        # One order already: the usual case, and the only one that is fast for many samples.
+        shared: Sequence[str] = sides[0][0].judged
+    else:
+        # Sorted: every side in one order, whatever order its column came in.
+        shared = sorted(set.intersection(*(set(order) for order in orders)))
+    kept = [(c if c.samples == shared else c.only(shared), sign) for c, sign in sides]
     first = kept[0][0]
     n, unjudged = len(first.samples), len(sides[0][0].samples) - len(first.samples)
     if not n:
@@ -268,10 +324,8 @@ def contrast(sides: Sequence[tuple[Column, int]], seed: int = 0) -> Estimate:
         return Estimate(value, low, high, n, unjudged, "paired order statistics")
     ones = np.ones((1, n))
     value = sum(sign * float(_statistic(column)(ones)[0]) for column, sign in kept)
-    weights = _weights(first.clusters, seed)
-    draws = sum((sign * _statistic(column)(weights) for column, sign in kept), np.zeros(RESAMPLES))
-    low, high = (float(q) for q in np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]))
-    return Estimate(value, low, high, n, unjudged, "paired cluster bootstrap")
+    low, high, method = _interval(kept, value, seed)
+    return Estimate(value, low, high, n, unjudged, f"paired {method}")
 
 
 EFFECTS: Mapping[str, Mapping[str, int]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,10 @@ class BakeoffError(Exception):
 
 class MissingEvidence(BakeoffError):
     """What a verdict needs is not there: never a pass (exit code 12)."""
+
+
+class Incomplete(BakeoffError):
+    """The run stopped before its end, keeps what is finished, and can be resumed (exit 20)."""
 
 
 def faults(problems: Sequence[str]) -> None:
@@ -81,6 +85,8 @@ class Step:
     context_tokens: int = 0
     """The part of `prompt_tokens` that retrieved passages take."""
     completion_tokens: int = 0
+    cached: bool = False
+    """Taken from the response cache: nothing was spent on it in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +140,11 @@ class Record:
     setup: str
     sample: str
     outcome: Answer | Failure
+    repeat: int = 0
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        return (self.phase, self.task, self.setup, self.sample)
+    def key(self) -> tuple[str, str, str, str, int]:
+        return (self.phase, self.task, self.setup, self.sample, self.repeat)
 
     @property
     def answer(self) -> Answer | None:
@@ -148,16 +155,102 @@ class Record:
         return self.outcome.error if isinstance(self.outcome, Failure) else None
 
 
+Message = Mapping[str, str]
+"""One turn of a chat: its `role` and its `content`."""
+
+Sending = Callable[[int], None]
+"""Called with a sample's index right before a request for it goes out that may be billed."""
+
+
+def unwatched(_: int) -> None:
+    """A `Sending` that nobody listens to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a model is to answer."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    """0 is greedy."""
+    seed: int = 0
+    options: tuple[str, ...] = ()
+    """Choose the likeliest of these instead of writing freely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One completion: its text, its tokens, and seconds when it was made alone."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    prefill_s: float | None = None
+    """Until the first new token is there."""
+    decode_s: float | None = None
+    cached: bool = False
+
+
+class Model(Protocol):
+    """A language model wherever it runs: in this process or behind an endpoint."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether an answer depends on its prompt alone, not on the others of its batch."""
+        ...
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What can change an answer beside the prompt and the decoding."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Tokens in `text`; an estimate where the tokenizer is not known."""
+        ...
+
+    def generate(
+        self,
+        chats: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        skip: Collection[int] = (),
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Generation | Failure]]:
+        """(index, completion) as they get ready, none for the chats in `skip`."""
+        ...
+
+    def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
+        """One completion alone, with its seconds."""
+        ...
+
+
+class Embedder(Protocol):
+    """Texts to vectors, wherever it runs."""
+
+    @property
+    def digest(self) -> str:
+        """Changes when its vectors could."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """One row per text, float32 of shape (n, dimensions), each of length one."""
+        ...
+
+
 class Answerer(Protocol):
     """The seam every setup is built to: samples in, (index, outcome) out as they are ready.
 
     `timed` asks for one sample at a time with every step measured. `skip` names samples that
     need no outcome: a resumed run skips what it has, yet forms the same batches, as in bfloat16
-    an answer can depend on its batch.
+    an answer can depend on its batch. `repeat` numbers the times the same samples are asked.
     """
 
     def __call__(
-        self, samples: Sequence[Sample], *, timed: bool = False, skip: Collection[int] = ()
+        self,
+        samples: Sequence[Sample],
+        *,
+        timed: bool = False,
+        skip: Collection[int] = (),
+        repeat: int = 0,
+        sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Answer | Failure]]: ...
 
 

@@ -42,6 +42,9 @@ class Task:
     """Training rows left out because they (nearly) repeat a test row."""
     population: int = 0
     """Test rows before a benchmark's `limit`."""
+    whole: int = 0
+    """Test rows before a shard was cut from them, and a digest of their ids."""
+    whole_ids: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +73,7 @@ class Task:
 
 
 def load_tasks(
-    suite: Suite, path: Path, data: Path | None = None
+    suite: Suite, path: Path, data: Path | None = None, selection: Selection | None = None
 ) -> tuple[dict[str, Task], dict[str, str]]:
     """The benchmark's tasks by name, and the reasons why some had to be skipped.
 
@@ -82,7 +85,11 @@ def load_tasks(
     for name, use in suite.tasks.items():
         try:
             task = load_task(task_path(name, path), data)
-            tasks[task.name] = take(task, use, suite.seed)
+            part = take(task, use, selection or Selection(), suite.seed)
+            if part.samples:
+                tasks[task.name] = part
+            else:
+                skipped[task.name] = "none of its samples is selected"
         except Unavailable as reason:
             skipped[Path(name).stem] = str(reason)
         except BakeoffError as error:
@@ -326,11 +333,51 @@ def _check(
     ]
 
 
-def take(task: Task, use: TaskUse, seed: int) -> Task:
-    """The task with a benchmark's `limit` applied: seeded, stratified, order kept."""
-    if use.limit is None:
-        return task
-    return replace(task, samples=stratified(task.samples, use.limit, use.by, seed))
+@dataclass(frozen=True)
+class Selection:
+    """The part of the samples that one run asks: chosen for a trial, or a shard of them all."""
+
+    limit: int | None = None
+    """At most so many samples of each task."""
+    ids: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    """Samples that carry all of these tags."""
+    shard: tuple[int, int] = (1, 1)
+    """(i, n): the i-th of n disjoint parts, i from 1."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether samples are left out for good; a shard's are in the other shards."""
+        return bool(self.limit or self.ids or self.tags)
+
+    def arguments(self) -> list[str]:
+        """The command line's options that stand for this selection."""
+        return [
+            *([f"--limit {self.limit}"] if self.limit else []),
+            *(f"--sample-ids {name}" for name in self.ids),
+            *(f"--tags {name}={value}" for name, value in self.tags),
+            *([f"--shard {self.shard[0]}/{self.shard[1]}"] if self.shard[1] > 1 else []),
+        ]
+
+
+def take(task: Task, use: TaskUse, selection: Selection, seed: int) -> Task:
+    """The task with a benchmark's `limit` and a run's selection applied, order kept."""
+    samples: Sequence[Sample] = task.samples
+    if use.limit is not None:
+        samples = stratified(samples, use.limit, use.by, seed)
+    if selection.ids:
+        samples = [sample for sample in samples if sample.id in selection.ids]
+    for name, value in selection.tags:
+        samples = [sample for sample in samples if sample.tags.get(name) == value]
+    if selection.limit is not None:
+        samples = stratified(samples, selection.limit, use.by, seed)
+    part, parts = selection.shard
+    return replace(
+        task,
+        samples=tuple(samples[part - 1 :: parts]),
+        whole=len(samples),
+        whole_ids=digest([sample.id for sample in samples]),
+    )
 
 
 def stratified(

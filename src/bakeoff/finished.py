@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bakeoff import compare, gate
+from bakeoff import compare, gate, latency, store
 from bakeoff.core import MissingEvidence, Record, Sample, Score
-from bakeoff.store import read_journal, read_manifest, read_samples, read_scores, write_json
+from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Gate, Suite
 
 COMPARISON, GATES = "comparison.json", "gates.json"
@@ -26,6 +27,19 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         return read_manifest(self.folder)
 
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""
+        part, parts = self.manifest["selection"]["shard"]
+        return part, parts
+
+    @property
+    def limited(self) -> str:
+        """What was left out on purpose, as the command line says it; empty for a whole run."""
+        selection = self.manifest["selection"]
+        chosen = {name: selection[name] for name in ("limit", "ids", "tags") if selection[name]}
+        return ", ".join(f"{name} {value}" for name, value in chosen.items())
+
     @cached_property
     def suite(self) -> Suite:
         return Suite.model_validate(self.manifest["suite"])
@@ -34,14 +48,23 @@ class Run:
     def samples(self) -> dict[str, dict[str, Sample]]:
         return read_samples(self.folder)
 
-    @cached_property
-    def records(self) -> list[Record]:
-        """The last record of every cell: a later attempt replaces an earlier failure."""
-        return list({record.key: record for record in read_journal(self.folder)}.values())
+    def records(self, task: str, setup: str) -> Iterator[Record]:
+        """The quality records of a task on a setup, streamed."""
+        return store.read_records(self.folder, Unit(task, setup))
 
-    @cached_property
-    def scores(self) -> dict[tuple[str, str, str], dict[str, Score]]:
-        return read_scores(self.folder)
+    def latencies(self, task: str) -> Iterator[Record]:
+        """The records of a task's latency pass, of all setups."""
+        return store.read_records(self.folder, Unit(task))
+
+    def scores(self, task: str, setup: str) -> Iterator[tuple[Key, dict[str, Score]]]:
+        """The scores of a task on a setup, streamed, in the order of its records."""
+        return store.read_scores(self.folder, Unit(task, setup))
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """Task -> the setups it was asked of."""
+        setups = self.suite.setups.values()
+        return {task: [s.name for s in setups if s.takes(task)] for task in self.samples}
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -66,17 +89,24 @@ class Run:
             for task in self.manifest["tasks"].values()
             for metric, about in task["metrics"].items()
         }
-        asked = {
-            task: [s.name for s in self.suite.setups.values() if s.takes(task)]
-            for task in self.samples
-        }
-        return compare.columns(self.samples, asked, self.records, self.scores, aggregates)
+        cells = [(task, setup) for task, setups in self.asked.items() for setup in setups]
+        records = chain(
+            (record for cell in cells for record in self.records(*cell)),
+            (record for task in self.samples for record in self.latencies(task)),
+        )
+        scores = ((*cell, key[0], found) for cell in cells for key, found in self.scores(*cell))
+        return compare.columns(self.samples, self.asked, records, scores, aggregates)
 
     @cached_property
     def comparison(self) -> dict[str, Any]:
-        return compare.compare(
+        compared = compare.compare(
             self.columns, self.samples, self.kinds, self.headlines, self.suite.seed
         )
+        for task, setups in self.asked.items():
+            timed = latency.summary(self.latencies(task), setups)
+            if timed["setups"]:
+                compared["tasks"][task]["latency"] = timed
+        return compared
 
     def verdicts(self, gates: Sequence[Gate] | None = None) -> list[gate.Verdict]:
         """The verdicts of the benchmark's gates, or of others.
@@ -88,6 +118,11 @@ class Run:
                 f"{self.folder}: the run is {self.manifest['status']}; finish it with "
                 f"`bakeoff run {self.manifest['file']} --resume {self.folder.name}`"
             )
+        if self.shard[1] > 1:
+            raise MissingEvidence(
+                f"{self.folder}: part {self.shard[0]} of {self.shard[1]}; join the parts with "
+                "`bakeoff merge RUN RUN ...`"
+            )
         chosen = self.suite.gates if gates is None else gates
         setups = list(self.suite.setups)
         return gate.judge(chosen, self.columns, self.samples, setups, self.suite.seed)
@@ -96,5 +131,5 @@ class Run:
 def write_comparison(run: Run) -> None:
     """Keep the comparison and the verdicts beside the journal they were computed from."""
     write_json(run.folder / COMPARISON, run.comparison)
-    if run.suite.gates:
+    if run.suite.gates and run.shard[1] == 1:
         write_json(run.folder / GATES, gate.as_json(run.verdicts()))

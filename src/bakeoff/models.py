@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,26 +21,22 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bakeoff import embedded
-from bakeoff.core import BakeoffError, Failure, digest, sha256_file
+from bakeoff.core import (
+    BakeoffError,
+    Decoding,
+    Failure,
+    Generation,
+    Message,
+    Sending,
+    digest,
+    sha256_file,
+    unwatched,
+)
 
 # Notes of the library to its own developers; our users can do nothing about them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
-
-Message = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One completion: its text, its tokens, and seconds when it was generated alone."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    prefill_s: float | None = None
-    """Until the first new token is there."""
-    decode_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +141,11 @@ def native_dtypes() -> dict[str, bool]:
 class LocalModel:
     """Weights in memory once; adapters are attached to them and switched on and off."""
 
-    def __init__(self, weights: Weights, dtype: str) -> None:
+    def __init__(self, weights: Weights, dtype: str, batch_tokens: int = 8192) -> None:
         self.weights = weights
         self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        """Padded tokens in one generation batch, prompt and answer."""
         self.device = pick_device()
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(weights.folder)
@@ -206,17 +204,14 @@ class LocalModel:
         return off
 
     def generate(
-        self,
-        prompts: Sequence[str],
-        max_tokens: int,
-        batch_tokens: int,
-        skip: Collection[int] = (),
+        self, prompts: Sequence[str], decoding: Decoding, skip: Collection[int] = ()
     ) -> Iterator[tuple[int, Generation | Failure]]:
-        """Greedy completions, as (index, completion) in the order they get ready.
+        """Completions, as (index, completion) in the order they get ready.
 
         Batches hold prompts of similar length, at most `batch_tokens` padded tokens each. The
         prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
         """
+        max_tokens = decoding.max_tokens
         encoded = [self.tokenizer(p, add_special_tokens=False).input_ids for p in prompts]
         fitting: list[int] = []
         for index, ids in enumerate(encoded):
@@ -225,19 +220,21 @@ class LocalModel:
                 yield index, Failure(f"{found}; the model holds {self.context_window}")
             elif len(ids) + max_tokens <= self.context_window:
                 fitting.append(index)
-        for batch in _batches(fitting, [len(ids) for ids in encoded], max_tokens, batch_tokens):
+        for batch in _batches(
+            fitting, [len(ids) for ids in encoded], max_tokens, self.batch_tokens
+        ):
             if all(index in skip for index in batch):
                 continue
-            done = self._complete([encoded[i] for i in batch], max_tokens)
+            done = self._complete([encoded[i] for i in batch], decoding)
             pairs = zip(batch, done, strict=True)
             yield from ((index, answer) for index, answer in pairs if index not in skip)
 
-    def timed(self, prompt: str, max_tokens: int) -> Generation:
+    def timed(self, prompt: str, decoding: Decoding) -> Generation:
         """One completion alone, with the time to its first token and of the rest."""
         ids = self.tokenizer(prompt, add_special_tokens=False).input_ids
         started = time.perf_counter()
         first = _FirstToken(self.device)
-        done = self._complete([ids], max_tokens, [first])[0]
+        done = self._complete([ids], decoding, [first])[0]
         return Generation(
             done.text,
             done.prompt_tokens,
@@ -248,13 +245,13 @@ class LocalModel:
 
     @torch.inference_mode()
     def _complete(
-        self, encoded: Sequence[Sequence[int]], max_tokens: int, watchers: Sequence[Any] = ()
+        self, encoded: Sequence[Sequence[int]], decoding: Decoding, watchers: Sequence[Any] = ()
     ) -> list[Generation]:
         batch = self.tokenizer.pad({"input_ids": list(encoded)}, return_tensors="pt")
         batch = batch.to(self.device)
         output = self.network.generate(
             **batch,
-            max_new_tokens=max_tokens,
+            max_new_tokens=decoding.max_tokens,
             do_sample=False,
             pad_token_id=self.tokenizer.pad_token_id,
             stopping_criteria=list(watchers) or None,
@@ -267,6 +264,41 @@ class LocalModel:
             generated = len(row) if stop is None else stop + 1
             completions.append(Generation(text, len(ids), generated))
         return completions
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A local model with one adapter on, or with all adapters off."""
+
+    model: LocalModel
+    adapter: str | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        # Measured: in float32 greedy answers are the same at every batch size, in bfloat16 not.
+        return self.model.dtype == "float32"
+
+    def fingerprint(self) -> dict[str, str]:
+        shared = {"batch_tokens": str(self.model.batch_tokens)}
+        return {**self.model.fingerprint(), **shared, "adapter": self.adapter or ""}
+
+    def count(self, text: str) -> int:
+        return self.model.count(text)
+
+    def generate(
+        self,
+        chats: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        skip: Collection[int] = (),
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Generation | Failure]]:
+        prompts = [self.model.render(chat) for chat in chats]
+        with self.model.wearing(self.adapter):
+            yield from self.model.generate(prompts, decoding, skip)
+
+    def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
+        with self.model.wearing(self.adapter):
+            return self.model.timed(self.model.render(chat), decoding)
 
 
 def _ends(eos: int | Sequence[int] | None) -> Sequence[int]:

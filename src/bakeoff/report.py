@@ -9,6 +9,7 @@ from typing import Any
 
 from bakeoff.finished import Run
 from bakeoff.gate import Verdict
+from bakeoff.latency import clear
 from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
@@ -37,7 +38,7 @@ def number(value: float | None, metric: str) -> str:
 
 def _cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
     text = number(estimate["value"], metric)
-    if estimate["low"] is not None and metric not in TOKEN_METRICS:
+    if None not in (estimate["low"], estimate["high"]) and metric not in TOKEN_METRICS:
         low, high = (number(estimate[side], metric) for side in ("low", "high"))
         text += f" [{low.removesuffix(' s')}, {high}]"
     return text + mark
@@ -64,7 +65,8 @@ def headline(run: Run) -> Table:
             ):
                 rows.append(_row(run, task, metric, setups))
     return Table(
-        f"{run.manifest['benchmark']}, run {run.folder.name}",
+        f"{run.manifest['benchmark']}, run {run.folder.name}"
+        + (f" (limited: {run.limited})" if run.limited else ""),
         ("task", "metric", "n", *setups),
         tuple(rows),
         "95% intervals in brackets; * differs from the first setup by more than chance "
@@ -154,6 +156,81 @@ def details(run: Run, task: str) -> Table:
     return Table(task, ("metric", "n", *setups), rows, f"{facts['n']} samples{sampled}.{left_out}")
 
 
+def latencies(run: Run) -> Table:
+    """The latency pass: quantiles, parts, and ratios to the first setup on the same samples."""
+    rows = []
+    for task, facts in run.comparison["tasks"].items():
+        timed = facts.get("latency", {"setups": {}})
+        for setup, found in timed["setups"].items():
+            quantiles = [
+                _cell(found["quantiles"][name], "latency_s")
+                if found["quantiles"][name]["value"] is not None
+                else "n too small"
+                for name in ("p50", "p90", "p95", "p99")
+            ]
+            parts = [
+                number(found[f"{name}_s"], "latency_s")
+                for name in ("first_token", "per_token", "retrieve", "prefill", "decode")
+            ]
+            speed = found["tokens_per_s"]
+            again = setup == next(iter(timed["setups"]))
+            ratio = timed["noise"] if again else found["ratio"]
+            mark = "*" if not again and clear(found["ratio"], timed["noise"]) else ""
+            rows.append(
+                (
+                    task,
+                    setup,
+                    str(found["n"]) + (f" ({found['failed']} failed)" if found["failed"] else ""),
+                    _ratio(ratio) + mark + (" (asked twice)" if again else ""),
+                    *quantiles,
+                    *parts,
+                    "-" if speed is None else f"{speed:.0f}",
+                )
+            )
+    return Table(
+        "Latency, one question at a time",
+        (
+            *("task", "setup", "n", "ratio", "p50", "p90", "p95", "p99"),
+            *("first token", "per token", "retrieve", "prefill", "decode", "tokens/s"),
+        ),
+        tuple(rows),
+        "Ratio: median over the same questions to the first setup, 95% interval by order "
+        "statistics; * beyond the noise, which is the first setup asked twice in every turn. "
+        "Parts are medians. Ratios compare; seconds are of this machine at that hour.",
+    )
+
+
+def _ratio(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return "-"
+    text = f"{found['value']:.2f}x"
+    if found["low"] is None or found["high"] is None:
+        return f"{text} (n too small for an interval)"
+    return f"{text} [{found['low']:.2f}, {found['high']:.2f}]"
+
+
+def spending(run: Run) -> Table:
+    """What each setup sent and spent, the cache left out."""
+    rows = tuple(
+        (
+            setup,
+            str(spent["requests"] or "-"),
+            str(spent["from_cache"]),
+            str(spent["prompt_tokens"]),
+            str(spent["completion_tokens"]),
+            f"{spent['cost']:.4g}" if spent["cost"] else "-",
+        )
+        for setup, spent in run.manifest["spent"].items()
+    )
+    return Table(
+        "Spent",
+        ("setup", "requests", "from cache", "prompt tokens", "completion tokens", "cost"),
+        rows,
+        "Requests are those that went over a network, repeated attempts included. Tokens and cost "
+        "are of answers that were made in this run.",
+    )
+
+
 def slices(run: Run, task: str) -> Table:
     """The headline metric of one task by tag."""
     setups = list(run.suite.setups)
@@ -167,10 +244,11 @@ def slices(run: Run, task: str) -> Table:
     return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
 
 
-def verdicts(found: Sequence[Verdict]) -> Table:
+def verdicts(run: Run, found: Sequence[Verdict]) -> Table:
     """The gates and what came of them."""
+    note = f"A limited run ({run.limited}): not the benchmark's verdict." if run.limited else ""
     rows = tuple((v.status, v.check, v.detail) for v in found)
-    return Table("Gates", ("verdict", "gate", "evidence"), rows)
+    return Table("Gates", ("verdict", "gate", "evidence"), rows, note)
 
 
 def training(run: Run) -> Table:
@@ -198,6 +276,28 @@ def training(run: Run) -> Table:
         ("task/setup", "rows", "tokens", "seconds", "peak MB", "validation loss by epoch", "here"),
         tuple(rows),
     )
+
+
+def _checks(run: Run) -> list[str]:
+    """What the run found out about its own numbers, a sentence each."""
+    checks, said = run.manifest["checks"], []
+    for name, tally in checks.get("tokens", {}).items():
+        said.append(
+            f"tokens: {name} counted {tally['differing']} of {tally['checked']} prompts otherwise "
+            f"than the named tokenizer (by up to {tally['largest']} tokens)"
+        )
+    for name, check in checks.get("batches", {}).items():
+        said.append(
+            f"batches: {check['differing']} of {check['prompts']} answers of {name} change when "
+            "they are generated alone instead of in a batch"
+        )
+    if load := checks.get("load"):
+        peak = max(value for values in load.values() for value in values)
+        said.append(
+            f"load: at most {peak} processes wanted to run at the ends of the latency pass, on "
+            f"{run.manifest['hardware']['cores']} cores"
+        )
+    return said
 
 
 def _provenance(run: Run) -> list[str]:
@@ -239,8 +339,8 @@ def _provenance(run: Run) -> list[str]:
 def markdown(run: Run) -> str:
     """The whole report as Markdown."""
     parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
-    if run.suite.gates:
-        parts += _markdown_table(verdicts(run.verdicts()))
+    if run.suite.gates and run.shard[1] == 1:
+        parts += _markdown_table(verdicts(run, run.verdicts()))
     parts += _markdown_table(headline(run))
     if (square := effects(run)).rows:
         parts += _markdown_table(square)
@@ -249,8 +349,13 @@ def markdown(run: Run) -> str:
         parts += _markdown_table(details(run, task))
         if (cut := slices(run, task)).rows:
             parts += _markdown_table(cut)
+    if (timed := latencies(run)).rows:
+        parts += _markdown_table(timed)
+    if run.manifest["spent"]:
+        parts += _markdown_table(spending(run))
     if run.manifest["adapters"]:
         parts += _markdown_table(training(run))
+    parts += [line for check in _checks(run) for line in (f"- {check}", "")]
     return "\n".join([*parts, *_provenance(run)]).strip() + "\n"
 
 

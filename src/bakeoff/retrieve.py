@@ -1,7 +1,4 @@
-"""Documents split, embedded and indexed once; top-k passages for a question.
-
-The one door to faiss and sentence-transformers.
-"""
+"""Documents split, embedded and indexed once; top-k passages for a question. The door to faiss."""
 
 from __future__ import annotations
 
@@ -17,10 +14,8 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
-from sentence_transformers import SentenceTransformer
 
-from bakeoff import embedded
-from bakeoff.core import BakeoffError, Document, Passage, digest, sha256_file
+from bakeoff.core import Document, Embedder, Passage, digest
 from bakeoff.suite import Retrieve
 
 Vectors = npt.NDArray[np.float32]
@@ -56,30 +51,6 @@ def title(document: Document) -> str:
     """The document's Markdown heading, if it starts with one."""
     first = document.text.lstrip().split("\n", 1)[0]
     return first.lstrip("# ").strip() if first.startswith("#") else ""
-
-
-class Embedder:
-    """A sentence-transformers model; vectors are float32 and of length one."""
-
-    def __init__(self, reference: str, cache: Path) -> None:
-        self.reference = reference
-        try:
-            if reference == "embedded":
-                source = str(embedded.folder(embedded.EMBEDDER, cache))
-            else:
-                source = reference.removeprefix("hf:")
-            self.model = SentenceTransformer(source)
-        except (OSError, ValueError) as error:
-            raise BakeoffError(f"embedder '{reference}': cannot be loaded: {error}") from error
-        weights = Path(source) / "model.safetensors"
-        self.digest = sha256_file(weights)[:16] if weights.is_file() else digest(source)
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row per text, shape (n, dimensions), each of length one."""
-        vectors = self.model.encode(
-            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -138,7 +109,7 @@ def open_corpus(
     reused = (target / "manifest.json").is_file()
     if not reused:
         _build(documents, titles, manifest, spec, embedder, target)
-    lines = (target / "passages.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     passages = tuple(Passage(**json.loads(line)) for line in lines)
     index = faiss.read_index(str(target / "index.faiss"))
     return Corpus(passages, titles, manifest, index, reused)

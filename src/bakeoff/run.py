@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 from bakeoff import finished, machine, store
-from bakeoff.answer import Engine, Library, build, training_examples
 from bakeoff.core import (
     LATENCY,
     QUALITY,
     Answer,
-    Answerer,
     BakeoffError,
+    Failure,
+    Incomplete,
     Record,
     Sample,
-    Score,
-    Step,
     canonical,
+    digest,
 )
-from bakeoff.data import Task
-from bakeoff.models import LocalModel, limit_threads, native_dtypes, resolve
-from bakeoff.scoring import Metric, Scorer
+from bakeoff.data import Selection, Task
+from bakeoff.prepare import Kitchen, Workspace
+from bakeoff.responses import Responses
+from bakeoff.score import score_records
+from bakeoff.store import Unit
 from bakeoff.suite import Setup, Suite
-from bakeoff.tune import Adapter, attach, ready_adapter, trained_adapter
 
 
 class Progress(Protocol):
@@ -50,28 +50,40 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Workspace:
-    """Where things are kept."""
+class Plan:
+    """What is to be run: a benchmark, its tasks, and which part of them."""
 
-    cache: Path
-    results: Path
-    data: Path | None = None
+    suite: Suite
+    file: Path
+    tasks: Mapping[str, Task]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    cached: bool = True
+    """Whether answers may come from, and go to, the response cache."""
+
+    @property
+    def cells(self) -> int:
+        """Answers of the quality pass."""
+        return self.suite.repeats * sum(
+            len(task.samples)
+            for task in self.tasks.values()
+            for setup in self.suite.setups.values()
+            if setup.takes(task.name)
+        )
 
 
 @dataclass
 class _State:
-    """What a run has opened so far, and what its manifest will say."""
+    """A run that is going on."""
 
-    suite: Suite
-    tasks: Mapping[str, Task]
-    workspace: Workspace
-    progress: Progress
-    file: Path
+    plan: Plan
     folder: Path
     manifest: dict[str, Any]
-    library: Library
-    models: dict[str, LocalModel] = field(default_factory=dict)
-    adapters: dict[tuple[str, str], Adapter] = field(default_factory=dict)
+    kitchen: Kitchen
+    progress: Progress
+    meter: Meter
+    retry: bool
+    """Whether cells that failed before are asked again."""
 
     def save(self) -> None:
         store.write_json(self.folder / store.MANIFEST, self.manifest)
@@ -85,41 +97,99 @@ class _State:
         finally:
             seconds = self.manifest["seconds"]
             spent = time.perf_counter() - started
-            seconds[phase] = round(seconds.get(phase, 0.0) + spent, 2)
+            seconds[phase] = round(seconds.get(phase, 0.0) + spent, 3)
+
+
+class Meter:
+    """Counts what a run spends, and stops it where the benchmark's `limits` say so."""
+
+    def __init__(self, suite: Suite, cells: int) -> None:
+        self.suite = suite
+        self.errors_allowed = suite.limits.errors_allowed(cells)
+        self.errors = 0
+        self.tokens = 0
+        self.cost = 0.0
+        self.started = time.monotonic()
+
+    def count(self, setup: Setup, outcome: Answer | Failure) -> None:
+        """Raises `Incomplete` when a limit is reached; the cell is already kept."""
+        if isinstance(outcome, Failure):
+            self.errors += 1
+        else:
+            prompt, completion = spent_tokens(outcome)
+            self.tokens += prompt + completion
+            self.cost += cost(self.suite, setup, prompt, completion)
+        limits, seconds = self.suite.limits, time.monotonic() - self.started
+        for name, reached, limit in (
+            ("errors", self.errors, self.errors_allowed),
+            ("seconds", seconds, limits.seconds),
+            ("tokens", self.tokens, limits.tokens),
+            ("cost", self.cost, limits.cost),
+        ):
+            if limit is not None and reached > limit:
+                raise Incomplete(
+                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
+                    "raise the limit and run the same command again to go on"
+                )
+
+
+def spent_tokens(answer: Answer) -> tuple[int, int]:
+    """(prompt, completion) tokens of an answer that were not taken from the cache."""
+    fresh = [step for step in answer.steps if not step.cached]
+    return sum(s.prompt_tokens for s in fresh), sum(s.completion_tokens for s in fresh)
+
+
+def cost(suite: Suite, setup: Setup, prompt: int, completion: int) -> float:
+    """Money for so many tokens, by the price of the setup's endpoint; 0 without one."""
+    found = None if setup.own else suite.served(setup.model)
+    if not found:
+        return 0.0
+    price = suite.endpoints[found[0]].price
+    return (prompt * price.prompt + completion * price.completion) / 1e6
 
 
 def run(
-    suite: Suite,
-    file: Path,
-    tasks: Mapping[str, Task],
-    skipped: Mapping[str, str],
+    plan: Plan,
     workspace: Workspace,
     progress: Progress,
     resume: Path | None = None,
+    *,
+    retry_failed: bool = False,
 ) -> finished.Run:
-    """Run a benchmark, or the rest of one, and return the finished run.
+    """Run a benchmark, or the rest of a run, and return the finished run.
 
     Raises `BakeoffError` for what the user can mend; what was finished by then is kept.
     """
-    if not tasks:
-        reasons = "; ".join(skipped.values())
-        raise BakeoffError(f"{file}: none of its tasks can run here: {reasons}")
-    manifest = _manifest(suite, file, tasks, skipped)
+    if not plan.tasks:
+        reasons = "; ".join(plan.skipped.values())
+        raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
+    manifest = _manifest(plan)
+    retry = retry_failed
     if resume:
         folder = resume
-        manifest = _resumed(store.read_manifest(folder), manifest, folder)
+        old = store.read_manifest(folder)
+        retry = retry or old["status"] != "complete"
+        manifest = _resumed(old, manifest, folder)
     else:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        folder = workspace.results / suite.name / f"{stamp}-{secrets.token_hex(2)}"
-        folder.mkdir(parents=True)
+        folder = store.new_folder(workspace.results, plan.suite.name)
         manifest["run"] = folder.name
-    state = _State(
-        suite, tasks, workspace, progress, file, folder, manifest, Library(workspace.cache)
-    )
+    with store.held(folder):
+        responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
+        kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
+        meter = Meter(plan.suite, plan.cells)
+        state = _State(plan, folder, manifest, kitchen, progress, meter, retry)
+        try:
+            return _run(state)
+        finally:
+            kitchen.close()
+
+
+def _run(state: _State) -> finished.Run:
+    plan, manifest = state.plan, state.manifest
     state.save()
-    store.write_samples(folder, {name: task.samples for name, task in tasks.items()})
-    for name, reason in skipped.items():
-        progress.note(f"skipped {name}: {reason}")
+    store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
+    for name, reason in plan.skipped.items():
+        state.progress.note(f"skipped {name}: {reason}")
     try:
         _prepare(state)
         _answer(state)
@@ -130,30 +200,32 @@ def run(
     _score(state)
     manifest["status"] = "complete"
     state.save()
-    done = finished.Run(folder)
+    done = finished.Run(state.folder)
     with state.timed("compare"):
         finished.write_comparison(done)
     state.save()
     return done
 
 
-def _manifest(
-    suite: Suite, file: Path, tasks: Mapping[str, Task], skipped: Mapping[str, str]
-) -> dict[str, Any]:
+def _manifest(plan: Plan) -> dict[str, Any]:
+    command = ["bakeoff run", os.path.relpath(plan.file), *plan.selection.arguments()]
     return {
-        "format": 1,
+        "format": 2,
         "run": "",
-        "benchmark": suite.name,
-        "file": os.path.relpath(file),
-        "command": f"bakeoff run {os.path.relpath(file)}",
+        "benchmark": plan.suite.name,
+        "file": os.path.relpath(plan.file),
+        "command": " ".join(command),
         "status": "running",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "suite": suite.model_dump(mode="json"),
-        "tasks": {name: _about(task) for name, task in tasks.items()},
-        "skipped": dict(skipped),
+        "suite": plan.suite.model_dump(mode="json"),
+        "selection": asdict(plan.selection),
+        "tasks": {name: describe(task) for name, task in plan.tasks.items()},
+        "skipped": dict(plan.skipped),
         "models": {},
         "adapters": {},
         "indexes": {},
+        "spent": {},
+        "checks": {},
         "versions": machine.versions(),
         "hardware": machine.hardware(),
         "commit": machine.commit(),
@@ -161,7 +233,8 @@ def _manifest(
     }
 
 
-def _about(task: Task) -> dict[str, Any]:
+def describe(task: Task) -> dict[str, Any]:
+    """What a manifest says of a task."""
     return {
         "description": task.file.description.strip(),
         "licence": task.file.licence,
@@ -175,6 +248,7 @@ def _about(task: Task) -> dict[str, Any]:
             for metric, scorer in task.scorers.items()
         },
         "n": len(task.samples),
+        "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": task.population,
         "train": len(task.train),
         "dropped": list(task.dropped),
@@ -182,9 +256,13 @@ def _about(task: Task) -> dict[str, Any]:
     }
 
 
+ALIKE = ("suite", "selection", "tasks")
+"""Parts of two manifests that must agree for one run to go on with the other's records."""
+
+
 def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The old run's manifest, when the same run is asked for again."""
-    for part in ("suite", "tasks"):
+    for part in ALIKE:
         if canonical(old[part]) != canonical(new[part]):
             changed = sorted(
                 k for k in new[part] if canonical(old[part].get(k)) != canonical(new[part][k])
@@ -196,208 +274,152 @@ def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str
     return {**old, "status": "running", "resumed": old.get("resumed", 0) + 1}
 
 
+def unfinished(plan: Plan, results: Path) -> Path | None:
+    """The newest run of the benchmark, when it is the same one, stopped before its end."""
+    manifests = sorted((results / plan.suite.name).glob(f"*/{store.MANIFEST}"))
+    if not manifests:
+        return None
+    folder, wanted = manifests[-1].parent, _manifest(plan)
+    found = store.read_manifest(folder)
+    same = all(
+        canonical(found.get(part)) == canonical(wanted[part])
+        for part in (*ALIKE, "versions", "commit")
+    )
+    return folder if same and found["status"] != "complete" and not store.busy(folder) else None
+
+
 def _prepare(state: _State) -> None:
-    """Load weights, train or find adapters, build or find indexes: whatever a setup will need."""
-    suite = state.suite
-    local = [s for s in suite.setups.values() if not s.call]
-    for reference in dict.fromkeys(s.model for s in local):
-        with state.timed("load"):
-            limit_threads()
-            weights = resolve(reference, state.workspace.cache)
-            model = LocalModel(weights, suite.dtype)
-        if model.device == "cpu" and not native_dtypes()[suite.dtype]:
-            state.progress.note(f"{suite.dtype} is emulated on this processor: expect it slow")
-        state.models[reference] = model
-        seen = state.manifest["models"].setdefault(reference, model.fingerprint())
-        if seen != model.fingerprint():
+    with state.timed("prepare"):
+        state.kitchen.prepare(state.plan.tasks)
+    for reference, fingerprint in state.kitchen.found["models"].items():
+        if state.manifest["models"].get(reference, fingerprint) != fingerprint:
             raise BakeoffError(
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
             )
-        state.progress.note(f"model {reference}: {weights.folder.name} ({suite.dtype})")
-    asked = [(s, t) for s in local for t in state.tasks.values() if s.takes(t.name)]
-    for setup, task in asked:
-        if setup.retrieve:
-            _index(state, setup, task)
-    for setup, task in asked:
-        if setup.tune:
-            _adapter(state, setup, task)
+    state.manifest |= state.kitchen.found
     state.save()
-
-
-def _index(state: _State, setup: Setup, task: Task) -> None:
-    assert setup.retrieve
-    name = f"{task.name}/{task.corpus_name(setup.retrieve.corpus)}"
-    if not task.corpora:
-        raise BakeoffError(f"task '{task.name}' has no corpora, which setup '{setup.name}' needs")
-    known = len(state.library.corpora())
-    with state.timed("index"):
-        corpus = state.library.corpus(task, setup.retrieve)
-    if len(state.library.corpora()) > known:
-        state.manifest["indexes"][name] = {
-            **corpus.manifest,
-            "digest": corpus.digest,
-            "passages": len(corpus.passages),
-        }
-        verb = "reused" if corpus.reused else "built"
-        state.progress.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
-
-
-def _adapter(state: _State, setup: Setup, task: Task) -> None:
-    """Find or train the setup's adapter for the task; setups of one recipe share it."""
-    assert setup.tune
-    for (other, name), known in state.adapters.items():
-        twin = state.suite.setups[name]
-        if other == task.name and (twin.tune, twin.model) == (setup.tune, setup.model):
-            adapter, shared = known, True
-            break
-    else:
-        adapter, shared = _made(state, setup, task), False
-    attach(state.models[setup.model], adapter)
-    state.adapters[task.name, setup.name] = adapter
-    training = adapter.training
-    state.manifest["adapters"][f"{task.name}/{setup.name}"] = {
-        "digest": adapter.digest,
-        "reused": adapter.reused,
-        "training": asdict(training) if training else None,
-    }
-    if adapter.reused and not shared:
-        state.progress.note(f"adapter {task.name}: reused ({adapter.digest})")
-    elif training and not shared:
-        state.progress.note(
-            f"adapter {task.name}: trained in {training.seconds:.0f} s ({training.tokens} tokens)"
-        )
-
-
-def _made(state: _State, setup: Setup, task: Task) -> Adapter:
-    assert setup.tune
-    if setup.tune.adapter:
-        return ready_adapter(setup.tune.adapter)
-    if not task.train:
-        raise BakeoffError(
-            f"task '{task.name}' has no training rows, which setup '{setup.name}' needs"
-        )
-    suite, model = state.suite, state.models[setup.model]
-    recipe = suite.use(task.name).recipe(setup.tune)
-    with state.timed("tune"):
-        examples = training_examples(task, model, state.library, suite.retrieve, recipe, suite.seed)
-        state.progress.note(f"adapter {task.name}: {len(examples)} rows")
-        return trained_adapter(
-            model,
-            examples,
-            recipe,
-            suite.seed,
-            state.workspace.cache,
-            lambda text: state.progress.note(f"  {task.name}: {text}"),
-        )
-
-
-def _answerer(state: _State, setup: Setup, task: Task) -> Answerer:
-    adapter = state.adapters.get((task.name, setup.name))
-    engine = None
-    if not setup.call:
-        engine = Engine(state.models[setup.model], state.library, state.suite.batch_tokens)
-    return build(setup, task, engine, adapter, state.file.parent)
 
 
 def _answer(state: _State) -> None:
     """The quality pass over every cell, then the latency pass over a few."""
-    done = {record.key for record in store.read_journal(state.folder) if record.answer}
-    with store.open_journal(state.folder) as journal:
-        with state.timed("quality"):
-            for task in state.tasks.values():
-                for setup in state.suite.setups.values():
-                    if setup.takes(task.name):
-                        _quality(state, journal, setup, task, done)
+    suite, tasks = state.plan.suite, state.plan.tasks.values()
+    with state.timed("quality"):
+        for task in tasks:
+            for setup in suite.setups.values():
+                if setup.takes(task.name):
+                    _quality(state, setup, task)
+    checks = state.manifest["checks"]
+    if found := state.kitchen.token_checks():
+        checks["tokens"] = found
+    if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
-            for task in state.tasks.values():
-                _latency(state, journal, task, done)
+            for task in tasks:
+                _latency(state, task)
 
 
-def _quality(
-    state: _State, journal: store.Journal, setup: Setup, task: Task, done: set[Any]
-) -> None:
-    keys = [(QUALITY, task.name, setup.name, s.id) for s in task.samples]
-    skip = {index for index, key in enumerate(keys) if key in done}
-    if len(skip) == len(keys):
+def _quality(state: _State, setup: Setup, task: Task) -> None:
+    unit = Unit(task.name, setup.name)
+    done = {
+        (record.sample, record.repeat)
+        for record in store.read_records(state.folder, unit)
+        if record.answer or not state.retry
+    }
+    wanted = len(task.samples) * state.plan.suite.repeats
+    if len(done) == wanted:
         return
-    state.progress.start(f"{task.name} / {setup.name}", len(keys) - len(skip))
-    for index, outcome in _answerer(state, setup, task)(task.samples, skip=skip):
-        journal.append(Record(QUALITY, task.name, setup.name, task.samples[index].id, outcome))
-        state.progress.advance()
+    answerer = state.kitchen.answerer(setup, task)
+    state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
+    with store.open_journal(state.folder, unit) as journal:
+        for repeat in range(state.plan.suite.repeats):
+            skip = {i for i, s in enumerate(task.samples) if (s.id, repeat) in done}
+            if len(skip) == len(task.samples):
+                continue
+
+            def sending(index: int, repeat: int = repeat) -> None:
+                journal.sending(task.samples[index].id, repeat)
+
+            for index, outcome in answerer(task.samples, skip=skip, repeat=repeat, sending=sending):
+                sample = task.samples[index].id
+                journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
+                state.progress.advance()
+                state.meter.count(setup, outcome)
+        journal.commit()
     state.progress.finish()
 
 
-def _latency(state: _State, journal: store.Journal, task: Task, done: set[Any]) -> None:
+def _latency(state: _State, task: Task) -> None:
     """One sample at a time, setups in turn, the turn's direction alternating.
 
-    What drifts on a shared machine (clock, neighbours) then falls on all setups alike.
+    What drifts on a shared machine (clock, neighbours) then falls on all setups alike. The first
+    setup is asked twice in every turn: what its two times differ by is the machine's noise.
     """
-    wanted = state.suite.latency.samples
-    if not wanted:
+    latency = state.plan.suite.latency
+    setups = [s for s in state.plan.suite.setups.values() if s.takes(task.name)]
+    turn = [(setup, 0) for setup in setups] + [(setup, 1) for setup in setups[:1]]
+    chosen = spread(task.samples, latency.samples)
+    unit = Unit(task.name)
+    done = {r.key for r in store.read_records(state.folder, unit) if r.answer}
+    keys = {(LATENCY, task.name, s.name, c.id, again) for c in chosen for s, again in turn}
+    if keys <= done:
         return
-    setups = [s for s in state.suite.setups.values() if s.takes(task.name)]
-    answerers = {s.name: _answerer(state, s, task) for s in setups}
-    chosen = sorted(task.samples, key=lambda s: s.id)
-    step = max(1, len(chosen) // wanted)
-    chosen = chosen[::step][:wanted]
-    state.progress.start(f"{task.name} / latency", len(chosen) * len(setups))
-    for _ in range(state.suite.latency.warmup):
+    answerers = {s.name: state.kitchen.answerer(s, task, cached=False) for s in setups}
+    state.progress.start(f"{task.name} / latency", len(keys - done))
+    for _ in range(latency.warmup):
         for setup in setups:
             list(answerers[setup.name](chosen[:1], timed=True))
-    for number, sample in enumerate(chosen):
-        for setup in setups if number % 2 == 0 else reversed(setups):
-            if (LATENCY, task.name, setup.name, sample.id) not in done:
-                ((_, outcome),) = answerers[setup.name]([sample], timed=True)
-                journal.append(Record(LATENCY, task.name, setup.name, sample.id, outcome))
-            state.progress.advance()
+    load = [machine.load()]
+    with store.open_journal(state.folder, unit) as journal:
+        for number, sample in enumerate(chosen):
+            for setup, again in turn if number % 2 == 0 else reversed(turn):
+                if (LATENCY, task.name, setup.name, sample.id, again) not in done:
+                    ((_, outcome),) = answerers[setup.name]([sample], timed=True)
+                    journal.append(
+                        Record(LATENCY, task.name, setup.name, sample.id, outcome, again)
+                    )
+                    state.progress.advance()
+                    state.meter.count(setup, outcome)
+        journal.commit()
+    load.append(machine.load())
+    state.manifest["checks"].setdefault("load", {})[task.name] = load
     state.progress.finish()
+
+
+def spread(samples: tuple[Sample, ...], n: int) -> list[Sample]:
+    """At most `n` samples, evenly spread over the samples sorted by a hash of their ids."""
+    ordered = sorted(samples, key=lambda sample: digest(sample.id))
+    ends = [round(i * len(ordered) / n) for i in range(n + 1)] if n else []
+    return [ordered[start] for start, end in pairwise(ends) if start < end]
 
 
 def _score(state: _State) -> None:
     with state.timed("score"):
-        records = store.read_journal(state.folder)
-        scores = score_records(records, state.tasks, state.suite.setups)
-        store.write_scores(state.folder, scores)
+        score(state.folder, state.manifest, state.plan.suite, state.plan.tasks)
 
 
-def score_records(
-    records: Iterator[Record], tasks: Mapping[str, Task], setups: Mapping[str, Setup]
-) -> dict[tuple[str, str, str], dict[str, Score]]:
-    """Every quality record scored by its task's scorers; later records replace earlier ones."""
-    contexts = {name: task.context() for name, task in tasks.items()}
-    samples = {name: {s.id: s for s in task.samples} for name, task in tasks.items()}
-    scores: dict[tuple[str, str, str], dict[str, Score]] = {}
-    for record in records:
-        if record.phase != QUALITY:
-            continue
-        task = tasks[record.task]
-        sample = samples[record.task][record.sample]
-        found: dict[str, Score] = {}
-        for metric, scorer in task.scorers.items():
-            score = _score_one(
-                record, sample, scorer, metric, contexts[record.task], setups[record.setup]
-            )
-            if score is not None:
-                found[str(metric)] = score
-        scores[record.task, record.setup, record.sample] = found
-    return scores
+def score(folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Mapping[str, Task]) -> None:
+    """Score every record of a run, and count in its manifest what the run spent."""
+    for setup in suite.setups.values():
+        requests = prompt = completion = cached = 0
+        for task in tasks.values():
+            if not setup.takes(task.name):
+                continue
+            unit = Unit(task.name, setup.name)
 
+            def counted(unit: Unit = unit) -> Iterator[Record]:
+                nonlocal prompt, completion, cached
+                for record in store.read_records(folder, unit):
+                    if record.answer:
+                        read, written = spent_tokens(record.answer)
+                        prompt, completion = prompt + read, completion + written
+                        cached += any(step.cached for step in record.answer.steps)
+                    yield record
 
-def _score_one(
-    record: Record, sample: Sample, scorer: Scorer, metric: Metric, context: Any, setup: Setup
-) -> Score | None:
-    answer = record.answer
-    if answer is None:
-        # Asked with an empty answer, the scorer tells whether it applies; a failure scores worst.
-        answer = Answer("", steps=(Step("retrieve"),) if setup.retrieve else ())
-    try:
-        score = scorer.score(sample, answer, context, metric)
-    except BakeoffError:
-        raise
-    except Exception as error:  # a user's scorer: unjudged, counted, shown
-        return Score(None, f"the scorer raised {type(error).__name__}: {error}")
-    if score is None or record.answer is not None:
-        return score
-    worst = 0.0 if scorer.higher_is_better else 1.0
-    labels = (sample.targets[0], "(failed)") if score.labels else None
-    return Score(worst, f"failed: {record.error}", labels)
+            store.write_scores(folder, unit, score_records(counted(), task, setup))
+            requests += store.requests_sent(folder, unit)
+        manifest["spent"][setup.name] = {
+            "requests": requests,
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "from_cache": cached,
+            "cost": round(cost(suite, setup, prompt, completion), 6),
+        }

@@ -1,6 +1,11 @@
-"""A run on disk: manifest, samples, an append-only journal of records, and the scores.
+"""A run on disk: manifest, samples, and for each unit of work its journals and its scores.
 
-The journal is what was paid for; everything else can be made from it again.
+    manifest.json  samples.jsonl  comparison.json  gates.json  report.md
+    units/TASK.SETUP/1.jsonl           an attempt: one journal, written by one process alone
+    units/TASK.SETUP/committed.jsonl   the attempt that counts, a hard link to it
+    units/TASK.SETUP/scores.jsonl      made from the journal, and can be made again
+
+The journals are what was paid for; everything else can be computed from them.
 """
 
 from __future__ import annotations
@@ -8,29 +13,55 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import Answer, BakeoffError, Failure, Passage, Record, Sample, Score, Step
-
-MANIFEST, SAMPLES, JOURNAL, SCORES = (
-    "manifest.json",
-    "samples.jsonl",
-    "journal.jsonl",
-    "scores.jsonl",
+from bakeoff.core import (
+    LATENCY,
+    Answer,
+    BakeoffError,
+    Failure,
+    Incomplete,
+    Passage,
+    Record,
+    Sample,
+    Score,
+    Step,
 )
+
+MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
+COMMITTED, SCORES = "committed.jsonl", "scores.jsonl"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 
-ScoreTable = Mapping[tuple[str, str, str], Mapping[str, Score]]
-"""(task, setup, sample) -> metric -> score; a metric that does not apply has no entry."""
+Key = tuple[str, int]
+"""(sample, repeat): what tells the answers of one setup to one task apart."""
+Scores = Mapping[str, Score]
+"""Metric -> score; a metric that does not apply has no entry."""
 
 
-class JournalError(BakeoffError):
-    """The journal could not be written: the run is incomplete and can be resumed."""
+class JournalError(Incomplete):
+    """The journal could not be written."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is done and kept together: a task on a setup, or a task's latency pass (no setup)."""
+
+    task: str
+    setup: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}.{self.setup or LATENCY + '-pass'}"
+
+    def folder(self, run: Path) -> Path:
+        return run / UNITS / self.name
 
 
 class Journal:
@@ -57,7 +88,15 @@ class Journal:
         self.synced_at = time.monotonic()
 
     def append(self, record: Record) -> None:
-        line = (json.dumps(_to_json(record)) + "\n").encode()
+        """Keep a finished cell."""
+        self._write(_to_json(record))
+
+    def sending(self, sample: str, repeat: int = 0) -> None:
+        """Note that a request which may be billed goes out now."""
+        self._write({"sent": sample, "repeat": repeat} if repeat else {"sent": sample})
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        line = (json.dumps(row) + "\n").encode()
         try:
             written = os.pwrite(self.file, line, self.size)
             while written < len(line):
@@ -82,6 +121,14 @@ class Journal:
         os.fsync(self.file)
         self.unsynced, self.synced_at = 0, time.monotonic()
 
+    def commit(self) -> None:
+        """Make this attempt the one that counts, unless another one was first."""
+        self.sync()
+        try:
+            os.link(self.path, self.path.parent / COMMITTED)
+        except FileExistsError:
+            return
+
     def close(self) -> None:
         try:
             self.sync()
@@ -90,42 +137,153 @@ class Journal:
 
 
 @contextmanager
-def open_journal(run: Path) -> Iterator[Journal]:
-    """The run's journal, open for appending by this process alone."""
-    journal = Journal(run / JOURNAL)
+def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
+    """The unit's newest attempt (or its first), open for appending by this process alone.
+
+    A committed attempt is open to additions again: its failures can be tried anew.
+    """
+    folder = unit.folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    committed = folder / COMMITTED
+    attempts = _attempts(folder)
+    if committed.is_file():
+        attempts = [a for a in attempts if a.samefile(committed)] or [committed]
+    journal = Journal(attempts[-1] if attempts else folder / "1.jsonl")
     try:
         yield journal
     finally:
         journal.close()
 
 
+def _attempts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Keep other processes from running this run. Raises `BakeoffError` when one already does."""
+    lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BakeoffError(f"{run}: another process is running this run") from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def busy(run: Path) -> bool:
+    """Whether a process is running this run now."""
+    try:
+        with held(run):
+            return False
+    except BakeoffError:
+        return True
+
+
 def _whole_lines(path: Path) -> int:
     """Bytes up to and with the last newline: what a crash cut short is dropped."""
-    return path.read_bytes().rfind(b"\n") + 1
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        while size:
+            start = max(0, size - 2**16)
+            stream.seek(start)
+            found = stream.read(size - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            size = start
+    return 0
 
 
-def read_journal(run: Path) -> Iterator[Record]:
-    """Every record of the run; an unfinished last line is left out."""
-    path = run / JOURNAL
-    if not path.is_file():
+def journal_of(run: Path, unit: Unit) -> Path | None:
+    """The attempt whose records count: the committed one, or the newest."""
+    folder = unit.folder(run)
+    if (folder / COMMITTED).is_file():
+        return folder / COMMITTED
+    attempts = _attempts(folder)
+    return attempts[-1] if attempts else None
+
+
+def units(run: Path) -> list[Unit]:
+    """Every unit the run has a folder of."""
+    names = sorted(path.name for path in (run / UNITS).glob("*.*") if path.is_dir())
+    split = [name.rsplit(".", 1) for name in names]
+    return [Unit(task, "" if setup == f"{LATENCY}-pass" else setup) for task, setup in split]
+
+
+def read_records(run: Path, unit: Unit) -> Iterator[Record]:
+    """The last record of every cell of the unit: a later attempt replaces an earlier failure.
+
+    Streams: memory holds one record at a time, and where each one stands.
+    """
+    path = journal_of(run, unit)
+    if path is None:
         return
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-        try:
-            yield _from_json(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+    last: dict[tuple[str | int, ...], int] = {}
+    for number, row in _lines(path):
+        if "sent" not in row:
+            head = (row.get(name) for name in ("phase", "setup", "sample"))
+            last[(*head, row.get("repeat", 0))] = number
+    wanted = set(last.values())
+    for number, row in _lines(path):
+        if number in wanted:
+            try:
+                yield _from_json(row)
+            except (KeyError, TypeError) as error:
+                raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+
+
+def requests_sent(run: Path, unit: Unit) -> int:
+    """Billable requests that went out for the unit, in all its attempts."""
+    folder = unit.folder(run)
+    return sum("sent" in row for path in _attempts(folder) for _, row in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+            if not isinstance(row, dict):
+                raise BakeoffError(f"{path}: line {number} is damaged: not an object")
+            yield number, row
 
 
 def _to_json(record: Record) -> dict[str, Any]:
-    head = {
+    row: dict[str, Any] = {
         "phase": record.phase,
         "task": record.task,
         "setup": record.setup,
         "sample": record.sample,
     }
+    if record.repeat:
+        row["repeat"] = record.repeat
     if isinstance(record.outcome, Failure):
-        return {**head, "error": record.outcome.error}
-    return {**head, "answer": asdict(record.outcome)}
+        return {**row, "error": record.outcome.error}
+    answer = record.outcome
+    row["answer"] = {
+        "text": answer.text,
+        "passages": [_brief(passage) for passage in answer.passages],
+        "steps": [_brief(step) for step in answer.steps],
+    }
+    return row
+
+
+_DEFAULTS = {
+    kind: {field.name: field.default for field in fields(kind)} for kind in (Passage, Step)
+}
+
+
+def _brief(fact: Passage | Step) -> dict[str, Any]:
+    """The fields that differ from their defaults: a line is a third as long without the rest."""
+    defaults = _DEFAULTS[type(fact)]
+    named = ((name, getattr(fact, name)) for name in defaults)
+    return {name: value for name, value in named if value != defaults[name]}
 
 
 def _from_json(row: Mapping[str, Any]) -> Record:
@@ -139,18 +297,21 @@ def _from_json(row: Mapping[str, Any]) -> Record:
             tuple(Passage(**p) for p in answer["passages"]),
             tuple(Step(**s) for s in answer["steps"]),
         )
-    return Record(row["phase"], row["task"], row["setup"], row["sample"], outcome)
+    head = (row["phase"], row["task"], row["setup"], row["sample"])
+    return Record(*head, outcome, row.get("repeat", 0))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    _replace(path, json.dumps(value, indent=2) + "\n")
+    _replace(path, [json.dumps(value, indent=2)])
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, lines: Iterable[str]) -> None:
+    """Write lines in full beside the old file, then put them in its place."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        scratch.write_text(text, encoding="utf-8")
+        with scratch.open("w", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" for line in lines)
         scratch.replace(path)
     except OSError as error:
         scratch.unlink(missing_ok=True)
@@ -171,7 +332,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
 
 def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
     """Keep every sample of the run beside its records, so that the folder speaks for itself."""
-    rows = [
+    rows = (
         json.dumps(
             {
                 "task": task,
@@ -185,8 +346,8 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
         )
         for task, samples in tasks.items()
         for s in samples
-    ]
-    _replace(run / SAMPLES, "\n".join(rows) + "\n")
+    )
+    _replace(run / SAMPLES, rows)
 
 
 def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
@@ -204,41 +365,43 @@ def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
     return found
 
 
-def write_scores(run: Path, scores: ScoreTable) -> None:
-    """Replace the run's scores."""
-    rows: Iterable[str] = (
-        json.dumps(
-            {
-                "task": task,
-                "setup": setup,
-                "sample": sample,
-                "scores": {m: [s.value, s.reason, s.labels] for m, s in by_metric.items()},
-            }
-        )
-        for (task, setup, sample), by_metric in scores.items()
-    )
-    _replace(run / SCORES, "\n".join(rows) + "\n")
+def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> None:
+    """Replace the unit's scores, a row at a time."""
+
+    def line(key: Key, scores: Scores) -> str:
+        values = {m: [s.value, s.reason, s.labels] for m, s in scores.items()}
+        return json.dumps({"sample": key[0], "repeat": key[1], "scores": values})
+
+    _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
 
 
-def read_scores(run: Path) -> dict[tuple[str, str, str], dict[str, Score]]:
-    """The run's scores. Raises `BakeoffError` when it has none."""
-    return {
-        (row["task"], row["setup"], row["sample"]): {
+def read_scores(run: Path, unit: Unit) -> Iterator[tuple[Key, dict[str, Score]]]:
+    """The unit's scores. Raises `BakeoffError` when it has none."""
+    for row in _rows(unit.folder(run) / SCORES):
+        scores = {
             metric: Score(value, reason, tuple(labels) if labels else None)
             for metric, (value, reason, labels) in row["scores"].items()
         }
-        for row in _rows(run / SCORES)
-    }
+        yield (row["sample"], row["repeat"]), scores
 
 
 def _rows(path: Path) -> Iterator[Any]:
     try:
-        # Not splitlines: it also splits at signs that a text may hold.
-        lines = path.read_text(encoding="utf-8").split("\n")
+        # As bytes: text files also end lines at signs that an answer may hold.
+        with path.open("rb") as stream:
+            for line in stream:
+                if line.strip():
+                    yield json.loads(line)
     except FileNotFoundError as error:
         raise BakeoffError(f"{path}: missing; the run did not finish") from error
-    # A blank file is a run without a single row, not a damaged one.
-    yield from (json.loads(line) for line in lines if line)
+
+
+def new_folder(results: Path, benchmark: str) -> Path:
+    """A folder for a new run; folders of one benchmark sort by their time."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = results / benchmark / f"{stamp}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def find_run(text: str, results: Path) -> Path:

@@ -76,8 +76,73 @@ class Retrieve(_File):
         return self
 
 
+class Connection(_File):
+    """How to reach something over HTTP, and how hard to press it."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the API key, never the key itself."""
+    concurrency: Annotated[int, Field(ge=1)] = 16
+    """Requests in flight at most; fewer while the server refuses many."""
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """For one request."""
+    deadline_s: Annotated[float, Field(gt=0)] = 600.0
+    """For one sample, all its attempts and waits together."""
+    attempts: Annotated[int, Field(ge=1)] = 6
+
+
+class Price(_File):
+    """Money for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)] = 0.0
+    completion: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Endpoint(Connection):
+    """A server that speaks the OpenAI API; its models are `NAME:MODEL` in the benchmark."""
+
+    api: Literal["chat", "completions"] = "chat"
+    stream: Literal["latency", "always", "never"] = "latency"
+    """When answers are streamed: the latency pass needs it to see the first token."""
+    extra: Mapping[str, Any] = {}
+    """Fields added to every request, such as `{chat_template_kwargs: {...}}`."""
+    tokenizer: str | None = None
+    """A model reference whose tokenizer checks the token counts that the server states."""
+    price: Price = Price()
+
+
+class Service(Connection):
+    """A whole system of yours behind HTTP, asked with one POST per sample."""
+
+    request: Mapping[str, Any] = {"question": "{question}"}
+    """The JSON body; texts in it are templates of the sample's fields."""
+    response: Mapping[str, str] = {"text": "answer"}
+    """JMESPath expressions into the reply: `text`, and where they are there `passages` (a list
+    of `{document, text}`), `prompt_tokens`, `completion_tokens`."""
+
+    @field_validator("response")
+    @classmethod
+    def _known_parts(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        import jmespath
+
+        known = {"text", "passages", "prompt_tokens", "completion_tokens"}
+        if "text" not in value or not set(value) <= known:
+            raise ValueError(f"needs text and may have {sorted(known - {'text'})}")
+        for name, expression in value.items():
+            try:
+                jmespath.compile(expression)
+            except jmespath.exceptions.JMESPathError as error:
+                raise ValueError(f"{name}: no JMESPath: {error}") from error
+        return value
+
+
 class Setup(_File):
-    """A model with two optional parts, `tune` and `retrieve`; or your own function, `call`."""
+    """A model with two optional parts, `tune` and `retrieve`; or your own system.
+
+    Your own system is a function (`call`) or a service behind HTTP (`endpoint`).
+    """
 
     name: str = ""
     model: str = "embedded"
@@ -85,6 +150,7 @@ class Setup(_File):
     retrieve: Retrieve | None = None
     call: str | None = None
     """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
+    endpoint: Service | None = None
     tasks: tuple[str, ...] = ()
     """The tasks this setup is asked; all of them when left out."""
     description: str = ""
@@ -94,18 +160,26 @@ class Setup(_File):
         return not self.tasks or task in self.tasks
 
     @property
+    def own(self) -> bool:
+        """Whether it is a whole system of the user's."""
+        return bool(self.call or self.endpoint)
+
+    @property
     def kind(self) -> str:
         """The corner of the square this setup is, never declared: it cannot be wrong."""
-        if self.call:
+        if self.own:
             return "own"
         if self.tune:
             return "hybrid" if self.retrieve else "fine-tuned"
         return "rag" if self.retrieve else "base"
 
     @model_validator(mode="after")
-    def _call_stands_alone(self) -> Setup:
-        if self.call and (self.tune or self.retrieve):
-            raise ValueError("a 'call' setup is a whole system: it takes no tune and no retrieve")
+    def _own_stands_alone(self) -> Setup:
+        if self.own and (self.tune or self.retrieve or (self.call and self.endpoint)):
+            raise ValueError(
+                "a call or endpoint setup is a whole system: it takes no tune, no retrieve, "
+                "and not both"
+            )
         return self
 
 
@@ -143,6 +217,35 @@ class Latency(_File):
     warmup: Annotated[int, Field(ge=0)] = 1
 
 
+class Limits(_File):
+    """Where a run stops, cleanly, to be resumed or given up; nothing is limited by default."""
+
+    errors: Annotated[float, Field(ge=0)] | None = None
+    """Failed cells: a number, or a share of all cells written as `1%`."""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """Prompt and completion tokens that were not taken from the cache."""
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """Money, by the endpoints' prices."""
+    errors_are_share: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _percent(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and isinstance(errors := raw.get("errors"), str):
+            match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", errors.strip())
+            if not match:
+                raise ValueError(f"errors: a number or a share such as 1% (found {errors!r})")
+            return {**raw, "errors": float(match[1]) / 100, "errors_are_share": True}
+        return raw
+
+    def errors_allowed(self, cells: int) -> float:
+        """How many of so many cells may fail."""
+        if self.errors is None:
+            return float("inf")
+        return self.errors * cells if self.errors_are_share else self.errors
+
+
 class Suite(_File):
     """A benchmark file, every default filled in."""
 
@@ -157,9 +260,15 @@ class Suite(_File):
     """The recipe that `tune: true` stands for."""
     retrieve: Retrieve = Retrieve()
     """What `retrieve: true` stands for; training rows shown with passages get them this way."""
+    endpoints: Mapping[str, Endpoint] = {}
+    """Servers of models; `model: NAME:MODEL` is a model of the endpoint NAME."""
     tasks: Mapping[str, TaskUse]
     setups: Mapping[str, Setup]
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How often every sample is asked, with other seeds; only sense at a temperature above 0."""
     latency: Latency = Latency()
+    limits: Limits = Limits()
     gates: tuple[Gate, ...] = ()
 
     @model_validator(mode="before")
@@ -198,11 +307,36 @@ class Suite(_File):
                     )
         return self
 
-    @field_validator("setups", "tasks")
+    @model_validator(mode="after")
+    def _endpoints_are_known(self) -> Suite:
+        for setup in self.setups.values():
+            used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
+            for reference in used if not setup.own else []:
+                name, colon, _ = reference.partition(":")
+                if colon and name != "hf" and name not in self.endpoints:
+                    raise ValueError(
+                        f"setups.{setup.name}: '{reference}': no endpoint '{name}'"
+                        f"{did_you_mean(name, self.endpoints)}"
+                    )
+            if self.served(setup.model) and setup.tune and not setup.tune.adapter:
+                raise ValueError(
+                    f"setups.{setup.name}.tune: a model behind an endpoint is not tuned here; "
+                    "name the tuned model that it serves, such as tune: my-adapter"
+                )
+        return self
+
+    def served(self, reference: str) -> tuple[str, str] | None:
+        """(endpoint, model) when the reference is a model of one of the endpoints."""
+        name, colon, model = reference.partition(":")
+        return (name, model) if colon and name in self.endpoints else None
+
+    @field_validator("setups", "tasks", "endpoints")
     @classmethod
     def _well_named(cls, value: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        if not value:
+        if not value and info.field_name != "endpoints":
             raise ValueError("name at least one")
+        if "hf" in value and info.field_name == "endpoints":
+            raise ValueError("'hf' stands for the hub; choose another name")
         for name in value:
             # A task may be named by its path; gates split setup names at dots.
             stem = Path(name).stem if info.field_name == "tasks" else name
@@ -317,6 +451,8 @@ class TaskFile(_File):
     prompt: str = "{question}"
     with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
     max_tokens: Annotated[int, Field(ge=1)] = 32
+    answer: Literal["generate", "likelihood"] = "generate"
+    """`likelihood` takes the likeliest of the labels instead of letting the model write."""
     refusal: Refusal | None = None
     labels: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
@@ -372,6 +508,12 @@ class TaskFile(_File):
                 except re.error as error:
                     raise ValueError(f"{name}: no regular expression: {error}") from error
         return value
+
+    @model_validator(mode="after")
+    def _likelihood_has_labels(self) -> TaskFile:
+        if self.answer == "likelihood" and not self.labels:
+            raise ValueError("answer: likelihood needs labels to choose from")
+        return self
 
     @model_validator(mode="after")
     def _headline_is_a_scorer(self) -> TaskFile:

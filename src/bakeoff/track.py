@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import finished
-from bakeoff.core import BakeoffError
+from bakeoff.core import BakeoffError, Record, Score
 from bakeoff.scoring import Metric
 from bakeoff.suite import MEASURED, Setup
 
@@ -187,27 +187,28 @@ def _log_data(run: finished.Run) -> None:
 def _table(run: finished.Run, setup: Setup) -> pd.DataFrame:
     """One row per sample, with the columns alike for all setups: the UI sets them side by side."""
     rows: list[Mapping[str, Any]] = []
-    for record in run.records:
-        if record.phase != "quality" or record.setup != setup.name:
-            continue
-        sample = run.samples[record.task][record.sample]
-        scores = run.scores.get((record.task, record.setup, record.sample), {})
-        answer = record.answer
-        rows.append(
-            {
-                "task": record.task,
-                "id": sample.id,
-                "question": sample.question,
-                "expected": sample.targets[0] if sample.targets else "(unanswerable)",
-                "answer": answer.text if answer else f"(failed: {record.error})",
-                "sources": ", ".join(p.document for p in answer.passages) if answer else "",
-                "headline": _headline(run, record.task, scores),
-                "scores": json.dumps({metric_name(m): s.value for m, s in scores.items()}),
-            }
-        )
+    for task, setups in run.asked.items():
+        if setup.name in setups:
+            scores = dict(run.scores(task, setup.name))
+            for record in run.records(task, setup.name):
+                rows.append(_row(run, record, scores.get((record.sample, record.repeat), {})))
     return pd.DataFrame(sorted(rows, key=lambda row: (row["task"], row["id"])))
 
 
-def _headline(run: finished.Run, task: str, scores: Mapping[str, Any]) -> float | None:
+def _row(run: finished.Run, record: Record, scores: Mapping[str, Score]) -> dict[str, Any]:
+    sample, answer = run.samples[record.task][record.sample], record.answer
+    return {
+        "task": record.task,
+        "id": sample.id,
+        "question": sample.question,
+        "expected": sample.targets[0] if sample.targets else "(unanswerable)",
+        "answer": answer.text if answer else f"(failed: {record.error})",
+        "sources": ", ".join(p.document for p in answer.passages) if answer else "",
+        "headline": _headline(run, record.task, scores),
+        "scores": json.dumps({metric_name(m): s.value for m, s in scores.items()}),
+    }
+
+
+def _headline(run: finished.Run, task: str, scores: Mapping[str, Score]) -> float | None:
     score = scores.get(run.headlines[task])
     return None if score is None else score.value

@@ -1,0 +1,103 @@
+"""A model that remembers: answers already paid for come from the response cache."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from bakeoff.core import (
+    Decoding,
+    Failure,
+    Generation,
+    Message,
+    Model,
+    Sending,
+    digest,
+    unwatched,
+)
+from bakeoff.responses import Responses, key
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """`model`, asked only what the cache does not know."""
+
+    model: Model
+    responses: Responses
+
+    @property
+    def repeatable(self) -> bool:
+        return self.model.repeatable
+
+    def fingerprint(self) -> dict[str, str]:
+        return dict(self.model.fingerprint())
+
+    def count(self, text: str) -> int:
+        return self.model.count(text)
+
+    def keys(self, chats: Sequence[Sequence[Message]], decoding: Decoding) -> list[str]:
+        """A key for each chat: everything that could change its answer."""
+        fingerprint = {**self.model.fingerprint(), **asdict(decoding)}
+        if not self.model.repeatable:
+            # The answer depends on its batch, and batches are made from all chats together.
+            fingerprint["batch"] = digest([list(map(dict, chat)) for chat in chats])
+        return [key(fingerprint, chat) for chat in chats]
+
+    def generate(
+        self,
+        chats: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        skip: Collection[int] = (),
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Generation | Failure]]:
+        keys = self.keys(chats, decoding)
+        wanted = [index for index in range(len(chats)) if index not in skip]
+        known = self.responses.find([keys[index] for index in wanted])
+        for index in wanted:
+            if keys[index] in known:
+                yield index, Generation(**known[keys[index]], cached=True)
+        rest = {index for index in range(len(chats)) if index in skip or keys[index] in known}
+        for index, done in self.model.generate(chats, decoding, rest, sending):
+            if isinstance(done, Generation):
+                self.responses.keep({keys[index]: _kept(done)})
+            yield index, done
+
+    def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
+        """Never from the cache: this answer is measured."""
+        return self.model.timed(chat, decoding)
+
+
+def _kept(done: Generation) -> dict[str, str | int]:
+    return {
+        "text": done.text,
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+    }
+
+
+@dataclass
+class Verified:
+    """What asking again gave."""
+
+    checked: int = 0
+    differing: int = 0
+
+
+def verify(
+    model: CachedModel,
+    chats: Sequence[Sequence[Message]],
+    decoding: Decoding,
+    chosen: Collection[int],
+) -> Verified:
+    """Ask the `chosen` chats anew and hold the answers against the cache; differing ones go."""
+    keys = model.keys(chats, decoding)
+    known = model.responses.find([keys[index] for index in chosen])
+    skip = {index for index in range(len(chats)) if index not in chosen or keys[index] not in known}
+    found = Verified()
+    for index, done in model.model.generate(chats, decoding, skip):
+        if isinstance(done, Generation):
+            found.checked += 1
+            if _kept(done) != known[keys[index]]:
+                found.differing += 1
+                model.responses.forget([keys[index]])
+    return found

@@ -1,0 +1,121 @@
+"""What a benchmark would ask, read, write, cost and take, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.answer import messages
+from bakeoff.core import BakeoffError
+from bakeoff.data import Task
+from bakeoff.finished import Run
+from bakeoff.report import Table
+from bakeoff.run import Plan, cost
+from bakeoff.store import MANIFEST
+from bakeoff.suite import Setup
+
+CHARACTERS_A_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one setup is expected to take on one task."""
+
+    requests: int
+    prompt_tokens: float
+    completion_tokens: float
+    measured: bool
+    """By the means of an earlier run; else by the length of the prompts, as an upper bound."""
+
+
+def estimate(plan: Plan, results: Path) -> Table:
+    """A row per setup and one for the whole, by the last complete run where there is one."""
+    last = _last(plan, results)
+    rows, total, money = [], [0.0, 0.0, 0.0], 0.0
+    for setup in plan.suite.setups.values():
+        parts = [
+            expected(plan, setup, task, last)
+            for task in plan.tasks.values()
+            if setup.takes(task.name)
+        ]
+        requests = sum(part.requests for part in parts)
+        prompt = sum(part.prompt_tokens for part in parts)
+        completion = sum(part.completion_tokens for part in parts)
+        price = cost(plan.suite, setup, round(prompt), round(completion))
+        bound = "" if all(part.measured for part in parts) else "<= "
+        rows.append(_row(setup.name, bound, requests, prompt, completion, price))
+        total = [a + b for a, b in zip(total, (requests, prompt, completion), strict=True)]
+        money += price
+    rows.append(_row("all", "", round(total[0]), total[1], total[2], money))
+    return Table(
+        f"{plan.suite.name}: what a run would take",
+        ("setup", "answers", "prompt tokens", "completion tokens", "cost"),
+        tuple(rows),
+        _note(plan, last),
+    )
+
+
+def _row(
+    name: str, bound: str, requests: int, prompt: float, completion: float, price: float
+) -> tuple[str, ...]:
+    money = f"{price:.4g}" if price else "-"
+    return (name, str(requests), f"{bound}{prompt:.0f}", f"{bound}{completion:.0f}", money)
+
+
+def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected:
+    """What a setup is expected to take on a task, both passes together."""
+    quality = len(task.samples) * plan.suite.repeats
+    timed = min(plan.suite.latency.samples, len(task.samples)) + plan.suite.latency.warmup
+    requests = quality + timed
+    if setup.own:
+        return Expected(requests, 0, 0, True)
+    if last:
+        metrics = last.comparison["tasks"].get(task.name, {}).get("metrics", {})
+        means = [
+            metrics.get(kind, {}).get("setups", {}).get(setup.name, {}).get("value")
+            for kind in ("prompt_tokens", "completion_tokens")
+        ]
+        if None not in means:
+            return Expected(requests, means[0] * requests, means[1] * requests, True)
+    texts = [message["content"] for s in task.samples for message in messages(task, s)]
+    prompt = sum(map(len, texts)) / CHARACTERS_A_TOKEN / len(task.samples)
+    if setup.retrieve:
+        prompt += setup.retrieve.context_tokens
+    return Expected(requests, prompt * requests, task.file.max_tokens * requests, False)
+
+
+def _last(plan: Plan, results: Path) -> Run | None:
+    """The newest complete run of the benchmark."""
+    for manifest in sorted((results / plan.suite.name).glob(f"*/{MANIFEST}"), reverse=True):
+        run = Run(manifest.parent)
+        try:
+            if run.manifest["status"] == "complete" and run.manifest.get("format") == 2:
+                return run
+        except BakeoffError:
+            continue
+    return None
+
+
+def _note(plan: Plan, last: Run | None) -> str:
+    if last is None:
+        return (
+            f"No complete run of this benchmark yet: tokens from the prompts' length "
+            f"({CHARACTERS_A_TOKEN} characters a token), passages and answers at their largest; "
+            "no time can be said."
+        )
+    seconds: Mapping[str, Any] = last.manifest["seconds"]
+    cells = sum(len(last.samples[t]) * len(setups) for t, setups in last.asked.items())
+    repeats = last.suite.repeats
+    quality = seconds.get("quality", 0.0) / max(1, cells * repeats) * plan.cells
+    from_cache = sum(spent["from_cache"] for spent in last.manifest["spent"].values())
+    if from_cache:
+        when = f"; {from_cache} of its answers came from the cache, so that a fresh run is slower"
+    else:
+        when = ""
+    return (
+        f"Tokens by the means of {last.folder.name}. At its pace the answers take about "
+        f"{quality:.0f} s and the latency pass {seconds.get('latency', 0.0):.0f} s; that run took "
+        f"{sum(seconds.values()):.0f} s in all{when}."
+    )

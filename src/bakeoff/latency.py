@@ -1,0 +1,132 @@
+"""The latency pass read back: quantiles, parts and ratios, each with what it stands on.
+
+Absolute seconds wander on a shared machine; ratios to the first setup, taken on the same samples
+within minutes, do so much less. How much is left is measured: the first setup is asked twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from bakeoff.compare import LEVEL
+from bakeoff.core import Answer, Record
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A value with its 95% interval; ends are `None` where the sample is too small for one."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.low is not None and self.high is not None
+
+
+def quantile(values: Sequence[float], share: float) -> Bounded:
+    """A quantile with its order-statistic interval (Conover 1999, section 3.2).
+
+    Between ranks whose binomial probability of holding the quantile is at least 95%. Where the
+    upper rank would lie above the largest value, the sample is too small to bound it; where even
+    the value itself would be the largest only because there is no larger one, it is left out.
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    if not n or (n * (1 - share) < 1 and share > 0.5):
+        return Bounded(None)
+    value = median(ordered) if share == 0.5 else ordered[math.ceil(share * n) - 1]
+    tail = (1 - LEVEL) / 2
+    below, low, high = 0.0, 0, n + 1
+    for rank in range(n + 1):
+        # P(fewer than or exactly `rank` values lie below the quantile)
+        below += math.comb(n, rank) * share**rank * (1 - share) ** (n - rank)
+        if below <= tail:
+            low = rank + 1
+        if below >= 1 - tail:
+            high = rank + 1
+            break
+    return Bounded(
+        value,
+        ordered[low - 1] if low else None,
+        ordered[high - 1] if high <= n else None,
+    )
+
+
+def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
+    """One task's latency pass as JSON: a part per setup, and the noise of the machine."""
+    found: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
+    failed: dict[str, int] = defaultdict(int)
+    for record in records:
+        if record.answer is None or record.answer.seconds() is None:
+            failed[record.setup] += 1
+        else:
+            found[record.setup, record.repeat][record.sample] = record.answer
+    first = found.get((setups[0], 0), {})
+    return {
+        "setups": {
+            setup: {**_parts(answers), "ratio": asdict(_ratio(answers, first))}
+            | {"failed": failed[setup]}
+            for setup in setups
+            if (answers := found.get((setup, 0), {}))
+        },
+        "noise": asdict(_ratio(found.get((setups[0], 1), {}), first)),
+    }
+
+
+def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
+    seconds = [answer.seconds() or 0.0 for answer in answers.values()]
+    parts = {
+        name: [s for a in answers.values() if (s := a.seconds(name)) is not None]
+        for name in ("retrieve", "prefill", "decode")
+    }
+    first_token = [
+        prefill + (answer.seconds("retrieve") or 0.0)
+        for answer in answers.values()
+        if (prefill := answer.seconds("prefill")) is not None
+    ]
+    tokens = sum(answer.tokens("completion_tokens") for answer in answers.values())
+    whole = sum(seconds)
+    # The first token belongs to the prefill: the others are what decoding brings.
+    per_token = [
+        spent / (written - 1)
+        for answer in answers.values()
+        if (spent := answer.seconds("decode")) is not None
+        and (written := answer.tokens("completion_tokens")) > 1
+    ]
+    return {
+        "n": len(seconds),
+        "quantiles": {
+            f"p{share * 100:.0f}": asdict(quantile(seconds, share)) for share in QUANTILES
+        },
+        "first_token_s": median(first_token) if first_token else None,
+        "per_token_s": median(per_token) if per_token else None,
+        "tokens_per_s": tokens / whole if tokens and whole else None,
+        **{f"{name}_s": median(values) if values else None for name, values in parts.items()},
+    }
+
+
+def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Bounded:
+    """The median of the paired ratios of seconds, with its order-statistic interval."""
+    pairs = [
+        (answers[s].seconds() or 0.0, first[s].seconds() or 0.0) for s in answers if s in first
+    ]
+    ratios = [a / b for a, b in pairs if a > 0 and b > 0]
+    return quantile(ratios, 0.5)
+
+
+def clear(ratio: Mapping[str, float | None], noise: Mapping[str, float | None]) -> bool:
+    """Whether a ratio differs from 1 by more than the machine's own noise."""
+    ends = (ratio["low"], ratio["high"], noise["low"], noise["high"])
+    if None in ends:
+        return False
+    low, high, noise_low, noise_high = (end for end in ends if end is not None)
+    return low > max(1.0, noise_high) or high < min(1.0, noise_low)

@@ -1,0 +1,239 @@
+"""What setups need before their first answer: weights, adapters, indexes, connections, cache.
+
+Heavy libraries are imported here, and only those that the benchmark's setups need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.answer import Engine, build, chats, own
+from bakeoff.cached import CachedModel, verify
+from bakeoff.core import Answerer, BakeoffError, Embedder, Model, digest
+from bakeoff.data import Task
+from bakeoff.library import Library
+from bakeoff.report import Table
+from bakeoff.responses import Responses
+from bakeoff.suite import Connection, Setup, Suite
+
+if TYPE_CHECKING:
+    from bakeoff.endpoint import Client
+    from bakeoff.local import Local
+    from bakeoff.served import ServedModel
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things are kept, and the environment that names the keys of endpoints."""
+
+    cache: Path
+    results: Path
+    data: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Kitchen:
+    """Everything that is open while a benchmark runs. Close it after use.
+
+    `found` is what the run's manifest says of models, adapters and indexes.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        file: Path,
+        workspace: Workspace,
+        note: Callable[[str], None],
+        responses: Responses | None = None,
+    ) -> None:
+        self.suite = suite
+        self.file = file
+        self.workspace = workspace
+        self.note = note
+        self.responses = responses
+        self.found: dict[str, dict[str, Any]] = {"models": {}, "adapters": {}, "indexes": {}}
+        self.library = Library(workspace.cache, self._served_embedder)
+        self._local: Local | None = None
+        self._clients: dict[str, Client] = {}
+        self._served: dict[str, ServedModel] = {}
+
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
+        """Load, train, find or build whatever the setups will need for these tasks.
+
+        Raises `BakeoffError` when something cannot be had.
+        """
+        asked = [
+            (setup, task)
+            for setup in self.suite.setups.values()
+            for task in tasks.values()
+            if setup.takes(task.name)
+        ]
+        for setup, task in asked:
+            self._open(setup, task)
+        for setup, task in asked:
+            if setup.retrieve:
+                self._index(setup, task)
+        for setup, task in asked:
+            if setup.tune and not self.suite.served(setup.model):
+                self.found["adapters"][f"{task.name}/{setup.name}"] = self.local.adapt(setup, task)
+
+    def _open(self, setup: Setup, task: Task) -> None:
+        if setup.endpoint:
+            self._client(f"setups.{setup.name}.endpoint", setup.endpoint)
+        elif self.suite.served(setup.model):
+            if task.file.answer == "likelihood":
+                raise BakeoffError(
+                    f"setup '{setup.name}': task '{task.name}' is answered by likelihood, "
+                    "which an endpoint does not give; use a local model or another task"
+                )
+            model = self._served_model(setup)
+            self.found["models"][f"{setup.model.partition(':')[0]}:{model.name}"] = (
+                model.fingerprint()
+            )
+        elif not setup.call:
+            self.found["models"][setup.model] = self.local.load(setup.model).fingerprint()
+
+    @property
+    def local(self) -> Local:
+        """The models in this process; opening it loads torch."""
+        if self._local is None:
+            from bakeoff.local import Local
+
+            self._local = Local(self.suite, self.library, self.note)
+        return self._local
+
+    def _client(self, where: str, spec: Connection) -> Client:
+        if where not in self._clients:
+            from bakeoff.endpoint import Client
+
+            secret = None
+            if spec.key:
+                secret = self.workspace.environment.get(spec.key)
+                if not secret:
+                    raise BakeoffError(
+                        f"{self.file}: {where}.key: the environment variable '{spec.key}' is not "
+                        "set; it holds the API key"
+                    )
+            self._clients[where] = Client(spec, secret, where)
+        return self._clients[where]
+
+    def _served_model(self, setup: Setup) -> ServedModel:
+        from bakeoff.served import ServedModel
+
+        found = self.suite.served(setup.model)
+        assert found
+        name, model = found
+        if setup.tune and setup.tune.adapter:
+            # A served adapter is another model name on the same endpoint.
+            model = setup.tune.adapter
+        if f"{name}:{model}" not in self._served:
+            endpoint = self.suite.endpoints[name]
+            counter, rendered = None, None
+            if endpoint.tokenizer:
+                from bakeoff.tokens import load_tokenizer
+
+                counter, rendered = load_tokenizer(endpoint.tokenizer, self.workspace.cache)
+            client = self._client(f"endpoints.{name}", endpoint)
+            self._served[f"{name}:{model}"] = ServedModel(
+                client, endpoint, model, counter, rendered
+            )
+        return self._served[f"{name}:{model}"]
+
+    def _served_embedder(self, reference: str) -> Embedder | None:
+        found = self.suite.served(reference)
+        if not found:
+            return None
+        from bakeoff.served import ServedEmbedder
+
+        name, model = found
+        endpoint = self.suite.endpoints[name]
+        return ServedEmbedder(self._client(f"endpoints.{name}", endpoint), endpoint, model)
+
+    def _index(self, setup: Setup, task: Task) -> None:
+        assert setup.retrieve
+        name = f"{task.name}/{task.corpus_name(setup.retrieve.corpus)}"
+        if not task.corpora:
+            raise BakeoffError(
+                f"task '{task.name}' has no corpora, which setup '{setup.name}' needs"
+            )
+        known = len(self.library.corpora())
+        corpus = self.library.corpus(task, setup.retrieve)
+        if len(self.library.corpora()) > known:
+            self.found["indexes"][name] = {
+                **corpus.manifest,
+                "digest": corpus.digest,
+                "passages": len(corpus.passages),
+            }
+            verb = "reused" if corpus.reused else "built"
+            self.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+
+    def model(self, setup: Setup, task: Task) -> Model:
+        """The setup's model as it answers the task, its adapter on; never from the cache."""
+        if self.suite.served(setup.model):
+            return self._served_model(setup)
+        return self.local.dressed(setup, task)
+
+    def answerer(self, setup: Setup, task: Task, *, cached: bool = True) -> Answerer:
+        """The answerer of any setup on any task: a corner of the square, or the user's own."""
+        if setup.call:
+            return own(setup.call, task, self.file.parent)
+        if setup.endpoint:
+            from bakeoff.served import service
+
+            where = f"setups.{setup.name}.endpoint"
+            return service(self._client(where, setup.endpoint), setup.endpoint)
+        model = self.model(setup, task)
+        if cached and self.responses:
+            model = CachedModel(model, self.responses)
+        return build(setup, task, self.engine(model))
+
+    def engine(self, model: Model) -> Engine:
+        return Engine(model, self.library, self.suite.temperature, self.suite.seed)
+
+    def token_checks(self) -> dict[str, dict[str, int]]:
+        """Where a tokenizer is known: how often an endpoint's own token counts differed."""
+        return {name: asdict(model.tally) for name, model in self._served.items() if model.counter}
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        if self.responses:
+            self.responses.close()
+
+
+def verify_cache(
+    suite: Suite,
+    file: Path,
+    tasks: Mapping[str, Task],
+    workspace: Workspace,
+    share: float,
+    note: Callable[[str], None],
+) -> Table:
+    """Ask a share of each setup's cached answers again; those that differ are forgotten."""
+    responses = Responses(workspace.cache / "responses.sqlite")
+    kitchen = Kitchen(suite, file, workspace, note, responses)
+    rows = []
+    try:
+        kitchen.prepare(tasks)
+        for task in tasks.values():
+            for setup in suite.setups.values():
+                if setup.own or not setup.takes(task.name):
+                    continue
+                model = CachedModel(kitchen.model(setup, task), responses)
+                engine = kitchen.engine(model)
+                asked = chats(setup, task, engine, task.samples)
+                count = max(1, round(share * len(asked)))
+                chosen = sorted(range(len(asked)), key=lambda i: digest(task.samples[i].id))[:count]
+                found = verify(model, asked, engine.decoding(task), chosen)
+                rows.append((task.name, setup.name, str(found.checked), str(found.differing)))
+    finally:
+        kitchen.close()
+    return Table(
+        "Cached answers asked again",
+        ("task", "setup", "checked", "different"),
+        tuple(rows),
+        "Those that differed were forgotten. An endpoint may change a model under its name.",
+    )

@@ -1,0 +1,49 @@
+"""Stored answers scored again, with new or changed scorers; nothing is generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bakeoff import finished, store
+from bakeoff.core import BakeoffError
+from bakeoff.data import Selection, Task, load_tasks
+from bakeoff.run import describe, score
+
+
+def rescore(folder: Path, data: Path | None = None) -> finished.Run:
+    """Score a run's records by the scorers that its task files name now.
+
+    Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run.
+    """
+    with store.held(folder):
+        run = finished.Run(folder)
+        manifest = run.manifest
+        if manifest["status"] != "complete":
+            raise BakeoffError(f"{folder}: the run is {manifest['status']}; finish it first")
+        chosen = manifest["selection"]
+        selection = Selection(
+            chosen["limit"],
+            tuple(chosen["ids"]),
+            tuple((name, value) for name, value in chosen["tags"]),
+            run.shard,
+        )
+        tasks, skipped = load_tasks(run.suite, Path(manifest["file"]), data, selection)
+        for name in manifest["tasks"]:
+            if name not in tasks:
+                raise BakeoffError(f"{folder}: task '{name}' cannot be had: {skipped.get(name)}")
+            _check(folder, manifest["tasks"][name], tasks[name])
+        manifest["tasks"] = {name: describe(tasks[name]) for name in manifest["tasks"]}
+        score(folder, manifest, run.suite, tasks)
+        manifest["rescored"] = manifest.get("rescored", 0) + 1
+        store.write_json(folder / store.MANIFEST, manifest)
+        done = finished.Run(folder)
+        finished.write_comparison(done)
+    return done
+
+
+def _check(folder: Path, then: dict[str, object], now: Task) -> None:
+    if then["digests"]["test"] != now.digests["test"]:  # type: ignore[index]
+        raise BakeoffError(
+            f"{folder}: task '{now.name}': its rows changed since the run: the answers belong to "
+            "other questions; run the benchmark again"
+        )

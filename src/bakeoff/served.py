@@ -1,0 +1,198 @@
+"""Models, embedders and whole systems behind HTTP, in the shapes that setups are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core import (
+    Answer,
+    Answerer,
+    BakeoffError,
+    Decoding,
+    Failure,
+    Generation,
+    Message,
+    Sample,
+    Sending,
+    Step,
+    digest,
+    unwatched,
+)
+from bakeoff.endpoint import (
+    Ask,
+    Client,
+    Reply,
+    chat_body,
+    completions_body,
+    embeddings_body,
+    read_completion,
+    read_embeddings,
+    read_service,
+    service_body,
+)
+from bakeoff.suite import Endpoint, Service
+
+CHARACTERS_A_TOKEN = 4
+"""The usual rule of thumb for English where no tokenizer is known."""
+EMBED_AT_ONCE = 64
+
+
+@dataclass
+class Tally:
+    """What an endpoint said of its tokens, held against a tokenizer that is known."""
+
+    checked: int = 0
+    differing: int = 0
+    largest: int = 0
+    """The largest difference, in tokens."""
+
+    def compare(self, said: int, counted: int) -> None:
+        self.checked += 1
+        self.differing += said != counted
+        self.largest = max(self.largest, abs(said - counted))
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model behind an OpenAI-compatible endpoint."""
+
+    client: Client
+    endpoint: Endpoint
+    name: str
+    counter: Callable[[str], int] | None = None
+    """Counts tokens as the model's own tokenizer does, where one is known."""
+    rendered: Callable[[Sequence[Message]], str] | None = None
+    """The chat as that tokenizer's template writes it."""
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def repeatable(self) -> bool:
+        return True
+
+    def fingerprint(self) -> dict[str, str]:
+        return {
+            "url": self.endpoint.url,
+            "model": self.name,
+            "api": self.endpoint.api,
+            "extra": digest(dict(self.endpoint.extra)),
+        }
+
+    def count(self, text: str) -> int:
+        if self.counter:
+            return self.counter(text)
+        return -(-len(text) // CHARACTERS_A_TOKEN)
+
+    def generate(
+        self,
+        chats: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        skip: Collection[int] = (),
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Generation | Failure]]:
+        stream = self.endpoint.stream == "always"
+        asks = (
+            self._ask(index, chat, decoding, stream)
+            for index, chat in enumerate(chats)
+            if index not in skip
+        )
+        for index, reply in self.client.ask(asks, read_completion, sending=sending):
+            yield index, reply if isinstance(reply, Failure) else self._made(chats[index], reply)
+
+    def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
+        ask = self._ask(0, chat, decoding, self.endpoint.stream != "never")
+        ((_, reply),) = self.client.ask([ask], read_completion)
+        if isinstance(reply, Failure):
+            return reply
+        made = self._made(chat, reply)
+        if reply.ttft_s is None or reply.total_s is None:
+            return Generation(made.text, made.prompt_tokens, made.completion_tokens, reply.total_s)
+        decode_s = reply.total_s - reply.ttft_s
+        return Generation(
+            made.text, made.prompt_tokens, made.completion_tokens, reply.ttft_s, decode_s
+        )
+
+    def _ask(self, index: int, chat: Sequence[Message], decoding: Decoding, stream: bool) -> Ask:
+        make = chat_body if self.endpoint.api == "chat" else completions_body
+        path = "/chat/completions" if self.endpoint.api == "chat" else "/completions"
+        body = make(self.name, chat, decoding, self.endpoint.extra, stream)
+        tokens = decoding.max_tokens
+        if self.endpoint.tokens_per_minute:
+            tokens += sum(self.count(message["content"]) for message in chat)
+        return Ask(index, path, body, tokens, stream)
+
+    def _made(self, chat: Sequence[Message], reply: Reply) -> Generation:
+        """The server's own token counts; an estimate where it states none."""
+        counted = None
+        if self.counter and self.rendered and self.endpoint.api == "chat":
+            counted = self.counter(self.rendered(chat))
+            if reply.prompt_tokens is not None:
+                self.tally.compare(reply.prompt_tokens, counted)
+        prompt = reply.prompt_tokens
+        if prompt is None:
+            prompt = counted or sum(self.count(message["content"]) for message in chat)
+        completion = reply.completion_tokens
+        if completion is None:
+            completion = self.count(reply.text)
+        return Generation(reply.text.strip(), prompt, completion)
+
+
+@dataclass(frozen=True)
+class ServedEmbedder:
+    """An embedding model behind an OpenAI-compatible endpoint."""
+
+    client: Client
+    endpoint: Endpoint
+    name: str
+
+    @property
+    def digest(self) -> str:
+        return digest([self.endpoint.url, self.name])
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        batches = [texts[i : i + EMBED_AT_ONCE] for i in range(0, len(texts), EMBED_AT_ONCE)]
+        asks = (
+            Ask(number, "/embeddings", embeddings_body(self.name, batch))
+            for number, batch in enumerate(batches)
+        )
+        found: dict[int, Any] = {}
+        for number, reply in self.client.ask(asks, read_embeddings):
+            if isinstance(reply, Failure):
+                raise BakeoffError(f"embedder '{self.name}' at {self.endpoint.url}: {reply.error}")
+            found[number] = reply.vectors
+        vectors = np.asarray([v for i in range(len(batches)) for v in found[i]], dtype=np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def service(client: Client, spec: Service) -> Answerer:
+    """A user's whole system behind HTTP as a setup."""
+
+    def answer(
+        samples: Sequence[Sample],
+        *,
+        timed: bool = False,
+        skip: Collection[int] = (),
+        repeat: int = 0,
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Answer | Failure]]:
+        asks = (
+            Ask(index, "", service_body(spec.request, sample.fields))
+            for index, sample in enumerate(samples)
+            if index not in skip
+        )
+
+        def read(payload: Any) -> Reply:
+            return read_service(payload, spec.response)
+
+        for index, reply in client.ask(asks, read, sending=unwatched if timed else sending):
+            if isinstance(reply, Failure):
+                yield index, reply
+                continue
+            seconds = reply.total_s if timed else None
+            tokens = (reply.prompt_tokens or 0, 0, reply.completion_tokens or 0)
+            yield index, Answer(reply.text, reply.passages, (Step("call", seconds, *tokens),))
+
+    return answer
