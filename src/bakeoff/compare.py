@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 RESAMPLES = 2000
 DRAW_CELLS = 4_000_000
 """Resampling weights in memory at once."""
-MANY_CLUSTERS = 2000
+MANY_CLUSTERS = 500
 LEVEL = 0.95
 _Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 
@@ -369,9 +369,29 @@ def compare(
             "n": len(members),
             "headline": headlines[task],
             "metrics": metrics,
+            "answered": _answered(task, table, kinds, headlines[task], seed),
             "slices": _slices(task, members, table, kinds, headlines[task], square, seed),
         }
     return {"level": LEVEL, "seed": seed, "resamples": RESAMPLES, "setups": kinds, "tasks": tasks}
+
+
+def _answered(
+    task: str, table: Columns, kinds: Mapping[str, str], metric: str, seed: int
+) -> dict[str, Any]:
+    """The other denominator: each setup over what it answered, when any of them failed.
+
+    The samples then differ between setups, so there are no differences: only estimates.
+    """
+    errors = {s: table[task, s, "error"] for s in kinds if (task, s, "error") in table}
+    if not any(column.values.any() for column in errors.values()):
+        return {}
+    found = {}
+    for setup, column in errors.items():
+        places = np.flatnonzero(column.values == 0)
+        if (scores := table.get((task, setup, metric))) and len(places):
+            kept = scores.only([column.samples[i] for i in places])
+            found[setup] = asdict(estimate(kept, seed))
+    return found
 
 
 def _summary(mine: Mapping[str, Column], square: Mapping[str, str], seed: int) -> dict[str, Any]:

@@ -359,6 +359,14 @@ def retry_after_s(header: str | None) -> float:
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
+def backoff_s(failed: int, draw: random.Random) -> float:
+    """Seconds to wait after so many failed attempts: anything up to a bound that doubles.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter calls it full jitter.
+    """
+    return draw.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(failed - 1, 10)))
+
+
 class Budget:
     """Spaces costs evenly, so many a minute, after a burst of `BURST_S`; `None` has no limit."""
 
@@ -758,14 +766,8 @@ class Client:
         if self.answered or self.hopeless < TRIAL:
             return None
         return EndpointError(
-            f"endpoint '{self.name}': {self.spec.url}: the first {TRIAL} requests were answered, "
-            f"and none with what was asked for: {fault.text}. Check the settings of the endpoint"
-        )
-
-    def backoff_s(self, pending: Pending) -> float:
-        """Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter"""
-        return self.random.uniform(
-            0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (pending.failed - 1))
+            f"endpoint '{self.name}': {self.spec.url}: none of the first {TRIAL} requests could be "
+            f"answered: {fault.text}. Check the settings of the endpoint"
         )
 
     def _new_breaker(self) -> Breaker:
@@ -794,7 +796,8 @@ class Flow:
         self._flying: dict[Pending, asyncio.Task[None]] = {}
         self._waiting: dict[Pending, asyncio.TimerHandle] = {}
         self._alarm: asyncio.TimerHandle | None = None
-        self._woken = False
+        self._awake = loop.create_future()
+        self._over = False
 
     @property
     def unfinished(self) -> bool:
@@ -809,27 +812,29 @@ class Flow:
 
     def advance(self) -> None:
         """Pull an ask if one is wanted; let the event loop run until there is something to do."""
-        self._woken = False
+        self._awake = self.loop.create_future()
         if self.hungry:
             self._pull()
         self._send_ready()
         if self.hungry or self.outcomes or self.error or not self.unfinished:
             self._wake()
-        self.loop.run_forever()
+        self.loop.run_until_complete(self._awake)
 
     def close(self) -> None:
         """Give up what is pending."""
-        self._source = None
-        self._ready.clear()
+        self._over = True
+        for task in self._flying.values():
+            task.cancel()
+        # An interrupt leaves the loop with a stop that would end its next run too early.
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
+        if self._flying:
+            self.client.breaker.probing = False
+            everything = asyncio.gather(*self._flying.values(), return_exceptions=True)
+            self.loop.run_until_complete(everything)
         for handle in [*self._waiting.values(), self._alarm]:
             if handle is not None:
                 handle.cancel()
-        if self._flying:
-            self.client.breaker.probing = False
-            for task in self._flying.values():
-                task.cancel()
-            everything = asyncio.gather(*self._flying.values(), return_exceptions=True)
-            self.loop.run_until_complete(everything)
 
     def _pull(self) -> None:
         assert self._source is not None
@@ -843,16 +848,15 @@ class Flow:
 
     def _wake(self) -> None:
         """Leave `advance`, one step later: what was just set off still goes out before that."""
-        if not self._woken:
-            self._woken = True
-            self.loop.call_soon(self.loop.stop)
+        if not self._awake.done():
+            self._awake.set_result(None)
 
     def _send_ready(self) -> None:
         """Send what is ready, as far as limit, budgets and breaker allow; or come back then."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        while self._ready and self.error is None:
+        while self._ready and not self._over:
             if len(self._flying) >= self.client.limit.allowed:
                 return
             now = self.loop.time()
@@ -909,7 +913,7 @@ class Flow:
             return
         wait_s = fault.after_s
         if not pending.probe:
-            wait_s += self.client.backoff_s(pending)
+            wait_s += backoff_s(pending.failed, self.client.random)
         if wait_s >= self._left_s(pending, now):
             self._late(pending, f", at last with {fault.text}")
             return
@@ -941,6 +945,7 @@ class Flow:
 
     def _stop(self, error: Exception) -> None:
         self.error = self.error or error
+        self._over = True
         self._wake()
 
 

@@ -67,8 +67,11 @@ def _row(
 def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected:
     """What a setup is expected to take on a task, both passes together."""
     quality = len(task.samples) * plan.suite.repeats
-    timed = min(plan.suite.latency.samples, len(task.samples)) + plan.suite.latency.warmup
-    requests = quality + timed
+    timed = min(plan.suite.latency.samples, len(task.samples))
+    first = next(s for s in plan.suite.setups.values() if s.takes(task.name))
+    # The first setup is asked twice in every turn, to know the machine's noise.
+    requests = quality + timed * (2 if setup is first else 1)
+    requests += plan.suite.latency.warmup if timed else 0
     if setup.own:
         return Expected(requests, 0, 0, True)
     if last:

@@ -44,11 +44,23 @@ def _cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
     return text + mark
 
 
-def _best(by_setup: Mapping[str, Any], higher: bool) -> str | None:
-    valued = {s: e["value"] for s, e in by_setup.items() if e["value"] is not None}
+def _best(facts: Mapping[str, Any], higher: bool) -> set[str]:
+    """The setups that are best, or not clearly worse than the best; none when all are."""
+    valued = {s: e["value"] for s, e in facts["setups"].items() if e["value"] is not None}
     if len(set(valued.values())) < 2:
-        return None
-    return (max if higher else min)(valued, key=lambda s: valued[s])
+        return set()
+    top = (max if higher else min)(valued, key=lambda s: valued[s])
+    best = {s for s in valued if s == top or not _differ(facts, s, top)}
+    return set() if len(best) == len(valued) else best
+
+
+def _differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
+    """Whether the paired difference of two setups has an interval without 0."""
+    differences = facts["differences"]
+    found = differences.get(f"{b} - {a}") or differences.get(f"{a} - {b}")
+    if not found or found["low"] is None or found["high"] is None:
+        return False
+    return not found["low"] <= 0 <= found["high"]
 
 
 def headline(run: Run) -> Table:
@@ -70,7 +82,7 @@ def headline(run: Run) -> Table:
         ("task", "metric", "n", *setups),
         tuple(rows),
         "95% intervals in brackets; * differs from the first setup by more than chance "
-        "(paired); ^ best in the row.",
+        "(paired); ^ best in the row, or not clearly worse than the best.",
     )
 
 
@@ -81,19 +93,14 @@ def _failures(metric: Mapping[str, Any]) -> list[float]:
 def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, ...]:
     facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
     by_setup = facts["setups"]
-    best = _best(by_setup, run.metric(task, metric)["higher_is_better"])
+    best = _best(facts, run.metric(task, metric)["higher_is_better"])
     cells = []
     for setup in setups:
         if setup not in by_setup:
             cells.append("-")
             continue
-        difference = facts["differences"].get(f"{setup} - {setups[0]}")
-        clear = (
-            difference
-            and difference["low"] is not None
-            and not (difference["low"] <= 0 <= difference["high"])
-        )
-        mark = ("*" if clear else "") + ("^" if setup == best else "")
+        clear = setup != setups[0] and _differ(facts, setup, setups[0])
+        mark = ("*" if clear else "") + ("^" if setup in best else "")
         unjudged = by_setup[setup]["unjudged"]
         cells.append(
             _cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")
@@ -101,6 +108,19 @@ def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, 
     counts = sorted({e["n"] for e in by_setup.values()})
     n = "-".join(str(c) for c in ([counts[0], counts[-1]] if len(counts) > 1 else counts))
     return (task, metric, n, *cells)
+
+
+def _answered(run: Run, task: str, setups: Sequence[str]) -> list[tuple[str, ...]]:
+    """The headline metric over the samples that each setup answered, where some failed."""
+    facts = run.comparison["tasks"][task]
+    found = facts.get("answered", {})
+    if not found:
+        return []
+    metric = facts["headline"]
+    cells = [_cell(found[s], metric) if s in found else "-" for s in setups]
+    counts = sorted({e["n"] for e in found.values()})
+    n = "-".join(dict.fromkeys(map(str, (counts[0], counts[-1]))))
+    return [(task, f"{metric}, failures left out", n, *cells)]
 
 
 def effects(run: Run) -> Table:
@@ -143,6 +163,7 @@ def details(run: Run, task: str) -> Table:
     metrics = list(run.comparison["tasks"][task]["metrics"])
     ordered = [m for m in metrics if m not in MEASURED] + [m for m in metrics if m in MEASURED]
     rows = tuple(_row(run, task, metric, setups)[1:] for metric in ordered)
+    rows += tuple(row[1:] for row in _answered(run, task, setups))
     facts = run.manifest["tasks"][task]
     sampled = (
         f" (a seeded sample of {facts['population']})" if facts["n"] < facts["population"] else ""

@@ -258,20 +258,24 @@ def describe(task: Task) -> dict[str, Any]:
 
 ALIKE = ("suite", "selection", "tasks")
 """Parts of two manifests that must agree for one run to go on with the other's records."""
+FREE = ("description", "gates", "limits")
+"""Parts of a suite that change no answer."""
+
+
+def _asked(manifest: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {name: v for name, v in manifest[part].items() if part != "suite" or name not in FREE}
 
 
 def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The old run's manifest, when the same run is asked for again."""
     for part in ALIKE:
-        if canonical(old[part]) != canonical(new[part]):
-            changed = sorted(
-                k for k in new[part] if canonical(old[part].get(k)) != canonical(new[part][k])
-            )
+        before, now = _asked(old, part), _asked(new, part)
+        if changed := sorted(k for k in now if canonical(before.get(k)) != canonical(now[k])):
             raise BakeoffError(
                 f"{folder}: cannot be resumed: {part} changed since ({', '.join(changed)}); "
                 "start a new run"
             )
-    return {**old, "status": "running", "resumed": old.get("resumed", 0) + 1}
+    return {**old, "suite": new["suite"], "status": "running", "resumed": old.get("resumed", 0) + 1}
 
 
 def unfinished(plan: Plan, results: Path) -> Path | None:
@@ -281,11 +285,11 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
         return None
     folder, wanted = manifests[-1].parent, _manifest(plan)
     found = store.read_manifest(folder)
-    same = all(
-        canonical(found.get(part)) == canonical(wanted[part])
-        for part in (*ALIKE, "versions", "commit")
-    )
-    return folder if same and found["status"] != "complete" and not store.busy(folder) else None
+    if found.get("format") != wanted["format"] or found["status"] == "complete":
+        return None
+    same = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
+    same &= all(found[part] == wanted[part] for part in ("versions", "commit"))
+    return folder if same and not store.busy(folder) else None
 
 
 def _prepare(state: _State) -> None:

@@ -6,12 +6,13 @@ import functools
 import json
 import re
 from collections import Counter
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from bakeoff.core import Answer, Sample, Score, canonical
 from bakeoff.scoring import Context, Outcome, scorer
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
@@ -53,6 +54,9 @@ def json_valid(
 
 @functools.lru_cache(maxsize=8)
 def _validator(schema: str) -> Draft202012Validator:
+    # Here, as it takes longer to import than all of the scorers together.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(json.loads(schema))
 
 
