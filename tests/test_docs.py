@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.suite import load_suite
 from conftest import ROOT, Cli
 
 README = (ROOT / "README.md").read_text()
@@ -73,3 +74,12 @@ def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli
     done = cli("run", file, "--no-mlflow", cwd=tmp_path)
     assert done.returncode in (0, 10), done.stderr
     assert "ours" in done.stdout
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        assert block.startswith("# benchmarks/")
+        file = tmp_path / "block.yaml"
+        file.write_text(block)
+        assert load_suite(file).setups

@@ -62,7 +62,7 @@ DIMENSIONS = 16
 SLACK_S = 0.02
 """A retry that comes this much too early is not counted: clocks and timers are coarse."""
 
-_ORDER = re.compile(r"\[(always|once) (\w+)\]")
+_ORDER = re.compile(rf"\[(always|once) ({'|'.join(FAULTS)})\]")
 _SAY = re.compile(r"say (\S+)")
 _WORD = re.compile(r"\w+")
 
@@ -122,7 +122,8 @@ class Counts:
 
 def prompt_key(prompt: object) -> str:
     """The name of a prompt in the counts; `prompt` is its messages, prompt, input or question."""
-    return hashlib.sha1(json.dumps(prompt, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(prompt, sort_keys=True)
+    return hashlib.sha1(text.encode()).hexdigest()
 
 
 def read_prompt(path: str, body: Mapping[str, Any]) -> Prompt:
@@ -211,7 +212,7 @@ def stream(path: str, prompt: Prompt, words: int, usage: bool) -> list[bytes]:
     }
     # As the real one does: with usage asked for, the chunks before it hold a null.
     unknown = {"usage": None} if usage else {}
-    chunks = []
+    chunks: list[dict[str, Any]] = []
     for place, piece in enumerate([*pieces, ""]):
         delta = {"content": piece} if piece else {}
         part = {"delta": delta} if path == CHAT else {"text": piece}
@@ -229,8 +230,8 @@ def fault_of(prompt: Prompt, attempt: int, settings: Settings) -> str:
     It depends on nothing else, so that the order in which requests arrive changes no fault.
     """
     orders = [order for text in prompt.texts for order in _ORDER.findall(text)]
-    always = [fault for when, fault in orders if when == "always"]
-    once = [fault for when, fault in orders if when == "once"]
+    always: list[str] = [fault for when, fault in orders if when == "always"]
+    once: list[str] = [fault for when, fault in orders if when == "once"]
     if always:
         return always[0]
     if attempt <= len(once):
@@ -246,7 +247,10 @@ def fault_of(prompt: Prompt, attempt: int, settings: Settings) -> str:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request:
-    """The next request. Raises `IncompleteReadError` when the client has closed the connection."""
+    """The next request; one with a body must say its Content-Length.
+
+    Raises `IncompleteReadError` when the client has closed the connection.
+    """
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")
     method, path, _ = first.split(" ")
@@ -313,8 +317,10 @@ class Server:
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until either side closes it."""
-        # A client may go away at any moment; those under test do so on purpose.
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        # Clients under test go away at any moment, on purpose. When the server stops, asyncio of
+        # Python 3.11 would print a traceback for each handler that ends as cancelled.
+        gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with suppress(*gone):
             while not writer.is_closing():
                 request = await read_request(reader)
                 self.active_at = time.monotonic()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from bakeoff import embedded
 from bakeoff.machine import PACKAGES, hardware, version
 from bakeoff.report import Table
+from bakeoff.responses import Responses
 
 
 def packages() -> Table:
@@ -50,6 +52,12 @@ def cached(cache: Path) -> Table:
         entries = [p for p in (cache / kind).glob("*") if p.is_dir()]
         size = sum(f.stat().st_size for p in entries for f in p.rglob("*") if f.is_file())
         rows.append((kind, str(len(entries)), f"{size / 2**20:.0f} MB"))
+    answers = cache / "responses.sqlite"
+    # Opening the cache would create it.
+    if answers.is_file():
+        with closing(Responses(answers)) as responses:
+            count, size = responses.size()
+        rows.append(("answers", str(count), f"{size / 2**20:.0f} MB"))
     return Table(f"Cache in {cache}", ("kind", "entries", "size"), tuple(rows))
 
 

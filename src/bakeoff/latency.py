@@ -41,14 +41,15 @@ def quantile(values: Sequence[float], share: float) -> Bounded:
     """
     ordered = sorted(values)
     n = len(ordered)
-    if not n or (n * (1 - share) < 1 and share > 0.5):
+    if not n or (share > 0.5 and n < round(1 / (1 - share))):
         return Bounded(None)
     value = median(ordered) if share == 0.5 else ordered[math.ceil(share * n) - 1]
     tail = (1 - LEVEL) / 2
     below, low, high = 0.0, 0, n + 1
     for rank in range(n + 1):
-        # P(fewer than or exactly `rank` values lie below the quantile)
-        below += math.comb(n, rank) * share**rank * (1 - share) ** (n - rank)
+        # P(at most `rank` values lie below the quantile); by logarithms, as n may be large.
+        ways = math.lgamma(n + 1) - math.lgamma(rank + 1) - math.lgamma(n - rank + 1)
+        below += math.exp(ways + rank * math.log(share) + (n - rank) * math.log1p(-share))
         if below <= tail:
             low = rank + 1
         if below >= 1 - tail:

@@ -63,6 +63,13 @@ def _differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
     return not found["low"] <= 0 <= found["high"]
 
 
+def _beyond_noise(run: Run, task: str, setup: str) -> bool:
+    """Whether a setup's time differs from the first one's by more than the machine's noise."""
+    timed = run.comparison["tasks"][task].get("latency", {"setups": {}})
+    found = timed["setups"].get(setup)
+    return bool(found) and clear(found["ratio"], timed["noise"])
+
+
 def headline(run: Run) -> Table:
     """Setups side by side: each task's headline metric, then time and tokens."""
     setups = list(run.suite.setups)
@@ -99,8 +106,10 @@ def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, 
         if setup not in by_setup:
             cells.append("-")
             continue
-        clear = setup != setups[0] and _differ(facts, setup, setups[0])
-        mark = ("*" if clear else "") + ("^" if setup in best else "")
+        differs = setup != setups[0] and _differ(facts, setup, setups[0])
+        if differs and metric == "latency_s":
+            differs = _beyond_noise(run, task, setup)
+        mark = ("*" if differs else "") + ("^" if setup in best else "")
         unjudged = by_setup[setup]["unjudged"]
         cells.append(
             _cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")

@@ -115,7 +115,7 @@ class Responses:
         """Entries, and bytes on the disk."""
         self._write()
         entries = self._ask(_count) or 0
-        return entries, sum(part.stat().st_size for part in _parts(self.path) if part.exists())
+        return entries, sum(map(_bytes, _parts(self.path)))
 
     def close(self) -> None:
         """Write what waits and let go of the file."""
@@ -230,6 +230,14 @@ def _fraction(key: str, seed: int) -> float:
 def _parts(path: Path) -> list[Path]:
     """The files that SQLite keeps for the one at `path`."""
     return [path.with_name(f"{path.name}{ending}") for ending in ("", "-wal", "-shm")]
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        # Not there, or no longer: another process that closes takes its log away.
+        return 0
 
 
 @contextmanager
