@@ -13,7 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -22,30 +22,23 @@ from typing import Any
 import pytest
 
 from bakeoff.core import BakeoffError, Decoding, Failure, Passage
-from bakeoff.endpoint import (
-    Ask,
-    Breaker,
-    Budget,
-    Client,
-    EndpointDown,
-    EndpointError,
-    Limit,
+from bakeoff.endpoint import Client, EndpointDown
+from bakeoff.pressure import Breaker, Budget, Limit, backoff_s, retry_after_s
+from bakeoff.suite import Endpoint, Service
+from bakeoff.transport import Ask, EndpointError, Secret
+from bakeoff.wire import (
     Read,
     Reply,
-    Secret,
     Stream,
     Unreadable,
-    backoff_s,
     chat_body,
     completions_body,
     embeddings_body,
     read_completion,
     read_embeddings,
     read_service,
-    retry_after_s,
     service_body,
 )
-from bakeoff.suite import Endpoint, Service
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "perf"))
 from stub import prompt_key, reset, running_stub, stats
@@ -102,8 +95,11 @@ def texts(found: list[Reply | Failure]) -> list[str]:
 
 
 @contextmanager
-def answering(head: str, body: str = "") -> Iterator[str]:
-    """A server that gives the same reply to everybody, and then closes the connection."""
+def answering(head: str, body: str = "", seen: list[str] | None = None) -> Iterator[str]:
+    """A server that gives the same reply to everybody, and then closes the connection.
+
+    The first line of each request goes to `seen`.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -113,7 +109,9 @@ def answering(head: str, body: str = "") -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
-                    connection.recv(65536)
+                    request = connection.recv(65536).decode()
+                    if seen is not None:
+                        seen.append(request.splitlines()[0])
                     connection.sendall(f"HTTP/1.1 {head}\r\n\r\n{body}".encode())
 
         thread = threading.Thread(target=serve)
@@ -521,6 +519,21 @@ def test_rejections_after_an_answer_do_not_stop_the_run(stub: str) -> None:
     assert len(errors(found[1:])) == 20
 
 
+def test_one_answer_shows_that_the_settings_are_right(stub: str) -> None:
+    def choosy(value: Any) -> Reply:
+        reply = read_completion(value)
+        if reply.text == "no":
+            raise Unreadable("not this", again=False)
+        return reply
+
+    # The first is asked again, and fails after the last was answered.
+    told = ["[once 500] say no", *(f"say no {i}" for i in range(7)), "say yes"]
+    with connected(stub) as client:
+        found = outcomes(client, asks(told), choosy)
+    assert errors(found[:8]) == ["unreadable: not this"] * 8
+    assert texts(found[8:]) == ["yes"]
+
+
 def test_a_wrong_key_stops_the_run_at_once() -> None:
     with (
         running_stub(key=KEY) as url,
@@ -570,13 +583,22 @@ def test_a_redirection_names_the_url_to_write() -> None:
         outcomes(client, asks(["say yes"]))
 
 
-def test_a_stream_without_its_end_is_unreadable_and_one_without_done_is_whole() -> None:
-    head = "200 OK\r\nContent-Type: text/event-stream\r\nConnection: close"
-    for chunks, wanted in ((CHUNKS[:3], Failure), (CHUNKS, Reply)):
-        body = events(*chunks, done=False).decode()
-        with answering(head, body) as url, connected(url, attempts=1) as client:
-            (found,) = outcomes(client, asks(["hello"], stream=True))
-        assert isinstance(found, wanted), found
+@pytest.mark.parametrize(
+    ("length", "body", "wanted"),
+    [
+        ("Connection: close", events(*CHUNKS[:3], done=False), Failure),
+        ("Connection: close", events(*CHUNKS, done=False), Reply),
+        ("Content-Length: 9999", events(*CHUNKS), Reply),
+        ("Content-Length: 9999", events(*CHUNKS[:3], done=False), Failure),
+    ],
+)
+def test_a_stream_is_whole_when_its_end_was_announced(
+    length: str, body: bytes, wanted: type
+) -> None:
+    head = f"200 OK\r\nContent-Type: text/event-stream\r\n{length}"
+    with answering(head, body.decode()) as url, connected(url, attempts=1) as client:
+        (found,) = outcomes(client, asks(["hello"], stream=True))
+    assert isinstance(found, wanted), found
 
 
 def test_a_wait_past_the_deadline_is_not_begun() -> None:
@@ -587,10 +609,11 @@ def test_a_wait_past_the_deadline_is_not_begun() -> None:
     assert "server (429): Too Many Requests" in error
 
 
-def test_an_ask_ends_at_its_deadline_whatever_attempts_it_has_left(stub: str) -> None:
-    with connected(stub, attempts=1000, deadline_s=0.5) as client:
-        (error,) = errors(outcomes(client, asks(["[always 500]"])))
-    assert error.startswith("deadline: not answered in 0.5 s")
+@pytest.mark.parametrize("fault", ["500", "hang"])
+def test_an_ask_ends_at_its_deadline_whatever_it_has_left(stub: str, fault: str) -> None:
+    with connected(stub, attempts=1000, deadline_s=0.4) as client:
+        (error,) = errors(outcomes(client, asks([f"[always {fault}]"])))
+    assert error.startswith("deadline: not answered in 0.4 s")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -646,7 +669,7 @@ def test_the_number_of_waiting_asks_is_bounded(stub: str) -> None:
             pulled += 1
             yield ask
 
-    with connected(stub, concurrency=2, attempts=2) as client:
+    with connected(stub, concurrency=2, attempts=2, deadline_s=3.0) as client:
         next(client.ask(source(), read_completion))
     assert pulled <= 4 * 2
 
@@ -721,37 +744,45 @@ def test_a_server_that_is_not_there_fails_the_ask() -> None:
 
 
 def test_asks_wait_for_a_server_that_comes_back() -> None:
-    port, sent = free_port(), []
+    port, probes = free_port(), []
 
     def sending(index: int) -> None:
-        """Start the server when the breaker lets its first probe through."""
-        sent.append(index)
-        if client.breaker.opened_at is not None and not servers:
-            servers.append(running_stub(port=port))
-            servers[0].__enter__()
+        """Start the server right before the second probe."""
+        if client.breaker.opened_at is not None:
+            probes.append(index)
+            if len(probes) == 2:
+                servers.enter_context(running_stub(port=port))
 
-    servers: list[Any] = []
-    with connected(f"http://127.0.0.1:{port}", concurrency=4, attempts=3) as client:
-        try:
-            requests = asks(f"say w{i}" for i in range(40))
-            found = dict(client.ask(requests, read_completion, sending=sending))
-        finally:
-            for server in servers:
-                server.__exit__(None, None, None)
-    assert texts([found[index] for index in range(40)]) == [f"w{i}" for i in range(40)]
-    # 20 in a row open it; those in flight then have still to fail.
-    assert 40 + 20 <= len(sent) <= 40 + 20 + 4
+    with (
+        ExitStack() as servers,
+        connected(f"http://127.0.0.1:{port}", concurrency=1, attempts=1) as client,
+    ):
+        requests = asks(f"say w{i}" for i in range(30))
+        found = dict(client.ask(requests, read_completion, sending=sending))
+    assert len(errors([found[index] for index in range(20)])) == 20
+    # Not even the ask that was the first probe has lost its only attempt.
+    assert texts([found[index] for index in range(20, 30)]) == [f"w{i}" for i in range(20, 30)]
+    assert probes == [20, 21]
+
+
+def test_the_time_of_an_ask_stands_still_while_the_breaker_is_open() -> None:
+    with connected("http://models.invalid", concurrency=1) as client:
+        for _ in range(20):
+            client.breaker.note(False, False, 10.0)
+        assert client.clock(25.0) == client.clock(10.0) == 10.0
+        client.breaker.note(True, True, 30.0)
+        assert client.clock(31.0) == 11.0
 
 
 def test_a_server_that_stays_away_stops_the_run(stub: str) -> None:
     sent = []
     with (
-        connected(stub, concurrency=4, attempts=50, deadline_s=2.0) as client,
-        pytest.raises(EndpointDown, match=r"not answered for 2 s.*server \(500\).*--resume"),
+        connected(stub, concurrency=4, attempts=50, deadline_s=1.0) as client,
+        pytest.raises(EndpointDown, match=r"not answered for 1 s.*server \(500\).*--resume"),
     ):
         requests = asks(f"[always 500] {i}" for i in range(100))
         list(client.ask(requests, read_completion, sending=sent.append))
-    assert len(sent) <= 20 + 4 + 2
+    assert len(sent) <= 20 + 4 + 1
 
 
 def test_streamed_answers_are_timed(stub: str) -> None:
@@ -874,6 +905,18 @@ def test_a_stand_in_for_a_key_does_not_maim_the_answers() -> None:
 
 def test_half_an_emoji_becomes_something_that_can_be_written() -> None:
     assert Secret(None).clean("a\ud83db") == "a?b"
+
+
+def test_the_path_goes_before_the_query_which_is_not_shown() -> None:
+    seen: list[str] = []
+    with answering("404 Not Found\r\nContent-Length: 0", seen=seen) as url:
+        spec = Endpoint(url=f"{url}/v1/?version={KEY}")
+        with closing(Client(spec, None, "stub")) as client:
+            with pytest.raises(EndpointError) as caught:
+                outcomes(client, asks(["say yes"]))
+            assert KEY not in repr(client)
+    assert seen == [f"POST /v1/chat/completions?version={KEY} HTTP/1.1"]
+    assert f"{url}/v1/chat/completions answered 404: Not Found" in str(caught.value)
 
 
 def test_settings_that_no_request_could_work_with_are_refused() -> None:

@@ -371,3 +371,16 @@ def test_an_mlflow_server_that_is_gone_costs_nothing(tmp_path: Path, cli: Cli) -
 
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}")
     assert len(mlflow.search_runs(experiment_names=["words"])) == 1
+
+
+def test_endpoints_are_timed_at_stated_levels_of_concurrency(tmp_path: Path, quick: Any) -> None:
+    with running_stub(latency=0.02, token_interval=0.002) as url:
+        write_words(tmp_path, 30, url, latency={"samples": 16, "warmup": 1, "concurrency": [8]})
+        assert quick().returncode == 0
+        assert stats(url)["in_flight_max"] <= 32
+    timed = run_of(tmp_path).comparison["tasks"]["words"]["latency"]
+    assert timed["setups"]["base"]["n"] == timed["loaded"]["8"]["base"]["n"] == 16
+    for found in (timed["setups"]["base"], timed["loaded"]["8"]["base"]):
+        assert found["first_token_s"] >= 0.02
+        assert found["quantiles"]["p50"]["low"] >= 0.02
+    assert timed["noise"]["low"] is not None

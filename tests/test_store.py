@@ -27,6 +27,7 @@ from bakeoff.core import (
 )
 from bakeoff.store import (
     COMMITTED,
+    FORMAT,
     Journal,
     Unit,
     busy,
@@ -284,10 +285,11 @@ def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
 
 def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    write_json(path, {"run": "é"})
+    manifest = {"run": "é", "format": FORMAT}
+    write_json(path, manifest)
     with pytest.raises(TypeError):
         write_json(path, {"run": object()})
-    assert read_manifest(tmp_path) == {"run": "é"}
+    assert read_manifest(tmp_path) == manifest
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
     with pytest.raises(BakeoffError, match="cannot be written"):
         write_json(tmp_path / "none" / "manifest.json", {})
@@ -298,6 +300,9 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(BakeoffError, match=r"manifest\.json: not valid JSON"):
+        read_manifest(tmp_path)
+    write_json(tmp_path / "manifest.json", {"format": 1})
+    with pytest.raises(BakeoffError, match="format 1, made by another version"):
         read_manifest(tmp_path)
 
 

@@ -94,7 +94,7 @@ def _last(plan: Plan, results: Path) -> Run | None:
     for manifest in sorted((results / plan.suite.name).glob(f"*/{MANIFEST}"), reverse=True):
         run = Run(manifest.parent)
         try:
-            if run.manifest["status"] == "complete" and run.manifest.get("format") == 2:
+            if run.manifest["status"] == "complete":
                 return run
         except BakeoffError:
             continue

@@ -63,16 +63,28 @@ def quantile(values: Sequence[float], share: float) -> Bounded:
 
 
 def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
-    """One task's latency pass as JSON: a part per setup, and the noise of the machine."""
+    """One task's latency pass as JSON: a part per setup, and the noise of the machine.
+
+    `loaded` holds, by the number of requests in flight, what setups over HTTP took under load;
+    a retrieval is not in those times.
+    """
     found: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
     failed: dict[str, int] = defaultdict(int)
+    loaded: dict[int, dict[str, dict[str, Answer]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
-        if record.answer is None or record.answer.seconds() is None:
+        _, _, level = record.phase.partition("@")
+        if level and record.answer:
+            loaded[int(level)][record.setup][record.sample] = record.answer
+        elif record.answer is None or record.answer.seconds() is None:
             failed[record.setup] += 1
         else:
             found[record.setup, record.repeat][record.sample] = record.answer
     first = found.get((setups[0], 0), {})
     return {
+        "loaded": {
+            str(level): {setup: _parts(answers) for setup, answers in by_setup.items()}
+            for level, by_setup in loaded.items()
+        },
         "setups": {
             setup: {**_parts(answers), "ratio": asdict(_ratio(answers, first))}
             | {"failed": failed[setup]}
@@ -84,7 +96,7 @@ def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
 
 
 def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
-    seconds = [answer.seconds() or 0.0 for answer in answers.values()]
+    seconds = [sum(s.seconds or 0.0 for s in answer.steps) for answer in answers.values()]
     parts = {
         name: [s for a in answers.values() if (s := a.seconds(name)) is not None]
         for name in ("retrieve", "prefill", "decode")

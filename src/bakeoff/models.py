@@ -1,18 +1,17 @@
-"""Local language models: references resolved, weights loaded once, greedy batched generation.
-
-The one door to torch and transformers for generation.
-"""
+"""Local language models: references resolved, weights loaded once, prompts answered in batches."""
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import os
 import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,21 @@ from bakeoff.core import (
     sha256_file,
     unwatched,
 )
+from bakeoff.decoding import (
+    Choose,
+    Options,
+    Start,
+    greedy,
+    loglikelihoods,
+    read,
+    read_start,
+    sampled,
+    shared_start,
+    write,
+)
+
+PASS_TOKENS = {"cpu": 512}
+"""Prompt tokens read at once, where a whole batch is not the fastest."""
 
 # Notes of the library to its own developers; our users can do nothing about them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -141,29 +155,39 @@ def native_dtypes() -> dict[str, bool]:
 class LocalModel:
     """Weights in memory once; adapters are attached to them and switched on and off."""
 
-    def __init__(self, weights: Weights, dtype: str, batch_tokens: int = 8192) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        dtype: str,
+        batch_tokens: int = 8192,
+        quantize: str | None = None,
+    ) -> None:
         self.weights = weights
         self.dtype = dtype
         self.batch_tokens = batch_tokens
         """Padded tokens in one generation batch, prompt and answer."""
+        self.quantize = quantize
+        """`4bit` or `8bit`: the weights are held in so many bits, and computed with in `dtype`."""
         self.device = pick_device()
+        self.pass_tokens = PASS_TOKENS.get(self.device, batch_tokens)
+        """Prompt tokens read at once."""
+        given: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+        if quantize:
+            given |= {"quantization_config": _quantization(quantize, dtype), "device_map": {"": 0}}
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(weights.folder)
-            self.network: Any = AutoModelForCausalLM.from_pretrained(
-                weights.folder, dtype=getattr(torch, dtype)
-            )
+            self.network: Any = AutoModelForCausalLM.from_pretrained(weights.folder, **given)
         except (OSError, ValueError) as error:
             raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error
-        self.network = self.network.to(self.device).eval()
-        # Right padding makes decoder-only models answer from the padding.
-        self.tokenizer.padding_side = "left"
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.network = self.network.eval() if quantize else self.network.to(self.device).eval()
         if self.tokenizer.chat_template is None:
             raise BakeoffError(
                 f"model '{weights.reference}': its tokenizer has no chat template; "
                 "use an instruction-tuned model"
             )
+        _refuse_odd_caches(self.network, weights.reference)
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
         self.adapters: dict[str, str] = {}
         """Adapter digest -> the name it is attached under."""
 
@@ -208,61 +232,135 @@ class LocalModel:
     ) -> Iterator[tuple[int, Generation | Failure]]:
         """Completions, as (index, completion) in the order they get ready.
 
-        Batches hold prompts of similar length, at most `batch_tokens` padded tokens each. The
+        Batches hold prompts that start alike, at most `batch_tokens` padded tokens each. The
         prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
+        A batch that does not fit in memory is halved.
         """
-        max_tokens = decoding.max_tokens
-        encoded = [self.tokenizer(p, add_special_tokens=False).input_ids for p in prompts]
+        encoded = [self._encode(prompt) for prompt in prompts]
+        room = self._room(decoding)
+        window = self._window(decoding)
         fitting: list[int] = []
         for index, ids in enumerate(encoded):
-            if len(ids) + max_tokens > self.context_window and index not in skip:
-                found = f"the prompt has {len(ids)} tokens and the answer may take {max_tokens}"
-                yield index, Failure(f"{found}; the model holds {self.context_window}")
-            elif len(ids) + max_tokens <= self.context_window:
+            if 0 < len(ids) <= window - room:
                 fitting.append(index)
-        for batch in _batches(
-            fitting, [len(ids) for ids in encoded], max_tokens, self.batch_tokens
-        ):
-            if all(index in skip for index in batch):
-                continue
-            done = self._complete([encoded[i] for i in batch], decoding)
+            elif index not in skip:
+                found = f"the prompt has {len(ids)} tokens and the answer may take {room}"
+                yield index, Failure(f"{found}; the model holds {window}")
+        fitting.sort(key=lambda index: (encoded[index], index))
+        batches = [
+            batch
+            for batch in _batches(fitting, encoded, room, self.batch_tokens)
+            if not all(index in skip for index in batch)
+        ]
+        start = self._start([encoded[index] for index in fitting] if batches else [])
+        for batch in batches:
+            done = self._answers(start, [encoded[index] for index in batch], decoding)
             pairs = zip(batch, done, strict=True)
             yield from ((index, answer) for index, answer in pairs if index not in skip)
 
     def timed(self, prompt: str, decoding: Decoding) -> Generation:
-        """One completion alone, with the time to its first token and of the rest."""
-        ids = self.tokenizer(prompt, add_special_tokens=False).input_ids
-        started = time.perf_counter()
-        first = _FirstToken(self.device)
-        done = self._complete([ids], decoding, [first])[0]
-        return Generation(
-            done.text,
-            done.prompt_tokens,
-            done.completion_tokens,
-            prefill_s=first.at - started,
-            decode_s=time.perf_counter() - first.at,
+        """One completion alone, with the time to its first token (its prompt) and of the rest."""
+        ids = self._encode(prompt)
+        marks = [time.perf_counter()]
+
+        def mark() -> None:
+            if len(marks) == 1:
+                if self.device == "cuda":
+                    torch.cuda.synchronize()
+                marks.append(time.perf_counter())
+
+        (done,) = self._complete(Start(), [ids], decoding, mark)
+        prefill_s, decode_s = marks[1] - marks[0], time.perf_counter() - marks[1]
+        return replace(done, prefill_s=prefill_s, decode_s=decode_s)
+
+    def batch_check(self, prompts: Sequence[str], decoding: Decoding) -> float:
+        """The share of these prompts that are answered differently in batches than alone."""
+        together = dict(self.generate(prompts, decoding))
+        differ = 0
+        for index, prompt in enumerate(prompts):
+            ((_, alone),) = self.generate([prompt], decoding)
+            differ += alone != together[index]
+        return differ / len(prompts)
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def _options(self, decoding: Decoding) -> Options:
+        return Options.of([self._encode(option) for option in decoding.options])
+
+    def _room(self, decoding: Decoding) -> int:
+        """Places that the answer to a prompt may take."""
+        return len(self._options(decoding).tokens) if decoding.options else decoding.max_tokens
+
+    def _window(self, decoding: Decoding) -> int:
+        sliding = getattr(self.network.config, "sliding_window", None)
+        # Options are read side by side, under a mask that a sliding window does not know.
+        return (
+            min(self.context_window, sliding)
+            if decoding.options and sliding
+            else (self.context_window)
         )
 
-    @torch.inference_mode()
+    def _start(self, prompts: Sequence[Sequence[int]]) -> Start:
+        """What all the prompts start with, read once; a batch cannot change it."""
+        if len(prompts) < 2:
+            return Start()
+        # Of sorted prompts the first and the last differ most.
+        first = prompts[0][:-1]
+        return read_start(self.network, first[: shared_start(first, prompts[-1][:-1])])
+
+    def _answers(
+        self, start: Start, encoded: Sequence[Sequence[int]], decoding: Decoding
+    ) -> list[Generation | Failure]:
+        """Completions; a batch that does not fit in memory is halved, down to single prompts."""
+        try:
+            return list(self._complete(start, encoded, decoding))
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            reason = str(error).strip().split("\n", 1)[0]
+        # Outside of `except`: the error holds the frames that hold the tensors.
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+        if len(encoded) == 1:
+            return [Failure(f"out of memory with a prompt of {len(encoded[0])} tokens: {reason}")]
+        half = len(encoded) // 2
+        return [
+            *self._answers(start, encoded[:half], decoding),
+            *self._answers(start, encoded[half:], decoding),
+        ]
+
     def _complete(
-        self, encoded: Sequence[Sequence[int]], decoding: Decoding, watchers: Sequence[Any] = ()
+        self,
+        start: Start,
+        encoded: Sequence[Sequence[int]],
+        decoding: Decoding,
+        first: Callable[[], None] = lambda: None,
     ) -> list[Generation]:
-        batch = self.tokenizer.pad({"input_ids": list(encoded)}, return_tensors="pt")
-        batch = batch.to(self.device)
-        output = self.network.generate(
-            **batch,
-            max_new_tokens=decoding.max_tokens,
-            do_sample=False,
-            pad_token_id=self.tokenizer.pad_token_id,
-            stopping_criteria=list(watchers) or None,
-        )
+        """Completions of sorted prompts; `first` is called when the prompts are read."""
+        room, pass_tokens = self._room(decoding), self.pass_tokens
+        hold = len(encoded) > 1 or bool(decoding.options)
+        batch = read(self.network, start, encoded, room, pass_tokens, hold=hold)
+        if decoding.options:
+            first()
+            options, end = self._options(decoding), self.tokenizer.eos_token_id
+            best = loglikelihoods(batch, options, end, pass_tokens).argmax(-1).tolist()
+            return [
+                Generation(decoding.options[choice], len(ids), self.count(decoding.options[choice]))
+                for ids, choice in zip(encoded, best, strict=True)
+            ]
+        choose: Choose = greedy
+        if decoding.temperature:
+            seeds = [int(digest([decoding.seed, *ids]), 16) for ids in encoded]
+            choose = sampled(decoding.temperature, seeds)
         ends = set(_ends(self.network.generation_config.eos_token_id))
         completions = []
-        for ids, row in zip(encoded, output[:, batch.input_ids.shape[1] :].tolist(), strict=True):
-            stop = next((n for n, token in enumerate(row) if token in ends), None)
-            text = self.tokenizer.decode(row[:stop], skip_special_tokens=True).strip()
-            generated = len(row) if stop is None else stop + 1
-            completions.append(Generation(text, len(ids), generated))
+        written = write(batch, decoding.max_tokens, ends, choose, first)
+        for ids, tokens in zip(encoded, written, strict=True):
+            said = tokens[:-1] if tokens[-1] in ends else tokens
+            text = self.tokenizer.decode(said, skip_special_tokens=True).strip()
+            completions.append(Generation(text, len(ids), len(tokens)))
         return completions
 
 
@@ -306,33 +404,57 @@ def _ends(eos: int | Sequence[int] | None) -> Sequence[int]:
 
 
 def _batches(
-    indices: Sequence[int], lengths: Sequence[int], max_tokens: int, batch_tokens: int
+    indices: Sequence[int], prompts: Sequence[Sequence[int]], room: int, batch_tokens: int
 ) -> Iterator[list[int]]:
-    """Longest first, so that what might not fit in memory fails at once."""
+    """Neighbours, as many as fit."""
     batch: list[int] = []
-    for index in sorted(indices, key=lambda i: (-lengths[i], i)):
-        longest = lengths[batch[0]] if batch else lengths[index]
-        if batch and (len(batch) + 1) * (longest + max_tokens) > batch_tokens:
+    longest = 0
+    for index in indices:
+        longer = max(longest, len(prompts[index]))
+        if batch and (len(batch) + 1) * (longer + room) > batch_tokens:
             yield batch
-            batch = []
+            batch, longer = [], len(prompts[index])
         batch.append(index)
+        longest = longer
     if batch:
         yield batch
 
 
-class _FirstToken:
-    """A stopping criterion that never stops: it notes when the first token came."""
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out: the allocator of the processor has no type for it."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.at = 0.0
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        if not self.at:
-            if self.device == "cuda":
-                torch.cuda.synchronize()
-            self.at = time.perf_counter()
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+def _refuse_odd_caches(network: Any, reference: str) -> None:
+    """Raise `BakeoffError` for a network that remembers otherwise than by keys and values."""
+    layers = set(getattr(network.config, "layer_types", None) or ["full_attention"])
+    taken = inspect.signature(network.forward).parameters
+    if network._is_stateful or not (
+        layers <= {"full_attention", "sliding_attention"}
+        and {"past_key_values", "position_ids", "logits_to_keep"} <= set(taken)
+    ):
+        raise BakeoffError(
+            f"model '{reference}': {network.config.model_type} models cannot be decoded here; "
+            "serve it behind an endpoint"
+        )
+
+
+def _quantization(bits: str, dtype: str) -> Any:
+    """How bitsandbytes is to hold the weights. Raises `BakeoffError` where it cannot."""
+    if bits not in ("4bit", "8bit"):
+        raise BakeoffError(f"quantize: '{bits}': write 4bit or 8bit")
+    if pick_device() != "cuda":
+        raise BakeoffError(f"quantize: {bits}: needs a GPU, and none is usable here")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BakeoffError(f"quantize: {bits}: needs a package: pip install bitsandbytes")
+    if bits == "8bit":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
 
 
 def limit_threads() -> int:

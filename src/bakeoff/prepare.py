@@ -6,7 +6,7 @@ Heavy libraries are imported here, and only those that the benchmark's setups ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class Kitchen:
         self.found: dict[str, dict[str, Any]] = {"models": {}, "adapters": {}, "indexes": {}}
         self.library = Library(workspace.cache, self._served_embedder)
         self._local: Local | None = None
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[tuple[str, int], Client] = {}
         self._served: dict[str, ServedModel] = {}
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
@@ -105,8 +105,11 @@ class Kitchen:
             self._local = Local(self.suite, self.library, self.note)
         return self._local
 
-    def _client(self, where: str, spec: Connection) -> Client:
-        if where not in self._clients:
+    def _client(self, where: str, spec: Connection, concurrency: int = 0) -> Client:
+        """The connection that the benchmark file names at `where`, opened once per concurrency."""
+        if concurrency:
+            spec = spec.model_copy(update={"concurrency": concurrency})
+        if (where, concurrency) not in self._clients:
             from bakeoff.endpoint import Client
 
             secret = None
@@ -117,8 +120,8 @@ class Kitchen:
                         f"{self.file}: {where}.key: the environment variable '{spec.key}' is not "
                         "set; it holds the API key"
                     )
-            self._clients[where] = Client(spec, secret, where)
-        return self._clients[where]
+            self._clients[where, concurrency] = Client(spec, secret, where)
+        return self._clients[where, concurrency]
 
     def _served_model(self, setup: Setup) -> ServedModel:
         from bakeoff.served import ServedModel
@@ -189,6 +192,22 @@ class Kitchen:
         if cached and self.responses:
             model = CachedModel(model, self.responses)
         return build(setup, task, self.engine(model))
+
+    def loaded(self, setup: Setup, task: Task, concurrency: int) -> Answerer | None:
+        """The answerer of a setup over HTTP that times answers made side by side, so many at once.
+
+        None for what runs in this process.
+        """
+        if setup.endpoint:
+            from bakeoff.served import service
+
+            where = f"setups.{setup.name}.endpoint"
+            return service(self._client(where, setup.endpoint, concurrency), setup.endpoint)
+        if setup.call or not self.suite.served(setup.model):
+            return None
+        model = self._served_model(setup)
+        client = self._client(model.client.name, model.endpoint, concurrency)
+        return build(setup, task, self.engine(replace(model, client=client, timing=True)))
 
     def engine(self, model: Model) -> Engine:
         return Engine(model, self.library, self.suite.temperature, self.suite.seed)

@@ -190,44 +190,44 @@ def latencies(run: Run) -> Table:
     """The latency pass: quantiles, parts, and ratios to the first setup on the same samples."""
     rows = []
     for task, facts in run.comparison["tasks"].items():
-        timed = facts.get("latency", {"setups": {}})
+        timed = facts.get("latency", {"setups": {}, "loaded": {}})
         for setup, found in timed["setups"].items():
-            quantiles = [
-                _cell(found["quantiles"][name], "latency_s")
-                if found["quantiles"][name]["value"] is not None
-                else "n too small"
-                for name in ("p50", "p90", "p95", "p99")
-            ]
-            parts = [
-                number(found[f"{name}_s"], "latency_s")
-                for name in ("first_token", "per_token", "retrieve", "prefill", "decode")
-            ]
-            speed = found["tokens_per_s"]
             again = setup == next(iter(timed["setups"]))
             ratio = timed["noise"] if again else found["ratio"]
             mark = "*" if not again and clear(found["ratio"], timed["noise"]) else ""
-            rows.append(
-                (
-                    task,
-                    setup,
-                    str(found["n"]) + (f" ({found['failed']} failed)" if found["failed"] else ""),
-                    _ratio(ratio) + mark + (" (asked twice)" if again else ""),
-                    *quantiles,
-                    *parts,
-                    "-" if speed is None else f"{speed:.0f}",
-                )
-            )
+            text = _ratio(ratio) + mark + (" (asked twice)" if again else "")
+            n = str(found["n"]) + (f" ({found['failed']} failed)" if found["failed"] else "")
+            rows.append((task, setup, "1", n, text, *_times(found)))
+        for level, by_setup in timed["loaded"].items():
+            for setup, found in by_setup.items():
+                rows.append((task, setup, level, str(found["n"]), "-", *_times(found)))
     return Table(
-        "Latency, one question at a time",
+        "Latency",
         (
-            *("task", "setup", "n", "ratio", "p50", "p90", "p95", "p99"),
+            *("task", "setup", "at once", "n", "ratio", "p50", "p90", "p95", "p99"),
             *("first token", "per token", "retrieve", "prefill", "decode", "tokens/s"),
         ),
         tuple(rows),
-        "Ratio: median over the same questions to the first setup, 95% interval by order "
-        "statistics; * beyond the noise, which is the first setup asked twice in every turn. "
-        "Parts are medians. Ratios compare; seconds are of this machine at that hour.",
+        "One question at a time, setups in turn. Ratio: median over the same questions to the "
+        "first setup, 95% interval by order statistics; * beyond the noise, which is the first "
+        "setup asked twice in every turn. Parts are medians; retrieval is not part of the times "
+        "at several at once. Ratios compare; seconds are of this machine at that hour.",
     )
+
+
+def _times(found: Mapping[str, Any]) -> tuple[str, ...]:
+    quantiles = [
+        _cell(found["quantiles"][name], "latency_s")
+        if found["quantiles"][name]["value"] is not None
+        else "n too small"
+        for name in ("p50", "p90", "p95", "p99")
+    ]
+    parts = [
+        number(found[f"{name}_s"], "latency_s")
+        for name in ("first_token", "per_token", "retrieve", "prefill", "decode")
+    ]
+    speed = found["tokens_per_s"]
+    return (*quantiles, *parts, "-" if speed is None else f"{speed:.0f}")
 
 
 def _ratio(found: Mapping[str, Any]) -> str:

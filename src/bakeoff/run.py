@@ -210,7 +210,7 @@ def _run(state: _State) -> finished.Run:
 def _manifest(plan: Plan) -> dict[str, Any]:
     command = ["bakeoff run", os.path.relpath(plan.file), *plan.selection.arguments()]
     return {
-        "format": 2,
+        "format": store.FORMAT,
         "run": "",
         "benchmark": plan.suite.name,
         "file": os.path.relpath(plan.file),
@@ -284,8 +284,11 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
     if not manifests:
         return None
     folder, wanted = manifests[-1].parent, _manifest(plan)
-    found = store.read_manifest(folder)
-    if found.get("format") != wanted["format"] or found["status"] == "complete":
+    try:
+        found = store.read_manifest(folder)
+    except BakeoffError:
+        return None  # of another version, or damaged: nothing to go on with
+    if found["status"] == "complete":
         return None
     same = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
     same &= all(found[part] == wanted[part] for part in ("versions", "commit"))
@@ -364,7 +367,7 @@ def _latency(state: _State, task: Task) -> None:
     unit = Unit(task.name)
     done = {r.key for r in store.read_records(state.folder, unit) if r.answer}
     keys = {(LATENCY, task.name, s.name, c.id, again) for c in chosen for s, again in turn}
-    if keys <= done:
+    if keys <= done and store.committed(state.folder, unit):
         return
     answerers = {s.name: state.kitchen.answerer(s, task, cached=False) for s in setups}
     state.progress.start(f"{task.name} / latency", len(keys - done))
@@ -382,10 +385,26 @@ def _latency(state: _State, task: Task) -> None:
                     )
                     state.progress.advance()
                     state.meter.count(setup, outcome)
+        for level in latency.concurrency:
+            _latency_at(state, journal, task, chosen, level)
         journal.commit()
     load.append(machine.load())
     state.manifest["checks"].setdefault("load", {})[task.name] = load
     state.progress.finish()
+
+
+def _latency_at(
+    state: _State, journal: store.Journal, task: Task, chosen: list[Sample], level: int
+) -> None:
+    """The same samples asked of setups over HTTP, so many at once, one setup after the other."""
+    for setup in state.plan.suite.setups.values():
+        answerer = state.kitchen.loaded(setup, task, level) if setup.takes(task.name) else None
+        if answerer is None:
+            continue
+        for index, outcome in answerer(chosen, timed=bool(setup.endpoint)):
+            sample = chosen[index].id
+            journal.append(Record(f"{LATENCY}@{level}", task.name, setup.name, sample, outcome))
+            state.meter.count(setup, outcome)
 
 
 def spread(samples: tuple[Sample, ...], n: int) -> list[Sample]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ from bakeoff.core import (
     digest,
     unwatched,
 )
-from bakeoff.endpoint import (
-    Ask,
-    Client,
+from bakeoff.endpoint import Client
+from bakeoff.suite import Endpoint, Service
+from bakeoff.transport import Ask
+from bakeoff.wire import (
     Reply,
     chat_body,
     completions_body,
@@ -34,7 +35,6 @@ from bakeoff.endpoint import (
     read_service,
     service_body,
 )
-from bakeoff.suite import Endpoint, Service
 
 CHARACTERS_A_TOKEN = 4
 """The usual rule of thumb for English where no tokenizer is known."""
@@ -68,6 +68,8 @@ class ServedModel:
     rendered: Callable[[Sequence[Message]], str] | None = None
     """The chat as that tokenizer's template writes it."""
     tally: Tally = field(default_factory=Tally)
+    timing: bool = False
+    """Whether answers that are made side by side carry their seconds."""
 
     @property
     def repeatable(self) -> bool:
@@ -93,27 +95,30 @@ class ServedModel:
         skip: Collection[int] = (),
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Generation | Failure]]:
-        stream = self.endpoint.stream == "always"
+        stream = self.endpoint.stream == "always" or (
+            self.timing and self.endpoint.stream != "never"
+        )
         asks = (
             self._ask(index, chat, decoding, stream)
             for index, chat in enumerate(chats)
             if index not in skip
         )
+        if skip:
+            # Others were answered before: what is refused now are these samples, not the settings.
+            self.client.answered = True
         for index, reply in self.client.ask(asks, read_completion, sending=sending):
-            yield index, reply if isinstance(reply, Failure) else self._made(chats[index], reply)
+            if isinstance(reply, Failure):
+                yield index, reply
+                continue
+            made = self._made(chats[index], reply)
+            yield index, _with_seconds(made, reply) if self.timing else made
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         ask = self._ask(0, chat, decoding, self.endpoint.stream != "never")
         ((_, reply),) = self.client.ask([ask], read_completion)
         if isinstance(reply, Failure):
             return reply
-        made = self._made(chat, reply)
-        if reply.ttft_s is None or reply.total_s is None:
-            return Generation(made.text, made.prompt_tokens, made.completion_tokens, reply.total_s)
-        decode_s = reply.total_s - reply.ttft_s
-        return Generation(
-            made.text, made.prompt_tokens, made.completion_tokens, reply.ttft_s, decode_s
-        )
+        return _with_seconds(self._made(chat, reply), reply)
 
     def _ask(self, index: int, chat: Sequence[Message], decoding: Decoding, stream: bool) -> Ask:
         make = chat_body if self.endpoint.api == "chat" else completions_body
@@ -140,6 +145,12 @@ class ServedModel:
         return Generation(reply.text.strip(), prompt, completion)
 
 
+def _with_seconds(made: Generation, reply: Reply) -> Generation:
+    if reply.ttft_s is None or reply.total_s is None:
+        return replace(made, prefill_s=reply.total_s)
+    return replace(made, prefill_s=reply.ttft_s, decode_s=reply.total_s - reply.ttft_s)
+
+
 @dataclass(frozen=True)
 class ServedEmbedder:
     """An embedding model behind an OpenAI-compatible endpoint."""
@@ -162,6 +173,11 @@ class ServedEmbedder:
         for number, reply in self.client.ask(asks, read_embeddings):
             if isinstance(reply, Failure):
                 raise BakeoffError(f"embedder '{self.name}' at {self.endpoint.url}: {reply.error}")
+            if len(reply.vectors) != len(batches[number]):
+                raise BakeoffError(
+                    f"embedder '{self.name}' at {self.endpoint.url}: {len(batches[number])} texts "
+                    f"gave {len(reply.vectors)} vectors"
+                )
             found[number] = reply.vectors
         vectors = np.asarray([v for i in range(len(batches)) for v in found[i]], dtype=np.float32)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

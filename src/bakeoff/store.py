@@ -38,6 +38,8 @@ from bakeoff.core import (
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES = "committed.jsonl", "scores.jsonl"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
+FORMAT = 2
+"""Of a run's folder, in its manifest."""
 
 Key = tuple[str, int]
 """(sample, repeat): what tells the answers of one setup to one task apart."""
@@ -144,10 +146,10 @@ def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
     """
     folder = unit.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
-    committed = folder / COMMITTED
     attempts = _attempts(folder)
-    if committed.is_file():
-        attempts = [a for a in attempts if a.samefile(committed)] or [committed]
+    if committed(run, unit):
+        first = folder / COMMITTED
+        attempts = [a for a in attempts if a.samefile(first)] or [first]
     journal = Journal(attempts[-1] if attempts else folder / "1.jsonl")
     try:
         yield journal
@@ -196,10 +198,15 @@ def _whole_lines(path: Path) -> int:
     return 0
 
 
+def committed(run: Path, unit: Unit) -> bool:
+    """Whether an attempt at the unit went to its end."""
+    return (unit.folder(run) / COMMITTED).is_file()
+
+
 def journal_of(run: Path, unit: Unit) -> Path | None:
     """The attempt whose records count: the committed one, or the newest."""
     folder = unit.folder(run)
-    if (folder / COMMITTED).is_file():
+    if committed(run, unit):
         return folder / COMMITTED
     attempts = _attempts(folder)
     return attempts[-1] if attempts else None
@@ -327,6 +334,11 @@ def read_manifest(run: Path) -> dict[str, Any]:
         raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)") from error
     except ValueError as error:
         raise BakeoffError(f"{path}: not valid JSON: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise BakeoffError(
+            f"{path}: format {manifest.get('format')!r}, made by another version of bakeoff; "
+            f"this one reads format {FORMAT}: run the benchmark again"
+        )
     return manifest
 
 

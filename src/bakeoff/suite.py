@@ -215,6 +215,8 @@ class Latency(_File):
 
     samples: Annotated[int, Field(ge=0)] = 8
     warmup: Annotated[int, Field(ge=0)] = 1
+    concurrency: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Requests in flight at which endpoints are timed as well, beside one at a time."""
 
 
 class Limits(_File):

@@ -1,0 +1,255 @@
+"""Single attempts over HTTP, and the key kept out of what comes back. The door to aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from bakeoff.core import BakeoffError
+from bakeoff.pressure import retry_after_s
+from bakeoff.suite import Connection
+from bakeoff.wire import Read, Reply, Stream, Unreadable, message_of, parsed
+
+RETRIED = {408, 409, 425, 429}
+"""And every status from 500 on."""
+STOPPING = {401, 403, 404, 405}
+"""And every redirection: the next ask would be answered no better."""
+MESSAGE_CHARACTERS = 200
+SHORTEST_SECRET = 6
+"""Shorter keys are stand-ins such as `none`; to mask them would maim the answers."""
+LINGER_S = 0.5
+"""How long the end of a finished stream is waited for, so that its connection can be kept."""
+
+
+class EndpointError(BakeoffError):
+    """The endpoint would answer no ask: its key, url, model name or settings must be mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to make."""
+
+    index: int
+    """The caller's number of it."""
+    path: str
+    """What follows the endpoint's url, such as `/chat/completions`; empty for a service."""
+    body: Mapping[str, Any]
+    tokens: int = 0
+    """What it takes from the tokens a minute: prompt and completion, estimated."""
+    stream: bool = False
+    """Whether `body` asks for server-sent events."""
+
+
+class Secret:
+    """An API key on its way into a header, and nowhere else: it prints as `[key]`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | None) -> None:
+        self._text = (text or "").strip()
+
+    def __repr__(self) -> str:
+        return "[key]"
+
+    @property
+    def fits_a_header(self) -> bool:
+        return self._text.isascii() and self._text.isprintable()
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._text}"} if self._text else {}
+
+    def clean(self, text: str) -> str:
+        """`text` without the key, and such that it can be written as UTF-8."""
+        if len(self._text) >= SHORTEST_SECRET:
+            text = text.replace(self._text, "[key]")
+        # Halves of emojis come from servers that cut streams between bytes.
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an attempt failed. The first word of `text` is its kind and never changes."""
+
+    text: str
+    again: bool = True
+    status: int = 0
+    after_s: float = 0.0
+    """The server wants no new attempt before this."""
+
+
+class Line:
+    """The connections to one server. Makes single attempts, and masks the key in what comes back.
+
+    What aiohttp raises ends here: its errors hold the headers, so they are never chained.
+    """
+
+    def __init__(self, spec: Connection, key: str | None, name: str) -> None:
+        self.spec = spec
+        self.name = name
+        self.secret = Secret(key)
+        self._address = urlsplit(spec.url)
+        self._urls: dict[str, str] = {}
+        self._timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+        if self._address.username or self._address.password:
+            raise EndpointError(
+                f"endpoint '{name}': url: a user and a password do not belong there; name the "
+                "environment variable that holds the API key, in key"
+            )
+        if not self.secret.fits_a_header:
+            raise EndpointError(
+                f"endpoint '{name}': the environment variable {spec.key} holds characters that "
+                "no API key has"
+            )
+
+    @property
+    def shown_url(self) -> str:
+        """The url without its query, where some keep a key."""
+        return self._address._replace(query="").geturl()
+
+    async def open(self) -> None:
+        """Get ready; connections are made as asks come."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+                headers={"Content-Type": "application/json", **self.secret.headers()},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                # aiohttp's own trust_env looks for the proxy at every request, in a thread.
+                proxy=_proxy(self._address),
+            )
+        # One step of the loop notices the connections that the server has closed meanwhile.
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+            # The transports tell of their end one step later.
+            await asyncio.sleep(0)
+
+    async def send(
+        self, ask: Ask, body: bytes, read: Read, timeout_s: float
+    ) -> Reply | Fault | EndpointError:
+        """One attempt; an `EndpointError` is returned where the run must stop."""
+        assert self._session is not None
+        timeout = self._timeout
+        if timeout_s < self.spec.timeout_s:
+            timeout = aiohttp.ClientTimeout(total=timeout_s)
+        started = asyncio.get_running_loop().time()
+        try:
+            async with self._session.post(
+                self._url(ask.path), data=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                if 200 <= response.status < 300:
+                    return self._cleaned(await _received(response, ask, read, started))
+                return self._refused(ask, response, await response.read())
+        except TimeoutError:
+            return Fault(f"timeout: no whole reply in {timeout_s:.3g} s")
+        except Unreadable as error:
+            return Fault(f"unreadable: {self._brief(str(error))}", again=error.again)
+        except aiohttp.ClientPayloadError:
+            return Fault("unreadable: the reply broke off")
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as error:
+            return self._stop(ask, f"cannot be used: {type(error).__name__}: {error}")
+        except (aiohttp.ClientError, OSError) as error:
+            return Fault(f"connection: {self._brief(str(error)) or type(error).__name__}")
+
+    def _url(self, path: str) -> str:
+        if path not in self._urls:
+            base = self._address.path.rstrip("/") if path else self._address.path
+            self._urls[path] = self._address._replace(path=base + path).geturl()
+        return self._urls[path]
+
+    def _cleaned(self, reply: Reply) -> Reply:
+        clean = self.secret.clean
+        return replace(
+            reply,
+            text=clean(reply.text),
+            finish=reply.finish and clean(reply.finish),
+            passages=tuple(
+                replace(p, document=clean(p.document), text=clean(p.text)) for p in reply.passages
+            ),
+        )
+
+    def _brief(self, text: str) -> str:
+        """Cleaned before it is cut: a key that was cut in two would not be found."""
+        return " ".join(self.secret.clean(text).split())[:MESSAGE_CHARACTERS]
+
+    def _refused(
+        self, ask: Ask, response: aiohttp.ClientResponse, data: bytes
+    ) -> Fault | EndpointError:
+        status = response.status
+        try:
+            said = message_of(json.loads(data))
+        except (ValueError, RecursionError):
+            said = data.decode(errors="replace")
+        said = self._brief(said) or response.reason or "no message"
+        if status in RETRIED or status >= 500:
+            after_s = retry_after_s(response.headers.get("Retry-After"))
+            return Fault(f"server ({status}): {said}", status=status, after_s=after_s)
+        if status in STOPPING or status < 400:
+            location = response.headers.get("Location", "")
+            return self._stop(
+                ask, f"answered {status}: {said}. {self._mend(status, ask, location)}"
+            )
+        return Fault(f"rejected ({status}): {said}", again=False, status=status)
+
+    def _mend(self, status: int, ask: Ask, location: str) -> str:
+        key = self.spec.key
+        if status in (401, 403) and key is None:
+            return "Name the environment variable that holds the API key, in key"
+        if status == 401:
+            return f"Check the API key in the environment variable {key}"
+        if status == 403:
+            return f"Check what the API key in the environment variable {key} may be used for"
+        if status == 404 and "model" in ask.body:
+            return f"Check the model name '{ask.body['model']}', and the url"
+        if location:
+            return f"Write the url that it leads to: {location}"
+        return "Check the url"
+
+    def _stop(self, ask: Ask, problem: str) -> EndpointError:
+        url = self.shown_url.rstrip("/") + ask.path if ask.path else self.shown_url
+        return EndpointError(self.secret.clean(f"endpoint '{self.name}': {url} {problem}"))
+
+
+def _proxy(address: SplitResult) -> str | None:
+    """The proxy that the environment names for a host other than this one."""
+    host = address.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
+        return None
+    proxy = getproxies().get(address.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+async def _received(
+    response: aiohttp.ClientResponse, ask: Ask, read: Read, started: float
+) -> Reply:
+    """The reply to an attempt that began at `started`."""
+    now = asyncio.get_running_loop().time
+    # Servers that cannot stream answer as if they had not been asked to.
+    if not ask.stream or response.content_type == "application/json":
+        data = await response.read()
+        total_s = now() - started
+        return replace(read(parsed(data)), total_s=total_s)
+    stream = Stream()
+    async for data in response.content.iter_any():
+        stream.feed(data, now())
+        if stream.ended:
+            break
+    total_s = now() - started
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(LINGER_S):
+            await response.read()
+    reply = read(stream.value())
+    ttft_s = None if stream.first_s is None else stream.first_s - started
+    return replace(reply, ttft_s=ttft_s, total_s=total_s, token_gap_s=stream.token_gap_s)

@@ -1,0 +1,290 @@
+"""What goes over the wire: bodies of requests, and what replies and streams say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from bakeoff.core import BakeoffError, Decoding, Message, Passage
+
+
+class Unreadable(Exception):
+    """A reply that does not hold what it must. The text says what is missing."""
+
+    def __init__(self, text: str, again: bool = True) -> None:
+        super().__init__(text)
+        self.again = again
+        """Whether another attempt may give a better one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back; seconds are those of the successful attempt alone."""
+
+    text: str = ""
+    prompt_tokens: int | None = None
+    """By the server's own count, as `completion_tokens`; `None` where it states none."""
+    completion_tokens: int | None = None
+    finish: str | None = None
+    """Why the answer ended: `stop`, `length`, or what else the server says."""
+    passages: tuple[Passage, ...] = ()
+    vectors: tuple[Sequence[float], ...] = ()
+    ttft_s: float | None = None
+    """Until the first text of a streamed answer; a new connection counts in, as in `total_s`."""
+    total_s: float | None = None
+    token_gap_s: float | None = None
+    """Between two tokens of a streamed answer, on average."""
+    attempts: int = 0
+
+
+Read = Callable[[Any], Reply]
+"""Reads the JSON value of a reply. Raises `Unreadable`."""
+
+
+def chat_body(
+    model: str,
+    chat: Sequence[Message],
+    decoding: Decoding,
+    extra: Mapping[str, Any] | None = None,
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The body of a chat completion. `extra` goes over it; a null there takes a field out."""
+    return _body({"model": model, "messages": [dict(m) for m in chat]}, decoding, extra, stream)
+
+
+def completions_body(
+    model: str,
+    prompt: str | Sequence[Message],
+    decoding: Decoding,
+    extra: Mapping[str, Any] | None = None,
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The body of a plain completion; a chat becomes its texts with blank lines between them."""
+    if not isinstance(prompt, str):
+        prompt = "\n\n".join(message["content"] for message in prompt)
+    return _body({"model": model, "prompt": prompt}, decoding, extra, stream)
+
+
+def _body(
+    head: Mapping[str, Any], decoding: Decoding, extra: Mapping[str, Any] | None, stream: bool
+) -> dict[str, Any]:
+    body = {
+        **head,
+        "max_tokens": decoding.max_tokens,
+        "temperature": decoding.temperature,
+        "seed": decoding.seed,
+    }
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return {name: value for name, value in (body | dict(extra or {})).items() if value is not None}
+
+
+def embeddings_body(
+    model: str, texts: Sequence[str], extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body that asks for the vectors of `texts`."""
+    return {"model": model, "input": list(texts), **(extra or {})}
+
+
+def service_body(request: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """`Service.request` with the sample's fields in its texts.
+
+    Raises `BakeoffError` when it names a field that the sample does not have.
+    """
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, str):
+            try:
+                return part.format_map(fields)
+            except (LookupError, ValueError, AttributeError) as error:
+                known = ", ".join(sorted(fields))
+                raise BakeoffError(
+                    f"request: '{part}' cannot be filled in: {error}; the fields are {known}"
+                ) from error
+        if isinstance(part, Mapping):
+            return {name: filled(value) for name, value in part.items()}
+        if isinstance(part, list | tuple):
+            return [filled(value) for value in part]
+        return part
+
+    return {name: filled(value) for name, value in request.items()}
+
+
+def read_completion(value: Any) -> Reply:
+    """The first choice of a chat or plain completion. Raises `Unreadable`."""
+    choice = _first_choice(value)
+    if choice is None:
+        raise Unreadable(f"the reply has no choices: {message_of(value)}")
+    if isinstance(choice.get("message"), dict):
+        # A model that only thought or only called a tool has said nothing: null.
+        text = choice["message"].get("content") or ""
+    else:
+        text = choice.get("text")
+    if isinstance(text, list):
+        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
+    if not isinstance(text, str):
+        raise Unreadable("the reply's first choice has no text")
+    finish = choice.get("finish_reason")
+    return Reply(text, *_usage(value), finish if isinstance(finish, str) else None)
+
+
+def _first_choice(value: Any) -> dict[str, Any] | None:
+    choices = value.get("choices") if isinstance(value, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _usage(value: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    usage = value.get("usage")
+    if not isinstance(usage, dict):
+        return None, None
+    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+
+
+def _count(value: Any) -> int | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if usable and 0 <= value < float("inf") else None
+
+
+def message_of(value: Any) -> str:
+    """The server's own words in the JSON value of an error."""
+    while isinstance(value, dict):
+        inner = next((value[n] for n in ("error", "message", "detail") if value.get(n)), None)
+        if inner is None:
+            break
+        value = inner
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def read_embeddings(value: Any) -> Reply:
+    """The vectors in the order of the texts that were sent. Raises `Unreadable`."""
+    rows = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(rows, list):
+        raise Unreadable(f"the reply has no data: {message_of(value)}")
+    vectors = {}
+    for place, row in enumerate(rows):
+        vector = row.get("embedding") if isinstance(row, dict) else None
+        if not isinstance(vector, list) or not vector:
+            raise Unreadable(f"row {place} of the reply is no vector of numbers")
+        vectors[row.get("index", place)] = vector
+    if set(vectors) != set(range(len(rows))):
+        raise Unreadable("the reply's vectors are not numbered one by one")
+    return Reply("", *_usage(value), vectors=tuple(vectors[i] for i in range(len(rows))))
+
+
+def read_service(value: Any, response: Mapping[str, str]) -> Reply:
+    """What `Service.response` finds in a service's reply. Raises `Unreadable`."""
+    found = {}
+    for part, expression in response.items():
+        try:
+            found[part] = jmespath.search(expression, value)
+        except JMESPathError as error:
+            raise Unreadable(f"{part}: '{expression}': {error}", again=False) from error
+    text = found["text"]
+    if isinstance(text, int | float):
+        text = json.dumps(text)
+    if not isinstance(text, str):
+        raise Unreadable(f"text: '{response['text']}' finds no text in the reply", again=False)
+    try:
+        passages = tuple(_passage(row) for row in found.get("passages") or ())
+    except (TypeError, KeyError) as error:
+        raise Unreadable(
+            f"passages: '{response['passages']}' must give a list of {{document, text}}",
+            again=False,
+        ) from error
+    prompt, completion = (_count(found.get(n)) for n in ("prompt_tokens", "completion_tokens"))
+    return Reply(text, prompt, completion, passages=passages)
+
+
+def _passage(row: Any) -> Passage:
+    """The place in the document is not known, so it is taken to be the start."""
+    document, text = row["document"], row["text"]
+    if not isinstance(document, str | int) or not isinstance(text, str):
+        raise TypeError
+    return Passage(str(document), 0, len(text), text)
+
+
+class Stream:
+    """A streamed completion put together again from bytes, wherever they were cut.
+
+    `value` has the shape of a reply that was not streamed, so that one reader does for both.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        """`[DONE]` was there."""
+        self.first_s: float | None = None
+        """When the first text came, as told to `feed`."""
+        self._last_s = 0.0
+        self._rest = b""
+        self._pieces: list[str] = []
+        self._finish: str | None = None
+        self._usage: dict[str, Any] | None = None
+        self._thought = False
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take the next bytes, which came at `now`. Raises `Unreadable`."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line, now)
+
+    def value(self) -> dict[str, Any]:
+        """The whole completion. Raises `Unreadable` when its end never came."""
+        rest, self._rest = self._rest, b""
+        self._take(rest, self._last_s)
+        if not (self.ended or self._finish):
+            raise Unreadable("the stream broke off")
+        text = "".join(self._pieces)
+        choice = {"message": {"content": text}, "text": text, "finish_reason": self._finish}
+        return {"choices": [choice], "usage": self._usage}
+
+    @property
+    def token_gap_s(self) -> float | None:
+        """Seconds between two tokens, by the server's count of them where it can be used."""
+        if self.first_s is None:
+            return None
+        # Thinking counts as completion but is not in the text that was timed.
+        stated = None if self._thought else _usage({"usage": self._usage})[1]
+        tokens = stated or len(self._pieces)
+        return (self._last_s - self.first_s) / (tokens - 1) if tokens > 1 else None
+
+    def _take(self, line: bytes, now: float) -> None:
+        data = line[5:].strip() if line.startswith(b"data:") else b""
+        if not data or self.ended:
+            return
+        if data == b"[DONE]":
+            self.ended = True
+            return
+        chunk = parsed(data)
+        if not isinstance(chunk, dict) or chunk.get("error"):
+            raise Unreadable(f"the stream holds an error: {message_of(chunk)}")
+        if isinstance(chunk.get("usage"), dict):
+            self._usage = chunk["usage"]
+        choice = _first_choice(chunk)
+        if choice is not None:
+            self._choose(choice, now)
+
+    def _choose(self, choice: Mapping[str, Any], now: float) -> None:
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
+        self._thought |= bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        self._finish = choice.get("finish_reason") or self._finish
+        piece = delta.get("content") or choice.get("text")
+        if piece and isinstance(piece, str):
+            self._pieces.append(piece)
+            self._last_s = now
+            if self.first_s is None:
+                self.first_s = now
+
+
+def parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        # Not from the error: it holds the whole text, which may hold the key.
+        raise Unreadable("the reply is no JSON: cut short, or not meant for programs") from None
