@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,14 @@ def finished_run(project: Path, cli: Cli) -> Path:
     assert done.returncode == 0, done.stderr + done.stdout
     (manifest,) = project.glob("results/smallest/*/manifest.json")
     return manifest.parent
+
+
+def logged(results: Path, experiment: str, where: str = "") -> list[Any]:
+    """The runs that stand in the MLflow store of a results folder."""
+    from mlflow import MlflowClient
+
+    # Not set_tracking_uri: it writes the environment, which the programs under test inherit.
+    client = MlflowClient(tracking_uri=f"sqlite:///{results / 'mlflow.db'}")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return list(client.search_runs([found.experiment_id], where))

@@ -19,7 +19,7 @@ from bakeoff import store
 from bakeoff.core import Record
 from bakeoff.finished import Run
 from bakeoff.store import Unit
-from conftest import Cli
+from conftest import Cli, logged
 
 CANARY = "sk-canary-5f1c0e77aa"
 UNIT = Unit("words", "base")
@@ -117,6 +117,7 @@ def test_what_fails_for_good_is_counted_and_both_denominators_are_shown(
         assert failed["q20"].startswith("rejected (400)")
         assert failed["q21"].startswith("server") and asked == 38 + 1 + 2
         report = (run_of(tmp_path).folder / "report.md").read_text()
+        assert "| 1 rejected, 1 server |" in report
         assert "0.950 [" in report and "exact_match, failures left out | 38 | 1.000" in report
         # Asked for, failures are tried again, and only they are.
         again = quick("--resume", run_of(tmp_path).folder.name, "--retry-failed")
@@ -367,10 +368,7 @@ def test_an_mlflow_server_that_is_gone_costs_nothing(tmp_path: Path, cli: Cli) -
     assert run_of(tmp_path).manifest["status"] == "complete"
     for _ in range(2):
         assert cli("log", "latest", cwd=tmp_path).returncode == 0
-    import mlflow
-
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}")
-    assert len(mlflow.search_runs(experiment_names=["words"])) == 1
+    assert len(logged(tmp_path / "results", "words")) == 1
 
 
 def test_endpoints_are_timed_at_stated_levels_of_concurrency(tmp_path: Path, quick: Any) -> None:
@@ -384,3 +382,59 @@ def test_endpoints_are_timed_at_stated_levels_of_concurrency(tmp_path: Path, qui
         assert found["first_token_s"] >= 0.02
         assert found["quantiles"]["p50"]["low"] >= 0.02
     assert timed["noise"]["low"] is not None
+
+
+def test_token_counts_that_differ_from_the_named_tokenizer_are_reported(
+    tmp_path: Path, cli: Cli
+) -> None:
+    with running_stub(latency=0.0) as url:  # it counts words, and no chat template
+        write_words(tmp_path, 5, url, endpoint={"tokenizer": "embedded"})
+        done = cli("run", "benchmarks/words.yaml", "--no-mlflow", "--no-cache", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = (run_of(tmp_path).folder / "report.md").read_text()
+    assert "counted 5 of 5 prompts otherwise than the named tokenizer" in report
+
+
+DIES_IN_THE_MIDDLE = """
+import os, sys
+from pathlib import Path
+import mlflow
+from bakeoff import track
+from bakeoff.finished import Run
+
+logged = 0
+kept = mlflow.log_table
+
+def log_table(*arguments, **options):
+    global logged
+    logged += 1
+    if logged == 2:
+        os._exit(9)  # as by kill -9: nothing is tidied up
+    return kept(*arguments, **options)
+
+mlflow.log_table = log_table
+track.log(Run(Path(sys.argv[1])), sys.argv[2])
+"""
+
+
+def test_logging_that_was_cut_short_is_finished_later_and_nothing_stands_twice(
+    tmp_path: Path, quick: Any, cli: Cli
+) -> None:
+    setups = {name: {"model": f"stub:{name}"} for name in ("a", "b", "c")}
+    with running_stub(latency=0.0) as url:
+        write_words(tmp_path, 10, url, setups=setups)
+        assert quick().returncode == 0
+    folder, store_uri = run_of(tmp_path).folder, f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}"
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_IN_THE_MIDDLE, str(folder), store_uri],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert died.returncode == 9, died.stderr
+    again = cli("log", "latest", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    runs = logged(tmp_path / "results", "words")
+    assert sorted(run.data.tags["setup"] for run in runs) == ["a", "b", "c"]
+    assert {run.data.tags["logged"] for run in runs} == {"complete"}

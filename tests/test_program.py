@@ -16,7 +16,7 @@ import pytest
 
 from bakeoff.core import Record
 from bakeoff.finished import Run
-from conftest import ROOT, Cli, write_project
+from conftest import ROOT, Cli, logged, write_project
 
 HEAVY = ("torch", "transformers", "mlflow", "ragas", "datasets", "faiss", "peft", "sklearn")
 
@@ -152,13 +152,7 @@ def test_report_comparison_and_mlflow_hold_the_journals_numbers(
 
 
 def _mlflow_headlines(project: Path, invocation: str) -> dict[str, float]:
-    import mlflow
-
-    mlflow.set_tracking_uri(f"sqlite:///{project / 'results' / 'mlflow.db'}")
-    found = mlflow.MlflowClient().search_runs(
-        [mlflow.get_experiment_by_name("smallest").experiment_id],
-        f"tags.invocation = '{invocation}'",
-    )
+    found = logged(project / "results", "smallest", f"tags.invocation = '{invocation}'")
     assert len(found) == 5
     return {run.data.tags["setup"]: run.data.metrics["tiny"] for run in found}
 

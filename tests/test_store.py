@@ -33,6 +33,7 @@ from bakeoff.store import (
     busy,
     find_run,
     held,
+    new_folder,
     open_journal,
     read_manifest,
     read_records,
@@ -293,6 +294,16 @@ def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
     with pytest.raises(BakeoffError, match="cannot be written"):
         write_json(tmp_path / "none" / "manifest.json", {})
+
+
+def test_runs_sort_by_their_order_even_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    ahead = tmp_path / "qa" / "29990101-000000-999999"
+    ahead.mkdir(parents=True)
+    (tmp_path / "qa" / "of-another-name").mkdir()
+    names = [ahead.name, *(new_folder(tmp_path, "qa").name for _ in range(5))]
+    assert names == sorted(set(names))
+    assert names[1] == "29990101-000001-000000"
+    assert new_folder(tmp_path, "other").name < ahead.name
 
 
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from bakeoff.suite import Connection
 from bakeoff.transport import Ask, EndpointError, Fault, Line
 from bakeoff.wire import Read, Reply
 
+RAMP_S = 0.001
+"""Between the first requests, one for each slot: replies then come one by one and not in bursts,
+and a burst is what a kill can lose."""
 TRIAL = 8
 """When none of the first asks can be answered, it is the settings and not the asks."""
 
@@ -64,6 +67,7 @@ class Client:
         self.random = random.Random(name)
         self.asked = 0
         self.answered = False
+        self._ramp_until = 0.0
         self.hopeless = 0
         """How many of the first asks failed in a way that no other attempt would mend."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,11 +112,14 @@ class Client:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request may go out."""
-        return max(b.wait_s(now) for b in (self.breaker, self.requests, self.tokens))
+        budgets = (self.breaker, self.requests, self.tokens)
+        return max(self._ramp_until - now, *(budget.wait_s(now) for budget in budgets))
 
     def spend(self, pending: Pending, now: float) -> None:
         """Account for an attempt that goes out now."""
         pending.sent += 1
+        if pending.number < self.spec.concurrency:
+            self._ramp_until = now + RAMP_S
         pending.probe = self.breaker.probing = self.breaker.opened_at is not None
         if pending.deadline is None:
             pending.deadline = self.clock(now) + self.spec.deadline_s

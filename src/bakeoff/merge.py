@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -98,13 +99,7 @@ def _manifest(
 ) -> dict[str, Any]:
     first = runs[0].manifest
     facts = {t: next(r.manifest["tasks"][t] for r in runs if t in r.samples) for t in samples}
-    spent = {
-        setup: {
-            name: sum(run.manifest["spent"][setup][name] for run in runs)
-            for name in first["spent"][setup]
-        }
-        for setup in first["spent"]
-    }
+    spent = {s: _spent([run.manifest["spent"][s] for run in runs]) for s in first["spent"]}
     phases = {phase for run in runs for phase in run.manifest["seconds"]}
     return {
         **first,
@@ -119,3 +114,11 @@ def _manifest(
         },
         "merged": [{"run": run.folder.name, "hardware": run.manifest["hardware"]} for run in runs],
     }
+
+
+def _spent(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    failed: Counter[str] = Counter()
+    for part in parts:
+        failed.update(part["failed"])
+    sums = {name: sum(part[name] for part in parts) for name in parts[0] if name != "failed"}
+    return {**sums, "failed": dict(sorted(failed.items()))}

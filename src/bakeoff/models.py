@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -43,6 +43,8 @@ from bakeoff.decoding import (
     shared_start,
     write,
 )
+
+T = TypeVar("T")
 
 PASS_TOKENS = {"cpu": 512}
 """Prompt tokens read at once, where a whole batch is not the fastest."""
@@ -236,16 +238,14 @@ class LocalModel:
         prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
         A batch that does not fit in memory is halved.
         """
-        encoded = [self._encode(prompt) for prompt in prompts]
-        room = self._room(decoding)
-        window = self._window(decoding)
+        encoded, room = [self._encode(prompt) for prompt in prompts], self._room(decoding)
         fitting: list[int] = []
         for index, ids in enumerate(encoded):
-            if 0 < len(ids) <= window - room:
+            failure = self._too_long(ids, room, bool(decoding.options))
+            if failure is None:
                 fitting.append(index)
             elif index not in skip:
-                found = f"the prompt has {len(ids)} tokens and the answer may take {room}"
-                yield index, Failure(f"{found}; the model holds {window}")
+                yield index, failure
         fitting.sort(key=lambda index: (encoded[index], index))
         batches = [
             batch
@@ -258,9 +258,14 @@ class LocalModel:
             pairs = zip(batch, done, strict=True)
             yield from ((index, answer) for index, answer in pairs if index not in skip)
 
-    def timed(self, prompt: str, decoding: Decoding) -> Generation:
-        """One completion alone, with the time to its first token (its prompt) and of the rest."""
+    def timed(self, prompt: str, decoding: Decoding) -> Generation | Failure:
+        """One completion alone, with the seconds to its first token and of the rest.
+
+        With options: the seconds until the prompt is read, and of choosing.
+        """
         ids = self._encode(prompt)
+        if failure := self._too_long(ids, self._room(decoding), bool(decoding.options)):
+            return failure
         marks = [time.perf_counter()]
 
         def mark() -> None:
@@ -269,7 +274,9 @@ class LocalModel:
                     torch.cuda.synchronize()
                 marks.append(time.perf_counter())
 
-        (done,) = self._complete(Start(), [ids], decoding, mark)
+        done = self._within_memory(lambda: self._complete(Start(), [ids], decoding, mark)[0])
+        if isinstance(done, Failure):
+            return done
         prefill_s, decode_s = marks[1] - marks[0], time.perf_counter() - marks[1]
         return replace(done, prefill_s=prefill_s, decode_s=decode_s)
 
@@ -293,43 +300,54 @@ class LocalModel:
         """Places that the answer to a prompt may take."""
         return len(self._options(decoding).tokens) if decoding.options else decoding.max_tokens
 
-    def _window(self, decoding: Decoding) -> int:
+    def _too_long(self, ids: Sequence[int], room: int, choosing: bool) -> Failure | None:
+        window = self.context_window
         sliding = getattr(self.network.config, "sliding_window", None)
-        # Options are read side by side, under a mask that a sliding window does not know.
-        return (
-            min(self.context_window, sliding)
-            if decoding.options and sliding
-            else (self.context_window)
-        )
+        if choosing and sliding:
+            # Options are read side by side, under a mask that knows no sliding window.
+            window = min(window, sliding)
+        if 0 < len(ids) <= window - room:
+            return None
+        found = f"the prompt has {len(ids)} tokens and the answer may take {room}"
+        return Failure(f"{found}; the model holds {window}")
 
     def _start(self, prompts: Sequence[Sequence[int]]) -> Start:
-        """What all the prompts start with, read once; a batch cannot change it."""
+        """What all the (sorted) prompts start with, read once; no batch changes it."""
         if len(prompts) < 2:
             return Start()
         # Of sorted prompts the first and the last differ most.
         first = prompts[0][:-1]
-        return read_start(self.network, first[: shared_start(first, prompts[-1][:-1])])
+        shared = first[: shared_start(first, prompts[-1][:-1])]
+        done = self._within_memory(lambda: read_start(self.network, shared))
+        return Start() if isinstance(done, Failure) else done
 
     def _answers(
         self, start: Start, encoded: Sequence[Sequence[int]], decoding: Decoding
-    ) -> list[Generation | Failure]:
+    ) -> Sequence[Generation | Failure]:
         """Completions; a batch that does not fit in memory is halved, down to single prompts."""
-        try:
-            return list(self._complete(start, encoded, decoding))
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            reason = str(error).strip().split("\n", 1)[0]
-        # Outside of `except`: the error holds the frames that hold the tensors.
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
+        done = self._within_memory(lambda: self._complete(start, encoded, decoding))
+        if not isinstance(done, Failure):
+            return done
         if len(encoded) == 1:
-            return [Failure(f"out of memory with a prompt of {len(encoded[0])} tokens: {reason}")]
+            return [done]
         half = len(encoded) // 2
         return [
             *self._answers(start, encoded[:half], decoding),
             *self._answers(start, encoded[half:], decoding),
         ]
+
+    def _within_memory(self, action: Callable[[], T]) -> T | Failure:
+        """What the action gives, or a failure when memory ran out in it."""
+        try:
+            return action()
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            failure = Failure(f"out of memory: {' '.join(str(error).split()) or 'no reason'}")
+        # Not while the error is handled: its frames hold the tensors.
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+        return failure
 
     def _complete(
         self,

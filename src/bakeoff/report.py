@@ -249,12 +249,13 @@ def spending(run: Run) -> Table:
             str(spent["prompt_tokens"]),
             str(spent["completion_tokens"]),
             f"{spent['cost']:.4g}" if spent["cost"] else "-",
+            ", ".join(f"{count} {kind}" for kind, count in spent["failed"].items()) or "-",
         )
         for setup, spent in run.manifest["spent"].items()
     )
     return Table(
         "Spent",
-        ("setup", "requests", "from cache", "prompt tokens", "completion tokens", "cost"),
+        ("setup", "requests", "from cache", "prompt tokens", "completion tokens", "cost", "failed"),
         rows,
         "Requests are those that went over a network, repeated attempts included. Tokens and cost "
         "are of answers that were made in this run.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -423,14 +425,18 @@ def score(folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Mapping[s
     """Score every record of a run, and count in its manifest what the run spent."""
     for setup in suite.setups.values():
         requests = prompt = completion = cached = 0
+        failed: Counter[str] = Counter()
         for task in tasks.values():
             if not setup.takes(task.name):
                 continue
             unit = Unit(task.name, setup.name)
 
-            def counted(unit: Unit = unit) -> Iterator[Record]:
+            def counted(unit: Unit = unit, failed: Counter[str] = failed) -> Iterator[Record]:
                 nonlocal prompt, completion, cached
                 for record in store.read_records(folder, unit):
+                    if record.error is not None:
+                        # The first word of an endpoint's failure is its kind.
+                        failed[re.split(r"\W", record.error, maxsplit=1)[0] or "other"] += 1
                     if record.answer:
                         read, written = spent_tokens(record.answer)
                         prompt, completion = prompt + read, completion + written
@@ -444,5 +450,6 @@ def score(folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Mapping[s
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "from_cache": cached,
+            "failed": dict(sorted(failed.items())),
             "cost": round(cost(suite, setup, prompt, completion), 6),
         }

@@ -13,12 +13,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,8 @@ class Journal:
         os.ftruncate(self.file, self.size)
         self.unsynced = 0
         self.synced_at = time.monotonic()
+        self.syncing: Future[None] | None = None
+        self.syncer = ThreadPoolExecutor(1)
 
     def append(self, record: Record) -> None:
         """Keep a finished cell."""
@@ -110,7 +112,7 @@ class Journal:
             self.unsynced += 1
             late = time.monotonic() - self.synced_at > SYNC_SECONDS
             if self.unsynced >= SYNC_RECORDS or late:
-                self.sync()
+                self._sync_aside()
         except OSError as error:
             os.ftruncate(self.file, self.size)
             raise JournalError(
@@ -118,10 +120,20 @@ class Journal:
                 "kept; make room, then run again with --resume"
             ) from error
 
+    def _sync_aside(self) -> None:
+        """Have the disk catch up while answers keep coming: a kill loses nothing written."""
+        if self.syncing and not self.syncing.done():
+            return
+        if self.syncing:
+            self.syncing.result()
+        self.syncing = self.syncer.submit(os.fsync, self.file)
+        self.unsynced, self.synced_at = 0, time.monotonic()
+
     def sync(self) -> None:
         """Wait until everything appended is on the disk."""
+        if self.syncing:
+            self.syncing.result()
         os.fsync(self.file)
-        self.unsynced, self.synced_at = 0, time.monotonic()
 
     def commit(self) -> None:
         """Make this attempt the one that counts, unless another one was first."""
@@ -135,6 +147,7 @@ class Journal:
         try:
             self.sync()
         finally:
+            self.syncer.shutdown()
             os.close(self.file)
 
 
@@ -408,12 +421,29 @@ def _rows(path: Path) -> Iterator[Any]:
         raise BakeoffError(f"{path}: missing; the run did not finish") from error
 
 
+_STAMP = "%Y%m%d-%H%M%S-%f"
+
+
 def new_folder(results: Path, benchmark: str) -> Path:
-    """A folder for a new run; folders of one benchmark sort by their time."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = results / benchmark / f"{stamp}-{secrets.token_hex(2)}"
-    folder.mkdir(parents=True)
-    return folder
+    """A folder for a new run. Names sort by time, also when the clock was set back."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    (results / benchmark).mkdir(parents=True, exist_ok=True)
+    while True:
+        taken = [stamp for path in (results / benchmark).iterdir() if (stamp := _stamp(path.name))]
+        name = max([now, *(stamp + timedelta(microseconds=1) for stamp in taken)])
+        folder = results / benchmark / name.strftime(_STAMP)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue  # another process was quicker
+        return folder
+
+
+def _stamp(name: str) -> datetime | None:
+    try:
+        return datetime.strptime(name, _STAMP)
+    except ValueError:
+        return None
 
 
 def find_run(text: str, results: Path) -> Path:
