@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bakeoff.answer import context_of, messages
-from bakeoff.core import BakeoffError
+from bakeoff.core import BakeoffError, Decoding, Message
 from bakeoff.data import Task, stratified
 from bakeoff.library import Library
 from bakeoff.models import Dressed, LocalModel, limit_threads, native_dtypes, resolve
@@ -31,7 +31,9 @@ class Local:
         if reference not in self.models:
             limit_threads()
             weights = resolve(reference, self.library.cache)
-            model = LocalModel(weights, self.suite.dtype, self.suite.batch_tokens)
+            model = LocalModel(
+                weights, self.suite.dtype, self.suite.batch_tokens, self.suite.quantize
+            )
             if model.device == "cpu" and not native_dtypes()[self.suite.dtype]:
                 self.note(f"{self.suite.dtype} is emulated on this processor: expect it slow")
             self.models[reference] = model
@@ -96,6 +98,20 @@ class Local:
         """The setup's model with its adapter for the task on, or with all adapters off."""
         adapter = self.adapters.get((task.name, setup.name))
         return Dressed(self.load(setup.model), adapter.digest if adapter else None)
+
+    def plain(self, reference: str) -> Dressed:
+        """The model of this reference with all adapters off."""
+        return Dressed(self.load(reference))
+
+    def batch_check(
+        self, setup: Setup, task: Task, asked: Sequence[Sequence[Message]], decoding: Decoding
+    ) -> dict[str, int]:
+        """How many of these chats are answered differently alone than in a batch."""
+        dressed = self.dressed(setup, task)
+        prompts = [dressed.model.render(chat) for chat in asked]
+        with dressed.model.wearing(dressed.adapter):
+            share = dressed.model.batch_check(prompts, decoding)
+        return {"prompts": len(prompts), "differing": round(share * len(prompts))}
 
 
 def training_examples(

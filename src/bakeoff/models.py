@@ -46,6 +46,9 @@ from bakeoff.decoding import (
 
 T = TypeVar("T")
 
+GENERATION = 2
+"""Raise it when code of ours that generates may answer otherwise: cached answers then miss."""
+
 PASS_TOKENS = {"cpu": 512}
 """Prompt tokens read at once, where a whole batch is not the fastest."""
 
@@ -395,8 +398,12 @@ class Dressed:
         return self.model.dtype == "float32"
 
     def fingerprint(self) -> dict[str, str]:
-        shared = {"batch_tokens": str(self.model.batch_tokens)}
-        return {**self.model.fingerprint(), **shared, "adapter": self.adapter or ""}
+        return {
+            **self.model.fingerprint(),
+            "batch_tokens": str(self.model.batch_tokens),
+            "generation": str(GENERATION),
+            "adapter": self.adapter or "",
+        }
 
     def count(self, text: str) -> int:
         return self.model.count(text)

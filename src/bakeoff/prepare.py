@@ -94,7 +94,7 @@ class Kitchen:
                 model.fingerprint()
             )
         elif not setup.call:
-            self.found["models"][setup.model] = self.local.load(setup.model).fingerprint()
+            self.found["models"][setup.model] = self.local.plain(setup.model).fingerprint()
 
     @property
     def local(self) -> Local:
@@ -215,6 +215,22 @@ class Kitchen:
     def token_checks(self) -> dict[str, dict[str, int]]:
         """Where a tokenizer is known: how often an endpoint's own token counts differed."""
         return {name: asdict(model.tally) for name, model in self._served.items() if model.counter}
+
+    def batch_checks(self, tasks: Mapping[str, Task]) -> dict[str, dict[str, int]]:
+        """For each local model, by its first setup: whether batches change answers."""
+        found: dict[str, dict[str, int]] = {}
+        seen = set()
+        for setup in self.suite.setups.values():
+            task = next((t for t in tasks.values() if setup.takes(t.name)), None)
+            apart = setup.own or self.suite.served(setup.model) or setup.model in seen
+            if task is None or apart or not self.suite.batch_check:
+                continue
+            seen.add(setup.model)
+            engine = self.engine(self.model(setup, task))
+            some = task.samples[: self.suite.batch_check]
+            asked = chats(setup, task, engine, some)
+            found[setup.name] = self.local.batch_check(setup, task, asked, engine.decoding(task))
+        return found
 
     def close(self) -> None:
         for client in self._clients.values():

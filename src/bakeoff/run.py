@@ -320,6 +320,9 @@ def _answer(state: _State) -> None:
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found
+    with state.timed("checks"):
+        if found := state.kitchen.batch_checks(state.plan.tasks):
+            checks["batches"] = found
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:

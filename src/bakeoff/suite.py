@@ -255,7 +255,11 @@ class Suite(_File):
     description: str = ""
     model: str = "embedded"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
     seed: int = 0
+    batch_check: Annotated[int, Field(ge=0)] = 8
+    """Prompts answered alone as well as in a batch, to see whether that changes answers."""
     batch_tokens: Annotated[int, Field(ge=256)] = 8192
     """Padded tokens in one generation batch, prompt and answer."""
     tune: Tune = Tune()
