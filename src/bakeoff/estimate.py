@@ -12,7 +12,8 @@ from bakeoff.core import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
 from bakeoff.report import Table
-from bakeoff.run import Plan, cost
+from bakeoff.run import Plan
+from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
 from bakeoff.suite import Setup
 

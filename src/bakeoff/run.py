@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,10 +16,7 @@ from bakeoff import finished, machine, store
 from bakeoff.core import (
     LATENCY,
     QUALITY,
-    Answer,
     BakeoffError,
-    Failure,
-    Incomplete,
     Record,
     Sample,
     canonical,
@@ -31,6 +26,7 @@ from bakeoff.data import Selection, Task
 from bakeoff.prepare import Kitchen, Workspace
 from bakeoff.responses import Responses
 from bakeoff.score import score_records
+from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Setup, Suite
 
@@ -100,54 +96,6 @@ class _State:
             seconds = self.manifest["seconds"]
             spent = time.perf_counter() - started
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 3)
-
-
-class Meter:
-    """Counts what a run spends, and stops it where the benchmark's `limits` say so."""
-
-    def __init__(self, suite: Suite, cells: int) -> None:
-        self.suite = suite
-        self.errors_allowed = suite.limits.errors_allowed(cells)
-        self.errors = 0
-        self.tokens = 0
-        self.cost = 0.0
-        self.started = time.monotonic()
-
-    def count(self, setup: Setup, outcome: Answer | Failure) -> None:
-        """Raises `Incomplete` when a limit is reached; the cell is already kept."""
-        if isinstance(outcome, Failure):
-            self.errors += 1
-        else:
-            prompt, completion = spent_tokens(outcome)
-            self.tokens += prompt + completion
-            self.cost += cost(self.suite, setup, prompt, completion)
-        limits, seconds = self.suite.limits, time.monotonic() - self.started
-        for name, reached, limit in (
-            ("errors", self.errors, self.errors_allowed),
-            ("seconds", seconds, limits.seconds),
-            ("tokens", self.tokens, limits.tokens),
-            ("cost", self.cost, limits.cost),
-        ):
-            if limit is not None and reached > limit:
-                raise Incomplete(
-                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
-                    "raise the limit and run the same command again to go on"
-                )
-
-
-def spent_tokens(answer: Answer) -> tuple[int, int]:
-    """(prompt, completion) tokens of an answer that were not taken from the cache."""
-    fresh = [step for step in answer.steps if not step.cached]
-    return sum(s.prompt_tokens for s in fresh), sum(s.completion_tokens for s in fresh)
-
-
-def cost(suite: Suite, setup: Setup, prompt: int, completion: int) -> float:
-    """Money for so many tokens, by the price of the setup's endpoint; 0 without one."""
-    found = None if setup.own else suite.served(setup.model)
-    if not found:
-        return 0.0
-    price = suite.endpoints[found[0]].price
-    return (prompt * price.prompt + completion * price.completion) / 1e6
 
 
 def run(
@@ -427,32 +375,11 @@ def _score(state: _State) -> None:
 def score(folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Mapping[str, Task]) -> None:
     """Score every record of a run, and count in its manifest what the run spent."""
     for setup in suite.setups.values():
-        requests = prompt = completion = cached = 0
-        failed: Counter[str] = Counter()
+        spent = Spent()
         for task in tasks.values():
-            if not setup.takes(task.name):
-                continue
-            unit = Unit(task.name, setup.name)
-
-            def counted(unit: Unit = unit, failed: Counter[str] = failed) -> Iterator[Record]:
-                nonlocal prompt, completion, cached
-                for record in store.read_records(folder, unit):
-                    if record.error is not None:
-                        # The first word of an endpoint's failure is its kind.
-                        failed[re.split(r"\W", record.error, maxsplit=1)[0] or "other"] += 1
-                    if record.answer:
-                        read, written = spent_tokens(record.answer)
-                        prompt, completion = prompt + read, completion + written
-                        cached += any(step.cached for step in record.answer.steps)
-                    yield record
-
-            store.write_scores(folder, unit, score_records(counted(), task, setup))
-            requests += store.requests_sent(folder, unit)
-        manifest["spent"][setup.name] = {
-            "requests": requests,
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "from_cache": cached,
-            "failed": dict(sorted(failed.items())),
-            "cost": round(cost(suite, setup, prompt, completion), 6),
-        }
+            if setup.takes(task.name):
+                unit = Unit(task.name, setup.name)
+                records = spent.counting(store.read_records(folder, unit))
+                store.write_scores(folder, unit, score_records(records, task, setup))
+                spent.requests += store.requests_sent(folder, unit)
+        manifest["spent"][setup.name] = spent.as_json(suite, setup)

@@ -1,0 +1,96 @@
+"""What answers cost: tokens that were not cached, money by an endpoint's price, failures."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bakeoff.core import Answer, Failure, Incomplete, Record
+from bakeoff.suite import Setup, Suite
+
+
+def spent_tokens(answer: Answer) -> tuple[int, int]:
+    """(prompt, completion) tokens of an answer that were not taken from the cache."""
+    fresh = [step for step in answer.steps if not step.cached]
+    return sum(s.prompt_tokens for s in fresh), sum(s.completion_tokens for s in fresh)
+
+
+def cost(suite: Suite, setup: Setup, prompt: int, completion: int) -> float:
+    """Money for so many tokens, by the price of the setup's endpoint; 0 without one."""
+    found = None if setup.own else suite.served(setup.model)
+    if not found:
+        return 0.0
+    price = suite.endpoints[found[0]].price
+    return (prompt * price.prompt + completion * price.completion) / 1e6
+
+
+@dataclass
+class Spent:
+    """What one setup sent and spent in a run."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    from_cache: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    """Kind of failure, the first word of its text -> how many cells."""
+
+    def counting(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records as they are, each counted on its way."""
+        for record in records:
+            if record.answer is None:
+                self.failed[re.split(r"\W", record.error or "", maxsplit=1)[0] or "other"] += 1
+            else:
+                prompt, completion = spent_tokens(record.answer)
+                self.prompt_tokens += prompt
+                self.completion_tokens += completion
+                self.from_cache += any(step.cached for step in record.answer.steps)
+            yield record
+
+    def as_json(self, suite: Suite, setup: Setup) -> dict[str, Any]:
+        """As it stands in the manifest, with its cost in money."""
+        return {
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "from_cache": self.from_cache,
+            "failed": dict(sorted(self.failed.items())),
+            "cost": round(cost(suite, setup, self.prompt_tokens, self.completion_tokens), 6),
+        }
+
+
+class Meter:
+    """Counts what a run spends, and stops it where the benchmark's `limits` say so."""
+
+    def __init__(self, suite: Suite, cells: int) -> None:
+        self.suite = suite
+        self.errors_allowed = suite.limits.errors_allowed(cells)
+        self.errors = 0
+        self.tokens = 0
+        self.cost = 0.0
+        self.started = time.monotonic()
+
+    def count(self, setup: Setup, outcome: Answer | Failure) -> None:
+        """Raises `Incomplete` when a limit is reached; the cell is already kept."""
+        if isinstance(outcome, Failure):
+            self.errors += 1
+        else:
+            prompt, completion = spent_tokens(outcome)
+            self.tokens += prompt + completion
+            self.cost += cost(self.suite, setup, prompt, completion)
+        limits, seconds = self.suite.limits, time.monotonic() - self.started
+        for name, reached, limit in (
+            ("errors", self.errors, self.errors_allowed),
+            ("seconds", seconds, limits.seconds),
+            ("tokens", self.tokens, limits.tokens),
+            ("cost", self.cost, limits.cost),
+        ):
+            if limit is not None and reached > limit:
+                raise Incomplete(
+                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
+                    "raise the limit and run the same command again to go on"
+                )
