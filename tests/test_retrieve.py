@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.core import Document
-from bakeoff.retrieve import Embedder, open_corpus, split, title
+from bakeoff.embed import LocalEmbedder, Vectors
+from bakeoff.retrieve import open_corpus, split, title
 from bakeoff.suite import Retrieve
 
 DOCUMENTS = (
@@ -21,8 +23,8 @@ DOCUMENTS = (
 
 
 @pytest.fixture(scope="module")
-def embedder(cache: Path) -> Embedder:
-    return Embedder("embedded", cache)
+def embedder(cache: Path) -> LocalEmbedder:
+    return LocalEmbedder("embedded", cache)
 
 
 @given(st.text(max_size=400), st.integers(16, 40), st.integers(0, 15))
@@ -48,7 +50,7 @@ def test_a_title_is_the_markdown_heading() -> None:
     assert [title(d) for d in DOCUMENTS] == ["The barrow", "The gate", ""]
 
 
-def test_the_nearest_passage_by_cosine_comes_first(embedder: Embedder, tmp_path: Path) -> None:
+def test_the_nearest_passage_by_cosine_comes_first(embedder: LocalEmbedder, tmp_path: Path) -> None:
     corpus = open_corpus(DOCUMENTS, "x", Retrieve(k=3), embedder, tmp_path)
     question = embedder.embed(["When does the gate open?"])
     (found,) = corpus.search(question, 3)
@@ -61,14 +63,14 @@ def test_the_nearest_passage_by_cosine_comes_first(embedder: Embedder, tmp_path:
     assert found[0].score == pytest.approx(float(cosines.max()), abs=1e-4)
 
 
-def test_a_sample_does_not_find_itself(embedder: Embedder, tmp_path: Path) -> None:
+def test_a_sample_does_not_find_itself(embedder: LocalEmbedder, tmp_path: Path) -> None:
     corpus = open_corpus(DOCUMENTS, "x", Retrieve(k=2), embedder, tmp_path)
     (found,) = corpus.search(embedder.embed(["When does the gate open?"]), 2, ["gate"])
     assert {p.document for p in found} == {"barrow", "tea"}
 
 
 def test_an_index_is_built_once_and_again_when_anything_in_it_changes(
-    embedder: Embedder, tmp_path: Path
+    embedder: LocalEmbedder, tmp_path: Path
 ) -> None:
     def reused(digest: str, **spec: int) -> bool:
         return open_corpus(DOCUMENTS, digest, Retrieve(**spec), embedder, tmp_path).reused
@@ -80,7 +82,45 @@ def test_an_index_is_built_once_and_again_when_anything_in_it_changes(
     assert not reused("x", chunk_words=40)
 
 
-def test_vectors_have_length_one(embedder: Embedder) -> None:
-    vectors = embedder.embed(["a", "a longer text about gates"])
-    assert vectors.shape == (2, 384)
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
+def test_only_new_and_changed_chunks_are_embedded(embedder: LocalEmbedder, tmp_path: Path) -> None:
+    counting = Counting(embedder)
+    first = open_corpus(DOCUMENTS, "x", Retrieve(), counting, tmp_path)
+    assert counting.texts == 3
+    changed = (*DOCUMENTS[:2], Document("tea", "Tea is served on the terrace."))
+    second = open_corpus(changed, "y", Retrieve(), counting, tmp_path)
+    assert counting.texts == 4
+    question = embedder.embed(["How heavy is the barrow?"])
+    assert first.search(question, 1) == second.search(question, 1)
+
+
+class Counting:
+    """An embedder that counts what it is given."""
+
+    def __init__(self, embedder: LocalEmbedder) -> None:
+        self.embedder, self.digest, self.texts = embedder, embedder.digest, 0
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.texts += len(texts)
+        return self.embedder.embed(texts)
+
+
+def test_vectors_have_length_one_and_stand_in_the_order_of_the_texts(
+    embedder: LocalEmbedder,
+) -> None:
+    texts = ["a", "a longer text about gates" * 700, "tea", "a longer text about gates"]
+    vectors = embedder.embed(texts)
+    assert vectors.shape == (4, 384)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0] * 4, abs=1e-5)
+    alone = np.concatenate([embedder.embed([text]) for text in texts])
+    assert (vectors * alone).sum(axis=1) == pytest.approx([1.0] * 4, abs=1e-3)
+
+
+def test_vectors_are_those_of_float32_and_say_what_computed_them(
+    embedder: LocalEmbedder, cache: Path
+) -> None:
+    exact = LocalEmbedder("embedded", cache, compute="float32")
+    texts = [d.text for d in DOCUMENTS]
+    assert (embedder.embed(texts) * exact.embed(texts)).sum(axis=1).min() > 0.9998
+    low = LocalEmbedder("embedded", cache, compute="bfloat16")
+    assert low.digest != exact.digest
+    assert embedder.digest in (low.digest, exact.digest)

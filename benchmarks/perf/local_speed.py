@@ -26,8 +26,9 @@ from bakeoff.answer import context_of, messages
 from bakeoff.core import Decoding, Generation
 from bakeoff.data import load_task
 from bakeoff.decoding import Start, greedy, read, write
+from bakeoff.device import limit_threads
 from bakeoff.embed import LocalEmbedder
-from bakeoff.models import LocalModel, limit_threads, resolve
+from bakeoff.models import LocalModel, resolve
 from bakeoff.retrieve import open_corpus
 from bakeoff.suite import Retrieve
 

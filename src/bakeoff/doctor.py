@@ -19,16 +19,16 @@ def packages() -> Table:
 
 def machine() -> Table:
     """Devices and dtypes that can be used here."""
-    from bakeoff import models
+    from bakeoff import device
 
     facts = hardware()
     rows = [
         ("processor", f"{facts['processor']}, {facts['cores']} cores"),
         ("memory", f"{facts['memory_gb']} GB"),
         ("GPU", facts["gpu"] or "none"),
-        ("device", models.pick_device()),
+        ("device", device.pick_device()),
     ]
-    for dtype, native in models.native_dtypes().items():
+    for dtype, native in device.native_dtypes().items():
         rows.append((dtype, "native" if native else "emulated: works, slowly"))
     return Table("Machine", ("what", "found"), tuple(rows))
 

@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sentence_transformers import SentenceTransformer
 
 from bakeoff import embedded
 from bakeoff.core import BakeoffError, digest, sha256_file
+from bakeoff.device import native_dtypes
 
 Vectors = npt.NDArray[np.float32]
 
+BATCH_CHARACTERS = 16_000
+"""Padded text in one batch: about 4,000 tokens."""
+
 
 class LocalEmbedder:
-    """A sentence-transformers model; vectors are float32 and of length one."""
+    """A sentence-transformers model; vectors are float32 and of length one.
 
-    def __init__(self, reference: str, cache: Path) -> None:
+    It computes in bfloat16 where the machine does so natively: measured to be twice as fast or
+    more, at a cosine of 0.9999 to float32. `compute` asks for another dtype.
+    """
+
+    def __init__(self, reference: str, cache: Path, compute: str | None = None) -> None:
         self.reference = reference
+        self.compute = compute or ("bfloat16" if native_dtypes()["bfloat16"] else "float32")
         try:
             if reference == "embedded":
                 source = str(embedded.folder(embedded.EMBEDDER, cache))
             else:
                 source = reference.removeprefix("hf:")
-            self.model = SentenceTransformer(source)
+            given = {"dtype": getattr(torch, self.compute)}
+            self.model = SentenceTransformer(source, model_kwargs=given)
         except (OSError, ValueError) as error:
             raise BakeoffError(f"embedder '{reference}': cannot be loaded: {error}") from error
         weights = Path(source) / "model.safetensors"
-        self.digest = sha256_file(weights)[:16] if weights.is_file() else digest(source)
+        identity = sha256_file(weights)[:16] if weights.is_file() else source
+        self.digest = digest({"weights": identity, "compute": self.compute})
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row per text, shape (n, dimensions), each of length one."""
-        vectors = self.model.encode(
-            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        rows: dict[int, Vectors] = {}
+        for batch in _batches(texts):
+            asked = [texts[index] for index in batch]
+            made = self.model.encode(asked, batch_size=len(batch), show_progress_bar=False)
+            rows |= zip(batch, np.asarray(made, dtype=np.float32), strict=True)
+        vectors = np.stack([rows[index] for index in range(len(texts))])
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Texts of like length together, the longest first."""
+    batch: list[int] = []
+    for index in sorted(range(len(texts)), key=lambda index: -len(texts[index])):
+        if batch and (len(batch) + 1) * len(texts[batch[0]]) > BATCH_CHARACTERS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

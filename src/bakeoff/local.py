@@ -9,8 +9,9 @@ from typing import Any
 from bakeoff.answer import context_of, messages
 from bakeoff.core import BakeoffError, Decoding, Message
 from bakeoff.data import Task, stratified
+from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.library import Library
-from bakeoff.models import Dressed, LocalModel, limit_threads, native_dtypes, resolve
+from bakeoff.models import Dressed, LocalModel, resolve
 from bakeoff.suite import Setup, Suite, Tune
 from bakeoff.tune import Adapter, Example, attach, ready_adapter, trained_adapter
 

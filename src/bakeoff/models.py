@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import os
 import shutil
 import tempfile
 import time
@@ -43,6 +42,7 @@ from bakeoff.decoding import (
     shared_start,
     write,
 )
+from bakeoff.device import pick_device
 
 T = TypeVar("T")
 
@@ -142,19 +142,6 @@ def _convert(gguf: Path, target: Path) -> None:
     fresh.generation_config = loaded.generation_config
     fresh.save_pretrained(target)
     tokenizer.save_pretrained(target)
-
-
-def pick_device() -> str:
-    """`cuda` where a GPU is usable, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def native_dtypes() -> dict[str, bool]:
-    """For each dtype, whether this machine computes in it natively (else it is emulated)."""
-    if torch.cuda.is_available():
-        return {"float32": True, "bfloat16": torch.cuda.is_bf16_supported(), "float16": True}
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return {"float32": True, "bfloat16": "avx512_bf16" in flags, "float16": "avx512_fp16" in flags}
 
 
 class LocalModel:
@@ -480,10 +467,3 @@ def _quantization(bits: str, dtype: str) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=getattr(torch, dtype),
     )
-
-
-def limit_threads() -> int:
-    """As many threads as cores this process may use; more make them wait for each other."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(cores or 1)
-    return torch.get_num_threads()

@@ -6,8 +6,9 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from bakeoff.core import Document, Embedder, Passage, digest
 from bakeoff.suite import Retrieve
+from bakeoff.vectors import embed_kept
 
 Vectors = npt.NDArray[np.float32]
 
@@ -108,7 +110,8 @@ def open_corpus(
     target = cache / "indexes" / digest(manifest)
     reused = (target / "manifest.json").is_file()
     if not reused:
-        _build(documents, titles, manifest, spec, embedder, target)
+        embed = partial(embed_kept, embedder, cache)
+        _build(documents, titles, manifest, spec, embed, target)
     lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     passages = tuple(Passage(**json.loads(line)) for line in lines)
     index = faiss.read_index(str(target / "index.faiss"))
@@ -120,12 +123,12 @@ def _build(
     titles: Mapping[str, str],
     manifest: Mapping[str, Any],
     spec: Retrieve,
-    embedder: Embedder,
+    embed: Callable[[Sequence[str]], Vectors],
     target: Path,
 ) -> None:
     passages = [p for d in documents for p in split(d, spec.chunk_words, spec.overlap_words)]
     # The title goes into the vector: a chunk from the middle does not name its subject.
-    vectors = embedder.embed([f"{titles[p.document]}\n{p.text}".strip() for p in passages])
+    vectors = embed([f"{titles[p.document]}\n{p.text}".strip() for p in passages])
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,86 @@
+"""Vectors kept by content."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.core import BakeoffError
+from bakeoff.vectors import Vectors, embed_kept
+
+
+class Lengths:
+    """An embedder whose vectors can be told by heart: the text's length, and its words."""
+
+    def __init__(self, digest: str = "lengths") -> None:
+        self.digest = digest
+        self.asked: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        return np.array([[len(t), len(t.split())] for t in texts], dtype=np.float32)
+
+
+def test_rows_stand_in_the_order_of_the_texts(tmp_path: Path) -> None:
+    rows = embed_kept(Lengths(), tmp_path, ["a b", "abc d", "a b"])
+    assert rows.tolist() == [[3, 2], [5, 2], [3, 2]]
+    assert rows.dtype == np.float32
+
+
+def test_a_text_is_embedded_once_by_each_embedder(tmp_path: Path) -> None:
+    first, again, other = Lengths(), Lengths(), Lengths("other")
+    embed_kept(first, tmp_path, ["one", "two", "one"])
+    assert first.asked == ["one", "two"]
+    kept = embed_kept(again, tmp_path, ["two", "three"])
+    assert again.asked == ["three"]
+    assert kept.tolist() == [[3, 1], [5, 1]]
+    embed_kept(other, tmp_path, ["two"])
+    assert other.asked == ["two"]
+
+
+def test_many_texts_are_kept_block_by_block(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(2500)]
+
+    class Stopped(Lengths):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            if len(self.asked) >= 2000:
+                raise KeyboardInterrupt
+            return super().embed(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_kept(Stopped(), tmp_path, texts)
+    rest = Lengths()
+    assert len(embed_kept(rest, tmp_path, texts)) == 2500
+    assert rest.asked == texts[2048:]
+
+
+def test_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_vectors import Lengths, embed_kept
+texts = [f"text {number}" for number in range(int(sys.argv[2]), 3000)]
+embed_kept(Lengths(), Path(sys.argv[1]), texts)
+"""
+    begun = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path, str(start), Path(__file__).parent])
+        for start in (0, 500, 1000)
+    ]
+    assert [process.wait() for process in begun] == [0, 0, 0]
+    none_new = Lengths()
+    rows = embed_kept(none_new, tmp_path, [f"text {number}" for number in range(3000)])
+    assert none_new.asked == []
+    assert rows[:, 0].tolist() == [len(f"text {number}") for number in range(3000)]
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "lengths.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(BakeoffError, match=r"lengths\.sqlite: .*delete the file"):
+        embed_kept(Lengths(), tmp_path, ["one"])
