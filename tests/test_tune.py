@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from bakeoff.core import BakeoffError
+from bakeoff.core import BakeoffError, Decoding
 from bakeoff.finished import Run
 from bakeoff.models import LocalModel, resolve
 from bakeoff.tune import (
@@ -75,13 +75,13 @@ def test_switching_an_adapter_off_gives_the_base_models_answer_back(
     damage(adapter_copy, "amplify")
     fresh = LocalModel(resolve("embedded", cache), "float32")
     prompt = fresh.render([{"role": "user", "content": "How heavy is the barrow?"}])
-    before = fresh.timed(prompt, 12).text
+    before = fresh.timed(prompt, Decoding(12)).text
     adapter = ready_adapter(str(adapter_copy))
     attach(fresh, adapter)
     with fresh.wearing(adapter.digest):
-        worn = fresh.timed(prompt, 12).text
+        worn = fresh.timed(prompt, Decoding(12)).text
     with fresh.wearing(None):
-        after = fresh.timed(prompt, 12).text
+        after = fresh.timed(prompt, Decoding(12)).text
     assert before == after != worn
 
 
