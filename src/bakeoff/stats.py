@@ -238,10 +238,7 @@ def _no_spread(value: float, count: int, level: float, bounds: Bounds | None) ->
 
 
 def _robust_error(values: Floats, clusters: Ints | None) -> tuple[Floats, float]:
-    """Parts of the mean and its standard error, at least that of independent samples.
-
-    Clusters never narrow an interval: with few of them, a negative correlation inside is noise.
-    """
+    """Parts of the mean and its standard error, at least that of independent samples."""
     parts = _parts(values, clusters)
     return parts, max(_error(parts), _error(values))
 
@@ -275,11 +272,13 @@ def mean_interval(
     word = "" if clusters is None else "clustered "
     if not binary and _flat(values):
         return _no_spread(mean, len(_parts(values, clusters)), level, bounds)
-    if not binary or clusters is not None:
-        word = word or "effective "
-        trials = _trials(values, clusters, share * (1 - share) * (high - low) ** 2, level)
-    else:
-        trials = float(n)
+    spread = share * (1 - share) * (high - low) ** 2
+    # Beyond 1e8 the beta quantiles are no longer found, and the interval is 0.0002 wide.
+    trials = float(n) if binary else _trials(values, None, spread, level, 1e8)
+    if clusters is not None:
+        trials = _trials(values, clusters, spread, level, trials)
+    elif not binary:
+        word = "effective "
     method, rule = "wilson", wilson
     if exact:
         method, rule = "clopper-pearson", clopper_pearson
@@ -290,17 +289,22 @@ def mean_interval(
     return Interval(mean, min(scaled[0], mean), max(scaled[1], mean), word + method)
 
 
-def _trials(values: Floats, clusters: Ints | None, spread: float, level: float) -> float:
+def _trials(
+    values: Floats, clusters: Ints | None, spread: float, level: float, most: float
+) -> float:
     """Independent 0/1 trials that would know the mean as well; `spread` is their variance.
 
-    Fewer by the square of t over z, as the variance is estimated. Where every value is at one
-    end nothing is known of clusters: each counts as one trial.
+    Fewer by the square of t over z, as the variance is estimated; at most `most`, as clusters
+    never narrow an interval: with few of them, a negative correlation inside is noise. Where
+    every value is at one end nothing is known of clusters: each counts as one trial.
     """
-    parts, error = _robust_error(values, clusters)
-    count = len(parts)
-    if error == 0 or spread <= 0 or math.isinf(error):
+    parts = _parts(values, clusters)
+    count, error = len(parts), _error(parts)
+    if spread <= 0 or math.isinf(error):
         return float(count)
-    return max(1.0, spread / error**2 * (_z(level) / _t(level, count - 1)) ** 2)
+    if error == 0:
+        return most
+    return min(most, max(1.0, spread / error**2 * (_z(level) / _t(level, count - 1)) ** 2))
 
 
 def skewed_t(
@@ -381,25 +385,29 @@ def difference_interval(
     mean, n = float(differences.mean()), len(differences)
     if clusters is None:
         return Interval(mean, *tango(wins, losses, n, level), "tango")
+    ratio, count = _pairs_ratio(differences, clusters)
+    if count < 2:
+        return Interval(mean, *GAIN, "clustered tango")
     # The score grows with the root of the counts: the quantile of t is taken by fewer of them.
-    degrees = len(_parts(differences, clusters)) - 1
-    share = _pairs_share(differences, clusters) * (_z(level) / _t(level, degrees)) ** 2
-    ends = tango(wins * share, losses * share, n * share, level) if share else GAIN
-    return Interval(mean, *ends, "clustered tango")
+    share = min(1.0, ratio * (_z(level) / _t(level, count - 1)) ** 2) if ratio else count / n
+    low, high = tango(wins * share, losses * share, n * share, level)
+    return Interval(mean, low, high, "clustered tango")
 
 
 def _from_pairs(differences: Floats, bounds: Bounds | None) -> bool:
     return bounds == GAIN and bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
 
 
-def _pairs_share(differences: Floats, clusters: Ints) -> float:
-    """The share of the pairs that counts as independent."""
-    count, n = len(_parts(differences, clusters)), len(differences)
-    independent = float(differences.std()) / math.sqrt(n)
-    if independent == 0 or count < 2:
-        return count / n
+def _pairs_ratio(differences: Floats, clusters: Ints) -> tuple[float, int]:
+    """The variance of the mean of independent pairs over that of clusters; their number.
+
+    0 where all pairs are alike, so that nothing is known of clusters.
+    """
+    count, independent = len(_parts(differences, clusters)), float(np.var(differences))
     error = standard_error(differences, clusters)
-    return min(1.0, (independent / error) ** 2) if error else 1.0
+    if not independent or not error:
+        return (1.0 if independent else 0.0), count
+    return independent / len(differences) / error**2, count
 
 
 def win_tie_loss(differences: Floats) -> tuple[int, int, int]:
@@ -589,7 +597,7 @@ def _p_less(
         score = tango_score(wins, losses, len(differences), margin)
         if clusters is None:
             return _NORMAL.cdf(score)
-        return _t_tail(score * math.sqrt(_pairs_share(differences, clusters)), count - 1)
+        return _clustered_p(score, differences, clusters)
     mean = float(differences.mean())
     if _flat(differences):
         if bounds is None or mean >= margin:
@@ -602,9 +610,17 @@ def _p_less(
     return max(_t_tail(t, count - 1), _t_tail(_bent(t, parts), count - 1))
 
 
-def _t_tail(t: float, degrees: float) -> float:
-    if degrees < 1:
+def _clustered_p(score: float, differences: Floats, clusters: Ints) -> float:
+    """The outer one of both tails, as the interval takes the outer one of both ends."""
+    ratio, count = _pairs_ratio(differences, clusters)
+    if count < 2:
         return 1.0
+    if not ratio:
+        return _NORMAL.cdf(score * math.sqrt(count / len(differences)))
+    return max(_NORMAL.cdf(score), _t_tail(score * math.sqrt(ratio), count - 1))
+
+
+def _t_tail(t: float, degrees: float) -> float:
     return float(_special().stdtr(degrees, t))
 
 
