@@ -274,6 +274,8 @@ class Options:
 def loglikelihoods(batch: Batch, options: Options, end: int, pass_tokens: int) -> torch.Tensor:
     """(rows, options): the log-probability that each row goes on with the option and `end`.
 
+    Not divided by length, as `acc` of lm-evaluation-harness: with `end` it is the probability of
+    saying exactly this option; by length, long labels that complete themselves would win.
     All options of a row are read at once, each token seeing its own option alone.
     """
     count, device = len(options.tokens), batch.mask.device
