@@ -396,10 +396,9 @@ def test_ratios_of_latency_are_paired() -> None:
     assert ratio.value == close(1.912280701754386)
     assert ends(ratio) == pytest.approx((1.8717948717948718, 1.9304347826086956), abs=5e-3)
     assert stats.quantile_ratio(RAG_MS, BASE_MS, 0.95).value == close(1.9865229110512126)
-    logs = stats.t_interval(np.log(RAG_MS / BASE_MS))
-    assert math.exp(logs.value) == close(1.914399842178008)
-    assert (math.exp(logs.low), math.exp(logs.high)) == close(
-        (1.8996465993707476, 1.9292676632301915)
+    mean = stats.mean_ratio(RAG_MS, BASE_MS)
+    assert (mean.value, *ends(mean)) == close(
+        (1.914399842178008, 1.8996465993707476, 1.9292676632301915)
     )
 
 
@@ -530,7 +529,7 @@ def test_few_differences_are_flipped_in_every_way(n: int) -> None:
     assert stats.sign_flip_p(differences) == close(min(1.0, 2 * min(up, down)))
 
 
-@pytest.mark.parametrize("n", [60, 200, 201, 400])
+@pytest.mark.parametrize("n", [60, 200, 300, 400])
 def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(n: int) -> None:
     """Against the exact distribution, counted up in whole numbers."""
     differences = np.random.default_rng(n).integers(-3, 4, n).astype(float)
@@ -544,7 +543,9 @@ def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(n: i
         ways = grown
     seen = differences.sum()
     exact = sum(share for total, share in ways.items() if total >= seen)
-    assert stats.sign_flip_p(differences, alternative="greater") == pytest.approx(exact, abs=0.012)
+    drawn = np.count_nonzero(differences) <= stats.FLIPPED
+    found = stats.sign_flip_p(differences, alternative="greater")
+    assert found == pytest.approx(exact, abs=0.012 if drawn else 2e-4)
 
 
 def test_clusters_flip_as_one() -> None:
