@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws
+# new ones, for a night or an afternoon of looking.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", max_examples=500)
+settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same")
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]

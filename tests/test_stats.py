@@ -169,6 +169,12 @@ def test_the_clustered_error_is_millers_with_a_correction_for_few_clusters() -> 
     assert stats.standard_error(GAINED, DOCUMENT) * math.sqrt(4 / 5) == close(0.08366600265340755)
 
 
+def test_a_large_cluster_weighs_more_in_the_error_of_the_mean() -> None:
+    """By hand: residuals sum to 1 - 2 * 0.6 and 2 - 3 * 0.6, so 2 * 0.2^2 * 2 / 1, over 5^2."""
+    values, clusters = np.array([1.0, 0, 1, 1, 0]), np.array([0, 0, 1, 1, 1])
+    assert stats.standard_error(values, clusters) == close(0.08)
+
+
 def test_pairing_gains_what_the_correlation_says() -> None:
     left, right, paired = (stats.standard_error(v) for v in (RAG, HYBRID, GAINED))
     assert math.hypot(left, right) == close(0.14509525002200233)
@@ -514,6 +520,20 @@ def test_clusters_that_agree_inside_widen_an_interval_and_others_leave_it() -> N
         assert rule(values, opposed).high >= rule(values).high
 
 
+def test_clusters_that_are_all_alike_count_once_and_those_that_cancel_count_whole() -> None:
+    for alike in (np.zeros(20), np.ones(20)):
+        wins = int(alike.sum() / 4)
+        found = stats.difference_interval(alike, DOCUMENT)
+        assert ends(found) == close(stats.tango(wins, 0, 5))
+    split = np.tile([1.0, 0.0], 10)
+    found = stats.mean_interval(split, np.arange(20) // 2, bounds=RATE)
+    assert ends(found) == close(stats.wilson(10, 20))
+    gains = np.tile([1.0, -1.0], 10)
+    assert ends(stats.difference_interval(gains, np.arange(20) // 2)) == close(
+        ends(stats.difference_interval(gains))
+    )
+
+
 # Permutation tests.
 
 
@@ -529,11 +549,13 @@ def test_few_differences_are_flipped_in_every_way(n: int) -> None:
     assert stats.sign_flip_p(differences) == close(min(1.0, 2 * min(up, down)))
 
 
-@pytest.mark.parametrize("n", [60, 200, 300, 400])
-def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(n: int) -> None:
+@pytest.mark.parametrize(("n", "large"), [(60, 1), (200, 1), (300, 1), (400, 1), (260, 12)])
+def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(
+    n: int, large: int
+) -> None:
     """Against the exact distribution, counted up in whole numbers."""
     differences = np.random.default_rng(n).integers(-3, 4, n).astype(float)
-    differences[0] = 1.0
+    differences[:6] = [1, large, large, large, large, large]
     ways = {0: 1.0}
     for size in np.abs(differences).astype(int):
         grown: dict[int, float] = {}
@@ -685,6 +707,19 @@ def test_quiet_nights_a_broken_night_and_too_few_nights_are_no_alarm() -> None:
     broken[[25, 45]] = 0.0
     assert stats.drift(broken) == []
     assert stats.drift(np.array([0.7] * 13 + [0.1])) == []
+
+
+def test_a_night_is_measured_by_the_corrected_mad_of_the_base() -> None:
+    """By hand: 1.4826 * 14 / 13.2 for a MAD of 1 from 14 nights, and the median's own error.
+
+    A score of s adds s - 0.5 a night: the sum passes 5 on the fifth night above 1.5.
+    """
+    spread = 1.4826 * 14 / 13.2 * math.sqrt(1 + math.pi / 28)
+    for score, night in ((1.51, 18), (1.49, 19)):
+        series = np.array([-1.0, 1.0] * 7 + [score * spread] * 8)
+        assert stats.drift(series, base=14)[0] == stats.Alarm(night, 14, 1)
+    slow = np.array([-1.0, 1.0] * 7 + [2 * spread] * 30)
+    assert len(stats.drift(slow, base=14)) > len(stats.drift(slow, base=44))
 
 
 def test_missing_nights_are_stepped_over() -> None:

@@ -82,7 +82,8 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
 def test_any_text_and_number_comes_back(text: str, error: str, seconds: float | None) -> None:
     records = [
         Record(QUALITY, text, "s", "1", Answer(text, steps=(Step(text, seconds),))),
-        Record(QUALITY, "t", "s", text, Failure(error)),
+        # Never the sample "1" again: a unit holds one record of a sample.
+        Record(QUALITY, "t", "s", f"2{text}", Failure(error)),
     ]
     with tempfile.TemporaryDirectory() as folder:
         append(Path(folder), *records)

@@ -401,12 +401,13 @@ def _from_pairs(differences: Floats, bounds: Bounds | None) -> bool:
 def _pairs_ratio(differences: Floats, clusters: Ints) -> tuple[float, int]:
     """The variance of the mean of independent pairs over that of clusters; their number.
 
-    0 where all pairs are alike, so that nothing is known of clusters.
+    0 where all pairs are alike, so that nothing is known of clusters; infinite where the clusters
+    cancel out.
     """
     count, independent = len(_parts(differences, clusters)), float(np.var(differences))
     error = standard_error(differences, clusters)
     if not independent or not error:
-        return (1.0 if independent else 0.0), count
+        return (math.inf if independent else 0.0), count
     return independent / len(differences) / error**2, count
 
 
@@ -617,7 +618,8 @@ def _clustered_p(score: float, differences: Floats, clusters: Ints) -> float:
         return 1.0
     if not ratio:
         return _NORMAL.cdf(score * math.sqrt(count / len(differences)))
-    return max(_NORMAL.cdf(score), _t_tail(score * math.sqrt(ratio), count - 1))
+    t = score * math.sqrt(ratio) if score else 0.0
+    return max(_NORMAL.cdf(score), _t_tail(t, count - 1))
 
 
 def _t_tail(t: float, degrees: float) -> float:
