@@ -72,7 +72,7 @@ setups:
 latency: {samples: 2}
 gates:
   - rate(*.error) <= 0.01
-  - rag.tiny.contains >= base.tiny.contains
+  - {check: rag.tiny.contains >= base.tiny.contains, mode: point}
 """
 BOT = '''
 def answer(sample):

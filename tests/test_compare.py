@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,16 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from bakeoff.compare import (
-    MANY_CLUSTERS,
-    Column,
-    columns,
-    compare,
-    contrast,
-    corners,
-    estimate,
-    wilson,
-)
+from bakeoff.columns import Column, Measure, columns
+from bakeoff.compare import compare, contrast, corners, estimate
 from bakeoff.core import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
 
 QA = {"qa": {str(n): Sample(str(n), {"question": "?"}, ("x",)) for n in range(4)}}
@@ -31,9 +24,8 @@ def column(
     values: Sequence[float], clusters: Sequence[str] = (), aggregate: str = "mean"
 ) -> Column:
     names = tuple(f"s{n:03}" for n in range(len(values)))
-    return Column(
-        names, tuple(clusters) or names, np.array(values, dtype=float), aggregate=aggregate
-    )
+    measure = Measure(aggregate=aggregate)
+    return Column(names, tuple(clusters) or names, np.array(values, dtype=float), None, measure)
 
 
 def reordered(given: Column, order: Sequence[int]) -> Column:
@@ -42,27 +34,20 @@ def reordered(given: Column, order: Sequence[int]) -> Column:
         tuple(given.clusters[i] for i in order),
         given.values[list(order)],
         tuple(given.labels[i] for i in order) if given.labels else None,
-        given.aggregate,
+        given.measure,
     )
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [  # Newcombe 1998, table I, method 3; and the closed form at 0 and n: z^2 / (n + z^2)
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-        (10, 10, 0.7225, 1.0),
-    ],
-)
-def test_wilsons_interval_has_its_published_values(
-    hits: int, n: int, low: float, high: float
-) -> None:
-    assert wilson(hits / n, n) == pytest.approx((low, high), abs=6e-5)
-    found = estimate(column([1.0] * hits + [0.0] * (n - hits)))
-    assert (found.value, found.n, found.method) == (pytest.approx(hits / n), n, "wilson")
-    assert (found.low, found.high) == pytest.approx((low, high), abs=6e-5)
+def test_a_rate_has_wilsons_interval_and_an_error_rate_clopper_and_pearsons() -> None:
+    """15 of 148: Newcombe 1998, table I, methods 3 and 5."""
+    values = [1.0] * 15 + [0.0] * 133
+    found = estimate(column(values))
+    assert (found.n, found.method) == (148, "wilson")
+    assert (found.low, found.high) == pytest.approx((0.0624, 0.1605), abs=6e-5)
+    failing = Column(found_names := column(values).samples, found_names, np.array(values), None)
+    exact = estimate(replace(failing, measure=Measure(higher_is_better=False)))
+    assert exact.method == "clopper-pearson"
+    assert (exact.low, exact.high) == pytest.approx((0.0578, 0.1617), abs=6e-5)
 
 
 labels = st.sampled_from("abcd")
@@ -74,7 +59,7 @@ def test_macro_f1_is_scikit_learns_over_the_expected_labels(pairs: list[tuple[st
     expected, said = zip(*pairs, strict=True)
     names = tuple(f"s{n}" for n in range(len(pairs)))
     hits = np.array([float(e == s) for e, s in pairs])
-    found = estimate(Column(names, names, hits, tuple(pairs), "macro_f1")).value
+    found = estimate(Column(names, names, hits, tuple(pairs), Measure(aggregate="macro_f1"))).value
     wanted = f1_score(expected, said, average="macro", labels=sorted(set(expected)))
     assert found == pytest.approx(wanted)
 
@@ -96,7 +81,7 @@ def test_clusters_that_agree_within_widen_the_interval() -> None:
     values = [float(n // 5 % 2) for n in range(40)]
     alone = estimate(column(values))
     together = estimate(column(values, [str(n // 5) for n in range(40)]))
-    assert (alone.method, together.method) == ("wilson", "cluster bootstrap")
+    assert (alone.method, together.method) == ("mid-p", "clustered wilson")
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
 
 
@@ -123,11 +108,14 @@ def test_a_contrast_is_over_the_samples_judged_on_every_side() -> None:
     assert contrast([(column([nan, 1]), 1), (column([1, nan]), -1)]).value is None
 
 
-def test_a_constant_gain_has_a_difference_without_spread_because_it_is_paired() -> None:
-    a, b = column([0.9, 0.1, 0.5, 0.3]), column([0.8, 0.0, 0.4, 0.2])
-    found = contrast([(a, 1), (b, -1)])
-    assert (found.low, found.value, found.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert found.clear
+def test_a_constant_gain_has_an_interval_from_the_number_of_samples() -> None:
+    """Four equal differences are no proof that the fifth is equal: a spread of 0 would be a lie."""
+    few = contrast([(column([0.9, 0.1, 0.5, 0.3]), 1), (column([0.8, 0.0, 0.4, 0.2]), -1)])
+    many = contrast([(column([0.9, 0.1] * 500), 1), (column([0.8, 0.0] * 500), -1)])
+    assert few.value == pytest.approx(many.value) == pytest.approx(0.1)
+    assert few.low < 0 < many.low < 0.1 < many.high < few.high
+    assert not few.clear
+    assert many.clear
 
 
 @settings(deadline=None, max_examples=25)
@@ -143,14 +131,14 @@ def test_estimates_and_contrasts_are_the_same_under_any_order_of_samples(
             a.clusters,
             a.values,
             tuple(zip("xyxyxyx", "xyyyxxx", strict=True)),
-            aggregate,
+            a.measure,
         )
         b = Column(
             b.samples,
             b.clusters,
             b.values,
             tuple(zip("xyxyxyx", "yyxyxyx", strict=True)),
-            aggregate,
+            a.measure,
         )
     c, d = reordered(a, order), reordered(b, order)
     for old, new in (
@@ -177,7 +165,7 @@ def test_a_failed_or_missing_cell_is_an_error_of_one() -> None:
 def test_the_worst_score_of_a_failed_cell_stays_in_the_denominator() -> None:
     judged = [Score(float(n > 0)) for n in range(3)]
     scores = [
-        ("qa", "rag", str(n), {"exact_match": score})
+        ("qa", "rag", str(n), 0, {"exact_match": score})
         for n, score in enumerate([*judged, Score(None, "unjudged")])
     ]
     records = [Record(QUALITY, "qa", "rag", "0", Failure("boom"))]
@@ -191,28 +179,14 @@ def test_a_sample_asked_several_times_counts_once_with_its_mean() -> None:
         Record(QUALITY, "qa", "rag", "0", outcome, repeat)
         for repeat, outcome in enumerate([Failure("boom"), Answer("x"), Answer("x"), Answer("x")])
     ]
-    scores = [("qa", "rag", "0", {"contains": Score(value)}) for value in (0.0, 1.0, 1.0, 1.0)]
-    table = columns(QA, {"qa": ["rag"]}, records, scores, {})
+    scores = [
+        ("qa", "rag", "0", repeat, {"contains": Score(value)})
+        for repeat, value in enumerate((0.0, 1.0, 1.0, 1.0))
+    ]
+    table = columns(QA, {"qa": ["rag"]}, records, scores, {}, repeats=4)
+    assert table["qa", "rag", "contains"].answers.tolist() == [[0.0, 1.0, 1.0, 1.0]]
     assert table["qa", "rag", "error"].values.tolist() == [0.25, 1.0, 1.0, 1.0]
     assert table["qa", "rag", "contains"].values.tolist() == [0.75]
-
-
-def test_very_many_clusters_are_compared_by_the_normal_approximation() -> None:
-    """Against the bootstrap on the same rows: the same interval within a tenth of its width."""
-    random = np.random.default_rng(5)
-    n = 2 * MANY_CLUSTERS + 10
-    clusters = tuple(str(i // 2) for i in range(n))
-    names = tuple(map(str, range(n)))
-    effect = np.repeat(random.normal(0.3, 1.0, n // 2), 2)
-    a = Column(names, clusters, random.normal(0.0, 1.0, n))
-    b = Column(names, clusters, a.values + effect)
-    found = contrast([(b, 1), (a, -1)])
-    assert found.method == "paired cluster normal"
-    sums = effect.reshape(-1, 2).sum(axis=1)
-    draws = [random.choice(sums, len(sums)).mean() / 2 for _ in range(2000)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=(high - low) / 10)
-    assert found.high == pytest.approx(high, abs=(high - low) / 10)
 
 
 def test_seconds_come_from_the_latency_pass_and_the_first_token_waits_for_retrieval() -> None:
@@ -269,3 +243,18 @@ def test_slices_hold_five_samples_at_the_least_and_never_all() -> None:
         "kind=many": 0.0,
         "kind=some": 1.0,
     }
+
+
+def test_a_metric_of_unknown_bounds_that_is_0_or_1_everywhere_is_a_rate() -> None:
+    def scores(odd: float) -> list[tuple[str, str, str, int, dict[str, Score]]]:
+        return [
+            ("qa", setup, str(n), 0, {"mine": Score(odd if (setup, n) == ("rag", 3) else 1.0)})
+            for setup in ("base", "rag")
+            for n in range(4)
+        ]
+
+    unknown = {("qa", "mine"): Measure(bounds=None)}
+    for odd, bounds in ((0.0, (0.0, 1.0)), (2.0, None)):
+        table = columns(QA, {"qa": ["base", "rag"]}, [], scores(odd), unknown)
+        assert {table["qa", s, "mine"].measure.bounds for s in ("base", "rag")} == {bounds}
+    assert estimate(table["qa", "base", "mine"]).low is None, "nothing bounds four equal values"

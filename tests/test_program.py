@@ -66,7 +66,7 @@ def test_reading_a_finished_run_imports_no_model_library(finished_run: Path) -> 
         "import sys\nfrom pathlib import Path\n"
         "from bakeoff import report\nfrom bakeoff.finished import Run\n"
         f"run = Run(Path({str(finished_run)!r}))\n"
-        "assert run.verdicts() and report.markdown(run)\n"
+        "assert run.verdicts and report.markdown(run)\n"
         f"print([m for m in {HEAVY} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,7 +22,9 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.finished import Run, write_comparison
+from bakeoff.gating import gate
 from bakeoff.store import (
+    FORMAT,
     MANIFEST,
     Unit,
     open_journal,
@@ -30,7 +32,7 @@ from bakeoff.store import (
     write_samples,
     write_scores,
 )
-from bakeoff.suite import Suite
+from bakeoff.suite import Gate, Suite
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
 GATES = ["rag.qa.contains >= base.qa.contains", "count(*.error) <= 0"]
@@ -49,11 +51,17 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
     suite = Suite.model_validate(
         {"name": "small", "tasks": ["qa"], "setups": SETUPS, "gates": gates}
     )
-    contains = {"higher_is_better": True, "aggregate": "mean", "about": "a"}
+    contains = {
+        "higher_is_better": True,
+        "aggregate": "mean",
+        "bounds": [0, 1],
+        "version": "v",
+        "about": "a",
+    }
     facts = {"description": "d", "licence": "", "headline": "contains", "n": 10, "population": 40}
     facts |= {"metrics": {"contains": contains}, "train": 3, "dropped": ["t1"]}
     manifest = {
-        "format": 2,
+        "format": FORMAT,
         "run": run.name,
         "benchmark": "small",
         "file": "small.yaml",
@@ -61,7 +69,7 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
         "status": status,
         "created": "2026-01-01T00:00:00+00:00",
         "suite": suite.model_dump(mode="json"),
-        "tasks": {"qa": facts | {"digests": {"task": "00"}}},
+        "tasks": {"qa": facts | {"digests": {"task": "00", "test": "11", "prompt": "22"}}},
         "skipped": {},
         "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
         "spent": {},
@@ -134,8 +142,8 @@ def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) 
     ]
     assert cells(table, "qa", "contains") == (
         "10",
-        "0.200 [0.057, 0.510]",
-        "0.900 [0.596, 0.982]*^",
+        "0.200 [0.035, 0.520]",
+        "0.900 [0.597, 0.995]*^",
     )
     assert cells(table, "qa", "latency_s") == (
         "6",
@@ -180,19 +188,21 @@ def test_slices_are_the_headline_by_tag(run: Run) -> None:
 
 
 def test_verdicts_come_from_the_runs_own_gates_or_others(run: Run) -> None:
-    assert [(v.check, v.status) for v in run.verdicts()] == [
-        ("rag.qa.contains >= base.qa.contains", "PASS"),
+    assert [(row["check"], row["state"]) for row in run.verdicts["gates"]] == [
+        ("rag.qa.contains >= base.qa.contains", "ERROR"),
         ("count(base.error) <= 0", "PASS"),
         ("count(rag.error) <= 0", "FAIL"),
     ]
-    assert run.verdicts([]) == []
+    assert "10.0% of the answers of rag failed" in run.verdicts["gates"][0]["reason"]
+    (other,) = run.judged([Gate(check="count(rag.error) <= 1")])["gates"]
+    assert other["state"] == "PASS"
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted"])
 def test_a_run_that_is_not_complete_has_no_verdict(status: str, tmp_path: Path) -> None:
     run = write_run(tmp_path, status)
     with pytest.raises(MissingEvidence, match=f"the run is {status}; finish it with .*--resume"):
-        run.verdicts()
+        run.judged()
 
 
 def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -> None:
@@ -200,7 +210,9 @@ def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -
     kept = json.loads((run.folder / "comparison.json").read_text())
     found = kept["tasks"]["qa"]["metrics"]["contains"]["setups"]["rag"]
     assert (found["value"], found["n"]) == (0.9, 10)
-    assert json.loads((run.folder / "gates.json").read_text())["exit_code"] == 10
+    gate(run, run.folder.parent)
+    assert json.loads((run.folder / "gates.json").read_text()) == run.verdicts
+    assert run.verdicts["exit_code"] == 12
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(run: Run) -> None:

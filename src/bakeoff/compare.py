@@ -1,72 +1,36 @@
-"""Records and scores folded into columns; means, differences and the square with intervals.
+"""Columns set side by side: means, paired differences and the square, with intervals.
 
-Everything is paired by sample and resampled by cluster, from a fixed seed.
+Everything is paired by sample and, where a task names clusters, by cluster. No random numbers
+are drawn: the same columns give the same comparison in every process.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bakeoff.core import LATENCY, QUALITY, Record, Sample, Score, digest
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff import stats
+from bakeoff.columns import Column, Columns
+from bakeoff.core import Sample
+from bakeoff.stats import LEVEL, Bounds, Floats, Interval, Statistic
 
-Floats = npt.NDArray[np.float64]
-
-RESAMPLES = 2000
-DRAW_CELLS = 4_000_000
-"""Resampling weights in memory at once."""
-MANY_CLUSTERS = 500
-LEVEL = 0.95
-_Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
-
-
-@dataclass(frozen=True)
-class Column:
-    """The values of one metric of one setup on one task, by sample, in the task's order."""
-
-    samples: tuple[str, ...]
-    clusters: tuple[str, ...]
-    values: Floats
-    """NaN where the value could not be judged."""
-    labels: tuple[tuple[str, str], ...] | None = None
-    """(expected, predicted) where the metric is over a confusion matrix."""
-    aggregate: str = "mean"
-
-    def only(self, keep: Sequence[str]) -> Column:
-        """The column over the samples named in `keep`, in that order."""
-        if keep is self.samples:
-            return self
-        place = {sample: i for i, sample in enumerate(self.samples)}
-        places = [place[sample] for sample in keep if sample in place]
-        return Column(
-            tuple(self.samples[i] for i in places),
-            tuple(self.clusters[i] for i in places),
-            self.values[places],
-            tuple(self.labels[i] for i in places) if self.labels else None,
-            self.aggregate,
-        )
-
-    @property
-    def judged(self) -> tuple[str, ...]:
-        if not np.isnan(self.values).any():
-            return self.samples
-        return tuple(s for s, v in zip(self.samples, self.values, strict=True) if not np.isnan(v))
-
-
-Columns = Mapping[tuple[str, str, str], Column]
-"""(task, setup, metric) -> column."""
+CHANGED = 50
+"""Samples named in a comparison, of those that changed sides."""
+SLICE = 5
+"""Samples that a slice holds at the least."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% interval, what it stands on, and how the interval was made."""
+    """A number with its 95% interval, what it stands on, and how the interval was made.
+
+    An end is `None` where the data cannot bound it.
+    """
 
     value: float | None
     low: float | None
@@ -81,251 +45,196 @@ class Estimate:
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
-def columns(
-    samples: Mapping[str, Mapping[str, Sample]],
-    setups: Mapping[str, Sequence[str]],
-    records: Iterable[Record],
-    scores: Iterable[tuple[str, str, str, Mapping[str, Score]]],
-    aggregates: Mapping[str, str],
-) -> dict[tuple[str, str, str], Column]:
-    """Every column of a run, from streams of records and of (task, setup, sample, scores).
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """A paired difference, and how much it could have shown."""
 
-    `setups` names those that each task was asked of. The denominator is the task's: a missing
-    cell is an error of 1. A sample asked several times counts once, with its mean.
-    """
-    tables = {
-        (task, setup): _Table(members)
-        for task, members in samples.items()
-        for setup in setups[task]
-    }
-    for record in records:
-        table = tables[record.task, record.setup]
-        if record.phase == QUALITY:
-            _count(table, record)
-        elif record.phase == LATENCY and record.repeat == 0:
-            for name, value in _seconds(record).items():
-                table.add(name, record.sample, value)
-    for task, setup, sample, found in scores:
-        for metric, score in found.items():
-            value = math.nan if score.value is None else score.value
-            tables[task, setup].add(metric, sample, value, score.labels)
-    return {
-        (*key, name): table.column(name, _MEASURED.get(name) or aggregates.get(name, "mean"))
-        for key, table in tables.items()
-        for name in table.sums
-    }
+    p: float | None = None
+    """Two-sided: sign-flip permutation, which is McNemar's exact test for 0/1 values."""
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    detectable: float | None = None
+    """The smallest true difference found in 80% of such comparisons (MDE), two-sided at 0.05."""
+    needed: int | None = None
+    """Samples for which the difference seen would be the detectable one."""
 
 
-class _Table:
-    """Values by metric and sample while they come in; arrays, as there may be many."""
-
-    def __init__(self, members: Mapping[str, Sample]) -> None:
-        self.members = members
-        self.samples = tuple(members)
-        self.clusters = tuple(sample.cluster or name for name, sample in members.items())
-        self.places = {name: place for place, name in enumerate(self.samples)}
-        self.sums: dict[str, Floats] = {}
-        self.counts: dict[str, Floats] = {}
-        self.labels: dict[str, dict[int, tuple[str, str]]] = {}
-        # A cell without a record is an error, whether or not any record came.
-        self.sums["error"] = np.zeros(len(members))
-        self.counts["error"] = np.zeros(len(members))
-
-    def add(
-        self, metric: str, sample: str, value: float, labels: tuple[str, str] | None = None
-    ) -> None:
-        if metric not in self.sums:
-            self.sums[metric] = np.zeros(len(self.samples))
-            self.counts[metric] = np.zeros(len(self.samples))
-        place = self.places[sample]
-        self.sums[metric][place] += value
-        self.counts[metric][place] += 1
-        if labels:
-            self.labels.setdefault(metric, {}).setdefault(place, labels)
-
-    def column(self, metric: str, aggregate: str) -> Column:
-        sums, counts = self.sums[metric], self.counts[metric]
-        if metric == "error":
-            values = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
-            return Column(self.samples, self.clusters, values, None, aggregate)
-        places = np.flatnonzero(counts)
-        values = sums[places] / counts[places]
-        pairs = self.labels.get(metric, {})
-        labels = tuple(pairs[int(i)] for i in places) if len(pairs) == len(places) else None
-        if len(places) == len(self.samples):
-            return Column(self.samples, self.clusters, values, labels, aggregate)
-        return Column(
-            tuple(self.samples[i] for i in places),
-            tuple(self.clusters[i] for i in places),
-            values,
-            labels,
-            aggregate,
-        )
+def _end(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def _count(table: _Table, record: Record) -> None:
-    table.add("error", record.sample, float(record.error is not None))
-    # No prompt has 0 tokens: a system of the user's that counts none is unknown.
-    if record.answer and record.answer.tokens("prompt_tokens"):
-        for kind in TOKEN_METRICS:
-            table.add(kind, record.sample, float(record.answer.tokens(kind)))
-
-
-_MEASURED = {
-    "error": "mean",
-    **dict.fromkeys(TOKEN_METRICS, "mean"),
-    **dict.fromkeys(LATENCY_METRICS, "median"),
-}
-
-
-def _seconds(record: Record) -> dict[str, float]:
-    """Seconds of the whole answer, of retrieval, to the first token, of decoding."""
-    if record.answer is None or (whole := record.answer.seconds()) is None:
-        return {}
-    found = {"latency_s": whole}
-    retrieve = record.answer.seconds("retrieve")
-    prefill = record.answer.seconds("prefill")
-    decode = record.answer.seconds("decode")
-    if retrieve is not None:
-        found["retrieve_s"] = retrieve
-    if prefill is not None:
-        # The user waits for retrieval before the first token can come.
-        found["ttft_s"] = prefill + (retrieve or 0.0)
-    if decode is not None:
-        found["decode_s"] = decode
-    return found
-
-
-def macro_f1(expected: Floats, predicted: Floats, weights: Floats) -> Floats:
-    """Macro-F1 of each weighting of the samples.
-
-    `expected` and `predicted` are one-hot, (samples, labels); `weights` is (draws, samples).
-    The mean is over the labels expected in the whole column, so that a draw without one of them
-    scores 0 there, as a model that never finds it would.
-    """
-    hits = weights @ (expected * predicted)
-    total = weights @ expected + weights @ predicted
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
-    occurring = expected.any(axis=0)
-    averaged: Floats = f1[:, occurring].mean(axis=1)
-    return averaged
-
-
-def _statistic(column: Column) -> Callable[[Floats], Floats]:
-    """The column's aggregate as a function of sample weights, (draws, samples) -> (draws,)."""
-    if column.aggregate == "macro_f1" and column.labels:
-        names = sorted({label for pair in column.labels for label in pair})
-        place = {name: i for i, name in enumerate(names)}
-        onehot = np.eye(len(names))
-        expected = onehot[[place[e] for e, _ in column.labels]]
-        predicted = onehot[[place[p] for _, p in column.labels]]
-        return lambda weights: macro_f1(expected, predicted, weights)
-    return lambda weights: weights @ column.values / weights.sum(axis=1)
-
-
-def estimate(column: Column, seed: int = 0) -> Estimate:
-    """The column's aggregate with a 95% interval.
-
-    0/1 values: Wilson's score interval (Wilson 1927). Other means and macro-F1: bootstrap
-    percentiles over clusters. Medians: order statistics (Conover 1999). A column without spread
-    gets Wilson's interval too: its standard error of 0 would be a lie.
-    """
+def estimate(column: Column) -> Estimate:
+    """The column's aggregate with the 95% interval that fits it; see `docs/statistics.md`."""
     judged = column.only(column.judged)
     n, unjudged = len(judged.samples), len(column.samples) - len(judged.samples)
     if not n:
         return Estimate(None, None, None, 0, unjudged, "nothing judged")
-    if column.aggregate == "median":
-        low, high = _order_statistics(np.sort(judged.values))
-        return Estimate(float(np.median(judged.values)), low, high, n, unjudged, "order statistics")
-    value = float(_statistic(judged)(np.ones((1, n)))[0])
-    clustered = len(set(judged.clusters)) < n
-    rate = bool(np.isin(judged.values, (0.0, 1.0)).all()) and column.aggregate == "mean"
-    flat = bool(np.ptp(judged.values) == 0) and 0 <= value <= 1
-    if flat or (rate and not clustered):
-        low, high = wilson(value, n)
-        return Estimate(value, low, high, n, unjudged, "wilson")
-    low, high, method = _interval([(judged, 1)], value, seed)
-    return Estimate(value, low, high, n, unjudged, method)
+    found = _interval(judged)
+    low, high = _end(found.low), _end(found.high)
+    return Estimate(found.value, low, high, n, unjudged, found.method)
 
 
-def wilson(rate: float, n: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a rate over `n` independent trials."""
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n * n))
-    # Exact at the ends, where the formula leaves a rounding error.
-    low = 0.0 if rate == 0 else max(0.0, centre - half)
-    return low, 1.0 if rate == 1 else min(1.0, centre + half)
+def _interval(judged: Column) -> Interval:
+    measure = judged.measure
+    if measure.aggregate == "median":
+        found = stats.quantile_interval(judged.values, 0.5)
+        # A side that the sample is too small to bound leaves no interval at all.
+        return found if _end(found.low) is not None else Interval(found.value, *_NOTHING, "")
+    if judged.labels and measure.aggregate == "macro_f1":
+        features, statistic = confusion(judged.labels)
+        return stats.statistic_interval(features, statistic, judged.codes, bounds=stats.RATE)
+    exact = not measure.higher_is_better
+    return stats.mean_interval(judged.values, judged.codes, bounds=measure.bounds, exact=exact)
 
 
-def _order_statistics(ordered: Floats) -> tuple[float | None, float | None]:
-    """A 95% interval of the median from the ranks, or none when `n` is below 6."""
-    n = len(ordered)
-    cumulative = 0.0
-    for rank in range(n // 2):
-        cumulative += math.comb(n, rank) / 2**n
-        if cumulative > (1 - LEVEL) / 2:
-            return (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (None, None)
-    return (float(ordered[n // 2 - 1]), float(ordered[n - n // 2])) if n >= 6 else (None, None)
+_NOTHING = (-math.inf, math.inf)
 
 
-def _interval(
-    sides: Sequence[tuple[Column, int]], value: float, seed: int
-) -> tuple[float, float, str]:
-    """A 95% interval of a signed sum of aggregates over the same samples, and its method.
+def confusion(labels: Sequence[tuple[str, str]]) -> tuple[Floats, Statistic]:
+    """Features of (expected, predicted) pairs, and macro-F1 as a function of their sums.
 
-    Bootstrap percentiles over clusters; for means over very many clusters the normal
-    approximation with cluster-robust variance, which the bootstrap only imitates there.
+    The features are hits, expected and predicted by label, (samples, 3 labels). The mean is over
+    the labels expected in the whole column, so that a part without one of them scores 0 there,
+    as a model that never finds it would.
     """
-    first = sides[0][0]
-    names = sorted(set(first.clusters))
-    word = "cluster " if len(names) < len(first.samples) else ""
+    names = sorted({label for pair in labels for label in pair})
     place = {name: i for i, name in enumerate(names)}
-    member = np.array([place[c] for c in first.clusters])
-    if len(names) > MANY_CLUSTERS and all(c.aggregate == "mean" for c, _ in sides):
-        residuals = sum((sign * c.values for c, sign in sides), np.zeros(len(member))) - value
-        sums = np.bincount(member, weights=residuals, minlength=len(names))
-        half = _Z * math.sqrt(float(sums @ sums) * len(names) / (len(names) - 1)) / len(member)
-        return value - half, value + half, f"{word}normal".strip()
-    statistics = [(_statistic(column), sign) for column, sign in sides]
-    random = np.random.default_rng([seed, int(digest(names)[:8], 16)])
-    draws: list[Floats] = []
-    step = max(1, DRAW_CELLS // len(member))
-    for start in range(0, RESAMPLES, step):
-        size = min(step, RESAMPLES - start)
-        drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
-        weights: Floats = drawn[:, member].astype(np.float64)
-        draws.append(sum((sign * of(weights) for of, sign in statistics), np.zeros(size)))
-    ends = np.quantile(np.concatenate(draws), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return float(ends[0]), float(ends[1]), f"{word}bootstrap"
+    onehot = np.eye(len(names))
+    expected = onehot[[place[e] for e, _ in labels]]
+    predicted = onehot[[place[p] for _, p in labels]]
+    occurring = expected.any(axis=0)
+
+    def macro_f1(sums: Floats) -> Floats:
+        hits, wanted, said = np.split(sums, 3, axis=1)
+        total = wanted + said
+        f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+        averaged: Floats = f1[:, occurring].mean(axis=1)
+        return averaged
+
+    return np.hstack([expected * predicted, expected, predicted]), macro_f1
 
 
-def contrast(sides: Sequence[tuple[Column, int]], seed: int = 0) -> Estimate:
-    """A signed sum of aggregates over the samples judged on every side, with its interval.
+Sides = Sequence[tuple[Column, float]]
+"""Columns and their factors: `[(hybrid, 1), (rag, -1)]` is a difference."""
 
-    `[(hybrid, 1), (rag, -1)]` is a difference; the interaction has four sides. Paired: every
-    side is resampled by the same draws.
-    """
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of columns, sample by sample: what a difference, or a gate, is judged on."""
+
+    values: Floats
+    """Their mean is the contrast, and has its error: of samples, or of the jackknife."""
+    codes: stats.Ints | None
+    bounds: Bounds | None
+    samples: tuple[str, ...]
+    unjudged: int
+    value: float
+    method: str
+
+
+def shared(sides: Sides) -> tuple[list[tuple[Column, float]], int]:
+    """The sides over the samples judged on all of them, in one order, and how many are left out."""
     orders = {column.judged for column, _ in sides}
     if len(orders) == 1:
         # One order already: the usual case, and the only one that is fast for many samples.
-        shared: Sequence[str] = sides[0][0].judged
+        keep: Sequence[str] = sides[0][0].judged
     else:
         # Sorted: every side in one order, whatever order its column came in.
-        shared = sorted(set.intersection(*(set(order) for order in orders)))
-    kept = [(c if c.samples == shared else c.only(shared), sign) for c, sign in sides]
+        keep = sorted(set.intersection(*(set(order) for order in orders)))
+    kept = [(c if c.samples == keep else c.only(keep), factor) for c, factor in sides]
+    return kept, len(sides[0][0].samples) - len(keep)
+
+
+def combine(sides: Sides) -> Contrast:
+    """The weighted sum of means or of macro-F1, sample by sample; medians have no such sum."""
+    kept, unjudged = shared(sides)
     first = kept[0][0]
-    n, unjudged = len(first.samples), len(sides[0][0].samples) - len(first.samples)
+    bounds = _bounds(kept)
+    if first.measure.aggregate == "macro_f1" and all(c.labels for c, _ in kept):
+        values, codes, value = _smooth(kept)
+        return Contrast(values, codes, None, first.samples, unjudged, value, "jackknife")
+    values = sum((factor * c.values for c, factor in kept), np.zeros(len(first.samples)))
+    value = float(values.mean()) if len(values) else math.nan
+    return Contrast(values, first.codes, bounds, first.samples, unjudged, value, "")
+
+
+def _bounds(sides: Sides) -> Bounds | None:
+    low = high = 0.0
+    for column, factor in sides:
+        if column.measure.bounds is None:
+            return None
+        ends = sorted(factor * end for end in column.measure.bounds)
+        low, high = low + ends[0], high + ends[1]
+    return low, high
+
+
+def _smooth(sides: Sides) -> tuple[Floats, stats.Ints | None, float]:
+    parts = [(*confusion(c.labels or ()), factor) for c, factor in sides]
+    widths = np.cumsum([features.shape[1] for features, _, _ in parts])[:-1]
+
+    def statistic(sums: Floats) -> Floats:
+        split = np.split(sums, widths, axis=1)
+        zero = np.zeros(len(sums))
+        return sum((f * of(s) for (_, of, f), s in zip(parts, split, strict=True)), zero)
+
+    features = np.hstack([part[0] for part in parts])
+    value = float(statistic(features.sum(axis=0, keepdims=True))[0])
+    if len(features) < 2:
+        return np.full(len(features), value), None, value
+    return stats.pseudo_values(features, statistic, sides[0][0].codes), None, value
+
+
+def contrast(sides: Sides) -> Difference:
+    """A weighted sum of aggregates over the samples judged on every side, with its interval."""
+    if sides[0][0].measure.aggregate == "median":
+        return _of_medians(sides)
+    found = combine(sides)
+    n = len(found.samples)
     if not n:
-        return Estimate(None, None, None, 0, unjudged, "nothing judged on all sides")
-    if first.aggregate == "median":
-        differences = sum((sign * column.values for column, sign in kept), np.zeros(n))
-        low, high = _order_statistics(np.sort(differences))
-        value = float(np.median(differences))
-        return Estimate(value, low, high, n, unjudged, "paired order statistics")
-    ones = np.ones((1, n))
-    value = sum(sign * float(_statistic(column)(ones)[0]) for column, sign in kept)
-    low, high, method = _interval(kept, value, seed)
-    return Estimate(value, low, high, n, unjudged, f"paired {method}")
+        return Difference(None, None, None, 0, found.unjudged, "nothing judged on all sides")
+    values, codes, bounds = found.values, found.codes, found.bounds
+    interval = stats.difference_interval(values, codes, bounds=bounds)
+    detectable = stats.detectable_gain(values, codes, bounds=bounds)
+    wins, ties, losses = stats.win_tie_loss(_pairs(sides, found))
+    effect = found.value
+    reached = math.isfinite(detectable) and effect
+    return Difference(
+        effect,
+        _end(interval.low),
+        _end(interval.high),
+        n,
+        found.unjudged,
+        f"paired {found.method or interval.method}",
+        stats.difference_p(values, codes, bounds=bounds),
+        wins,
+        ties,
+        losses,
+        _end(detectable),
+        math.ceil(n * (detectable / effect) ** 2) if reached else None,
+    )
+
+
+def _pairs(sides: Sides, found: Contrast) -> Floats:
+    """Differences of the samples' own scores: those of the jackknife are of no sample."""
+    if not found.method:
+        return np.where(np.abs(found.values) < 1e-12, 0.0, found.values)
+    kept, _ = shared(sides)
+    return sum((factor * c.values for c, factor in kept), np.zeros(len(found.samples)))
+
+
+def _of_medians(sides: Sides) -> Difference:
+    kept, unjudged = shared(sides)
+    n = len(kept[0][0].samples)
+    if not n:
+        return Difference(None, None, None, 0, unjudged, "nothing judged on all sides")
+    differences = sum((factor * column.values for column, factor in kept), np.zeros(n))
+    found = stats.quantile_interval(differences, 0.5)
+    p = stats.mcnemar(*stats.win_tie_loss(differences)[::2])
+    wins, ties, losses = stats.win_tie_loss(differences)
+    low, high = _end(found.low), _end(found.high)
+    method = "paired order statistics"
+    return Difference(found.value, low, high, n, unjudged, method, p, wins, ties, losses)
 
 
 EFFECTS: Mapping[str, Mapping[str, int]] = {
@@ -352,7 +261,6 @@ def compare(
     samples: Mapping[str, Mapping[str, Sample]],
     kinds: Mapping[str, str],
     headlines: Mapping[str, str],
-    seed: int = 0,
 ) -> dict[str, Any]:
     """The comparison as plain JSON: per task and metric, estimates, effects, differences, slices.
 
@@ -364,20 +272,55 @@ def compare(
         metrics: dict[str, Any] = {}
         for metric in dict.fromkeys(m for t, _, m in table if t == task):
             mine = {s: table[task, s, metric] for s in kinds if (task, s, metric) in table}
-            metrics[metric] = _summary(mine, square, seed)
+            metrics[metric] = _summary(mine, square)
+        headline = headlines[task]
+        mine = {s: table[task, s, headline] for s in kinds if (task, s, headline) in table}
         tasks[task] = {
             "n": len(members),
-            "headline": headlines[task],
+            "headline": headline,
             "metrics": metrics,
-            "answered": _answered(task, table, kinds, headlines[task], seed),
-            "slices": _slices(task, members, table, kinds, headlines[task], square, seed),
+            "answered": _answered(task, table, kinds, headline),
+            "changed": {f"{b} - {a}": changed(mine[b], mine[a]) for a, b in combinations(mine, 2)},
+            "repeats": {s: r for s, column in mine.items() if (r := _repeats(column))},
+            "slices": _slices(members, mine, square),
         }
-    return {"level": LEVEL, "seed": seed, "resamples": RESAMPLES, "setups": kinds, "tasks": tasks}
+    return {"level": LEVEL, "setups": kinds, "tasks": tasks}
 
 
-def _answered(
-    task: str, table: Columns, kinds: Mapping[str, str], metric: str, seed: int
-) -> dict[str, Any]:
+def changed(left: Column, right: Column, most: int = CHANGED) -> dict[str, list[dict[str, Any]]]:
+    """The samples that the left side does worse (`broke`) and better, largest change first."""
+    (one, _), (two, _) = shared([(left, 1), (right, -1)])[0]
+    gap = one.values - two.values
+    better = gap if left.measure.higher_is_better else -gap
+    found = {}
+    for name, order in (("broke", better), ("mended", -better)):
+        places = [int(i) for i in np.argsort(order, kind="stable")[:most] if order[i] < -1e-12]
+        found[name] = [
+            {
+                "sample": one.samples[i],
+                "left": float(one.values[i]),
+                "right": float(two.values[i]),
+            }
+            for i in places
+        ]
+    return found
+
+
+def _repeats(column: Column) -> dict[str, float | None]:
+    """The variance of repeated answers taken apart; nothing when each was asked once."""
+    if column.answers is None or np.isnan(column.answers[:, 1:]).all():
+        return {}
+    split = stats.variance_split(column.answers)
+    found = {
+        "between": split.between,
+        "within": split.within,
+        "correlation": split.correlation,
+        "disagreement": stats.disagreement(column.answers),
+    }
+    return {name: _end(value) for name, value in found.items()}
+
+
+def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) -> dict[str, Any]:
     """The other denominator: each setup over what it answered, when any of them failed.
 
     The samples then differ between setups, so there are no differences: only estimates.
@@ -390,42 +333,47 @@ def _answered(
         places = np.flatnonzero(column.values == 0)
         if (scores := table.get((task, setup, metric))) and len(places):
             kept = scores.only([column.samples[i] for i in places])
-            found[setup] = asdict(estimate(kept, seed))
+            found[setup] = asdict(estimate(kept))
     return found
 
 
-def _summary(mine: Mapping[str, Column], square: Mapping[str, str], seed: int) -> dict[str, Any]:
-    names = list(mine)
+def _summary(mine: Mapping[str, Column], square: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "setups": {name: asdict(estimate(column, seed)) for name, column in mine.items()},
+        "setups": {name: asdict(estimate(column)) for name, column in mine.items()},
         "effects": {
-            effect: asdict(contrast([(mine[square[k]], s) for k, s in signs.items()], seed))
+            effect: asdict(contrast([(mine[square[k]], s) for k, s in signs.items()]))
             for effect, signs in EFFECTS.items()
             if all(square.get(kind) in mine for kind in signs)
         },
         "differences": {
-            f"{b} - {a}": asdict(contrast([(mine[b], 1), (mine[a], -1)], seed))
-            for i, a in enumerate(names)
-            for b in names[i + 1 :]
+            f"{b} - {a}": asdict(contrast([(mine[b], 1), (mine[a], -1)]))
+            for a, b in combinations(mine, 2)
         },
     }
 
 
 def _slices(
-    task: str,
-    members: Mapping[str, Sample],
-    table: Columns,
-    kinds: Mapping[str, str],
-    metric: str,
-    square: Mapping[str, str],
-    seed: int,
+    members: Mapping[str, Sample], mine: Mapping[str, Column], square: Mapping[str, str]
 ) -> dict[str, Any]:
-    mine = {s: table[task, s, metric] for s in kinds if (task, s, metric) in table}
     slices: dict[str, Any] = {}
     for tag in sorted({f"{k}={v}" for s in members.values() for k, v in s.tags.items()}):
         name, _, value = tag.partition("=")
         keep = [s.id for s in members.values() if s.tags.get(name) == value]
-        if 5 <= len(keep) < len(members):
+        if SLICE <= len(keep) < len(members):
             cut = {setup: column.only(keep) for setup, column in mine.items()}
-            slices[tag] = _summary(cut, square, seed)
+            slices[tag] = _summary(cut, square)
+    _adjust(list(_found(slices)))
     return slices
+
+
+def _found(slices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for summary in slices.values():
+        for part in ("effects", "differences"):
+            yield from (found for found in summary[part].values() if found["p"] is not None)
+
+
+def _adjust(found: Sequence[dict[str, Any]]) -> None:
+    """One slice in twenty differs by chance: each p also after Benjamini and Hochberg."""
+    adjusted = stats.adjust_discoveries([each["p"] for each in found])
+    for each, p in zip(found, adjusted, strict=True):
+        each["p_adjusted"] = p

@@ -157,11 +157,16 @@ def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task
         population=len(samples),
         digests={
             "task": digest(file.model_dump(mode="json")),
+            "prompt": digest({part: getattr(file, part) for part in PROMPT}),
             "test": _digest_samples(samples),
             "train": _digest_samples(kept),
             **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
         },
     )
+
+
+PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
+"""Parts of a task file that change what a model is asked for."""
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:

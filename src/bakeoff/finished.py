@@ -9,10 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bakeoff import compare, gate, latency, store
-from bakeoff.core import MissingEvidence, Record, Sample, Score
+from bakeoff import compare, latency, store
+from bakeoff.columns import Columns, Measure, columns
+from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
+from bakeoff.evidence import Evidence
+from bakeoff.judge import as_json, judge
+from bakeoff.rows import Rows
 from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
-from bakeoff.suite import Gate, Suite
+from bakeoff.suite import Gate, Policy, Setup, Suite
 
 COMPARISON, GATES = "comparison.json", "gates.json"
 
@@ -83,33 +87,81 @@ class Run:
         return known
 
     @cached_property
-    def columns(self) -> compare.Columns:
-        aggregates = {
-            metric: about["aggregate"]
-            for task in self.manifest["tasks"].values()
-            for metric, about in task["metrics"].items()
+    def columns(self) -> Columns:
+        measures = {
+            (task, metric): Measure.of(about)
+            for task, facts in self.manifest["tasks"].items()
+            for metric, about in facts["metrics"].items()
         }
+        setups = self.suite.setups.values()
+        prices = {s.name: price for s in setups if (price := self.suite.price(s))}
         cells = [(task, setup) for task, setups in self.asked.items() for setup in setups]
         records = chain(
             (record for cell in cells for record in self.records(*cell)),
             (record for task in self.samples for record in self.latencies(task)),
         )
-        scores = ((*cell, key[0], found) for cell in cells for key, found in self.scores(*cell))
-        return compare.columns(self.samples, self.asked, records, scores, aggregates)
+        scores = ((*cell, *key, found) for cell in cells for key, found in self.scores(*cell))
+        repeats = self.suite.repeats
+        return columns(self.samples, self.asked, records, scores, measures, repeats, prices)
 
     @cached_property
     def comparison(self) -> dict[str, Any]:
-        compared = compare.compare(
-            self.columns, self.samples, self.kinds, self.headlines, self.suite.seed
-        )
+        compared = compare.compare(self.columns, self.samples, self.kinds, self.headlines)
         for task, setups in self.asked.items():
             timed = latency.summary(self.latencies(task), setups)
             if timed["setups"]:
                 compared["tasks"][task]["latency"] = timed
         return compared
 
-    def verdicts(self, gates: Sequence[Gate] | None = None) -> list[gate.Verdict]:
-        """The verdicts of the benchmark's gates, or of others.
+    @cached_property
+    def rows(self) -> Rows:
+        """What was measured, sample by sample, without texts."""
+        facts = self.manifest["tasks"]
+        decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
+        timed = {task: found.get("latency") for task, found in self.comparison["tasks"].items()}
+        factors = {task: latency.noise_factor(found) for task, found in timed.items() if found}
+        return Rows(
+            self.manifest["run"],
+            self.manifest["benchmark"],
+            self.kinds,
+            self.columns,
+            {t: {s.id: s.tags for s in members.values()} for t, members in self.samples.items()},
+            {
+                task: {
+                    "samples": about["digests"]["test"],
+                    "prompt": about["digests"]["prompt"],
+                    "decoding": digest(decoding),
+                    **{f"scorer {m}": each["version"] for m, each in about["metrics"].items()},
+                }
+                for task, about in facts.items()
+            },
+            {setup.name: self._tokenizer(setup) for setup in self.suite.setups.values()},
+            {task: factor for task, factor in factors.items() if factor is not None},
+            self.manifest["skipped"],
+        )
+
+    def _tokenizer(self, setup: Setup) -> str:
+        """What counts the tokens of a setup: weights bring their tokenizer along."""
+        if setup.own:
+            return f"own: {setup.name}"
+        known = self.manifest["models"].get(setup.model, {})
+        return str(known.get("weights") or known.get("model") or setup.model)
+
+    @property
+    def verdicts(self) -> dict[str, Any]:
+        """What `gates.json` says, or would say without a baseline."""
+        kept = self.folder / GATES
+        return store.read_json(kept) if kept.is_file() else self.judged()
+
+    def judged(
+        self,
+        gates: Sequence[Gate] | None = None,
+        policy: Policy | None = None,
+        references: Mapping[str, Rows] | None = None,
+        *,
+        allow_mismatch: bool = False,
+    ) -> dict[str, Any]:
+        """The verdicts of the benchmark's gates, or of others, as `gates.json` holds them.
 
         Raises `MissingEvidence` when the run is not complete.
         """
@@ -124,12 +176,12 @@ class Run:
                 "`bakeoff merge RUN RUN ...`"
             )
         chosen = self.suite.gates if gates is None else gates
-        setups = list(self.suite.setups)
-        return gate.judge(chosen, self.columns, self.samples, setups, self.suite.seed)
+        evidence = Evidence(
+            self.rows, references or {}, policy or self.suite.policy, allow_mismatch
+        )
+        return as_json(judge(chosen, evidence), evidence, limited=self.limited)
 
 
 def write_comparison(run: Run) -> None:
-    """Keep the comparison and the verdicts beside the journal they were computed from."""
+    """Keep the comparison beside the journal it was computed from."""
     write_json(run.folder / COMPARISON, run.comparison)
-    if run.suite.gates and run.shard[1] == 1:
-        write_json(run.folder / GATES, gate.as_json(run.verdicts()))

@@ -1,60 +1,47 @@
-"""Gate lines such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1 - 0.05`.
+"""The language of gates: lines such as `hybrid.qa.token_f1 >= baseline:hybrid.qa.token_f1 - 0.03`.
 
     check  := ref op expr          op := >= | <= | > | < | ==
     expr   := [number *] ref [(+ | -) number] | number
-    ref    := setup.task.metric[tag=value], or with an aggregate: p95(setup.task.metric)
+    ref    := [aggregate(] [baseline: | anchor:] setup.task.metric [[tag=value]] [)]
 
 `*` as the setup stands for every setup, one verdict each; without a task, the metric's values of
-all tasks count together. Verdicts are computed from the run's rows.
+all tasks count together. `judge` says what came of a gate.
 """
 
 from __future__ import annotations
 
-import operator
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from bakeoff.compare import Column, Columns, Floats, estimate
-from bakeoff.core import BakeoffError, Sample
+from bakeoff.columns import MEASURES, Measure
+from bakeoff.core import BakeoffError
 from bakeoff.scoring import Metric, did_you_mean
-from bakeoff.suite import MEASURED, Gate
+from bakeoff.suite import LATENCY_METRICS, Gate
 
-PASS, FAIL, ERROR = "PASS", "FAIL", "ERROR"
+REFERENCES = ("baseline", "anchor")
+MEANS = ("mean", "rate")
+FACTS = ("sum", "count", "max")
+"""Aggregates that say what happened in this run; no test asks whether it was chance."""
+QUANTILES: Mapping[str, float] = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+AGGREGATES = (*MEANS, *FACTS, *QUANTILES, "pass@k", "pass^k")
 
-_AGGREGATES: Mapping[str, Any] = {
-    "mean": np.mean,
-    "rate": np.mean,
-    "sum": np.sum,
-    "count": np.count_nonzero,
-    "max": np.max,
-    "p50": lambda values: np.quantile(values, 0.50),
-    "p90": lambda values: np.quantile(values, 0.90),
-    "p95": lambda values: np.quantile(values, 0.95),
-    "p99": lambda values: np.quantile(values, 0.99),
-}
-_OPERATORS = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-    "==": operator.eq,
-}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _REF = re.compile(
-    r"(?:(?P<aggregate>[a-z]\w*)\()?"
+    r"(?:(?P<aggregate>[A-Za-z]\w*(?:[@^]\w+)?)\(\s*)?"
+    r"(?:(?P<origin>[A-Za-z]\w*):(?!:))?"
     r"(?P<setup>\*|[\w-]+)\."
     r"(?:(?P<task>[\w-]+)\.)?"
     r"(?P<metric>(?:\S+::)?[A-Za-z_]\w*(?:\([^()]*\))?)"
     r"(?:\[(?P<tag>[^\]=]+)=(?P<value>[^\]]+)\])?"
-    r"(?(aggregate)\))"
+    r"(?(aggregate)\s*\))",
+    re.ASCII,
 )
-_CHECK = re.compile(r"(?P<left>.+?)\s*(?P<op>>=|<=|==|>|<)\s*(?P<right>.+)")
+_CHECK = re.compile(r"(?P<left>.+?)\s*(?P<op>>=|<=|==|>|<)\s*(?P<right>.+)", re.ASCII)
 _EXPRESSION = re.compile(
-    rf"(?:(?P<factor>{_NUMBER})\s*\*\s+)?(?P<ref>\S.*?)(?:\s+(?P<sign>[+-])\s+(?P<shift>{_NUMBER}))?"
+    rf"(?:(?P<factor>{_NUMBER})\s*\*\s+)?(?P<ref>\S.*?)(?:\s+(?P<sign>[+-])\s+(?P<shift>{_NUMBER}))?",
+    re.ASCII,
 )
 
 
@@ -67,34 +54,48 @@ class Ref:
     metric: str
     aggregate: str | None = None
     tag: tuple[str, str] | None = None
+    origin: str = ""
+    """`baseline` or `anchor`; empty for the run itself."""
 
     @classmethod
     def parse(cls, text: str) -> Ref:
         match = _REF.fullmatch(text.strip())
         if not match:
-            raise BakeoffError(f"'{text}' is not setup.task.metric (or aggregate(setup.metric))")
-        if match["aggregate"] and match["aggregate"] not in _AGGREGATES:
             raise BakeoffError(
-                f"no aggregate '{match['aggregate']}'"
-                f"{did_you_mean(match['aggregate'], _AGGREGATES)}"
+                f"'{text}' is not setup.task.metric, p95(setup.metric) or baseline:setup.metric"
             )
+        origin = match["origin"] or ""
+        if origin and origin not in REFERENCES:
+            raise BakeoffError(f"no reference '{origin}:'{did_you_mean(origin, REFERENCES)}")
         tag = (match["tag"].strip(), match["value"].strip()) if match["tag"] else None
-        metric = str(Metric.parse(match["metric"]))
-        return cls(match["setup"], match["task"], metric, match["aggregate"], tag)
+        return cls(
+            match["setup"],
+            match["task"],
+            str(Metric.parse(match["metric"])),
+            _aggregate(match["aggregate"]),
+            tag,
+            origin,
+        )
 
     def __str__(self) -> str:
-        name = (
-            f"{self.setup}.{self.task}.{self.metric}"
-            if self.task
-            else (f"{self.setup}.{self.metric}")
-        )
+        parts = [self.setup, *([self.task] if self.task else []), self.metric]
+        name = (f"{self.origin}:" if self.origin else "") + ".".join(parts)
         name += f"[{self.tag[0]}={self.tag[1]}]" if self.tag else ""
         return f"{self.aggregate}({name})" if self.aggregate else name
 
-    def of(self, setup: str) -> Ref:
-        """This ref with `*` filled in."""
+    def of(self, setup: str, tag: tuple[str, str] | None = None) -> Ref:
+        """This ref with `*` filled in, and on a slice where one is given."""
         chosen = setup if self.setup == "*" else self.setup
-        return Ref(chosen, self.task, self.metric, self.aggregate, self.tag)
+        return replace(self, setup=chosen, tag=tag or self.tag)
+
+
+def _aggregate(name: str | None) -> str | None:
+    if name is None or name in (*MEANS, *FACTS, *QUANTILES):
+        return name
+    word, sign, k = name.partition("@" if "@" in name else "^")
+    if word == "pass" and sign and k.isdecimal() and 1 <= int(k) <= 1000:
+        return name
+    raise BakeoffError(f"no aggregate '{name}'{did_you_mean(name, AGGREGATES)}")
 
 
 @dataclass(frozen=True)
@@ -113,158 +114,160 @@ class Check:
         match = _CHECK.fullmatch(text.strip())
         if not match:
             raise BakeoffError(f"gate '{text}': write REF >= REF or REF >= NUMBER")
+        right = match["right"].strip()
         try:
             left = Ref.parse(match["left"])
-            if re.fullmatch(_NUMBER, match["right"].strip()):
-                return cls(left, match["op"], None, 0.0, float(match["right"]))
-            parts = _EXPRESSION.fullmatch(match["right"].strip())
-            assert parts
-            shift = float(parts["shift"] or 0) * (-1 if parts["sign"] == "-" else 1)
-            return cls(
-                left, match["op"], Ref.parse(parts["ref"]), float(parts["factor"] or 1), shift
-            )
+            if re.fullmatch(_NUMBER, right, re.ASCII):
+                return cls(left, match["op"], None, 0.0, _finite(right))
+            return cls(left, match["op"], *_expression(right))
         except BakeoffError as error:
             raise BakeoffError(f"gate '{text}': {error}") from error
 
+    @property
+    def sign(self) -> int:
+        """1 where more is what the line claims, -1 where less is."""
+        return -1 if self.op in ("<=", "<") else 1
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return (self.left, self.right) if self.right else (self.left,)
+
+    def of(self, setup: str, tag: tuple[str, str] | None = None) -> Check:
+        """This check with `*` filled in, and on a slice where one is given."""
+        right = self.right.of(setup, tag) if self.right else None
+        return replace(self, left=self.left.of(setup, tag), right=right)
+
+    def __str__(self) -> str:
+        if not self.right:
+            return f"{self.left} {self.op} {self.shift:g}"
+        factor = f"{self.factor:g} * " if self.factor != 1 else ""
+        shift = f" {'-' if self.shift < 0 else '+'} {abs(self.shift):g}" if self.shift else ""
+        return f"{self.left} {self.op} {factor}{self.right}{shift}"
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise BakeoffError(f"{text} is too large a number")
+    return number
+
+
+def _expression(text: str) -> tuple[Ref, float, float]:
+    parts = _EXPRESSION.fullmatch(text)
+    assert parts
+    try:
+        right = Ref.parse(parts["ref"])
+    except BakeoffError as error:
+        hint = "; put spaces around +, - and *" if re.search(r"[-+*]\s*[\d.]|\d\*", text) else ""
+        raise BakeoffError(f"{error}{hint}") from error
+    shift = _finite(parts["shift"] or "0") * (-1 if parts["sign"] == "-" else 1)
+    factor = _finite(parts["factor"] or "1")
+    if factor <= 0:
+        raise BakeoffError(f"{factor:g} * {right}: a factor is above 0")
+    return right, factor, shift
+
+
+def mode(gate: Gate, check: Check, default: str) -> str:
+    """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
+    fact = check.left.aggregate in FACTS or check.op == "=="
+    return gate.mode or ("point" if fact or check.left.metric in ("error", "cost") else default)
+
+
+class Unknown(BakeoffError):
+    """A name that nothing measures."""
+
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of one gate for one setup."""
+class Scope:
+    """What gates can name: setups, and the metrics of each task, the measured ones left out."""
 
-    id: str
-    check: str
-    status: str
-    left: float | None
-    right: float | None
-    detail: str
+    setups: Sequence[str]
+    tasks: Mapping[str, Mapping[str, Measure]]
+
+    def measure(self, ref: Ref) -> Measure:
+        """The measure a ref names. Raises `Unknown` for a name that nothing measures."""
+        if ref.setup != "*" and ref.setup not in self.setups:
+            raise Unknown(f"no setup '{ref.setup}'{did_you_mean(ref.setup, self.setups)}")
+        if ref.task is not None and ref.task not in self.tasks:
+            raise Unknown(f"no task '{ref.task}'{did_you_mean(ref.task, self.tasks)}")
+        known: dict[str, Measure] = {}
+        for task in [ref.task] if ref.task else self.tasks:
+            known |= self.measures(task)
+        if ref.metric not in known:
+            raise Unknown(f"no metric '{ref.metric}'{did_you_mean(ref.metric, known)}")
+        return known[ref.metric]
+
+    def measures(self, task: str) -> dict[str, Measure]:
+        """Every metric of a task, the measured ones included."""
+        return {**MEASURES, **self.tasks[task]}
 
 
-def check_gates(
-    gates: Sequence[Gate], setups: Sequence[str], metrics: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """What is wrong with the gate lines of a benchmark: names that nothing will ever measure.
-
-    `metrics` maps each task to the metrics it has, the measured ones left out.
-    """
+def check_gates(gates: Sequence[Gate], scope: Scope, *, names: bool = True) -> list[str]:
+    """What is wrong with gate lines: they cannot be read, they decide nothing, and, with
+    `names`, they name what nothing measures."""
     problems = []
     for gate in gates:
         try:
-            check = Check.parse(gate.check)
-        except BakeoffError as error:
-            problems.append(f"gates: {error}")
-            continue
-        for ref in filter(None, (check.left, check.right)):
-            try:
-                _known(ref, setups, metrics)
-            except BakeoffError as error:
+            _checked(gate, scope)
+        except Unknown as error:
+            if names:
                 problems.append(f"gates: '{gate.check}': {error}")
+        except BakeoffError as error:
+            prefix = "" if str(error).startswith("gate '") else f"'{gate.check}': "
+            problems.append(f"gates: {prefix}{error}")
     return problems
 
 
-def _known(ref: Ref, setups: Sequence[str], metrics: Mapping[str, Sequence[str]]) -> None:
-    if ref.setup != "*" and ref.setup not in setups:
-        raise BakeoffError(f"no setup '{ref.setup}'{did_you_mean(ref.setup, setups)}")
-    if ref.task is not None and ref.task not in metrics:
-        raise BakeoffError(f"no task '{ref.task}'{did_you_mean(ref.task, metrics)}")
-    tasks = [ref.task] if ref.task else list(metrics)
-    known = {*MEASURED, *(m for task in tasks for m in metrics[task])}
-    if ref.metric not in known:
-        raise BakeoffError(f"no metric '{ref.metric}'{did_you_mean(ref.metric, known)}")
+def _checked(gate: Gate, scope: Scope) -> None:
+    check = Check.parse(gate.check)
+    measure = scope.measure(check.left)
+    if check.right and not check.right.origin:
+        scope.measure(check.right)
+    _sensible(gate, check, measure)
 
 
-def judge(
-    gates: Sequence[Gate],
-    table: Columns,
-    samples: Mapping[str, Mapping[str, Sample]],
-    setups: Sequence[str],
-    seed: int = 0,
-) -> list[Verdict]:
-    """A verdict for every gate, and for every setup where the gate says `*`."""
-    evidence = _Evidence(table, samples, seed)
-    verdicts = []
-    for gate in gates:
-        check = Check.parse(gate.check)
-        anyone = "*" in (check.left.setup, check.right.setup if check.right else "")
-        for setup in setups if anyone else ("",):
-            verdicts.append(_judge_one(gate, check, setup, evidence))
-    return verdicts
+def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
+    left, right = check.left, check.right
+    if check.op == "==" and left.aggregate != "count":
+        raise BakeoffError("== is for counts; a mean is never equal to a number")
+    if left.aggregate in FACTS and gate.mode in ("refute", "prove"):
+        raise BakeoffError(f"{left.aggregate} is a fact of this run: leave the mode out")
+    if measure.aggregate == "macro_f1" and (left.aggregate or not left.task):
+        raise BakeoffError(f"{left.metric} is no mean of samples: write setup.task.{left.metric}")
+    if gate.by and (left.tag or (right and right.tag)):
+        raise BakeoffError("give either by or a [tag=value]")
+    if right and right == left:
+        raise BakeoffError("compares a number with itself: it can never fail")
+    if right and right.aggregate != left.aggregate:
+        raise BakeoffError(f"{left} and {right} are different aggregates")
+    if gate.force:
+        return
+    if right and right.metric != left.metric:
+        raise BakeoffError(
+            f"compares {left.metric} with {right.metric}; with force: true if that is meant"
+        )
+    if check.op != "==" and (check.sign > 0) != measure.higher_is_better:
+        better = "higher" if measure.higher_is_better else "lower"
+        raise BakeoffError(
+            f"{left.metric} is better when {better}, so {check.op} asks for a worse one; "
+            "with force: true if that is meant"
+        )
+    if left.aggregate not in ("sum", "count") and left.metric not in LATENCY_METRICS:
+        _decides(check, measure)
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """The columns that gates are judged on, and the seed of their intervals."""
-
-    table: Columns
-    samples: Mapping[str, Mapping[str, Sample]]
-    seed: int
-
-
-def _judge_one(gate: Gate, check: Check, setup: str, evidence: _Evidence) -> Verdict:
-    left_ref, right_ref = check.left.of(setup), check.right.of(setup) if check.right else None
-    name = gate.id or gate.check
-    line = gate.check.replace("*.", f"{setup}.") if setup else gate.check
-    try:
-        left, shown = _value(left_ref, evidence)
-        right, right_shown = _value(right_ref, evidence) if right_ref else (0.0, "")
-    except BakeoffError as error:
-        return Verdict(name, line, ERROR, None, None, str(error))
-    limit = check.factor * right + check.shift
-    status = PASS if _OPERATORS[check.op](left, limit) else FAIL
-    detail = f"{left:.4g} {check.op} {limit:.4g}; {shown}"
-    return Verdict(
-        name, line, status, left, limit, f"{detail}; against {right_shown}" if right_ref else detail
+def _decides(check: Check, measure: Measure) -> None:
+    """Refuse a line that holds, or fails, whatever the run finds."""
+    if measure.bounds is None:
+        return
+    low, high = measure.bounds
+    limits = sorted(
+        check.factor * end + check.shift for end in ((low, high) if check.right else (0,))
     )
-
-
-def _value(ref: Ref, evidence: _Evidence) -> tuple[float, str]:
-    found = [
-        _sliced(column, ref, evidence.samples[task])
-        for (task, setup, metric), column in evidence.table.items()
-        if setup == ref.setup and metric == ref.metric and ref.task in (None, task)
-    ]
-    if ref.aggregate and any(c.aggregate == "macro_f1" for c in found):
-        raise BakeoffError(f"{ref}: {ref.metric} is no mean of samples; leave the aggregate out")
-    judged = [c.only(c.judged) for c in found]
-    values = np.concatenate([c.values for c in judged]) if judged else np.array([])
-    if not values.size:
-        raise BakeoffError(f"no evidence: {ref} has no value in this run")
-    total = sum(len(c.samples) for c in found)
-    shown = f"n={values.size}" if values.size == total else f"n={values.size} of {total} judged"
-    if ref.aggregate:
-        return float(_AGGREGATES[ref.aggregate](values)), shown
-    if len(judged) > 1:
-        return _pooled(judged, values), shown
-    result = estimate(judged[0], evidence.seed)
-    assert result.value is not None
-    if result.low is not None:
-        shown += f", 95% [{result.low:.4g}, {result.high:.4g}]"
-    return result.value, shown
-
-
-def _pooled(judged: Sequence[Column], values: Floats) -> float:
-    """One number over several tasks: of all values, or the mean of the tasks' own aggregates."""
-    if all(column.aggregate == "mean" for column in judged):
-        return float(np.mean(values))
-    return float(np.mean([estimate(c).value or 0.0 for c in judged if c.samples]))
-
-
-def _sliced(column: Column, ref: Ref, samples: Mapping[str, Sample]) -> Column:
-    if ref.tag is None:
-        return column
-    tag, value = ref.tag
-    return column.only([s for s in column.samples if samples[s].tags.get(tag) == value])
-
-
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 when every gate holds, 12 when evidence is missing, 10 when one fails."""
-    statuses = {verdict.status for verdict in verdicts}
-    return 12 if ERROR in statuses else 10 if FAIL in statuses else 0
-
-
-def as_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The verdicts as they are kept in `gates.json`."""
-    return {
-        "format": 1,
-        "exit_code": exit_code(verdicts),
-        "gates": [asdict(verdict) for verdict in verdicts],
-    }
+    # Turned so that the claim is always that the value is at least the limit.
+    worst, best = sorted((check.sign * low, check.sign * high))
+    least, most = sorted(check.sign * limit for limit in (limits[0], limits[-1]))
+    strict = check.op in ("<", ">")
+    if worst > most or (worst == most and not strict):
+        raise BakeoffError(f"can never fail: {check.left.metric} is from {low:g} to {high:g}")
+    if best < least or (best == least and strict):
+        raise BakeoffError(f"can never pass: {check.left.metric} is from {low:g} to {high:g}")

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bakeoff.compare import LEVEL
 from bakeoff.core import Answer, Record
+from bakeoff.stats import LEVEL
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
@@ -143,3 +143,11 @@ def clear(ratio: Mapping[str, float | None], noise: Mapping[str, float | None]) 
         return False
     low, high, noise_low, noise_high = (end for end in ends if end is not None)
     return low > max(1.0, noise_high) or high < min(1.0, noise_low)
+
+
+def noise_factor(timed: Mapping[str, Any]) -> float | None:
+    """The factor by which two times of the same setup may differ; `None` where unknown."""
+    low, high = timed["noise"]["low"], timed["noise"]["high"]
+    if low is None or high is None or low <= 0:
+        return None
+    return float(max(high, 1 / low, 1.0))

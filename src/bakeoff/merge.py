@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from bakeoff import finished, store
+from bakeoff import finished, prune, store
 from bakeoff.core import BakeoffError, Sample, canonical, digest
 from bakeoff.store import Unit
 
@@ -56,6 +56,7 @@ def _check(runs: Sequence[finished.Run]) -> None:
                 raise BakeoffError(
                     f"merge: {run.folder}: task '{task}' differs from {first.folder}"
                 )
+        prune.with_texts(run.folder, run.manifest)
         if run.manifest["status"] != "complete":
             raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest['status']}")
     found = [run.shard for run in runs]

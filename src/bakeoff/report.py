@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.between import sides
+from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
-from bakeoff.gate import Verdict
 from bakeoff.latency import clear
+from bakeoff.power import Preview
+from bakeoff.stats import ALPHA
 from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 
+GATES_SHOWN = 100
+"""Gates in a table, the worst first."""
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
 
 
@@ -55,11 +60,16 @@ def _best(facts: Mapping[str, Any], higher: bool) -> set[str]:
 
 
 def _differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
-    """Whether the paired difference of two setups has an interval without 0."""
+    """Whether two setups differ by more than chance: an interval without 0.
+
+    Where nothing bounds an interval, as for token counts that are all the same, the p decides.
+    """
     differences = facts["differences"]
     found = differences.get(f"{b} - {a}") or differences.get(f"{a} - {b}")
-    if not found or found["low"] is None or found["high"] is None:
+    if not found:
         return False
+    if found["low"] is None or found["high"] is None:
+        return found["p"] is not None and found["p"] < ALPHA
     return not found["low"] <= 0 <= found["high"]
 
 
@@ -164,6 +174,140 @@ def _signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
         return text
     clear = not estimate["low"] <= 0 <= estimate["high"]
     return f"{text} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]{'*' if clear else ''}"
+
+
+def findings(run: Run) -> list[str]:
+    """What the square says in words: what tuning does to the use of context, a sentence a task."""
+    said = []
+    for task, facts in run.comparison["tasks"].items():
+        metric = facts["headline"]
+        found = facts["metrics"].get(metric, {}).get("effects", {})
+        if effect := found.get("tuning, open book"):
+            better = run.metric(task, metric)["higher_is_better"]
+            text = _signed(effect, metric).rstrip("*")
+            said.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid less rag {text}).")
+    return said
+
+
+def _damage(effect: Mapping[str, Any], higher_is_better: bool) -> str:
+    low, high = effect["low"], effect["high"]
+    if low is None or high is None:
+        return "too few samples to say what tuning does to answers from passages"
+    worse, gains = (high < 0, low > 0) if higher_is_better else (low > 0, high < 0)
+    if worse:
+        return "tuning damages the use of retrieved passages"
+    if gains:
+        return "tuning improves answers from retrieved passages"
+    size = effect["detectable"]
+    bound = f"; a change of {size:.2g} would probably have been seen" if size else ""
+    return f"no effect of tuning on answers from retrieved passages was seen{bound}"
+
+
+def differences(run: Run, task: str) -> Table:
+    """Every pair of setups on the headline metric: how far apart, and is it chance."""
+    facts = run.comparison["tasks"][task]
+    metric = facts["headline"]
+    found = facts["metrics"].get(metric, {}).get("differences", {})
+    return _pairs(f"{task}: {metric}, pair by pair", found, metric)
+
+
+_PAIRS = (
+    *("pair", "n", "difference", "p", "better", "same", "worse"),
+    *("detectable", "n needed"),
+)
+
+
+def _pairs(title: str, found: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
+    rows = tuple((name, *_pair(each, metric)) for name, each in found.items())
+    return Table(
+        title,
+        _PAIRS,
+        rows,
+        "Paired; p: two-sided sign-flip permutation (McNemar's exact test for 0/1 scores). "
+        "Detectable: the true difference that 80% of such runs would find; n needed: samples "
+        "for which the difference seen would be that.",
+    )
+
+
+def _pair(found: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    if found["value"] is None:
+        return ("0", *["-"] * 7)
+    counts = (str(found[each]) for each in ("wins", "ties", "losses"))
+    p = found["p"]
+    return (
+        str(found["n"]),
+        _signed(found, metric),
+        "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}",
+        *counts,
+        number(found["detectable"], metric),
+        str(found["needed"] or "-"),
+    )
+
+
+def changed(run: Run, task: str) -> Table:
+    """The samples that one setup gets worse, and better, than another on the headline metric."""
+    rows = []
+    for pair, found in run.comparison["tasks"][task]["changed"].items():
+        for word, kind in (("worse", "broke"), ("better", "mended")):
+            if names := [each["sample"] for each in found[kind]]:
+                more = f" and more ({CHANGED} named)" if len(names) == CHANGED else ""
+                rows.append((pair, word, ", ".join(names) + more))
+    return Table(f"{task}: samples that changed sides", ("pair", "", "samples"), tuple(rows))
+
+
+def repeats(run: Run) -> Table:
+    """How far answers to the same question vary, where each was asked several times."""
+    rows = []
+    for task, facts in run.comparison["tasks"].items():
+        for setup, found in facts["repeats"].items():
+            cells = (number(found[name], "") for name in ("between", "within", "correlation"))
+            rows.append((task, setup, *cells, number(found["disagreement"], "")))
+    return Table(
+        f"Repeats: {run.suite.repeats} answers to each question",
+        ("task", "setup", "variance between", "variance within", "correlation", "disagreement"),
+        tuple(rows),
+        "Between samples and within them (decoding, machine). Disagreement: how often two answers "
+        "to one question score differently. More repeats help where within is large.",
+    )
+
+
+def between_runs(found: Mapping[str, Any]) -> list[Table]:
+    """The tables of a comparison between runs."""
+    names = sides(found)
+    rows = [
+        (
+            task,
+            metric,
+            *(_cell(facts["sides"][n], metric) if n in facts["sides"] else "-" for n in names),
+        )
+        for task, metrics in found["tasks"].items()
+        for metric, facts in metrics.items()
+    ]
+    runs = ", ".join(f"{label} = {run}" for label, run in found["runs"].items())
+    warning = "".join(f" NOT COMPARABLE: {sentence}." for sentence in found["mismatch"])
+    tables = [Table("Runs side by side", ("task", "metric", *names), tuple(rows), runs + warning)]
+    for task, metrics in found["tasks"].items():
+        pairs = {
+            f"{metric}: {pair}": each
+            for metric, facts in metrics.items()
+            for pair, each in facts["differences"].items()
+        }
+        tables.append(_pairs(f"{task}: later less earlier", pairs, ""))
+    return tables
+
+
+def tables(run: Run) -> list[Table]:
+    """What `bakeoff compare` shows of one run."""
+    parts = [headline(run), effects(run)]
+    for task in run.samples:
+        parts += [details(run, task), differences(run, task)]
+    parts += [repeats(run), latencies(run), spending(run)]
+    return [table for table in parts if table.rows]
+
+
+def as_markdown(parts: Sequence[Table]) -> str:
+    """Tables as Markdown."""
+    return "\n".join(line for table in parts for line in _markdown_table(table))
 
 
 def details(run: Run, task: str) -> Table:
@@ -275,11 +419,46 @@ def slices(run: Run, task: str) -> Table:
     return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
 
 
-def verdicts(run: Run, found: Sequence[Verdict]) -> Table:
-    """The gates and what came of them."""
-    note = f"A limited run ({run.limited}): not the benchmark's verdict." if run.limited else ""
-    rows = tuple((v.status, v.check, v.detail) for v in found)
-    return Table("Gates", ("verdict", "gate", "evidence"), rows, note)
+def verdicts(found: Mapping[str, Any]) -> Table:
+    """The gates and what came of them, worst first; `found` is what `gates.json` holds."""
+    notes = [f"{found['state']} (exit code {found['exit_code']})."]
+    if found["limited"]:
+        notes.append(f"A limited run ({found['limited']}): not the benchmark's verdict.")
+    notes += [f"Not comparable, and let pass: {sentence}." for sentence in found["mismatch"]]
+    order = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
+    sorted_rows = sorted(found["gates"], key=lambda row: order.index(row["state"]))
+    rows = tuple((row["state"], _gate(row), row["reason"]) for row in sorted_rows[:GATES_SHOWN])
+    if len(sorted_rows) > GATES_SHOWN:
+        notes.append(f"{len(sorted_rows) - GATES_SHOWN} more gates are in gates.json.")
+    return Table("Gates", ("verdict", "gate", "evidence"), rows, " ".join(notes))
+
+
+def _gate(row: Mapping[str, Any]) -> str:
+    warns = " (warns only)" if row["severity"] == "warn" else ""
+    return str(row["check"]) + warns + (f" ({row['mode']})" if row["mode"] == "prove" else "")
+
+
+def power(found: Sequence[Preview]) -> Table:
+    """What gates will be able to find."""
+    rows = tuple(
+        (
+            each.check,
+            each.mode,
+            str(each.n),
+            "-" if each.detectable is None else f"{each.detectable:.3g}",
+            "-" if each.needed is None else f"{each.needed} for {each.margin:g}",
+            each.problem or each.source,
+        )
+        for each in found
+    )
+    return Table(
+        "Power of the gates",
+        ("gate", "mode", "n", "detectable", "n needed", "spread"),
+        rows,
+        "Detectable: the true shortfall that 80% of runs would find, at the gate's share of "
+        "alpha. n needed: samples to find a shortfall of the gate's margin, or of 0.05. Assumed: "
+        "a quarter of the samples differ; after a run, its own spread is taken.",
+    )
 
 
 def training(run: Run) -> Table:
@@ -371,15 +550,19 @@ def markdown(run: Run) -> str:
     """The whole report as Markdown."""
     parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
-        parts += _markdown_table(verdicts(run, run.verdicts()))
+        parts += _markdown_table(verdicts(run.verdicts))
     parts += _markdown_table(headline(run))
     if (square := effects(run)).rows:
         parts += _markdown_table(square)
+        parts += [line for said in findings(run) for line in (f"- {said}", "")]
     parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
     for task in run.comparison["tasks"]:
         parts += _markdown_table(details(run, task))
-        if (cut := slices(run, task)).rows:
-            parts += _markdown_table(cut)
+        for table in (differences(run, task), slices(run, task), changed(run, task)):
+            if table.rows:
+                parts += _markdown_table(table)
+    if (varied := repeats(run)).rows:
+        parts += _markdown_table(varied)
     if (timed := latencies(run)).rows:
         parts += _markdown_table(timed)
     if run.manifest["spent"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff import finished, store
+from bakeoff import finished, prune, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.run import describe, score
@@ -20,6 +20,7 @@ def rescore(folder: Path, data: Path | None = None) -> finished.Run:
         manifest = run.manifest
         if manifest["status"] != "complete":
             raise BakeoffError(f"{folder}: the run is {manifest['status']}; finish it first")
+        prune.with_texts(folder, manifest)
         chosen = manifest["selection"]
         selection = Selection(
             chosen["limit"],

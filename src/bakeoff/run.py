@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from bakeoff import finished, machine, store
+from bakeoff import finished, machine, prune, store
+from bakeoff.columns import Measure
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -23,9 +24,11 @@ from bakeoff.core import (
     digest,
 )
 from bakeoff.data import Selection, Task
+from bakeoff.gate import Scope
 from bakeoff.prepare import Kitchen, Workspace
 from bakeoff.responses import Responses
 from bakeoff.score import score_records
+from bakeoff.scoring import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Setup, Suite
@@ -58,6 +61,30 @@ class Plan:
     selection: Selection = field(default_factory=Selection)
     cached: bool = True
     """Whether answers may come from, and go to, the response cache."""
+    night: str = ""
+    """The date of the nightly run this is for."""
+
+    @property
+    def scope(self) -> Scope:
+        """What gates can name."""
+        return Scope(
+            list(self.suite.setups),
+            {
+                name: {str(m): Measure.of(_about(s)) for m, s in task.scorers.items()}
+                for name, task in self.tasks.items()
+            },
+        )
+
+    @property
+    def samples(self) -> dict[str, dict[str, Sample]]:
+        """Task -> its samples by id."""
+        return {name: {s.id: s for s in task.samples} for name, task in self.tasks.items()}
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """Task -> the setups it is asked of."""
+        setups = self.suite.setups.values()
+        return {task: [s.name for s in setups if s.takes(task)] for task in self.tasks}
 
     @property
     def cells(self) -> int:
@@ -166,6 +193,7 @@ def _manifest(plan: Plan) -> dict[str, Any]:
         "file": os.path.relpath(plan.file),
         "command": " ".join(command),
         "status": "running",
+        "night": plan.night,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite": plan.suite.model_dump(mode="json"),
         "selection": asdict(plan.selection),
@@ -189,14 +217,7 @@ def describe(task: Task) -> dict[str, Any]:
         "description": task.file.description.strip(),
         "licence": task.file.licence,
         "headline": task.file.headline_metric,
-        "metrics": {
-            str(metric): {
-                "higher_is_better": scorer.higher_is_better,
-                "aggregate": scorer.aggregate,
-                "about": scorer.about,
-            }
-            for metric, scorer in task.scorers.items()
-        },
+        "metrics": {str(metric): _about(scorer) for metric, scorer in task.scorers.items()},
         "n": len(task.samples),
         "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": task.population,
@@ -206,10 +227,21 @@ def describe(task: Task) -> dict[str, Any]:
     }
 
 
+def _about(scorer: Scorer) -> dict[str, Any]:
+    """What a manifest says of a metric."""
+    return {
+        "higher_is_better": scorer.higher_is_better,
+        "aggregate": scorer.aggregate,
+        "bounds": scorer.bounds,
+        "version": scorer.version,
+        "about": scorer.about,
+    }
+
+
 ALIKE = ("suite", "selection", "tasks")
 """Parts of two manifests that must agree for one run to go on with the other's records."""
-FREE = ("description", "gates", "limits")
-"""Parts of a suite that change no answer."""
+FREE = ("description", "gates", "policy", "limits", "repeats")
+"""Parts of a suite that change no answer; more repeats only add some."""
 
 
 def _asked(manifest: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -218,6 +250,7 @@ def _asked(manifest: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The old run's manifest, when the same run is asked for again."""
+    prune.with_texts(folder, old)
     for part in ALIKE:
         before, now = _asked(old, part), _asked(new, part)
         if changed := sorted(k for k in now if canonical(before.get(k)) != canonical(now[k])):
@@ -225,6 +258,11 @@ def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str
                 f"{folder}: cannot be resumed: {part} changed since ({', '.join(changed)}); "
                 "start a new run"
             )
+    if new["suite"]["repeats"] < old["suite"]["repeats"]:
+        raise BakeoffError(
+            f"{folder}: every sample was to be asked {old['suite']['repeats']} times: it can be "
+            "resumed with as many repeats or more"
+        )
     return {**old, "suite": new["suite"], "status": "running", "resumed": old.get("resumed", 0) + 1}
 
 
@@ -233,16 +271,22 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
     manifests = sorted((results / plan.suite.name).glob(f"*/{store.MANIFEST}"))
     if not manifests:
         return None
-    folder, wanted = manifests[-1].parent, _manifest(plan)
+    folder = manifests[-1].parent
     try:
         found = store.read_manifest(folder)
     except BakeoffError:
         return None  # of another version, or damaged: nothing to go on with
     if found["status"] == "complete":
         return None
-    same = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
-    same &= all(found[part] == wanted[part] for part in ("versions", "commit"))
-    return folder if same and not store.busy(folder) else None
+    return folder if same(plan, found) and not store.busy(folder) else None
+
+
+def same(plan: Plan, found: Mapping[str, Any]) -> bool:
+    """Whether a run's manifest is of this very plan, code and versions."""
+    wanted = _manifest(plan)
+    alike = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
+    alike &= found["suite"]["repeats"] == wanted["suite"]["repeats"]
+    return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
 
 
 def _prepare(state: _State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from bakeoff.core import Answer, BakeoffError, Record, Sample, Score, Step
@@ -40,7 +41,18 @@ def _score(
     except Exception as error:  # a user's scorer: unjudged, counted, shown
         return Score(None, f"the scorer raised {type(error).__name__}: {error}")
     if score is None or record.answer is not None:
-        return score
-    worst = 0.0 if scorer.higher_is_better else 1.0
+        return score and _checked(score, scorer)
+    low, high = scorer.bounds or (0.0, 1.0)
+    worst = low if scorer.higher_is_better else high
     labels = (sample.targets[0], "(failed)") if score.labels else None
     return Score(worst, f"failed: {record.error}", labels)
+
+
+def _checked(score: Score, scorer: Scorer) -> Score:
+    """The score, or why it cannot be one: not a finite number, outside the scorer's bounds."""
+    if score.value is None:
+        return score
+    low, high = scorer.bounds or (-math.inf, math.inf)
+    if not (math.isfinite(score.value) and low <= score.value <= high):
+        return Score(None, f"the scorer returned {score.value}, which is not from {low} to {high}")
+    return score

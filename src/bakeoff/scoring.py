@@ -11,12 +11,12 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.core import Answer, BakeoffError, Sample, Score, digest
 
 _NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\))?")
 
@@ -96,6 +96,15 @@ class Scorer:
     higher_is_better: bool = True
     aggregate: str = "mean"
     """`mean`, or `macro_f1` for scores that carry label pairs."""
+    bounds: tuple[float, float] | None = None
+    """The smallest and the largest score there can be, where that is known."""
+
+    @property
+    def version(self) -> str:
+        """Changes when the file that defines the scorer does."""
+        file = inspect.getsourcefile(self.function)
+        source = Path(file).read_bytes() if file else self.name.encode()
+        return digest(source)
 
     @property
     def about(self) -> str:
@@ -120,13 +129,16 @@ _SCORERS: dict[str, Scorer] = {}
 
 
 def scorer(
-    *, higher_is_better: bool = True, aggregate: str = "mean"
+    *,
+    higher_is_better: bool = True,
+    aggregate: str = "mean",
+    bounds: tuple[float, float] | None = (0.0, 1.0),
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it."""
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
-        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate)
+        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds)
         return function
 
     return register
@@ -178,7 +190,7 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         found = Scorer(metric.name, function)
         registered = _SCORERS.get(function.__name__)
         if registered and registered.function is function:
-            found = Scorer(metric.name, function, registered.higher_is_better, registered.aggregate)
+            found = replace(registered, name=metric.name)
     else:
         known = scorers()
         if metric.name not in known:

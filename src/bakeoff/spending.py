@@ -21,11 +21,8 @@ def spent_tokens(answer: Answer) -> tuple[int, int]:
 
 def cost(suite: Suite, setup: Setup, prompt: int, completion: int) -> float:
     """Money for so many tokens, by the price of the setup's endpoint; 0 without one."""
-    found = None if setup.own else suite.served(setup.model)
-    if not found:
-        return 0.0
-    price = suite.endpoints[found[0]].price
-    return (prompt * price.prompt + completion * price.completion) / 1e6
+    price = suite.price(setup)
+    return price.of(prompt, completion) if price else 0.0
 
 
 @dataclass

@@ -626,6 +626,45 @@ def _t_tail(t: float, degrees: float) -> float:
     return float(_special().stdtr(degrees, t))
 
 
+def rate_p(
+    values: Floats, clusters: Ints | None, limit: float, alternative: Literal["less", "greater"]
+) -> float:
+    """The exact binomial p of "the rate is `limit`", for 0/1 values; 1 when nothing was judged.
+
+    Over clusters on the effective number of trials, as `mean_interval` does.
+    """
+    values, clusters = _judged(values, clusters, RATE)
+    n = len(values)
+    if not n:
+        return 1.0
+    share = float(values.mean())
+    trials = float(n)
+    if clusters is not None:
+        trials = _trials(values, clusters, share * (1 - share), LEVEL, trials)
+    return _binomial_p(share * trials, trials, limit, alternative)
+
+
+def _binomial_p(hits: float, trials: float, rate: float, alternative: Alternative) -> float:
+    if alternative == "greater":
+        hits, rate = trials - hits, 1 - rate
+    if hits >= trials or rate <= 0:
+        return 1.0
+    return 0.0 if rate >= 1 else float(_special().betainc(trials - hits, hits + 1, 1 - rate))
+
+
+def quantile_p(
+    values: Floats, share: float, limit: float, alternative: Literal["less", "greater"]
+) -> float:
+    """The exact binomial p of "the quantile is `limit`", from how many values lie beyond it."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return 1.0
+    # A quantile below the limit has at least `share` of the values at most there, and v. v.
+    if alternative == "less":
+        return _binomial_p(float(np.sum(known >= limit)), len(known), 1 - share, "less")
+    return _binomial_p(float(np.sum(known <= limit)), len(known), share, "less")
+
+
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p: below alpha for the claims that hold with every false one bounded."""
     p = np.asarray(p_values, dtype=np.float64)
@@ -838,6 +877,22 @@ def samples_to_bound(share: float, level: float = LEVEL) -> int:
     return math.ceil(math.log(1 - level) / math.log(share))
 
 
+def quantile_draws(left: Floats, right: Floats, share: float, seed: int = 0) -> Floats:
+    """A quantile of both sides in 2,000 paired resamples, (2, draws)."""
+    n = len(left)
+    # In an order of their own, so that the draws do not depend on that of the samples.
+    order = np.lexsort((right, left))
+    pairs = np.stack([left[order], right[order]])
+    random = np.random.default_rng([seed, n])
+    draws = []
+    step = max(1, CELLS // (2 * n))
+    for start in range(0, RESAMPLES, step):
+        drawn = pairs[:, random.integers(0, n, (min(step, RESAMPLES - start), n))]
+        draws.append(np.quantile(drawn, share, axis=2))
+    found: Floats = np.concatenate(draws, axis=1)
+    return found
+
+
 def quantile_ratio(
     left: Floats, right: Floats, share: float = 0.5, *, level: float = LEVEL, seed: int = 0
 ) -> Interval:
@@ -851,17 +906,8 @@ def quantile_ratio(
     n = len(left)
     if not n:
         return Interval(math.nan, -math.inf, math.inf, "nothing judged")
-    # In an order of their own, so that the draws do not depend on that of the samples.
-    order = np.lexsort((right, left))
-    pairs = np.stack([left[order], right[order]])
-    random = np.random.default_rng([seed, n])
-    draws = []
-    step = max(1, CELLS // (2 * n))
-    for start in range(0, RESAMPLES, step):
-        drawn = pairs[:, random.integers(0, n, (min(step, RESAMPLES - start), n))]
-        above, below = np.quantile(drawn, share, axis=2)
-        draws.append(above / below)
-    low, high = np.quantile(np.concatenate(draws), [(1 - level) / 2, (1 + level) / 2])
+    above, below = quantile_draws(left, right, share, seed)
+    low, high = np.quantile(above / below, [(1 - level) / 2, (1 + level) / 2])
     value = float(np.quantile(left, share) / np.quantile(right, share))
     return Interval(value, min(float(low), value), max(float(high), value), "paired bootstrap")
 
@@ -951,6 +997,15 @@ def _corrected(z: float, shift: float, bend: float) -> float:
     return _NORMAL.cdf(shift + (shift + z) / (1 - bend * (shift + z)))
 
 
+def pseudo_values(features: Floats, statistic: Statistic, clusters: Ints | None = None) -> Floats:
+    """The jackknife's pseudo-values, one for each cluster: their mean has the statistic's error."""
+    groups = _by_cluster(features, clusters)
+    value = float(statistic(features.sum(axis=0, keepdims=True))[0])
+    left_out = _left_out(groups, statistic)
+    values: Floats = value + (len(groups) - 1) * (left_out.mean() - left_out)
+    return values
+
+
 def statistic_interval(
     features: Floats,
     statistic: Statistic,
@@ -964,13 +1019,11 @@ def statistic_interval(
     `skewed_t` over the jackknife's pseudo-values: no seed, and one pass over any number of
     samples. The statistic must be smooth in the sums: no quantile.
     """
-    groups = _by_cluster(features, clusters)
     value = float(statistic(features.sum(axis=0, keepdims=True))[0])
-    count = len(groups)
+    count = len(features) if clusters is None else len(np.unique(clusters))
     if count < 2:
         return Interval(value, -math.inf, math.inf, "one cluster").within(bounds)
-    left_out = _left_out(groups, statistic)
-    parts = value + (count - 1) * (left_out.mean() - left_out)
+    parts = pseudo_values(features, statistic, clusters)
     word = "" if clusters is None else "clustered "
     if _flat(parts):
         return _no_spread(value, count, level, bounds)

@@ -28,6 +28,7 @@ from bakeoff.core import (
     BakeoffError,
     Failure,
     Incomplete,
+    MissingEvidence,
     Passage,
     Record,
     Sample,
@@ -38,7 +39,7 @@ from bakeoff.core import (
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES = "committed.jsonl", "scores.jsonl"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
-FORMAT = 2
+FORMAT = 3
 """Of a run's folder, in its manifest."""
 
 Key = tuple[str, int]
@@ -335,6 +336,17 @@ def write_json(path: Path, value: Any) -> None:
     _replace(path, [json.dumps(value, indent=2)])
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping that a JSON file holds. Raises `BakeoffError` when it holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BakeoffError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise BakeoffError(f"{path}: not a JSON object")
+    return found
+
+
 def _replace(path: Path, lines: Iterable[str]) -> None:
     """Write lines in full beside the old file, then put them in its place."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
@@ -350,12 +362,9 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
 def read_manifest(run: Path) -> dict[str, Any]:
     """The run's manifest. Raises `BakeoffError` when `run` is no run."""
     path = run / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)") from error
-    except ValueError as error:
-        raise BakeoffError(f"{path}: not valid JSON: {error}") from error
+    if not path.is_file():
+        raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)")
+    manifest = read_json(path)
     if manifest.get("format") != FORMAT:
         raise BakeoffError(
             f"{path}: format {manifest.get('format')!r}, made by another version of bakeoff; "
@@ -427,7 +436,7 @@ def _rows(path: Path) -> Iterator[Any]:
                 if line.strip():
                     yield json.loads(line)
     except FileNotFoundError as error:
-        raise BakeoffError(f"{path}: missing; the run did not finish") from error
+        raise MissingEvidence(f"{path}: missing; the run did not finish") from error
 
 
 _STAMP = "%Y%m%d-%H%M%S-%f"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Formatter
@@ -26,7 +27,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
 """Seconds per answer, from the latency pass."""
 TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
-MEASURED = ("error", *TOKEN_METRICS, *LATENCY_METRICS)
+MEASURED = ("error", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
 """Columns every run has, beside the scorers a task names."""
 
 
@@ -98,6 +99,10 @@ class Price(_File):
 
     prompt: Annotated[float, Field(ge=0)] = 0.0
     completion: Annotated[float, Field(ge=0)] = 0.0
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Money for so many tokens."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
 class Endpoint(Connection):
@@ -204,10 +209,82 @@ class TaskUse(_File):
 
 
 class Gate(_File):
-    """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= 0.5`."""
+    """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1`."""
 
-    check: str
-    id: str = ""
+    check: Annotated[str, Field(max_length=500)]
+    id: Annotated[str, Field(pattern=r"^[\w.:/ -]{0,80}$")] = ""
+    description: str = ""
+    mode: Literal["refute", "prove", "point"] | None = None
+    """The policy's where left out; `point` for sums, counts, money and errors."""
+    severity: Literal["fail", "warn"] | None = None
+    """`fail` where left out, `warn` for a gate over slices."""
+    by: str = ""
+    """A tag: the gate is judged on each of its values, as well as can be told from so few."""
+    on_inconclusive: Literal["warn", "fail", "pass"] | None = None
+    force: bool = False
+    """Keep a line that looks like a mistake: against the metric's direction, of two metrics."""
+
+    @property
+    def name(self) -> str:
+        return self.id or self.check
+
+
+class Policy(_File):
+    """How gates are judged, where a gate does not say otherwise."""
+
+    alpha: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
+    mode: Literal["refute", "prove"] = "refute"
+    """`refute` fails what is proven to be violated, `prove` passes what is proven to hold."""
+    family: Literal["holm", "none"] = "holm"
+    """How the gates that can fail a run share `alpha`."""
+    on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
+    on_missing: Literal["fail", "skip"] = "fail"
+    """What a missing task or baseline does to the gates that name it."""
+    max_error_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
+    """Failed answers of a setup above which its quality is not judged at all."""
+    min_coverage: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    """Share of the samples whose score must be known."""
+    pairing: Literal["same", "intersect"] = "same"
+    """Whether a baseline must have the very samples, or those shared are enough."""
+    errors: Literal["worst", "exclude"] = "worst"
+    """Whether a failed answer has the worst score or leaves its sample out."""
+    confirm: Annotated[int, Field(ge=0, le=10)] = 0
+    """Ask every sample so often again before a failure counts; the pooled answers decide."""
+
+
+class Gates(_File):
+    """A file of gates: `policy` and `gates`, as in a benchmark."""
+
+    policy: Policy = Policy()
+    gates: tuple[Gate, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lines(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            raise ValueError("a file of gates is a mapping with gates, and policy where needed")
+        return {**raw, "gates": gate_lines(raw.get("gates"))}
+
+    @field_validator("gates")
+    @classmethod
+    def _some(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        if not value:
+            raise ValueError("name at least one gate: without one, nothing can fail")
+        return _named_once(value)
+
+
+def gate_lines(raw: Any) -> Any:
+    """Gates as mappings: a bare line is its check."""
+    if not isinstance(raw, list):
+        return raw
+    return [{"check": gate} if isinstance(gate, str) else gate for gate in raw]
+
+
+def _named_once(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    counts = Counter(gate.name for gate in gates)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"'{twice[0]}' stands twice; give each gate its own id")
+    return gates
 
 
 class Latency(_File):
@@ -275,7 +352,13 @@ class Suite(_File):
     """How often every sample is asked, with other seeds; only sense at a temperature above 0."""
     latency: Latency = Latency()
     limits: Limits = Limits()
+    policy: Policy = Policy()
     gates: tuple[Gate, ...] = ()
+
+    @field_validator("gates")
+    @classmethod
+    def _gates_are_named_once(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        return _named_once(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -297,9 +380,7 @@ class Suite(_File):
                 str(name): _setup(str(name), spec, defaults, raw.get("model", "embedded"))
                 for name, spec in setups.items()
             }
-        gates = raw.get("gates") or []
-        if isinstance(gates, list):
-            raw["gates"] = [{"check": gate} if isinstance(gate, str) else gate for gate in gates]
+        raw["gates"] = gate_lines(raw.get("gates") or [])
         return raw
 
     @model_validator(mode="after")
@@ -349,6 +430,12 @@ class Suite(_File):
             if not stem.replace("-", "_").isidentifier():
                 raise ValueError(f"'{name}': use letters, digits, - and _")
         return value
+
+    def price(self, setup: Setup) -> Price | None:
+        """What the setup's endpoint asks; `None` where no price is stated."""
+        found = None if setup.own else self.served(setup.model)
+        price = self.endpoints[found[0]].price if found else Price()
+        return price if price != Price() else None
 
     def use(self, task: str) -> TaskUse:
         """How the benchmark uses the task of this name."""
@@ -609,6 +696,19 @@ def load_suite(path: Path) -> Suite:
     raw = read_yaml(path)
     suite = _validated(Suite, path, raw)
     return suite.model_copy(update={"name": suite.name or path.stem})
+
+
+def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
+    """The gates and the policy of a file of gates, or of a benchmark file.
+
+    Raises `BakeoffError` listing every fault in it.
+    """
+    raw = read_yaml(path)
+    if isinstance(raw, dict) and "setups" in raw:
+        suite = _validated(Suite, path, raw)
+        return suite.gates, suite.policy
+    found = _validated(Gates, path, raw)
+    return found.gates, found.policy
 
 
 def load_task_file(path: Path) -> TaskFile:

@@ -20,7 +20,13 @@ from rich.text import Text
 
 from bakeoff.report import Table
 
-_COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "red"}
+_COLOURS = {
+    "PASS": "green",
+    "FAIL": "red",
+    "ERROR": "red",
+    "INCONCLUSIVE": "yellow",
+    "SKIPPED": "yellow",
+}
 
 
 def show(table: Table) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,62 @@ def log(run: finished.Run, uri: str) -> list[str]:
 
     Raises `BakeoffError` when the store cannot be reached or refuses.
     """
-    try:
-        mlflow.set_tracking_uri(uri)
+    with _reaching(uri, f"send it later with `bakeoff log {run.folder.name}`"):
         experiment = _experiment(run, uri)
         return [_log_setup(run, setup, experiment) for setup in run.suite.setups.values()]
+
+
+@contextmanager
+def _reaching(uri: str, remedy: str) -> Iterator[None]:
+    """Work with the store at `uri`; what it refuses becomes one `BakeoffError`."""
+    try:
+        mlflow.set_tracking_uri(uri)
+        yield
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise BakeoffError(
-            f"MLflow at {uri}: {reason}. Nothing is lost: send it later with "
-            f"`bakeoff log {run.folder.name}`"
-        ) from error
+        raise BakeoffError(f"MLflow at {uri}: {reason}. Nothing is lost: {remedy}") from error
+
+
+def _tag(benchmark: str, channel: str) -> str:
+    return f"bakeoff.baseline.{benchmark}.{channel}"
+
+
+def push_baseline(run: finished.Run, pointer: Mapping[str, Any], rows: Path, uri: str) -> None:
+    """Make an accepted run the baseline on the server: its rows as artifact, then the pointer.
+
+    The pointer is a tag of the benchmark's experiment, replaced in one step. Raises
+    `BakeoffError` when the store cannot be reached or refuses.
+    """
+    logged = log(run, uri)[0]
+    with _reaching(uri, "the baseline is kept in the results folder; accept the run again"):
+        client = mlflow.MlflowClient()
+        client.log_artifact(logged, str(rows), "baseline")
+        experiment = client.get_run(logged).info.experiment_id
+        value = json.dumps({**pointer, "mlflow_run": logged})
+        key = _tag(str(pointer["benchmark"]), str(pointer["channel"]))
+        client.set_experiment_tag(experiment, key, value)
+
+
+def pull_baselines(benchmark: str, folder: Path, uri: str) -> list[dict[str, Any]]:
+    """The baselines of a benchmark that the server points to, their rows fetched to `folder`.
+
+    Raises `BakeoffError` when the store cannot be reached or holds no rows for a pointer.
+    """
+    with _reaching(uri, "baselines in the results folder are used without MLFLOW_TRACKING_URI"):
+        experiment = mlflow.get_experiment_by_name(benchmark)
+        tags = dict(experiment.tags) if experiment else {}
+        prefix = _tag(benchmark, "")
+        found = [json.loads(value) for key, value in tags.items() if key.startswith(prefix)]
+        for pointer in found:
+            if not (folder / pointer["rows"]).is_file():
+                mlflow.artifacts.download_artifacts(
+                    run_id=pointer["mlflow_run"],
+                    artifact_path=f"baseline/{pointer['rows']}",
+                    dst_path=str(folder / ".fetched"),
+                )
+                fetched = folder / ".fetched" / "baseline" / pointer["rows"]
+                fetched.replace(folder / pointer["rows"])
+        return found
 
 
 def _experiment(run: finished.Run, uri: str) -> str:
@@ -98,9 +145,7 @@ def _log_setup(run: finished.Run, setup: Setup, experiment: str) -> str:
 
 
 def _tags(run: finished.Run, setup: Setup) -> dict[str, str]:
-    gates = run.verdicts()
-    statuses = {verdict.status for verdict in gates}
-    verdict = "none" if not gates else "pass" if statuses == {"PASS"} else "fail"
+    verdict = run.verdicts["state"] if run.suite.gates else "none"
     return {
         "invocation": run.manifest["run"],
         "suite": run.manifest["benchmark"],

@@ -1,0 +1,55 @@
+"""How long a comparison takes: samples x 4 setups x 10 metrics, from columns to JSON.
+
+    python benchmarks/perf/compare_speed.py [--samples 1000 100000]
+
+Half of the metrics are 0/1, half are continuous; a fifth of the samples share a cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from bakeoff.columns import Column, Measure
+from bakeoff.compare import compare
+from bakeoff.core import Sample
+
+KINDS = {"base": "base", "fine-tuned": "fine-tuned", "rag": "rag", "hybrid": "hybrid"}
+
+
+def table(n: int, clustered: bool) -> tuple[dict[tuple[str, str, str], Column], dict[str, Sample]]:
+    random = np.random.default_rng(n)
+    names = tuple(f"q{i}" for i in range(n))
+    clusters = tuple(f"d{i // 5}" for i in range(n)) if clustered else names
+    members = {
+        name: Sample(name, {"question": "?"}, cluster=cluster, tags={"kind": f"k{i % 8}"})
+        for i, (name, cluster) in enumerate(zip(names, clusters, strict=True))
+    }
+    columns = {}
+    for metric in range(10):
+        for setup in KINDS:
+            values = random.random(n)
+            if metric % 2 == 0:
+                values = (values < 0.6).astype(float)
+            columns["qa", setup, f"m{metric}"] = Column(names, clusters, values, None, Measure())
+    return columns, members
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 100_000])
+    print("| samples | clusters | seconds |")
+    print("| --- | --- | --- |")
+    for n in parser.parse_args().samples:
+        for clustered in (False, True):
+            columns, members = table(n, clustered)
+            started = time.perf_counter()
+            compare(columns, {"qa": members}, KINDS, {"qa": "m0"})
+            word = "of five" if clustered else "none"
+            print(f"| {n:,} | {word} | {time.perf_counter() - started:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Runs set side by side: the same setups, tasks and samples, measured in different runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+from bakeoff.columns import Column
+from bakeoff.compare import changed, contrast, estimate
+from bakeoff.core import MissingEvidence
+from bakeoff.rows import Rows, differences
+from bakeoff.suite import LATENCY_METRICS
+
+
+def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> dict[str, Any]:
+    """The comparison of runs as plain JSON, by task, metric and setup.
+
+    A setup is compared with the one of the same name in every later run; where the runs have no
+    setup in common, each with each. Differences are paired by sample: a later run less an
+    earlier one. Raises `MissingEvidence` naming all that differs in how the runs measured,
+    unless `allow_mismatch`, which keeps it in the result instead. Times of different hours are
+    left out.
+    """
+    labels = _labels(runs)
+    pairs = [
+        pair for one, two in combinations(range(len(runs)), 2) for pair in _pairs(runs, one, two)
+    ]
+    if not pairs:
+        raise MissingEvidence("compare: the runs have no task and metric in common")
+    found = [each for pair in pairs for each in _mismatch(runs, labels, *pair)]
+    mismatch = list(dict.fromkeys(found))
+    if mismatch and not allow_mismatch:
+        raise MissingEvidence(
+            "compare: the runs did not measure the same:\n  "
+            + "\n  ".join(mismatch)
+            + "\n--allow-mismatch compares them all the same, and says so"
+        )
+    tasks: dict[str, Any] = {}
+    for one, two, task, metric, setups in pairs:
+        if metric in LATENCY_METRICS:
+            continue
+        facts = tasks.setdefault(task, {}).setdefault(metric, {"sides": {}, "differences": {}})
+        columns = [
+            runs[i].columns[task, s, metric] for i, s in zip((one, two), setups, strict=True)
+        ]
+        names = [f"{labels[i]}:{s}" for i, s in zip((one, two), setups, strict=True)]
+        for name, column in zip(names, columns, strict=True):
+            facts["sides"][name] = asdict(estimate(column))
+        facts["differences"][f"{names[1]} - {names[0]}"] = _difference(columns[1], columns[0])
+    return {
+        "runs": {label: rows.run for label, rows in zip(labels, runs, strict=True)},
+        "mismatch": mismatch,
+        "tasks": tasks,
+    }
+
+
+def _labels(runs: Sequence[Rows]) -> list[str]:
+    """A, B, C ...: run ids are too long for the head of a table."""
+    return [chr(ord("A") + i) if i < 26 else f"R{i}" for i in range(len(runs))]
+
+
+Pair = tuple[int, int, str, str, tuple[str, str]]
+
+
+def _pairs(runs: Sequence[Rows], one: int, two: int) -> list[Pair]:
+    """(run, run, task, metric, setups) for all that both runs have."""
+    mine, theirs = runs[one], runs[two]
+    both = [(s, s) for s in mine.setups if s in theirs.setups]
+    setups = both or [(a, b) for a in mine.setups for b in theirs.setups]
+    metrics = dict.fromkeys((task, metric) for task, _, metric in mine.columns)
+    return [
+        (one, two, task, metric, (a, b))
+        for task, metric in metrics
+        for a, b in setups
+        if (task, a, metric) in mine.columns and (task, b, metric) in theirs.columns
+    ]
+
+
+def _mismatch(
+    runs: Sequence[Rows],
+    labels: Sequence[str],
+    one: int,
+    two: int,
+    task: str,
+    metric: str,
+    setups: tuple[str, str],
+) -> list[str]:
+    if metric in LATENCY_METRICS:
+        return []
+    found = differences(runs[one], runs[two], task, metric, setups)
+    return [f"{labels[one]} and {labels[two]}: {sentence}" for sentence in found]
+
+
+def _difference(left: Column, right: Column) -> dict[str, Any]:
+    return {**asdict(contrast([(left, 1), (right, -1)])), "changed": changed(left, right)}
+
+
+def sides(found: Mapping[str, Any]) -> list[str]:
+    """Every side of a comparison between runs, `A:rag`, in order."""
+    metrics = [facts for task in found["tasks"].values() for facts in task.values()]
+    return list(dict.fromkeys(name for facts in metrics for name in facts["sides"]))

@@ -1,0 +1,5 @@
+"""`python -m bakeoff.cli`."""
+
+from bakeoff.cli import main
+
+main()

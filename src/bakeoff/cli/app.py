@@ -1,0 +1,212 @@
+"""What every command shares: the group, exit codes, folders and options.
+
+Exit codes: 0 all is well, 2 a mistake of usage or configuration, 10 a gate fails, 11 a gate has no
+answer and must have one, 12 evidence is missing, 20 the run is incomplete and can be resumed, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.core import BakeoffError, Incomplete, MissingEvidence
+
+if TYPE_CHECKING:
+    from bakeoff.finished import Run
+    from bakeoff.prepare import Workspace
+    from bakeoff.run import Plan
+
+
+class _Commands(click.Group):
+    """Turns what the user can mend into one message and the right exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MissingEvidence as error:
+            _fail(error, 12)
+        except Incomplete as error:
+            _fail(error, 20)
+        except BakeoffError as error:
+            _fail(error, 2)
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was finished is kept", err=True)
+            sys.exit(130)
+
+
+def _fail(error: BakeoffError, code: int) -> None:
+    click.echo(f"bakeoff: {error}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bakeoff")
+def main() -> None:
+    """Compare base, fine-tuned, RAG and hybrid setups on your own tasks."""
+
+
+def cache_folder() -> Path:
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
+    return Path(os.environ.get("BAKEOFF_CACHE", default)).expanduser()
+
+
+def results() -> Path:
+    return Path(os.environ.get("BAKEOFF_RESULTS", "results"))
+
+
+def data_folder(option: Path | None) -> Path | None:
+    named = os.environ.get("BAKEOFF_DATA")
+    return option or (Path(named).expanduser() if named else None)
+
+
+def workspace(data: Path | None) -> Workspace:
+    from bakeoff.prepare import Workspace
+
+    return Workspace(cache_folder(), results(), data_folder(data), os.environ)
+
+
+def finished(run: str) -> Run:
+    from bakeoff.finished import Run
+    from bakeoff.store import find_run
+
+    return Run(find_run(run, results()))
+
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with local copies of public data sets (else: BAKEOFF_DATA, else the hub).",
+)
+
+
+def _pairs(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    split = [value.partition("=") for value in values]
+    if odd := [name for name, sign, _ in split if not sign]:
+        raise click.BadParameter(f"write name=value (found {odd[0]!r})")
+    return tuple((name, value) for name, _, value in split)
+
+
+def shard(_: Any, __: Any, text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise click.BadParameter(f"write i/n with i from 1 to n (found {text!r})")
+    return int(part), int(parts)
+
+
+def selecting(command: Any) -> Any:
+    """The options that choose a part of the samples."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1), help="At most so many samples of a task."),
+        click.option("--sample-ids", multiple=True, metavar="ID", help="Only these samples."),
+        click.option(
+            "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
+        ),
+        click.option("--repeats", type=click.IntRange(1), help="Ask every sample so often."),
+    ):
+        command = option(command)
+    return command
+
+
+def planned(
+    benchmark: Path,
+    data: Path | None,
+    *,
+    limit: int | None = None,
+    sample_ids: tuple[str, ...] = (),
+    tags: tuple[tuple[str, str], ...] = (),
+    repeats: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    cached: bool = True,
+    dead_gates: bool = False,
+) -> Plan:
+    """The benchmark with everything checked that can be checked before a model is loaded.
+
+    Gates that could never fail, or never pass, are refused unless `dead_gates`; of a limited run
+    nobody expects that its gates decide.
+    """
+    from bakeoff import gate, power
+    from bakeoff.core import faults
+    from bakeoff.data import Selection, load_tasks
+    from bakeoff.run import Plan
+    from bakeoff.suite import load_suite
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    suite = load_suite(benchmark)
+    if repeats:
+        suite = suite.model_copy(update={"repeats": repeats})
+    selection = Selection(limit, sample_ids, tags, shard)
+    tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
+    plan = Plan(suite, benchmark, tasks, skipped, selection, cached)
+    if not skipped:
+        problems = gate.check_gates(suite.gates, plan.scope)
+        faults([f"{benchmark}: {problem}" for problem in problems])
+        if not (dead_gates or selection.arguments()):
+            found = power.preview(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked)
+            faults([f"{benchmark}: {problem}" for problem in power.problems(found)])
+    return plan
+
+
+def program() -> str:
+    """How this program was called, so that the next command can be copied."""
+    called = Path(sys.argv[0])
+    if called.name != "bakeoff" or shutil.which("bakeoff") == str(called.resolve()):
+        return "bakeoff"
+    return os.path.relpath(called)
+
+
+def log_run(done: Run) -> None:
+    from bakeoff import track
+
+    try:
+        track.log(done, tracking_uri())
+    except BakeoffError as error:
+        click.echo(f"bakeoff: {error}", err=True)
+
+
+def pull_baselines(run: Run) -> None:
+    """Where a tracking server is named, its baselines are those that count."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
+        return
+    from bakeoff import baseline, track
+
+    folder = baseline.folder(results())
+    folder.mkdir(parents=True, exist_ok=True)
+    for found in track.pull_baselines(run.manifest["benchmark"], folder, uri):
+        baseline.adopt(results(), found)
+
+
+def tracking_uri() -> str:
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    folder = results()
+    folder.mkdir(parents=True, exist_ok=True)
+    return named or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+
+
+def show_gates(found: Mapping[str, Any]) -> int:
+    """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
+    from bakeoff import publish, report, terminal
+
+    terminal.show(report.verdicts(found))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as stream:
+            stream.write(publish.summary(found))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        click.echo("\n".join(publish.workflow_commands(found)))
+    return int(found["exit_code"])
+
+
+def write_report(run: Run) -> Path:
+    """Write the Markdown report beside the run."""
+    from bakeoff import report
+
+    path = run.folder / "report.md"
+    path.write_text(report.markdown(run), encoding="utf-8")
+    return path

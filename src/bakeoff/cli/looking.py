@@ -1,0 +1,124 @@
+"""Commands that look around: tasks, models, ui, doctor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.app import cache_folder, data_folder, data_option, main, tracking_uri
+from bakeoff.core import BakeoffError
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("tasks"))
+@click.option("--hub", is_flag=True, help="Look up tasks whose rows are on the hub, too.")
+@data_option
+def tasks(folder: Path, hub: bool, data: Path | None) -> None:
+    """Check and list the task files in FOLDER, and the scorers a task can name."""
+    from bakeoff import terminal
+    from bakeoff.data import Unavailable, load_task
+    from bakeoff.report import Table
+    from bakeoff.scoring import scorers
+
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
+    if not files:
+        raise BakeoffError(f"{folder}: no task files (*.yaml) there")
+    rows, problems = [], []
+    for file in files:
+        try:
+            task = load_task(file, data_folder(data), hub=hub)
+        except Unavailable as reason:
+            rows.append((file.stem, "-", "-", "-", "-", f"skipped: {reason}"))
+        except BakeoffError as error:
+            problems.append(str(error))
+        else:
+            corpora = ", ".join(f"{n} ({len(d)})" for n, d in task.corpora.items())
+            first = task.file.description.split(". ")[0].strip()
+            rows.append(
+                (
+                    task.name,
+                    str(len(task.samples)),
+                    str(len(task.train)),
+                    corpora,
+                    task.file.headline_metric,
+                    first,
+                )
+            )
+    terminal.show(
+        Table("Tasks", ("task", "test", "train", "corpora", "headline", "what it is"), tuple(rows))
+    )
+    known = tuple(
+        (name, ", ".join(f"{k}={v!r}" for k, v in s.settings().items()), s.about)
+        for name, s in scorers().items()
+    )
+    terminal.show(Table("Scorers", ("scorer", "settings", "what it measures"), known))
+    if problems:
+        raise BakeoffError("\n".join(problems))
+
+
+@main.group()
+def models() -> None:
+    """List or fetch the models that need no model hub."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """The embedded models, and what the cache holds."""
+    from bakeoff import doctor, terminal
+
+    terminal.show(doctor.models(cache_folder()))
+    terminal.show(doctor.cached(cache_folder()))
+
+
+@models.command()
+def fetch() -> None:
+    """Fetch and convert the embedded generator and embedder."""
+    from bakeoff import embedded
+    from bakeoff.models import resolve
+
+    cache = cache_folder()
+    click.echo(f"embedded generator: {resolve('embedded', cache).folder}")
+    click.echo(f"embedded embedder:  {embedded.folder(embedded.EMBEDDER, cache)}")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Open the MLflow UI on this machine."""
+    uri = tracking_uri()
+    if uri.startswith("http"):
+        click.echo(f"MLflow runs at {uri}")
+        return
+    click.echo(f"MLflow: http://{host}:{port} (Ctrl-C stops it)")
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", host, "--port", str(port), "--workers", "1"]
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is installed, usable, cached and missing, and how to mend it."""
+    from bakeoff import doctor as checks
+    from bakeoff import terminal
+
+    missing = checks.missing(cache_folder())
+    for table in (
+        checks.packages(),
+        checks.machine(),
+        checks.models(cache_folder()),
+        checks.cached(cache_folder()),
+    ):
+        terminal.show(table)
+    for problem in missing:
+        click.echo(problem)
+    sys.exit(2 if missing else 0)

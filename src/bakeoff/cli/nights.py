@@ -1,0 +1,165 @@
+"""Commands for gates that stay on: power, baseline, nightly, trend."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bakeoff.cli.app import (
+    data_option,
+    finished,
+    log_run,
+    main,
+    planned,
+    pull_baselines,
+    results,
+    selecting,
+    show_gates,
+    workspace,
+)
+from bakeoff.core import MissingEvidence
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@selecting
+@data_option
+def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
+    """Say what the gates of a BENCHMARK can find, before anything is run.
+
+    Exit code 2 when a gate can never fail or never pass.
+    """
+    from bakeoff import power as previews
+    from bakeoff import report, terminal
+
+    plan = planned(benchmark, data, dead_gates=True, **chosen)
+    known = previews.earlier(results(), plan.suite.name)
+    found = previews.preview(
+        plan.suite.gates, plan.suite.policy, plan.scope, plan.samples, plan.asked, known
+    )
+    terminal.show(report.power(found))
+    sys.exit(2 if previews.problems(found) else 0)
+
+
+@main.group()
+def baseline() -> None:
+    """The accepted runs that gates hold later ones against."""
+
+
+@baseline.command()
+@click.argument("run", default="latest")
+@click.option(
+    "--channel",
+    type=click.Choice(["rolling", "anchor"]),
+    default="rolling",
+    show_default=True,
+    help="`baseline:` in a gate is rolling, `anchor:` is anchor.",
+)
+@click.option("--reason", required=True, help="Why this run is good: kept with the baseline.")
+def accept(run: str, channel: str, reason: str) -> None:
+    """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
+    from bakeoff import baseline as baselines
+
+    done = finished(run)
+    found = baselines.accept(done, channel, reason, results())
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        from bakeoff import track
+
+        track.push_baseline(done, found, baselines.folder(results()) / found["rows"], uri)
+    click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
+
+
+@baseline.command("list")
+def list_baselines() -> None:
+    """Every baseline there is."""
+    from bakeoff import baseline as baselines
+    from bakeoff import terminal
+    from bakeoff.report import Table
+
+    names = ("benchmark", "channel", "run", "accepted", "by", "reason")
+    rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))
+    terminal.show(Table("Baselines", names, rows))
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option(
+    "--night",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The date it counts for; today where left out.",
+)
+@click.option("--keep-texts", type=float, metavar="DAYS", help="Drop answer texts of older runs.")
+@click.option("--advance", is_flag=True, help="Accept as rolling baseline what passes undrifted.")
+@click.option("--tolerate-drift", is_flag=True, help="Let a harmful drift warn, not fail.")
+@click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
+@data_option
+def nightly(
+    benchmark: Path,
+    night: datetime | None,
+    keep_texts: float | None,
+    advance: bool,
+    tolerate_drift: bool,
+    no_mlflow: bool,
+    data: Path | None,
+) -> None:
+    """One night of a BENCHMARK: run or resume, report, log, detect drift, judge.
+
+    Safe to call twice, after a crash, or late. Alerts go to a file and, where BAKEOFF_WEBHOOK
+    names an address, there. Exit codes are those of `gate`; a harmful drift is 10.
+    """
+    from bakeoff import nightly as nights
+    from bakeoff import report, terminal
+    from bakeoff.run import Progress
+
+    day = night.date() if night else datetime.now().astimezone().date()
+    webhook = os.environ.get("BAKEOFF_WEBHOOK")
+    orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
+    progress: Progress = terminal.progress()
+    done = nights.nightly(
+        planned(benchmark, data),
+        workspace(data),
+        orders,
+        progress,
+        (lambda _: None) if no_mlflow else log_run,
+        pull_baselines,
+    )
+    if done.run:
+        terminal.show(report.headline(done.run))
+        if done.run.suite.gates:
+            show_gates(done.run.verdicts)
+    for note in done.notes:
+        click.echo(note)
+    click.echo(f"{day}: {done.night.state}, run {done.night.run}")
+    sys.exit(done.exit_code)
+
+
+@main.command()
+@click.argument("benchmark")
+@click.option("--csv", "as_csv", is_flag=True, help="Every night and series, for other detectors.")
+@click.option("--last", default=7, show_default=True, help="Nights to show.")
+@click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
+def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
+    """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
+    from bakeoff import nightly as nights
+    from bakeoff import terminal
+    from bakeoff import trend as trends
+
+    path = nights.history(results(), Path(benchmark).stem)
+    kept = trends.read(path)
+    if not kept:
+        raise MissingEvidence(f"{path}: no night yet; `bakeoff nightly BENCHMARK` keeps one")
+    if as_csv:
+        click.echo(trends.csv(kept), nl=False)
+    else:
+        terminal.show(trends.table(kept, last))
+        for drift in trends.alarms(kept):
+            click.echo(drift.text)
+        if gone := trends.missing(kept, datetime.now().astimezone().date()):
+            click.echo(f"missing nights: {', '.join(gone)}")
+    if within is not None and (stale := trends.heartbeat(kept, datetime.now(UTC), within)):
+        raise MissingEvidence(f"{path}: {stale}")

@@ -1,0 +1,133 @@
+"""Commands that read finished runs: compare, gate, report, log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.app import (
+    finished,
+    main,
+    pull_baselines,
+    results,
+    show_gates,
+    tracking_uri,
+    write_report,
+)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json", "csv"]),
+    default="terminal",
+    show_default=True,
+)
+@click.option("--allow-mismatch", is_flag=True, help="Compare runs that measured differently.")
+def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
+    """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
+    import json
+
+    from bakeoff import export, report, terminal
+    from bakeoff.between import between
+
+    done = [finished(run) for run in runs or ("latest",)]
+    if len(done) == 1:
+        comparison, tables = done[0].comparison, report.tables(done[0])
+    else:
+        comparison = between([each.rows for each in done], allow_mismatch=allow_mismatch)
+        tables = report.between_runs(comparison)
+    if form == "json":
+        click.echo(json.dumps(comparison, indent=2))
+    elif form == "csv":
+        click.echo(export.csv_text(export.rows(comparison)), nl=False)
+    elif form == "markdown":
+        click.echo(report.as_markdown(tables))
+    else:
+        for table in tables:
+            terminal.show(table)
+
+
+@main.command()
+@click.argument("run", default="latest")
+@click.option("--check", "checks", multiple=True, help="A gate line instead of the benchmark's.")
+@click.option(
+    "--gates",
+    "file",
+    type=click.Path(path_type=Path),
+    help="A file of gates, or a benchmark file, instead of the benchmark as it was run.",
+)
+@click.option("--baseline", metavar="RUN", help="The run that `baseline:` stands for.")
+@click.option("--anchor", metavar="RUN", help="The run that `anchor:` stands for.")
+@click.option("--allow-mismatch", is_flag=True, help="Judge against runs that measured otherwise.")
+@click.option("--soft", is_flag=True, help="Exit with 0 whatever the gates say.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for gates.json, gates.xml (JUnit) and gates.md; else the run's own.",
+)
+def gate(
+    run: str,
+    checks: tuple[str, ...],
+    file: Path | None,
+    baseline: str | None,
+    anchor: str | None,
+    allow_mismatch: bool,
+    soft: bool,
+    output: Path | None,
+) -> None:
+    """Judge the gates of a RUN.
+
+    Exit code 0: nothing fails, 10: a gate fails, 11: a gate has no answer and must have one, 12:
+    evidence is missing.
+    """
+    from bakeoff import gating
+    from bakeoff.suite import Gate, load_gates
+
+    done = finished(run)
+    gates, policy = load_gates(file) if file else (None, None)
+    if checks:
+        gates = tuple(Gate(check=check) for check in checks)
+    pull_baselines(done)
+    named = {"baseline": baseline, "anchor": anchor}
+    found = gating.gate(
+        done,
+        results(),
+        gates=gates,
+        policy=policy,
+        references={name: gating.reference(r, results()) for name, r in named.items() if r},
+        allow_mismatch=allow_mismatch,
+        output=output,
+    )
+    code = show_gates(found)
+    sys.exit(0 if soft else code)
+
+
+@main.command()
+@click.argument("run", default="latest")
+@click.option("--output", type=click.Path(path_type=Path), help="File to write instead.")
+def report(run: str, output: Path | None) -> None:
+    """Write the Markdown report of a RUN again."""
+    from bakeoff import report as reports
+    from bakeoff.finished import write_comparison
+
+    done = finished(run)
+    write_comparison(done)
+    if output:
+        output.write_text(reports.markdown(done), encoding="utf-8")
+    click.echo(output or write_report(done))
+
+
+@main.command()
+@click.argument("run", default="latest")
+def log(run: str) -> None:
+    """Send a RUN to MLflow (again): what is already there is not doubled."""
+    from bakeoff import track
+
+    done = finished(run)
+    for identity in track.log(done, tracking_uri()):
+        click.echo(identity)

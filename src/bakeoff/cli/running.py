@@ -1,0 +1,157 @@
+"""Commands that ask models: run, plan, score, merge, cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.cli.app import (
+    data_folder,
+    data_option,
+    log_run,
+    main,
+    planned,
+    program,
+    pull_baselines,
+    results,
+    selecting,
+    shard,
+    show_gates,
+    workspace,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    from bakeoff.finished import Run
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--resume", metavar="RUN", help="Finish this run: send only what is missing.")
+@click.option("--new", is_flag=True, help="Start afresh, even when the last run did not finish.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: ask again what had failed.")
+@click.option("--shard", default="1/1", metavar="I/N", callback=shard, help="The I-th of N parts.")
+@click.option("--no-cache", is_flag=True, help="Ask everything, and keep no answers for later.")
+@click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
+@selecting
+@data_option
+def run(
+    benchmark: Path,
+    resume: str | None,
+    new: bool,
+    retry_failed: bool,
+    no_cache: bool,
+    no_mlflow: bool,
+    data: Path | None,
+    **chosen: Any,
+) -> None:
+    """Run a BENCHMARK file: every task on every setup.
+
+    When its last run was stopped before the end, the same command goes on with it.
+    """
+    from bakeoff import terminal
+    from bakeoff.confirm import run_and_judge
+    from bakeoff.run import unfinished
+    from bakeoff.store import find_run
+
+    plan = planned(benchmark, data, cached=not no_cache, **chosen)
+    progress = terminal.progress()
+    previous = find_run(resume, results()) if resume else None
+    if previous is None and not new and (previous := unfinished(plan, results())):
+        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+    done, found = run_and_judge(
+        plan,
+        workspace(data),
+        progress,
+        previous,
+        retry_failed=retry_failed,
+        before_judging=pull_baselines,
+    )
+    if done.shard[1] > 1:
+        write_report(done)
+        click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
+        click.echo(f"join all parts with: {program()} merge RUN RUN ...")
+        return
+    _finish(done, found, log=not no_mlflow)
+
+
+def _judged(done: Run) -> Mapping[str, Any] | None:
+    from bakeoff import gating
+
+    pull_baselines(done)
+    return gating.gate(done, results()) if done.suite.gates else None
+
+
+def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
+    """Report and log a whole run, show what came of it, and exit by its gates."""
+    from bakeoff import report, terminal
+
+    path = write_report(done)
+    if log:
+        log_run(done)
+    terminal.show(report.headline(done))
+    if (square := report.effects(done)).rows:
+        terminal.show(square)
+    code = show_gates(found) if found else 0
+    click.echo(f"report:  {path}")
+    if log:
+        click.echo(f"MLflow:  {program()} ui")
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@selecting
+@data_option
+def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
+    """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
+    from bakeoff import estimate, terminal
+
+    terminal.show(estimate.estimate(planned(benchmark, data, **chosen), results()))
+
+
+@main.command()
+@click.argument("run", default="latest")
+@data_option
+def score(run: str, data: Path | None) -> None:
+    """Score the stored answers of a RUN again, with the scorers its tasks name now."""
+    from bakeoff.rescore import rescore
+    from bakeoff.store import find_run
+
+    done = rescore(find_run(run, results()), data_folder(data))
+    _finish(done, _judged(done), log=False)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True)
+def merge(runs: tuple[str, ...]) -> None:
+    """Join the shards of one benchmark, run on one machine or many, into a whole run."""
+    from bakeoff.merge import merge as merge_runs
+    from bakeoff.store import find_run
+
+    done = merge_runs([find_run(run, results()) for run in runs], results())
+    _finish(done, _judged(done), log=False)
+
+
+@main.group()
+def cache() -> None:
+    """The answers that runs share."""
+
+
+@cache.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--share", default=0.05, show_default=True, help="Share of the answers to ask again.")
+@data_option
+def verify(benchmark: Path, share: float, data: Path | None) -> None:
+    """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
+    from bakeoff import terminal
+    from bakeoff.prepare import verify_cache
+
+    plan = planned(benchmark, data)
+    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, click.echo)
+    terminal.show(found)
+    sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)

@@ -1,0 +1,241 @@
+"""Records and scores folded into columns: one metric of one setup on one task, by sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core import LATENCY, QUALITY, Record, Sample, Score
+from bakeoff.stats import RATE, Bounds, Floats, Ints, cluster_codes
+from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS, Price
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What must be known of a metric before its values can be compared."""
+
+    higher_is_better: bool = True
+    aggregate: str = "mean"
+    """`mean`, `median` (times), or `macro_f1` for values that carry label pairs."""
+    bounds: Bounds | None = RATE
+    """The smallest and the largest value that can occur; `None` where nothing bounds them."""
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Measure:
+        """The measure that a manifest describes."""
+        bounds = about["bounds"]
+        return cls(
+            about["higher_is_better"],
+            about["aggregate"],
+            (float(bounds[0]), float(bounds[1])) if bounds else None,
+        )
+
+
+MEASURES: Mapping[str, Measure] = {
+    "error": Measure(higher_is_better=False),
+    **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
+    **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", (0.0, math.inf))),
+}
+"""The columns that every run has."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of one metric of one setup on one task, by sample, in the task's order."""
+
+    samples: tuple[str, ...]
+    clusters: tuple[str, ...]
+    values: Floats
+    """NaN where the value could not be judged; the mean where a sample was asked repeatedly."""
+    labels: tuple[tuple[str, str], ...] | None = None
+    """(expected, predicted) where the metric is over a confusion matrix."""
+    measure: Measure = Measure()
+    answers: Floats | None = None
+    """(samples, repeats), NaN where an answer is missing; `None` when each was asked once."""
+
+    def only(self, keep: Sequence[str]) -> Column:
+        """The column over the samples named in `keep`, in that order."""
+        if keep is self.samples:
+            return self
+        place = {sample: i for i, sample in enumerate(self.samples)}
+        return self.at([place[sample] for sample in keep if sample in place])
+
+    def at(self, places: Sequence[int]) -> Column:
+        """The column over the samples at these places."""
+        return Column(
+            tuple(self.samples[i] for i in places),
+            tuple(self.clusters[i] for i in places),
+            self.values[places],
+            tuple(self.labels[i] for i in places) if self.labels else None,
+            self.measure,
+            None if self.answers is None else self.answers[places],
+        )
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        if not np.isnan(self.values).any():
+            return self.samples
+        return tuple(s for s, v in zip(self.samples, self.values, strict=True) if not np.isnan(v))
+
+    @property
+    def codes(self) -> Ints | None:
+        """The clusters as whole numbers; `None` where every sample is its own."""
+        if self.clusters == self.samples or len(set(self.clusters)) == len(self.clusters):
+            return None
+        return cluster_codes(self.clusters)
+
+
+Columns = Mapping[tuple[str, str, str], Column]
+"""(task, setup, metric) -> column."""
+Scored = tuple[str, str, str, int, Mapping[str, Score]]
+"""(task, setup, sample, repeat, scores by metric)."""
+
+
+def columns(
+    samples: Mapping[str, Mapping[str, Sample]],
+    setups: Mapping[str, Sequence[str]],
+    records: Iterable[Record],
+    scores: Iterable[Scored],
+    measures: Mapping[tuple[str, str], Measure],
+    repeats: int = 1,
+    prices: Mapping[str, Price] | None = None,
+) -> dict[tuple[str, str, str], Column]:
+    """Every column of a run, from streams of records and of scores.
+
+    `setups` names those that each task was asked of, `measures` is by (task, metric), `prices` by
+    setup. The denominator is the task's: a missing cell is an error of 1. A sample asked several
+    times counts once, with its mean.
+    """
+    tables = {
+        (task, setup): _Table(members, repeats)
+        for task, members in samples.items()
+        for setup in setups[task]
+    }
+    for record in records:
+        table = tables[record.task, record.setup]
+        if record.phase == QUALITY:
+            _count(table, record, (prices or {}).get(record.setup))
+        elif record.phase == LATENCY and record.repeat == 0:
+            for name, value in _seconds(record).items():
+                table.add(name, record.sample, value)
+    for task, setup, sample, repeat, found in scores:
+        for metric, score in found.items():
+            value = math.nan if score.value is None else score.value
+            tables[task, setup].add(metric, sample, value, score.labels, repeat)
+    return _bounded(
+        {
+            (task, setup, name): table.column(
+                name, MEASURES.get(name) or measures.get((task, name), Measure())
+            )
+            for (task, setup), table in tables.items()
+            for name in table.sums
+        }
+    )
+
+
+def _bounded(table: dict[tuple[str, str, str], Column]) -> dict[tuple[str, str, str], Column]:
+    """A metric of unknown bounds that is 0 or 1 on every setup of a task is a rate."""
+    unknown = {(t, m) for (t, _, m), c in table.items() if c.measure.bounds is None} - {
+        (t, m) for t, _, m in table if m in MEASURES
+    }
+    other = {
+        (t, m)
+        for (t, _, m), c in table.items()
+        if (t, m) in unknown and not np.isin(c.values[~np.isnan(c.values)], RATE).all()
+    }
+    return {
+        (t, s, m): replace(c, measure=replace(c.measure, bounds=RATE))
+        if (t, m) in unknown - other
+        else c
+        for (t, s, m), c in table.items()
+    }
+
+
+class _Table:
+    """Values by metric and sample while they come in; arrays, as there may be many."""
+
+    def __init__(self, members: Mapping[str, Sample], repeats: int) -> None:
+        self.samples = tuple(members)
+        self.clusters = tuple(sample.cluster or name for name, sample in members.items())
+        self.places = {name: place for place, name in enumerate(self.samples)}
+        self.repeats = repeats
+        self.sums: dict[str, Floats] = {}
+        self.counts: dict[str, Floats] = {}
+        self.answers: dict[str, Floats] = {}
+        self.labels: dict[str, dict[int, tuple[str, str]]] = {}
+        # A cell without a record is an error, whether or not any record came.
+        self._start("error")
+
+    def _start(self, metric: str) -> None:
+        self.sums[metric] = np.zeros(len(self.samples))
+        self.counts[metric] = np.zeros(len(self.samples))
+        if self.repeats > 1:
+            self.answers[metric] = np.full((len(self.samples), self.repeats), np.nan)
+
+    def add(
+        self,
+        metric: str,
+        sample: str,
+        value: float,
+        labels: tuple[str, str] | None = None,
+        repeat: int = 0,
+    ) -> None:
+        if metric not in self.sums:
+            self._start(metric)
+        place = self.places[sample]
+        self.sums[metric][place] += value
+        self.counts[metric][place] += 1
+        if self.repeats > 1:
+            self.answers[metric][place, repeat] = value
+        if labels:
+            self.labels.setdefault(metric, {}).setdefault(place, labels)
+
+    def column(self, metric: str, measure: Measure) -> Column:
+        sums, counts = self.sums[metric], self.counts[metric]
+        answers = self.answers.get(metric)
+        if metric == "error":
+            values = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+            return Column(self.samples, self.clusters, values, None, measure, answers)
+        places = np.flatnonzero(counts)
+        pairs = self.labels.get(metric, {})
+        labels = tuple(pairs[int(i)] for i in places) if len(pairs) == len(places) else None
+        with np.errstate(invalid="ignore"):
+            whole = Column(
+                self.samples, self.clusters, sums / np.maximum(counts, 1), None, measure, answers
+            )
+        kept = whole if len(places) == len(self.samples) else whole.at([int(i) for i in places])
+        return Column(kept.samples, kept.clusters, kept.values, labels, measure, kept.answers)
+
+
+def _count(table: _Table, record: Record, price: Price | None) -> None:
+    table.add("error", record.sample, float(record.error is not None), repeat=record.repeat)
+    # No prompt has 0 tokens: a system of the user's that counts none is unknown.
+    if record.answer and record.answer.tokens("prompt_tokens"):
+        for kind in TOKEN_METRICS:
+            count = float(record.answer.tokens(kind))
+            table.add(kind, record.sample, count, repeat=record.repeat)
+        if price:
+            tokens = [record.answer.tokens(f"{kind}_tokens") for kind in ("prompt", "completion")]
+            table.add("cost", record.sample, price.of(*tokens), repeat=record.repeat)
+
+
+def _seconds(record: Record) -> dict[str, float]:
+    """Seconds of the whole answer, of retrieval, to the first token, of decoding."""
+    if record.answer is None or (whole := record.answer.seconds()) is None:
+        return {}
+    found = {"latency_s": whole}
+    retrieve = record.answer.seconds("retrieve")
+    prefill = record.answer.seconds("prefill")
+    decode = record.answer.seconds("decode")
+    if retrieve is not None:
+        found["retrieve_s"] = retrieve
+    if prefill is not None:
+        # The user waits for retrieval before the first token can come.
+        found["ttft_s"] = prefill + (retrieve or 0.0)
+    if decode is not None:
+        found["decode_s"] = decode
+    return found

@@ -1,0 +1,42 @@
+"""A run and its verdict; where the policy says so, a failure is asked again before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bakeoff import gating
+from bakeoff.finished import Run
+from bakeoff.prepare import Workspace
+from bakeoff.run import Plan, Progress, run
+
+
+def run_and_judge(
+    plan: Plan,
+    workspace: Workspace,
+    progress: Progress,
+    resume: Path | None = None,
+    *,
+    retry_failed: bool = False,
+    before_judging: Callable[[Run], None] = lambda _: None,
+) -> tuple[Run, Mapping[str, Any] | None]:
+    """The finished run and what its gates say; `None` for a shard, or without gates.
+
+    After a failure, `policy.confirm` more answers are asked of every sample, with other seeds,
+    and the pooled answers decide. That is no second chance for the same numbers: what was
+    answered stays in. At temperature 0 the answers of a local model are the same again.
+    """
+    done = run(plan, workspace, progress, resume, retry_failed=retry_failed)
+    if not plan.suite.gates or done.shard[1] > 1:
+        return done, None
+    before_judging(done)
+    found = gating.gate(done, workspace.results)
+    if found["state"] != "FAIL" or not plan.suite.policy.confirm:
+        return done, found
+    repeats = plan.suite.repeats + plan.suite.policy.confirm
+    progress.note(f"a gate fails: every sample is asked {repeats} times before that counts")
+    more = replace(plan, suite=plan.suite.model_copy(update={"repeats": repeats}))
+    done = run(more, workspace, progress, done.folder)
+    return done, gating.gate(done, workspace.results)

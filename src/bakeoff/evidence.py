@@ -1,0 +1,462 @@
+"""What a run's rows say of one check: the gap between estimate and claim, with its tests.
+
+A check is a contrast, `left - factor * right - shift`, turned so that at least 0 is what it
+claims, on rows paired by sample and clustered where the task names clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from bakeoff import stats
+from bakeoff.columns import Column
+from bakeoff.compare import Contrast, combine, confusion, shared
+from bakeoff.core import BakeoffError
+from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
+from bakeoff.rows import Rows, differences
+from bakeoff.stats import Bounds, Floats, Interval, Ints
+from bakeoff.suite import LATENCY_METRICS, Policy
+
+NAMED = 20
+"""Samples named with a verdict."""
+
+Alternative = Literal["less", "greater"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The evidence for one gate before it is decided: `gap` is estimate less claim."""
+
+    left: float
+    right: float
+    gap: float
+    ends: tuple[float, float] = (math.nan, math.nan)
+    """The 95% interval of the gap."""
+    violated: float = 1.0
+    """One-sided p of "the claim holds": small when it is violated."""
+    holds: float = 1.0
+    """One-sided p of "the claim is violated": small when it holds."""
+    reach: float = 0.0
+    """The smallest `violated` that so many samples can give."""
+    n: int = 0
+    changes: tuple[int, int, int] = (0, 0, 0)
+    detectable: float = math.nan
+    method: str = ""
+    noisy_gap: tuple[float, float] = (math.nan, math.nan)
+    """The gap with the left side divided and multiplied by the machine's noise; NaN: no times."""
+    note: str = ""
+    broke: Sequence[dict[str, Any]] = ()
+    mended: Sequence[dict[str, Any]] = ()
+
+
+class Missing(BakeoffError):
+    """Evidence that is not there, which the policy may let pass as skipped."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The rows that gates are judged on."""
+
+    rows: Rows
+    references: Mapping[str, Rows] = field(default_factory=dict)
+    """`baseline` and `anchor`, as far as there are any."""
+    policy: Policy = field(default_factory=Policy)
+    allow_mismatch: bool = False
+
+
+def columns_of(ref: Ref, rows: Rows) -> dict[str, Column]:
+    """Task -> the ref's column there."""
+    return {
+        task: column
+        for (task, setup, metric), column in rows.columns.items()
+        if setup == ref.setup and metric == ref.metric and ref.task in (None, task)
+    }
+
+
+def skipped_task(ref: Ref, rows: Rows) -> str:
+    return rows.skipped.get(ref.task or "", "")
+
+
+def find(check: Check, evidence: Evidence) -> Finding:
+    """The finding. Raises `BakeoffError` where evidence is missing, broken or not comparable."""
+    sides = [_side(ref, evidence) for ref in check.refs]
+    if check.right:
+        _comparable(check, evidence)
+        sides = _same_tasks(sides, check)
+    columns = [_joined(side) for side in sides]
+    note = ""
+    if evidence.policy.errors == "exclude":
+        columns, left_out = _answered(columns, check, evidence)
+        note = f"; {left_out} failed answers left out" if left_out else ""
+    for ref, column in zip(check.refs, columns, strict=True):
+        _usable(ref, column, evidence)
+    finding = replace(_test(check, columns, evidence.policy.alpha), note=note)
+    if check.left.metric in LATENCY_METRICS and check.right and not check.right.origin:
+        finding = _with_noise(finding, check, evidence)
+    return finding
+
+
+def _side(ref: Ref, evidence: Evidence) -> dict[str, Column]:
+    rows = evidence.references.get(ref.origin) if ref.origin else evidence.rows
+    if rows is None:
+        raise Missing(
+            f"there is no {ref.origin}: accept a run with `bakeoff baseline accept RUN --channel "
+            f"{'rolling' if ref.origin == 'baseline' else ref.origin}`"
+        )
+    if reason := skipped_task(ref, rows):
+        raise Missing(f"task {ref.task} was skipped: {reason}")
+    if not (found := columns_of(ref, rows)):
+        where = f"the {ref.origin} ({rows.run})" if ref.origin else "this run"
+        raise BakeoffError(f"no evidence: {replace(ref, origin='')} has no value in {where}")
+    if ref.tag is None:
+        return found
+    name, value = ref.tag
+    sliced = {
+        task: column.only([s for s in column.samples if rows.tags[task][s].get(name) == value])
+        for task, column in found.items()
+    }
+    if not any(column.samples for column in sliced.values()):
+        raise BakeoffError(f"no evidence: no sample of {ref.task or 'any task'} has {name}={value}")
+    return sliced
+
+
+def _same_tasks(sides: list[dict[str, Column]], check: Check) -> list[dict[str, Column]]:
+    """Both sides on the same tasks; a task that one side lacks is missing evidence."""
+    left, right = sides
+    if check.left.task != check.right.task if check.right else False:
+        # Named on purpose: the same questions in two forms, paired by their ids.
+        (only,) = right.values()
+        return [left, dict.fromkeys(left, only)]
+    if lacking := sorted(set(left) ^ set(right)):
+        raise BakeoffError(f"no evidence: task {', '.join(lacking)} is on one side only")
+    return sides
+
+
+def _joined(side: Mapping[str, Column]) -> Column:
+    """One column over several tasks, samples named `task/sample`."""
+    parts = list(side.items())
+    measures = {column.measure for _, column in parts}
+    if len(measures) > 1:
+        raise BakeoffError("the metric is not of the same kind on all tasks: name one task")
+    answers = [column.answers for _, column in parts]
+    repeats = {each.shape[1] for each in answers if each is not None}
+    return Column(
+        tuple(f"{task}/{name}" for task, column in parts for name in column.samples),
+        tuple(f"{task}/{name}" for task, column in parts for name in column.clusters),
+        np.concatenate([column.values for _, column in parts]),
+        parts[0][1].labels if len(parts) == 1 else None,
+        measures.pop(),
+        np.concatenate([a for a in answers if a is not None]) if len(repeats) == 1 else None,
+    )
+
+
+def _comparable(check: Check, evidence: Evidence) -> None:
+    """Raise for references that measured something else, unless that was allowed."""
+    assert check.right
+    rows = evidence.references.get(check.right.origin)
+    if not check.right.origin or rows is None or evidence.allow_mismatch:
+        return
+    setups = (check.left.setup, check.right.setup)
+    for task in columns_of(check.left, evidence.rows):
+        found = differences(evidence.rows, rows, task, check.left.metric, setups)
+        if evidence.policy.pairing == "intersect":
+            found = [each for each in found if not each.startswith("samples")]
+        if found:
+            raise BakeoffError(f"not comparable with the {check.right.origin}: {'; '.join(found)}")
+
+
+def _answered(columns: list[Column], check: Check, evidence: Evidence) -> tuple[list[Column], int]:
+    """The columns without samples that failed on any side, and how many those were."""
+    failed: set[str] = set()
+    for ref in check.refs:
+        errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
+        failed |= {s for s, v in zip(errors.samples, errors.values, strict=True) if v > 0}
+    kept = [c.only([s for s in c.samples if s not in failed]) for c in columns]
+    return kept, len(failed & set(columns[0].samples))
+
+
+def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
+    """Raise for columns whose numbers cannot be trusted."""
+    policy, judged = evidence.policy, len(column.judged)
+    if not judged:
+        raise BakeoffError(f"no evidence: no value of {ref} could be judged")
+    if not np.isfinite(column.values[~np.isnan(column.values)]).all():
+        raise BakeoffError(f"{ref} holds an infinite value")
+    total = len(column.samples)
+    if judged < policy.min_coverage * total:
+        raise BakeoffError(
+            f"{ref}: {judged} of {total} samples judged, below min_coverage {policy.min_coverage:g}"
+        )
+    if ref.metric == "error":
+        return
+    errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
+    rate = float(errors.values.mean())
+    if rate > policy.max_error_rate:
+        raise BakeoffError(
+            f"{rate:.1%} of the answers of {ref.setup} failed, above max_error_rate "
+            f"{policy.max_error_rate:.1%}: its numbers are not judged"
+        )
+
+
+def _test(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
+    aggregate = check.left.aggregate
+    if aggregate and aggregate.startswith("pass"):
+        columns = [_passes(column, aggregate) for column in columns]
+        aggregate = None
+    if aggregate in FACTS:
+        return _fact(check, columns)
+    by_median = columns[0].measure.aggregate == "median" and aggregate not in MEANS
+    if aggregate in QUANTILES or by_median:
+        return _of_quantile(check, columns, QUANTILES[aggregate or "p50"])
+    if len(columns) == 1:
+        return _against_number(check, columns[0], alpha)
+    return _paired(check, columns, alpha)
+
+
+def _passes(column: Column, aggregate: str) -> Column:
+    """pass@k or pass^k of each sample, from how many of its repeated answers are right."""
+    k = int(aggregate[5:])
+    answers = column.answers if column.answers is not None else column.values[:, None]
+    known = ~np.isnan(answers)
+    if not np.isin(answers[known], (0.0, 1.0)).all():
+        raise BakeoffError(f"{aggregate} needs answers that are right or wrong, 1 or 0")
+    trials = known.sum(axis=1)
+    if k > (fewest := int(trials.min())):
+        raise BakeoffError(
+            f"{aggregate} needs {k} answers to every sample, and one has {fewest}: "
+            f"ask with --repeats {k}"
+        )
+    rule = stats.pass_at if aggregate[4] == "@" else stats.pass_hat
+    values = rule(np.nansum(answers, axis=1).astype(np.int64), trials, k)
+    return replace(column, values=values, answers=None)
+
+
+def _values(column: Column) -> tuple[Floats, Ints | None]:
+    judged = column.only(column.judged)
+    return judged.values, judged.codes
+
+
+def _fact(check: Check, columns: Sequence[Column]) -> Finding:
+    facts: Mapping[str | None, Callable[[Floats], Any]] = {
+        "sum": np.sum,
+        "count": np.count_nonzero,
+        "max": np.max,
+    }
+    sides = [float(facts[check.left.aggregate](_values(column)[0])) for column in columns]
+    limit = check.factor * sides[1] + check.shift if len(sides) > 1 else check.shift
+    n = len(columns[0].judged)
+    return Finding(sides[0], limit, check.sign * (sides[0] - limit), n=n)
+
+
+def _against_number(check: Check, column: Column, alpha: float) -> Finding:
+    """A mean, a rate or a macro-F1 against a number."""
+    sign, limit, bounds = check.sign, check.shift, column.measure.bounds
+    if column.measure.aggregate == "macro_f1" and column.labels:
+        return _of_contrast(check, combine([(column, float(sign))]), alpha, limit)
+    values, codes = _values(column)
+    exact = not column.measure.higher_is_better
+    interval = stats.mean_interval(values, codes, bounds=bounds, exact=exact)
+    less, more = _sides(sign)
+    binary = bounds == stats.RATE and bool(np.isin(values, (0.0, 1.0)).all())
+    worst = _worst(values, bounds, sign)
+    if binary:
+        violated = stats.rate_p(values, codes, limit, less)
+        holds = stats.rate_p(values, codes, limit, more)
+        reach = stats.rate_p(worst, codes, limit, less)
+    else:
+        turned, between = sign * values, _turned(bounds, sign)
+        margin = sign * limit
+        violated = _p(turned, codes, margin, "less", between)
+        holds = _p(turned, codes, margin, "greater", between)
+        reach = _reach(sign * worst, codes, margin, between)
+    gap = check.sign * (interval.value - limit)
+    return Finding(
+        interval.value,
+        limit,
+        gap,
+        _ends(interval, sign, limit),
+        violated,
+        holds,
+        reach,
+        len(values),
+        detectable=stats.detectable_gain(values, codes, bounds=bounds, alpha=alpha, sides=1),
+        method=interval.method,
+        broke=_lowest(column, sign, limit) if gap < 0 else (),
+    )
+
+
+def _sides(sign: int) -> tuple[Alternative, Alternative]:
+    """What violates the claim, and what it claims."""
+    return ("less", "greater") if sign > 0 else ("greater", "less")
+
+
+def _ends(interval: Interval, sign: int, limit: float) -> tuple[float, float]:
+    low, high = sorted(sign * (end - limit) for end in (interval.low, interval.high))
+    return low, high
+
+
+def _lowest(column: Column, sign: int, limit: float) -> list[dict[str, Any]]:
+    """The samples furthest on the wrong side of the limit."""
+    order = np.argsort(sign * np.nan_to_num(column.values, nan=sign * math.inf), kind="stable")
+    return [
+        {**_place(column.samples[int(i)]), "left": float(column.values[i]), "right": None}
+        for i in order[:NAMED]
+        if sign * (column.values[i] - limit) < 0
+    ]
+
+
+def _place(name: str) -> dict[str, str]:
+    task, _, sample = name.partition("/")
+    return {"task": task, "sample": sample}
+
+
+def _p(
+    values: Floats,
+    codes: Ints | None,
+    margin: float,
+    alternative: Alternative,
+    bounds: Bounds | None,
+) -> float:
+    return stats.difference_p(values, codes, margin=margin, alternative=alternative, bounds=bounds)
+
+
+def _turned(bounds: Bounds | None, sign: int) -> Bounds | None:
+    return bounds if bounds is None or sign > 0 else (-bounds[1], -bounds[0])
+
+
+def _worst(values: Floats, bounds: Bounds | None, sign: int) -> Floats:
+    """As many values, all as bad as they can be."""
+    if bounds is None:
+        return values
+    return np.full(len(values), bounds[0] if sign > 0 else bounds[1])
+
+
+def _reach(worst: Floats, codes: Ints | None, margin: float, bounds: Bounds | None) -> float:
+    """The smallest p that can say "violated" with so many samples."""
+    if bounds is None or not np.isfinite(worst).all():
+        groups = len(worst) if codes is None else len(np.unique(codes))
+        return 0.0 if groups > 2 else 1.0
+    return _p(worst, codes, margin, "less", bounds)
+
+
+def _paired(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
+    sign = float(check.sign)
+    contrast = combine([(columns[0], sign), (columns[1], -sign * check.factor)])
+    if not len(contrast.values):
+        raise BakeoffError("no evidence: no sample was judged on both sides")
+    return _of_contrast(check, contrast, alpha, check.shift, columns)
+
+
+def _of_contrast(
+    check: Check, contrast: Contrast, alpha: float, shift: float, columns: Sequence[Column] = ()
+) -> Finding:
+    values, codes, bounds = contrast.values, contrast.codes, contrast.bounds
+    margin = check.sign * shift
+    interval = stats.difference_interval(values, codes, bounds=bounds)
+    worst = np.full(len(values), bounds[0]) if bounds else values
+    left = _mean_of(columns[0], contrast) if columns else check.sign * contrast.value
+    gap = contrast.value - margin
+    found = Finding(
+        left,
+        left - check.sign * gap,
+        gap,
+        (interval.low - margin, interval.high - margin),
+        _p(values, codes, margin, "less", bounds),
+        _p(values, codes, margin, "greater", bounds),
+        _reach(worst, codes, margin, bounds),
+        len(contrast.samples),
+        detectable=stats.detectable_gain(values, codes, bounds=bounds, alpha=alpha, sides=1),
+        method=contrast.method or interval.method,
+    )
+    if len(columns) < 2:
+        return found
+    broke, mended, changes = _changes(check, columns)
+    return replace(found, changes=changes, broke=broke, mended=mended)
+
+
+def _mean_of(column: Column, contrast: Contrast) -> float:
+    kept = column.only(contrast.samples)
+    if contrast.method and kept.labels:
+        features, statistic = confusion(kept.labels)
+        return float(statistic(features.sum(axis=0, keepdims=True))[0])
+    return float(kept.values.mean())
+
+
+def _changes(
+    check: Check, columns: Sequence[Column]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], tuple[int, int, int]]:
+    """Samples that lost and won most, and how many won, tied and lost, sample against sample."""
+    (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
+    gain = check.sign * (left.values - check.factor * right.values)
+    gain = np.where(np.abs(gain) < 1e-12, 0.0, gain)
+
+    def named(order: Floats) -> list[dict[str, Any]]:
+        places = [int(i) for i in np.argsort(order, kind="stable")[:NAMED] if order[i] < 0]
+        return [
+            {
+                **_place(left.samples[i]),
+                "left": float(left.values[i]),
+                "right": float(right.values[i]),
+            }
+            for i in places
+        ]
+
+    return named(gain), named(-gain), stats.win_tie_loss(gain)
+
+
+def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Finding:
+    sign, limit = check.sign, check.shift
+    if len(columns) == 1:
+        values, _ = _values(columns[0])
+        found = stats.quantile_interval(values, share)
+        less, more = _sides(sign)
+        worst = np.full(len(values), -math.inf if sign > 0 else math.inf)
+        return Finding(
+            found.value,
+            limit,
+            sign * (found.value - limit),
+            _ends(found, sign, limit),
+            stats.quantile_p(values, share, limit, less),
+            stats.quantile_p(values, share, limit, more),
+            stats.quantile_p(worst, share, limit, less),
+            len(values),
+            method=found.method,
+        )
+    (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
+    draws = stats.quantile_draws(left.values, right.values, share)
+    n = len(left.samples)
+    value, other = (float(np.quantile(side.values, share)) for side in (left, right))
+    limit = check.factor * other + check.shift
+    gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    return Finding(
+        value,
+        limit,
+        sign * (value - limit),
+        (float(low), float(high)),
+        float((1 + np.sum(gaps >= 0)) / (1 + len(gaps))),
+        float((1 + np.sum(gaps <= 0)) / (1 + len(gaps))),
+        # The upper order statistic must be able to lie below a quantile at all.
+        0.0 if n >= stats.samples_to_bound(max(share, 1 - share)) else 1.0,
+        n,
+        method="paired bootstrap",
+    )
+
+
+def _with_noise(finding: Finding, check: Check, evidence: Evidence) -> Finding:
+    tasks = columns_of(check.left, evidence.rows)
+    factors = [evidence.rows.noise.get(task, math.inf) for task in tasks]
+    factor = max(factors)
+
+    def gap(left: float) -> float:
+        return check.sign * (left - finding.right)
+
+    left, sign = finding.left, check.sign
+    kinder = math.inf if math.isinf(factor) else gap(left * factor**sign)
+    harsher = -math.inf if math.isinf(factor) else gap(left * factor**-sign)
+    return replace(finding, noisy_gap=(kinder, harsher))

@@ -1,0 +1,75 @@
+"""A run held against its gates and its baselines; the verdict is kept beside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff import baseline, publish, store
+from bakeoff.columns import Measure
+from bakeoff.core import BakeoffError, MissingEvidence, faults
+from bakeoff.finished import GATES, Run
+from bakeoff.gate import Scope, check_gates
+from bakeoff.rows import Rows, read_rows
+from bakeoff.suite import Gate, Policy
+
+JUNIT, COMMENT = "gates.xml", "gates.md"
+
+
+def gate(
+    run: Run,
+    results: Path,
+    *,
+    gates: Sequence[Gate] | None = None,
+    policy: Policy | None = None,
+    references: Mapping[str, Rows] | None = None,
+    allow_mismatch: bool = False,
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Judge a run and keep `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
+
+    The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
+    `BakeoffError` for lines that decide nothing, `MissingEvidence` for an incomplete run.
+    """
+    chosen = run.suite.gates if gates is None else gates
+    if not chosen:
+        raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")
+    faults([f"{run.folder}: {p}" for p in check_gates(chosen, scope(run), names=False)])
+    known = {**_accepted(run, chosen, results), **(references or {})}
+    found = run.judged(chosen, policy, known, allow_mismatch=allow_mismatch)
+    folder = output or (run.folder if gates is None else None)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        store.write_json(folder / GATES, found)
+        (folder / JUNIT).write_text(publish.junit(found), encoding="utf-8")
+        (folder / COMMENT).write_text(publish.comment(found), encoding="utf-8")
+    return found
+
+
+def scope(run: Run) -> Scope:
+    """What gates on this run can name."""
+    return Scope(
+        list(run.suite.setups),
+        {
+            task: {metric: Measure.of(about) for metric, about in facts["metrics"].items()}
+            for task, facts in run.manifest["tasks"].items()
+        },
+    )
+
+
+def _accepted(run: Run, gates: Sequence[Gate], results: Path) -> dict[str, Rows]:
+    """The baselines that the gates name: others may be broken without harm."""
+    named = [name for name in baseline.CHANNELS if any(f"{name}:" in gate.check for gate in gates)]
+    return baseline.references(results, run.manifest["benchmark"], named) if named else {}
+
+
+def reference(text: str, results: Path) -> Rows:
+    """The rows of a run (folder, id, `latest`) or of a rows file, to be used as a baseline."""
+    path = Path(text)
+    if path.name.endswith(".json.gz"):
+        return read_rows(path)
+    run = Run(store.find_run(text, results))
+    if run.manifest["status"] != "complete":
+        raise MissingEvidence(f"{run.folder}: the run is {run.manifest['status']}")
+    return run.rows

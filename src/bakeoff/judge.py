@@ -1,0 +1,312 @@
+"""What came of gates: PASS, FAIL, INCONCLUSIVE, ERROR or SKIPPED, each with its evidence.
+
+Evidence that is missing or broken is an ERROR, never a PASS; so is a gate that nothing applies to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from bakeoff import stats
+from bakeoff.compare import SLICE
+from bakeoff.core import BakeoffError
+from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
+from bakeoff.gate import Check, mode
+from bakeoff.rows import differences
+from bakeoff.suite import Gate, Policy
+
+PASS, FAIL, INCONCLUSIVE, ERROR, SKIPPED = "PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED"
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one gate, for one setup and slice; a row of `gates.json`."""
+
+    id: str
+    setup: str
+    slice: str
+    check: str
+    severity: str
+    mode: str
+    state: str
+    reason: str
+    left: float | None = None
+    right: float | None = None
+    """The limit: factor and shift included."""
+    gap: float | None = None
+    """At least 0 is what the check claims."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """One-sided: against the claim in refute mode, for it in prove mode."""
+    p_adjusted: float | None = None
+    n: int = 0
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    detectable: float | None = None
+    needed: int | None = None
+    method: str = ""
+    broke: list[dict[str, Any]] = field(default_factory=list)
+    mended: list[dict[str, Any]] = field(default_factory=list)
+    on_inconclusive: str = "warn"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One gate on one setup and slice."""
+
+    gate: Gate
+    check: Check
+    setup: str = ""
+    slice: str = ""
+    skipped: str = ""
+    missing: str = ""
+    """Why there is nothing to judge: `skipped` where that is in order, `missing` where not."""
+
+    @property
+    def severity(self) -> str:
+        return self.gate.severity or ("warn" if self.gate.by else "fail")
+
+
+def judge(gates: Sequence[Gate], evidence: Evidence) -> list[Verdict]:
+    """A verdict for every gate, for every setup where it says `*` and every value of its `by`."""
+    cases = [case for gate in gates for case in expand(gate, evidence)]
+    found = [_outcome(case, evidence) for case in cases]
+    adjusted = _adjusted(cases, found, evidence.policy)
+    return [
+        _decide(case, outcome, p, evidence.policy)
+        for case, outcome, p in zip(cases, found, adjusted, strict=True)
+    ]
+
+
+def expand(gate: Gate, evidence: Evidence) -> Iterator[Case]:
+    """The gate on every setup where it says `*`, and on every value of its `by`."""
+    try:
+        check = Check.parse(gate.check)
+    except BakeoffError as error:
+        raise BakeoffError(f"gates: {error}") from error
+    setups = evidence.rows.setups if any(ref.setup == "*" for ref in check.refs) else [""]
+    for setup in setups:
+        filled = check.of(setup)
+        if filled.right == filled.left:
+            continue  # `*` against one of the setups: that one cannot be below itself
+        skipped = _not_applicable(filled, evidence) if setup else ""
+        if gate.by and not skipped:
+            yield from _sliced(gate, filled, setup, evidence)
+        else:
+            yield Case(gate, filled, setup, skipped=skipped)
+
+
+def _not_applicable(check: Check, evidence: Evidence) -> str:
+    """Why a setup that `*` stands for has nothing to be judged; empty when it has."""
+    ref = check.left
+    if columns_of(ref, evidence.rows) or skipped_task(ref, evidence.rows):
+        return ""
+    return f"{ref.setup} has no {ref.metric}" + (f" on {ref.task}" if ref.task else "")
+
+
+def _sliced(gate: Gate, check: Check, setup: str, evidence: Evidence) -> Iterator[Case]:
+    counts: dict[str, int] = {}
+    for task, samples in evidence.rows.tags.items():
+        if check.left.task in (None, task):
+            for tags in samples.values():
+                if gate.by in tags:
+                    counts[tags[gate.by]] = counts.get(tags[gate.by], 0) + 1
+    if not counts:
+        missing = f"no evidence: no sample has the tag {gate.by}"
+        yield Case(gate, check, setup, f"{gate.by}=", missing=missing)
+    for value, count in sorted(counts.items()):
+        few = f"{count} samples, fewer than {SLICE}" if count < SLICE else ""
+        sliced = check.of(setup, (gate.by, value))
+        yield Case(gate, sliced, setup, f"{gate.by}={value}", few)
+
+
+def _outcome(case: Case, evidence: Evidence) -> Finding | tuple[str, str]:
+    """The finding, or (state, reason) where there is none."""
+    if case.skipped:
+        return SKIPPED, case.skipped
+    if case.missing:
+        return ERROR, case.missing
+    try:
+        return find(case.check, evidence)
+    except Missing as error:
+        return (SKIPPED if evidence.policy.on_missing == "skip" else ERROR), str(error)
+    except BakeoffError as error:
+        return ERROR, str(error)
+
+
+Outcome = Finding | tuple[str, str]
+
+
+def _adjusted(
+    cases: Sequence[Case], found: Sequence[Outcome], policy: Policy
+) -> list[float | None]:
+    """The p of each refute gate after multiplicity: Holm over all gates that can fail the run,
+    Benjamini and Hochberg over the slices of one."""
+    families: dict[object, list[int]] = {}
+    for place, (case, outcome) in enumerate(zip(cases, found, strict=True)):
+        if isinstance(outcome, Finding) and mode(case.gate, case.check, policy.mode) == "refute":
+            if case.slice:
+                families.setdefault((case.gate.name, case.setup), []).append(place)
+            elif case.severity == "fail" and policy.family == "holm":
+                families.setdefault("holm", []).append(place)
+            else:
+                families[place] = [place]
+    adjusted: list[float | None] = [None] * len(cases)
+    for family, places in families.items():
+        raw = [finding.violated for i in places if isinstance(finding := found[i], Finding)]
+        rule = stats.adjust_holm if family == "holm" else stats.adjust_discoveries
+        for place, p in zip(places, rule(raw), strict=True):
+            adjusted[place] = p
+    return adjusted
+
+
+def _decide(case: Case, outcome: Outcome, p: float | None, policy: Policy) -> Verdict:
+    how = mode(case.gate, case.check, policy.mode)
+    verdict = Verdict(
+        case.gate.name,
+        case.setup,
+        case.slice,
+        str(case.check),
+        case.severity,
+        how,
+        ERROR,
+        "",
+        on_inconclusive=case.gate.on_inconclusive or policy.on_inconclusive,
+    )
+    if not isinstance(outcome, Finding):
+        return replace(verdict, state=outcome[0], reason=outcome[1])
+    rules = {"point": _point, "refute": _refute, "prove": _prove}
+    state, reason, needed = rules[how](case.check, outcome, p, policy.alpha)
+    raw = {"refute": outcome.violated, "prove": outcome.holds}.get(how)
+    return replace(
+        verdict,
+        state=state,
+        reason=f"{_numbers(outcome, case.check)}{reason}; n = {outcome.n}{outcome.note}",
+        left=outcome.left,
+        right=outcome.right,
+        gap=outcome.gap,
+        low=_known(outcome.ends[0]),
+        high=_known(outcome.ends[1]),
+        p=raw,
+        p_adjusted=p if how == "refute" else None,
+        n=outcome.n,
+        wins=outcome.changes[0],
+        ties=outcome.changes[1],
+        losses=outcome.changes[2],
+        detectable=_known(outcome.detectable),
+        needed=needed,
+        method=outcome.method,
+        broke=list(outcome.broke),
+        mended=list(outcome.mended),
+    )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _numbers(found: Finding, check: Check) -> str:
+    text = f"{found.left:.4g} against {found.right:.4g}"
+    low, high = found.ends
+    if math.isfinite(low) and math.isfinite(high):
+        text += f", gap {found.gap:+.3g} [{low:+.3g}, {high:+.3g}]"
+    return text
+
+
+Decision = tuple[str, str, int | None]
+_EDGE = 1e-9
+"""Rounding that is no violation: 0.6 - 0.5 is below 0.1 in floating point."""
+
+
+def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision:
+    strict = check.op in (">", "<")
+    if check.op == "==":
+        holds = abs(found.gap) <= _EDGE
+    else:
+        holds = found.gap > _EDGE if strict else found.gap >= -_EDGE
+    return (PASS if holds else FAIL), "", None
+
+
+def _refute(_: Check, found: Finding, p: float | None, alpha: float) -> Decision:
+    assert p is not None
+    power = f"; finds a true shortfall of {found.detectable:.3g} in 80% of runs"
+    power = power if math.isfinite(found.detectable) else ""
+    if p < alpha:
+        if found.noisy_gap[0] >= 0:
+            return INCONCLUSIVE, "; worse, but by no more than the machine's own noise", None
+        return FAIL, f"; worse by more than chance (p = {p:.2g})", None
+    if found.reach >= alpha:
+        return INCONCLUSIVE, "; too few samples to ever fail", None
+    return PASS, f"; no violation shown (p = {p:.2g}){power}", None
+
+
+def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision:
+    if found.holds < alpha:
+        if found.noisy_gap[1] < 0:
+            return INCONCLUSIVE, "; holds, but by no more than the machine's own noise", None
+        return PASS, f"; proven (p = {found.holds:.2g})", None
+    if found.violated < alpha:
+        if found.noisy_gap[0] >= 0:
+            return INCONCLUSIVE, "; worse, but by no more than the machine's own noise", None
+        return FAIL, f"; worse by more than chance (p = {found.violated:.2g})", None
+    if found.gap > 0 and math.isfinite(found.detectable):
+        needed = math.ceil(found.n * (found.detectable / found.gap) ** 2)
+        return INCONCLUSIVE, f"; not proven; about {needed} samples would prove it", needed
+    return INCONCLUSIVE, f"; not proven (p = {found.holds:.2g})", None
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0 when nothing fails, 12 when evidence is missing, 10 for a failure, 11 for no answer."""
+    counted = [v for v in verdicts if v.severity == "fail"]
+    if any(v.state == ERROR for v in verdicts) or all(v.state == SKIPPED for v in verdicts):
+        return 12
+    if any(v.state == FAIL for v in counted):
+        return 10
+    unanswered = any(v.state == INCONCLUSIVE and v.on_inconclusive == "fail" for v in counted)
+    return 11 if unanswered else 0
+
+
+def overall(verdicts: Sequence[Verdict]) -> str:
+    """The verdict of all gates together."""
+    code = exit_code(verdicts)
+    if code in (10, 12):
+        return FAIL if code == 10 else ERROR
+    open_ones = [v for v in verdicts if v.state == INCONCLUSIVE and v.severity == "fail"]
+    return INCONCLUSIVE if any(v.on_inconclusive != "pass" for v in open_ones) else PASS
+
+
+def as_json(
+    verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = ""
+) -> dict[str, Any]:
+    """The verdicts as they are kept in `gates.json`."""
+    rows = evidence.rows
+    return {
+        "format": FORMAT,
+        "run": rows.run,
+        "benchmark": rows.benchmark,
+        "limited": limited,
+        "policy": evidence.policy.model_dump(mode="json"),
+        "references": {name: {"run": found.run} for name, found in evidence.references.items()},
+        "mismatch": _mismatch(evidence) if evidence.allow_mismatch else [],
+        "state": overall(verdicts),
+        "exit_code": exit_code(verdicts),
+        "gates": [asdict(verdict) for verdict in verdicts],
+    }
+
+
+def _mismatch(evidence: Evidence) -> list[str]:
+    """What differs from the references although it was allowed to."""
+    found = []
+    for name, rows in evidence.references.items():
+        for task, metric in dict.fromkeys((t, m) for t, _, m in evidence.rows.columns):
+            for setup in evidence.rows.setups:
+                if (task, setup, metric) in rows.columns:
+                    each = differences(evidence.rows, rows, task, metric, (setup, setup))
+                    found += [f"{name}: {sentence}" for sentence in each]
+    return list(dict.fromkeys(found))

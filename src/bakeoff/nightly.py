@@ -1,0 +1,228 @@
+"""A night of a benchmark, as one command that may be called twice, after a crash, or late.
+
+results/nightly/BENCHMARK.jsonl             the history, a line per night
+results/nightly/BENCHMARK.alerts.jsonl      what a person was told
+results/nightly/BENCHMARK.heartbeat.json    the newest night: a missing one is not a green one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from bakeoff import baseline, prune, report, store, trend
+from bakeoff.alert import Alert, send
+from bakeoff.confirm import run_and_judge
+from bakeoff.core import BakeoffError, digest
+from bakeoff.finished import Run
+from bakeoff.gate import Check
+from bakeoff.prepare import Workspace
+from bakeoff.run import Plan, Progress, same, unfinished
+from bakeoff.trend import Drift, Night, Point
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a night does beside running, scoring, reporting and gating."""
+
+    night: date
+    webhook: str | None = None
+    """Address that alerts are posted to, beside the file."""
+    keep_texts_days: float | None = None
+    """Answers of older runs lose their texts; `None` keeps them all."""
+    advance: bool = False
+    """Make the run the rolling baseline when every gate passes and nothing drifts."""
+    tolerate_drift: bool = False
+    """Let a harmful drift warn instead of failing the night."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the night came to; `run` is `None` when it had been done before."""
+
+    night: Night
+    exit_code: int
+    drifts: Sequence[Drift]
+    """Those found on this night."""
+    run: Run | None
+    notes: Sequence[str]
+
+
+def history(results: Path, benchmark: str) -> Path:
+    return results / "nightly" / f"{benchmark}.jsonl"
+
+
+def nightly(
+    plan: Plan,
+    workspace: Workspace,
+    orders: Orders,
+    progress: Progress,
+    publish: Callable[[Run], None],
+    prepare: Callable[[Run], None] = lambda _: None,
+) -> Outcome:
+    """Run or go on with the night's run, keep its line, detect drift, publish, judge.
+
+    `prepare` is called before the run is judged, `publish` before the verdict is acted on. A
+    night that is in the history already is not run again: its verdict is given anew. Raises
+    what `run` raises, after an alert that says that the night did not finish.
+    """
+    path = history(workspace.results, plan.suite.name)
+    nights = trend.read(path)
+    if found := next((each for each in nights if each.night == orders.night), None):
+        drifts = _on(trend.alarms(nights), orders.night)
+        note = f"the night of {orders.night} was done before, by run {found.run}"
+        return Outcome(found, _code(found, drifts, orders), drifts, None, [note])
+    try:
+        plan = replace(plan, night=orders.night.isoformat())
+        done, verdict = _run(plan, workspace, progress, prepare)
+    except BakeoffError as error:
+        unfinished_alert = Alert(
+            f"{plan.suite.name} {orders.night} unfinished",
+            f"{plan.suite.name}: the night of {orders.night} did not finish: {error}",
+        )
+        _send([unfinished_alert], orders, path)
+        raise
+    (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    publish(done)
+    night = _night(done, orders.night, verdict)
+    trend.keep(path, night)
+    drifts = _on(trend.alarms(trend.read(path)), orders.night)
+    code = _code(night, drifts, orders)
+    notes = [drift.text for drift in drifts]
+    notes += _send(_alerts(plan.suite.name, night, drifts, verdict), orders, path)
+    store.write_json(path.with_suffix(".heartbeat.json"), _heartbeat(night, code))
+    if orders.advance and code == 0 and night.state == "PASS" and not drifts:
+        baseline.accept(done, "rolling", f"night of {orders.night}", workspace.results)
+        notes.append(f"rolling baseline: {night.run}")
+    if orders.keep_texts_days is not None:
+        notes += _retention(workspace.results, orders.keep_texts_days)
+    return Outcome(night, code, drifts, done, notes)
+
+
+def _run(
+    plan: Plan, workspace: Workspace, progress: Progress, prepare: Callable[[Run], None]
+) -> tuple[Run, Mapping[str, Any] | None]:
+    """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
+    if complete := _complete(plan, workspace.results):
+        progress.note(f"run {complete.name} of this night is complete")
+    previous = complete or unfinished(plan, workspace.results)
+    if previous and not complete:
+        progress.note(f"going on with {previous.name}, which did not finish")
+    return run_and_judge(
+        plan, workspace, progress, previous, retry_failed=not complete, before_judging=prepare
+    )
+
+
+def _complete(plan: Plan, results: Path) -> Path | None:
+    for path in sorted((results / plan.suite.name).glob(f"*/{store.MANIFEST}"), reverse=True):
+        try:
+            manifest = store.read_manifest(path.parent)
+        except BakeoffError:
+            continue  # of another version, or damaged: not the run of this night
+        done = manifest["status"] == "complete" and manifest["night"] == plan.night
+        if done and same(plan, manifest):
+            return path.parent
+    return None
+
+
+def _night(done: Run, night: date, verdict: Mapping[str, Any] | None) -> Night:
+    manifest = done.manifest
+    return Night(
+        night,
+        manifest["run"],
+        datetime.now(UTC),
+        manifest["commit"],
+        int(verdict["exit_code"]) if verdict else 0,
+        str(verdict["state"]) if verdict else "PASS",
+        pinned(manifest),
+        series(done),
+    )
+
+
+def pinned(manifest: dict[str, Any]) -> dict[str, str]:
+    """The inputs that nights must share to be compared: versions, models, data, scorers.
+
+    `setup S` and `task T` concern the series of S and T alone.
+    """
+    found = {"versions": digest(manifest["versions"])}
+    for name, setup in manifest["suite"]["setups"].items():
+        found[f"setup {name}"] = digest(manifest["models"].get(setup["model"], {}))
+    for name, facts in manifest["tasks"].items():
+        digests = {k: v for k, v in facts["digests"].items() if k != "task"}
+        found[f"task {name}"] = digest(digests)
+        found[f"scorers {name}"] = digest({m: a["version"] for m, a in facts["metrics"].items()})
+    return found
+
+
+def series(done: Run) -> dict[str, Point]:
+    """Every task's headline metric on every setup, and every column that a gate names."""
+    refs = [ref for gate in done.suite.gates for ref in Check.parse(gate.check).refs]
+    named = {(ref.metric, ref.task, ref.setup) for ref in refs}
+    found = {}
+    for task, facts in done.comparison["tasks"].items():
+        for metric, summary in facts["metrics"].items():
+            for setup, estimate in summary["setups"].items():
+                wanted = metric == facts["headline"] or any(
+                    metric == m and t in (None, task) and s in ("*", setup) for m, t, s in named
+                )
+                if wanted and estimate["value"] is not None:
+                    found[f"{setup}.{task}.{metric}"] = Point(
+                        estimate["value"],
+                        estimate["low"],
+                        estimate["high"],
+                        estimate["n"],
+                        bool(done.metric(task, metric)["higher_is_better"]),
+                    )
+    return found
+
+
+def _on(drifts: Sequence[Drift], night: date) -> list[Drift]:
+    return [drift for drift in drifts if drift.night == night]
+
+
+def _code(night: Night, drifts: Sequence[Drift], orders: Orders) -> int:
+    harmful = any(drift.harmful for drift in drifts) and not orders.tolerate_drift
+    return 10 if harmful and night.exit_code in (0, 11) else night.exit_code
+
+
+def _alerts(
+    benchmark: str, night: Night, drifts: Sequence[Drift], verdict: Mapping[str, Any] | None
+) -> list[Alert]:
+    found = [trend.as_alert(benchmark, drift) for drift in drifts if drift.harmful]
+    if verdict and verdict["exit_code"]:
+        failed = [row for row in verdict["gates"] if row["state"] == verdict["state"]]
+        lines = "; ".join(f"{row['check']}: {row['reason']}" for row in failed[:3])
+        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+        text = f"{benchmark}: the gates of {night.night} say {night.state}: {lines}{more}"
+        found.append(Alert(f"{benchmark} {night.night} {night.state}", text))
+    return found
+
+
+def _send(alerts: Sequence[Alert], orders: Orders, path: Path) -> list[str]:
+    failed = send(alerts, orders.webhook, path.with_suffix(".alerts.jsonl"))
+    return [failed] if failed else []
+
+
+def _heartbeat(night: Night, code: int) -> dict[str, Any]:
+    return {
+        "night": night.night.isoformat(),
+        "finished": night.finished.isoformat(timespec="seconds"),
+        "run": night.run,
+        "state": night.state,
+        "exit_code": code,
+    }
+
+
+def _retention(results: Path, days: float) -> list[str]:
+    """Take texts out of old runs, never out of those that baselines point to."""
+    keep = {each["run"] for each in baseline.pointers(results)}
+    pruned = prune.prune(results, days, keep, datetime.now(UTC))
+    return [
+        f"{each.run.name}: left as it is: {each.left}"
+        if each.left
+        else f"{each.run.name}: texts taken out, {each.freed_bytes / 1e6:.1f} MB"
+        for each in pruned
+    ]

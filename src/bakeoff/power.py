@@ -1,0 +1,206 @@
+"""What gates can find before anything is run: samples, the smallest true change, and dead lines.
+
+A gate that no result could fail, or none could pass, is a mistake. It is found by judging the
+worst and the best results that so many samples can bring.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bakeoff import stats
+from bakeoff.columns import Column, Columns
+from bakeoff.core import BakeoffError, Sample
+from bakeoff.evidence import Evidence, Finding, find
+from bakeoff.finished import Run
+from bakeoff.gate import Check, Ref, Scope, mode
+from bakeoff.judge import FAIL, PASS, Case, expand, judge
+from bakeoff.rows import Rows
+from bakeoff.suite import LATENCY_METRICS, Gate, Policy
+
+DISCORDANCE = 0.25
+"""Share of the samples that differ between two setups, where no run tells."""
+_REMEDY = "use more samples, or mode: point to compare the estimates alone"
+MARGIN = 0.05
+"""The shortfall that a gate without a margin is asked to find."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What one gate will stand on."""
+
+    check: str
+    mode: str
+    n: int
+    detectable: float | None
+    """The true shortfall found in 80% of runs, at the gate's share of alpha."""
+    margin: float
+    needed: int | None
+    """Samples to find a shortfall of `margin` in 80% of runs."""
+    source: str
+    """Where the spread was taken from."""
+    problem: str = ""
+
+
+Members = Mapping[str, Mapping[str, Sample]]
+
+
+def preview(
+    gates: Sequence[Gate],
+    policy: Policy,
+    scope: Scope,
+    samples: Members,
+    asked: Mapping[str, Sequence[str]],
+    known: Rows | None = None,
+) -> list[Preview]:
+    """A preview of every gate on every setup and slice; `known` are the rows of an earlier run."""
+    empty = Evidence(_rows(scope, samples, asked, {}), {}, policy)
+    cases = [case for gate in gates for case in expand(gate, empty) if not case.skipped]
+    tested = sum(
+        mode(c.gate, c.check, policy.mode) == "refute" and c.severity == "fail" for c in cases
+    )
+    share = policy.alpha / max(1, tested) if policy.family == "holm" else policy.alpha
+    return [_preview(case, policy, scope, empty.rows, known, share) for case in cases]
+
+
+def earlier(results: Path, benchmark: str) -> Rows | None:
+    """The rows of the newest whole run of a benchmark, to take the spread from."""
+    for manifest in sorted(results.glob(f"{benchmark}/*/manifest.json"), reverse=True):
+        run = Run(manifest.parent)
+        try:
+            if run.manifest["status"] == "complete" and not run.limited and run.shard[1] == 1:
+                return run.rows
+        except BakeoffError:
+            continue  # of another version, or damaged: an older one will do
+    return None
+
+
+def problems(found: Sequence[Preview]) -> list[str]:
+    """The gates that decide nothing, a sentence each."""
+    return [f"gates: '{each.check}': {each.problem}" for each in found if each.problem]
+
+
+def _rows(
+    scope: Scope,
+    samples: Members,
+    asked: Mapping[str, Sequence[str]],
+    values: Mapping[tuple[str, str], float],
+) -> Rows:
+    """Rows in which every sample has the same value of a metric; 0 where none is given."""
+    columns: dict[tuple[str, str, str], Column] = {}
+    for task, members in samples.items():
+        names = tuple(members)
+        clusters = tuple(sample.cluster or name for name, sample in members.items())
+        for setup in asked[task]:
+            for metric, measure in scope.measures(task).items():
+                filled = np.full(len(names), values.get((setup, metric), 0.0))
+                columns[task, setup, metric] = Column(names, clusters, filled, None, measure)
+    tags = {task: {s.id: s.tags for s in members.values()} for task, members in samples.items()}
+    return Rows("", "", dict.fromkeys(scope.setups, ""), columns, tags, {})
+
+
+def _preview(
+    case: Case, policy: Policy, scope: Scope, empty: Rows, known: Rows | None, alpha: float
+) -> Preview:
+    check, how = case.check, mode(case.gate, case.check, policy.mode)
+    columns = _columns(check.left, empty)
+    n = sum(len(column.samples) for column in columns.values())
+    if how == "point":
+        return Preview(str(check), how, n, None, 0.0, None, "a fact of the run")
+    measured = _measured(check, known, alpha) if known else None
+    detectable = measured.detectable if measured else _assumed(check, scope, n, alpha)
+    used = measured.n if measured else n
+    margin = abs(check.shift) if check.right and check.shift else MARGIN
+    finite = math.isfinite(detectable)
+    return Preview(
+        str(check),
+        how,
+        used,
+        detectable if finite else None,
+        margin,
+        math.ceil(used * (detectable / margin) ** 2) if finite else None,
+        f"measured in {known.run}" if measured and known else "assumed",
+        _problem(case, scope, columns, policy),
+    )
+
+
+def _columns(ref: Ref, rows: Rows) -> dict[str, Column]:
+    """Task -> the column of a ref, cut to its slice."""
+    found = {}
+    for (task, setup, metric), column in rows.columns.items():
+        if (setup, metric) == (ref.setup, ref.metric) and ref.task in (None, task):
+            if ref.tag:
+                name, value = ref.tag
+                tags = rows.tags[task]
+                column = column.only([s for s in column.samples if tags[s].get(name) == value])
+            found[task] = column
+    return found
+
+
+def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
+    """The finding on an earlier run; the run itself stands in for its baselines."""
+    policy = Policy(alpha=alpha, max_error_rate=1.0, min_coverage=1e-9)
+    evidence = Evidence(known, {"baseline": known, "anchor": known}, policy, True)
+    if check.right and replace(check.right, origin="") == check.left:
+        return None  # a run against itself says nothing of its spread
+    try:
+        found = find(check, evidence)
+    except BakeoffError:
+        return None  # the earlier run lacks it: there is only the assumption
+    return found if math.isfinite(found.detectable) else None
+
+
+def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
+    """The detectable change of a rate; nothing can be assumed of tokens and seconds."""
+    if scope.measure(check.left).bounds != stats.RATE or check.left.aggregate in ("p50", "max"):
+        return math.nan
+    rate = min(max(check.shift, 0.05), 0.95)
+    variance = DISCORDANCE if check.right else rate * (1 - rate)
+    return stats.detectable(math.sqrt(variance / n), alpha=alpha, sides=1) if n else math.nan
+
+
+def _problem(case: Case, scope: Scope, columns: Mapping[str, Column], policy: Policy) -> str:
+    """Why no result can fail the gate, or none can pass it; empty when both can."""
+    measure = scope.measure(case.check.left)
+    if measure.bounds is None or case.check.left.metric in LATENCY_METRICS:
+        return ""
+    ends = measure.bounds if case.check.sign > 0 else measure.bounds[::-1]
+    how = mode(case.gate, case.check, policy.mode)
+    total = sum(len(column.samples) for column in columns.values())
+    if how == "refute" and _state(case, columns, ends[0], ends[1], policy) != FAIL:
+        return f"can never fail: the worst result of n = {total} may be chance; {_REMEDY}"
+    if how == "prove" and _state(case, columns, ends[1], ends[0], policy) != PASS:
+        return f"can never pass: the best result of n = {total} may be chance; {_REMEDY}"
+    return ""
+
+
+def _state(
+    case: Case, columns: Mapping[str, Column], left: float, right: float, policy: Policy
+) -> str:
+    """The verdict when every sample has `left` on the left side and `right` on the right one."""
+    check = case.check
+    filled: Columns = {
+        (task, side, metric): replace(column, values=np.full(len(column.samples), value))
+        for task, column in columns.items()
+        for side, metric, value in (
+            ("left", "m", left),
+            ("right", "m", right),
+            ("left", "error", 0.0),
+            ("right", "error", 0.0),
+        )
+    }
+    none: Mapping[str, str] = {}
+    tags = {task: dict.fromkeys(column.samples, none) for task, column in columns.items()}
+    rows = Rows("", "", {"left": "", "right": ""}, filled, tags, {})
+    aggregate = check.left.aggregate
+    plain = None if aggregate and aggregate.startswith("pass") else aggregate
+    refs = [Ref(side, check.left.task, "m", plain) for side in ("left", "right")]
+    line = replace(check, left=refs[0], right=refs[1] if check.right else None)
+    gate = Gate(check=str(line), mode=mode(case.gate, check, policy.mode))  # type: ignore[arg-type]
+    (verdict,) = judge([gate], Evidence(rows, {}, policy))
+    return verdict.state

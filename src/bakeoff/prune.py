@@ -1,0 +1,186 @@
+"""Old runs without their texts: rows for ever, texts for some days, those of baselines never.
+
+An answer's text and its passages' texts become "". Tokens, seconds, document ids, errors, scores,
+samples and reports stay, and with them every number that can be computed from the run.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bakeoff import store
+from bakeoff.core import BakeoffError
+
+PRUNED = "pruned"
+"""In a manifest: when texts were taken out of the run, and which."""
+WHAT = "answer and passage texts"
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """An old run: the bytes that went, or why it was left alone."""
+
+    run: Path
+    freed_bytes: int
+    left: str = ""
+
+
+def prune(results: Path, days: float, keep: Collection[str], now: datetime) -> list[Pruned]:
+    """Take the texts out of complete runs made more than `days` days ago, oldest first.
+
+    Runs whose id or folder name is in `keep` are not touched, nor are pruned ones and those that
+    are not complete; none of them is listed. A run that another process holds, or that cannot be
+    read or written, is listed with the reason. After a kill at any point the run is readable, and
+    the next call finishes it. Raises `BakeoffError` when `days` is below 0.
+    """
+    if not days >= 0:
+        raise BakeoffError(f"prune: days is {days}; give 0 or more")
+    oldest = now - timedelta(days=days)
+    folders = sorted(path.parent for path in results.glob(f"*/*/{store.MANIFEST}"))
+    found = (_pruned(folder, oldest, keep, now) for folder in folders if folder.name not in keep)
+    return [pruned for pruned in found if pruned]
+
+
+def with_texts(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `BakeoffError` when texts were taken out of the run: it cannot be scored again."""
+    if PRUNED in manifest:
+        raise BakeoffError(
+            f"{folder}: its {WHAT} were pruned on {manifest[PRUNED]['on']}: it can be read and "
+            "compared, but not scored again or gone on with; run the benchmark again"
+        )
+
+
+def _pruned(folder: Path, oldest: datetime, keep: Collection[str], now: datetime) -> Pruned | None:
+    try:
+        if not _due(folder, store.read_manifest(folder), oldest, keep):
+            return None
+        with store.held(folder):
+            # Read again: what was true before the lock may not be so any more.
+            manifest = store.read_manifest(folder)
+            if not _due(folder, manifest, oldest, keep):
+                return None
+            return Pruned(folder, _take_out(folder, manifest, now))
+    except BakeoffError as error:
+        return Pruned(folder, 0, str(error))
+    except OSError as error:
+        return Pruned(folder, 0, f"{error.filename or folder}: {error.strerror or error}")
+
+
+def _due(
+    folder: Path, manifest: Mapping[str, Any], oldest: datetime, keep: Collection[str]
+) -> bool:
+    if manifest.get("status") != "complete" or manifest.get("run") in keep:
+        return False
+    if PRUNED in manifest and "unfinished" not in manifest[PRUNED]:
+        return False
+    try:
+        made = datetime.fromisoformat(manifest["created"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BakeoffError(f"{folder / store.MANIFEST}: created: not a time") from error
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)) < oldest
+
+
+def _take_out(folder: Path, manifest: dict[str, Any], now: datetime) -> int:
+    """Bytes taken out. Marked first, so that half a run's texts are never scored again."""
+    mark = {"on": now.date().isoformat(), "what": WHAT}
+    mark = {**mark, "on": manifest.get(PRUNED, mark)["on"]}
+    _put_manifest(folder, {**manifest, PRUNED: {**mark, "unfinished": True}})
+    freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
+    _put_manifest(folder, {**manifest, PRUNED: mark})
+    return freed
+
+
+def _put_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    _put(folder / store.MANIFEST, [json.dumps(manifest, indent=2).encode() + b"\n"])
+
+
+def _take_out_of_unit(folder: Path) -> int:
+    attempts = sorted(folder.glob("[0-9]*.jsonl"))
+    committed = folder / store.COMMITTED
+    twin = _twin(attempts, committed)
+    freed = sum(_strip(attempt) for attempt in attempts)
+    if committed.exists() and not twin:
+        # Copied without links, or a kill came between the attempt and its link.
+        freed += _strip(committed)
+        twin = next((a for a in attempts if filecmp.cmp(a, committed, shallow=False)), None)
+    if twin and not twin.samefile(committed):
+        _link(twin, committed)
+    return freed
+
+
+def _twin(attempts: Iterable[Path], committed: Path) -> Path | None:
+    """The attempt that the committed one is a link to."""
+    if not committed.exists():
+        return None
+    return next((attempt for attempt in attempts if attempt.samefile(committed)), None)
+
+
+def _strip(path: Path) -> int:
+    """Take the texts out of a journal; how many bytes that were."""
+    before = path.stat().st_size
+    _put(path, _stripped(path))
+    return before - path.stat().st_size
+
+
+def _stripped(path: Path) -> Iterator[bytes]:
+    """The journal's whole lines, as many as before; what a crash cut short goes."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.endswith(b"\n"):
+                yield _without_texts(path, number, line)
+
+
+def _without_texts(path: Path, number: int, line: bytes) -> bytes:
+    try:
+        row = json.loads(line)
+        answer = row.get("answer")
+        if answer is None:
+            return line
+        answer["text"] = ""
+        for passage in answer["passages"]:
+            passage["text"] = ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+    return json.dumps(row).encode() + b"\n"
+
+
+def _put(path: Path, lines: Iterable[bytes]) -> None:
+    """Put a file in place whole, on the disk before and after."""
+    scratch = _scratch(path)
+    with scratch.open("wb") as stream:
+        stream.writelines(lines)
+        stream.flush()
+        os.fsync(stream.fileno())
+    scratch.replace(path)
+    _sync(path.parent)
+
+
+def _link(target: Path, path: Path) -> None:
+    """Make `path` another name of `target`, in one step."""
+    scratch = _scratch(path)
+    os.link(target, scratch)
+    scratch.replace(path)
+    _sync(path.parent)
+
+
+def _scratch(path: Path) -> Path:
+    """A name beside the file that is free: one, whatever the process, so that kills leave few."""
+    scratch = path.with_name(f".{path.name}.pruning")
+    # Taken away, not written over: a kill can leave it as one more name of a journal.
+    scratch.unlink(missing_ok=True)
+    return scratch
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,79 @@
+"""What gates can find: by hand for rates, and never a line that decides nothing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from bakeoff.columns import Measure
+from bakeoff.core import Sample
+from bakeoff.gate import Scope
+from bakeoff.power import preview, problems
+from bakeoff.suite import Gate, Policy
+
+SCOPE = Scope(["base", "rag"], {"qa": {"f1": Measure(), "stars": Measure(bounds=None)}})
+
+
+def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0):
+    members = {
+        str(i): Sample(
+            str(i),
+            {"question": "?"},
+            cluster=str(i % clusters) if clusters else "",
+            tags={"kind": "a" if i % 4 else "b"},
+        )
+        for i in range(n)
+    }
+    asked = {"qa": ["base", "rag"]}
+    return preview(gates, policy or Policy(), SCOPE, {"qa": members}, asked)
+
+
+def test_the_detectable_change_of_a_pair_is_from_a_quarter_that_differ() -> None:
+    """(1.645 + 0.842) * sqrt(0.25 / 100) = 0.124; one gate of two: alpha is 0.025."""
+    (alone,) = shown(100, Gate(check="rag.qa.f1 >= base.qa.f1"))
+    assert alone.detectable == pytest.approx(0.12433, abs=1e-4)
+    assert (alone.n, alone.margin, alone.source) == (100, 0.05, "assumed")
+    assert alone.needed == math.ceil(100 * (alone.detectable / 0.05) ** 2)
+    two = shown(100, Gate(check="rag.qa.f1 >= base.qa.f1"), Gate(check="*.qa.f1 >= 0.3"))
+    assert two[0].detectable > alone.detectable
+    assert len(two) == 3
+
+
+@pytest.mark.parametrize(
+    ("n", "line", "mode", "dead"),
+    [
+        (4, "rag.qa.f1 >= base.qa.f1", "refute", "can never fail"),  # 1 / 2^4
+        (5, "rag.qa.f1 >= base.qa.f1", "refute", ""),
+        (4, "rag.qa.f1 >= base.qa.f1", "prove", "can never pass"),
+        (58, "rag.qa.f1 >= 0.95", "prove", "can never pass"),  # 0.95^58 = 0.051
+        (59, "rag.qa.f1 >= 0.95", "prove", ""),
+        (3, "rag.qa.f1 >= 0.5", "refute", "can never fail"),  # 0.5^3
+        (5, "rag.qa.f1 >= 0.5", "refute", ""),
+        (3, "rag.qa.f1 >= 0.5", "point", ""),
+        (80, "rag.qa.f1[kind=b] >= base.qa.f1", "refute", ""),
+        (12, "rag.qa.f1[kind=b] >= 0.5", "refute", "can never fail"),  # three samples
+        (3, "rag.qa.stars >= base.qa.stars", "refute", ""),  # unbounded: nothing is the worst
+    ],
+)
+def test_a_gate_that_decides_nothing_is_found_before_the_run(
+    n: int, line: str, mode: str, dead: str
+) -> None:
+    found = shown(n, Gate(check=line, mode=mode))
+    assert [dead in each.problem and bool(each.problem) == bool(dead) for each in found] == [True]
+    assert len(problems(found)) == bool(dead)
+
+
+def test_clusters_count_and_not_their_samples() -> None:
+    line = Gate(check="rag.qa.f1 >= base.qa.f1")
+    assert "can never fail" in shown(400, line, clusters=4)[0].problem
+    assert not shown(400, line, clusters=40)[0].problem
+
+
+def test_slices_are_previewed_each(tmp_path: Path) -> None:
+    found = shown(40, Gate(check="rag.qa.f1 >= base.qa.f1", by="kind"))
+    assert [(each.n, each.check) for each in found] == [
+        (30, "rag.qa.f1[kind=a] >= base.qa.f1[kind=a]"),
+        (10, "rag.qa.f1[kind=b] >= base.qa.f1[kind=b]"),
+    ]
