@@ -111,6 +111,7 @@ def test_a_check_on_what_is_no_metric_is_a_bakeoff_error(setting: str) -> None:
         ("base.qa.f1 >= rag.qa.f1 + 1.5", "can never pass"),
         ("rate(*.error) <= 1", "can never fail"),
         ("base.qa.wrong_refusal <= -0.1", "can never pass"),
+        ("base.qa.f1 >= rag.f1", "name the task on both sides, or on neither"),
         ("base.macro_f1 >= 0.5", "is no mean of samples"),
         ("mean(base.qa.macro_f1) >= 0.5", "is no mean of samples"),
     ],

@@ -334,6 +334,12 @@ def test_a_time_that_is_worse_within_the_machines_noise_is_inconclusive(
     assert fine.state == PASS
 
 
+def test_a_mean_of_seconds_has_a_t_interval() -> None:
+    found = verdict("mean(rag.latency_s) <= 3", rows(rag_latency_s=[1.0, 2.0, 3.0, 4.0] * 10))
+    assert (found.state, found.left) == (PASS, 2.5)
+    assert 0.1 < found.low < 0.5 < found.high < 0.9
+
+
 def test_pass_at_k_comes_from_repeated_answers() -> None:
     """One of two right: pass@2 is 1, pass^2 is 0, pass@1 the mean."""
     found = rows(rag_f1=[0.5] * 20)

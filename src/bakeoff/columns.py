@@ -38,7 +38,7 @@ class Measure:
 MEASURES: Mapping[str, Measure] = {
     "error": Measure(higher_is_better=False),
     **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
-    **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", (0.0, math.inf))),
+    **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", None)),
 }
 """The columns that every run has."""
 

@@ -128,10 +128,10 @@ def _side(ref: Ref, evidence: Evidence) -> dict[str, Column]:
 def _same_tasks(sides: list[dict[str, Column]], check: Check) -> list[dict[str, Column]]:
     """Both sides on the same tasks; a task that one side lacks is missing evidence."""
     left, right = sides
-    if check.left.task != check.right.task if check.right else False:
+    assert check.right
+    if check.left.task and check.right.task and check.left.task != check.right.task:
         # Named on purpose: the same questions in two forms, paired by their ids.
-        (only,) = right.values()
-        return [left, dict.fromkeys(left, only)]
+        return [left, dict.fromkeys(left, right[check.right.task])]
     if lacking := sorted(set(left) ^ set(right)):
         raise BakeoffError(f"no evidence: task {', '.join(lacking)} is on one side only")
     return sides

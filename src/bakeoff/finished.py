@@ -128,7 +128,7 @@ class Run:
             {t: {s.id: s.tags for s in members.values()} for t, members in self.samples.items()},
             {
                 task: {
-                    "samples": about["digests"]["test"],
+                    "samples": digest([about["digests"]["test"], sorted(self.samples[task])]),
                     "prompt": about["digests"]["prompt"],
                     "decoding": digest(decoding),
                     **{f"scorer {m}": each["version"] for m, each in about["metrics"].items()},

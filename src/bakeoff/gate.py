@@ -237,6 +237,8 @@ def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
         raise BakeoffError("give either by or a [tag=value]")
     if right and right == left:
         raise BakeoffError("compares a number with itself: it can never fail")
+    if right and bool(right.task) != bool(left.task):
+        raise BakeoffError("name the task on both sides, or on neither")
     if right and right.aggregate != left.aggregate:
         raise BakeoffError(f"{left} and {right} are different aggregates")
     if gate.force:

@@ -27,7 +27,7 @@ _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     r"\ud800-\udfff]+"
 )
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@:])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@])")
 _ORDER = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
 _MARKS = {
     "PASS": "✅",
@@ -51,7 +51,7 @@ def cell(text: object, limit: int = TEXT) -> str:
     flat = _MARKDOWN.sub(r"\\\1", plain(text, limit))
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # A word joiner keeps GitHub from finding a person, an issue or an address.
-    return re.sub(r"(\\[@#]|://|www\.)", "\\g<1>\u2060", flat).replace("\\:", ":")
+    return re.sub(r"(\\[@#]|://|www\.)", "\\g<1>\u2060", flat)
 
 
 def marker(benchmark: str) -> str:
@@ -69,7 +69,7 @@ def _failing(row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 
 def _name(row: Mapping[str, Any]) -> str:
     parts = [row["id"], row["setup"], row["slice"]]
-    return " / ".join(str(part) for part in parts if part)
+    return plain(" / ".join(str(part) for part in parts if part)) or "gate"
 
 
 def _sorted(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -101,7 +101,7 @@ def junit(found: Mapping[str, Any]) -> str:
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            name=plain(_name(row)),
+            name=_name(row),
             classname=plain(f"bakeoff.{found['benchmark']}"),
             time="0",
         )

@@ -12,9 +12,12 @@ from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
 from bakeoff.latency import clear
 from bakeoff.power import Preview
+from bakeoff.publish import plain
 from bakeoff.stats import ALPHA
 from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 
+CELL = 5000
+"""Characters of one cell in Markdown."""
 GATES_SHOWN = 100
 """Gates in a table, the worst first."""
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
@@ -583,5 +586,5 @@ def _markdown_table(table: Table) -> list[str]:
 
 def _escaped(cell: str) -> str:
     """Text that cannot end a cell, start a tag or become emphasis."""
-    flat = " ".join(cell.split()).replace("<", "&lt;").replace(">", "&gt;")
+    flat = plain(cell, CELL).replace("<", "&lt;").replace(">", "&gt;")
     return _EMPHASIS.sub(r"\\\g<0>", flat)

@@ -18,7 +18,11 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bakeoff.publish import plain
 from bakeoff.report import Table
+
+CELL = 2000
+"""Characters of one cell."""
 
 _COLOURS = {
     "PASS": "green",
@@ -40,11 +44,15 @@ def show(table: Table) -> None:
     for name in table.header:
         grid.add_column(Text(name), overflow="fold")
     for row in table.rows:
-        # Cells come from files: Text keeps them from being read as markup.
-        grid.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        # Cells come from files: no escapes, and Text keeps them from being read as markup.
+        grid.add_row(*(Text(_shown(cell), style=_COLOURS.get(cell, "")) for cell in row))
     console.print(grid)
     if table.note:
-        console.print(Text(table.note, style="dim"))
+        console.print(Text(_shown(table.note), style="dim"))
+
+
+def _shown(text: str) -> str:
+    return plain(text, CELL)
 
 
 class LiveProgress:

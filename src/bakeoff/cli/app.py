@@ -42,7 +42,11 @@ class _Commands(click.Group):
 
 
 def _fail(error: BakeoffError, code: int) -> None:
-    click.echo(f"bakeoff: {error}", err=True)
+    from bakeoff.publish import plain
+
+    # Messages quote files: what they hold must not move a terminal's cursor.
+    lines = [plain(line, 5000) for line in f"bakeoff: {error}".split("\n")]
+    click.echo("\n".join(lines), err=True)
     sys.exit(code)
 
 
