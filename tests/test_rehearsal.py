@@ -189,3 +189,27 @@ def test_runs_are_compared_with_each_other(go: Go, tmp_path: Path) -> None:
     from bakeoff.export import frame
 
     assert {"task", "metric", "value", "p"} <= set(frame(frame_of).columns)
+
+
+def test_a_tracking_server_carries_baselines_to_other_machines(go: Go, tmp_path: Path) -> None:
+    server = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'server.db'}"}
+    here, there = ({**server, "BAKEOFF_RESULTS": str(tmp_path / name)} for name in ("a", "b"))
+    go(*RUN, wrong=range(20), **here)
+    accepted = go("baseline", "accept", "--reason", "release", **here)
+    assert accepted.returncode == 0, accepted.stderr
+    harm = go(*RUN, wrong=range(32), **there)
+    assert harm.returncode == 10, harm.stdout + harm.stderr
+    assert list((tmp_path / "b" / "baselines").glob("*.rows.json.gz"))
+    assert go(*RUN, wrong=range(20), **there).returncode == 0
+    unreachable = go(
+        *RUN, wrong=range(20), **{**there, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    )
+    assert unreachable.returncode == 2
+    assert "MLflow at http://127.0.0.1:9" in unreachable.stderr
+
+
+def test_a_comparison_is_the_same_in_every_process(go: Go, tmp_path: Path) -> None:
+    go(*RUN, wrong=range(20))
+    one, two = (go("compare", "--format", "json", PYTHONHASHSEED=seed).stdout for seed in "12")
+    assert one == two
+    assert json.loads(one)["tasks"]["words"]["metrics"]["exact_match"]

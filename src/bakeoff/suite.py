@@ -156,6 +156,8 @@ class Setup(_File):
     call: str | None = None
     """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
     endpoint: Service | None = None
+    imported: tuple[str, ...] = ()
+    """Files of another tool that hold its answers; set by `bakeoff import`, and never asked."""
     tasks: tuple[str, ...] = ()
     """The tasks this setup is asked; all of them when left out."""
     description: str = ""
@@ -167,7 +169,7 @@ class Setup(_File):
     @property
     def own(self) -> bool:
         """Whether it is a whole system of the user's."""
-        return bool(self.call or self.endpoint)
+        return bool(self.call or self.endpoint or self.imported)
 
     @property
     def kind(self) -> str:
@@ -695,6 +697,14 @@ def load_suite(path: Path) -> Suite:
     """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
     raw = read_yaml(path)
     suite = _validated(Suite, path, raw)
+    faults(
+        [
+            f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "
+            "cannot be asked"
+            for setup in suite.setups.values()
+            if setup.imported
+        ]
+    )
     return suite.model_copy(update={"name": suite.name or path.stem})
 
 

@@ -21,6 +21,7 @@ from bakeoff.suite import MEASURED, Setup
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
@@ -95,13 +96,12 @@ def pull_baselines(benchmark: str, folder: Path, uri: str) -> list[dict[str, Any
         found = [json.loads(value) for key, value in tags.items() if key.startswith(prefix)]
         for pointer in found:
             if not (folder / pointer["rows"]).is_file():
-                mlflow.artifacts.download_artifacts(
+                fetched = mlflow.artifacts.download_artifacts(
                     run_id=pointer["mlflow_run"],
                     artifact_path=f"baseline/{pointer['rows']}",
-                    dst_path=str(folder / ".fetched"),
+                    dst_path=str(folder),
                 )
-                fetched = folder / ".fetched" / "baseline" / pointer["rows"]
-                fetched.replace(folder / pointer["rows"])
+                Path(fetched).replace(folder / pointer["rows"])
         return found
 
 

@@ -1,0 +1,1110 @@
+"""Another tool's results, sample by sample, made into a run that is compared and gated like any.
+
+Rows are streamed into the journals of a folder beside the results, which takes its place among
+them in one step once everything in it is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from bakeoff import finished, machine, run, store
+from bakeoff.core import (
+    LATENCY,
+    QUALITY,
+    Answer,
+    BakeoffError,
+    Failure,
+    Record,
+    Sample,
+    Score,
+    Step,
+    canonical,
+    digest,
+    faults,
+    sha256_file,
+)
+from bakeoff.data import PROMPT, Selection, Task, load_task, take
+from bakeoff.scoring import Metric, did_you_mean
+from bakeoff.stats import RATE
+from bakeoff.store import Key, Scores, Unit
+from bakeoff.suite import MEASURED, Rows, Source, Suite, TaskFile, TaskUse
+
+GIVEN = "given.jsonl"
+"""In a unit's folder: the scores that came with its answers, which scoring again keeps."""
+SAID = 20
+"""Faulty rows that are told one by one; the others are counted."""
+FIRST = 5
+"""Ids named with a count of them."""
+NO_QUESTION = "(not given)"
+_NAME = 100
+"""Characters of a setup's name, which is part of a folder's."""
+_CSV_CELL = 2**30
+"""Characters of one CSV cell: the csv module's own limit cuts long answers off."""
+_LINES, _TABLES = (".jsonl", ".ndjson", ".json"), {".csv": ",;\t|", ".tsv": "\t"}
+_NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Where a row says what: a column's name, or a dotted path into nested JSON (`a.b.0`).
+
+    What is left empty is not taken.
+    """
+
+    id: str = "id"
+    setup: str = ""
+    """The setup's name; where left empty, a file is a setup and its stem is the name."""
+    answer: str = ""
+    question: str = ""
+    target: str = ""
+    """The right answer, or a list of those that are accepted."""
+    cluster: str = ""
+    repeat: str = ""
+    """What tells repeated answers to one sample apart; they are numbered as they come."""
+    prompt_tokens: str = ""
+    completion_tokens: str = ""
+    seconds: str = ""
+    milliseconds: str = ""
+    cached: str = ""
+    """A flag: the answer came from a cache, so that its seconds say nothing."""
+    error: str = ""
+    scores: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> where its value is."""
+    scores_listed: str = ""
+    """Where the first row lists the names of its scores, when `scores` names none."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Only rows that hold these texts in these places are taken."""
+    rows: str = ""
+    """Where a `.json` file that is one document holds the list of its rows."""
+    files: str = ""
+    """Which files of a folder are taken: a glob; all JSON Lines and CSV files where empty."""
+    folder_is_setup: bool = False
+    """Without `setup`: a file's folder names the setup, not its stem."""
+    optional: frozenset[str] = frozenset()
+    """Fields that a whole import may be without."""
+
+    @classmethod
+    def parse(
+        cls,
+        preset: str = "",
+        columns: Sequence[str] = (),
+        scores: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        where: Sequence[str] = (),
+    ) -> Fields:
+        """A preset, or none, with `FIELD=PATH` columns, `[NAME=]PATH` scores and tags, and
+        `PATH=TEXT` conditions in place of its own.
+
+        Raises `BakeoffError` with everything that is wrong with them.
+        """
+        if preset and preset not in PRESETS:
+            raise BakeoffError(f"'{preset}': no such preset{did_you_mean(preset, PRESETS)}")
+        start = PRESETS[preset] if preset else cls()
+        plain = {each.name for each in fields(cls) if each.type == "str"}
+        problems: list[str] = []
+        chosen: dict[str, Any] = {}
+        for text in columns:
+            name, equals, path = text.partition("=")
+            if not equals or not path or name not in plain:
+                hint = did_you_mean(name, plain) if name not in plain else ""
+                problems.append(f"column '{text}': write FIELD=COLUMN{hint}")
+            chosen[name] = path
+        conditions = dict(text.partition("=")[::2] for text in where)
+        problems += [f"where '{t}': write COLUMN=TEXT" for t in where if "=" not in t]
+        metrics = dict(_metric(text, problems) for text in scores)
+        faults(problems)
+        chosen["optional"] = start.optional - set(chosen)
+        return replace(
+            start,
+            **chosen,
+            scores={**start.scores, **metrics} if not start.scores_listed else metrics,
+            tags={**start.tags, **dict(_named(text) for text in tags)},
+            where={**start.where, **conditions},
+        )
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What is taken from every row, by its name in messages -> where it is."""
+        single = {
+            each.name: str(getattr(self, each.name))
+            for each in fields(self)
+            if each.type == "str" and each.name not in ("rows", "files", "scores_listed")
+        }
+        return {
+            **{name: path for name, path in single.items() if path},
+            **{f"score {metric}": path for metric, path in self.scores.items()},
+            **{f"tag {name}": path for name, path in self.tags.items()},
+            **{f"where {path}": path for path in self.where},
+        }
+
+
+def _named(text: str) -> tuple[str, str]:
+    """(name, path) of `NAME=PATH`, or of a path whose last part is the name."""
+    match = _NAMED_SCORE.fullmatch(text)
+    return (match["name"], match["path"]) if match else (text.rpartition(".")[2], text)
+
+
+def _metric(text: str, problems: list[str]) -> tuple[str, str]:
+    name, path = _named(text)
+    try:
+        return str(Metric.parse(name)), path
+    except BakeoffError as error:
+        problems.append(f"score '{text}': {error}; give it one with NAME={path}")
+        return name, path
+
+
+PRESETS: Mapping[str, Fields] = {
+    # `samples_TASK_DATE.jsonl` in a folder named after the model, as --log_samples writes them.
+    "lm-eval": Fields(
+        id="doc_id",
+        answer="filtered_resps.0",
+        target="target",
+        scores_listed="metrics",
+        files="samples_*.jsonl",
+        folder_is_setup=True,
+        optional=frozenset({"target"}),
+    ),
+    # Not the row's own `error`: it also says why an assertion failed, which is a score of 0.
+    "promptfoo": Fields(
+        id="testIdx",
+        setup="provider.id",
+        answer="response.output",
+        prompt_tokens="response.tokenUsage.prompt",
+        completion_tokens="response.tokenUsage.completion",
+        milliseconds="latencyMs",
+        cached="response.cached",
+        error="response.error",
+        scores={"score": "score", "success": "success"},
+        rows="results.results",
+        optional=frozenset(
+            {"prompt_tokens", "completion_tokens", "milliseconds", "cached", "error"}
+        ),
+    ),
+}
+"""Tools whose files need no columns named."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is to be imported, and as what."""
+
+    files: Sequence[Path]
+    """Files, or folders of them."""
+    fields: Fields = field(default_factory=Fields)
+    setup: str = ""
+    """The setup of all rows, where they do not name one."""
+    task: Path | None = None
+    """The task file whose test rows were answered; without one, the rows make the task."""
+    scorers: Sequence[str] = ()
+    """Without a task: what answers are scored by."""
+    lower_is_better: Sequence[str] = ()
+    """Imported metrics of which less is better."""
+    name: str = ""
+    """The benchmark's name; the task's, or the first file's, where left empty."""
+    data: Path | None = None
+    command: str = ""
+
+
+def import_results(
+    wanted: Import, results: Path, note: Callable[[str], None] = lambda _: None
+) -> finished.Run:
+    """A complete run in `results` made of another tool's rows; `note` is told what they lack.
+
+    Every setup has a cell for every sample: those that no row answers are failures. Raises
+    `BakeoffError` that lists what is wrong, and then leaves nothing behind.
+    """
+    files = _files(wanted)
+    wanted = replace(wanted, fields=_with_listed(wanted.fields, files))
+    _check(wanted)
+    task = load_task(wanted.task, wanted.data) if wanted.task else None
+    if task:
+        task = take(task, TaskUse(), Selection(), 0)
+        _check_metrics(wanted.fields, {str(metric) for metric in task.scorers})
+    name = wanted.name or (task.name if task else _identifier(_stem(wanted.files[0])))
+    if not name.replace("-", "_").isidentifier():
+        raise BakeoffError(f"'{name}' cannot name a benchmark: use letters, digits, - and _")
+    results.mkdir(parents=True, exist_ok=True)
+    # Deeper than runs are looked for: until it is whole, nobody finds it.
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=results) as scratch:
+        folder = Path(scratch) / "unfinished" / "run"
+        folder.mkdir(parents=True)
+        with ExitStack() as stack:
+            taken = _Intake(folder, task.name if task else name, task, wanted.fields, stack)
+            for file in files:
+                taken.add_file(file, wanted.setup)
+            taken.end()
+        manifest = _make(folder, name, wanted, taken)
+        for said in manifest["imported"]["notes"]:
+            note(said)
+        return finished.Run(_put(folder, manifest, results))
+
+
+def _put(folder: Path, manifest: dict[str, Any], results: Path) -> Path:
+    """Give the folder its place among the results; where it is."""
+    place = store.new_folder(results, manifest["benchmark"])
+    try:
+        manifest["run"] = place.name
+        if (folder / "task").is_dir():
+            manifest["file"] = os.path.relpath(place / "task" / manifest["file"])
+        store.write_json(folder / store.MANIFEST, manifest)
+        finished.write_comparison(finished.Run(folder))
+        folder.rename(place)
+    except BaseException:
+        shutil.rmtree(place)
+        raise
+    return place
+
+
+def restore(folder: Path, manifest: dict[str, Any]) -> None:
+    """Put the scores that came with a run's answers beside those its scorers gave.
+
+    To be called after `run.score`, which replaces all scores. Does nothing to other runs.
+    """
+    imported = manifest.get("imported")
+    if not imported:
+        return
+    manifest["spent"] = {}  # by bakeoff; what the other tool spent it does not say
+    for task, facts in manifest["tasks"].items():
+        facts["metrics"] |= imported["metrics"]
+        for setup in imported["setups"] if imported["metrics"] else ():
+            unit = Unit(task, setup)
+            store.write_scores(folder, unit, _with_given(folder, unit, imported["worst"]))
+
+
+def _with_given(
+    folder: Path, unit: Unit, worst: Mapping[str, float]
+) -> Iterator[tuple[Key, Scores]]:
+    scored = (unit.folder(folder) / store.SCORES).is_file()
+    others = store.read_scores(folder, unit) if scored else None
+    with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
+        for line in stream:
+            row = json.loads(line)
+            key, found = (row["sample"], row["repeat"]), {}
+            if others:
+                theirs, found = next(others)
+                if theirs != key:
+                    raise BakeoffError(f"{stream.name}: its rows are not those of the journal")
+            if failed := row.get("failed"):
+                given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
+            else:
+                given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
+            yield key, {**found, **given}
+
+
+def _files(wanted: Import) -> list[Path]:
+    """The files to read, in an order that does not depend on the file system."""
+    found: list[Path] = []
+    for path in wanted.files:
+        if not path.is_dir():
+            if not path.is_file():
+                raise BakeoffError(f"{path}: no such file")
+            found.append(path)
+            continue
+        known = (*_LINES, *_TABLES)
+        inside = sorted(path.rglob(wanted.fields.files or "*"))
+        inside = [p for p in inside if p.is_file() and p.suffix.lower() in known]
+        if not inside:
+            raise BakeoffError(
+                f"{path}: no file {wanted.fields.files or 'that ends in ' + ', '.join(known)}"
+            )
+        found += inside
+    if not found:
+        raise BakeoffError("import: name at least one file")
+    return list(dict.fromkeys(found))
+
+
+def _stem(path: Path) -> str:
+    """A file's name without its ending, or a folder's name."""
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def _with_listed(wanted: Fields, files: Sequence[Path]) -> Fields:
+    """The fields with the scores that the first row lists; those that are no numbers left out."""
+    if not wanted.scores_listed or wanted.scores:
+        return wanted
+    place, row = next(_rows(files[0], wanted), ("", {}))
+    names = find(row, wanted.scores_listed) if isinstance(row, dict) else None
+    if not isinstance(names, list):
+        raise BakeoffError(
+            f"{files[0]}: {place or 'line 1'}: no list of scores in '{wanted.scores_listed}'; name "
+            "them with --score COLUMN"
+        )
+    found = {str(name): find(row, str(name)) for name in names}
+    kept = {n: v for n, v in found.items() if v is None or isinstance(v, bool | int | float)}
+    if not kept:
+        raise BakeoffError(f"{files[0]}: {place}: none of {list(found)} is a number")
+    return replace(wanted, scores={re.sub(r"\W+", "_", name): name for name in kept})
+
+
+def _check(wanted: Import) -> None:
+    """Raise for fields and options that do not go together."""
+    taken, problems = wanted.fields, []
+    if not taken.id:
+        problems.append("id: must be given: it tells which rows belong to one sample")
+    if not taken.answer and not taken.scores:
+        problems.append("name what to take: the column of the answer, or columns of scores")
+    if (wanted.task or wanted.scorers) and not taken.answer:
+        problems.append("answer: its column must be named, or nothing can be scored")
+    if wanted.setup and taken.setup:
+        problems.append(f"setup: '{wanted.setup}' for all rows, or column '{taken.setup}': not both")
+    if taken.seconds and taken.milliseconds:
+        problems.append("seconds: they come from one column, not also from milliseconds")
+    if taken.completion_tokens and not taken.prompt_tokens:
+        problems.append("completion_tokens: prompt_tokens must be named too")
+    if wanted.task:
+        own = [name for name in ("target", "cluster", "tags") if getattr(taken, name)]
+        own = [name for name in own if name not in taken.optional]
+        problems += [f"{name}: the task has its own: leave it out" for name in own]
+        if wanted.scorers:
+            problems.append("scorers: the task has its own: leave them out")
+    elif wanted.scorers and not taken.target:
+        problems.append("target: its column must be named: scorers compare answers with it")
+    problems += [
+        f"lower-is-better: no imported score '{name}'{did_you_mean(name, taken.scores)}"
+        for name in wanted.lower_is_better
+        if name not in taken.scores
+    ]
+    faults([f"import: {problem}" for problem in problems])
+    _check_metrics(taken, {str(Metric.parse(text)) for text in wanted.scorers})
+
+
+def _check_metrics(taken: Fields, others: set[str]) -> None:
+    """Raise for imported metrics that have the name of another column of the run."""
+    faults(
+        [
+            f"import: score {metric}: there is a {metric} already; give it another name, such as "
+            f"their_{metric}={path}"
+            for metric, path in taken.scores.items()
+            if metric in others or metric in MEASURED
+        ]
+    )
+
+
+def find(row: Mapping[str, Any], path: str) -> Any:
+    """What stands at a column or a dotted path; `None` where nothing does.
+
+    >>> find({"response": {"texts": ["yes"]}}, "response.texts.0")
+    'yes'
+    """
+    if path in row:
+        return row[path]
+    found: Any = row
+    for part in path.split("."):
+        if isinstance(found, dict) and part in found:
+            found = found[part]
+        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
+
+
+_Row = tuple[str, dict[str, Any] | str]
+"""Where a row stands (`line 7`), and the row, or what is wrong with it."""
+
+
+def _rows(file: Path, taken: Fields) -> Iterator[_Row]:
+    """The rows of a file, streamed. Raises `BakeoffError` for what is no such file at all."""
+    try:
+        if file.suffix.lower() in _TABLES:
+            yield from _table(file, taken)
+        elif file.suffix.lower() == ".json" and (taken.rows or _first_byte(file) == b"["):
+            yield from _document(file, taken.rows)
+        else:
+            yield from _json_lines(file)
+    except OSError as error:
+        raise BakeoffError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _first_byte(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(2**16).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+
+
+def _decoded(file: Path) -> Iterator[str]:
+    """The file's lines as text, ends included. Raises `BakeoffError` naming the first bad one."""
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if number == 1:
+                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise BakeoffError(f"{file}: line 1: UTF-16; save it as UTF-8")
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                raise BakeoffError(
+                    f"{file}: line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save the "
+                    "file as UTF-8"
+                ) from error
+
+
+def _json_lines(file: Path) -> Iterator[_Row]:
+    for number, line in enumerate(_decoded(file), 1):
+        if not line.strip():
+            continue
+        row: dict[str, Any] | str
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            row = f"not JSON: {error}; every line must be one JSON object"
+            if number == 1 and line.strip() in ("{", "["):
+                row += " (a file that is one document ends in .json and needs rows=PATH)"
+        if not isinstance(row, dict | str):
+            row = f"found {_shown(row)}; a row is a JSON object"
+        elif isinstance(row, str) and not row.startswith("not JSON"):
+            row = f"found {_shown(row)}; a row is a JSON object"
+        yield f"line {number}", row
+
+
+def _document(file: Path, path: str) -> Iterator[_Row]:
+    try:
+        whole = json.loads("".join(_decoded(file)))
+    except (ValueError, RecursionError) as error:
+        raise BakeoffError(f"{file}: not JSON: {error}") from error
+    found = find(whole, path) if path and isinstance(whole, dict) else whole
+    if not isinstance(found, list):
+        where = f"at '{path}'" if path else "in it"
+        raise BakeoffError(f"{file}: no list of rows {where}, found {_shown(found)}")
+    for number, row in enumerate(found, 1):
+        fault = f"found {_shown(row)}; a row is a JSON object"
+        yield f"row {number}", row if isinstance(row, dict) else fault
+
+
+def _table(file: Path, taken: Fields) -> Iterator[_Row]:
+    before = csv.field_size_limit(_CSV_CELL)
+    try:
+        yield from _table_rows(file, taken)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _table_rows(file: Path, taken: Fields) -> Iterator[_Row]:
+    lines = _decoded(file)
+    first = next(lines, "")
+    # The sign that cuts the header into most columns: what answers hold would mislead a guess.
+    delimiter = max(
+        _TABLES[file.suffix.lower()], key=lambda sign: len(next(csv.reader([first], delimiter=sign)))
+    ) if first.strip() else ","
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+        _check_header(file, header, taken)
+        before = reader.line_num
+        for row in reader:
+            start, before = before + 1, reader.line_num
+            if not row:
+                continue
+            if len(row) == len(header):
+                yield f"line {start}", dict(zip(header, row, strict=True))
+            else:
+                yield f"line {start}", f"found {len(row)} columns; the header has {len(header)}"
+    except csv.Error as error:
+        raise BakeoffError(
+            f"{file}: line {reader.line_num}: not CSV: {error}; quote cells that hold quotes, "
+            "delimiters or line ends"
+        ) from error
+
+
+def _check_header(file: Path, header: Sequence[str], taken: Fields) -> None:
+    known = ", ".join(header) or "nothing"
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    faults(
+        [f"{file}: line 1: column '{name}' stands twice; rename one" for name in twice]
+        + [
+            f"{file}: line 1: {name}: no column '{path}'; found {known}"
+            for name, path in taken.places.items()
+            if path not in header and name not in taken.optional
+        ]
+    )
+
+
+class _Bad(Exception):
+    """A row that cannot be taken: which field, what was found there, what would work."""
+
+    def __init__(self, name: str, found: Any, works: str) -> None:
+        super().__init__(f"{name}: found {_shown(found)}; {works}")
+
+
+def _shown(found: Any) -> str:
+    text = "nothing" if found is None else repr(found)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _text(value: Any) -> str:
+    """A value as text: what is no text is written as JSON, nothing is empty."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical(value)
+
+
+def _plain(name: str, value: Any) -> str:
+    """A text that other files can hold too."""
+    text = _text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _Bad(name, value, "half a character (a lone surrogate) cannot be kept") from error
+    return text
+
+
+def _identity(value: Any) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and not (isinstance(value, str) and value):
+        raise _Bad("id", value, "a text or a whole number works")
+    return _plain("id", value)
+
+
+def _score(metric: str, value: Any) -> Score:
+    """The score that a value stands for; unjudged when it is no finite number."""
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in _TRUTH:
+            return Score(_TRUTH[text])
+        if text not in _NOTHING and not _NUMBER.fullmatch(text):
+            works = "a number, true or false works, or nothing where it is not known"
+            raise _Bad(f"score {metric}", value, works)
+        number = math.nan if text in _NOTHING else float(text)
+    elif isinstance(value, bool | int | float) or value is None:
+        try:
+            number = math.nan if value is None else float(value)
+        except OverflowError:
+            number = math.inf
+    else:
+        raise _Bad(f"score {metric}", value, "one number works")
+    if math.isfinite(number):
+        return Score(number)
+    return Score(None, f"imported as {_shown(value)}")
+
+
+def _amount(name: str, value: Any) -> float | None:
+    """A number of at least 0, or `None` where nothing is known."""
+    found = _score(name, value).value
+    if found is not None and (found < 0 or isinstance(value, bool)):
+        raise _Bad(name, value, "a number of at least 0 works")
+    return found
+
+
+def _flag(value: Any) -> str:
+    """What a flag or a message says; empty for every way of saying nothing, 0 and false."""
+    text = _text(value).strip()
+    return "" if text.lower() in {*_NOTHING, "0", "false", "[]", "{}"} else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A row, understood."""
+
+    setup: str
+    sample: Sample
+    mark: str
+    """What tells it from repeated answers to the same sample."""
+    outcome: Answer | Failure
+    scores: Mapping[str, Score]
+    seconds: float | None
+
+
+def _cell(row: Mapping[str, Any], taken: Fields, setup: str) -> _Cell:
+    """Raises `_Bad` for the first field that cannot be taken."""
+    identity = _identity(find(row, taken.id))
+    question = _plain("question", find(row, taken.question)) if taken.question else ""
+    target = find(row, taken.target) if taken.target else None
+    targets = target if isinstance(target, list) else [target]
+    tags = {name: _plain(f"tag {name}", find(row, path)) for name, path in taken.tags.items()}
+    if taken.setup:
+        setup = _plain("setup", find(row, taken.setup))
+    outcome = _outcome(row, taken)
+    return _Cell(
+        setup,
+        Sample(
+            identity,
+            {"question": question or NO_QUESTION},
+            tuple(text for each in targets if (text := _plain("target", each))),
+            cluster=_plain("cluster", find(row, taken.cluster)) if taken.cluster else "",
+            tags={name: value for name, value in tags.items() if value},
+        ),
+        _text(find(row, taken.repeat)) if taken.repeat else "",
+        outcome,
+        {metric: _score(metric, find(row, path)) for metric, path in taken.scores.items()},
+        _seconds(row, taken) if isinstance(outcome, Answer) else None,
+    )
+
+
+def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
+    if taken.error and (said := _flag(find(row, taken.error))):
+        return Failure(said)
+    answer = find(row, taken.answer) if taken.answer else ""
+    if answer is None:
+        return Failure("no answer in the row")
+    tokens = [
+        _amount(name, find(row, path)) if path else None
+        for name, path in (
+            ("prompt_tokens", taken.prompt_tokens),
+            ("completion_tokens", taken.completion_tokens),
+        )
+    ]
+    if odd := [count for count in tokens if count is not None and count % 1]:
+        raise _Bad("tokens", odd[0], "a whole number works")
+    prompt, completion = (int(count or 0) for count in tokens)
+    steps = (Step("call", None, prompt, 0, completion),) if prompt else ()
+    return Answer(_text(answer), (), steps)
+
+
+def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:
+    if taken.cached and _flag(find(row, taken.cached)):
+        return None
+    if taken.milliseconds:
+        found = _amount("milliseconds", find(row, taken.milliseconds))
+        return None if found is None else found / 1000
+    return _amount("seconds", find(row, taken.seconds)) if taken.seconds else None
+
+
+@dataclass
+class _Tally:
+    """A fault that many rows can have: how many have it, and the first of them."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        if self.count <= FIRST:
+            self.first.append(text)
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > FIRST else ""
+        return ", ".join(self.first) + more
+
+
+@dataclass
+class _Lane:
+    """What has come in of one setup."""
+
+    name: str
+    origin: str
+    """Its name in the files."""
+    journal: store.Journal
+    given: TextIO
+    seen: dict[str, int] = field(default_factory=dict)
+    """Sample -> answers to it."""
+    marks: set[tuple[str, str]] = field(default_factory=set)
+    files: dict[str, None] = field(default_factory=dict)
+    failed: Counter[str] = field(default_factory=Counter)
+    """Why cells failed -> how many."""
+    unjudged: Counter[str] = field(default_factory=Counter)
+
+    def append(self, record: Record, scores: Mapping[str, Score]) -> None:
+        self.journal.append(record)
+        row: dict[str, Any] = {"sample": record.sample, "repeat": record.repeat}
+        if record.error is not None:
+            row["failed"] = record.error
+        else:
+            row["scores"] = {metric: [s.value, s.reason] for metric, s in scores.items()}
+            self.unjudged.update(m for m, s in scores.items() if s.value is None)
+        self.given.write(json.dumps(row) + "\n")
+
+
+class _Intake:
+    """Rows on their way into the journals, and what was seen of them."""
+
+    def __init__(
+        self, folder: Path, name: str, task: Task | None, taken: Fields, stack: ExitStack
+    ) -> None:
+        self.folder, self.name, self.task, self.taken, self.stack = folder, name, task, taken, stack
+        self.known = {s.id: s for s in task.samples} if task else {}
+        self.samples: dict[str, Sample] = dict(self.known)
+        self.lanes: dict[str, _Lane] = {}
+        self.timed: store.Journal | None = None
+        self.ends: dict[str, tuple[float, float]] = {}
+        """Metric -> its smallest and its largest value."""
+        self.sources: list[dict[str, Any]] = []
+        self.unseen = {n: p for n, p in taken.places.items() if n not in taken.optional}
+        self.problems: list[str] = []
+        self.faulty = 0
+        self.unknown, self.twice, self.differing = _Tally(), _Tally(), _Tally()
+
+    def add_file(self, file: Path, setup: str) -> None:
+        """Take the rows of a file. Raises `BakeoffError` for what is no such file at all."""
+        stem = file.resolve().parent.name if self.taken.folder_is_setup else file.stem
+        rows = left_out = 0
+        for place, row in _rows(file, self.taken):
+            try:
+                if isinstance(row, str):
+                    raise BakeoffError(row)
+                if any(_text(find(row, p)) != text for p, text in self.taken.where.items()):
+                    left_out += 1
+                    continue
+                rows += 1
+                if self.unseen:
+                    self.unseen = {n: p for n, p in self.unseen.items() if find(row, p) is None}
+                self._add(_cell(row, self.taken, setup or stem), f"{file}: {place}", file.name)
+            except (_Bad, BakeoffError) as fault:
+                self.faulty += 1
+                if self.faulty <= SAID:
+                    self.problems.append(f"{file}: {place}: {fault}")
+        if not rows and not self.problems:
+            chosen = " that --where asks for" if left_out else ""
+            self.problems.append(f"{file}: no rows{chosen}")
+        self.sources.append(
+            {"file": os.path.relpath(file), "sha256": sha256_file(file), "rows": rows}
+            | ({"left_out": left_out} if left_out else {})
+        )
+
+    def _add(self, cell: _Cell, place: str, file: str) -> None:
+        lane = self.lanes.get(cell.setup) or self._open(cell.setup)
+        name = cell.sample.id
+        if self.task and name not in self.known:
+            self.unknown.add(f"'{name}'")
+            return
+        again = lane.seen.get(name, 0)
+        if again and (not self.taken.repeat or (name, cell.mark) in lane.marks):
+            self.twice.add(f"'{name}' of setup {cell.setup} ({place})")
+            return
+        if wrong := self._meet(cell.sample):
+            self.differing.add(f"{wrong} of '{name}' ({place})")
+            return
+        lane.seen[name] = again + 1
+        if self.taken.repeat:
+            lane.marks.add((name, cell.mark))
+        lane.files[file] = None
+        if isinstance(cell.outcome, Failure):
+            lane.failed[cell.outcome.error] += 1
+        else:
+            self._measure(cell.scores)
+        record = Record(QUALITY, self.name, lane.name, name, cell.outcome, again)
+        lane.append(record, cell.scores)
+        if cell.seconds is not None and not again:
+            self._time(record, cell.seconds)
+
+    def _meet(self, new: Sample) -> str:
+        """Keep what a row says of its sample; the field in which another row says otherwise."""
+        old = self.samples.get(new.id)
+        if old is None:
+            self.samples[new.id] = new
+            return ""
+        if self.task:
+            asked = self.taken.question and new.question != old.question
+            return "question" if asked else ""
+        if old == new:
+            return ""
+        for part in ("question", "targets", "cluster", "tags"):
+            mine, theirs = getattr(old, part), getattr(new, part)
+            if mine != theirs and mine and theirs and NO_QUESTION not in (mine, theirs):
+                return part
+        question = new.question if old.question == NO_QUESTION else old.question
+        self.samples[new.id] = Sample(
+            new.id,
+            {"question": question},
+            old.targets or new.targets,
+            (),
+            old.cluster or new.cluster,
+            old.tags or new.tags,
+        )
+        return ""
+
+    def _measure(self, scores: Mapping[str, Score]) -> None:
+        for metric, score in scores.items():
+            if score.value is not None:
+                low, high = self.ends.get(metric, (score.value, score.value))
+                self.ends[metric] = min(low, score.value), max(high, score.value)
+
+    def _time(self, record: Record, seconds: float) -> None:
+        assert record.answer
+        if self.timed is None:
+            self.timed = self.stack.enter_context(
+                store.open_journal(self.folder, Unit(self.name))
+            )
+        step = (record.answer.steps or (Step("call"),))[0]
+        answer = Answer("", (), (replace(step, seconds=seconds),))
+        self.timed.append(replace(record, phase=LATENCY, outcome=answer))
+
+    def _open(self, origin: str) -> _Lane:
+        """A setup of which the first row came. Raises `BakeoffError` for what names none."""
+        name = _identifier(origin)
+        if not name or name == f"{LATENCY}-pass":
+            raise BakeoffError(f"setup: found {_shown(origin)}; a name with letters or digits works")
+        for other in self.lanes.values():
+            if other.name == name:
+                raise BakeoffError(
+                    f"setup: found {_shown(origin)} beside {_shown(other.origin)}: both would be "
+                    f"called {name}; rename one"
+                )
+        unit = Unit(self.name, name)
+        journal = self.stack.enter_context(store.open_journal(self.folder, unit))
+        given = (unit.folder(self.folder) / GIVEN).open("w", encoding="utf-8")
+        self.lanes[origin] = _Lane(name, origin, journal, self.stack.enter_context(given))
+        return self.lanes[origin]
+
+    @property
+    def repeats(self) -> int:
+        return max(max(lane.seen.values(), default=1) for lane in self.lanes.values())
+
+    def end(self) -> None:
+        """Fail the cells that no row answered, and commit. Raises `BakeoffError` for all faults."""
+        faults(self._faults())
+        for lane in self.lanes.values():
+            error = f"missing from {', '.join(lane.files)}"
+            for sample in self.samples:
+                for repeat in range(lane.seen.get(sample, 0), self.repeats):
+                    record = Record(
+                        QUALITY, self.name, lane.name, sample, Failure(error), repeat
+                    )
+                    lane.append(record, {})
+                    lane.failed[error] += 1
+            lane.journal.commit()
+        if self.timed:
+            self.timed.commit()
+
+    def _faults(self) -> list[str]:
+        found = list(self.problems)
+        if self.faulty > SAID:
+            found.append(f"import: {self.faulty - SAID} more rows cannot be taken")
+        if self.unknown.count:
+            found.append(
+                f"import: {self.unknown.count} rows have ids that task {self.name} does not: "
+                f"{self.unknown}; its ids are like {', '.join(map(repr, list(self.known)[:3]))}"
+            )
+        if self.twice.count:
+            found.append(
+                f"import: {self.twice.count} rows stand twice: {self.twice}; name a repeat column, "
+                "give the files setups of their own, or choose rows with --where COLUMN=TEXT"
+            )
+        if self.differing.count:
+            where = f"task {self.name}" if self.task else "an earlier row"
+            found.append(
+                f"import: {self.differing.count} rows differ from {where} in what they say of a "
+                f"sample: {self.differing}"
+            )
+        if found:
+            return found
+        found += [
+            f"import: {name}: no row holds anything at '{path}'"
+            for name, path in self.unseen.items()
+        ]
+        found += [
+            f"import: score {metric}: no answered row holds a number"
+            for metric in self.taken.scores
+            if metric not in self.ends and f"score {metric}" not in self.unseen
+        ]
+        times = {lane.origin: max(lane.seen.values(), default=1) for lane in self.lanes.values()}
+        if len(set(times.values())) > 1:
+            said = ", ".join(f"{setup} {count}" for setup, count in times.items())
+            found.append(
+                f"import: setups were asked a different number of times ({said}); import those "
+                "that were asked equally often"
+            )
+        return found
+
+
+def _identifier(text: str) -> str:
+    """The text as a name that gates can spell: ASCII letters, digits, - and _."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:_NAME]
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, Any]:
+    """Task, samples, scores and manifest of the run whose journals are whole."""
+    task, file = taken.task, wanted.task
+    if not task and wanted.scorers:
+        file = _write_task(folder, wanted, taken)
+        task = take(load_task(file), TaskUse(), Selection(), 0)
+    if not task:
+        task = _task(wanted, taken)
+    suite = _suite(name, file.name if file else taken.name, wanted, taken)
+    store.write_samples(folder, {task.name: task.samples})
+    manifest = _manifest(suite, wanted, taken, task)
+    if not file:
+        manifest["file"] = taken.sources[0]["file"]
+    else:
+        # Of a task made here only its name is known until the run has its place.
+        manifest["file"] = os.path.relpath(file) if wanted.task else file.name
+    if task.scorers:
+        run.score(folder, manifest, suite, {task.name: task})
+    restore(folder, manifest)
+    if not task.scorers and not manifest["imported"]["metrics"]:
+        raise BakeoffError("import: nothing to compare: name scores, scorers or a task")
+    return manifest
+
+
+def _suite(name: str, task: str, wanted: Import, taken: _Intake) -> Suite:
+    return Suite(
+        name=name,
+        description="Results of another tool, brought in by `bakeoff import`.",
+        tasks={task: TaskUse()},
+        setups={
+            lane.name: {"model": lane.origin, "imported": list(lane.files)}  # type: ignore[dict-item]
+            for lane in taken.lanes.values()
+        },
+        repeats=taken.repeats,
+    )
+
+
+def _write_task(folder: Path, wanted: Import, taken: _Intake) -> Path:
+    """The task that the rows make, as files of its own: its answers can be scored again."""
+    if empty := [sample.id for sample in taken.samples.values() if not sample.targets]:
+        named = ", ".join(map(repr, empty[:FIRST]))
+        raise BakeoffError(
+            f"import: target: {len(empty)} samples have none: {named}; scorers compare with it"
+        )
+    place = folder / "task"
+    place.mkdir()
+    rows = (
+        {"id": s.id, "question": s.question, "targets": s.targets}
+        | ({"cluster": s.cluster} if s.cluster else {})
+        | ({"tags": dict(s.tags)} if s.tags else {})
+        for s in taken.samples.values()
+    )
+    with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+    made = {
+        "description": _DESCRIPTION,
+        "rows": {"test": f"{taken.name}.jsonl"},
+        "scorers": list(wanted.scorers),
+    }
+    file = place / f"{taken.name}.yaml"
+    file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
+    return file
+
+
+_DESCRIPTION = "What the rows of another tool say of their samples."
+
+
+def _task(wanted: Import, taken: _Intake) -> Task:
+    """The task that the rows make, when they bring their scores: it has no scorers to run."""
+    samples = tuple(taken.samples.values())
+    file = TaskFile(
+        name=taken.name,
+        description=_DESCRIPTION,
+        rows=Rows(test=Source(files=taken.sources[0]["file"])),
+        scorers=tuple(wanted.fields.scores) or ("none",),
+    )
+    whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
+    return Task(
+        file=file,
+        folder=taken.folder,
+        samples=samples,
+        train=(),
+        corpora={},
+        scorers={},
+        population=len(samples),
+        whole=len(samples),
+        whole_ids=digest([sample.id for sample in samples]),
+        digests={
+            "task": digest([taken.name, sorted(wanted.fields.scores)]),
+            "prompt": digest({part: getattr(file, part) for part in PROMPT}),
+            "test": digest(whole),
+            "train": digest([]),
+        },
+    )
+
+
+def _manifest(suite: Suite, wanted: Import, taken: _Intake, task: Task) -> dict[str, Any]:
+    command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
+    return {
+        "format": store.FORMAT,
+        "run": "",
+        "benchmark": suite.name,
+        "file": "",
+        "command": wanted.command or command,
+        "status": "complete",
+        "night": "",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "suite": suite.model_dump(mode="json"),
+        "selection": asdict(Selection()),
+        "tasks": {task.name: run.describe(task)},
+        "skipped": {},
+        "models": {},
+        "adapters": {},
+        "indexes": {},
+        "spent": {},
+        "checks": {},
+        "versions": machine.versions(),
+        "hardware": machine.hardware(),
+        "commit": machine.commit(),
+        "seconds": {},
+        "imported": _imported(wanted, taken),
+    }
+
+
+def _imported(wanted: Import, taken: _Intake) -> dict[str, Any]:
+    """Where everything came from, what was made of it, and what is to be known about it."""
+    lower = set(wanted.lower_is_better)
+    scores = wanted.fields.scores
+    mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
+    return {
+        "files": taken.sources,
+        "fields": {**mapping, "optional": sorted(wanted.fields.optional)},
+        "answers": bool(wanted.fields.answer),
+        "setups": {lane.name: lane.origin for lane in taken.lanes.values()},
+        "metrics": {
+            metric: {
+                "higher_is_better": metric not in lower,
+                "aggregate": "mean",
+                "bounds": list(RATE) if _is_rate(taken.ends[metric]) else None,
+                "version": digest(["imported", metric, path, metric not in lower]),
+                "about": f"`{path}` of the imported rows.",
+            }
+            for metric, path in scores.items()
+        },
+        "worst": {metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
+        "timing": "the other tool's own" if taken.timed else None,
+        "notes": list(_notes(taken, lower)),
+    }
+
+
+def _is_rate(ends: tuple[float, float]) -> bool:
+    return RATE[0] <= ends[0] and ends[1] <= RATE[1]
+
+
+def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
+    """What a failed answer scores: 0 (or 1), or the worst value of the import where that is."""
+    return max(1.0, ends[1]) if lower_is_better else min(0.0, ends[0])
+
+
+def _notes(taken: _Intake, lower: Iterable[str]) -> Iterator[str]:
+    """What a reader must know of the rows, a sentence each."""
+    rows = sum(source["rows"] for source in taken.sources)
+    lanes, cells = taken.lanes.values(), len(taken.samples) * taken.repeats
+    times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
+    yield (
+        f"imported {rows} rows of {len(taken.sources)} files: {len(lanes)} setups x "
+        f"{len(taken.samples)} samples{times}"
+    )
+    for lane in lanes:
+        if lane.name != lane.origin:
+            yield f"setup {lane.origin!r} is called {lane.name}"
+        missing = sum(n for error, n in lane.failed.items() if error.startswith("missing from"))
+        if missing:
+            yield (
+                f"setup {lane.name}: {missing} of {cells} answers are missing from "
+                f"{', '.join(lane.files)}: they are failures with the worst score"
+            )
+        if others := lane.failed.total() - missing:
+            yield f"setup {lane.name}: {others} of {cells} rows hold an error or no answer: failures"
+        for metric, count in lane.unjudged.items():
+            yield f"setup {lane.name}: {count} of {cells} values of {metric} are unjudged"
+    worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
+    for metric, value in worst.items():
+        yield f"{metric} is no rate: a failed answer scores {value:g} in it"
+    if taken.timed:
+        yield "seconds are the other tool's own timing: setups were not timed in turn"
