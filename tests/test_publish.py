@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from bakeoff.publish import (
     ANNOTATIONS,
     COMMENT_CHARACTERS,
     SUMMARY_BYTES,
+    cell,
     comment,
     junit,
     marker,
@@ -23,6 +27,7 @@ from bakeoff.publish import (
     workflow_commands,
 )
 
+SCHEMA = Path(__file__).parent / "junit.xsd"
 STATES = ("PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED")
 
 
@@ -63,6 +68,7 @@ def verdict(*gates: dict[str, Any], **given: Any) -> dict[str, Any]:
         "run": "20261122-230350",
         "benchmark": "quickstart",
         "limited": "",
+        "seed": 7,
         "policy": {"on_inconclusive": "warn"},
         "references": {"baseline": {"run": "20261120-000000"}},
         "mismatch": [],
@@ -81,30 +87,28 @@ ONE_OF_EACH = verdict(
 
 
 def cases(text: str) -> dict[str, str]:
-    """Gate -> the element that its test case holds; and the schema that CI systems read."""
-    root = ElementTree.fromstring(text)
-    assert root.tag == "testsuites"
-    (suite,) = root
-    assert suite.tag == "testsuite"
-    assert {"name", "tests", "failures", "errors", "skipped"} <= set(suite.attrib)
+    """Gate -> the element that its test case holds; the counts have to be those of the cases."""
+    (suite,) = ElementTree.fromstring(text)
     found = {}
-    for element in suite:
-        assert element.tag in ("properties", "testcase")
-        if element.tag == "properties":
-            assert all(set(each.attrib) == {"name", "value"} for each in element)
-            continue
-        assert element.get("name") and element.get("classname")
-        assert re.fullmatch(r"\d+(\.\d+)?", element.get("time", ""))
-        (child,) = element
-        assert child.tag in ("failure", "error", "skipped", "system-out")
-        if child.tag != "system-out":
-            assert set(child.attrib) == {"type", "message"}
-        found[element.get("name")] = child.tag
+    for case in suite.findall("testcase"):
+        (child,) = case
+        found[case.get("name")] = child.tag
     counts = Counter(found.values())
-    if len(found) == int(suite.get("tests")):
-        for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped",) * 2):
-            assert int(suite.get(attribute)) == counts[tag]
+    assert int(suite.get("tests")) == len(found)
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert int(suite.get(attribute)) == counts[tag]
     return found
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return pytest.importorskip("xmlschema").XMLSchema(SCHEMA)
+
+
+def rendered(text: str) -> list[Token]:
+    """Markdown as GitHub reads it, HTML and tables included: all its pieces, in order."""
+    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    return [piece for token in reader.parse(text) for piece in (token, *(token.children or []))]
 
 
 def test_junit_has_a_case_for_each_gate_by_what_it_does_to_the_exit_code() -> None:
@@ -119,22 +123,77 @@ def test_junit_has_a_case_for_each_gate_by_what_it_does_to_the_exit_code() -> No
     }
     text = junit(ONE_OF_EACH)
     assert 'message="warning: 0.61 against' in text
-    assert "qa/q17 (1 -&gt; 0)" in text and "p_adjusted 0.003" in text
+    assert "qa/q17 (1 → 0)" in text
+    assert "low -0.13, high -0.03, p 0.001, p_adjusted 0.003, n 168, wins 4" in text
+    assert "method tango, seed 7" in text
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ('time="0"', 'time="soon"'),
+        ('tests="7"', 'tests="-1"'),
+        ('type="FAIL"', 'kind="FAIL"'),
+        ('name="g-pass"', 'name="g-fail"'),
+        ("failure ", "blame "),
+    ],
+)
+def test_junit_is_what_ci_systems_read_and_the_schema_notices_what_is_not(
+    schema: Any, good: str, bad: str
+) -> None:
+    text = junit(ONE_OF_EACH)
+    schema.validate(text)
+    assert good in text
+    broken = text.replace(good, bad)
+    if good == "failure ":
+        broken = broken.replace("</failure>", "</blame>")
+    assert not schema.is_valid(broken)
+
+
+def test_gates_whose_long_names_look_the_same_are_told_apart(schema: Any) -> None:
+    rows = [gate(id="x" * 400 + end) for end in "abc"]
+    text = junit(verdict(*rows))
+    schema.validate(text)
+    assert [name[-4:] for name in cases(text)] == ["xxx…", " (2)", " (3)"]
 
 
 def test_the_comment_begins_with_its_marker_and_names_what_broke() -> None:
     text = comment(ONE_OF_EACH, "[report](https://example.org/run)")
     assert text.startswith("<!-- bakeoff:gates:quickstart -->\n## ❌ bakeoff: FAIL\n")
-    assert "- qa / q17: 1 -&gt; 0" in text.replace("\\-", "-")
-    assert "1 of 7 gates passed" in text
+    assert "- qa / q17: 1 → 0" in text
+    assert (
+        "quickstart: 7 gates: 1 failed, 1 failed but only warn, 1 without evidence, 2 undecided, "
+        "1 skipped, 1 passed."
+    ) in text
+    assert "samples: 2 worse, 4 better, 150 same" in text
     assert "[report](https://example.org/run)" in text
-    order = [text.index(word) for word in ("ERROR |", "❌ FAIL |", "INCONCLUSIVE |", "SKIPPED |")]
+    words = ("ERROR |", "❌ FAIL |", "INCONCLUSIVE |", "(warns only)", "SKIPPED |", "q17")
+    order = [text.index(word) for word in words]
     assert order == sorted(order)
 
 
-def test_a_benchmarks_name_cannot_end_the_hidden_comment() -> None:
-    assert marker("a --> <script>") == "<!-- bakeoff:gates:a-script- -->"
-    assert comment(verdict(benchmark="-->")).count("-->") == 1
+@pytest.mark.parametrize("name", ["-->", "--!>", ">", "->", "a\n-->", "\ud800", "x" * 5000 + "-->"])
+def test_a_benchmarks_name_cannot_end_the_hidden_comment(name: str) -> None:
+    first, second = rendered(comment(verdict(benchmark=name)))[:2]
+    assert (first.type, first.content) == ("html_block", marker(name) + "\n")
+    assert marker(name).count("--") == 2 and len(marker(name)) < 250
+    assert second.type == "heading_open"
+
+
+def test_every_benchmark_has_a_comment_of_its_own() -> None:
+    names = [
+        "a b",
+        "a-b",
+        "a--b",
+        "a-%2Db",
+        "a/b",
+        "负载",
+        "质量",
+        "x" * 300 + "1",
+        "x" * 300 + "2",
+    ]
+    assert len({marker(name) for name in names}) == len(names)
+    assert marker("quick-start_2.1") == "<!-- bakeoff:gates:quick-start_2.1 -->"
 
 
 def test_at_most_ten_annotations_of_a_level_and_the_last_says_what_is_left() -> None:
@@ -148,7 +207,7 @@ def test_at_most_ten_annotations_of_a_level_and_the_last_says_what_is_left() -> 
 def test_what_a_workflow_command_takes_for_its_own_is_escaped() -> None:
     (line,) = workflow_commands(verdict(gate(id="a,b:c", reason="100% wrong\n::error::x")))
     assert line.startswith("::error title=FAIL%3A a%2Cb%3Ac::")
-    assert "100%25 wrong ::error::x" in line
+    assert "100%25 wrong : :error::x" in line
 
 
 def test_ten_thousand_gates_fit_into_the_summary_and_the_worst_are_kept() -> None:
@@ -156,10 +215,31 @@ def test_ten_thousand_gates_fit_into_the_summary_and_the_worst_are_kept() -> Non
     found = verdict(*rows, gate("ERROR", id="worst", check="worst.f1 >= 1"))
     text = summary(found)
     assert len(text.encode()) < SUMMARY_BYTES
-    assert "worst.f1" in text
+    assert text.index("worst.f1") < text.index("✅")
     left = int(re.search(r"(\d+) more gates are in gates.json", text)[1])
     assert text.count("\n| ✅ PASS |") == 10_000 - left
+    assert f"({left} PASS)" in text
     assert len(comment(found)) < COMMENT_CHARACTERS
+    half = [gate("SKIPPED", reason="x" * 290) for _ in range(1500)]
+    both = summary(verdict(*rows, *half))
+    assert len(both.encode()) < SUMMARY_BYTES
+    assert both.count("SKIPPED |") == 1500 and "PASS)" in both
+
+
+@pytest.mark.parametrize("sign", ["&", "@", "漢", "😀", "|"])
+@pytest.mark.parametrize("state", ["FAIL", "PASS"])
+def test_texts_that_grow_when_escaped_stay_within_the_limits(sign: str, state: str) -> None:
+    long = sign * 400
+    broke = [{"task": long, "sample": long, "left": 0.0, "right": 1.0}] * 30
+    row = gate(state, id=long, check=long, reason=long, slice=long, broke=broke, losses=99)
+    found = verdict(*[row] * 10_000, benchmark=long, run=long, limited=long, mismatch=[long] * 50)
+    assert len(summary(found).encode()) < SUMMARY_BYTES
+    text = comment(found)
+    assert len(text) < COMMENT_CHARACTERS
+    assert "45 more differences are in gates.json." in text
+    said = 10_000 - text.count(f"\n| ❌ {state} |")
+    if state == "FAIL":
+        assert f"\n{said} more gates that did not pass are in gates.json (" in text
 
 
 def test_a_limited_run_and_a_mismatch_are_said() -> None:
@@ -175,8 +255,15 @@ def test_a_limited_run_and_a_mismatch_are_said() -> None:
         ("a\x1b[31mred\x1b[0m", "ared"),
         ("\x1b]0;title\x07x", "x"),
         ("one\ntwo\r\nthree\u2028four", "one two three four"),
+        ("\x1b]0;nobody ends it", "0;nobody ends it"),
         ("\u202eevil", "evil"),
         ("::error::x", ": :error::x"),
+        ("a  :::debug::x", "a : : :debug::x"),
+        (":\u200b:error::x", ": :error::x"),
+        ("../score.py::odd", "../score.py::odd"),
+        ("x ###[error]y ##vso[a]", "x ### [error]y ## vso[a]"),
+        ("a\U000e0041b", "ab"),
+        ("👩\u200d💻", "👩\u200d💻"),
         ("\ud800 half", "half"),
         ("y" * 500, "y" * 299 + "…"),
         ("naïve ✓ 漢字", "naïve ✓ 漢字"),
@@ -187,26 +274,42 @@ def test_plain_text_is_one_harmless_line(text: str, shown: str) -> None:
 
 
 PIECES = ["\x1b[31m", "::error::", "\n", "]]>", "|", "`", "<b>", "@all", "#1", "-->", "\ud800"]
-PIECES += ["\x00", "\u202e", "https://x.y", "[a](b)", "%0A", "\ufffe", "a"]
+PIECES += ["\x00", "\u202e", "https://x.y", "[a](b)", "%0A", "\ufffe", "a", " ", "\x1b]0;", "$x$"]
+PIECES += ["##[error]", "\\", "&lt;", "\u200b", ":", "![", "**", "~~"]
 HOSTILE = st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+
+
+@given(HOSTILE)
+def test_plain_text_is_plain_already_and_a_cell_shows_it_letter_by_letter(text: str) -> None:
+    flat = plain(text)
+    assert plain(flat) == flat
+    assert not re.search(r"(?:^|\s)::|##\w*\[", flat)
+    pieces = rendered(f"| a |\n| --- |\n| x{cell(text)} |\n")
+    shown = [piece.content for piece in pieces if piece.type in ("text", "text_special")]
+    assert "".join(shown).replace("\u2060", "") == f"ax{flat}"
 
 
 @settings(deadline=None, max_examples=150)
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(STATES))
 def test_whatever_the_texts_all_outputs_are_whole_and_harmless(
-    name: str, check: str, reason: str, sample: str, state: str
+    schema: Any, name: str, check: str, reason: str, sample: str, state: str
 ) -> None:
     broke = [{"task": name, "sample": sample, "left": 0.0, "right": 1.0}]
-    row = gate(state, id=name or "x", check=check, reason=reason, slice=sample, broke=broke)
-    found = verdict(row, benchmark=name, run=sample, limited=reason, mismatch=[check])
-    assert len(cases(junit(found))) <= 1
+    row = gate(state, id=name, check=check, reason=reason, slice=sample, broke=broke)
+    found = verdict(row, gate(), benchmark=name, run=sample, limited=reason, mismatch=[check])
+    cases(junit(found))
+    schema.validate(junit(found))
     for text in (junit(found), summary(found), comment(found), *workflow_commands(found)):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029]", text)
+        assert "##[" not in text
         text.encode()
     for text in (summary(found), comment(found)):
-        assert not any(line.startswith("::") for line in text.splitlines())
+        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
         assert text.count("<") == text.count("<!--")
-        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        kinds = Counter(piece.type for piece in rendered(text))
+        assert kinds["html_block"] == text.startswith("<!--")
+        assert not {"html_inline", "link_open", "image", "code_inline", "s_open"} & set(kinds)
+        rows = [line for line in text.splitlines() if re.match(r"\| [^ -]", line)]
         assert all(len(re.findall(r"(?<!\\)\|", line)) == 4 for line in rows)
     for line in workflow_commands(found):
         assert line.startswith(("::error ", "::warning "))

@@ -328,19 +328,25 @@ GATES: dict[str, Callable[[int, int, int, int], bool]] = {
 GATE_SIZES = (50, 100, 200, 500, 1000)
 
 
-def gate_table(title: str, drop: float, runs: int, seed: int) -> None:
-    """How often each rule fails a candidate whose true accuracy is 0.70 - `drop`."""
-    print(f"\n### {title}\n")
-    sizes = " | ".join(f"n = {n}" for n in GATE_SIZES)
-    print(f"| rule | {sizes} |\n|---|{'---|' * len(GATE_SIZES)}")
+def gate_rates(drop: float, runs: int, seed: int) -> dict[str, list[float]]:
+    """How often each rule fails a candidate whose true accuracy is 0.70 - `drop`, by size."""
     wins, losses = (DISCORDANCE - drop) / 2, (DISCORDANCE + drop) / 2
     shares = [0.7 - losses, wins, losses, 1 - 0.7 - wins]
     drawn = {
         n: np.random.default_rng([seed, n]).multinomial(n, shares, runs)[:, :3].tolist()
         for n in GATE_SIZES
     }
-    for name, fails in GATES.items():
-        found = [np.mean([fails(*cells, n) for cells in drawn[n]]) for n in GATE_SIZES]
+    return {
+        name: [float(np.mean([fails(*cells, n) for cells in drawn[n]])) for n in GATE_SIZES]
+        for name, fails in GATES.items()
+    }
+
+
+def gate_table(title: str, drop: float, runs: int, seed: int) -> None:
+    print(f"\n### {title}\n")
+    sizes = " | ".join(f"n = {n}" for n in GATE_SIZES)
+    print(f"| rule | {sizes} |\n|---|{'---|' * len(GATE_SIZES)}")
+    for name, found in gate_rates(drop, runs, seed).items():
         print(f"| {name} | {' | '.join(f'{100 * share:.1f}' for share in found)} |", flush=True)
     power = [stats.paired_power(n, DISCORDANCE, -drop) for n in GATE_SIZES]
     print(f"| the first, computed | {' | '.join(f'{100 * share:.1f}' for share in power)} |")
