@@ -6,9 +6,7 @@ them in one step once everything in it is whole.
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import os
 import re
 import shutil
@@ -16,9 +14,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,12 +32,24 @@ from bakeoff.core import (
     Sample,
     Score,
     Step,
-    canonical,
     digest,
     faults,
     sha256_file,
 )
 from bakeoff.data import PROMPT, Selection, Task, load_task, take
+from bakeoff.foreign import (
+    LINES,
+    NO_QUESTION,
+    TABLES,
+    Bad,
+    Cell,
+    Fields,
+    cell_of,
+    find,
+    read_rows,
+    shown,
+    text_of,
+)
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.stats import RATE
 from bakeoff.store import Key, Scores, Unit
@@ -52,157 +61,10 @@ SAID = 20
 """Faulty rows that are told one by one; the others are counted."""
 FIRST = 5
 """Ids named with a count of them."""
-NO_QUESTION = "(not given)"
 _NAME = 100
 """Characters of a setup's name, which is part of a folder's."""
-_CSV_CELL = 2**30
-"""Characters of one CSV cell: the csv module's own limit cuts long answers off."""
-_LINES, _TABLES = (".jsonl", ".ndjson", ".json"), {".csv": ",;\t|", ".tsv": "\t"}
-_NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")
-_TRUTH = {"true": 1.0, "false": 0.0}
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Where a row says what: a column's name, or a dotted path into nested JSON (`a.b.0`).
-
-    What is left empty is not taken.
-    """
-
-    id: str = "id"
-    setup: str = ""
-    """The setup's name; where left empty, a file is a setup and its stem is the name."""
-    answer: str = ""
-    question: str = ""
-    target: str = ""
-    """The right answer, or a list of those that are accepted."""
-    cluster: str = ""
-    repeat: str = ""
-    """What tells repeated answers to one sample apart; they are numbered as they come."""
-    prompt_tokens: str = ""
-    completion_tokens: str = ""
-    seconds: str = ""
-    milliseconds: str = ""
-    cached: str = ""
-    """A flag: the answer came from a cache, so that its seconds say nothing."""
-    error: str = ""
-    scores: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> where its value is."""
-    scores_listed: str = ""
-    """Where the first row lists the names of its scores, when `scores` names none."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    where: Mapping[str, str] = field(default_factory=dict)
-    """Only rows that hold these texts in these places are taken."""
-    rows: str = ""
-    """Where a `.json` file that is one document holds the list of its rows."""
-    files: str = ""
-    """Which files of a folder are taken: a glob; all JSON Lines and CSV files where empty."""
-    folder_is_setup: bool = False
-    """Without `setup`: a file's folder names the setup, not its stem."""
-    optional: frozenset[str] = frozenset()
-    """Fields that a whole import may be without."""
-
-    @classmethod
-    def parse(
-        cls,
-        preset: str = "",
-        columns: Sequence[str] = (),
-        scores: Sequence[str] = (),
-        tags: Sequence[str] = (),
-        where: Sequence[str] = (),
-    ) -> Fields:
-        """A preset, or none, with `FIELD=PATH` columns, `[NAME=]PATH` scores and tags, and
-        `PATH=TEXT` conditions in place of its own.
-
-        Raises `BakeoffError` with everything that is wrong with them.
-        """
-        if preset and preset not in PRESETS:
-            raise BakeoffError(f"'{preset}': no such preset{did_you_mean(preset, PRESETS)}")
-        start = PRESETS[preset] if preset else cls()
-        plain = {each.name for each in fields(cls) if each.type == "str"}
-        problems: list[str] = []
-        chosen: dict[str, Any] = {}
-        for text in columns:
-            name, equals, path = text.partition("=")
-            if not equals or not path or name not in plain:
-                hint = did_you_mean(name, plain) if name not in plain else ""
-                problems.append(f"column '{text}': write FIELD=COLUMN{hint}")
-            chosen[name] = path
-        conditions = dict(text.partition("=")[::2] for text in where)
-        problems += [f"where '{t}': write COLUMN=TEXT" for t in where if "=" not in t]
-        metrics = dict(_metric(text, problems) for text in scores)
-        faults(problems)
-        chosen["optional"] = start.optional - set(chosen)
-        return replace(
-            start,
-            **chosen,
-            scores={**start.scores, **metrics} if not start.scores_listed else metrics,
-            tags={**start.tags, **dict(_named(text) for text in tags)},
-            where={**start.where, **conditions},
-        )
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What is taken from every row, by its name in messages -> where it is."""
-        single = {
-            each.name: str(getattr(self, each.name))
-            for each in fields(self)
-            if each.type == "str" and each.name not in ("rows", "files", "scores_listed")
-        }
-        return {
-            **{name: path for name, path in single.items() if path},
-            **{f"score {metric}": path for metric, path in self.scores.items()},
-            **{f"tag {name}": path for name, path in self.tags.items()},
-            **{f"where {path}": path for path in self.where},
-        }
-
-
-def _named(text: str) -> tuple[str, str]:
-    """(name, path) of `NAME=PATH`, or of a path whose last part is the name."""
-    match = _NAMED_SCORE.fullmatch(text)
-    return (match["name"], match["path"]) if match else (text.rpartition(".")[2], text)
-
-
-def _metric(text: str, problems: list[str]) -> tuple[str, str]:
-    name, path = _named(text)
-    try:
-        return str(Metric.parse(name)), path
-    except BakeoffError as error:
-        problems.append(f"score '{text}': {error}; give it one with NAME={path}")
-        return name, path
-
-
-PRESETS: Mapping[str, Fields] = {
-    # `samples_TASK_DATE.jsonl` in a folder named after the model, as --log_samples writes them.
-    "lm-eval": Fields(
-        id="doc_id",
-        answer="filtered_resps.0",
-        target="target",
-        scores_listed="metrics",
-        files="samples_*.jsonl",
-        folder_is_setup=True,
-        optional=frozenset({"target"}),
-    ),
-    # Not the row's own `error`: it also says why an assertion failed, which is a score of 0.
-    "promptfoo": Fields(
-        id="testIdx",
-        setup="provider.id",
-        answer="response.output",
-        prompt_tokens="response.tokenUsage.prompt",
-        completion_tokens="response.tokenUsage.completion",
-        milliseconds="latencyMs",
-        cached="response.cached",
-        error="response.error",
-        scores={"score": "score", "success": "success"},
-        rows="results.results",
-        optional=frozenset(
-            {"prompt_tokens", "completion_tokens", "milliseconds", "cached", "error"}
-        ),
-    ),
-}
-"""Tools whose files need no columns named."""
+_SETUPS = 200
+"""Setups of one import: each has files open while rows come in."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +162,8 @@ def _with_given(
     with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
         for line in stream:
             row = json.loads(line)
-            key, found = (row["sample"], row["repeat"]), {}
+            key = (row["sample"], row["repeat"])
+            found: Scores = {}
             if others:
                 theirs, found = next(others)
                 if theirs != key:
@@ -321,7 +184,7 @@ def _files(wanted: Import) -> list[Path]:
                 raise BakeoffError(f"{path}: no such file")
             found.append(path)
             continue
-        known = (*_LINES, *_TABLES)
+        known = (*LINES, *TABLES)
         inside = sorted(path.rglob(wanted.fields.files or "*"))
         inside = [p for p in inside if p.is_file() and p.suffix.lower() in known]
         if not inside:
@@ -343,11 +206,11 @@ def _with_listed(wanted: Fields, files: Sequence[Path]) -> Fields:
     """The fields with the scores that the first row lists; those that are no numbers left out."""
     if not wanted.scores_listed or wanted.scores:
         return wanted
-    place, row = next(_rows(files[0], wanted), ("", {}))
-    names = find(row, wanted.scores_listed) if isinstance(row, dict) else None
-    if not isinstance(names, list):
+    place, row = next(read_rows(files[0], wanted), ("line 1", ""))
+    names = None if isinstance(row, str) else find(row, wanted.scores_listed)
+    if isinstance(row, str) or not isinstance(names, list):
         raise BakeoffError(
-            f"{files[0]}: {place or 'line 1'}: no list of scores in '{wanted.scores_listed}'; name "
+            f"{files[0]}: {place}: no list of scores in '{wanted.scores_listed}'; name "
             "them with --score COLUMN"
         )
     found = {str(name): find(row, str(name)) for name in names}
@@ -362,12 +225,16 @@ def _check(wanted: Import) -> None:
     taken, problems = wanted.fields, []
     if not taken.id:
         problems.append("id: must be given: it tells which rows belong to one sample")
-    if not taken.answer and not taken.scores:
-        problems.append("name what to take: the column of the answer, or columns of scores")
+    if not (taken.scores or wanted.task or wanted.scorers):
+        problems.append(
+            "nothing to compare: name columns of scores, or score answers by a task or by scorers"
+        )
     if (wanted.task or wanted.scorers) and not taken.answer:
         problems.append("answer: its column must be named, or nothing can be scored")
     if wanted.setup and taken.setup:
-        problems.append(f"setup: '{wanted.setup}' for all rows, or column '{taken.setup}': not both")
+        problems.append(
+            f"setup: '{wanted.setup}' for all rows, or column '{taken.setup}': not both"
+        )
     if taken.seconds and taken.milliseconds:
         problems.append("seconds: they come from one column, not also from milliseconds")
     if taken.completion_tokens and not taken.prompt_tokens:
@@ -401,284 +268,6 @@ def _check_metrics(taken: Fields, others: set[str]) -> None:
     )
 
 
-def find(row: Mapping[str, Any], path: str) -> Any:
-    """What stands at a column or a dotted path; `None` where nothing does.
-
-    >>> find({"response": {"texts": ["yes"]}}, "response.texts.0")
-    'yes'
-    """
-    if path in row:
-        return row[path]
-    found: Any = row
-    for part in path.split("."):
-        if isinstance(found, dict) and part in found:
-            found = found[part]
-        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
-
-
-_Row = tuple[str, dict[str, Any] | str]
-"""Where a row stands (`line 7`), and the row, or what is wrong with it."""
-
-
-def _rows(file: Path, taken: Fields) -> Iterator[_Row]:
-    """The rows of a file, streamed. Raises `BakeoffError` for what is no such file at all."""
-    try:
-        if file.suffix.lower() in _TABLES:
-            yield from _table(file, taken)
-        elif file.suffix.lower() == ".json" and (taken.rows or _first_byte(file) == b"["):
-            yield from _document(file, taken.rows)
-        else:
-            yield from _json_lines(file)
-    except OSError as error:
-        raise BakeoffError(f"{file}: cannot be read: {error.strerror or error}") from error
-
-
-def _first_byte(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(2**16).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-
-
-def _decoded(file: Path) -> Iterator[str]:
-    """The file's lines as text, ends included. Raises `BakeoffError` naming the first bad one."""
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if number == 1:
-                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                    raise BakeoffError(f"{file}: line 1: UTF-16; save it as UTF-8")
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                yield line.decode()
-            except UnicodeDecodeError as error:
-                raise BakeoffError(
-                    f"{file}: line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save the "
-                    "file as UTF-8"
-                ) from error
-
-
-def _json_lines(file: Path) -> Iterator[_Row]:
-    for number, line in enumerate(_decoded(file), 1):
-        if not line.strip():
-            continue
-        row: dict[str, Any] | str
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            row = f"not JSON: {error}; every line must be one JSON object"
-            if number == 1 and line.strip() in ("{", "["):
-                row += " (a file that is one document ends in .json and needs rows=PATH)"
-        if not isinstance(row, dict | str):
-            row = f"found {_shown(row)}; a row is a JSON object"
-        elif isinstance(row, str) and not row.startswith("not JSON"):
-            row = f"found {_shown(row)}; a row is a JSON object"
-        yield f"line {number}", row
-
-
-def _document(file: Path, path: str) -> Iterator[_Row]:
-    try:
-        whole = json.loads("".join(_decoded(file)))
-    except (ValueError, RecursionError) as error:
-        raise BakeoffError(f"{file}: not JSON: {error}") from error
-    found = find(whole, path) if path and isinstance(whole, dict) else whole
-    if not isinstance(found, list):
-        where = f"at '{path}'" if path else "in it"
-        raise BakeoffError(f"{file}: no list of rows {where}, found {_shown(found)}")
-    for number, row in enumerate(found, 1):
-        fault = f"found {_shown(row)}; a row is a JSON object"
-        yield f"row {number}", row if isinstance(row, dict) else fault
-
-
-def _table(file: Path, taken: Fields) -> Iterator[_Row]:
-    before = csv.field_size_limit(_CSV_CELL)
-    try:
-        yield from _table_rows(file, taken)
-    finally:
-        csv.field_size_limit(before)
-
-
-def _table_rows(file: Path, taken: Fields) -> Iterator[_Row]:
-    lines = _decoded(file)
-    first = next(lines, "")
-    # The sign that cuts the header into most columns: what answers hold would mislead a guess.
-    delimiter = max(
-        _TABLES[file.suffix.lower()], key=lambda sign: len(next(csv.reader([first], delimiter=sign)))
-    ) if first.strip() else ","
-    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, [])
-        _check_header(file, header, taken)
-        before = reader.line_num
-        for row in reader:
-            start, before = before + 1, reader.line_num
-            if not row:
-                continue
-            if len(row) == len(header):
-                yield f"line {start}", dict(zip(header, row, strict=True))
-            else:
-                yield f"line {start}", f"found {len(row)} columns; the header has {len(header)}"
-    except csv.Error as error:
-        raise BakeoffError(
-            f"{file}: line {reader.line_num}: not CSV: {error}; quote cells that hold quotes, "
-            "delimiters or line ends"
-        ) from error
-
-
-def _check_header(file: Path, header: Sequence[str], taken: Fields) -> None:
-    known = ", ".join(header) or "nothing"
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    faults(
-        [f"{file}: line 1: column '{name}' stands twice; rename one" for name in twice]
-        + [
-            f"{file}: line 1: {name}: no column '{path}'; found {known}"
-            for name, path in taken.places.items()
-            if path not in header and name not in taken.optional
-        ]
-    )
-
-
-class _Bad(Exception):
-    """A row that cannot be taken: which field, what was found there, what would work."""
-
-    def __init__(self, name: str, found: Any, works: str) -> None:
-        super().__init__(f"{name}: found {_shown(found)}; {works}")
-
-
-def _shown(found: Any) -> str:
-    text = "nothing" if found is None else repr(found)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _text(value: Any) -> str:
-    """A value as text: what is no text is written as JSON, nothing is empty."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else canonical(value)
-
-
-def _plain(name: str, value: Any) -> str:
-    """A text that other files can hold too."""
-    text = _text(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _Bad(name, value, "half a character (a lone surrogate) cannot be kept") from error
-    return text
-
-
-def _identity(value: Any) -> str:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole and not (isinstance(value, str) and value):
-        raise _Bad("id", value, "a text or a whole number works")
-    return _plain("id", value)
-
-
-def _score(metric: str, value: Any) -> Score:
-    """The score that a value stands for; unjudged when it is no finite number."""
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _TRUTH:
-            return Score(_TRUTH[text])
-        if text not in _NOTHING and not _NUMBER.fullmatch(text):
-            works = "a number, true or false works, or nothing where it is not known"
-            raise _Bad(f"score {metric}", value, works)
-        number = math.nan if text in _NOTHING else float(text)
-    elif isinstance(value, bool | int | float) or value is None:
-        try:
-            number = math.nan if value is None else float(value)
-        except OverflowError:
-            number = math.inf
-    else:
-        raise _Bad(f"score {metric}", value, "one number works")
-    if math.isfinite(number):
-        return Score(number)
-    return Score(None, f"imported as {_shown(value)}")
-
-
-def _amount(name: str, value: Any) -> float | None:
-    """A number of at least 0, or `None` where nothing is known."""
-    found = _score(name, value).value
-    if found is not None and (found < 0 or isinstance(value, bool)):
-        raise _Bad(name, value, "a number of at least 0 works")
-    return found
-
-
-def _flag(value: Any) -> str:
-    """What a flag or a message says; empty for every way of saying nothing, 0 and false."""
-    text = _text(value).strip()
-    return "" if text.lower() in {*_NOTHING, "0", "false", "[]", "{}"} else text
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A row, understood."""
-
-    setup: str
-    sample: Sample
-    mark: str
-    """What tells it from repeated answers to the same sample."""
-    outcome: Answer | Failure
-    scores: Mapping[str, Score]
-    seconds: float | None
-
-
-def _cell(row: Mapping[str, Any], taken: Fields, setup: str) -> _Cell:
-    """Raises `_Bad` for the first field that cannot be taken."""
-    identity = _identity(find(row, taken.id))
-    question = _plain("question", find(row, taken.question)) if taken.question else ""
-    target = find(row, taken.target) if taken.target else None
-    targets = target if isinstance(target, list) else [target]
-    tags = {name: _plain(f"tag {name}", find(row, path)) for name, path in taken.tags.items()}
-    if taken.setup:
-        setup = _plain("setup", find(row, taken.setup))
-    outcome = _outcome(row, taken)
-    return _Cell(
-        setup,
-        Sample(
-            identity,
-            {"question": question or NO_QUESTION},
-            tuple(text for each in targets if (text := _plain("target", each))),
-            cluster=_plain("cluster", find(row, taken.cluster)) if taken.cluster else "",
-            tags={name: value for name, value in tags.items() if value},
-        ),
-        _text(find(row, taken.repeat)) if taken.repeat else "",
-        outcome,
-        {metric: _score(metric, find(row, path)) for metric, path in taken.scores.items()},
-        _seconds(row, taken) if isinstance(outcome, Answer) else None,
-    )
-
-
-def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
-    if taken.error and (said := _flag(find(row, taken.error))):
-        return Failure(said)
-    answer = find(row, taken.answer) if taken.answer else ""
-    if answer is None:
-        return Failure("no answer in the row")
-    tokens = [
-        _amount(name, find(row, path)) if path else None
-        for name, path in (
-            ("prompt_tokens", taken.prompt_tokens),
-            ("completion_tokens", taken.completion_tokens),
-        )
-    ]
-    if odd := [count for count in tokens if count is not None and count % 1]:
-        raise _Bad("tokens", odd[0], "a whole number works")
-    prompt, completion = (int(count or 0) for count in tokens)
-    steps = (Step("call", None, prompt, 0, completion),) if prompt else ()
-    return Answer(_text(answer), (), steps)
-
-
-def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:
-    if taken.cached and _flag(find(row, taken.cached)):
-        return None
-    if taken.milliseconds:
-        found = _amount("milliseconds", find(row, taken.milliseconds))
-        return None if found is None else found / 1000
-    return _amount("seconds", find(row, taken.seconds)) if taken.seconds else None
-
-
 @dataclass
 class _Tally:
     """A fault that many rows can have: how many have it, and the first of them."""
@@ -704,7 +293,7 @@ class _Lane:
     origin: str
     """Its name in the files."""
     journal: store.Journal
-    given: TextIO
+    given: TextIO | None
     seen: dict[str, int] = field(default_factory=dict)
     """Sample -> answers to it."""
     marks: set[tuple[str, str]] = field(default_factory=set)
@@ -715,6 +304,8 @@ class _Lane:
 
     def append(self, record: Record, scores: Mapping[str, Score]) -> None:
         self.journal.append(record)
+        if self.given is None:
+            return
         row: dict[str, Any] = {"sample": record.sample, "repeat": record.repeat}
         if record.error is not None:
             row["failed"] = record.error
@@ -747,21 +338,20 @@ class _Intake:
         """Take the rows of a file. Raises `BakeoffError` for what is no such file at all."""
         stem = file.resolve().parent.name if self.taken.folder_is_setup else file.stem
         rows = left_out = 0
-        for place, row in _rows(file, self.taken):
+        for place, row in read_rows(file, self.taken):
+            if isinstance(row, str):
+                self._fault(f"{file}: {place}: {row}")
+                continue
+            if any(text_of(find(row, path)) != text for path, text in self.taken.where.items()):
+                left_out += 1
+                continue
+            rows += 1
+            if self.unseen:
+                self.unseen = {n: p for n, p in self.unseen.items() if find(row, p) is None}
             try:
-                if isinstance(row, str):
-                    raise BakeoffError(row)
-                if any(_text(find(row, p)) != text for p, text in self.taken.where.items()):
-                    left_out += 1
-                    continue
-                rows += 1
-                if self.unseen:
-                    self.unseen = {n: p for n, p in self.unseen.items() if find(row, p) is None}
-                self._add(_cell(row, self.taken, setup or stem), f"{file}: {place}", file.name)
-            except (_Bad, BakeoffError) as fault:
-                self.faulty += 1
-                if self.faulty <= SAID:
-                    self.problems.append(f"{file}: {place}: {fault}")
+                self._add(cell_of(row, self.taken, setup or stem), f"{file}: {place}", file.name)
+            except Bad as fault:
+                self._fault(f"{file}: {place}: {fault}")
         if not rows and not self.problems:
             chosen = " that --where asks for" if left_out else ""
             self.problems.append(f"{file}: no rows{chosen}")
@@ -770,7 +360,12 @@ class _Intake:
             | ({"left_out": left_out} if left_out else {})
         )
 
-    def _add(self, cell: _Cell, place: str, file: str) -> None:
+    def _fault(self, text: str) -> None:
+        self.faulty += 1
+        if self.faulty <= SAID:
+            self.problems.append(text)
+
+    def _add(self, cell: Cell, place: str, file: str) -> None:
         lane = self.lanes.get(cell.setup) or self._open(cell.setup)
         name = cell.sample.id
         if self.task and name not in self.known:
@@ -831,28 +426,29 @@ class _Intake:
     def _time(self, record: Record, seconds: float) -> None:
         assert record.answer
         if self.timed is None:
-            self.timed = self.stack.enter_context(
-                store.open_journal(self.folder, Unit(self.name))
-            )
+            self.timed = self.stack.enter_context(store.open_journal(self.folder, Unit(self.name)))
         step = (record.answer.steps or (Step("call"),))[0]
         answer = Answer("", (), (replace(step, seconds=seconds),))
         self.timed.append(replace(record, phase=LATENCY, outcome=answer))
 
     def _open(self, origin: str) -> _Lane:
-        """A setup of which the first row came. Raises `BakeoffError` for what names none."""
+        """A setup of which the first row came. Raises `Bad` for a name that cannot be taken."""
         name = _identifier(origin)
         if not name or name == f"{LATENCY}-pass":
-            raise BakeoffError(f"setup: found {_shown(origin)}; a name with letters or digits works")
-        for other in self.lanes.values():
-            if other.name == name:
-                raise BakeoffError(
-                    f"setup: found {_shown(origin)} beside {_shown(other.origin)}: both would be "
-                    f"called {name}; rename one"
-                )
+            raise Bad("setup", origin, "another name, with letters or digits, works")
+        if other := next((o for o in self.lanes.values() if o.name == name), None):
+            taken = f"{shown(other.origin)} is called {name} already"
+            raise Bad("setup", origin, f"{taken}: a name that differs in letters or digits works")
+        if len(self.lanes) == _SETUPS:
+            where = f"is '{self.taken.setup}' the column of the setup?"
+            raise BakeoffError(f"import: more than {_SETUPS} setups; {where}")
         unit = Unit(self.name, name)
         journal = self.stack.enter_context(store.open_journal(self.folder, unit))
-        given = (unit.folder(self.folder) / GIVEN).open("w", encoding="utf-8")
-        self.lanes[origin] = _Lane(name, origin, journal, self.stack.enter_context(given))
+        given = None
+        if self.taken.scores:
+            path = unit.folder(self.folder) / GIVEN
+            given = self.stack.enter_context(path.open("w", encoding="utf-8"))
+        self.lanes[origin] = _Lane(name, origin, journal, given)
         return self.lanes[origin]
 
     @property
@@ -862,13 +458,12 @@ class _Intake:
     def end(self) -> None:
         """Fail the cells that no row answered, and commit. Raises `BakeoffError` for all faults."""
         faults(self._faults())
+        repeats = self.repeats
         for lane in self.lanes.values():
             error = f"missing from {', '.join(lane.files)}"
             for sample in self.samples:
-                for repeat in range(lane.seen.get(sample, 0), self.repeats):
-                    record = Record(
-                        QUALITY, self.name, lane.name, sample, Failure(error), repeat
-                    )
+                for repeat in range(lane.seen.get(sample, 0), repeats):
+                    record = Record(QUALITY, self.name, lane.name, sample, Failure(error), repeat)
                     lane.append(record, {})
                     lane.failed[error] += 1
             lane.journal.commit()
@@ -930,7 +525,7 @@ def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, 
         task = take(load_task(file), TaskUse(), Selection(), 0)
     if not task:
         task = _task(wanted, taken)
-    suite = _suite(name, file.name if file else taken.name, wanted, taken)
+    suite = _suite(name, file.name if file else taken.name, taken)
     store.write_samples(folder, {task.name: task.samples})
     manifest = _manifest(suite, wanted, taken, task)
     if not file:
@@ -941,21 +536,22 @@ def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, 
     if task.scorers:
         run.score(folder, manifest, suite, {task.name: task})
     restore(folder, manifest)
-    if not task.scorers and not manifest["imported"]["metrics"]:
-        raise BakeoffError("import: nothing to compare: name scores, scorers or a task")
     return manifest
 
 
-def _suite(name: str, task: str, wanted: Import, taken: _Intake) -> Suite:
-    return Suite(
-        name=name,
-        description="Results of another tool, brought in by `bakeoff import`.",
-        tasks={task: TaskUse()},
-        setups={
-            lane.name: {"model": lane.origin, "imported": list(lane.files)}  # type: ignore[dict-item]
-            for lane in taken.lanes.values()
-        },
-        repeats=taken.repeats,
+def _suite(name: str, task: str, taken: _Intake) -> Suite:
+    setups = {
+        lane.name: {"model": lane.origin, "imported": list(lane.files)}
+        for lane in taken.lanes.values()
+    }
+    return Suite.model_validate(
+        {
+            "name": name,
+            "description": "Results of another tool, brought in by `bakeoff import`.",
+            "tasks": [task],
+            "setups": setups,
+            "repeats": taken.repeats,
+        }
     )
 
 
@@ -996,7 +592,7 @@ def _task(wanted: Import, taken: _Intake) -> Task:
         name=taken.name,
         description=_DESCRIPTION,
         rows=Rows(test=Source(files=taken.sources[0]["file"])),
-        scorers=tuple(wanted.fields.scores) or ("none",),
+        scorers=tuple(wanted.fields.scores),
     )
     whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
     return Task(
@@ -1100,7 +696,7 @@ def _notes(taken: _Intake, lower: Iterable[str]) -> Iterator[str]:
                 f"{', '.join(lane.files)}: they are failures with the worst score"
             )
         if others := lane.failed.total() - missing:
-            yield f"setup {lane.name}: {others} of {cells} rows hold an error or no answer: failures"
+            yield f"setup {lane.name}: {others} of {cells} rows have an error or no answer"
         for metric, count in lane.unjudged.items():
             yield f"setup {lane.name}: {count} of {cells} values of {metric} are unjudged"
     worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}

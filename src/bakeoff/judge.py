@@ -235,7 +235,7 @@ def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision
 
 def _refute(_: Check, found: Finding, p: float | None, alpha: float) -> Decision:
     assert p is not None
-    power = f"; finds a true shortfall of {found.detectable:.3g} in 80% of runs"
+    power = f"; would have found a shortfall of {found.detectable:.2g}"
     power = power if math.isfinite(found.detectable) else ""
     if p < alpha:
         if found.noisy_gap[0] >= 0:

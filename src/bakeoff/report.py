@@ -342,7 +342,8 @@ def latencies(run: Run) -> Table:
             again = setup == next(iter(timed["setups"]))
             ratio = timed["noise"] if again else found["ratio"]
             mark = "*" if not again and clear(found["ratio"], timed["noise"]) else ""
-            text = _ratio(ratio) + mark + (" (asked twice)" if again else "")
+            twice = " (asked twice)" if again and ratio["value"] is not None else ""
+            text = _ratio(ratio) + mark + twice
             n = str(found["n"]) + (f" ({found['failed']} failed)" if found["failed"] else "")
             rows.append((task, setup, "1", n, text, *_times(found)))
         for level, by_setup in timed["loaded"].items():
@@ -513,8 +514,28 @@ def _checks(run: Run) -> list[str]:
     return said
 
 
+def _origin(run: Run) -> list[str]:
+    """What an imported run was made of: nothing of it was asked or timed here."""
+    m = run.manifest
+    files = [
+        f"- `{each['file']}`: {each['rows']} rows, sha256 {each['sha256']}"
+        for each in m["imported"]["files"]
+    ]
+    return [
+        "## What was imported",
+        "",
+        f"- command: `{m['command']}`, {m['created']}",
+        *files,
+        *(f"- {note}" for note in m["imported"]["notes"]),
+        "",
+        "Answers, scores, times and tokens are those of another tool; bakeoff asked nothing.",
+    ]
+
+
 def _provenance(run: Run) -> list[str]:
     m = run.manifest
+    if "imported" in m:
+        return _origin(run)
     hardware, phases = m["hardware"], m["seconds"]
     models = [
         f"- model `{ref}`: {', '.join(f'{k} {v}' for k, v in print_.items())}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff import finished, prune, store
+from bakeoff import finished, imported, prune, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.run import describe, score
@@ -21,6 +21,10 @@ def rescore(folder: Path, data: Path | None = None) -> finished.Run:
         if manifest["status"] != "complete":
             raise BakeoffError(f"{folder}: the run is {manifest['status']}; finish it first")
         prune.with_texts(folder, manifest)
+        if "imported" in manifest and not manifest["file"].endswith(".yaml"):
+            raise BakeoffError(
+                f"{folder}: its scores were imported without a task: there is nothing to score by"
+            )
         chosen = manifest["selection"]
         selection = Selection(
             chosen["limit"],
@@ -35,6 +39,7 @@ def rescore(folder: Path, data: Path | None = None) -> finished.Run:
             _check(folder, manifest["tasks"][name], tasks[name])
         manifest["tasks"] = {name: describe(tasks[name]) for name in manifest["tasks"]}
         score(folder, manifest, run.suite, tasks)
+        imported.restore(folder, manifest)
         manifest["rescored"] = manifest.get("rescored", 0) + 1
         store.write_json(folder / store.MANIFEST, manifest)
         done = finished.Run(folder)

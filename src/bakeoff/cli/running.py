@@ -155,3 +155,62 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, click.echo)
     terminal.show(found)
     sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--preset", default="", help="Columns of a known tool: lm-eval, promptfoo.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="Where a field is."
+)
+@click.option(
+    "--score", "scores", multiple=True, metavar="[NAME=]COLUMN", help="A metric's column."
+)
+@click.option("--tag", "tags", multiple=True, metavar="[NAME=]COLUMN", help="A tag's column.")
+@click.option("--where", multiple=True, metavar="COLUMN=TEXT", help="Take only such rows.")
+@click.option("--setup", default="", help="The setup of all rows; else a column, else the file.")
+@click.option(
+    "--task",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The task file whose test rows were answered: its scorers score the answers.",
+)
+@click.option(
+    "--scorers", default="", metavar="A,B", help="Without a task: score answers by these."
+)
+@click.option("--lower-is-better", multiple=True, metavar="NAME", help="A metric of which less is.")
+@click.option("--name", default="", help="The benchmark's name.")
+@data_option
+def import_files(
+    files: tuple[Path, ...],
+    preset: str,
+    columns: tuple[str, ...],
+    scores: tuple[str, ...],
+    tags: tuple[str, ...],
+    where: tuple[str, ...],
+    scorers: str,
+    data: Path | None,
+    **given: Any,
+) -> None:
+    """Make a run of another tool's results: JSON Lines or CSV FILES, or folders of them.
+
+    Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
+    completion_tokens, seconds, error. A column may be a path into nested JSON, such as a.b.0.
+    """
+    import shlex
+
+    from bakeoff import report, terminal
+    from bakeoff.foreign import Fields
+    from bakeoff.imported import Import, import_results
+
+    wanted = Import(
+        files,
+        Fields.parse(preset, columns, scores, tags, where),
+        scorers=tuple(name.strip() for name in scorers.split(",") if name.strip()),
+        data=data_folder(data),
+        command=shlex.join(["bakeoff", *sys.argv[1:]]),
+        **given,
+    )
+    done = import_results(wanted, results(), click.echo)
+    path = write_report(done)
+    terminal.show(report.headline(done))
+    click.echo(f"report:  {path}")

@@ -1,0 +1,564 @@
+"""Another tool's rows as a run: what goes in comes out, what lacks is said, and no half is kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakeoff import gating, imported, report, store
+from bakeoff.core import BakeoffError
+from bakeoff.data import load_task
+from bakeoff.finished import Run
+from bakeoff.foreign import Fields, find
+from bakeoff.imported import Import, import_results
+from bakeoff.rescore import rescore
+from bakeoff.run import score
+from bakeoff.store import Unit
+from bakeoff.suite import Gate, load_suite
+from conftest import ROOT
+
+HANDBOOK = ROOT / "tasks" / "handbook_qa.yaml"
+
+
+def write_csv(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def write_rows(path: Path, rows: list[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def take(tmp_path: Path, *files: Path, notes: list[str] | None = None, **options: Any) -> Run:
+    """Import with columns, scores, tags and where as the command line would spell them."""
+    spelled = {
+        name: options.pop(name)
+        for name in ("preset", "columns", "scores", "tags", "where")
+        if name in options
+    }
+    wanted = Import(files, Fields.parse(**spelled), **options)
+    return import_results(
+        wanted, tmp_path / "results", [].append if notes is None else notes.append
+    )
+
+
+def refused(tmp_path: Path, *files: Path, **options: Any) -> str:
+    """The message of an import that fails; nothing of it may be left."""
+    with pytest.raises(BakeoffError) as caught:
+        take(tmp_path, *files, **options)
+    results = tmp_path / "results"
+    assert not results.exists() or list(results.rglob("*")) == []
+    return str(caught.value)
+
+
+def estimate(run: Run, metric: str, setup: str) -> dict[str, Any]:
+    (task,) = run.comparison["tasks"].values()
+    found: dict[str, Any] = task["metrics"][metric]["setups"][setup]
+    return found
+
+
+def scores(run: Run, setup: str) -> dict[str, dict[str, float | None]]:
+    (task,) = run.samples
+    return {
+        sample: {metric: each.value for metric, each in found.items()}
+        for (sample, _), found in run.scores(task, setup)
+    }
+
+
+def test_means_and_counts_of_csv_and_json_lines_are_those_of_the_rows(tmp_path: Path) -> None:
+    a = write_csv(tmp_path / "a.csv", "id,acc,f1\nx,1,0.5\ny,0,0.25\nz,true,0\n")
+    b = write_rows(
+        tmp_path / "b.jsonl",
+        [{"id": name, "acc": name == "z", "f1": 1} for name in ("z", "y", "x")],
+    )
+    run = take(tmp_path, a, b, scores=["acc", "f1"], name="both")
+    assert estimate(run, "acc", "a")["value"] == pytest.approx(2 / 3)
+    assert estimate(run, "f1", "a")["value"] == pytest.approx(0.25)
+    assert estimate(run, "acc", "b")["value"] == pytest.approx(1 / 3)
+    assert [estimate(run, "acc", setup)["n"] for setup in "ab"] == [3, 3]
+    assert estimate(run, "error", "a")["value"] == 0
+    difference = run.comparison["tasks"]["both"]["metrics"]["f1"]["differences"]["b - a"]
+    assert difference["value"] == pytest.approx(0.75)
+    assert (difference["n"], difference["wins"], difference["losses"]) == (3, 3, 0)
+
+
+def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", "id,model,acc\n1,old,0\n2,old,1\n1,new,1\n2,new,1\n")
+    run = take(tmp_path, file, columns=["setup=model"], scores=["acc"], name="both")
+    assert Run(run.folder).verdicts["gates"] == []
+    text = report.markdown(run)
+    assert "| both | acc | 2 |" in text
+    found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
+    assert found["gates"][0]["state"] in ("PASS", "INCONCLUSIVE")
+    assert run.kinds == {"old": "own", "new": "own"}
+    assert run.manifest["status"] == "complete"
+    assert run.manifest["run"] == run.folder.name
+    (source,) = run.manifest["imported"]["files"]
+    assert source["rows"] == 4
+    assert len(source["sha256"]) == 64
+    assert run.manifest["imported"]["fields"]["setup"] == "model"
+    metric = run.manifest["tasks"]["both"]["metrics"]["acc"]
+    assert metric["bounds"] == [0.0, 1.0]
+    assert metric["version"]
+    assert store.find_run("latest", tmp_path / "results") == run.folder
+
+
+def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Path) -> None:
+    a = write_csv(tmp_path / "a.csv", "id,acc,loss,rating\nx,1,0.5,-2\ny,1,0.5,4\n")
+    b = write_csv(tmp_path / "b.csv", "id,acc,loss,rating\nx,1,7,4\n")
+    notes: list[str] = []
+    options: dict[str, Any] = {"scores": ["acc", "loss", "rating"], "lower_is_better": ["loss"]}
+    run = take(tmp_path, a, b, notes=notes, **options)
+    assert scores(run, "b")["y"] == {"acc": 0.0, "loss": 7.0, "rating": -2.0}
+    assert estimate(run, "error", "b")["value"] == 0.5
+    assert estimate(run, "acc", "b") == {**estimate(run, "acc", "b"), "value": 0.5, "n": 2}
+    (missing,) = [note for note in notes if "missing" in note]
+    assert "setup b: 1 of 2 answers are missing from b.csv" in missing
+    assert notes == run.manifest["imported"]["notes"]
+    records = {record.sample: record for record in run.records("a", "b")}
+    assert records["y"].error == "missing from b.csv"
+
+
+def test_a_rate_where_less_is_better_scores_1_when_it_failed(tmp_path: Path) -> None:
+    a = write_csv(tmp_path / "a.csv", "id,toxic\nx,0\ny,0.25\n")
+    b = write_csv(tmp_path / "b.csv", "id,toxic\nx,0\n")
+    run = take(tmp_path, a, b, scores=["toxic"], lower_is_better=["toxic"])
+    assert scores(run, "b")["y"] == {"toxic": 1.0}
+    assert run.manifest["tasks"]["a"]["metrics"]["toxic"]["higher_is_better"] is False
+
+
+@pytest.mark.parametrize("nothing", ["", "NaN", "nan", "N/A", "null", "inf", "-Infinity", "1e999"])
+def test_what_is_no_number_is_unjudged_and_counted(tmp_path: Path, nothing: str) -> None:
+    file = write_csv(tmp_path / "a.csv", f"id,acc\nx,{nothing}\ny,1\n")
+    notes: list[str] = []
+    run = take(tmp_path, file, scores=["acc"], notes=notes)
+    assert (estimate(run, "acc", "a")["n"], estimate(run, "acc", "a")["unjudged"]) == (1, 1)
+    assert "setup a: 1 of 2 values of acc are unjudged" in notes
+
+
+@pytest.mark.parametrize("nothing", ["NaN", "-Infinity", "null", '"N/A"', "1" + "0" * 400])
+def test_what_json_writes_for_nothing_is_unjudged(tmp_path: Path, nothing: str) -> None:
+    file = write_csv(tmp_path / "a.jsonl", f'{{"id": 1, "acc": {nothing}}}\n{{"id": 2, "acc": 1}}')
+    run = take(tmp_path, file, scores=["acc"])
+    assert scores(run, "a") == {"1": {"acc": None}, "2": {"acc": 1.0}}
+
+
+def test_ids_stay_text_and_formulas_stay_as_they_are(tmp_path: Path) -> None:
+    text = 'id,answer,acc,who\n007,=1+1,1,@SUM(A1)\n7,"-2+3\n""x"", y",0,=cmd\n7.0,+,1,\n'
+    run = take(
+        tmp_path,
+        write_csv(tmp_path / "a.csv", text),
+        columns=["answer=answer"],
+        scores=["acc"],
+        tags=["who"],
+    )
+    assert list(run.samples["a"]) == ["007", "7", "7.0"]
+    answers = {r.sample: r.answer.text for r in run.records("a", "a") if r.answer}
+    assert answers == {"007": "=1+1", "7": '-2+3\n"x", y', "7.0": "+"}
+    assert [s.tags for s in run.samples["a"].values()] == [{"who": "@SUM(A1)"}, {"who": "=cmd"}, {}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_may_begin_with_a_byte_order_mark_and_use_any_common_delimiter(
+    tmp_path: Path, delimiter: str
+) -> None:
+    text = "id,answer,acc\nä,a long; text | here,1\n".replace(",", delimiter)
+    text = text.replace("a long; text | here", '"a long; text | here"')
+    file = write_csv(tmp_path / "a.csv", text, "utf-8-sig")
+    run = take(tmp_path, file, columns=["answer=answer"], scores=["acc"])
+    (record,) = run.records("a", "a")
+    assert (record.sample, record.answer and record.answer.text) == ("ä", "a long; text | here")
+
+
+def test_json_lines_may_begin_with_a_byte_order_mark_and_hold_odd_line_ends(tmp_path: Path) -> None:
+    text = '{"id": "a\u2028b", "acc": 1}\r\n\r\n{"id": "c\\r", "acc": 0}'
+    run = take(tmp_path, write_csv(tmp_path / "a.jsonl", text, "utf-8-sig"), scores=["acc"])
+    assert list(run.samples["a"]) == ["a\u2028b", "c\r"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"id,acc\nx,1\n\xe9,1\n", "a.csv: line 3: byte 0xe9 is not UTF-8"),
+        ("a.jsonl", b'{"id": "\xe9"}', "a.jsonl: line 1: byte 0xe9 is not UTF-8"),
+        ("a.csv", "id,acc\nx,1\n".encode("utf-16"), "a.csv: line 1: UTF-16"),
+        ("a.csv", b"id,acc\nx,1\ny\n", "a.csv: line 3: found 1 columns; the header has 2"),
+        ("a.csv", b'id,acc\nx,1\n"y"z,1\n', "a.csv: line 3: not CSV"),
+        ("a.csv", b"id,acc,acc\nx,1,1\n", "a.csv: line 1: column 'acc' stands twice"),
+        ("a.csv", b"id,accuracy\nx,1\n", "no column 'acc'; found id, accuracy"),
+        ("a.csv", b"id,acc\n", "a.csv: no rows"),
+        ("a.csv", b"", "no column 'id'; found nothing"),
+        ("a.csv", b"id,acc\n,1\n", "a.csv: line 2: id: found ''"),
+        ("a.csv", b"id,acc\nx,good\n", "a.csv: line 2: score acc: found 'good'; a number"),
+        ("a.csv", b'id,acc\nx,"0,5"\n', "score acc: found '0,5'"),
+        ("a.csv", b"id,acc\nx,1_0\n", "score acc: found '1_0'"),
+        ("a.csv", b"id,acc\nx,nan\n", "score acc: no answered row holds a number"),
+        ("a.jsonl", b'{"id": 1, "acc": 1}\n{"id": 2,', "a.jsonl: line 2: not JSON"),
+        ("a.jsonl", b"[" * 100_000, "a.jsonl: line 1: not JSON"),
+        ("a.jsonl", b'"id"', "a.jsonl: line 1: found 'id'; a row is a JSON object"),
+        ("a.jsonl", b'{"id": 1.0, "acc": 1}', "line 1: id: found 1.0; a text or a whole number"),
+        ("a.jsonl", b'{"id": true, "acc": 1}', "line 1: id: found True"),
+        ("a.jsonl", b'{"acc": 1}', "line 1: id: found nothing"),
+        ("a.jsonl", b'{"id": "\\ud800", "acc": 1}', "lone surrogate"),
+        ("a.jsonl", b'{"id": 1, "acc": [1, 0]}', "score acc: found [1, 0]"),
+        ("a.jsonl", b'{"id": 1, "f1": 1}', "score acc: no row holds anything at 'acc'"),
+        ("a.json", b'{\n"id": 1}', "a.json: line 1: not JSON"),
+        ("a.json", b"[1]", "a.json: row 1: found 1; a row is a JSON object"),
+    ],
+)
+def test_a_bad_file_is_told_by_place_and_leaves_nothing_behind(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    assert said in refused(tmp_path, file, scores=["acc"])
+
+
+def test_every_bad_row_gives_one_message_and_the_many_are_counted(tmp_path: Path) -> None:
+    lines = "".join(f"{i},bad,worse\n" for i in range(30))
+    file = write_csv(tmp_path / "a.csv", f"id,acc,f1\n{lines}")
+    found = refused(tmp_path, file, scores=["acc", "f1"]).split("\n")
+    assert len(found) == imported.SAID + 1
+    assert found[1].endswith(
+        "a.csv: line 3: score acc: found 'bad'; a number, true or false works, or nothing where "
+        "it is not known"
+    )
+    assert found[-1] == "import: 10 more rows cannot be taken"
+
+
+def test_rows_that_stand_twice_are_refused_with_a_count_and_the_first_names(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", "id,acc\n" + "x,1\n" * 9)
+    found = refused(tmp_path, file, scores=["acc"])
+    assert "import: 8 rows stand twice: 'x' of setup a" in found
+    assert "a.csv: line 3), " in found
+    assert "line 8" not in found
+
+
+def test_the_same_row_twice_is_fine_where_a_column_tells_repeats_apart(tmp_path: Path) -> None:
+    text = "id,epoch,acc\nx,1,1\nx,2,0\ny,2,1\ny,1,1\nz,1,0\n"
+    file = write_csv(tmp_path / "a.csv", text)
+    run = take(tmp_path, file, columns=["repeat=epoch"], scores=["acc"])
+    assert run.suite.repeats == 2
+    assert estimate(run, "acc", "a")["value"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert estimate(run, "error", "a")["value"] == pytest.approx(0.5 / 3)
+    again = write_csv(tmp_path / "b.csv", "id,epoch,acc\nx,1,1\nx,1,0\n")
+    with pytest.raises(BakeoffError, match="1 rows stand twice"):
+        take(tmp_path, again, columns=["repeat=epoch"], scores=["acc"])
+    uneven = write_csv(tmp_path / "c.csv", "id,epoch,acc\nx,1,1\ny,1,0\n")
+    with pytest.raises(BakeoffError, match="a different number of times \\(a 2, c 1\\)"):
+        take(tmp_path, file, uneven, columns=["repeat=epoch"], scores=["acc"])
+
+
+def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
+    tmp_path: Path,
+) -> None:
+    task = load_task(HANDBOOK)
+    right = [{"id": s.id, "out": {"text": task.completion(s)}, "theirs": 0.5} for s in task.samples]
+    good = write_rows(tmp_path / "good.jsonl", right)
+    bad = write_rows(
+        tmp_path / "bad.jsonl", [{**row, "out": {"text": "nonsense"}} for row in right[:-8]]
+    )
+    run = take(tmp_path, good, bad, columns=["answer=out.text"], scores=["theirs"], task=HANDBOOK)
+    assert run.manifest["benchmark"] == "handbook_qa"
+    assert estimate(run, "exact_match", "good")["value"] == 1
+    assert estimate(run, "contains", "bad")["value"] == 0
+    n = len(task.samples)
+    assert estimate(run, "contains", "bad")["n"] == n
+    assert estimate(run, "error", "bad")["value"] == pytest.approx(8 / n)
+    assert estimate(run, "theirs", "bad")["value"] == pytest.approx(0.5 * (n - 8) / n)
+    assert list(run.samples["handbook_qa"]) == [sample.id for sample in task.samples]
+    facts = run.manifest["tasks"]["handbook_qa"]
+    assert facts["digests"] == dict(task.digests)
+    assert facts["metrics"]["theirs"]["about"] == "`theirs` of the imported rows."
+    assert "handbook_qa" in report.markdown(run)
+
+
+def test_ids_that_a_task_does_not_have_are_refused_with_a_count(tmp_path: Path) -> None:
+    rows = [{"id": f"q{i}", "answer": "x"} for i in range(7)] + [{"id": "hb-a-001", "answer": "x"}]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    found = refused(tmp_path, file, columns=["answer=answer"], task=HANDBOOK)
+    assert (
+        "7 rows have ids that task handbook_qa does not: 'q0', 'q1', 'q2', 'q3', 'q4', …" in found
+    )
+    assert "its ids are like 'hb-a-001'" in found
+
+
+def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
+    file = write_rows(
+        tmp_path / "a.jsonl", [{"id": "hb-a-001", "answer": "x", "q": "What is the time?"}]
+    )
+    found = refused(tmp_path, file, columns=["answer=answer", "question=q"], task=HANDBOOK)
+    assert "1 rows differ from task handbook_qa" in found
+    assert "question of 'hb-a-001'" in found
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"scores": ["acc"], "task": HANDBOOK}, "answer: its column must be named"),
+        ({"columns": ["answer=a"]}, "nothing to compare"),
+        ({"columns": ["answer=a"], "scorers": ["exact_match"]}, "target: its column must be named"),
+        ({"columns": ["answer=a", "target=t"], "task": HANDBOOK}, "target: the task has its own"),
+        ({"columns": ["answer=a"], "scores": ["contains"], "task": HANDBOOK}, "their_contains="),
+        ({"scores": ["error"]}, "score error: there is a error already"),
+        ({"scores": ["acc"], "lower_is_better": ["ac"]}, "no imported score 'ac'; did you mean"),
+        ({"scores": ["acc"], "columns": ["setup=s"], "setup": "x"}, "not both"),
+        ({"scores": ["acc"], "columns": ["answr=a"]}, "did you mean 'answer'?"),
+        ({"scores": ["pass@1"]}, "'pass@1' is not a metric"),
+        ({"scores": ["acc"], "where": ["x"]}, "where 'x': write COLUMN=TEXT"),
+        ({"scores": ["acc"], "preset": "lmeval"}, "did you mean 'lm-eval'?"),
+        ({"scores": ["acc"], "name": "a.b"}, "'a.b' cannot name a benchmark"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    file = write_csv(tmp_path / "a.csv", "id,acc\nx,1\n")
+    assert said in refused(tmp_path, file, **options)
+
+
+def test_without_a_task_the_rows_make_one_that_can_be_scored_again(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "q": "Capital?", "a": "The Paris", "t": ["Paris", "paris"], "acc": 0.5},
+        {"id": 2, "q": "Sum?", "a": "5", "t": "4", "acc": 0.25},
+    ]
+    run = take(
+        tmp_path,
+        write_rows(tmp_path / "quiz.jsonl", rows),
+        columns=["answer=a", "target=t", "question=q"],
+        scorers=["exact_match", "token_f1"],
+        scores=["acc"],
+    )
+    wanted = {
+        "1": {"exact_match": 1.0, "token_f1": 1.0, "acc": 0.5},
+        "2": {"exact_match": 0.0, "token_f1": 0.0, "acc": 0.25},
+    }
+    assert scores(run, "quiz") == wanted
+    assert run.samples["quiz"]["1"].targets == ("Paris", "paris")
+    assert run.samples["quiz"]["1"].question == "Capital?"
+    again = rescore(run.folder)
+    assert again.manifest["rescored"] == 1
+    assert {k: v["exact_match"] for k, v in scores(again, "quiz").items()} == {"1": 1.0, "2": 0.0}
+
+
+def test_scores_that_came_along_are_put_back_after_scoring_again(tmp_path: Path) -> None:
+    rows = [{"id": s.id, "a": "x", "own": 0.5} for s in load_task(HANDBOOK).samples[:-1]]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    run = take(tmp_path, file, columns=["answer=a"], scores=["own"], task=HANDBOOK)
+    before = scores(run, "a")
+    manifest = dict(run.manifest)
+    del manifest["tasks"]["handbook_qa"]["metrics"]["own"]
+    score(run.folder, manifest, run.suite, {"handbook_qa": load_task(HANDBOOK)})
+    assert all("own" not in found for found in scores(run, "a").values())
+    imported.restore(run.folder, manifest)
+    assert scores(run, "a") == before
+    assert before[rows[0]["id"]]["own"] == 0.5
+    assert manifest["tasks"]["handbook_qa"]["metrics"]["own"]["higher_is_better"] is True
+    assert manifest["spent"] == {}
+
+
+def test_an_error_or_no_answer_is_a_failure_whatever_its_score(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        {"id": 1, "a": "x", "err": None, "acc": 1},
+        {"id": 2, "a": "x", "err": "timeout: 30 s", "acc": 1},
+        {"id": 3, "a": None, "err": "", "acc": 1},
+        {"id": 4, "a": "", "err": 0, "acc": 1},
+    ]
+    notes: list[str] = []
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    run = take(tmp_path, file, columns=["answer=a", "error=err"], scores=["acc"], notes=notes)
+    assert [found["acc"] for found in scores(run, "a").values()] == [1, 0, 0, 1]
+    errors = [record.error for record in run.records("a", "a")]
+    assert errors == [None, "timeout: 30 s", "no answer in the row", None]
+    assert "setup a: 2 of 4 rows have an error or no answer" in notes
+
+
+def test_clusters_and_tags_come_along_and_must_agree(tmp_path: Path) -> None:
+    text = "id,acc,doc,lang\n" + "".join(
+        f"{i},{i % 2},d{i // 4},{'de' * (i > 5)}\n" for i in range(12)
+    )
+    file = write_csv(tmp_path / "a.csv", text)
+    run = take(tmp_path, file, columns=["cluster=doc"], scores=["acc"], tags=["lang"])
+    assert run.samples["a"]["5"].cluster == "d1"
+    assert run.comparison["tasks"]["a"]["slices"]["lang=de"]["setups"]["a"]["n"] == 6
+    other = write_csv(tmp_path / "b.csv", text.replace("d0", "d9"))
+    with pytest.raises(BakeoffError, match=r"4 rows differ from an earlier row.*cluster of '0'"):
+        take(tmp_path, file, other, columns=["cluster=doc"], scores=["acc"])
+
+
+def test_seconds_become_latencies_that_are_marked_as_the_other_tools_own(tmp_path: Path) -> None:
+    text = "id,acc,ms,hit,p,c\nx,1,1500,0,10,3\ny,1,500,false,20,4\nz,1,1,true,30,5\nw,1,,,40,6\n"
+    run = take(
+        tmp_path,
+        write_csv(tmp_path / "a.csv", text),
+        columns=["milliseconds=ms", "cached=hit", "prompt_tokens=p", "completion_tokens=c"],
+        scores=["acc"],
+    )
+    found = run.comparison["tasks"]["a"]["metrics"]["latency_s"]["setups"]["a"]
+    assert (found["value"], found["n"]) == (1.0, 2)
+    assert estimate(run, "prompt_tokens", "a")["value"] == 25
+    assert estimate(run, "completion_tokens", "a")["value"] == 4.5
+    assert run.manifest["imported"]["timing"] == "the other tool's own"
+    assert all(record.answer.seconds() is None for record in run.records("a", "a") if record.answer)
+    assert "a | 1 | 2 |" in report.markdown(run)
+    bad = write_csv(tmp_path / "b.csv", "id,acc,s\nx,1,-1\n")
+    with pytest.raises(
+        BakeoffError, match=r"b\.csv: line 2: seconds: found '-1'; a number of at l"
+    ):
+        take(tmp_path, bad, columns=["seconds=s"], scores=["acc"])
+
+
+def test_setups_are_called_what_gates_can_spell_and_never_two_the_same(tmp_path: Path) -> None:
+    rows = [{"id": 1, "m": "openai:gpt-4o/mini", "acc": 1}, {"id": 1, "m": "4b", "acc": 0}]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    run = take(tmp_path, file, columns=["setup=m"], scores=["acc"])
+    assert list(run.suite.setups) == ["openai-gpt-4o-mini", "_4b"]
+    assert run.suite.setups["_4b"].model == "4b"
+    assert run.suite.setups["_4b"].imported == ("a.jsonl",)
+    rows.append({"id": 1, "m": "openai/gpt-4o:mini", "acc": 1})
+    with pytest.raises(
+        BakeoffError, match=r"line 3: setup: .* is called openai-gpt-4o-mini already"
+    ):
+        take(tmp_path, write_rows(file, rows), columns=["setup=m"], scores=["acc"])
+    unnamed = write_rows(tmp_path / "b.jsonl", [{"id": 1, "m": "??", "acc": 1}])
+    with pytest.raises(BakeoffError, match=r"line 1: setup: found '\?\?'"):
+        take(tmp_path, unnamed, columns=["setup=m"], scores=["acc"])
+    many = write_rows(tmp_path / "c.jsonl", [{"id": i, "acc": 1} for i in range(300)])
+    with pytest.raises(BakeoffError, match="is 'id' the column of the setup"):
+        take(tmp_path, many, columns=["setup=id"], scores=["acc"])
+
+
+def test_an_imported_setup_cannot_be_asked_by_a_benchmark(tmp_path: Path) -> None:
+    file = tmp_path / "b.yaml"
+    file.write_text("tasks: [t]\nsetups: {mine: {imported: [a.csv]}}\n")
+    with pytest.raises(
+        BakeoffError, match=r"setups\.mine\.imported: only `bakeoff import` sets it"
+    ):
+        load_suite(file)
+
+
+def lm_eval_row(number: int, kind: str, right: float) -> dict[str, Any]:
+    return {
+        "doc_id": number,
+        "doc": {"question": "?"},
+        "target": str(number),
+        "resps": [["It is 3."]],
+        "filtered_resps": ["3"],
+        "filter": kind,
+        "metrics": ["exact_match", "bleu"],
+        "exact_match": right,
+        "bleu": ["3", "4"],
+    }
+
+
+def test_lm_eval_samples_are_imported_by_the_folder_of_their_model(tmp_path: Path) -> None:
+    for model, right in (("org__small", [1.0, 0.0]), ("org__large", [1.0, 1.0])):
+        rows = [
+            lm_eval_row(i, kind, right[i] if kind == "strict" else 0.0)
+            for i in range(2)
+            for kind in ("strict", "flexible")
+        ]
+        write_rows(tmp_path / "out" / model / "samples_gsm8k_2025.jsonl", rows)
+        write_rows(tmp_path / "out" / model / "results_2025.json", [{"results": {}}])
+    options: dict[str, Any] = {"preset": "lm-eval", "name": "gsm8k"}
+    found = refused(tmp_path, tmp_path / "out", **options)
+    assert "4 rows stand twice" in found
+    assert "choose rows with --where" in found
+    run = take(tmp_path, tmp_path / "out", where=["filter=strict"], **options)
+    assert estimate(run, "exact_match", "org__small")["value"] == 0.5
+    assert estimate(run, "exact_match", "org__large")["value"] == 1.0
+    assert "bleu" not in run.manifest["tasks"]["gsm8k"]["metrics"]
+    assert run.manifest["imported"]["files"][0]["left_out"] == 2
+    assert run.samples["gsm8k"]["1"].targets == ("1",)
+
+
+def test_promptfoo_results_are_imported_by_provider(tmp_path: Path) -> None:
+    def row(test: int, provider: str, score: float, **more: Any) -> dict[str, Any]:
+        return {
+            "testIdx": test,
+            "promptIdx": 0,
+            "provider": {"id": provider, "label": ""},
+            "response": {"output": "hi", "tokenUsage": {"prompt": 12, "completion": 5}},
+            "success": score == 1,
+            "score": score,
+            "latencyMs": 420,
+            **more,
+        }
+
+    failed = {"response": {"error": "API error: 500"}, "error": "API error: 500"}
+    rows = [
+        row(0, "openai:gpt-4o", 1),
+        row(1, "openai:gpt-4o", 0.5, error="Expected output to contain 'yes'"),
+        row(0, "echo", 0, **failed),
+        row(1, "echo", 1),
+    ]
+    document = tmp_path / "results.json"
+    document.write_text(json.dumps({"evalId": "e", "results": {"version": 3, "results": rows}}))
+    run = take(tmp_path, document, preset="promptfoo")
+    assert estimate(run, "score", "openai-gpt-4o")["value"] == 0.75
+    assert estimate(run, "success", "openai-gpt-4o")["value"] == 0.5
+    assert estimate(run, "error", "openai-gpt-4o")["value"] == 0
+    assert estimate(run, "error", "echo")["value"] == 0.5
+    assert estimate(run, "latency_s", "openai-gpt-4o")["value"] == pytest.approx(0.42)
+    lines = write_rows(tmp_path / "lines.jsonl", rows)
+    other = take(tmp_path, lines, preset="promptfoo")
+    assert estimate(other, "score", "echo") == estimate(run, "score", "echo")
+
+
+def test_the_same_rows_make_the_same_numbers_whatever_their_order(tmp_path: Path) -> None:
+    rows = [{"id": i, "m": m, "acc": (i * len(m)) % 3 / 2} for i in range(20) for m in ("a", "bb")]
+    one = write_rows(tmp_path / "one.jsonl", rows)
+    two = write_rows(tmp_path / "two.jsonl", rows[::2] + rows[1::2][::-1])
+    found = [
+        take(tmp_path, file, columns=["setup=m"], scores=["acc"], name="n").comparison
+        for file in (one, two)
+    ]
+    assert len(list((tmp_path / "results" / "n").iterdir())) == 2
+    metrics = [each["tasks"]["n"]["metrics"]["acc"] for each in found]
+    assert metrics[0]["differences"]["bb - a"] == pytest.approx(metrics[1]["differences"]["bb - a"])
+
+
+def test_paths_find_columns_first_then_what_is_nested() -> None:
+    row = {"a.b": 1, "a": {"b": 2, "c": [{"d": 3}]}, "n": None}
+    paths = ["a.b", "a.c.0.d", "a.c.1.d", "a.c.x", "n", "n.x"]
+    assert [find(row, path) for path in paths] == [1, 3, None, None, None, None]
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=12)
+VALUES = st.none() | st.floats(-1e9, 1e9) | st.integers(-(2**40), 2**40) | st.booleans()
+CELLS = st.dictionaries(TEXTS.filter(bool), st.tuples(TEXTS, VALUES), min_size=1, max_size=6)
+
+
+@settings(max_examples=40)
+@given(cells=CELLS, table=st.booleans())
+def test_what_goes_in_comes_out(
+    tmp_path_factory: pytest.TempPathFactory, cells: dict[str, tuple[str, Any]], table: bool
+) -> None:
+    cells = {**cells, "one number": ("", 0.5)}
+    folder = tmp_path_factory.mktemp("in")
+    file = folder / ("a.csv" if table else "a.jsonl")
+    if table:
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["id", "answer", "acc"])
+            writer.writerows([name, *cell] for name, cell in cells.items())
+    else:
+        write_rows(file, [{"id": n, "answer": a, "acc": v} for n, (a, v) in cells.items()])
+    run = take(folder, file, columns=["answer=answer"], scores=["acc"])
+    answers = {r.sample: r.answer.text for r in run.records("a", "a") if r.answer}
+    assert answers == {name: answer for name, (answer, _) in cells.items()}
+    values = {name: None if v is None else float(v) for name, (_, v) in cells.items()}
+    assert {name: found["acc"] for name, found in scores(run, "a").items()} == values
+    known = [value for value in values.values() if value is not None]
+    assert estimate(run, "acc", "a")["n"] == len(known)
+    assert estimate(run, "acc", "a")["value"] == pytest.approx(math.fsum(known) / len(known))
+    assert Unit("a", "a") in store.units(run.folder)
