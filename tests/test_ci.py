@@ -75,7 +75,7 @@ def scripts(name: str) -> list[str]:
     if name == SERVICE:
         return [unit(name)["Service"]["ExecStart"]]
     if name == CLUSTER:
-        return [container()["command"][-1]]
+        return [" ".join(container()["args"])]
     return re.findall(r"`(bakeoff [^`]+)`", (FOLDER / name).read_text())
 
 
