@@ -16,7 +16,7 @@ from bakeoff.suite import Gate, Policy
 SCOPE = Scope(["base", "rag"], {"qa": {"f1": Measure(), "stars": Measure(bounds=None)}})
 
 
-def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0):
+def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0, timed: int = 8):
     members = {
         str(i): Sample(
             str(i),
@@ -27,7 +27,7 @@ def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0)
         for i in range(n)
     }
     asked = {"qa": ["base", "rag"]}
-    return preview(gates, policy or Policy(), SCOPE, {"qa": members}, asked)
+    return preview(gates, policy or Policy(), SCOPE, {"qa": members}, asked, timed)
 
 
 def test_the_detectable_change_of_a_pair_is_from_a_quarter_that_differ() -> None:
@@ -77,3 +77,22 @@ def test_slices_are_previewed_each(tmp_path: Path) -> None:
         (30, "rag.qa.f1[kind=a] >= base.qa.f1[kind=a]"),
         (10, "rag.qa.f1[kind=b] >= base.qa.f1[kind=b]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "timed", "needs"),
+    [
+        ("rag.latency_s <= 2 * base.latency_s", 5, 6),
+        ("rag.latency_s <= 2 * base.latency_s", 6, 0),
+        ("p95(rag.latency_s) <= 2 * p95(base.latency_s)", 58, 59),
+        ("p95(rag.latency_s) <= 2 * p95(base.latency_s)", 59, 0),
+        ("mean(rag.latency_s) <= 2 * mean(base.latency_s)", 6, 0),
+        ("p95(rag.latency_s) <= 2", 1, 0),
+    ],
+)
+def test_gates_on_times_need_enough_of_them(line: str, timed: int, needs: int) -> None:
+    (found,) = shown(200, Gate(check=line), timed=timed)
+    assert (f"needs {needs} samples in the latency pass and has {timed}" in found.problem) == bool(
+        needs
+    )
+    assert bool(found.problem) == bool(needs)

@@ -18,13 +18,15 @@ from bakeoff.columns import Column, Columns
 from bakeoff.core import BakeoffError, Sample
 from bakeoff.evidence import Evidence, Finding, find
 from bakeoff.finished import Run
-from bakeoff.gate import Check, Ref, Scope, mode
+from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import FAIL, PASS, Case, expand, judge
 from bakeoff.rows import Rows
 from bakeoff.suite import LATENCY_METRICS, Gate, Policy
 
 DISCORDANCE = 0.25
 """Share of the samples that differ between two setups, where no run tells."""
+NOISE = 6
+"""Samples of the latency pass from which the machine's noise has an interval."""
 _REMEDY = "use more samples, or mode: point to compare the estimates alone"
 MARGIN = 0.05
 """The shortfall that a gate without a margin is asked to find."""
@@ -56,16 +58,20 @@ def preview(
     scope: Scope,
     samples: Members,
     asked: Mapping[str, Sequence[str]],
+    timed: int,
     known: Rows | None = None,
 ) -> list[Preview]:
-    """A preview of every gate on every setup and slice; `known` are the rows of an earlier run."""
+    """A preview of every gate on every setup and slice.
+
+    `timed` samples of a task are asked in the latency pass; `known` are the rows of an earlier run.
+    """
     empty = Evidence(_rows(scope, samples, asked, {}), {}, policy)
     cases = [case for gate in gates for case in expand(gate, empty) if not case.skipped]
     tested = sum(
         mode(c.gate, c.check, policy.mode) == "refute" and c.severity == "fail" for c in cases
     )
     share = policy.alpha / max(1, tested) if policy.family == "holm" else policy.alpha
-    return [_preview(case, policy, scope, empty.rows, known, share) for case in cases]
+    return [_preview(case, policy, scope, empty.rows, known, share, timed) for case in cases]
 
 
 def earlier(results: Path, benchmark: str) -> Rows | None:
@@ -105,11 +111,19 @@ def _rows(
 
 
 def _preview(
-    case: Case, policy: Policy, scope: Scope, empty: Rows, known: Rows | None, alpha: float
+    case: Case,
+    policy: Policy,
+    scope: Scope,
+    empty: Rows,
+    known: Rows | None,
+    alpha: float,
+    timed: int,
 ) -> Preview:
     check, how = case.check, mode(case.gate, case.check, policy.mode)
     columns = _columns(check.left, empty)
     n = sum(len(column.samples) for column in columns.values())
+    if check.left.metric in LATENCY_METRICS:
+        n = sum(min(timed, len(column.samples)) for column in columns.values())
     if how == "point":
         return Preview(str(check), how, n, None, 0.0, None, "a fact of the run")
     measured = _measured(check, known, alpha) if known else None
@@ -125,8 +139,19 @@ def _preview(
         margin,
         math.ceil(used * (detectable / margin) ** 2) if finite else None,
         f"measured in {known.run}" if measured and known else "assumed",
-        _problem(case, scope, columns, policy),
+        _untimed(check, n) or _problem(case, scope, columns, policy),
     )
+
+
+def _untimed(check: Check, n: int) -> str:
+    """Why a gate on times has too few of them; empty where it is on something else."""
+    if check.left.metric not in LATENCY_METRICS or not check.right:
+        return ""
+    share = QUANTILES.get(check.left.aggregate or "p50")
+    least = max(NOISE, stats.samples_to_bound(max(share, 1 - share)) if share else 0)
+    if n >= least:
+        return ""
+    return f"can never fail: it needs {least} samples in the latency pass and has {n}"
 
 
 def _columns(ref: Ref, rows: Rows) -> dict[str, Column]:

@@ -152,7 +152,14 @@ def planned(
         problems = gate.check_gates(suite.gates, plan.scope)
         faults([f"{benchmark}: {problem}" for problem in problems])
         if not (dead_gates or selection.arguments()):
-            found = power.preview(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked)
+            found = power.preview(
+                suite.gates,
+                suite.policy,
+                plan.scope,
+                plan.samples,
+                plan.asked,
+                suite.latency.samples,
+            )
             faults([f"{benchmark}: {problem}" for problem in power.problems(found)])
     return plan
 

@@ -39,8 +39,11 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
+    suite = plan.suite
     found = previews.preview(
-        plan.suite.gates, plan.suite.policy, plan.scope, plan.samples, plan.asked, known
+        *(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked),
+        suite.latency.samples,
+        known,
     )
     terminal.show(report.power(found))
     sys.exit(2 if previews.problems(found) else 0)
