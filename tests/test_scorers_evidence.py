@@ -68,41 +68,29 @@ def test_a_closed_book_answer_and_a_question_without_gold_have_no_retrieval_to_j
 FIVE = "a: The Larch barrow weighs 19 kilos empty."
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("The Larch barrow weighs 19 kilos.", 1.0),
-        ("The LARCH barrow, it weighs 19 kilos!", 1.0),
-        ("Larch barrow weighs 20 kilos", 1.0),  # 4 of 5 words: just the threshold
-        ("barrow weighs 20 kilos", 0.0),  # 3 of 4
-        ("It weighs 19 kilos. It is red.", 0.5),
-        ("It weighs 19 kilos.\nred", 0.5),
-    ],
-)
-def test_support_is_the_share_of_sentences_whose_words_one_passage_has(
-    text: str, expected: float
-) -> None:
-    result = score("support_context", [FIVE, "b: A blue gate."], text=text)
-    assert result is not None
-    assert result.value == expected
+def supported(text: str, *passages: str) -> Score:
+    found = score("support_context", list(passages) or [FIVE, "b: A blue gate."], text=text)
+    assert found is not None
+    return found
 
 
-def test_words_spread_over_two_passages_support_no_sentence() -> None:
-    result = score("support_context", ["a: red barn", "b: old gate"], text="red barn old gate")
-    assert result is not None
-    assert (result.value, result.reason) == (0.0, "not found: old, gate")
+def test_support_falls_with_every_word_that_the_passages_lack() -> None:
+    texts = [
+        "The Larch barrow weighs 19 kilos.",
+        "The Larch barrow weighs 19 kilos and is red.",
+        "The Larch barrow weighs 20 kilos and is red.",
+        "Peter painted seven tractors.",
+    ]
+    values = [supported(text).value for text in texts]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 0.8 and values[-1] < 0.1
+    assert supported("The LARCH barrow, it weighs 19 kilos!").value > 0.6
 
 
-def test_a_lower_threshold_supports_more() -> None:
-    passages, text = ["a: red barn"], "red barn old gate"
-    result = score("support_context(threshold=0.5)", passages, text=text)
-    assert result == Score(1.0)
-
-
-def test_numbers_are_whole_words() -> None:
-    result = score("support_context", ["a: opens at 6.40"], text="opens 6.4")
-    assert result is not None
-    assert result.reason == "not found: 6.4"
+def test_what_is_not_found_is_named() -> None:
+    assert supported("The Larch barrow weighs 20 kilos.").reason == "not found: 20"
+    assert supported("The Larch barrow weighs 19 kilos.").reason == ""
+    assert supported("opens at 6.5", "a: opens at 6.40").reason == "not found: 6.5"
 
 
 def test_a_refusal_or_an_answer_without_a_claim_is_unjudged_with_a_reason() -> None:
@@ -115,13 +103,17 @@ def test_a_refusal_or_an_answer_without_a_claim_is_unjudged_with_a_reason() -> N
 
 
 def test_support_by_gold_reads_the_gold_documents_whatever_was_retrieved() -> None:
-    context = Context(documents={"a": "19 kilos", "b": "red"})
-    assert score("support_gold", ["b: red"], ["a"], "19 kilos", context) == Score(1.0)
-    assert score("support_gold", ["b: red"], ["a"], "red", context) == Score(0.0, "not found: red")
-    assert score("support_gold", [], ["a"], "19 kilos", context, steps=()) == Score(1.0)
+    context = Context(documents={"a": "It weighs 19 kilos.", "b": "It is red."})
+    right = score("support_gold", ["b: It is red."], ["a"], "19 kilos", context)
+    wrong = score("support_gold", ["b: It is red."], ["a"], "red", context)
+    assert right.value > 0.8 > 0.3 > wrong.value
+    assert wrong.reason == "not found: red"
+    assert score("support_gold", [], ["a"], "19 kilos", context, steps=()) == right
     assert score("support_gold", [FIVE], [], "19 kilos", context) is None
 
 
 def test_context_support_applies_only_where_something_was_retrieved() -> None:
     assert score("support_context", [], text="19 kilos", steps=(Step("decode"),)) is None
-    assert score("support_context", [], text="19 kilos") == Score(0.0, "not found: 19, kilos")
+    nothing = score("support_context", [], text="19 kilos")
+    assert nothing.value < 0.1
+    assert nothing.reason == "not found: 19, kilos"

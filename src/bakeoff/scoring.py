@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import importlib
 import importlib.util
 import inspect
 import re
@@ -98,13 +99,18 @@ class Scorer:
     """`mean`, or `macro_f1` for scores that carry label pairs."""
     bounds: tuple[float, float] | None = None
     """The smallest and the largest score there can be, where that is known."""
+    made_of: tuple[str, ...] = ()
+    """Packages whose files decide about the score as well."""
 
     @property
     def version(self) -> str:
-        """Changes when the file that defines the scorer does."""
+        """Changes when a file does that the scorer is made of."""
         file = inspect.getsourcefile(self.function)
-        source = Path(file).read_bytes() if file else self.name.encode()
-        return digest(source)
+        parts = [Path(file)] if file else []
+        for package in self.made_of:
+            folder = Path(str(importlib.import_module(package).__file__)).parent
+            parts += sorted(path for path in folder.iterdir() if path.suffix in (".py", ".json"))
+        return digest([self.name, *(digest(path.read_bytes()) for path in parts)])
 
     @property
     def about(self) -> str:
@@ -133,12 +139,13 @@ def scorer(
     higher_is_better: bool = True,
     aggregate: str = "mean",
     bounds: tuple[float, float] | None = (0.0, 1.0),
+    made_of: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it."""
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
-        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds)
+        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds, made_of)
         return function
 
     return register

@@ -1,0 +1,47 @@
+"""Lexical support: which claims of an answer stand, in their words, in the passages given.
+
+It compares words, numbers, names, their order and their neighbours; it does not understand.
+A small logistic regression (`lexical_model.json`, plain numbers) turns the features into a
+probability. docs/scorers/lexical_support.md says how far people agree with it.
+"""
+
+from bakeoff.lexical.claims import Claim, claims
+from bakeoff.lexical.evidence import Evidence
+from bakeoff.lexical.features import features
+from bakeoff.lexical.model import (
+    CONTRADICTED,
+    NOT_FOUND,
+    SIGNS,
+    SUPPORTED,
+    WEAKEST,
+    ClaimSupport,
+    Labelled,
+    Model,
+    Support,
+    answer_logit,
+    calibrate,
+    pooled,
+    shipped_model,
+    support,
+)
+
+__all__ = [
+    "CONTRADICTED",
+    "NOT_FOUND",
+    "SIGNS",
+    "SUPPORTED",
+    "WEAKEST",
+    "Claim",
+    "ClaimSupport",
+    "Evidence",
+    "Labelled",
+    "Model",
+    "Support",
+    "answer_logit",
+    "calibrate",
+    "claims",
+    "features",
+    "pooled",
+    "shipped_model",
+    "support",
+]
