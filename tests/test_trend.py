@@ -558,3 +558,13 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest_and_leaves_gaps_blank()
     assert trend.sparkline([None, None]) == trend.sparkline([]) == ""
     table = trend.table(history([0.0, None, 1.0]))
     assert table.rows[1][1] == f"{' ' * 27}▁ █"
+
+
+def test_missing_nights_in_a_row_are_one_span() -> None:
+    days = ["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-05", "2026-03-07", "2026-03-08"]
+    assert trend.spans(days) == [
+        "2026-02-27 to 2026-03-01 (3)",
+        "2026-03-05",
+        "2026-03-07 to 2026-03-08 (2)",
+    ]
+    assert trend.spans([]) == []

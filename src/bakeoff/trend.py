@@ -422,6 +422,17 @@ def missing(nights: Sequence[Night], today: date) -> list[str]:
     return [day.isoformat() for day in days if day not in kept]
 
 
+def spans(days: Sequence[str]) -> list[str]:
+    """Dates in order, those in a row as `first to last (how many)`."""
+    rows: list[list[date]] = []
+    for day in map(date.fromisoformat, days):
+        if rows and day - rows[-1][-1] == timedelta(days=1):
+            rows[-1].append(day)
+        else:
+            rows.append([day])
+    return [f"{r[0]} to {r[-1]} ({len(r)})" if len(r) > 1 else str(r[0]) for r in rows]
+
+
 def heartbeat(nights: Sequence[Night], now: datetime, within_hours: float) -> str:
     """A sentence when the newest night is not fresh; nothing when it is, whatever its verdict."""
     if not nights:

@@ -164,6 +164,6 @@ def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None
         for drift in trends.alarms(kept):
             click.echo(drift.text)
         if gone := trends.missing(kept, datetime.now().astimezone().date()):
-            click.echo(f"missing nights: {', '.join(gone)}")
+            click.echo(f"missing nights: {', '.join(trends.spans(gone))}")
     if within is not None and (stale := trends.heartbeat(kept, datetime.now(UTC), within)):
         raise MissingEvidence(f"{path}: {stale}")
