@@ -61,6 +61,32 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
 
 
 @main.group()
+def scorers() -> None:
+    """The scorers: how far they agree with people."""
+
+
+@scorers.command()
+@click.argument("name")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="JSON Lines with answer, passages, label (1 good, 0 bad), and source, generator.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Markdown file for the card.")
+def check(name: str, labels: Path, output: Path | None) -> None:
+    """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
+    from bakeoff import agreement, report, terminal
+
+    found = agreement.check(name, agreement.read_labels(labels), Path.cwd())
+    table = agreement.table(found)
+    terminal.show(table)
+    if output:
+        output.write_text(report.as_markdown([table]), encoding="utf-8")
+        click.echo(output)
+
+
+@main.group()
 def models() -> None:
     """List or fetch the models that need no model hub."""
 
