@@ -438,3 +438,20 @@ def test_logging_that_was_cut_short_is_finished_later_and_nothing_stands_twice(
     runs = logged(tmp_path / "results", "words")
     assert sorted(run.data.tags["setup"] for run in runs) == ["a", "b", "c"]
     assert {run.data.tags["logged"] for run in runs} == {"complete"}
+
+
+def test_money_is_a_metric_that_gates_can_bound(tmp_path: Path, quick: Any, cli: Cli) -> None:
+    price = {"price": {"prompt": 1000.0, "completion": 5000.0}}
+    with running_stub(latency=0.0) as url:
+        write_words(tmp_path, 30, url, endpoint=price, gates=["sum(*.cost) <= 5.0"])
+        done = quick()
+    assert done.returncode == 0, done.stdout
+    run = run_of(tmp_path)
+    prompt, completion, cost = (
+        run.columns["words", "base", name].values
+        for name in ("prompt_tokens", "completion_tokens", "cost")
+    )
+    assert cost.tolist() == pytest.approx(((prompt * 1000 + completion * 5000) / 1e6).tolist())
+    assert cost.sum() == pytest.approx(run.manifest["spent"]["base"]["cost"])
+    bound = f"sum(*.cost) <= {cost.sum() * 0.99:.6f}"
+    assert cli("gate", run.folder, "--check", bound, cwd=tmp_path).returncode == 10

@@ -123,6 +123,7 @@ def cells(table: report.Table, *key: str) -> tuple[str, ...]:
         (0.0994, "latency_s", "99 ms"),
         (12.3, "decode_s", "12.30 s"),
         (110.4, "prompt_tokens", "110"),
+        (0.000123, "cost", "0.000123"),
     ],
 )
 def test_a_number_stands_in_its_metrics_usual_form(

@@ -34,13 +34,15 @@ class Table:
 
 
 def number(value: float | None, metric: str) -> str:
-    """A value in its metric's usual form: seconds, tokens, or a share with three digits."""
+    """A value in its metric's usual form: seconds, tokens, money, a share with three digits."""
     if value is None:
         return "-"
     if metric in LATENCY_METRICS:
         return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
     if metric in TOKEN_METRICS:
         return f"{value:.0f}"
+    if metric == "cost":
+        return f"{value:.3g}"
     return f"{value:.3f}"
 
 
