@@ -243,3 +243,42 @@ def test_the_report_says_what_was_run(run: Run) -> None:
     text = report.markdown(run)
     for told in ("# small\n", "`bakeoff run small.yaml`", "commit unknown", "GPU: none", "seed 0"):
         assert told in text
+
+
+def summary(**effects: tuple[float, float, float]) -> dict[str, Any]:
+    """A metric whose differences have these values and intervals."""
+    found = {
+        name.replace("_", " ").replace("tuning ", "tuning, "): {
+            "value": value,
+            "low": low,
+            "high": high,
+            "detectable": 0.1,
+        }
+        for name, (value, low, high) in effects.items()
+    }
+    return {"setups": {}, "differences": {}, "effects": found}
+
+
+@pytest.mark.parametrize(
+    ("effect", "told"),
+    [
+        ((-0.2, -0.3, -0.1), "tuning damages the use of retrieved passages"),
+        ((0.2, 0.1, 0.3), "tuning improves answers from retrieved passages"),
+        ((0.0, -0.1, 0.1), "no effect of tuning on answers from retrieved passages was seen; a"),
+    ],
+)
+def test_the_square_is_said_in_words(
+    run: Run, effect: tuple[float, float, float], told: str
+) -> None:
+    run.comparison["tasks"]["qa"]["metrics"]["contains"] = summary(tuning_open_book=effect)
+    (said,) = report.findings(run)
+    assert said.startswith(f"qa: {told}")
+
+
+def test_a_setup_that_always_declines_is_named(run: Run) -> None:
+    refusals = {"base": {"value": 0.95}, "rag": {"value": 0.2}}
+    run.comparison["tasks"]["qa"]["metrics"]["wrong_refusal"] = {"setups": refusals}
+    assert report.findings(run) == [
+        "qa: base declines 95% of the questions that have an answer: what it scores on those "
+        "without one is no merit."
+    ]

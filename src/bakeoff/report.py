@@ -18,6 +18,8 @@ from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 
 CELL = 5000
 """Characters of one cell in Markdown."""
+DECLINES = 0.9
+"""Share of wrong refusals from which a setup is said to decline everything."""
 GATES_SHOWN = 100
 """Gates in a table, the worst first."""
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
@@ -182,7 +184,7 @@ def _signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
 
 
 def findings(run: Run) -> list[str]:
-    """What the square says in words: what tuning does to the use of context, a sentence a task."""
+    """What the numbers say in words: what tuning does to the use of context, who never answers."""
     said = []
     for task, facts in run.comparison["tasks"].items():
         metric = facts["headline"]
@@ -191,6 +193,13 @@ def findings(run: Run) -> list[str]:
             better = run.metric(task, metric)["higher_is_better"]
             text = _signed(effect, metric).rstrip("*")
             said.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid less rag {text}).")
+        declined = facts["metrics"].get("wrong_refusal", {"setups": {}})["setups"]
+        said += [
+            f"{task}: {setup} declines {found['value']:.0%} of the questions that have an answer: "
+            "what it scores on those without one is no merit."
+            for setup, found in declined.items()
+            if found["value"] is not None and found["value"] >= DECLINES
+        ]
     return said
 
 
