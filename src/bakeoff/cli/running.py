@@ -96,6 +96,8 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
     terminal.show(report.headline(done))
     if (square := report.effects(done)).rows:
         terminal.show(square)
+    for said in report.findings(done):
+        click.echo(said)
     code = show_gates(found) if found else 0
     click.echo(f"report:  {path}")
     if log:
