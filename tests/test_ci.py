@@ -480,20 +480,28 @@ def test_the_systemd_service_is_bounded_private_and_resumes() -> None:
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze: install systemd")
+    (tmp_path / "control.service").write_text("[Service]\nExecStart=/bin/true\n")
+    if complaints_of_systemd(tmp_path / "control.service"):
+        pytest.skip("systemd-analyze complains of the simplest unit: it does not work here")
     for name in (SERVICE, TIMER):
         # The program need not be installed where the tests run.
         text = (
             (FOLDER / name).read_text().replace("/srv/evaluations/.venv/bin/bakeoff", "/bin/true")
         )
         (tmp_path / name).write_text(text)
+    assert not complaints_of_systemd(tmp_path / SERVICE, tmp_path / TIMER)
+
+
+def complaints_of_systemd(*units: Path) -> list[str]:
+    """What it says of these units; it reads those they need as well."""
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", tmp_path / SERVICE, tmp_path / TIMER],
+        ["systemd-analyze", "verify", "--man=no", *units],
         capture_output=True,
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stderr.splitlines() if "bakeoff-nightly" in line]
-    assert not complaints
+    names = {unit.stem for unit in units}
+    return [line for line in done.stderr.splitlines() if any(name in line for name in names)]
 
 
 def test_cron_holds_a_lock_and_keeps_a_log() -> None:
