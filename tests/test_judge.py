@@ -354,6 +354,15 @@ def test_pass_at_k_comes_from_repeated_answers() -> None:
     assert "ask with --repeats 3" in more.reason
 
 
+def test_facts_are_of_every_repeat_and_counts_of_samples() -> None:
+    found = rows(rag_cost=[0.75] * 4)
+    answers = np.tile([0.5, 1.0], (4, 1))
+    cost = replace(found.columns["qa", "rag", "cost"], answers=answers)
+    found = replace(found, columns={**found.columns, ("qa", "rag", "cost"): cost})
+    for line, left in (("sum", 6.0), ("max", 1.0), ("count", 4.0)):
+        assert verdict(f"{line}(rag.cost) <= 9", found).left == left
+
+
 def test_failed_answers_have_the_worst_score_or_are_left_out_on_request() -> None:
     found = rows(rag_f1=[0.0] * 10 + [1.0] * 40, rag_error=[1.0] * 10 + [0.0] * 40)
     worst = verdict("rag.qa.f1 >= 0.9", found, Policy(max_error_rate=0.5))

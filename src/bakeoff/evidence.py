@@ -198,7 +198,8 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     rate = float(errors.values.mean())
     if rate > policy.max_error_rate:
         raise BakeoffError(
-            f"{rate:.1%} of the answers of {ref.setup} failed, above max_error_rate "
+            f"{rate:.1%} of the answers of {ref.setup} failed"
+            f"{f' in the {ref.origin}' if ref.origin else ''}, above max_error_rate "
             f"{policy.max_error_rate:.1%}: its numbers are not judged"
         )
 
@@ -247,7 +248,12 @@ def _fact(check: Check, columns: Sequence[Column]) -> Finding:
         "count": np.count_nonzero,
         "max": np.max,
     }
-    sides = [float(facts[check.left.aggregate](_values(column)[0])) for column in columns]
+    # Money is spent on every repeat, and the worst of them is the largest.
+    every = [c.values if c.answers is None else c.answers.ravel() for c in columns]
+    if check.left.aggregate == "count":
+        every = [column.values for column in columns]
+    of = facts[check.left.aggregate]
+    sides = [float(of(values[~np.isnan(values)])) for values in every]
     limit = check.factor * sides[1] + check.shift if len(sides) > 1 else check.shift
     n = len(columns[0].judged)
     return Finding(sides[0], limit, check.sign * (sides[0] - limit), n=n)
