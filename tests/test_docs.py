@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 def commands() -> list[str]:
     lines = "".join(blocks("sh")).splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.strip()]
+    return list(dict.fromkeys(line.split("#")[0].strip() for line in lines if line.strip()))
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
