@@ -35,7 +35,7 @@ FORMAT = 1
 """Of a line."""
 BASE = 60
 """Nights that a stretch is compared with, its first."""
-LIMIT = 5.0
+LIMIT, PER_SERIES = 5.0, 1.6
 """Of the sums of a series that is watched alone."""
 QUIET = 14
 """Nights without an alarm after which an alarm the same way is a new drift."""
@@ -327,12 +327,12 @@ def alarms(nights: Sequence[Night]) -> list[Drift]:
     """Every drift in the history, the first found first.
 
     Alarms that go on at most `QUIET` nights after one another are one drift: a level that stays
-    off keeps alarming. The limit of the sums grows with the logarithm of the number of series:
-    the time to a false alarm grows with the exponential of the limit (Siegmund 1985), so that a
-    hundred series together alarm falsely about as often as one alone.
+    off keeps alarming. The limit of the sums grows with the logarithm of the number of series, as
+    the time to a false alarm grows with the exponential of the limit (Siegmund 1985); by how much
+    was simulated, so that many series together alarm falsely about as often as one alone.
     """
     cut = stretches(nights)
-    limit = LIMIT + math.log(max(1, len({stretch.series for stretch in cut})))
+    limit = LIMIT + PER_SERIES * math.log(max(1, len({stretch.series for stretch in cut})))
     found = [drift for stretch in cut for drift in _drifts(stretch, limit)]
     return sorted(found, key=lambda drift: (drift.night, drift.series))
 
