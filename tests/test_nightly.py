@@ -140,6 +140,43 @@ def test_a_night_that_died_after_its_run_asks_nothing_again(go: Go, tmp_path: Pa
     assert len(runs(tmp_path)) == 1
 
 
+def test_what_another_night_left_unfinished_is_not_taken_for_this_one(
+    go: Go, tmp_path: Path
+) -> None:
+    assert go("--night", "2026-03-01").returncode == 0
+    (tmp_path / HISTORY).unlink()
+    manifest = runs(tmp_path)[0] / "manifest.json"
+    stopped = {**json.loads(manifest.read_text()), "status": "interrupted"}
+    manifest.write_text(json.dumps(stopped))
+    assert go("--night", "2026-03-02").returncode == 0
+    assert len(runs(tmp_path)) == 2
+    assert len(asked(tmp_path)) == 2 * N
+
+
+def test_a_night_that_died_before_it_told_anyone_tells_them_when_called_again(
+    go: Go, tmp_path: Path
+) -> None:
+    right(tmp_path, 8)
+    assert go("--night", "2026-03-01").returncode == 10
+    alerts = tmp_path / "results/nightly/words.alerts.jsonl"
+    beat = tmp_path / "results/nightly/words.heartbeat.json"
+    told = [json.loads(line)["id"] for line in alerts.read_text().splitlines()]
+    alerts.unlink()
+    beat.unlink()
+    assert [go("--night", "2026-03-01").returncode for _ in range(2)] == [10, 10]
+    assert [json.loads(line)["id"] for line in alerts.read_text().splitlines()] == told
+    assert json.loads(beat.read_text())["exit_code"] == 10
+
+
+def test_a_night_without_gates_has_passed_nothing(go: Go, tmp_path: Path) -> None:
+    benchmark = tmp_path / "benchmarks" / "words.yaml"
+    benchmark.write_text(benchmark.read_text().split("gates:")[0])
+    done = go("--night", "2026-03-01", "--advance")
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / HISTORY)[0].state == "UNGATED"
+    assert not (tmp_path / "results" / "baselines").exists()
+
+
 def test_a_red_night_is_published_kept_and_told(go: Go, tmp_path: Path) -> None:
     right(tmp_path, 8)
     told: list[dict[str, Any]] = []

@@ -17,11 +17,14 @@ from bakeoff import baseline, prune, report, store, trend
 from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
 from bakeoff.core import BakeoffError, digest
-from bakeoff.finished import Run
+from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, Progress, same, unfinished
 from bakeoff.trend import Drift, Night, Point
+
+UNGATED = "UNGATED"
+"""The state of a night whose benchmark has no gates: nothing was judged, so nothing passed."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ def nightly(
     if found := next((each for each in nights if each.night == orders.night), None):
         drifts = _on(trend.alarms(nights), orders.night)
         note = f"the night of {orders.night} was done before, by run {found.run}"
-        return Outcome(found, _code(found, drifts, orders), drifts, None, [note])
+        kept = workspace.results / plan.suite.name / found.run
+        before = Run(kept).verdicts if (kept / GATES).is_file() else None
+        # A crash after the line was kept may have left these out; nothing is told twice.
+        told = _tell(plan.suite.name, found, drifts, before, orders, path)
+        return Outcome(found, _code(found, drifts, orders), drifts, None, [note, *told])
     try:
         plan = replace(plan, night=orders.night.isoformat())
         done, verdict = _run(plan, workspace, progress, prepare)
@@ -92,8 +99,7 @@ def nightly(
     drifts = _on(trend.alarms(trend.read(path)), orders.night)
     code = _code(night, drifts, orders)
     notes = [drift.text for drift in drifts]
-    notes += _send(_alerts(plan.suite.name, night, drifts, verdict), orders, path)
-    store.write_json(path.with_suffix(".heartbeat.json"), _heartbeat(night, code))
+    notes += _tell(plan.suite.name, night, drifts, verdict, orders, path)
     if orders.advance and code == 0 and night.state == "PASS" and not drifts:
         baseline.accept(done, "rolling", f"night of {orders.night}", workspace.results)
         notes.append(f"rolling baseline: {night.run}")
@@ -108,12 +114,18 @@ def _run(
     """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
     if complete := _complete(plan, workspace.results):
         progress.note(f"run {complete.name} of this night is complete")
-    previous = complete or unfinished(plan, workspace.results)
+    previous = complete or _cut_short(plan, workspace.results)
     if previous and not complete:
         progress.note(f"going on with {previous.name}, which did not finish")
     return run_and_judge(
         plan, workspace, progress, previous, retry_failed=not complete, before_judging=prepare
     )
+
+
+def _cut_short(plan: Plan, results: Path) -> Path | None:
+    """This night's unfinished run: answers of another night are no measurement of this one."""
+    found = unfinished(plan, results)
+    return found if found and store.read_manifest(found)["night"] == plan.night else None
 
 
 def _complete(plan: Plan, results: Path) -> Path | None:
@@ -136,7 +148,7 @@ def _night(done: Run, night: date, verdict: Mapping[str, Any] | None) -> Night:
         datetime.now(UTC),
         manifest["commit"],
         int(verdict["exit_code"]) if verdict else 0,
-        str(verdict["state"]) if verdict else "PASS",
+        str(verdict["state"]) if verdict else UNGATED,
         pinned(manifest),
         series(done),
     )
@@ -204,6 +216,22 @@ def _alerts(
 def _send(alerts: Sequence[Alert], orders: Orders, path: Path) -> list[str]:
     failed = send(alerts, orders.webhook, path.with_suffix(".alerts.jsonl"))
     return [failed] if failed else []
+
+
+def _tell(
+    benchmark: str,
+    night: Night,
+    drifts: Sequence[Drift],
+    verdict: Mapping[str, Any] | None,
+    orders: Orders,
+    path: Path,
+) -> list[str]:
+    """Send the night's alerts, leave the newest one's heartbeat; what was not sent, as sentences."""
+    failed = _send(_alerts(benchmark, night, drifts, verdict), orders, path)
+    if night.night == trend.read(path)[-1].night:
+        beat = _heartbeat(night, _code(night, drifts, orders))
+        store.write_json(path.with_suffix(".heartbeat.json"), beat)
+    return failed
 
 
 def _heartbeat(night: Night, code: int) -> dict[str, Any]:

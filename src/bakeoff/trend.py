@@ -74,7 +74,7 @@ class Night:
     commit: str | None
     exit_code: int
     state: str
-    """PASS, FAIL, INCONCLUSIVE or ERROR."""
+    """PASS, FAIL, INCONCLUSIVE, ERROR, or UNGATED where there are no gates."""
     pinned: Mapping[str, str]
     """What must stay the same for nights to be compared -> its digest.
 
