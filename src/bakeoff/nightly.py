@@ -226,7 +226,7 @@ def _tell(
     orders: Orders,
     path: Path,
 ) -> list[str]:
-    """Send the night's alerts, leave the newest one's heartbeat; what was not sent, as sentences."""
+    """Send the night's alerts and leave the newest heartbeat; what was not sent, as sentences."""
     failed = _send(_alerts(benchmark, night, drifts, verdict), orders, path)
     if night.night == trend.read(path)[-1].night:
         beat = _heartbeat(night, _code(night, drifts, orders))
