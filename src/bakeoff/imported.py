@@ -15,13 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
 
-from bakeoff import finished, machine, run, store
+from bakeoff import finished, run, store
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -617,27 +616,9 @@ def _task(wanted: Import, taken: _Intake) -> Task:
 def _manifest(suite: Suite, wanted: Import, taken: _Intake, task: Task) -> dict[str, Any]:
     command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
     return {
-        "format": store.FORMAT,
-        "run": "",
-        "benchmark": suite.name,
-        "file": "",
+        **run.blank_manifest(suite, Selection(), {task.name: task}),
         "command": wanted.command or command,
         "status": "complete",
-        "night": "",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "suite": suite.model_dump(mode="json"),
-        "selection": asdict(Selection()),
-        "tasks": {task.name: run.describe(task)},
-        "skipped": {},
-        "models": {},
-        "adapters": {},
-        "indexes": {},
-        "spent": {},
-        "checks": {},
-        "versions": machine.versions(),
-        "hardware": machine.hardware(),
-        "commit": machine.commit(),
-        "seconds": {},
         "imported": _imported(wanted, taken),
     }
 

@@ -187,18 +187,29 @@ def _run(state: _State) -> finished.Run:
 def _manifest(plan: Plan) -> dict[str, Any]:
     command = ["bakeoff run", os.path.relpath(plan.file), *plan.selection.arguments()]
     return {
-        "format": store.FORMAT,
-        "run": "",
-        "benchmark": plan.suite.name,
+        **blank_manifest(plan.suite, plan.selection, plan.tasks),
         "file": os.path.relpath(plan.file),
         "command": " ".join(command),
-        "status": "running",
         "night": plan.night,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "suite": plan.suite.model_dump(mode="json"),
-        "selection": asdict(plan.selection),
-        "tasks": {name: describe(task) for name, task in plan.tasks.items()},
         "skipped": dict(plan.skipped),
+    }
+
+
+def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """What stands in the manifest of every run before anything is asked."""
+    return {
+        "format": store.FORMAT,
+        "run": "",
+        "benchmark": suite.name,
+        "file": "",
+        "command": "",
+        "status": "running",
+        "night": "",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "suite": suite.model_dump(mode="json"),
+        "selection": asdict(selection),
+        "tasks": {name: describe(task) for name, task in tasks.items()},
+        "skipped": {},
         "models": {},
         "adapters": {},
         "indexes": {},
