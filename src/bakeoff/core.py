@@ -115,6 +115,26 @@ class Failure:
     error: str
 
 
+SUPPORTED, CONTRADICTED, NOT_FOUND = "supported", "contradicted", "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedClaim:
+    """A statement of an answer, and what its passages say to it."""
+
+    text: str
+    verdict: str
+    """`supported`, `contradicted` or `not found`."""
+    probability: float | None = None
+    """That it is supported, where the verifier says so."""
+    passage: int | None = None
+    """Place of the passage that says most to it."""
+    start: int | None = None
+    """`answer[start:start + len(text)] == text`, where the claim stands in the answer."""
+    missing: tuple[str, ...] = ()
+    """Words, numbers and names of it that stand in no passage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """A value, or `None` with the reason why it could not be judged."""
@@ -123,6 +143,8 @@ class Score:
     reason: str = ""
     labels: tuple[str, str] | None = None
     """(expected, predicted) for metrics over a confusion matrix, such as macro-F1."""
+    claims: tuple[CheckedClaim, ...] = ()
+    """What the score was made of, for scores of faithfulness."""
 
 
 QUALITY, LATENCY = "quality", "latency"

@@ -1,58 +1,144 @@
-"""Records scored by their task's scorers: every cell gets a row, failures included."""
+"""Records scored by their task's scorers: every cell gets a row, failures included.
+
+A scorer that needs a model says so (`Wanted`) and is called again once the model was asked. So
+the needs of many answers are asked together, and a scorer stays a plain function.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
-from bakeoff.core import Answer, BakeoffError, Record, Sample, Score, Step
+from bakeoff.core import Answer, BakeoffError, Failure, Record, Sample, Score, Step
 from bakeoff.data import Task
-from bakeoff.scoring import Context, Metric, Scorer
+from bakeoff.scoring import Context, Metric, Need, Scorer, Wanted
 from bakeoff.store import Key
 from bakeoff.suite import Setup
 
+TOGETHER = 1000
+"""Answers whose needs are asked of the models together."""
+ROUNDS = 12
+"""How often a scorer may ask for more; ragas needs three."""
 
-def score_records(
-    records: Iterable[Record], task: Task, setup: Setup
-) -> Iterator[tuple[Key, dict[str, Score]]]:
-    """The scores of each record of a task on a setup, as they are asked for."""
-    context = task.context()
-    samples = {sample.id: sample for sample in task.samples}
-    for record in records:
-        found: dict[str, Score] = {}
-        for metric, scorer in task.scorers.items():
-            score = _score(record, samples[record.sample], scorer, metric, context, setup)
-            if score is not None:
-                found[str(metric)] = score
-        yield (record.sample, record.repeat), found
+Give = Callable[[Collection[Need]], Mapping[Need, Any]]
+"""Asks models: each need's result, or a `Failure`."""
+Rivals = Mapping[str, Mapping[Key, Answer]]
+"""Setup -> its answers, for metrics that hold an answer against another setup's."""
 
 
-def _score(
-    record: Record, sample: Sample, scorer: Scorer, metric: Metric, context: Context, setup: Setup
-) -> Score | None:
-    answer = record.answer
-    if answer is None:
-        # Asked with an empty answer, the scorer tells whether it applies; a failure scores worst.
-        answer = Answer("", steps=(Step("retrieve"),) if setup.retrieve else ())
-    try:
-        score = scorer.score(sample, answer, context, metric)
-    except BakeoffError:
-        raise
-    except Exception as error:  # a user's scorer: unjudged, counted, shown
-        return Score(None, f"the scorer raised {type(error).__name__}: {error}")
-    if score is None or record.answer is not None:
-        return score and _checked(score, scorer)
-    low, high = scorer.bounds or (0.0, 1.0)
-    worst = low if scorer.higher_is_better else high
-    labels = (sample.targets[0], "(failed)") if score.labels else None
-    return Score(worst, f"failed: {record.error}", labels)
+def no_models(needs: Collection[Need]) -> Mapping[Need, Any]:
+    """A `Give` where there is no model to ask."""
+    return dict.fromkeys(needs, Failure("there is no model to ask here"))
 
 
-def _checked(score: Score, scorer: Scorer) -> Score:
+@dataclass(frozen=True)
+class Cell:
+    """One answer to be scored by one metric."""
+
+    record: Record
+    sample: Sample
+    metric: Metric
+    scorer: Scorer
+    context: Context
+    open_book: bool
+    """Whether its setup retrieves."""
+
+    def score(self, given: Mapping[Need, Any]) -> Score | None:
+        """Its score, checked; `None` where the metric does not apply. Raises `Wanted`."""
+        answer = self.record.answer
+        if answer is None:
+            return self._failed(given)
+        score = self._asked(answer, given)
+        return score and _checked(score, self.scorer.bounds)
+
+    def _asked(self, answer: Answer, given: Mapping[Need, Any]) -> Score | None:
+        try:
+            context = replace(self.context, given=given)
+            return self.scorer.score(self.sample, answer, context, self.metric)
+        except BakeoffError:
+            raise
+        except Exception as error:  # a user's scorer: unjudged, counted, shown
+            return Score(None, f"the scorer raised {type(error).__name__}: {error}")
+
+    def _failed(self, given: Mapping[Need, Any]) -> Score | None:
+        """The worst score: asked with an empty answer, the scorer tells whether it applies."""
+        empty = Answer("", steps=(Step("retrieve"),) if self.open_book else ())
+        found = self._asked(empty, given)
+        if found is None:
+            return None
+        low, high = self.scorer.bounds or (0.0, 1.0)
+        worst = low if self.scorer.higher_is_better else high
+        labels = (self.sample.targets[0], "(failed)") if found.labels else None
+        return Score(worst, f"failed: {self.record.error}", labels)
+
+
+def _checked(score: Score, bounds: tuple[float, float] | None) -> Score:
     """The score, or why it cannot be one: not a finite number, outside the scorer's bounds."""
     if score.value is None:
         return score
-    low, high = scorer.bounds or (-math.inf, math.inf)
+    low, high = bounds or (-math.inf, math.inf)
     if not (math.isfinite(score.value) and low <= score.value <= high):
         return Score(None, f"the scorer returned {score.value}, which is not from {low} to {high}")
     return score
+
+
+def score_records(
+    records: Iterable[Record],
+    task: Task,
+    setup: Setup,
+    give: Give = no_models,
+    rivals: Rivals | None = None,
+) -> Iterator[tuple[Key, dict[str, Score]]]:
+    """The scores of each record of a task on a setup, in their order."""
+    context = task.context()
+    samples = {sample.id: sample for sample in task.samples}
+    records = iter(records)
+    while batch := list(islice(records, TOGETHER)):
+        cells = [
+            Cell(
+                record,
+                samples[record.sample],
+                metric,
+                scorer,
+                _beside(context, record, rivals) if rivals else context,
+                bool(setup.retrieve),
+            )
+            for record in batch
+            for metric, scorer in task.scorers.items()
+        ]
+        found: dict[Key, dict[str, Score]] = {(r.sample, r.repeat): {} for r in batch}
+        for cell, score in zip(cells, scores(cells, give), strict=True):
+            if score is not None:
+                found[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
+        yield from found.items()
+
+
+def _beside(context: Context, record: Record, rivals: Rivals) -> Context:
+    key = (record.sample, record.repeat)
+    return replace(context, rivals={n: said[key] for n, said in rivals.items() if key in said})
+
+
+def scores(cells: Sequence[Cell], give: Give) -> list[Score | None]:
+    """The score of each cell; what their scorers need is asked in rounds, all of it together."""
+    found: dict[int, Score | None] = {}
+    waiting = list(range(len(cells)))
+    given: dict[Need, Any] = {}
+    for _ in range(ROUNDS):
+        needs: dict[Need, None] = {}
+        later = []
+        for place in waiting:
+            try:
+                found[place] = cells[place].score(given)
+            except Wanted as wanted:
+                later.append(place)
+                needs |= dict.fromkeys(wanted.needs)
+        if not later:
+            break
+        waiting = later
+        given |= give(list(needs))
+    else:
+        found |= dict.fromkeys(waiting, Score(None, f"the scorer asked for more {ROUNDS} times"))
+    return [found[place] for place in range(len(cells))]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score, digest
+from bakeoff.core import Answer, BakeoffError, Failure, Sample, Score, digest
 
 _NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\))?")
 
@@ -47,6 +47,15 @@ class Metric:
             ) from error
         return cls((match["path"] or "") + match["name"], tuple(sorted(settings.items())))
 
+    def setting(self, name: str) -> str:
+        """The text that a setting has, or an empty one."""
+        return str(dict(self.settings).get(name, ""))
+
+    @property
+    def judge(self) -> str:
+        """The model that is asked for the score; empty when none is."""
+        return self.setting("by")
+
     def __str__(self) -> str:
         args = ", ".join(f"{name}={value!r}" for name, value in self.settings)
         return f"{self.name}({args})" if args else self.name
@@ -73,6 +82,55 @@ Outcome = Score | float | bool | None
 
 
 @dataclass(frozen=True)
+class Chat:
+    """A question to a judge behind an endpoint (`by` is NAME:MODEL); it answers with a text."""
+
+    by: str
+    system: str
+    user: str
+    max_tokens: int = 1024
+    attempt: int = 0
+    """Asked again, with another seed, when an earlier reply was of no use."""
+
+
+@dataclass(frozen=True)
+class Entailment:
+    """Whether passages support each claim of an answer, asked of a local verifier model."""
+
+    by: str
+    question: str
+    answer: str
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The vector of a text, by an embedder."""
+
+    by: str
+    text: str
+
+
+Need = Chat | Entailment | Embedding
+"""What a scorer asks of a model. Equal needs are asked once."""
+
+
+class Wanted(BaseException):
+    """Needs that a scorer must have before it can go on; it is then called again, with them.
+
+    Not an `Exception`: what scorers are made of may catch those.
+    """
+
+    def __init__(self, needs: Iterable[Need]) -> None:
+        super().__init__("this scorer needs a model")
+        self.needs = tuple(needs)
+
+
+class Unjudged(Exception):
+    """Why an answer could not be judged: its score is `None` with this reason."""
+
+
+@dataclass(frozen=True)
 class Context:
     """What a scorer may know of the task beside the sample and the answer."""
 
@@ -83,6 +141,22 @@ class Context:
     labels: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     """Text of every document a gold id can name."""
+    given: Mapping[Need, Any] = field(default_factory=dict, repr=False)
+    """What models have said so far."""
+    rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
+    """Answers of other setups to the same sample, where a metric is `against` them."""
+
+    def ask(self, *needs: Need) -> list[Any]:
+        """What the models say to these needs.
+
+        Raises `Wanted` when they have not been asked yet, and `Unjudged` when one failed.
+        """
+        if missing := [need for need in needs if need not in self.given]:
+            raise Wanted(missing)
+        for need in needs:
+            if isinstance(failed := self.given[need], Failure):
+                raise Unjudged(failed.error)
+        return [self.given[need] for need in needs]
 
 
 @dataclass(frozen=True)
@@ -124,8 +198,14 @@ class Scorer:
     def score(
         self, sample: Sample, answer: Answer, context: Context, metric: Metric
     ) -> Score | None:
-        """The score, or `None` where the metric does not apply to this sample."""
-        result = self.function(sample, answer, context, **dict(metric.settings))
+        """The score, or `None` where the metric does not apply to this sample.
+
+        Raises `Wanted` when a model must be asked first.
+        """
+        try:
+            result = self.function(sample, answer, context, **dict(metric.settings))
+        except Unjudged as reason:
+            return Score(None, str(reason))
         if result is None or isinstance(result, Score):
             return result
         return Score(float(result))

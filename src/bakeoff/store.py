@@ -26,6 +26,7 @@ from bakeoff.core import (
     LATENCY,
     Answer,
     BakeoffError,
+    CheckedClaim,
     Failure,
     Incomplete,
     MissingEvidence,
@@ -305,11 +306,12 @@ def _to_json(record: Record) -> dict[str, Any]:
 
 
 _DEFAULTS = {
-    kind: {field.name: field.default for field in fields(kind)} for kind in (Passage, Step)
+    kind: {field.name: field.default for field in fields(kind)}
+    for kind in (Passage, Step, CheckedClaim)
 }
 
 
-def _brief(fact: Passage | Step) -> dict[str, Any]:
+def _brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
     """The fields that differ from their defaults: a line is a third as long without the rest."""
     defaults = _DEFAULTS[type(fact)]
     named = ((name, getattr(fact, name)) for name in defaults)
@@ -412,7 +414,10 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
     """Replace the unit's scores, a row at a time."""
 
     def line(key: Key, scores: Scores) -> str:
-        values = {m: [s.value, s.reason, s.labels] for m, s in scores.items()}
+        values = {
+            m: [s.value, s.reason, s.labels, *([list(map(_brief, s.claims))] if s.claims else [])]
+            for m, s in scores.items()
+        }
         return json.dumps({"sample": key[0], "repeat": key[1], "scores": values})
 
     _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
@@ -422,8 +427,17 @@ def read_scores(run: Path, unit: Unit) -> Iterator[tuple[Key, dict[str, Score]]]
     """The unit's scores. Raises `BakeoffError` when it has none."""
     for row in _rows(unit.folder(run) / SCORES):
         scores = {
-            metric: Score(value, reason, tuple(labels) if labels else None)
-            for metric, (value, reason, labels) in row["scores"].items()
+            metric: Score(
+                value,
+                reason,
+                tuple(labels) if labels else None,
+                tuple(
+                    CheckedClaim(**{**claim, "missing": tuple(claim.get("missing", ()))})
+                    for claims in rest
+                    for claim in claims
+                ),
+            )
+            for metric, (value, reason, labels, *rest) in row["scores"].items()
         }
         yield (row["sample"], row["repeat"]), scores
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.core import BakeoffError
+from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
 from bakeoff.lexical.features import (
@@ -24,9 +24,6 @@ from bakeoff.lexical.features import (
 )
 from bakeoff.lexical.match import Match, lay_beside
 from bakeoff.lexical.words import Word
-
-SUPPORTED, CONTRADICTED, NOT_FOUND = "supported", "contradicted", "not found"
-
 
 _FOR = ("contained", "contained_rare", "contained_kin", "best_passage", "in_runs")
 
