@@ -136,6 +136,22 @@ class CheckedClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """The claims of an answer held against passages. No claims: there was nothing to check."""
+
+    claims: tuple[CheckedClaim, ...] = ()
+    probability: float | None = None
+    """That the whole answer is supported, where the verifier gives probabilities."""
+
+    @property
+    def share(self) -> float | None:
+        """Share of the claims that are supported; `None` without a claim."""
+        if not self.claims:
+            return None
+        return sum(claim.verdict == SUPPORTED for claim in self.claims) / len(self.claims)
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A value, or `None` with the reason why it could not be judged."""
 

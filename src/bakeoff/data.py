@@ -11,7 +11,15 @@ from typing import Any
 
 from bakeoff.core import BakeoffError, Document, Sample, digest, faults
 from bakeoff.overlap import near_duplicates
-from bakeoff.scoring import Context, Metric, Scorer, find_scorer, load_function
+from bakeoff.scoring import (
+    Context,
+    Metric,
+    Scorer,
+    behind_endpoint,
+    did_you_mean,
+    find_scorer,
+    load_function,
+)
 from bakeoff.suite import (
     CorpusFile,
     Source,
@@ -94,6 +102,9 @@ def load_tasks(
             skipped[Path(name).stem] = str(reason)
         except BakeoffError as error:
             problems.append(str(error))
+    problems += [
+        f"{path}: {problem}" for task in tasks.values() for problem in _unknown_judges(task, suite)
+    ]
     for setup in suite.setups.values():
         for task_name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
             if task_name not in {Path(name).stem for name in suite.tasks}:
@@ -109,6 +120,26 @@ def load_tasks(
                 )
     faults(problems)
     return tasks, skipped
+
+
+def _unknown_judges(task: Task, suite: Suite) -> list[str]:
+    """Judges that a task's metrics name and the benchmark does not have."""
+    named = [metric.judge for metric in task.scorers if behind_endpoint(metric.judge)]
+    rivals = [metric.setting("against") for metric in task.scorers]
+    return [
+        *(
+            f"endpoints: task '{task.name}' asks the judge '{by}': no endpoint "
+            f"'{by.partition(':')[0]}'{did_you_mean(by.partition(':')[0], suite.endpoints)}"
+            for by in dict.fromkeys(named)
+            if not suite.served(by)
+        ),
+        *(
+            f"setups: task '{task.name}' compares with setup '{rival}'"
+            f"{did_you_mean(rival, suite.setups)}"
+            for rival in dict.fromkeys(rivals)
+            if rival and rival not in suite.setups
+        ),
+    ]
 
 
 def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task:

@@ -12,10 +12,11 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from bakeoff.core import Failure, Incomplete, Sending, unwatched
+from bakeoff.core import BakeoffError, Failure, Incomplete, Sending, unwatched
 from bakeoff.pressure import Breaker, Budget, Limit, backoff_s
 from bakeoff.suite import Connection
 from bakeoff.transport import Ask, EndpointError, Fault, Line
@@ -30,6 +31,19 @@ TRIAL = 8
 
 class EndpointDown(Incomplete):
     """The endpoint has not answered for too long; what is finished is kept."""
+
+
+def connect(spec: Connection, where: str, file: Path, environment: Mapping[str, str]) -> Client:
+    """The connection that a benchmark file names at `where`; nothing is sent yet.
+
+    Raises `BakeoffError` when the environment does not hold its key.
+    """
+    if spec.key and not environment.get(spec.key):
+        raise BakeoffError(
+            f"{file}: {where}.key: the environment variable '{spec.key}' is not set; it holds the "
+            "API key"
+        )
+    return Client(spec, environment[spec.key] if spec.key else None, where)
 
 
 @dataclass(eq=False, slots=True)

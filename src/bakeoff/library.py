@@ -28,15 +28,15 @@ class Library:
     _corpora: dict[tuple[str, str, str], Corpus] = field(default_factory=dict)
     _found: dict[tuple[str, str, str, str], list[Hits]] = field(default_factory=dict)
 
-    def embedder(self, spec: Retrieve) -> Embedder:
-        if spec.embedder not in self._embedders:
-            found = self.served(spec.embedder)
+    def embedder(self, reference: str) -> Embedder:
+        if reference not in self._embedders:
+            found = self.served(reference)
             if found is None:
                 from bakeoff.embed import LocalEmbedder
 
-                found = LocalEmbedder(spec.embedder, self.cache)
-            self._embedders[spec.embedder] = found
-        return self._embedders[spec.embedder]
+                found = LocalEmbedder(reference, self.cache)
+            self._embedders[reference] = found
+        return self._embedders[reference]
 
     def corpus(self, task: Task, spec: Retrieve) -> Corpus:
         """The task's corpus, indexed."""
@@ -47,7 +47,7 @@ class Library:
 
             documents, identity = task.corpora[name], task.digests[f"corpus:{name}"]
             self._corpora[key] = open_corpus(
-                documents, identity, spec, self.embedder(spec), self.cache
+                documents, identity, spec, self.embedder(spec.embedder), self.cache
             )
         return self._corpora[key]
 
@@ -66,12 +66,12 @@ class Library:
         ids = "\n".join([str(training), *(sample.id for sample in samples)])
         key = (task.name, task.corpus_name(spec.corpus), spec.model_dump_json(), ids)
         if key not in self._found:
-            vectors = self.embedder(spec).embed([s.question for s in samples])
+            vectors = self.embedder(spec.embedder).embed([s.question for s in samples])
             own = [s.id for s in samples] if training else ()
             self._found[key] = corpus.search(vectors, spec.k, own)
         return self._found[key]
 
     def search_anew(self, task: Task, spec: Retrieve, sample: Sample) -> Hits:
         """Passages for one sample, not from memory: this retrieval is measured."""
-        vectors = self.embedder(spec).embed([sample.question])
+        vectors = self.embedder(spec.embedder).embed([sample.question])
         return self.corpus(task, spec).search(vectors, spec.k)[0]

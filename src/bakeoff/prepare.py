@@ -14,6 +14,7 @@ from bakeoff.answer import Engine, build, chats, own
 from bakeoff.cached import CachedModel, verify
 from bakeoff.core import Answerer, BakeoffError, Embedder, Model, digest
 from bakeoff.data import Task
+from bakeoff.jury import Place
 from bakeoff.library import Library
 from bakeoff.report import Table
 from bakeoff.responses import Responses
@@ -33,6 +34,11 @@ class Workspace:
     results: Path
     data: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def place(self, suite: Suite, file: Path, responses: Path | None = None) -> Place:
+        """Where the judges of a benchmark work."""
+        kept = responses or self.cache / "responses.sqlite"
+        return Place(suite, file, self.cache, kept, self.environment)
 
 
 class Kitchen:
@@ -110,17 +116,10 @@ class Kitchen:
         if concurrency:
             spec = spec.model_copy(update={"concurrency": concurrency})
         if (where, concurrency) not in self._clients:
-            from bakeoff.endpoint import Client
+            from bakeoff.endpoint import connect
 
-            secret = None
-            if spec.key:
-                secret = self.workspace.environment.get(spec.key)
-                if not secret:
-                    raise BakeoffError(
-                        f"{self.file}: {where}.key: the environment variable '{spec.key}' is not "
-                        "set; it holds the API key"
-                    )
-            self._clients[where, concurrency] = Client(spec, secret, where)
+            environment = self.workspace.environment
+            self._clients[where, concurrency] = connect(spec, where, self.file, environment)
         return self._clients[where, concurrency]
 
     def _served_model(self, setup: Setup) -> ServedModel:

@@ -7,13 +7,17 @@ from pathlib import Path
 from bakeoff import finished, imported, prune, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
+from bakeoff.jury import Jury
+from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
+from bakeoff.suite import Suite, load_suite
 
 
-def rescore(folder: Path, data: Path | None = None) -> finished.Run:
+def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> finished.Run:
     """Score a run's records by the scorers that its task files name now.
 
-    Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run.
+    `judges` is a benchmark file whose endpoints and verifiers are asked instead of those the run
+    had. Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run.
     """
     with store.held(folder):
         run = finished.Run(folder)
@@ -32,19 +36,30 @@ def rescore(folder: Path, data: Path | None = None) -> finished.Run:
             tuple((name, value) for name, value in chosen["tags"]),
             run.shard,
         )
-        tasks, skipped = load_tasks(run.suite, Path(manifest["file"]), data, selection)
+        file = Path(manifest["file"])
+        suite = _with_judges(run.suite, judges) if judges else run.suite
+        tasks, skipped = load_tasks(suite, file, workspace.data, selection)
         for name in manifest["tasks"]:
             if name not in tasks:
                 raise BakeoffError(f"{folder}: task '{name}' cannot be had: {skipped.get(name)}")
             _check(folder, manifest["tasks"][name], tasks[name])
         manifest["tasks"] = {name: describe(tasks[name]) for name in manifest["tasks"]}
-        score(folder, manifest, run.suite, tasks)
+        jury = Jury(workspace.place(suite, judges or file))
+        try:
+            score(folder, manifest, suite, tasks, jury)
+        finally:
+            jury.close()
         imported.restore(folder, manifest)
         manifest["rescored"] = manifest.get("rescored", 0) + 1
         store.write_json(folder / store.MANIFEST, manifest)
         done = finished.Run(folder)
         finished.write_comparison(done)
     return done
+
+
+def _with_judges(suite: Suite, file: Path) -> Suite:
+    other = load_suite(file)
+    return suite.model_copy(update={"endpoints": other.endpoints, "verifiers": other.verifiers})
 
 
 def _check(folder: Path, then: dict[str, object], now: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -25,9 +25,11 @@ from bakeoff.core import (
 )
 from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
+from bakeoff.jury import Jury
+from bakeoff.marking import Marking, score_unit
 from bakeoff.prepare import Kitchen, Workspace
 from bakeoff.responses import Responses
-from bakeoff.score import score_records
+from bakeoff.score import no_models
 from bakeoff.scoring import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
@@ -109,6 +111,7 @@ class _State:
     meter: Meter
     retry: bool
     """Whether cells that failed before are asked again."""
+    marking: Marking
 
     def save(self) -> None:
         store.write_json(self.folder / store.MANIFEST, self.manifest)
@@ -154,7 +157,10 @@ def run(
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
         kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
         meter = Meter(plan.suite, plan.cells)
-        state = _State(plan, folder, manifest, kitchen, progress, meter, retry)
+        kept = workspace.cache / "responses.sqlite" if plan.cached else folder / "judged.sqlite"
+        jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
+        marking = Marking(folder, plan.suite, plan.tasks, jury)
+        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking)
         try:
             return _run(state)
         finally:
@@ -171,10 +177,11 @@ def _run(state: _State) -> finished.Run:
         _prepare(state)
         _answer(state)
     except BaseException:
+        state.marking.stop()
         manifest["status"] = "interrupted"
         state.save()
         raise
-    _score(state)
+    count_spent(state.folder, manifest, plan.suite, plan.tasks)
     manifest["status"] = "complete"
     state.save()
     done = finished.Run(state.folder)
@@ -251,7 +258,7 @@ def _about(scorer: Scorer) -> dict[str, Any]:
 
 ALIKE = ("suite", "selection", "tasks")
 """Parts of two manifests that must agree for one run to go on with the other's records."""
-FREE = ("description", "gates", "policy", "limits", "repeats")
+FREE = ("description", "gates", "policy", "limits", "repeats", "verifiers")
 """Parts of a suite that change no answer; more repeats only add some."""
 
 
@@ -302,6 +309,7 @@ def same(plan: Plan, found: Mapping[str, Any]) -> bool:
 
 def _prepare(state: _State) -> None:
     with state.timed("prepare"):
+        state.marking.jury.open(state.plan.tasks.values())
         state.kitchen.prepare(state.plan.tasks)
     for reference, fingerprint in state.kitchen.found["models"].items():
         if state.manifest["models"].get(reference, fingerprint) != fingerprint:
@@ -320,6 +328,13 @@ def _answer(state: _State) -> None:
             for setup in suite.setups.values():
                 if setup.takes(task.name):
                     _quality(state, setup, task)
+                    state.marking.add(Unit(task.name, setup.name))
+    # Before the latency pass: what is timed is to have the machine for itself.
+    with state.timed("score"):
+        try:
+            state.marking.finish()
+        finally:
+            count_judges(state.manifest, state.marking.jury)
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found
@@ -422,19 +437,41 @@ def spread(samples: tuple[Sample, ...], n: int) -> list[Sample]:
     return [ordered[start] for start, end in pairwise(ends) if start < end]
 
 
-def _score(state: _State) -> None:
-    with state.timed("score"):
-        score(state.folder, state.manifest, state.plan.suite, state.plan.tasks)
-
-
-def score(folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Mapping[str, Task]) -> None:
+def score(
+    folder: Path,
+    manifest: dict[str, Any],
+    suite: Suite,
+    tasks: Mapping[str, Task],
+    jury: Jury | None = None,
+) -> None:
     """Score every record of a run, and count in its manifest what the run spent."""
+    if jury:
+        jury.open(tasks.values())
+    for task in tasks.values():
+        for setup in suite.setups.values():
+            if setup.takes(task.name):
+                score_unit(folder, suite, task, setup.name, jury.give if jury else no_models)
+    if jury:
+        count_judges(manifest, jury)
+    count_spent(folder, manifest, suite, tasks)
+
+
+def count_spent(
+    folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Collection[str]
+) -> None:
+    """Count in a run's manifest what each setup sent and spent."""
     for setup in suite.setups.values():
         spent = Spent()
-        for task in tasks.values():
-            if setup.takes(task.name):
-                unit = Unit(task.name, setup.name)
-                records = spent.counting(store.read_records(folder, unit))
-                store.write_scores(folder, unit, score_records(records, task, setup))
+        for task in tasks:
+            if setup.takes(task):
+                unit = Unit(task, setup.name)
+                for record in store.read_records(folder, unit):
+                    spent.count(record)
                 spent.requests += store.requests_sent(folder, unit)
         manifest["spent"][setup.name] = spent.as_json(suite, setup)
+
+
+def count_judges(manifest: dict[str, Any], jury: Jury) -> None:
+    """Add what judges were asked to what they were asked for this run before."""
+    before = manifest.get("judges", {})
+    manifest["judges"] = {**before, **jury.as_json(before)}

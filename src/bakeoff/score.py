@@ -20,8 +20,8 @@ from bakeoff.suite import Setup
 
 TOGETHER = 1000
 """Answers whose needs are asked of the models together."""
-ROUNDS = 12
-"""How often a scorer may ask for more; ragas needs three."""
+ROUNDS = 100
+"""How often a scorer may ask for more; ragas asks of one passage after the other."""
 
 Give = Callable[[Collection[Need]], Mapping[Need, Any]]
 """Asks models: each need's result, or a `Failure`."""

@@ -111,6 +111,11 @@ class Embedding:
     text: str
 
 
+def behind_endpoint(by: str) -> bool:
+    """Whether `by` names a judge behind an endpoint (NAME:MODEL) and no model of this machine."""
+    return ":" in by and not by.startswith("hf:")
+
+
 Need = Chat | Entailment | Embedding
 """What a scorer asks of a model. Equal needs are asked once."""
 
@@ -175,6 +180,11 @@ class Scorer:
     """The smallest and the largest score there can be, where that is known."""
     made_of: tuple[str, ...] = ()
     """Packages whose files decide about the score as well."""
+    asks: str = ""
+    """What its setting `by` names: a `verifier` (a judge, a local model, or words alone where it
+    is left out), a `judge` behind an endpoint, or an `embedder`."""
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What settings of a few values may be."""
 
     @property
     def version(self) -> str:
@@ -220,12 +230,14 @@ def scorer(
     aggregate: str = "mean",
     bounds: tuple[float, float] | None = (0.0, 1.0),
     made_of: tuple[str, ...] = (),
+    asks: str = "",
+    choices: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it."""
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
-        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds, made_of)
+        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds, made_of, asks)
         return function
 
     return register
@@ -294,6 +306,14 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
             raise BakeoffError(
                 f"{metric.name}: {name} must be of the kind of {default!r}, found {value!r}"
             )
+        if value not in found.choices.get(name, (value,)):
+            hint = did_you_mean(str(value), found.choices[name])
+            raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
+    if found.asks == "judge" and not behind_endpoint(metric.judge):
+        raise BakeoffError(
+            f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
+            "the benchmark's endpoints"
+        )
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,17 +36,14 @@ class Spent:
     failed: Counter[str] = field(default_factory=Counter)
     """Kind of failure, the first word of its text -> how many cells."""
 
-    def counting(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records as they are, each counted on its way."""
-        for record in records:
-            if record.answer is None:
-                self.failed[re.split(r"\W", record.error or "", maxsplit=1)[0] or "other"] += 1
-            else:
-                prompt, completion = spent_tokens(record.answer)
-                self.prompt_tokens += prompt
-                self.completion_tokens += completion
-                self.from_cache += any(step.cached for step in record.answer.steps)
-            yield record
+    def count(self, record: Record) -> None:
+        if record.answer is None:
+            self.failed[re.split(r"\W", record.error or "", maxsplit=1)[0] or "other"] += 1
+        else:
+            prompt, completion = spent_tokens(record.answer)
+            self.prompt_tokens += prompt
+            self.completion_tokens += completion
+            self.from_cache += any(step.cached for step in record.answer.steps)
 
     def as_json(self, suite: Suite, setup: Setup) -> dict[str, Any]:
         """As it stands in the manifest, with its cost in money."""
@@ -69,16 +66,27 @@ class Meter:
         self.errors = 0
         self.tokens = 0
         self.cost = 0.0
+        # Setups and judges are counted by different threads.
+        self._lock = threading.Lock()
         self.started = time.monotonic()
 
     def count(self, setup: Setup, outcome: Answer | Failure) -> None:
         """Raises `Incomplete` when a limit is reached; the cell is already kept."""
         if isinstance(outcome, Failure):
             self.errors += 1
+            self._check()
         else:
             prompt, completion = spent_tokens(outcome)
-            self.tokens += prompt + completion
-            self.cost += cost(self.suite, setup, prompt, completion)
+            self.add(prompt, completion, cost(self.suite, setup, prompt, completion))
+
+    def add(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        """Count what a judge has spent, too. Raises `Incomplete` when a limit is reached."""
+        with self._lock:
+            self.tokens += prompt_tokens + completion_tokens
+            self.cost += cost
+        self._check()
+
+    def _check(self) -> None:
         limits, seconds = self.suite.limits, time.monotonic() - self.started
         for name, reached, limit in (
             ("errors", self.errors, self.errors_allowed),

@@ -105,6 +105,35 @@ class Price(_File):
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
+class VerifierSpec(_File):
+    """A local model that says whether passages support a claim; metrics name it in `by`."""
+
+    model: str
+    """`hf:ORG/NAME` or a folder: a sequence- or token-classification model, or a seq2seq one."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run here."""
+    supported: str | None = None
+    """The label that means support (for a seq2seq model `yes|no`: the words for support and for
+    none); found by its name when left out."""
+    template: str = ""
+    """What the model reads, made from `{passages}`, `{claim}` and `{question}`; a token classifier
+    reads it beside the answer, without `{claim}`."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability from which on a claim counts as supported."""
+    max_tokens: Annotated[int, Field(ge=32)] = 512
+    """Of a passage and a claim together; longer passages are split, and the best part counts."""
+
+    @field_validator("template")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        fields = prompt_fields(value)
+        if value and not {"passages"} <= fields <= {"passages", "claim", "question"}:
+            raise ValueError(
+                f"needs {{passages}}, may have {{claim}}, {{question}}; has {sorted(fields)}"
+            )
+        return value
+
+
 class Endpoint(Connection):
     """A server that speaks the OpenAI API; its models are `NAME:MODEL` in the benchmark."""
 
@@ -347,6 +376,8 @@ class Suite(_File):
     """What `retrieve: true` stands for; training rows shown with passages get them this way."""
     endpoints: Mapping[str, Endpoint] = {}
     """Servers of models; `model: NAME:MODEL` is a model of the endpoint NAME."""
+    verifiers: Mapping[str, VerifierSpec] = {}
+    """Local models that scorers ask by name, with their settings."""
     tasks: Mapping[str, TaskUse]
     setups: Mapping[str, Setup]
     temperature: Annotated[float, Field(ge=0)] = 0.0

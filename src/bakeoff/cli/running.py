@@ -118,13 +118,19 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
 @main.command()
 @click.argument("run", default="latest")
+@click.option(
+    "--judges",
+    type=click.Path(path_type=Path),
+    metavar="BENCHMARK",
+    help="A benchmark file whose endpoints and verifiers are asked.",
+)
 @data_option
-def score(run: str, data: Path | None) -> None:
+def score(run: str, judges: Path | None, data: Path | None) -> None:
     """Score the stored answers of a RUN again, with the scorers its tasks name now."""
     from bakeoff.rescore import rescore
     from bakeoff.store import find_run
 
-    done = rescore(find_run(run, results()), data_folder(data))
+    done = rescore(find_run(run, results()), workspace(data), judges)
     _finish(done, _judged(done), log=False)
 
 

@@ -9,6 +9,7 @@ from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
 from bakeoff.lexical.features import features
+from bakeoff.lexical.match import nearest_passage
 from bakeoff.lexical.model import (
     SIGNS,
     WEAKEST,
@@ -39,6 +40,7 @@ __all__ = [
     "calibrate",
     "claims",
     "features",
+    "nearest_passage",
     "pooled",
     "shipped_model",
     "support",

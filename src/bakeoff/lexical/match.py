@@ -57,6 +57,12 @@ def lay_beside(text: str, evidence: Evidence) -> Match:
     )
 
 
+def nearest_passage(text: str, evidence: Evidence) -> int | None:
+    """Place of the passage with the sentence that shares most with a text; `None`: none does."""
+    best = lay_beside(text, evidence).best
+    return best.passage if best else None
+
+
 def _best(
     content: Sequence[Word], words: Sequence[Word], evidence: Evidence
 ) -> tuple[Sentence | None, int, int]:

@@ -1,54 +1,106 @@
-"""Lexical support: how far the words of an answer stand in the text that should carry them.
+"""Faithfulness: how far the passages that should carry an answer do, claim by claim.
 
-A first measure of faithfulness. It sees words, not meaning; `docs/scorers/lexical_support.md` says
-how far people agree with it.
+`by` chooses what looks: words alone where it is left out (lexical support, embedded), a verifier
+model of this machine (a folder, `hf:ORG/NAME`, or a name of the benchmark's `verifiers`), or a
+judge behind an endpoint (NAME:MODEL). docs/scorers/ says how far people agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from bakeoff.core import Answer, Sample, Score
-from bakeoff.lexical import ClaimSupport, Evidence, shipped_model, support
+from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
+from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_model, support
+from bakeoff.scorers import verdict
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Context, Outcome, scorer
+from bakeoff.scoring import Context, Entailment, Outcome, behind_endpoint, scorer
 
 NAMED = 8
 """Words named as the reason of a score."""
 
 
 @lru_cache(maxsize=256)
-def _evidence(passages: tuple[str, ...]) -> Evidence:
+def evidence_of(passages: tuple[str, ...]) -> Evidence:
     """Passages read once: setups and repeats are judged by the same ones."""
     return Evidence.of(passages)
 
 
-def _supported(answer: Answer, passages: tuple[str, ...], context: Context) -> Score:
+def checked(
+    context: Context, by: str, question: str, answer: str, passages: Sequence[str]
+) -> Checked:
+    """The claims of an answer held against passages, by whatever `by` names.
+
+    Raises `Unjudged` when a model was asked and gave no verdict.
+    """
+    if not by:
+        return _by_words(answer, evidence_of(tuple(passages)), shipped_model())
+    if behind_endpoint(by):
+        return verdict.verdicts(context, by, question, answer, passages)
+    (found,) = context.ask(Entailment(by, question, answer, tuple(passages)))
+    assert isinstance(found, Checked)
+    return found
+
+
+def _by_words(answer: str, evidence: Evidence, model: Model) -> Checked:
+    found = support(answer, evidence, model)
+    return Checked(tuple(map(_claim, found.claims)), found.probability)
+
+
+def _claim(found: ClaimSupport) -> CheckedClaim:
+    missing = (*found.numbers, *found.names, *found.words)
+    return CheckedClaim(
+        found.claim.text,
+        found.verdict,
+        round(found.probability, 4),
+        found.passage,
+        found.claim.start,
+        tuple(dict.fromkeys(missing)),
+    )
+
+
+def claims_of(
+    sample: Sample, answer: Answer, context: Context, by: str, passages: Sequence[str]
+) -> Checked | Score:
+    """The answer's claims, checked; or why there are none to check."""
     if refused(answer.text, context.refusals):
         return Score(None, "a refusal makes no claim")
-    found = support(answer.text, _evidence(passages), shipped_model())
-    if found.probability is None:
-        return Score(None, "the answer makes no claim")
-    missing = dict.fromkeys(word for claim in found.claims for word in _missing(claim))
-    reason = f"not found: {', '.join(list(missing)[:NAMED])}" if missing else ""
-    return Score(found.probability, reason)
+    found = checked(context, by, sample.question, answer.text, passages)
+    return found if found.claims else Score(None, "the answer makes no claim")
 
 
-def _missing(claim: ClaimSupport) -> tuple[str, ...]:
-    return (*claim.numbers, *claim.names, *claim.words)
+def _score(found: Checked | Score, share: bool) -> Score:
+    if isinstance(found, Score):
+        return found
+    value = found.share if share or found.probability is None else found.probability
+    return Score(value, _reason(found.claims), claims=found.claims)
 
 
-@scorer(made_of=("bakeoff.lexical",))
-def support_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
-    """Probability, by words alone, that the retrieved passages support the answer; no refusals."""
+def _reason(claims: Sequence[CheckedClaim]) -> str:
+    missing = dict.fromkeys(word for claim in claims for word in claim.missing)
+    if missing:
+        return f"not found: {', '.join(list(missing)[:NAMED])}"
+    unsupported = [f"{c.verdict}: {c.text}" for c in claims if c.verdict != SUPPORTED]
+    return unsupported[0] if unsupported else ""
+
+
+@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+def support_context(
+    sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
+) -> Outcome:
+    """Probability (`share`: of claims) that the retrieved passages support it; no refusals."""
     if not any(step.name == "retrieve" for step in answer.steps):
         return None
-    return _supported(answer, tuple(p.text for p in answer.passages), context)
+    passages = [p.text for p in answer.passages]
+    return _score(claims_of(sample, answer, context, by, passages), share)
 
 
-@scorer(made_of=("bakeoff.lexical",))
-def support_gold(sample: Sample, answer: Answer, context: Context) -> Outcome:
-    """Probability, by words alone, that the gold documents support the answer; no refusals."""
+@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+def support_gold(
+    sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
+) -> Outcome:
+    """Probability (`share`: of claims) that the gold documents support it; no refusals."""
     if not sample.gold:
         return None
-    return _supported(answer, tuple(context.documents[name] for name in sample.gold), context)
+    passages = [context.documents[name] for name in sample.gold]
+    return _score(claims_of(sample, answer, context, by, passages), share)

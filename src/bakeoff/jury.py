@@ -1,0 +1,222 @@
+"""The models that scorers ask: judges behind endpoints, local verifiers, embedders.
+
+Kept apart from the setups' models, with connections and a count of what is spent of their own:
+what judging costs is no cost of the judged.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.cached import CachedModel
+from bakeoff.core import BakeoffError, Decoding, Embedder, Failure, Generation
+from bakeoff.data import Task
+from bakeoff.library import Library
+from bakeoff.responses import Responses
+from bakeoff.scoring import Chat, Entailment, Need, behind_endpoint
+from bakeoff.suite import Suite, VerifierSpec
+
+if TYPE_CHECKING:
+    from bakeoff.endpoint import Client
+    from bakeoff.served import ServedModel
+    from bakeoff.verifier import Verifier
+
+Spend = Callable[[int, int, float], None]
+"""Called with prompt tokens, completion tokens and money of each reply that was not cached."""
+
+
+def unspent(prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+    """A `Spend` that nobody limits."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a jury works: the benchmark with its endpoints, and where things are kept."""
+
+    suite: Suite
+    file: Path
+    cache: Path
+    responses: Path
+    """The file of replies that were paid for."""
+    environment: Mapping[str, str] = field(repr=False)
+
+    def connect(self, name: str) -> Client:
+        """A connection to an endpoint of the benchmark. Raises `BakeoffError` without its key."""
+        from bakeoff.endpoint import connect
+
+        spec = self.suite.endpoints[name]
+        return connect(spec, f"endpoints.{name}", self.file, self.environment)
+
+
+@dataclass
+class Judged:
+    """What one judge was asked, and what that took."""
+
+    asked: int = 0
+    from_cache: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+
+class Jury:
+    """Judges, verifiers and embedders, opened when first asked. Close it after use.
+
+    To be used by one thread.
+    """
+
+    def __init__(self, place: Place, spend: Spend = unspent) -> None:
+        self.place = place
+        self.spend = spend
+        self.spent: defaultdict[str, Judged] = defaultdict(Judged)
+        self.fingerprints: dict[str, Mapping[str, str]] = {}
+        """Judge -> what can change its verdicts."""
+        self._library = Library(place.cache, self._served_embedder)
+        self._responses: Responses | None = None
+        self._clients: dict[str, Client] = {}
+        self._judges: dict[str, CachedModel] = {}
+        self._verifiers: dict[str, Verifier] = {}
+
+    def open(self, tasks: Iterable[Task]) -> None:
+        """See that the models which the tasks' metrics ask can be had, before anything is spent.
+
+        Raises `BakeoffError` for the first that cannot.
+        """
+        for task in tasks:
+            for metric, scorer in task.scorers.items():
+                if not metric.judge or scorer.asks == "embedder":
+                    continue
+                if not behind_endpoint(metric.judge):
+                    self._verifier(metric.judge)
+                elif not self.place.suite.served(metric.judge):
+                    name = metric.judge.partition(":")[0]
+                    raise BakeoffError(f"{metric}: the benchmark has no endpoint '{name}'")
+                else:
+                    self.place.connect(metric.judge.partition(":")[0])
+
+    def give(self, needs: Collection[Need]) -> dict[Need, Any]:
+        """What the models say to each need, or a `Failure`.
+
+        Raises `EndpointError` and `EndpointDown` where asking on makes no sense.
+        """
+        given: dict[Need, Any] = {}
+        for (kind, by), members in _grouped(needs).items():
+            if kind is Chat:
+                given |= self._chat(by, members)
+            elif kind is Entailment:
+                given |= self._verified(by, members)
+            else:
+                vectors = self._library.embedder(by).embed([need.text for need in members])
+                given |= zip(members, vectors, strict=True)
+        return given
+
+    def as_json(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """For the manifest: what each judge is and what it spent, added to `before`."""
+        return {
+            by: {
+                "fingerprint": dict(what),
+                **{
+                    name: round(count + before.get(by, {}).get(name, 0), 6)
+                    for name, count in asdict(self.spent[by]).items()
+                },
+            }
+            for by, what in sorted(self.fingerprints.items())
+        }
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        if self._responses:
+            self._responses.close()
+
+    def _chat(self, by: str, members: Sequence[Chat]) -> dict[Need, Any]:
+        judge = self._judge(by)
+        by_decoding: defaultdict[Decoding, list[Chat]] = defaultdict(list)
+        for need in members:
+            by_decoding[Decoding(need.max_tokens, seed=need.attempt)].append(need)
+        given: dict[Need, Any] = {}
+        for decoding, asked in by_decoding.items():
+            chats = [_messages(need) for need in asked]
+            for index, done in judge.generate(chats, decoding):
+                given[asked[index]] = done if isinstance(done, Failure) else done.text
+                self._count(by, done)
+        return given
+
+    def _count(self, by: str, done: Generation | Failure) -> None:
+        spent = self.spent[by]
+        spent.asked += 1
+        if isinstance(done, Failure):
+            spent.failed += 1
+        elif done.cached:
+            spent.from_cache += 1
+        else:
+            tokens = (done.prompt_tokens, done.completion_tokens)
+            cost = self.place.suite.endpoints[by.partition(":")[0]].price.of(*tokens)
+            spent.prompt_tokens += tokens[0]
+            spent.completion_tokens += tokens[1]
+            spent.cost += cost
+            self.spend(*tokens, cost)
+
+    def _judge(self, by: str) -> CachedModel:
+        if by not in self._judges:
+            model = self._served(by)
+            if self._responses is None:
+                self._responses = Responses(self.place.responses)
+            self._judges[by] = CachedModel(model, self._responses)
+            self.fingerprints[by] = model.fingerprint()
+        return self._judges[by]
+
+    def _served(self, by: str) -> ServedModel:
+        from bakeoff.served import ServedModel
+
+        found = self.place.suite.served(by)
+        if not found:
+            raise BakeoffError(f"judge '{by}': the benchmark has no such endpoint")
+        endpoint = self.place.suite.endpoints[found[0]]
+        return ServedModel(self._client(found[0]), endpoint, found[1])
+
+    def _client(self, name: str) -> Client:
+        if name not in self._clients:
+            self._clients[name] = self.place.connect(name)
+        return self._clients[name]
+
+    def _served_embedder(self, reference: str) -> Embedder | None:
+        found = self.place.suite.served(reference)
+        if not found:
+            return None
+        from bakeoff.served import ServedEmbedder
+
+        return ServedEmbedder(
+            self._client(found[0]), self.place.suite.endpoints[found[0]], found[1]
+        )
+
+    def _verified(self, by: str, members: Sequence[Entailment]) -> dict[Need, Any]:
+        verifier = self._verifier(by)
+        self.spent[by].asked += len(members)
+        return dict(zip(members, verifier.check(members), strict=True))
+
+    def _verifier(self, by: str) -> Verifier:
+        if by not in self._verifiers:
+            from bakeoff.verifier import Verifier
+
+            spec = self.place.suite.verifiers.get(by) or VerifierSpec(model=by)
+            self._verifiers[by] = Verifier(spec, self.place.cache)
+            self.fingerprints[by] = self._verifiers[by].fingerprint
+        return self._verifiers[by]
+
+
+def _grouped(needs: Collection[Need]) -> dict[tuple[type, str], list[Any]]:
+    groups: defaultdict[tuple[type, str], list[Any]] = defaultdict(list)
+    for need in needs:
+        groups[type(need), need.by].append(need)
+    return groups
+
+
+def _messages(need: Chat) -> list[Mapping[str, str]]:
+    system = [{"role": "system", "content": need.system}] if need.system else []
+    return [*system, {"role": "user", "content": need.user}]

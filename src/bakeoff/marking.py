@@ -1,0 +1,124 @@
+"""Units of a run scored in a thread of its own, each as soon as it is answered.
+
+Judges behind endpoints are waited for while setups go on answering. What needs the processor for
+long, a verifier or an embedder of this machine, waits until all is answered: beside a model that is
+generating, both would take several times as long.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bakeoff import store
+from bakeoff.core import Incomplete
+from bakeoff.data import Task
+from bakeoff.jury import Jury
+from bakeoff.score import Give, Rivals, no_models, score_records
+from bakeoff.scoring import Need, behind_endpoint
+from bakeoff.store import Unit
+from bakeoff.suite import Suite
+
+PATIENCE_S = 5.0
+"""How long a stopped run waits for what is being scored just now."""
+
+
+def score_unit(folder: Path, suite: Suite, task: Task, setup: str, give: Give = no_models) -> None:
+    """Score the answers of a unit and keep the scores."""
+    unit = Unit(task.name, setup)
+    against = {metric.setting("against") for metric in task.scorers} - {"", setup}
+    rivals: Rivals = {
+        name: {
+            (record.sample, record.repeat): record.answer
+            for record in store.read_records(folder, Unit(task.name, name))
+            if record.answer
+        }
+        for name in sorted(against)
+    }
+    records = store.read_records(folder, unit)
+    scored = score_records(records, task, suite.setups[setup], give, rivals)
+    store.write_scores(folder, unit, scored)
+
+
+@dataclass
+class Marking:
+    """The scoring of one run. `finish` it, or `stop` it where the run ends early."""
+
+    folder: Path
+    suite: Suite
+    tasks: Mapping[str, Task]
+    jury: Jury
+    _units: queue.SimpleQueue[Unit | None] = field(default_factory=queue.SimpleQueue)
+    _held: list[Unit] = field(default_factory=list)
+    _error: BaseException | None = None
+    _stopped: bool = False
+    _thread: threading.Thread | None = None
+
+    def add(self, unit: Unit) -> None:
+        """Score a unit whose answers are all there, now or when its time has come."""
+        self._held.append(unit)
+        if self._beside:
+            ready = [held for held in self._held if self._whole(held.task)]
+            self._held = [held for held in self._held if held not in ready]
+            self._start(ready)
+
+    def finish(self) -> None:
+        """Wait until every unit is scored. Raises what went wrong."""
+        self._start(self._held)
+        self._held = []
+        if self._thread:
+            self._units.put(None)
+            self._thread.join()
+            self._thread = None
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        """Give up; what judges have said so far is kept."""
+        self._stopped = True
+        if self._thread:
+            self._units.put(None)
+            self._thread.join(PATIENCE_S)
+
+    def _start(self, units: list[Unit]) -> None:
+        if units and self._thread is None:
+            # A daemon: a judge that hangs does not keep the program from ending.
+            self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
+            self._thread.start()
+        for unit in units:
+            self._units.put(unit)
+
+    def _work(self) -> None:
+        try:
+            while (unit := self._units.get()) is not None:
+                task = self.tasks[unit.task]
+                score_unit(self.folder, self.suite, task, unit.setup, self._give)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.jury.close()
+
+    def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:
+        if self._stopped:
+            raise Incomplete("the run was stopped")
+        return self.jury.give(needs)
+
+    @property
+    def _beside(self) -> bool:
+        """Whether scoring leaves the processor to those who generate."""
+        return all(
+            behind_endpoint(metric.judge) or not (metric.judge or scorer.asks == "embedder")
+            for task in self.tasks.values()
+            for metric, scorer in task.scorers.items()
+        )
+
+    def _whole(self, task: str) -> bool:
+        """Whether a task's units need wait for no other: or all of them are there."""
+        if not any(metric.setting("against") for metric in self.tasks[task].scorers):
+            return True
+        asked = {s.name for s in self.suite.setups.values() if s.takes(task)}
+        return asked <= {held.setup for held in self._held if held.task == task}

@@ -1,0 +1,66 @@
+"""Where an answer's claims come from: each is in its context or not, and right or not.
+
+The four shares add up to 1 for every answer. The idea is RAGChecker's (Ru et al. 2024); right here
+means supported by the gold documents or by an expected answer. An answer without passages has an
+empty context, so the shares exist for every setup.
+"""
+
+from __future__ import annotations
+
+from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
+from bakeoff.scorers.support import claims_of
+from bakeoff.scoring import Context, Outcome, scorer
+
+
+def _share(
+    sample: Sample, answer: Answer, context: Context, by: str, *, inside: bool, right: bool
+) -> Score | None:
+    """Share of claims that are in the context or not (`inside`), and right or not."""
+    if not sample.targets:
+        return None
+    expected = [f"{sample.question} {target}" for target in sample.targets]
+    gold = [context.documents[name] for name in sample.gold]
+    truth = claims_of(sample, answer, context, by, [*gold, *expected])
+    if isinstance(truth, Score):
+        return truth
+    shown = [passage.text for passage in answer.passages]
+    seen = claims_of(sample, answer, context, by, shown) if shown else Checked()
+    assert isinstance(seen, Checked)
+    known = seen.claims or (None,) * len(truth.claims)
+    mine = [
+        claim
+        for claim, beside in zip(truth.claims, known, strict=True)
+        if _supported(claim) == right and _supported(beside) == inside
+    ]
+    reason = f"{len(mine)} of {len(truth.claims)} claims" + (f": {mine[0].text}" if mine else "")
+    return Score(len(mine) / len(truth.claims), reason, claims=tuple(mine))
+
+
+def _supported(claim: CheckedClaim | None) -> bool:
+    return claim is not None and claim.verdict == SUPPORTED
+
+
+@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+def claims_faithful(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """Share of the claims that are right and stand in the context."""
+    return _share(sample, answer, context, by, inside=True, right=True)
+
+
+@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+def claims_own_knowledge(
+    sample: Sample, answer: Answer, context: Context, *, by: str = ""
+) -> Outcome:
+    """Share of the claims that are right and do not stand in the context."""
+    return _share(sample, answer, context, by, inside=False, right=True)
+
+
+@scorer(made_of=("bakeoff.lexical",), asks="verifier", higher_is_better=False)
+def claims_misled(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """Share of the claims that are wrong and stand in the context."""
+    return _share(sample, answer, context, by, inside=True, right=False)
+
+
+@scorer(made_of=("bakeoff.lexical",), asks="verifier", higher_is_better=False)
+def claims_invented(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """Share of the claims that are wrong and do not stand in the context."""
+    return _share(sample, answer, context, by, inside=False, right=False)

@@ -1,0 +1,51 @@
+"""What a judge behind an endpoint says of whole answers: right or wrong, better or worse."""
+
+from __future__ import annotations
+
+from bakeoff.core import Answer, Sample, Score
+from bakeoff.scorers import verdict
+from bakeoff.scorers.text import refused
+from bakeoff.scoring import Context, Embedding, Outcome, scorer
+
+
+@scorer(asks="judge")
+def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """1 when a judge finds that it says what an expected answer says; unanswerable: refused."""
+    declined = refused(answer.text, context.refusals)
+    if not sample.targets or declined:
+        return Score(float(declined and not sample.targets), "declined" if declined else "")
+    said, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
+    return Score(float(said), why)
+
+
+@scorer(asks="judge")
+def preferred(
+    sample: Sample, answer: Answer, context: Context, *, against: str = "", by: str = ""
+) -> Outcome:
+    """1 when a judge prefers it to the answer of setup `against` in both orders; 0.5 is a tie."""
+    rival = context.rivals.get(against)
+    if rival is None:
+        return None
+    if rival.text.strip() == answer.text.strip():
+        return Score(0.5, "the same answer")
+    first = verdict.better(context, by, sample.question, answer.text, rival.text)
+    second = 1 - verdict.better(context, by, sample.question, rival.text, answer.text)
+    if first != second:
+        return Score(
+            0.5, f"the judge's choice hangs on the order ({first:g} first, {second:g} last)"
+        )
+    return first
+
+
+@scorer(asks="embedder")
+def similarity(
+    sample: Sample, answer: Answer, context: Context, *, by: str = "embedded"
+) -> Outcome:
+    """Cosine of the answer and the nearest expected one, by an embedder; below 0 counts as 0."""
+    if not sample.targets:
+        return None
+    if not answer.text.strip():
+        return Score(0.0, "an empty answer")
+    texts = [answer.text, *sample.targets]
+    said, *wanted = context.ask(*(Embedding(by, text) for text in texts))
+    return min(1.0, max(0.0, *(float(said @ vector) for vector in wanted)))

@@ -1,0 +1,216 @@
+"""Metrics of ragas by their names, asked through our own engine. The one door to ragas.
+
+ragas computes; the questions it has for a language model or an embedder become needs like those of
+any scorer: cached, retried, counted, and judged only when all of them were answered as asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import math
+import os
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.scorers.structure import parse
+from bakeoff.scorers.text import refused
+from bakeoff.scoring import Chat, Context, Embedding, Outcome, Unjudged, scorer
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ATTEMPTS = 2
+"""How often a judge is asked when its reply has not the form."""
+
+JUDGED = {
+    "Faithfulness": "Faithfulness",
+    "ResponseRelevancy": "AnswerRelevancy",
+    "ContextPrecision": "ContextPrecision",
+    "ContextUtilization": "ContextUtilization",
+    "ContextRecall": "ContextRecall",
+    "ContextEntityRecall": "ContextEntityRecall",
+    "ContextRelevance": "ContextRelevance",
+    "ResponseGroundedness": "ResponseGroundedness",
+    "FactualCorrectness": "FactualCorrectness",
+    "AnswerAccuracy": "AnswerAccuracy",
+    "AnswerCorrectness": "AnswerCorrectness",
+}
+"""Our spelling, which is that of ragas' documentation -> its class. Each asks a judge."""
+PLAIN = {
+    "NonLLMStringSimilarity": "NonLLMStringSimilarity",
+    "StringPresence": "StringPresence",
+    "ExactMatch": "ExactMatch",
+    "RougeScore": "RougeScore",
+    "BleuScore": "BleuScore",
+    "CHRFScore": "CHRFScore",
+    "SemanticSimilarity": "SemanticSimilarity",
+}
+"""Metrics without a judge; SemanticSimilarity asks the embedder."""
+CONTEXTS = (
+    "NonLLMContextRecall",
+    "NonLLMContextPrecisionWithReference",
+    "IDBasedContextRecall",
+    "IDBasedContextPrecision",
+)
+"""Metrics of retrieval without a judge, by texts or by document ids."""
+
+
+@lru_cache(maxsize=1)
+def _ragas() -> ModuleType:
+    # Before ragas is imported: it reports its use to its makers otherwise.
+    os.environ["RAGAS_DO_NOT_TRACK"] = "true"
+    try:
+        import ragas.metrics.collections as collections
+    except ImportError as error:
+        raise BakeoffError(
+            "ragas metrics need the package ragas: pip install 'bakeoff[ragas]' "
+            f"--constraint constraints.txt ({error})"
+        ) from error
+    return collections
+
+
+def _inputs(sample: Sample, answer: Answer, context: Context) -> dict[str, Any]:
+    """What a metric may ask for, by ragas' names; without what there is not."""
+    known: dict[str, Any] = {
+        "user_input": sample.question,
+        "response": answer.text,
+        "retrieved_contexts": [passage.text for passage in answer.passages],
+        "reference": sample.targets[0] if sample.targets else "",
+        "reference_contexts": [context.documents[name] for name in sample.gold],
+        "retrieved_context_ids": [passage.document for passage in answer.passages],
+        "reference_context_ids": list(sample.gold),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+@scorer(asks="judge", choices={"metric": tuple(JUDGED)})
+def ragas(
+    sample: Sample,
+    answer: Answer,
+    context: Context,
+    *,
+    metric: str = "Faithfulness",
+    by: str = "",
+    embedder: str = "embedded",
+) -> Outcome:
+    """A metric of ragas that asks a judge, and for some an embedder; unjudged for refusals."""
+    kind = getattr(_ragas(), JUDGED[metric])
+    wanted = list(inspect.signature(kind.ascore).parameters)[1:]
+    inputs = _inputs(sample, answer, context)
+    if not set(wanted) - {"response"} <= set(inputs):
+        return None
+    if "response" in wanted and refused(answer.text, context.refusals):
+        return Score(None, "a refusal makes no claim")
+    parts: dict[str, Any] = {"llm": _judge(context, by)}
+    if "embeddings" in inspect.signature(kind.__init__).parameters:
+        parts["embeddings"] = _embedder(context, embedder)
+    found = asyncio.run(kind(**parts).ascore(**{name: inputs[name] for name in wanted}))
+    return _finite(found.value)
+
+
+@scorer(choices={"metric": (*PLAIN, *CONTEXTS)})
+def ragas_plain(
+    sample: Sample,
+    answer: Answer,
+    context: Context,
+    *,
+    metric: str = "NonLLMStringSimilarity",
+    embedder: str = "embedded",
+) -> Outcome:
+    """A metric of ragas that asks no judge."""
+    inputs = _inputs(sample, answer, context)
+    if metric in CONTEXTS:
+        return _of_contexts(metric, inputs)
+    if "reference" not in inputs:
+        return None
+    kind = getattr(_ragas(), PLAIN[metric])
+    parts = {"embeddings": _embedder(context, embedder)} if metric == "SemanticSimilarity" else {}
+    pair = {"reference": inputs["reference"], "response": answer.text}
+    if not answer.text:
+        return Score(0.0, "an empty answer")
+    return _finite(asyncio.run(kind(**parts).ascore(**pair)).value)
+
+
+def _of_contexts(metric: str, inputs: dict[str, Any]) -> Outcome:
+    _ragas()
+    import ragas.metrics as metrics
+    from ragas.dataset_schema import SingleTurnSample
+
+    names = ("retrieved_contexts", "reference_contexts")
+    if metric.startswith("IDBased"):
+        names = ("retrieved_context_ids", "reference_context_ids")
+    if not set(names) <= set(inputs):
+        return None
+    row = SingleTurnSample(**{name: inputs[name] for name in names})
+    return _finite(asyncio.run(getattr(metrics, metric)().single_turn_ascore(row)))
+
+
+def _finite(value: Any) -> Score:
+    number = float(value)
+    if not math.isfinite(number):
+        return Score(None, "ragas gave no number")
+    # Its averages may pass 1 by a rounding error.
+    return Score(min(1.0, max(0.0, number)) if abs(number - 0.5) < 0.5 + 1e-9 else number)
+
+
+def _judge(context: Context, by: str) -> Any:
+    """ragas' language model, which is our judge."""
+    _ragas()
+    from ragas.llms.base import InstructorBaseRagasLLM
+
+    class Judge(InstructorBaseRagasLLM):
+        def __init__(self) -> None:
+            self.asked: Counter[str] = Counter()
+            self.statements = 0
+
+        def generate(self, prompt: str, response_model: Any) -> Any:
+            schema = json.dumps(response_model.model_json_schema())
+            user = f"{prompt}\n\nReply with one JSON object of this schema, nothing else: {schema}"
+            problem = ""
+            for _ in range(ATTEMPTS):
+                # Asked the same again, a judge is to answer anew: each time has its own seed.
+                attempt = self.asked[user]
+                self.asked[user] += 1
+                (said,) = context.ask(Chat(by, "", user, attempt=attempt))
+                try:
+                    return self._complete(response_model.model_validate(parse(said, lenient=True)))
+                except ValueError as error:
+                    problem = str(error).splitlines()[0]
+            raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")
+
+        async def agenerate(self, prompt: str, response_model: Any) -> Any:
+            return self.generate(prompt, response_model)
+
+        def _complete(self, reply: Any) -> Any:
+            """The reply. Raises `ValueError` when verdicts are missing: ragas would leave them
+            out of its mean, so that a judge which skips the false ones flatters."""
+            rows = getattr(reply, "claims", getattr(reply, "statements", None))
+            if not isinstance(rows, list):
+                return reply
+            if all(isinstance(row, str) for row in rows):
+                self.statements = len(rows)
+            elif len(rows) != self.statements:
+                raise ValueError(f"{len(rows)} verdicts on {self.statements} statements")
+            return reply
+
+    return Judge()
+
+
+def _embedder(context: Context, by: str) -> Any:
+    """ragas' embedder, which is ours."""
+    _ragas()
+    from ragas.embeddings.base import BaseRagasEmbedding
+
+    class Embedder(BaseRagasEmbedding):
+        def embed_text(self, text: str, **_: Any) -> list[float]:
+            (vector,) = context.ask(Embedding(by, text))
+            return [float(x) for x in vector]
+
+        async def aembed_text(self, text: str, **_: Any) -> list[float]:
+            return self.embed_text(text)
+
+    return Embedder()
