@@ -237,7 +237,16 @@ def scorer(
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
-        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds, made_of, asks)
+        _SCORERS[name] = Scorer(
+            name,
+            function,
+            higher_is_better,
+            aggregate,
+            bounds,
+            made_of,
+            asks,
+            choices or {},
+        )
         return function
 
     return register
