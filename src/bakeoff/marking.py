@@ -111,7 +111,7 @@ class Marking:
     def _beside(self) -> bool:
         """Whether scoring leaves the processor to those who generate."""
         return all(
-            behind_endpoint(metric.judge) or not (metric.judge or scorer.asks == "embedder")
+            behind_endpoint(metric.judge) or not (metric.asks_model or scorer.asks == "embedder")
             for task in self.tasks.values()
             for metric, scorer in task.scorers.items()
         )

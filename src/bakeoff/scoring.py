@@ -53,8 +53,13 @@ class Metric:
 
     @property
     def judge(self) -> str:
-        """The model that is asked for the score; empty when none is."""
+        """What is asked for the score; empty when nothing is."""
         return self.setting("by")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether that is a model, and no file of numbers."""
+        return bool(self.judge) and not self.judge.endswith(".json")
 
     def __str__(self) -> str:
         args = ", ".join(f"{name}={value!r}" for name, value in self.settings)
@@ -146,6 +151,8 @@ class Context:
     labels: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     """Text of every document a gold id can name."""
+    folder: Path = Path()
+    """Of the task file: what a metric names as a file is looked for there."""
     given: Mapping[Need, Any] = field(default_factory=dict, repr=False)
     """What models have said so far."""
     rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
@@ -195,6 +202,12 @@ class Scorer:
             folder = Path(str(importlib.import_module(package).__file__)).parent
             parts += sorted(path for path in folder.iterdir() if path.suffix in (".py", ".json"))
         return digest([self.name, *(digest(path.read_bytes()) for path in parts)])
+
+    def version_of(self, metric: Metric, folder: Path) -> str:
+        """The version, with the file that a metric names in `by` where it names one."""
+        file = folder / metric.judge
+        own = [digest(file.read_bytes())] if metric.judge.endswith(".json") else []
+        return digest([self.version, *own]) if own else self.version
 
     @property
     def about(self) -> str:
@@ -318,6 +331,8 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         if value not in found.choices.get(name, (value,)):
             hint = did_you_mean(str(value), found.choices[name])
             raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
+    if metric.judge.endswith(".json") and not (folder / metric.judge).is_file():
+        raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
     if found.asks == "judge" and not behind_endpoint(metric.judge):
         raise BakeoffError(
             f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "

@@ -1,14 +1,16 @@
 """Faithfulness: how far the passages that should carry an answer do, claim by claim.
 
-`by` chooses what looks: words alone where it is left out (lexical support, embedded), a verifier
-model of this machine (a folder, `hf:ORG/NAME`, or a name of the benchmark's `verifiers`), or a
-judge behind an endpoint (NAME:MODEL). docs/scorers/ says how far people agree.
+`by` chooses what looks: words alone where it is left out (lexical support, embedded) or names a
+`.json` file of calibrated numbers, a verifier model of this machine (a folder, `hf:ORG/NAME`, or a
+name of the benchmark's `verifiers`), or a judge behind an endpoint (NAME:MODEL). docs/scorers/ says
+how far people agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
 from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_model, support
@@ -33,13 +35,20 @@ def checked(
 
     Raises `Unjudged` when a model was asked and gave no verdict.
     """
-    if not by:
-        return _by_words(answer, evidence_of(tuple(passages)), shipped_model())
+    if not by or by.endswith(".json"):
+        model = _calibrated(context.folder / by) if by else shipped_model()
+        return _by_words(answer, evidence_of(tuple(passages)), model)
     if behind_endpoint(by):
         return verdict.verdicts(context, by, question, answer, passages)
     (found,) = context.ask(Entailment(by, question, answer, tuple(passages)))
     assert isinstance(found, Checked)
     return found
+
+
+@lru_cache(maxsize=8)
+def _calibrated(path: Path) -> Model:
+    """The lexical model that `bakeoff scorers calibrate` wrote."""
+    return Model.parse(path.read_text(encoding="utf-8"))
 
 
 def _by_words(answer: str, evidence: Evidence, model: Model) -> Checked:
