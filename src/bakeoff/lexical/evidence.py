@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bakeoff.lexical.claims import sentence_spans
+from bakeoff.lexical.records import in_words
 from bakeoff.lexical.words import Word, read_words
 
 _NEAR = 4
@@ -61,7 +62,7 @@ class Evidence:
         """The passages, read."""
         # Sorted by text: ties between passages must not hang on their order.
         order = sorted(range(len(passages)), key=lambda place: passages[place])
-        sentences = [s for place in order for s in _read(passages[place], place)]
+        sentences = [s for place in order for s in _read(in_words(passages[place]), place)]
         sequence: list[str | None] = [None]
         for before, sentence in pairwise([None, *sentences]):
             if before and sentence and before.passage != sentence.passage:
