@@ -4,6 +4,7 @@
     units/TASK.SETUP/1.jsonl           an attempt: one journal, written by one process alone
     units/TASK.SETUP/committed.jsonl   the attempt that counts, a hard link to it
     units/TASK.SETUP/scores.jsonl      made from the journal, and can be made again
+    judged.sqlite                      what judges replied, where the shared cache is not used
 
 The journals are what was paid for; everything else can be computed from them.
 """
@@ -38,7 +39,7 @@ from bakeoff.core import (
 )
 
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
-COMMITTED, SCORES = "committed.jsonl", "scores.jsonl"
+COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""
