@@ -15,7 +15,7 @@ from bakeoff.data import load_tasks
 from bakeoff.finished import Run
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, run
-from bakeoff.suite import load_suite
+from bakeoff.suite import Gate, load_suite
 from judges import Judge, running_judge
 
 PASSAGES = ["The Larch barrow weighs 19 kilos.", "The east gate opens at 6.40."]
@@ -178,7 +178,7 @@ def test_what_a_judge_could_not_judge_is_none_with_its_reason(go: Go) -> None:
     assert "verdicts on claims [2], not on 1 to 2" in reasons["partial"]
     assert "timeout" in reasons["slow"]
     assert "I am sorry" in reasons["refuse"]
-    assert reasons["declined"] == "a refusal makes no claim"
+    assert reasons["declined"] == "the answer makes no claim"
 
 
 def test_a_reply_without_the_form_is_asked_for_once_more_with_another_seed(
@@ -192,7 +192,17 @@ def test_a_reply_without_the_form_is_asked_for_once_more_with_another_seed(
 def test_a_mean_over_what_could_be_judged_says_how_many_were_not(go: Go) -> None:
     done = go(BY)
     cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
-    assert (cell["value"], cell["n"], cell["unjudged"]) == (pytest.approx(2.5 / 3), 3, 5)
+    assert (cell["value"], cell["n"], cell["unjudged"]) == (pytest.approx(2.5 / 3), 3, 4)
+
+
+def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
+    done = go(BY, answers={name: ANSWERS[name] for name in ("good", "half", "declined")})
+    cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
+    assert (cell["value"], cell["n"], cell["unjudged"]) == (0.75, 2, 0)
+    assert scores(done, BY)["declined"] == Score(None, "the answer makes no claim", applies=False)
+    gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="point")
+    (found,) = done.judged([gate])["gates"]
+    assert (found["state"], found["n"]) == ("PASS", 2)
 
 
 def test_tokens_and_money_of_judges_are_kept_apart_from_the_setups(go: Go) -> None:
