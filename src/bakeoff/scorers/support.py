@@ -22,7 +22,7 @@ NAMED = 8
 """Words named as the reason of a score."""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def evidence_of(passages: tuple[str, ...]) -> Evidence:
     """Passages read once: setups and repeats are judged by the same ones."""
     return Evidence.of(passages)
