@@ -84,6 +84,10 @@ def _settings(text: str) -> dict[str, Any]:
 
 Outcome = Score | float | bool | None
 """What a scorer returns: `None` means that the metric does not apply to this sample."""
+Settings = Mapping[str, Any]
+"""A metric's settings by name, the defaults filled in."""
+Bounds = tuple[float, float]
+"""The smallest and the largest score there can be."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ class Scorer:
     higher_is_better: bool = True
     aggregate: str = "mean"
     """`mean`, or `macro_f1` for scores that carry label pairs."""
-    bounds: tuple[float, float] | None = None
+    bounds: Bounds | None = None
     """The smallest and the largest score there can be, where that is known."""
     made_of: tuple[str, ...] = ()
     """Packages whose files decide about the score as well."""
@@ -192,6 +196,10 @@ class Scorer:
     is left out), a `judge` behind an endpoint, or an `embedder`."""
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What settings of a few values may be."""
+    bounds_by: Callable[[Settings], Bounds] | None = None
+    """The bounds, where settings decide about them."""
+    check: Callable[[Settings], str] | None = None
+    """What is wrong with settings that have the right kinds; empty when nothing is."""
 
     @property
     def version(self) -> str:
@@ -241,12 +249,14 @@ def scorer(
     *,
     higher_is_better: bool = True,
     aggregate: str = "mean",
-    bounds: tuple[float, float] | None = (0.0, 1.0),
+    bounds: Bounds | Callable[[Settings], Bounds] | None = (0.0, 1.0),
     made_of: tuple[str, ...] = (),
     asks: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
+    check: Callable[[Settings], str] | None = None,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it."""
+    fixed, by = (None, bounds) if callable(bounds) else (bounds, None)
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
@@ -255,10 +265,12 @@ def scorer(
             function,
             higher_is_better,
             aggregate,
-            bounds,
+            fixed,
             made_of,
             asks,
             choices or {},
+            by,
+            check,
         )
         return function
 
@@ -338,7 +350,10 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
             f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
             "the benchmark's endpoints"
         )
-    return found
+    settings = {**known_settings, **dict(metric.settings)}
+    if found.check and (problem := found.check(settings)):
+        raise BakeoffError(f"{metric}: {problem}")
+    return replace(found, bounds=found.bounds_by(settings)) if found.bounds_by else found
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
