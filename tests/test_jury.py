@@ -245,6 +245,14 @@ def test_an_answer_is_correct_when_it_says_what_is_expected(go: Go) -> None:
     }
 
 
+def test_refusals_are_found_by_phrases_and_by_a_judge(go: Go) -> None:
+    by = "judged_declined(by='judge:m')"
+    answers = {"phrase": "unknown", "other": "I cannot say.", "none": "It is 19 kilos.", "no": " "}
+    done = go("declined", by, answers=answers)
+    assert values(done, "declined") == {"phrase": 1.0, "other": 0.0, "none": 0.0, "no": 1.0}
+    assert values(done, by) == {"phrase": 0.0, "other": 1.0, "none": 0.0, "no": 1.0}
+
+
 def test_a_preference_counts_only_when_it_survives_the_other_order(go: Go) -> None:
     metric = "preferred(against='terse', by='judge:m')"
     answers = {"longer": "It weighs 19 kilos.", "as long": "20 kilos", "same": "19 kilos"}

@@ -1,4 +1,4 @@
-"""What a judge behind an endpoint says of whole answers: right or wrong, better or worse."""
+"""Whole answers, by a judge behind an endpoint: right or wrong, declined, better or worse."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str 
     if not sample.targets or declined:
         return Score(float(declined and not sample.targets), "declined" if declined else "")
     said, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
+    return Score(float(said), why)
+
+
+@scorer(higher_is_better=False)
+def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """1 when the answer declines, by the task's phrases; whether that is right is not asked."""
+    return refused(answer.text, context.refusals)
+
+
+@scorer(asks="judge", higher_is_better=False)
+def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""
+    if not answer.text.strip():
+        return Score(1.0, "an empty answer")
+    said, why = verdict.declined(context, by, sample.question, answer.text)
     return Score(float(said), why)
 
 
