@@ -1,7 +1,8 @@
 """Old runs without their texts: rows for ever, texts for some days, those of baselines never.
 
-An answer's text and its passages' texts become "". Tokens, seconds, document ids, errors, scores,
-samples and reports stay, and with them every number that can be computed from the run.
+An answer's text and its passages' texts become "", and the page that shows them goes. Tokens,
+seconds, document ids, errors, scores, samples and the Markdown report stay, and with them every
+number that can be computed from the run.
 """
 
 from __future__ import annotations
@@ -93,6 +94,9 @@ def _take_out(folder: Path, manifest: dict[str, Any], now: datetime) -> int:
     mark = {**mark, "on": manifest.get(PRUNED, mark)["on"]}
     _put_manifest(folder, {**manifest, PRUNED: {**mark, "unfinished": True}})
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
+    page = folder / store.PAGE
+    freed += page.stat().st_size if page.exists() else 0
+    page.unlink(missing_ok=True)
     _put_manifest(folder, {**manifest, PRUNED: mark})
     return freed
 
