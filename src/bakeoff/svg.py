@@ -44,7 +44,7 @@ def inline(svg: bytes, name: str, title: str, said: str, colours: Mapping[str, s
 def _referred(root: ElementTree.Element) -> set[str]:
     links = (element.get(_LINK, "").removeprefix("#") for element in root.iter())
     urls = (m[1] for e in root.iter() for value in e.attrib.values() for m in _URL.finditer(value))
-    return {*links, *urls}
+    return {*links, *urls} - {""}
 
 
 def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
