@@ -235,6 +235,15 @@ def test_hostile_texts_run_nothing_and_break_no_layout(
     page.close()
 
 
+def test_a_script_that_got_into_the_page_would_not_run(opened: Opened) -> None:
+    opened.page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.hit = 1';"
+        " document.body.append(s); }"
+    )
+    assert opened.page.evaluate("window.hit") is None
+    assert ["Content Security Policy" in said for said in opened.said] == [True]
+
+
 def test_a_megabyte_answer_is_shown_shortened_with_its_size(browser: Any, hostile: Path) -> None:
     opened = Opened(browser, hostile)
     opened.page.keyboard.press("j")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,11 @@ def pack(value: Any) -> str:
     return base64.b64encode(packed).decode()
 
 
+def finite(value: float | None) -> float | None:
+    """The value, or `None` for what JSON has no number for."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def cut(text: str, most: int) -> str:
     """The beginning of a text, with a sentence on how long it was."""
     if len(text) <= most:
@@ -132,13 +138,15 @@ def _questions(run: Run) -> Iterator[dict[str, Any]]:
             yield _pair("Worse than the first", names, names[0], name)
     for label, letters in (("All wrong", "pwf"), ("All right", "r")):
         wanted = [[place, letters] for place in range(len(names))]
-        yield {"label": label, "all": wanted, "any": []}
-    yield {"label": "Any failed", "all": [], "any": [[p, "f"] for p in range(len(names))]}
+        yield {"label": label, "all": wanted, "any": [], "pair": False}
+    failed = [[place, "f"] for place in range(len(names))]
+    yield {"label": "Any failed", "all": [], "any": failed, "pair": False}
 
 
 def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> dict[str, Any]:
     wanted = [[names.index(right), "r"], [names.index(wrong), "pwf"]]
-    return {"label": f"{label}: {right} right, {wrong} not", "all": wanted, "any": []}
+    said = f"{label}: {right} right, {wrong} not"
+    return {"label": said, "all": wanted, "any": [], "pair": True}
 
 
 def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]]:
@@ -190,7 +198,7 @@ def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, lis
 def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], list[Any]]:
     """(setup, sample) -> seconds by step, of the latency pass."""
     return {
-        (r.setup, r.sample): [[s.name, s.seconds] for s in r.answer.steps]
+        (r.setup, r.sample): [[s.name, finite(s.seconds)] for s in r.answer.steps]
         for r in run.latencies(task)
         if r.answer and r.phase == LATENCY and not r.repeat and r.sample in wanted
     }
@@ -208,7 +216,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
 
 def _answer(record: Record, scores: Mapping[str, Score], passages: _Passages) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "scores": [[metric, s.value, cut(s.reason, TEXT)] for metric, s in scores.items()]
+        "scores": [[metric, finite(s.value), cut(s.reason, TEXT)] for metric, s in scores.items()]
     }
     answer = record.answer
     if answer is None:

@@ -21,11 +21,12 @@ from bakeoff import browse, pictures, report
 from bakeoff.finished import Run
 from bakeoff.publish import plain
 from bakeoff.store import PAGE, PLOTS
+from bakeoff.suite import MEASURED
 
 _TEXT = 5000
 """Characters of one text in the page's own part."""
 _STATES = {
-    "PASS": "All gates hold.",
+    "PASS": "Every gate passes.",
     "FAIL": "At least one gate fails.",
     "INCONCLUSIVE": "At least one gate has no answer.",
     "ERROR": "Evidence is missing: no verdict.",
@@ -198,7 +199,7 @@ def _cell(run: Run, task: str, metric: str, setup: str, best: set[str]) -> Cell:
     ends = [each["low"], each["high"]]
     failed = metrics.get("error", {"setups": {}})["setups"].get(setup, {"value": None, "n": 0})
     notes = [f"{each['unjudged']} unjudged"] if each["unjudged"] else []
-    if failed["value"]:
+    if failed["value"] and metric not in MEASURED:
         notes.append(f"{failed['value'] * failed['n']:.3g} of {failed['n']} failed")
     return Cell(
         report.number(each["value"], metric),

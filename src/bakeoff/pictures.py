@@ -213,7 +213,7 @@ def _latency(run: Run, task: str) -> Made | None:
         rows.append((name, str(facts["n"]), *cells))
         drawn[name] = (seconds[name], _whisker(run, known["p50"], name))
     return (
-        f"A dot is one question asked alone, the bar the median; at most {plots.DOTS} dots of a "
+        f"A dot is one answer, the bar the median; at most {plots.DOTS} dots of a "
         "setup, evenly by rank.",
         Table("", ("setup", "n", *quantiles), tuple(rows), "-: too few samples for it."),
         plots.dots(drawn, "seconds"),

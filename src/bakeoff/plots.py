@@ -74,7 +74,8 @@ class Whisker:
     def look(self) -> dict[str, str]:
         return {
             "color": PALETTE[self.place % len(PALETTE)],
-            "marker": MARKERS[self.place % len(MARKERS)],
+            # Shifted in every round, so that the same colour has another marker.
+            "marker": MARKERS[(self.place + self.place // len(PALETTE)) % len(MARKERS)],
         }
 
 
@@ -94,7 +95,8 @@ def scatter(
     found: Mapping[str, tuple[Whisker, Whisker]], front: Sequence[str], labels: tuple[str, str]
 ) -> Picture:
     """Points with whiskers both ways, and a line through those named in `front`, in order."""
-    with _panel(2.9 + 0.2 * math.ceil(len(found) / 3)) as (figure, axis):
+    names = [_short(name) for name in found]
+    with _panel(2.6 + _legend_height(names)) as (figure, axis):
         for name, (x, y) in found.items():
             at = (x.value, y.value)
             axis.errorbar(*at, y.sides, x.sides, linestyle="none", color=x.look["color"])
@@ -103,13 +105,13 @@ def scatter(
         axis.plot(*zip(*line, strict=True), color=_GREY, linestyle="--", linewidth=1, zorder=0)
         _spread(axis, [x.value for x, _ in found.values()])
         axis.set(xlabel=_short(labels[0]), ylabel=_short(labels[1]))
-        figure.legend(loc="outside lower center", ncols=3)
+        _legend(figure, names)
         return _kept(figure)
 
 
 def stacked(bars: Mapping[str, Sequence[float]], parts: Sequence[str], label: str) -> Picture:
     """One bar below the other, each in the same parts."""
-    with _panel(1.1 + 0.2 * math.ceil(len(parts) / 2) + 0.36 * len(bars)) as (figure, axis):
+    with _panel(0.85 + _legend_height(parts) + 0.36 * len(bars)) as (figure, axis):
         left = [0.0] * len(bars)
         for place, part in enumerate(parts):
             widths = [values[place] for values in bars.values()]
@@ -119,7 +121,7 @@ def stacked(bars: Mapping[str, Sequence[float]], parts: Sequence[str], label: st
             left = [a + b for a, b in zip(left, widths, strict=True)]
         _names_down(axis, list(bars))
         axis.set_xlabel(_short(label))
-        figure.legend(loc="outside lower center", ncols=2)
+        _legend(figure, parts)
         return _kept(figure)
 
 
@@ -145,14 +147,14 @@ def curves(
     found: Mapping[str, tuple[Sequence[tuple[float, float]], int, bool]], labels: tuple[str, str]
 ) -> Picture:
     """Lines through points; each has a place among the colours, and is whole or dashed."""
-    with _panel(2.7 + 0.2 * math.ceil(len(found) / 2)) as (figure, axis):
+    with _panel(2.6 + _legend_height(list(found))) as (figure, axis):
         for name, (points, place, dashed) in found.items():
             look = {**Whisker(0, place=place).look, "linestyle": "--" if dashed else "-"}
             axis.plot(*zip(*points, strict=True), markersize=4, label=_short(name, 40), **look)
         axis.set(xlabel=labels[0], ylabel=labels[1])
         axis.set_ylim(bottom=0)
         axis.xaxis.get_major_locator().set_params(integer=True)
-        figure.legend(loc="outside lower center", ncols=2)
+        _legend(figure, list(found))
         return _kept(figure)
 
 
@@ -177,8 +179,21 @@ def _short(name: str, most: int = _NAME) -> str:
     return plain(name, most)
 
 
+def _columns(names: Sequence[str]) -> int:
+    longest = max(len(name) for name in names)
+    return 3 if longest <= 12 else 2 if longest < _NAME else 1
+
+
+def _legend_height(names: Sequence[str]) -> float:
+    return 0.2 * math.ceil(len(names) / _columns(names))
+
+
+def _legend(figure: Any, names: Sequence[str]) -> None:
+    figure.legend(loc="outside lower center", ncols=_columns(names))
+
+
 def _names_down(axis: Any, names: Sequence[str]) -> None:
-    axis.set_yticks(range(len(names)), [_short(name, 32) for name in names])
+    axis.set_yticks(range(len(names)), [_short(name, 30) for name in names])
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
 
@@ -188,4 +203,6 @@ def _spread(axis: Any, values: Sequence[float]) -> bool:
     wide = min(values) > 0 and max(values) / min(values) > _WIDE
     if wide:
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(lambda value, _: "")
     return wide

@@ -45,6 +45,8 @@
     options(byId("f-task"), [["", "all"], ...about.tasks.map((t, i) => [i, t.name])]);
     options(byId("f-setup"), [["", "any"], ...about.setups.map((s, i) => [i, s.name])]);
     options(byId("f-outcome"), [["", "any"], ...Object.entries(about.outcomes)]);
+    byId("order").replaceChildren("Marks in the order ",
+      ...about.setups.flatMap(({ name }, i) => [i ? ", " : "", isolated(name)]), ".");
     fillTags();
   }
 
@@ -77,7 +79,7 @@
     const holds = ([setup, ones]) => ones.includes(letters[setup]);
     const asked = question.all.filter(([setup]) => letters[setup] !== "-");
     if (question.all.length && (!asked.length || !asked.every(holds))) return false;
-    if (question.label.includes(":") && asked.length < question.all.length) return false;
+    if (question.pair && asked.length < question.all.length) return false;
     return !question.any.length || question.any.some(holds);
   }
 
@@ -338,6 +340,7 @@
     if (next === current) return;
     const listed = byId("list").contains(document.activeElement);
     history.replaceState(null, "", address(next));
+    byId("told").textContent = `${next.id}: ${said(next)}`;
     show(next);
     if (listed && next.link) next.link.focus();
   }
