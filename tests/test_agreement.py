@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+from contextlib import closing
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import cohen_kappa_score
 
-from bakeoff.agreement import check, read_labels
+from bakeoff.agreement import Agreement, Labelled, Report, check, read_labels
 from bakeoff.core import BakeoffError
+from bakeoff.jury import Jury, Place
+from bakeoff.suite import Suite
 from conftest import Cli
+from judges import Judge, running_judge
 
 FERRY = "The ferry to Skarv leaves at 6.40 and carries 120 passengers."
 GOOD = ["The ferry leaves at 6.40.", "It carries 120 passengers.", "The ferry leaves for Skarv."]
@@ -29,6 +35,11 @@ def labelled(answer: str, label: int, **more: object) -> dict[str, object]:
 
 ROWS = [labelled(a, 1) for a in GOOD] + [labelled(a, 0) for a in BAD]
 
+
+def checked(name: str, rows: list[Labelled], folder: Path) -> tuple[Agreement, ...]:
+    return check(name, rows, folder).scorers
+
+
 SCORERS = """
 VALUES = {"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.4, "e": 0.1}
 
@@ -44,7 +55,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(SCORERS)
     good, bad = ["a", "b", "d"], ["c", "e"]
     rows = [labelled(x, 1) for x in good] + [labelled(x, 0) for x in bad] + [labelled("?", 1)]
-    (mine, *_) = check("./mine.py::known", read_labels(write(tmp_path, rows)), tmp_path)
+    (mine, *_) = checked("./mine.py::known", read_labels(write(tmp_path, rows)), tmp_path)
     values = {"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.4, "e": 0.1}
     pairs = [(values[g] > values[b]) + (values[g] == values[b]) / 2 for g, b in product(good, bad)]
     assert mine.auroc.value == pytest.approx(sum(pairs) / len(pairs))
@@ -53,7 +64,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path) -> None:
 
 
 def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
-    found = check("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
+    found = checked("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert [each.name for each in found] == [
         "support_context",
         "containment (floor)",
@@ -61,7 +72,7 @@ def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
     ]
     assert found[0].auroc.value == 1.0
     assert found[2].auroc.value >= 0.5
-    again = check("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
+    again = checked("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert again == found
 
 
@@ -69,7 +80,7 @@ def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path:
     rows = [labelled(a, 1, generator="one") for a in GOOD * 4]
     rows += [labelled(a, 0, generator="one") for a in BAD * 4]
     rows += [labelled(a, 1, generator="two") for a in GOOD]
-    (found, *_) = check("support_context", read_labels(write(tmp_path, rows)), tmp_path)
+    (found, *_) = checked("support_context", read_labels(write(tmp_path, rows)), tmp_path)
     assert list(found.within) == ["one"]
     assert found.within["one"].value == 1.0
 
@@ -96,12 +107,136 @@ def test_a_bad_file_is_told_with_its_line(row: str, told: str, tmp_path: Path) -
 def test_the_card_is_shown_and_written(tmp_path: Path, cli: Cli) -> None:
     path = write(tmp_path, ROWS)
     done = cli(
-        *("scorers", "check", "support_context", "--labels", path, "--output", "card.md"),
+        *("scorers", "check", "support_context", "--labels", path, "--card", "cards"),
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "containment (floor)" in done.stdout
-    assert "| support_context | 6 | 1.000" in (tmp_path / "card.md").read_text().replace("\\", "")
+    card = (tmp_path / "cards" / "support_context.md").read_text()
+    assert "| support_context | 6 | 1.000" in card.replace("\\", "")
     wrong = cli("scorers", "check", "suport_context", "--labels", path, cwd=tmp_path)
     assert wrong.returncode == 2
     assert "did you mean 'support_context'?" in wrong.stderr
+
+
+def test_people_are_held_against_each_other_where_they_rated_alone(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        answer, good = (GOOD + BAD)[number % 6], number % 6 < 3
+        raters = [float(good), float(good), float(not good) if number == 0 else float(good)]
+        rows.append(labelled(f"{answer} {number}", 0, raters=raters) | {"label": int(good)})
+    report = check("support_context", read_labels(write(tmp_path, rows)), tmp_path)
+    assert report.people is not None
+    alone, others = [], []
+    for row in rows:
+        said = row["raters"]
+        assert isinstance(said, list)
+        for place in range(3):
+            alone.append(said[place])
+            others.append((sum(said) - said[place]) / 2)
+    assert report.people.pearson.value == pytest.approx(pearsonr(alone, others).statistic)
+    # 36 pairs of raters, of which the two with the one who differs disagree.
+    first = [a for row in rows for a, _ in combinations(row["raters"], 2)]
+    second = [b for row in rows for _, b in combinations(row["raters"], 2)]
+    assert report.people.kappa.value == pytest.approx(cohen_kappa_score(first, second))
+
+
+def test_the_raters_mean_is_the_label_where_there_is_none(tmp_path: Path) -> None:
+    rows = [{**row, "raters": [row.pop("label"), 1, 0]} for row in map(dict, ROWS)]
+    assert [row.good for row in read_labels(write(tmp_path, rows))] == [True] * 3 + [False] * 3
+
+
+def test_correlations_are_those_of_scipy(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SCORERS)
+    rows = [labelled(x, y) for x, y in (("a", 1), ("b", 1), ("c", 0), ("d", 1), ("e", 0))]
+    (mine, *_) = checked("./mine.py::known", read_labels(write(tmp_path, rows)), tmp_path)
+    values, labels = [0.9, 0.5, 0.5, 0.4, 0.1], [1, 1, 0, 1, 0]
+    assert mine.pearson.value == pytest.approx(pearsonr(values, labels).statistic)
+    assert mine.spearman.value == pytest.approx(spearmanr(values, labels).statistic)
+
+
+def judged(judge: Judge, folder: Path, name: str, repeats: int = 1) -> Report:
+    endpoints = {"judge": {"url": judge.url, "attempts": 1}}
+    suite = Suite.model_validate({"tasks": ["x"], "setups": {"x": {}}, "endpoints": endpoints})
+    place = Place(suite, folder / "b.yaml", folder, folder / "kept.sqlite", {})
+    with closing(Jury(place)) as jury:
+        rows = read_labels(folder / "labels.jsonl")
+        return check(name, rows, folder, jury.give, repeats=repeats)
+
+
+def test_a_judge_is_asked_again_to_see_how_much_it_wavers(tmp_path: Path) -> None:
+    unsure = [labelled(f"It carries 120 passengers <malformed once> {n}.", 1) for n in range(2)]
+    write(tmp_path, [*ROWS, *unsure, labelled("It carries <refuse>.", 0)])
+    with running_judge() as judge:
+        report = judged(judge, tmp_path, "support_context(by='judge:m')", repeats=3)
+        mine = report.scorers[0]
+        assert mine.spread == 0
+        assert (mine.judged, mine.unjudged) == (8, 1)
+        assert mine.reasons == {"the judge gave no verdict in 2 attempts": 3}
+        # Three times each answer; a second attempt of the two once and of the one always.
+        assert len(judge.asked) == 3 * 9 + 2 + 3
+
+
+GATED = """
+import json, pathlib
+from bakeoff.core import Answer, Passage, Step
+
+def answer(sample):
+    passage = Passage("d", 0, 0, "The ferry carries 120 passengers.")
+    return Answer("The ferry carries 120 passengers.", (passage,), (Step("retrieve"),))
+"""
+
+
+def gated(folder: Path, cli: Cli, policy: str) -> tuple[int, str]:
+    (folder / "tasks").mkdir(exist_ok=True)
+    (folder / "benchmarks").mkdir(exist_ok=True)
+    (folder / "bot.py").write_text(GATED)
+    rows = [{"id": f"q{n}", "question": f"How many? {n}", "targets": ["120"]} for n in range(60)]
+    (folder / "tasks" / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "tasks" / "q.yaml").write_text(
+        "description: Ferries.\nrows: {test: q.jsonl}\nscorers: [support_context]\n"
+    )
+    (folder / "benchmarks" / "b.yaml").write_text(
+        "tasks: [q]\nsetups: {mine: {call: ../bot.py::answer}}\nlatency: {samples: 0}\n"
+        f"policy: {policy}\ngates: [mine.q.support_context >= 0.5]\n"
+    )
+    done = cli("run", "benchmarks/b.yaml", "--no-mlflow", cwd=folder)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_gate_may_ask_how_far_its_judge_agreed_with_people(tmp_path: Path, cli: Cli) -> None:
+    policy = "{min_agreement: 0.8, cards: cards}"
+    assert gated(tmp_path, cli, "{}")[0] == 0
+    code, said = gated(tmp_path, cli, policy)
+    assert code == 12
+    assert "no scorer card cards/support_context.json" in " ".join(said.split())
+    path = write(tmp_path, ROWS)
+    ask = ("scorers", "check", "support_context", "--labels", path, "--card", "cards")
+    assert cli(*ask, cwd=tmp_path).returncode == 0
+    assert gated(tmp_path, cli, policy)[0] == 0
+    card = tmp_path / "cards" / "support_context.json"
+    kept = json.loads(card.read_text())
+    kept["scorers"][0]["auroc"]["low"] = 0.7
+    card.write_text(json.dumps(kept))
+    code, said = gated(tmp_path, cli, policy)
+    assert code == 12
+    assert "below min_agreement 0.8" in " ".join(said.split())
+    card.write_text(json.dumps({**kept, "version": "old"}))
+    code, said = gated(tmp_path, cli, policy)
+    assert code == 12
+    assert "of another version" in " ".join(said.split())
+
+
+def test_calibration_is_one_command_and_moves_no_order(tmp_path: Path, cli: Cli) -> None:
+    rows = [labelled(a, int(n % 3 == 0 or a in GOOD)) for n, a in enumerate([*GOOD, *BAD] * 5)]
+    path = write(tmp_path, rows)
+    done = cli("scorers", "calibrate", "--labels", path, "--output", "mine.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plain = check("support_context", read_labels(path), tmp_path).scorers[0]
+    fitted = check("support_context(by='mine.json')", read_labels(path), tmp_path).scorers[0]
+    assert fitted.auroc.value == plain.auroc.value
+    wrong = cli(
+        *("scorers", "check", "support_context(by='no.json')", "--labels", path), cwd=tmp_path
+    )
+    assert wrong.returncode == 2
+    assert "there is no file" in wrong.stderr

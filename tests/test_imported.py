@@ -18,6 +18,7 @@ from bakeoff.data import load_task
 from bakeoff.finished import Run
 from bakeoff.foreign import Fields, find
 from bakeoff.imported import Import, import_results
+from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import score
 from bakeoff.store import Unit
@@ -345,7 +346,7 @@ def test_without_a_task_the_rows_make_one_that_can_be_scored_again(tmp_path: Pat
     assert scores(run, "quiz") == wanted
     assert run.samples["quiz"]["1"].targets == ("Paris", "paris")
     assert run.samples["quiz"]["1"].question == "Capital?"
-    again = rescore(run.folder)
+    again = rescore(run.folder, Workspace(tmp_path / "cache", tmp_path))
     assert again.manifest["rescored"] == 1
     assert {k: v["exact_match"] for k, v in scores(again, "quiz").items()} == {"1": 1.0, "2": 0.0}
 

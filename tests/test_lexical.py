@@ -29,6 +29,7 @@ from bakeoff.lexical import (
     shipped_model,
     support,
 )
+from bakeoff.lexical.records import in_words
 
 LIGHTHOUSE = (
     "The lighthouse at Cape Tarn was built in 1871 by Edda Morrow. It is 38 metres tall and was "
@@ -375,3 +376,44 @@ def test_calibration_refuses_labels_that_mean_the_opposite() -> None:
     upside_down = [replace(row, supported=not row.supported) for row in labelled(9, 9)]
     with pytest.raises(BakeoffError, match="do not go with"):
         calibrate(upside_down)
+
+
+RECORD = {
+    "name": "Bella Vita",
+    "hours": {"Monday": "17:0-22:30"},
+    "attributes": {"OutdoorSeating": True, "BusinessParking": {"garage": False}, "WiFi": "no"},
+    "reviews": [{"stars": 5, "text": "Great pasta."}],
+}
+TOLD = """\
+name: Bella Vita
+hours: monday: 17:00 (5 PM) to 22:30 (10:30 PM)
+attributes: outdoor seating, outdoorseating: yes.
+attributes: business parking: no garage.
+attributes: no wi fi, no wifi.
+reviews: stars: 5
+reviews: text: Great pasta."""
+
+
+@pytest.mark.parametrize("written", [json.dumps(RECORD), json.dumps(RECORD, indent=2), str(RECORD)])
+def test_a_record_is_told_in_words(written: str) -> None:
+    assert in_words(written) == TOLD
+
+
+@pytest.mark.parametrize(
+    "text", ["{ not a record", "[1] The gate opens at six.", "{}, {}", "", "7"]
+)
+def test_what_is_no_record_is_left_as_it_is(text: str) -> None:
+    assert in_words(text) == text
+
+
+def test_answers_made_from_a_record_are_held_against_what_it_says() -> None:
+    evidence = Evidence.of([json.dumps(RECORD)])
+    verdicts = {
+        said: support(said, evidence, shipped_model()).claims[0]
+        for said in ("There is outdoor seating.", "It has a garage.", "It has live music.")
+    }
+    assert verdicts["It has a garage."].verdict == CONTRADICTED
+    assert verdicts["It has live music."].verdict == NOT_FOUND
+    probabilities = [found.probability for found in verdicts.values()]
+    assert probabilities[0] == max(probabilities)
+    assert verdicts["There is outdoor seating."].words == ()

@@ -1,27 +1,43 @@
 """How far a scorer agrees with people: its scores held against their labels.
 
     {"answer": ..., "passages": [...], "label": 1, "question": ..., "targets": [...],
-     "source": ..., "generator": ...}
+     "source": ..., "generator": ..., "raters": [1, 0.5, 1]}
 
-A row a line; `label` is 1 where people found the answer good. Rows of one `source` (a document, an
-article) are not independent; `generator` is what wrote the answer.
+A row a line; `label` is 1 where people found the answer good. `raters` are what single people said,
+from 0 to 1; without a label, the answer is good where their mean is above a half. Rows of one
+`source` (a document, an article) are not independent; `generator` is what wrote the answer.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from bakeoff.core import Answer, BakeoffError, Passage, Sample, Step, faults
+from bakeoff.core import (
+    QUALITY,
+    Answer,
+    BakeoffError,
+    Passage,
+    Record,
+    Sample,
+    Step,
+    faults,
+)
 from bakeoff.lexical import Evidence, claims, features
-from bakeoff.report import Table
-from bakeoff.scoring import Context, Metric, find_scorer
+from bakeoff.score import Cell, Give, no_models, scores
+from bakeoff.scoring import Chat, Context, Metric, Need, Scorer, find_scorer
 from bakeoff.stats import Floats, Ints, cluster_codes
 
 DRAWS = 400
@@ -40,6 +56,12 @@ class Labelled:
     good: bool
     source: str
     generator: str
+    raters: tuple[float, ...] = ()
+
+    @property
+    def grade(self) -> float:
+        """What people said on the whole, from 0 to 1."""
+        return float(np.mean(self.raters)) if self.raters else float(self.good)
 
 
 @dataclass(frozen=True)
@@ -64,9 +86,37 @@ class Agreement:
     """At a threshold chosen on other sources, mean of both classes."""
     f1: float
     """Of finding the bad answers, at that threshold."""
-    kappa: float
+    kappa: Measured
+    """Cohen's, at that threshold."""
+    pearson: Measured
+    """With the labels, or with the mean of the raters."""
+    spearman: Measured
     within: Mapping[str, Measured]
     """AUROC within each generator: a score may know who wrote an answer, not whether it is good."""
+    spread: float | None = None
+    """Standard deviation of the scores of one answer, when a judge was asked repeatedly."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why answers could not be judged -> how many."""
+
+
+@dataclass(frozen=True)
+class People:
+    """How far people agree with each other: each rater against the mean of the others."""
+
+    rows: int
+    pearson: Measured
+    kappa: Measured
+    """Of pairs of raters, above a half against not."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A scorer, the floors it should beat, and the people themselves."""
+
+    metric: str
+    scorers: tuple[Agreement, ...]
+    """The scorer first."""
+    people: People | None
 
 
 def read_labels(path: Path) -> list[Labelled]:
@@ -91,13 +141,18 @@ def read_labels(path: Path) -> list[Labelled]:
 def _row(line: str, where: str, number: int, problems: list[str]) -> Labelled | None:
     try:
         raw = json.loads(line)
-        answer, label, passages = raw["answer"], raw["label"], raw["passages"]
-    except (ValueError, KeyError, TypeError) as error:
+        answer, passages = raw["answer"], raw["passages"]
+        raters = tuple(float(value) for value in raw.get("raters", ()))
+        label = raw["label"] if "label" in raw or not raters else float(np.mean(raters) > 0.5)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         problems.append(f"{where}: not an object with answer, passages and label: {error!r}")
         return None
     texts = isinstance(answer, str) and isinstance(passages, list)
     if not texts or not all(isinstance(passage, str) for passage in passages):
         problems.append(f"{where}: answer is a text and passages is a list of texts")
+        return None
+    if not all(0 <= value <= 1 for value in raters):
+        problems.append(f"{where}: raters: from 0 to 1 (found {list(raters)})")
         return None
     if label not in (0, 1):
         problems.append(f"{where}: label: 1 for a good answer, 0 for a bad one (found {label!r})")
@@ -117,31 +172,80 @@ def _row(line: str, where: str, number: int, problems: list[str]) -> Labelled | 
         bool(label),
         str(raw.get("source", name)),
         str(raw.get("generator", "")),
+        raters,
     )
 
 
-def check(name: str, rows: Sequence[Labelled], folder: Path, seed: int = 0) -> list[Agreement]:
+def check(
+    name: str,
+    rows: Sequence[Labelled],
+    folder: Path,
+    give: Give = no_models,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+) -> Report:
     """The agreement of a scorer, and of the floors that it should beat, with the labels.
 
+    `give` asks the scorer's models; with `repeats`, judges are asked so often, with other seeds.
     Containment is the share of an answer's content words that stand in the passages; length is
-    its characters, in the direction that is better. Raises `BakeoffError` for a
-    scorer that there is not.
+    its characters, in the direction that is better. Raises `BakeoffError` for a scorer that there
+    is not.
     """
     metric = Metric.parse(name)
     scorer = find_scorer(metric, folder)
+    cells = [_cell(row, metric, scorer, folder) for row in rows]
     sign = 1.0 if scorer.higher_is_better else -1.0
+    tries = []
+    reasons: Counter[str] = Counter()
+    for number in range(repeats):
+        found = scores(cells, _anew(give, number))
+        tries.append([np.nan if s is None or s.value is None else sign * s.value for s in found])
+        unjudged = [score for score in found if score is None or score.value is None]
+        reasons.update(s.reason.split(":")[0] if s else "does not apply" for s in unjudged)
+    values = np.array(tries)
+    mine = _agreement(str(metric), rows, values[0], seed)
+    length = np.array([float(len(row.answer.text)) for row in rows])
+    floors = [
+        _agreement("containment (floor)", rows, np.array([_contained(r) for r in rows]), seed),
+        max(
+            (_agreement("length alone (floor)", rows, way * length, seed) for way in (1, -1)),
+            key=lambda found: found.auroc.value,
+        ),
+    ]
+    mine = replace(mine, spread=_spread(values), reasons=dict(reasons.most_common()))
+    return Report(str(metric), (mine, *floors), _people(rows, seed))
 
-    def scored(row: Labelled) -> float:
-        documents = {n: row.sample.fields[n] for n in row.sample.gold}
-        found = scorer.score(row.sample, row.answer, Context(documents=documents), metric)
-        return np.nan if found is None or found.value is None else sign * found.value
 
-    found = [_agreement(str(metric), rows, scored, seed)]
-    found.append(_agreement("containment (floor)", rows, _contained, seed))
-    length = _agreement("length alone (floor)", rows, _length, seed)
-    if length.auroc.value < 0.5:
-        length = _agreement(length.name, rows, lambda row: -_length(row), seed)
-    return [*found, length]
+def _spread(values: Floats) -> float | None:
+    """Standard deviation of one answer's scores, over those that were judged more than once."""
+    many = values[:, (~np.isnan(values)).sum(axis=0) > 1]
+    return float(np.sqrt(np.nanvar(many, axis=0, ddof=1).mean())) if many.size else None
+
+
+def _cell(row: Labelled, metric: Metric, scorer: Scorer, folder: Path) -> Cell:
+    documents = {name: row.sample.fields[name] for name in row.sample.gold}
+    record = Record(QUALITY, "labels", "labels", row.sample.id, row.answer)
+    context = Context(documents=documents, folder=folder)
+    return Cell(record, row.sample, metric, scorer, context, open_book=True)
+
+
+def _anew(give: Give, number: int) -> Give:
+    """The judges asked for the so-manieth time, each time with seeds of its own."""
+    if not number:
+        return give
+
+    def again(needs: Collection[Need]) -> dict[Need, Any]:
+        fresh = {
+            need: replace(need, attempt=need.attempt + 1000 * number)
+            if isinstance(need, Chat)
+            else need
+            for need in needs
+        }
+        given = give(list(fresh.values()))
+        return {need: given[asked] for need, asked in fresh.items()}
+
+    return again
 
 
 def _contained(row: Labelled) -> float:
@@ -150,19 +254,14 @@ def _contained(row: Labelled) -> float:
     return float(np.mean(found)) if found else 0.0
 
 
-def _length(row: Labelled) -> float:
-    return float(len(row.answer.text))
-
-
-def _agreement(
-    name: str, rows: Sequence[Labelled], scored: Callable[[Labelled], float], seed: int
-) -> Agreement:
-    values = np.array([scored(row) for row in rows])
-    judged = [row for row, value in zip(rows, values, strict=True) if not np.isnan(value)]
+def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -> Agreement:
+    kept = ~np.isnan(scored)
+    judged = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    values = scored[kept]
     good = np.array([row.good for row in judged], dtype=np.int64)
     if len(set(good.tolist())) < 2:
         raise BakeoffError(f"{name}: it judged only answers of one label; no agreement to measure")
-    values = values[~np.isnan(values)]
+    grades = np.array([row.grade for row in judged])
     sources = cluster_codes([row.source for row in judged])
     said = _decided(values, good, sources)
     generators = [row.generator for row in judged]
@@ -178,19 +277,74 @@ def _agreement(
         _auroc(values, good, sources, seed),
         float(balanced_accuracy_score(good, said)),
         float(f1_score(1 - good, 1 - said)),
-        float(cohen_kappa_score(good, said)),
+        _measured_by(cohen_kappa_score, good, said, sources, seed),
+        _measured_by(_pearson, grades, values, sources, seed),
+        _measured_by(_pearson, rankdata(grades), rankdata(values), sources, seed),
         within,
     )
 
 
-def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Measured:
-    random = np.random.default_rng([seed, len(values)])
-    places = [np.flatnonzero(sources == source) for source in np.unique(sources)]
+def _people(rows: Sequence[Labelled], seed: int) -> People | None:
+    """Each rater against the mean of the others, over rows that have at least two."""
+    rated = [row for row in rows if len(row.raters) > 1]
+    if len(rated) < FEWEST:
+        return None
+    alone, others, sources = [], [], []
+    first, second, pairs = [], [], []
+    codes = cluster_codes([row.source for row in rated])
+    for row, code in zip(rated, codes, strict=True):
+        total = sum(row.raters)
+        for said in row.raters:
+            alone.append(said)
+            others.append((total - said) / (len(row.raters) - 1))
+            sources.append(code)
+        for one, other in combinations(row.raters, 2):
+            first.append(int(one > 0.5))
+            second.append(int(other > 0.5))
+            pairs.append(code)
+    return People(
+        len(rated),
+        _measured_by(_pearson, np.array(alone), np.array(others), np.array(sources), seed),
+        _measured_by(cohen_kappa_score, np.array(first), np.array(second), np.array(pairs), seed),
+    )
+
+
+def _pearson(one: Floats, other: Floats) -> float:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return math.nan
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _measured_by(
+    measure: Callable[..., float], one: Any, other: Any, sources: Ints, seed: int
+) -> Measured:
+    """A measure of two columns, with its interval by bootstrap over sources."""
     draws = []
+    with warnings.catch_warnings():
+        # A draw with one label alone has no kappa; it is left out below.
+        warnings.simplefilter("ignore")
+        for drawn in _draws(sources, seed):
+            draws.append(measure(one[drawn], other[drawn]))
+        value = float(measure(one, other))
+    known = [draw for draw in draws if math.isfinite(draw)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known else (math.nan, math.nan)
+    return Measured(value, float(low), float(high))
+
+
+def _draws(sources: Ints, seed: int) -> Iterator[Ints]:
+    """Rows of sources drawn with replacement."""
+    random = np.random.default_rng([seed, len(sources)])
+    places = [np.flatnonzero(sources == source) for source in np.unique(sources)]
     for _ in range(DRAWS):
-        drawn = np.concatenate([places[i] for i in random.integers(0, len(places), len(places))])
-        if 0 < good[drawn].sum() < len(drawn):
-            draws.append(roc_auc_score(good[drawn], values[drawn]))
+        yield np.concatenate([places[i] for i in random.integers(0, len(places), len(places))])
+
+
+def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Measured:
+    draws = [
+        roc_auc_score(good[drawn], values[drawn])
+        for drawn in _draws(sources, seed)
+        if 0 < good[drawn].sum() < len(drawn)
+    ]
     low, high = np.quantile(draws, [0.025, 0.975]) if draws else (0.0, 1.0)
     return Measured(float(roc_auc_score(good, values)), float(low), float(high))
 
@@ -214,35 +368,3 @@ def _threshold(values: Floats, good: Ints) -> float:
     last = np.append(np.diff(values[order]) != 0, True)
     best = int(np.argmax(np.where(last, hits - alarms, -np.inf)))
     return float(values[order][best])
-
-
-def table(found: Sequence[Agreement]) -> Table:
-    """How far a scorer agrees with people, beside the floors."""
-    generators = list(dict.fromkeys(name for each in found for name in each.within))
-    rows = [
-        (
-            each.name,
-            f"{each.judged}" + (f" ({each.unjudged} unjudged)" if each.unjudged else ""),
-            _measured(each.auroc),
-            f"{each.balanced_accuracy:.3f}",
-            f"{each.f1:.3f}",
-            f"{each.kappa:.3f}",
-            *(_measured(each.within[g]) if g in each.within else "-" for g in generators),
-        )
-        for each in found
-    ]
-    return Table(
-        "Agreement with people",
-        (
-            *("scorer", "answers", "AUROC", "balanced accuracy", "F1", "kappa"),
-            *(f"AUROC in {generator}" for generator in generators),
-        ),
-        tuple(rows),
-        "AUROC: how often a good answer scores above a bad one, 0.5 is chance; 95% bootstrap "
-        "over sources. Balanced accuracy (flagging everything: 0.500), F1 of finding bad answers "
-        "and kappa at a threshold chosen on other sources.",
-    )
-
-
-def _measured(found: Measured) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

@@ -71,6 +71,7 @@ class Task:
             rules=self.file.rules,
             labels=self.file.labels,
             documents={d.id: d.text for docs in self.corpora.values() for d in docs},
+            folder=self.folder,
         )
 
     def completion(self, sample: Sample) -> str:

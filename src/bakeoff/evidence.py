@@ -67,6 +67,8 @@ class Evidence:
     """`baseline` and `anchor`, as far as there are any."""
     policy: Policy = field(default_factory=Policy)
     allow_mismatch: bool = False
+    unvouched: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that may not be gated on -> why."""
 
 
 def columns_of(ref: Ref, rows: Rows) -> dict[str, Column]:
@@ -84,6 +86,9 @@ def skipped_task(ref: Ref, rows: Rows) -> str:
 
 def find(check: Check, evidence: Evidence) -> Finding:
     """The finding. Raises `BakeoffError` where evidence is missing, broken or not comparable."""
+    for ref in check.refs:
+        if problem := evidence.unvouched.get(ref.metric):
+            raise BakeoffError(f"{ref.metric}: {problem}")
     sides = [_side(ref, evidence) for ref in check.refs]
     if check.right:
         _comparable(check, evidence)

@@ -15,8 +15,10 @@ from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.judge import as_json, judge
 from bakeoff.rows import Rows
+from bakeoff.scoring import Metric
 from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Gate, Policy, Setup, Suite
+from bakeoff.vouch import unvouched
 
 COMPARISON, GATES = "comparison.json", "gates.json"
 
@@ -131,7 +133,12 @@ class Run:
                     "samples": digest([about["digests"]["test"], sorted(self.samples[task])]),
                     "prompt": about["digests"]["prompt"],
                     "decoding": digest(decoding),
-                    **{f"scorer {m}": each["version"] for m, each in about["metrics"].items()},
+                    **{
+                        f"scorer {m}": digest([each["version"], judge])
+                        if (judge := self._judge(m))
+                        else each["version"]
+                        for m, each in about["metrics"].items()
+                    },
                 }
                 for task, about in facts.items()
             },
@@ -139,6 +146,13 @@ class Run:
             {task: factor for task, factor in factors.items() if factor is not None},
             self.manifest["skipped"],
         )
+
+    def _judge(self, metric: str) -> Mapping[str, str]:
+        """What the model was that a metric asked; empty where it asked none."""
+        judges = self.manifest.get("judges", {})
+        known = judges.get(Metric.parse(metric).judge, {}) if judges else {}
+        found: Mapping[str, str] = known.get("fingerprint", {})
+        return found
 
     def _tokenizer(self, setup: Setup) -> str:
         """What counts the tokens of a setup: weights bring their tokenizer along."""
@@ -176,9 +190,9 @@ class Run:
                 "`bakeoff merge RUN RUN ...`"
             )
         chosen = self.suite.gates if gates is None else gates
-        evidence = Evidence(
-            self.rows, references or {}, policy or self.suite.policy, allow_mismatch
-        )
+        known = policy or self.suite.policy
+        vouched = unvouched(known, self.manifest)
+        evidence = Evidence(self.rows, references or {}, known, allow_mismatch, vouched)
         return as_json(judge(chosen, evidence), evidence, limited=self.limited)
 
 

@@ -33,7 +33,7 @@ _REF = re.compile(
     r"(?:(?P<origin>[A-Za-z]\w*):(?!:))?"
     r"(?P<setup>\*|[\w-]+)\."
     r"(?:(?P<task>[\w-]+)\.)?"
-    r"(?P<metric>(?:\S+::)?[A-Za-z_]\w*(?:\([^()]*\))?)"
+    r"(?P<metric>(?:\S+::)?[A-Za-z_]\w*(?:\((?:[^()]|\([^()]*\))*\))?)"
     r"(?:\[(?P<tag>[^\]=]+)=(?P<value>[^\]]+)\])?"
     r"(?(aggregate)\s*\))",
     re.ASCII,

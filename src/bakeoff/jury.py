@@ -17,7 +17,7 @@ from bakeoff.core import BakeoffError, Decoding, Embedder, Failure, Generation
 from bakeoff.data import Task
 from bakeoff.library import Library
 from bakeoff.responses import Responses
-from bakeoff.scoring import Chat, Entailment, Need, behind_endpoint
+from bakeoff.scoring import Chat, Entailment, Metric, Need, Scorer, behind_endpoint
 from bakeoff.suite import Suite, VerifierSpec
 
 if TYPE_CHECKING:
@@ -89,15 +89,19 @@ class Jury:
         """
         for task in tasks:
             for metric, scorer in task.scorers.items():
-                if not metric.judge or scorer.asks == "embedder":
-                    continue
-                if not behind_endpoint(metric.judge):
-                    self._verifier(metric.judge)
-                elif not self.place.suite.served(metric.judge):
-                    name = metric.judge.partition(":")[0]
-                    raise BakeoffError(f"{metric}: the benchmark has no endpoint '{name}'")
-                else:
-                    self.place.connect(metric.judge.partition(":")[0])
+                self.open_for(metric, scorer)
+
+    def open_for(self, metric: Metric, scorer: Scorer) -> None:
+        """See that the model which a metric asks can be had. Raises `BakeoffError`."""
+        if not metric.asks_model or scorer.asks == "embedder":
+            return
+        if not behind_endpoint(metric.judge):
+            self._verifier(metric.judge)
+            return
+        name = metric.judge.partition(":")[0]
+        if name not in self.place.suite.endpoints:
+            raise BakeoffError(f"{metric}: the benchmark has no endpoint '{name}'")
+        self.place.connect(name)
 
     def give(self, needs: Collection[Need]) -> dict[Need, Any]:
         """What the models say to each need, or a `Failure`.

@@ -20,6 +20,7 @@ PACKAGES = (
     "datasets",
     "scikit-learn",
     "mlflow",
+    "ragas",
     "numpy",
     "pydantic",
     "jsonschema",

@@ -72,7 +72,7 @@ class Plan:
         return Scope(
             list(self.suite.setups),
             {
-                name: {str(m): Measure.of(_about(s)) for m, s in task.scorers.items()}
+                name: {str(m): Measure.of(_about(s, "")) for m, s in task.scorers.items()}
                 for name, task in self.tasks.items()
             },
         )
@@ -157,7 +157,7 @@ def run(
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
         kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
         meter = Meter(plan.suite, plan.cells)
-        kept = workspace.cache / "responses.sqlite" if plan.cached else folder / "judged.sqlite"
+        kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
         marking = Marking(folder, plan.suite, plan.tasks, jury)
         state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking)
@@ -235,7 +235,10 @@ def describe(task: Task) -> dict[str, Any]:
         "description": task.file.description.strip(),
         "licence": task.file.licence,
         "headline": task.file.headline_metric,
-        "metrics": {str(metric): _about(scorer) for metric, scorer in task.scorers.items()},
+        "metrics": {
+            str(metric): _about(scorer, scorer.version_of(metric, task.folder))
+            for metric, scorer in task.scorers.items()
+        },
         "n": len(task.samples),
         "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": task.population,
@@ -245,13 +248,14 @@ def describe(task: Task) -> dict[str, Any]:
     }
 
 
-def _about(scorer: Scorer) -> dict[str, Any]:
+def _about(scorer: Scorer, version: str) -> dict[str, Any]:
     """What a manifest says of a metric."""
     return {
         "higher_is_better": scorer.higher_is_better,
         "aggregate": scorer.aggregate,
         "bounds": scorer.bounds,
-        "version": scorer.version,
+        "asks": scorer.asks,
+        "version": version,
         "about": scorer.about,
     }
 

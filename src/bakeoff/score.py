@@ -69,6 +69,9 @@ class Cell:
         found = self._asked(empty, given)
         if found is None:
             return None
+        if self.scorer.bounds is None and not self.scorer.higher_is_better:
+            # Nothing is the worst here, and a low number would be a good one.
+            return Score(None, f"failed: {self.record.error}")
         low, high = self.scorer.bounds or (0.0, 1.0)
         worst = low if self.scorer.higher_is_better else high
         labels = (self.sample.targets[0], "(failed)") if found.labels else None

@@ -53,8 +53,13 @@ class Metric:
 
     @property
     def judge(self) -> str:
-        """The model that is asked for the score; empty when none is."""
+        """What is asked for the score; empty when nothing is."""
         return self.setting("by")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether that is a model, and no file of numbers."""
+        return bool(self.judge) and not self.judge.endswith(".json")
 
     def __str__(self) -> str:
         args = ", ".join(f"{name}={value!r}" for name, value in self.settings)
@@ -79,6 +84,10 @@ def _settings(text: str) -> dict[str, Any]:
 
 Outcome = Score | float | bool | None
 """What a scorer returns: `None` means that the metric does not apply to this sample."""
+Settings = Mapping[str, Any]
+"""A metric's settings by name, the defaults filled in."""
+Bounds = tuple[float, float]
+"""The smallest and the largest score there can be."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,8 @@ class Context:
     labels: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     """Text of every document a gold id can name."""
+    folder: Path = Path()
+    """Of the task file: what a metric names as a file is looked for there."""
     given: Mapping[Need, Any] = field(default_factory=dict, repr=False)
     """What models have said so far."""
     rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
@@ -176,7 +187,7 @@ class Scorer:
     higher_is_better: bool = True
     aggregate: str = "mean"
     """`mean`, or `macro_f1` for scores that carry label pairs."""
-    bounds: tuple[float, float] | None = None
+    bounds: Bounds | None = None
     """The smallest and the largest score there can be, where that is known."""
     made_of: tuple[str, ...] = ()
     """Packages whose files decide about the score as well."""
@@ -185,6 +196,10 @@ class Scorer:
     is left out), a `judge` behind an endpoint, or an `embedder`."""
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What settings of a few values may be."""
+    bounds_by: Callable[[Settings], Bounds] | None = None
+    """The bounds, where settings decide about them."""
+    check: Callable[[Settings], str] | None = None
+    """What is wrong with settings that have the right kinds; empty when nothing is."""
 
     @property
     def version(self) -> str:
@@ -195,6 +210,12 @@ class Scorer:
             folder = Path(str(importlib.import_module(package).__file__)).parent
             parts += sorted(path for path in folder.iterdir() if path.suffix in (".py", ".json"))
         return digest([self.name, *(digest(path.read_bytes()) for path in parts)])
+
+    def version_of(self, metric: Metric, folder: Path) -> str:
+        """The version, with the file that a metric names in `by` where it names one."""
+        file = folder / metric.judge
+        own = [digest(file.read_bytes())] if metric.judge.endswith(".json") else []
+        return digest([self.version, *own]) if own else self.version
 
     @property
     def about(self) -> str:
@@ -228,16 +249,29 @@ def scorer(
     *,
     higher_is_better: bool = True,
     aggregate: str = "mean",
-    bounds: tuple[float, float] | None = (0.0, 1.0),
+    bounds: Bounds | Callable[[Settings], Bounds] | None = (0.0, 1.0),
     made_of: tuple[str, ...] = (),
     asks: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
+    check: Callable[[Settings], str] | None = None,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it."""
+    fixed, by = (None, bounds) if callable(bounds) else (bounds, None)
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         name = function.__name__
-        _SCORERS[name] = Scorer(name, function, higher_is_better, aggregate, bounds, made_of, asks)
+        _SCORERS[name] = Scorer(
+            name,
+            function,
+            higher_is_better,
+            aggregate,
+            fixed,
+            made_of,
+            asks,
+            choices or {},
+            by,
+            check,
+        )
         return function
 
     return register
@@ -309,12 +343,17 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         if value not in found.choices.get(name, (value,)):
             hint = did_you_mean(str(value), found.choices[name])
             raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
+    if metric.judge.endswith(".json") and not (folder / metric.judge).is_file():
+        raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
     if found.asks == "judge" and not behind_endpoint(metric.judge):
         raise BakeoffError(
             f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
             "the benchmark's endpoints"
         )
-    return found
+    settings = {**known_settings, **dict(metric.settings)}
+    if found.check and (problem := found.check(settings)):
+        raise BakeoffError(f"{metric}: {problem}")
+    return replace(found, bounds=found.bounds_by(settings)) if found.bounds_by else found
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ class Interval:
 
 def _special() -> Any:
     """scipy.special, imported when first needed: it takes longer than the rest of `compare`."""
-    from scipy import special  # type: ignore[import-untyped]
+    from scipy import special
 
     return special
 

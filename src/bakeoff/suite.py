@@ -277,6 +277,11 @@ class Policy(_File):
     """Share of the samples whose score must be known."""
     pairing: Literal["same", "intersect"] = "same"
     """Whether a baseline must have the very samples, or those shared are enough."""
+    min_agreement: Annotated[float, Field(ge=0.5, le=1, allow_inf_nan=False)] | None = None
+    """AUROC with people's labels, the lower end of its interval, that the scorer card of every
+    verifier or judge must show before a gate on it counts."""
+    cards: str = "docs/scorers"
+    """The folder of the scorer cards, from where the command is run."""
     errors: Literal["worst", "exclude"] = "worst"
     """Whether a failed answer has the worst score or leaves its sample out."""
     confirm: Annotated[int, Field(ge=0, le=10)] = 0

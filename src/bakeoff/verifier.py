@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ class Verifier:
         order = sorted(range(len(texts)), key=lambda i: -sum(len(t or "") for t in texts[i]))
         places = iter(order)
         size = 1
-        while batch := [place for place, _ in zip(places, range(size), strict=False)]:
+        while batch := list(islice(places, size)):
             encoded = self._encoded([texts[place] for place in batch])
             found |= zip(batch, weigh(encoded), strict=True)
             # The next ones are no longer than these.

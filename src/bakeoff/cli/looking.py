@@ -6,11 +6,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.app import cache_folder, data_folder, data_option, main, tracking_uri
+from bakeoff.cli.app import (
+    cache_folder,
+    data_folder,
+    data_option,
+    main,
+    tracking_uri,
+    workspace,
+)
 from bakeoff.core import BakeoffError
+
+if TYPE_CHECKING:
+    from bakeoff.suite import Suite
 
 
 @main.command()
@@ -65,25 +76,82 @@ def scorers() -> None:
     """The scorers: how far they agree with people."""
 
 
-@scorers.command()
-@click.argument("name")
-@click.option(
+_labels = click.option(
     "--labels",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
-    help="JSON Lines with answer, passages, label (1 good, 0 bad), and source, generator.",
+    help="JSON Lines with answer, passages, label (1 good, 0 bad); and source, generator, raters.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Markdown file for the card.")
-def check(name: str, labels: Path, output: Path | None) -> None:
-    """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
-    from bakeoff import agreement, report, terminal
 
-    found = agreement.check(name, agreement.read_labels(labels), Path.cwd())
-    table = agreement.table(found)
-    terminal.show(table)
-    if output:
-        output.write_text(report.as_markdown([table]), encoding="utf-8")
-        click.echo(output)
+
+@scorers.command()
+@click.argument("name")
+@_labels
+@click.option(
+    "--judges",
+    type=click.Path(path_type=Path),
+    metavar="BENCHMARK",
+    help="The benchmark file whose endpoints and verifiers are asked.",
+)
+@click.option("--repeats", default=1, show_default=True, help="Ask judges so often.")
+@click.option(
+    "--card", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep the card in."
+)
+def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
+    """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
+    from bakeoff import agreement, cards, terminal
+    from bakeoff.jury import Jury
+    from bakeoff.scoring import Metric, find_scorer
+
+    metric, folder = Metric.parse(name), Path.cwd()
+    scorer = find_scorer(metric, folder)
+    rows = agreement.read_labels(labels)
+    jury = Jury(workspace(None).place(_with_judges(judges), judges or labels))
+    try:
+        jury.open_for(metric, scorer)
+        report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
+    finally:
+        jury.close()
+    for table in cards.tables(report):
+        terminal.show(table)
+    if card:
+        version = scorer.version_of(metric, folder)
+        judge = jury.fingerprints.get(metric.judge, {})
+        click.echo(cards.write_card(report, card, labels, version, judge))
+
+
+def _with_judges(file: Path | None) -> Suite:
+    """The benchmark at `file`, or one that has no judges."""
+    from bakeoff.suite import Suite, load_suite
+
+    return (
+        load_suite(file)
+        if file
+        else Suite.model_validate({"tasks": ["labels"], "setups": {"labels": {}}})
+    )
+
+
+@scorers.command()
+@_labels
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="JSON file that support_context(by='FILE') and its kin then name.",
+)
+def calibrate(labels: Path, output: Path) -> None:
+    """Fit the probabilities of lexical support to your own labels; the order of answers stays."""
+    from bakeoff import agreement
+    from bakeoff.lexical import Labelled
+    from bakeoff.lexical import calibrate as fit
+
+    rows = [
+        Labelled(row.answer.text, tuple(p.text for p in row.answer.passages), row.good)
+        for row in agreement.read_labels(labels)
+    ]
+    model = fit(rows)
+    output.write_text(model.as_json(), encoding="utf-8")
+    click.echo(f"{output}: fitted to {len(rows)} answers, threshold {model.threshold:.3f}")
 
 
 @main.group()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bakeoff.lexical.words import listed, read_words
 
@@ -39,6 +40,7 @@ class Claim:
     end: int
 
 
+@lru_cache(maxsize=256)
 def claims(answer: str) -> tuple[Claim, ...]:
     """The sentences and list items of an answer that say something that can be looked up.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain
 
 from bakeoff.lexical.claims import sentence_spans
+from bakeoff.lexical.records import in_words
 from bakeoff.lexical.words import Word, read_words
 
 _NEAR = 4
@@ -29,7 +31,37 @@ class Sentence:
     negated: frozenset[str]
     affirmed: frozenset[str]
     numbers: frozenset[str]
-    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence as it is kept: most are never laid beside a claim."""
+
+    words: tuple[Word, ...]
+    keys: tuple[str, ...]
+    negated: frozenset[int]
+    content: tuple[str, ...]
+    """Its content words, each once."""
+    names: tuple[str, ...]
+    """Words with a capital letter inside the sentence."""
+    near: tuple[tuple[str, str], ...]
+    """Pairs of a number and a content word near it."""
+
+    def sentence(self, passage: int) -> Sentence:
+        """What a claim is compared with."""
+        words, negated = self.words, self.negated
+        where: dict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(words):
+            if word.content:
+                where[word.key].append(place)
+        return Sentence(
+            passage,
+            self.keys,
+            {key: tuple(places) for key, places in where.items()},
+            frozenset(words[place].key for place in negated),
+            frozenset(w.key for place, w in enumerate(words) if w.content and place not in negated),
+            frozenset(word.key for word in words if word.number),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,53 +72,57 @@ class Evidence:
     """
 
     passages: tuple[str, ...]
-    sentences: tuple[Sentence, ...]
+    lines: tuple[Line, ...]
+    owners: tuple[int, ...]
+    """The passage of each line."""
     keys: frozenset[str]
     """Every word of the context."""
     starts: frozenset[str]
     """First letters of long words: a kin of a missing word may stand there."""
     names: frozenset[str]
     """Words that the context writes with a capital letter inside sentences."""
-    holders: Mapping[str, tuple[int, ...]]
+    holders: Mapping[str, Sequence[int]]
     """Sentences that hold each content word."""
     sequence: tuple[str | None, ...]
     """All words in order, `None` between passages."""
-    places: Mapping[tuple[str, str], tuple[int, ...]]
-    """Where in `sequence` each pair of neighbouring words starts."""
+    places: Mapping[str, Sequence[int]]
+    """Where in `sequence` each word stands."""
     near: frozenset[tuple[str, str]]
-    """Pairs of content words, in their order, that stand near each other in a sentence."""
+    """Pairs of a number and a content word, in their order, near each other in a sentence."""
 
     @classmethod
     def of(cls, passages: Sequence[str]) -> Evidence:
         """The passages, read."""
         # Sorted by text: ties between passages must not hang on their order.
         order = sorted(range(len(passages)), key=lambda place: passages[place])
-        sentences = [s for place in order for s in _read(passages[place], place)]
+        lines: list[Line] = []
+        owners: list[int] = []
         sequence: list[str | None] = [None]
-        for before, sentence in pairwise([None, *sentences]):
-            if before and sentence and before.passage != sentence.passage:
-                sequence.append(None)
-            sequence += sentence.keys if sentence else ()
-        sequence.append(None)
-        places: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for place, (one, other) in enumerate(pairwise(sequence)):
-            if one is not None and other is not None:
-                places[one, other].append(place)
+        for place in order:
+            read = _read(passages[place])
+            lines += read
+            owners += [place] * len(read)
+            sequence += chain.from_iterable(line.keys for line in read)
+            sequence.append(None)
+        places: dict[str, list[int]] = defaultdict(list)
+        for spot, key in enumerate(sequence):
+            if key is not None:
+                places[key].append(spot)
         holders: dict[str, list[int]] = defaultdict(list)
-        for number, sentence in enumerate(sentences):
-            for key in sentence.where:
+        for number, line in enumerate(lines):
+            for key in line.content:
                 holders[key].append(number)
-        keys = frozenset(key for key in sequence if key)
         return cls(
             tuple(passages),
-            tuple(sentences),
-            keys,
-            frozenset(key[:KIN] for key in keys if len(key) >= KIN),
-            frozenset(name for sentence in sentences for name in sentence.names),
-            {key: tuple(numbers) for key, numbers in holders.items()},
+            tuple(lines),
+            tuple(owners),
+            frozenset(places),
+            frozenset([key[:KIN] for key in places if len(key) >= KIN]),
+            frozenset(chain.from_iterable(line.names for line in lines)),
+            holders,
             tuple(sequence),
-            {pair: tuple(starts) for pair, starts in places.items()},
-            frozenset(pair for sentence in sentences for pair in _near_pairs(sentence)),
+            places,
+            frozenset(chain.from_iterable(line.near for line in lines)),
         )
 
 
@@ -94,28 +130,26 @@ KIN = 6
 """Letters that two different stems must share at the start to be kin (forecaster, forecast)."""
 
 
-def _read(passage: str, place: int) -> Iterator[Sentence]:
+# Answers to many questions rest on few passages, in ever other company.
+@lru_cache(maxsize=1024)
+def _read(passage: str) -> tuple[Line, ...]:
+    passage = in_words(passage)
+    lines = []
     for start, end in sentence_spans(passage):
         words, negated = read_words(passage[start:end])
         for cut in range(0, len(words), _LONGEST_SENTENCE):
             part = words[cut : cut + _LONGEST_SENTENCE]
-            yield _sentence(part, {n - cut for n in negated}, place)
+            lines.append(
+                _line(part, frozenset(n - cut for n in negated if 0 <= n - cut < len(part)))
+            )
+    return tuple(lines)
 
 
-def _sentence(words: Sequence[Word], negated: Collection[int], passage: int) -> Sentence:
-    where: dict[str, list[int]] = defaultdict(list)
-    for place, word in enumerate(words):
-        if word.content:
-            where[word.key].append(place)
-    return Sentence(
-        passage,
-        tuple(word.key for word in words),
-        {key: tuple(places) for key, places in where.items()},
-        frozenset(w.key for place, w in enumerate(words) if place in negated),
-        frozenset(w.key for place, w in enumerate(words) if w.content and place not in negated),
-        frozenset(word.key for word in words if word.number),
-        frozenset(words[place].key for place in capitals_of(words)),
-    )
+def _line(words: tuple[Word, ...], negated: frozenset[int]) -> Line:
+    keys = tuple([word.key for word in words])
+    content = tuple(dict.fromkeys([word.key for word in words if word.content]))
+    names = tuple([keys[place] for place in capitals_of(words)])
+    return Line(words, keys, negated, content, names, tuple(_near_numbers(keys, content)))
 
 
 def capitals_of(words: Sequence[Word]) -> list[int]:
@@ -129,8 +163,12 @@ def capitals_of(words: Sequence[Word]) -> list[int]:
     return capital
 
 
-def _near_pairs(sentence: Sentence) -> Iterator[tuple[str, str]]:
-    content = [key for key in sentence.keys if key in sentence.where]
-    for place, key in enumerate(content):
-        for other in content[place + 1 : place + 1 + _NEAR]:
-            yield key, other
+def _near_numbers(keys: Sequence[str], content: Sequence[str]) -> Iterator[tuple[str, str]]:
+    known = set(content)
+    row = [key for key in keys if key in known]
+    for place, key in enumerate(row):
+        if key[0].isdigit():
+            for other in row[max(place - _NEAR, 0) : place]:
+                yield other, key
+            for other in row[place + 1 : place + 1 + _NEAR]:
+                yield key, other

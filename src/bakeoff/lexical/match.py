@@ -45,7 +45,7 @@ def lay_beside(text: str, evidence: Evidence) -> Match:
     ]
     best, held, held_by_passage = _best(content, words, evidence)
     return Match(
-        tuple(words),
+        words,
         negated,
         tuple(content),
         tuple(names),
@@ -71,17 +71,17 @@ def _best(
     for word in content:
         for number in evidence.holders.get(word.key, ()):
             counts[number] += 1
-            passages[evidence.sentences[number].passage].add(word.key)
+            passages[evidence.owners[number]].add(word.key)
     if not counts:
         return None, 0, 0
     most = max(counts.values())
     near = [number for number, count in counts.items() if count == most]
     if len(near) > 1:
         pairs = {(one.key, other.key) for one, other in pairwise(words)}
-        shared = {n: sum(p in pairs for p in pairwise(evidence.sentences[n].keys)) for n in near}
-        near.sort(key=lambda number: (-shared[number], len(evidence.sentences[number].keys)))
+        shared = {n: sum(p in pairs for p in pairwise(evidence.lines[n].keys)) for n in near}
+        near.sort(key=lambda number: (-shared[number], len(evidence.lines[number].keys)))
     by_passage = max(sum(word.key in keys for word in content) for keys in passages.values())
-    return evidence.sentences[near[0]], most, by_passage
+    return evidence.lines[near[0]].sentence(evidence.owners[near[0]]), most, by_passage
 
 
 def _runs(keys: Sequence[str], evidence: Evidence) -> tuple[int, int]:
@@ -95,7 +95,9 @@ def _runs(keys: Sequence[str], evidence: Evidence) -> tuple[int, int]:
     sequence, size = evidence.sequence, len(keys)
     for start in range(size - 1):
         end = start
-        for place in evidence.places.get((keys[start], keys[start + 1]), ()):
+        for place in evidence.places.get(keys[start], ()):
+            if sequence[place + 1] != keys[start + 1]:
+                continue
             length = 2
             while start + length < size and sequence[place + length] == keys[start + length]:
                 length += 1

@@ -159,7 +159,9 @@ class Word:
     capital: bool
 
 
-def read_words(text: str) -> tuple[list[Word], frozenset[int]]:
+# A claim is read where claims are cut and again for each set of passages it is laid beside.
+@lru_cache(maxsize=512)
+def read_words(text: str) -> tuple[tuple[Word, ...], frozenset[int]]:
     """The words of a text without articles, and the places of those that are negated.
 
     A negator reaches the two content words after it, and no farther than its clause.
@@ -182,7 +184,7 @@ def read_words(text: str) -> tuple[list[Word], frozenset[int]]:
         if word.negator:
             reach = 2
         words.append(word)
-    return words, frozenset(negated)
+    return tuple(words), frozenset(negated)
 
 
 def _spelled_date(match: re.Match[str]) -> str:

@@ -28,6 +28,8 @@ def preferred(
         return None
     if rival.text.strip() == answer.text.strip():
         return Score(0.5, "the same answer")
+    if not (rival.text.strip() and answer.text.strip()):
+        return Score(float(bool(answer.text.strip())), "the other is empty")
     first = verdict.better(context, by, sample.question, answer.text, rival.text)
     second = 1 - verdict.better(context, by, sample.question, rival.text, answer.text)
     if first != second:

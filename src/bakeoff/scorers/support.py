@@ -1,14 +1,16 @@
 """Faithfulness: how far the passages that should carry an answer do, claim by claim.
 
-`by` chooses what looks: words alone where it is left out (lexical support, embedded), a verifier
-model of this machine (a folder, `hf:ORG/NAME`, or a name of the benchmark's `verifiers`), or a
-judge behind an endpoint (NAME:MODEL). docs/scorers/ says how far people agree.
+`by` chooses what looks: words alone where it is left out (lexical support, embedded) or names a
+`.json` file of calibrated numbers, a verifier model of this machine (a folder, `hf:ORG/NAME`, or a
+name of the benchmark's `verifiers`), or a judge behind an endpoint (NAME:MODEL). docs/scorers/ says
+how far people agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
 from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_model, support
@@ -20,7 +22,11 @@ NAMED = 8
 """Words named as the reason of a score."""
 
 
-@lru_cache(maxsize=256)
+NO_CLAIM = Score(None, "the answer makes no claim", applies=False)
+"""Of a refusal, and of answers such as "Yes."."""
+
+
+@lru_cache(maxsize=512)
 def evidence_of(passages: tuple[str, ...]) -> Evidence:
     """Passages read once: setups and repeats are judged by the same ones."""
     return Evidence.of(passages)
@@ -33,13 +39,20 @@ def checked(
 
     Raises `Unjudged` when a model was asked and gave no verdict.
     """
-    if not by:
-        return _by_words(answer, evidence_of(tuple(passages)), shipped_model())
+    if not by or by.endswith(".json"):
+        model = _calibrated(context.folder / by) if by else shipped_model()
+        return _by_words(answer, evidence_of(tuple(passages)), model)
     if behind_endpoint(by):
         return verdict.verdicts(context, by, question, answer, passages)
     (found,) = context.ask(Entailment(by, question, answer, tuple(passages)))
     assert isinstance(found, Checked)
     return found
+
+
+@lru_cache(maxsize=8)
+def _calibrated(path: Path) -> Model:
+    """The lexical model that `bakeoff scorers calibrate` wrote."""
+    return Model.parse(path.read_text(encoding="utf-8"))
 
 
 def _by_words(answer: str, evidence: Evidence, model: Model) -> Checked:
@@ -64,9 +77,9 @@ def claims_of(
 ) -> Checked | Score:
     """The answer's claims, checked; or why there are none to check."""
     if refused(answer.text, context.refusals):
-        return Score(None, "a refusal makes no claim")
+        return NO_CLAIM
     found = checked(context, by, sample.question, answer.text, passages)
-    return found if found.claims else Score(None, "the answer makes no claim")
+    return found if found.claims else NO_CLAIM
 
 
 def _score(found: Checked | Score, share: bool) -> Score:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from bakeoff.core import Answer, Sample, Score
-from bakeoff.scoring import Context, Outcome, scorer
+from bakeoff.scoring import Context, Outcome, Settings, scorer
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
+@lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
     """SQuAD's normalisation: lower, strip punctuation, strip articles, squeeze spaces.
 
@@ -32,7 +34,7 @@ def _plain(text: str) -> str:
     return text.lower().replace("’", "'").strip()
 
 
-def _spoken(answer: Answer, context: Context) -> str:
+def spoken(answer: Answer, context: Context) -> str:
     """The answer as SQuAD 2.0 reads it: a refusal is the empty prediction."""
     return "" if context.refusals and refused(answer.text, context.refusals) else answer.text
 
@@ -44,25 +46,35 @@ def exact(prediction: str, target: str) -> float:
 
 def f1(prediction: str, target: str) -> float:
     """Harmonic mean of word precision and recall, as multisets; both empty is 1."""
-    predicted, wanted = normalise(prediction).split(), normalise(target).split()
-    if not predicted or not wanted:
-        return float(predicted == wanted)
-    shared = sum((Counter(predicted) & Counter(wanted)).values())
-    return 2 * shared / (len(predicted) + len(wanted))
+    predicted, expected = normalise(prediction).split(), normalise(target).split()
+    if not predicted or not expected:
+        return float(predicted == expected)
+    shared = sum((Counter(predicted) & Counter(expected)).values())
+    return 2 * shared / (len(predicted) + len(expected))
+
+
+def wanted(sample: Sample) -> Sequence[str]:
+    """The targets that hold a word; the empty one where none does (SQuAD 2.0)."""
+    return [target for target in sample.targets if normalise(target)] or ("",)
+
+
+def holds(text: str, target: str) -> bool:
+    """Whether the target's words stand in the text, in one stretch, after normalisation."""
+    return f" {normalise(target)} " in f" {normalise(text)} "
 
 
 @scorer()
 def exact_match(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer equals a target after SQuAD normalisation; unanswerable: when refused."""
-    spoken = _spoken(answer, context)
-    return max(exact(spoken, target) for target in sample.targets or ("",))
+    said = spoken(answer, context)
+    return max(exact(said, target) for target in wanted(sample))
 
 
 @scorer()
 def token_f1(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Word overlap F1 with the best target (SQuAD); unanswerable: 1 when refused, else 0."""
-    spoken = _spoken(answer, context)
-    return max(f1(spoken, target) for target in sample.targets or ("",))
+    said = spoken(answer, context)
+    return max(f1(said, target) for target in wanted(sample))
 
 
 @scorer()
@@ -71,11 +83,10 @@ def contains(sample: Sample, answer: Answer, context: Context) -> Outcome:
 
     Longer answers pass more easily: read it beside `exact_match`.
     """
-    spoken = normalise(_spoken(answer, context))
+    said = spoken(answer, context)
     if not sample.targets:
-        return not spoken
-    words = f" {spoken} "
-    return any(f" {normalise(target)} " in words for target in sample.targets)
+        return not normalise(said)
+    return any(holds(said, target) for target in sample.targets)
 
 
 @scorer()
@@ -92,3 +103,56 @@ def wrong_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     if not sample.answerable:
         return None
     return Score(float(refused(answer.text, context.refusals)))
+
+
+RIGHT: Mapping[str, Callable[[Sample, Answer, Context], Outcome]] = {
+    "contains": contains,
+    "exact_match": exact_match,
+    "token_f1": token_f1,
+}
+"""What may decide that an answer is right; of `token_f1`, at least `ENOUGH`."""
+ENOUGH = 0.5
+_CHOICES = {"right": tuple(RIGHT)}
+
+
+def _is_right(sample: Sample, answer: Answer, context: Context, right: str) -> bool:
+    value = RIGHT[right](sample, answer, context)
+    assert isinstance(value, float | bool)
+    return value >= ENOUGH
+
+
+def _no_reward(settings: Settings) -> str:
+    return "" if 0 <= settings["wrong"] < float("inf") else "wrong must be at least 0"
+
+
+@scorer(bounds=lambda settings: (-settings["wrong"], 1.0), choices=_CHOICES, check=_no_reward)
+def crag(
+    sample: Sample,
+    answer: Answer,
+    context: Context,
+    *,
+    wrong: float = 1.0,
+    right: str = "contains",
+) -> Outcome:
+    """1 when right, 0 when refused, less `wrong` when wrong; unanswerable: refused is right.
+
+    Source: the score of Meta's CRAG benchmark (Yang et al. 2024), where `wrong` is 1.
+    """
+    if sample.answerable and refused(answer.text, context.refusals):
+        return Score(0.0, "refused")
+    if _is_right(sample, answer, context, right):
+        return 1.0
+    return Score(-float(wrong), "wrong")
+
+
+@scorer(choices=_CHOICES)
+def selective_accuracy(
+    sample: Sample, answer: Answer, context: Context, *, right: str = "contains"
+) -> Outcome:
+    """1 when right, over the answers alone: refusals are left out, and counted as unjudged.
+
+    An answer to an unanswerable question is wrong.
+    """
+    if refused(answer.text, context.refusals):
+        return Score(None, "a refusal is no answer")
+    return sample.answerable and _is_right(sample, answer, context, right)

@@ -1,0 +1,81 @@
+"""Scorer cards: how far a scorer agreed with people, kept as a file that gates can hold it to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bakeoff.agreement import Measured, Report
+from bakeoff.core import digest
+from bakeoff.report import Table, as_markdown
+from bakeoff.store import write_json
+from bakeoff.vouch import file_of
+
+
+def write_card(
+    report: Report, folder: Path, labels: Path, version: str, judge: Mapping[str, str]
+) -> Path:
+    """Keep a card as JSON and, beside it, as Markdown; the path of the JSON file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = file_of(report.metric, folder)
+    card = {
+        "metric": report.metric,
+        "version": version,
+        "judge": digest(dict(judge)) if judge else "",
+        "labels": {"file": labels.name, "digest": digest(labels.read_bytes())},
+        "checked": datetime.now(UTC).date().isoformat(),
+        "scorers": [asdict(each) for each in report.scorers],
+        "people": asdict(report.people) if report.people else None,
+    }
+    write_json(path, card)
+    text = f"# {report.metric}\n\nChecked on {labels.name}.\n\n{as_markdown(tables(report))}"
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    return path
+
+
+def tables(report: Report) -> list[Table]:
+    """How far a scorer agrees with people, beside the floors and the people themselves."""
+    found = report.scorers
+    generators = list(dict.fromkeys(name for each in found for name in each.within))
+    rows = [
+        (
+            each.name,
+            f"{each.judged}" + (f" ({each.unjudged} unjudged)" if each.unjudged else ""),
+            _measured(each.auroc),
+            f"{each.balanced_accuracy:.3f}",
+            f"{each.f1:.3f}",
+            *map(_measured, (each.kappa, each.pearson, each.spearman)),
+            *(_measured(each.within[g]) if g in each.within else "-" for g in generators),
+        )
+        for each in found
+    ]
+    if people := report.people:
+        agreed = (_measured(people.kappa), _measured(people.pearson), "-")
+        rows.append(
+            ("one person and the others", f"{people.rows}", "-", "-", "-", *agreed)
+            + ("-",) * len(generators)
+        )
+    agreement = Table(
+        "Agreement with people",
+        (
+            *("scorer", "answers", "AUROC", "balanced accuracy", "F1"),
+            *("kappa", "Pearson", "Spearman"),
+            *(f"AUROC in {generator}" for generator in generators),
+        ),
+        tuple(rows),
+        "AUROC: how often a good answer scores above a bad one, 0.5 is chance; 95% bootstrap "
+        "over sources. Balanced accuracy (flagging everything: 0.500), F1 of finding bad answers "
+        "and kappa at a threshold chosen on other sources.",
+    )
+    mine = found[0]
+    facts = [(reason, str(count)) for reason, count in mine.reasons.items()]
+    if mine.spread is not None:
+        facts.append(("standard deviation of repeated scores", f"{mine.spread:.3f}"))
+    more = Table("Unjudged, and asked again", ("what", "how much"), tuple(facts), "")
+    return [agreement, more] if facts else [agreement]
+
+
+def _measured(found: Measured) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

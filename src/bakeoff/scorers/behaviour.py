@@ -1,0 +1,104 @@
+"""How an answer is said, whatever it says: patterns, terms, length, reading level."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from bakeoff.core import Answer, Sample, Score
+from bakeoff.scoring import Context, Outcome, Settings, scorer
+
+
+def _is_pattern(settings: Settings) -> str:
+    try:
+        re.compile(settings["pattern"])
+    except re.error as error:
+        return f"pattern: no regular expression: {error}"
+    return "" if settings["pattern"] else "give a pattern, a regular expression"
+
+
+@scorer(check=_is_pattern)
+def matches(sample: Sample, answer: Answer, context: Context, *, pattern: str = "") -> Outcome:
+    """1 when the regular expression `pattern` is found in the answer."""
+    return re.search(pattern, answer.text) is not None
+
+
+def _are_limits(settings: Settings) -> str:
+    least, most = settings["least"], settings["most"]
+    if least <= 0 and most <= 0:
+        return "give least, most, or both"
+    return "most is below least" if 0 < most < least else ""
+
+
+@scorer(check=_are_limits)
+def length(
+    sample: Sample, answer: Answer, context: Context, *, least: int = 0, most: int = 0
+) -> Outcome:
+    """1 when the answer has `least` to `most` words; 0 as `most` is no limit."""
+    words = len(answer.text.split())
+    kept = least <= words and (most <= 0 or words <= most)
+    return Score(float(kept), "" if kept else f"{words} words")
+
+
+def _are_terms(settings: Settings) -> str:
+    terms = settings["terms"]
+    if terms and all(isinstance(term, str) and term.strip() for term in terms):
+        return ""
+    return "give terms, such as terms=('refund', '30 days')"
+
+
+@lru_cache(maxsize=256)
+def _term(term: str) -> re.Pattern[str]:
+    words = r"\s+".join(map(re.escape, term.split()))
+    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+
+
+def _said(text: str, terms: tuple[str, ...]) -> list[str]:
+    return [term for term in terms if _term(term).search(text)]
+
+
+@scorer(check=_are_terms)
+def has_terms(
+    sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
+) -> Outcome:
+    """1 when every one of the `terms` stands in the answer, as whole words, in any case."""
+    said = _said(answer.text, terms)
+    missing = [term for term in terms if term not in said]
+    return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
+
+
+@scorer(check=_are_terms)
+def avoids_terms(
+    sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
+) -> Outcome:
+    """1 when none of the `terms` stands in the answer, as whole words, in any case."""
+    said = _said(answer.text, terms)
+    return Score(float(not said), f"says: {', '.join(said)}" if said else "")
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_END = re.compile(r"[.!?]+(?=\s|$)")
+_VOWELS = re.compile(r"[aeiouy]+")
+
+
+def syllables(word: str) -> int:
+    """Groups of vowels in a word, without a silent e at its end; one at the least."""
+    plain = unicodedata.normalize("NFKD", word.lower())
+    groups = len(_VOWELS.findall(plain))
+    silent = plain.endswith("e") and not plain.endswith(("le", "ee", "ye"))
+    return max(1, groups - silent)
+
+
+@scorer(higher_is_better=False, bounds=None)
+def reading_level(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """Flesch-Kincaid grade of an English answer; approximate, as syllables are groups of vowels.
+
+    Source: Kincaid et al. 1975. Not by `textstat`: its syllables are a dictionary to be downloaded.
+    """
+    words = _WORD.findall(answer.text)
+    if not words:
+        return Score(None, "the answer has no words")
+    sentences = max(1, len([part for part in _END.split(answer.text) if _WORD.search(part)]))
+    spoken = sum(map(syllables, words))
+    return 0.39 * len(words) / sentences + 11.8 * spoken / len(words) - 15.59

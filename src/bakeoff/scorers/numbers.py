@@ -1,0 +1,96 @@
+"""The number an answer gives, against the number of a target.
+
+Read are thousands separators (`1,000`, `1 000`, `1'000`), decimals after a point, or after a comma
+that cannot separate thousands (`3,5`), exponents and the words thousand, million, billion and
+trillion. Whatever stands around a number, % included, is a unit and is not compared. Digits of a
+name (`A4`, `R-4`) or of a version (`1.2.3`) are no number.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+
+from bakeoff.core import Answer, Sample, Score
+from bakeoff.scorers.text import spoken
+from bakeoff.scoring import Context, Outcome, Settings, scorer
+
+_NUMBER = re.compile(
+    r"""
+    (?<![\w.,]) (?<![^\W\d_][-−])           # not inside a word, a name such as R-4, a version
+    (?P<sign>(?<!\d)[-−+])?
+    (?P<whole>
+        \d{1,3} (?P<mark>[,'’\ \u00a0\u2009\u202f]) \d{3} (?: (?P=mark) \d{3} )* (?!\d)
+        | \d+ | (?=\.\d)
+    )
+    (?P<part>[.,]\d+)?
+    (?P<power>[eE][-+]?\d{1,3})?
+    (?! [.,]?\d)
+    (?: \s* (?P<scale>thousand|million|billion|trillion) \b )?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+NAMED = 5
+"""Numbers named as the reason of a score."""
+
+
+@lru_cache(maxsize=1024)
+def numbers(text: str) -> tuple[Decimal, ...]:
+    """The different numbers in a text, in its order."""
+    return tuple(dict.fromkeys(map(_value, _NUMBER.finditer(text))))
+
+
+def _value(match: re.Match[str]) -> Decimal:
+    whole = "".join(filter(str.isdecimal, match["whole"]))
+    sign = "-" if match["sign"] in ("-", "−") else ""
+    number = Decimal(
+        sign + whole + (match["part"] or "").replace(",", ".") + (match["power"] or "")
+    )
+    # Only where there is a scale: it rounds to the context's precision.
+    return number.scaleb(_SCALES[match["scale"].lower()]) if match["scale"] else number
+
+
+def _given(text: str, take: str) -> Decimal | None:
+    found = numbers(text)
+    if not found or (take == "only" and len(found) > 1):
+        return None
+    return found[-1] if take == "last" else found[0]
+
+
+def _at_least_zero(settings: Settings) -> str:
+    wrong = [name for name in ("tolerance", "absolute") if not 0 <= settings[name] < float("inf")]
+    return f"{wrong[0]} must be at least 0" if wrong else ""
+
+
+@scorer(choices={"take": ("only", "first", "last")}, check=_at_least_zero)
+def numeric(
+    sample: Sample,
+    answer: Answer,
+    context: Context,
+    *,
+    tolerance: float = 0.0,
+    absolute: float = 0.0,
+    take: str = "only",
+) -> Outcome:
+    """1 when the number of the answer is that of a target, or near it; unanswerable: when refused.
+
+    Near: off by at most `tolerance` times the target, or by `absolute`. An answer with several
+    different numbers gives none, unless `take` says `first` or `last`.
+    """
+    said = spoken(answer, context)
+    if not sample.targets:
+        return not said.strip()
+    wanted = [number for target in sample.targets for number in numbers(target)[:1]]
+    if not wanted:
+        return None
+    given = _given(said, take)
+    if given is None:
+        several = ", ".join(map(str, numbers(said)[:NAMED]))
+        return Score(0.0, f"gives several numbers: {several}" if several else "gives no number")
+    allowed = ((abs(each) * Decimal(str(tolerance)), Decimal(str(absolute))) for each in wanted)
+    near = any(
+        abs(given - each) <= max(limits) for each, limits in zip(wanted, allowed, strict=True)
+    )
+    return Score(float(near), "" if near else f"gives {given}, expected {wanted[0]}")

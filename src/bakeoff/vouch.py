@@ -1,0 +1,59 @@
+"""Whether a scorer's card vouches for it: a gate may ask how far its judge agreed with people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import BakeoffError, digest
+from bakeoff.scoring import Metric
+from bakeoff.store import read_json
+from bakeoff.suite import Policy
+
+
+def file_of(metric: str, folder: Path) -> Path:
+    """Where a metric's card is kept."""
+    return folder / (re.sub(r"[^\w.=-]+", "-", metric).strip("-") + ".json")
+
+
+def unvouched(policy: Policy, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Metrics of a run that ask a verifier or judge and may not be gated on -> why.
+
+    Empty where the policy asks for no agreement with people.
+    """
+    if policy.min_agreement is None:
+        return {}
+    found = {}
+    for facts in manifest["tasks"].values():
+        for name, about in facts["metrics"].items():
+            if about.get("asks") in ("verifier", "judge"):
+                by = Metric.parse(name).judge
+                judge = manifest.get("judges", {}).get(by, {}).get("fingerprint", {})
+                if problem := _problem(name, about["version"], judge, policy):
+                    found[name] = problem
+    return found
+
+
+def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) -> str:
+    """Why a metric's card does not vouch for it; empty when it does."""
+    path = file_of(name, Path(policy.cards))
+    remedy = f'make one with `bakeoff scorers check "{name}" --labels FILE --card {policy.cards}`'
+    if not path.is_file():
+        return f"no scorer card {path}; {remedy}"
+    try:
+        card = read_json(path)
+        low = float(card["scorers"][0]["auroc"]["low"])
+        known = (card["version"], card["judge"])
+    except (BakeoffError, KeyError, IndexError, TypeError, ValueError) as error:
+        return f"{path} is no scorer card ({error}); {remedy}"
+    if known != (version, digest(dict(judge)) if judge else ""):
+        return f"{path} is of another version of the scorer or its judge; {remedy}"
+    assert policy.min_agreement is not None
+    if not low >= policy.min_agreement:
+        return (
+            f"its agreement with people, AUROC from {low:.3f} on, is below min_agreement "
+            f"{policy.min_agreement:g} ({path})"
+        )
+    return ""
