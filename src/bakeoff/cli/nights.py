@@ -20,6 +20,7 @@ from bakeoff.cli.app import (
     results,
     selecting,
     show_gates,
+    show_links,
     workspace,
 )
 from bakeoff.core import MissingEvidence
@@ -71,9 +72,9 @@ def accept(run: str, channel: str, reason: str) -> None:
     done = finished(run)
     found = baselines.accept(done, channel, reason, results())
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        from bakeoff import track
+        from bakeoff.track import baselines as server
 
-        track.push_baseline(done, found, baselines.folder(results()) / found["rows"], uri)
+        server.push(done, found, baselines.folder(results()) / found["rows"], uri)
     click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
 
 
@@ -136,6 +137,8 @@ def nightly(
         terminal.show(report.headline(done.run))
         if done.run.suite.gates:
             show_gates(done.run.verdicts)
+        if not no_mlflow:
+            show_links(done.run)
     for note in done.notes:
         click.echo(note)
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")
@@ -149,11 +152,10 @@ def nightly(
 @click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
 def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
     """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
-    from bakeoff import nightly as nights
     from bakeoff import terminal
     from bakeoff import trend as trends
 
-    path = nights.history(results(), Path(benchmark).stem)
+    path = trends.history(results(), Path(benchmark).stem)
     kept = trends.read(path)
     if not kept:
         raise MissingEvidence(f"{path}: no night yet; `bakeoff nightly BENCHMARK` keeps one")

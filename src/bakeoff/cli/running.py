@@ -21,6 +21,7 @@ from bakeoff.cli.app import (
     selecting,
     shard,
     show_gates,
+    show_links,
     workspace,
     write_report,
 )
@@ -101,7 +102,7 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
     code = show_gates(found) if found else 0
     click.echo(f"report:  {path}")
     if log:
-        click.echo(f"MLflow:  {program()} ui")
+        show_links(done)
     sys.exit(code)
 
 
