@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -370,3 +376,134 @@ def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
         log_run(Run(folder))
     said = capfd.readouterr().err
     assert "not done after 2 s. Nothing is lost: send it later with" in said
+
+
+class Door(ThreadingHTTPServer):
+    """Stands before a server: wants a name and password, or is gone after so many requests."""
+
+    def __init__(self, server: str, password: str = "", last: int = 10**9) -> None:
+        super().__init__(("127.0.0.1", 0), _Pass)
+        self.server = server.rpartition("/")[2]
+        self.wanted = "Basic " + base64.b64encode(f"ann:{password}".encode()).decode()
+        self.open, self.left = not password, last
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Pass(BaseHTTPRequestHandler):
+    server: Door
+
+    def pass_on(self) -> None:
+        self.server.left -= 1
+        if self.server.left < 0:
+            self.connection.close()
+            return
+        if not self.server.open and self.headers["Authorization"] != self.server.wanted:
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        there = HTTPConnection(self.server.server, timeout=60)
+        kept = {k: v for k, v in self.headers.items() if k != "Host"}
+        there.request(self.command, self.path, body, kept)
+        answer = there.getresponse()
+        content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def door(server: str, password: str = "", last: int = 10**9) -> Iterator[str]:
+    standing = Door(server, password, last)
+    Thread(target=standing.serve_forever, daemon=True).start()
+    try:
+        yield standing.address
+    finally:
+        standing.shutdown()
+        standing.server_close()
+
+
+def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
+    results: Path, mlflow_server: str
+) -> None:
+    folder = make_run(results, name="dies")
+    for last in (2, 9, 25, 60):
+        with door(mlflow_server, last=last) as address, pytest.raises(BakeoffError):
+            runs.log(Run(folder), address)
+    runs.log(Run(folder), mlflow_server)
+    there = stored(mlflow_server, name="dies")
+    assert list(there) == list(SETUPS)
+    assert {run.data.tags["logged"] for run in there.values()} == {"complete"}
+    assert [len(traces(mlflow_server, run)) for run in there.values()] == [10] * 4
+    assert list(stored(mlflow_server, name="dies-training")) == ["gate_qa"]
+
+
+def test_a_server_that_wants_a_password_gets_it_and_it_is_never_shown(
+    results: Path, mlflow_server: str, cli: Cli
+) -> None:
+    folder = make_run(results, name="guarded")
+    with door(mlflow_server, password="canary-77") as address:
+        known = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "canary-77"}
+        where = {"MLFLOW_TRACKING_URI": address, "BAKEOFF_RESULTS": str(results)}
+        refused = cli("log", folder, **where)
+        assert refused.returncode == 2
+        assert "401" in refused.stderr
+        done = cli("log", folder, **where, **known)
+        assert done.returncode == 0, done.stderr
+        within = {**where, "MLFLOW_TRACKING_URI": address.replace("//", "//ann:canary-77@")}
+        again = cli("log", folder, **within)
+        assert again.returncode == 0, again.stderr
+    assert list(stored(mlflow_server, name="guarded")) == list(SETUPS)
+    shown = done.stdout + again.stdout + again.stderr + (folder / "mlflow.json").read_text()
+    assert "canary-77" not in shown
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server that lives as long as the tests of this module."""
+    pytest.importorskip("psycopg2", reason="psycopg2-binary is not installed")
+    found = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    if not (initdb := next((Path(each) for each in found[::-1] if each), None)):
+        pytest.skip("no PostgreSQL binaries (initdb) here")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path must be short
+    as_user: list[str] = []
+    if os.getuid() == 0:  # PostgreSQL refuses to be root
+        shutil.chown(folder, "nobody")
+        as_user = ["setpriv", "--reuid=nobody", "--clear-groups"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, bin = str(folder / "data"), initdb.parent
+    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run([*as_user, initdb, "-D", data, "-U", "bakeoff", "-A", "trust"], **quiet)
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    control = [*as_user, bin / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
+    subprocess.run([*control, "-o", options, "start"], **quiet)
+    try:
+        yield f"postgresql+psycopg2://bakeoff@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> None:
+    odd = " \x00 \ud83d \U0001f6aa"
+    done = Run(make_run(results, said=odd))
+    first = runs.log(done, postgres, 5)
+    assert runs.log(done, postgres, 5) == first
+    there = stored(postgres)
+    shares = [run.data.metrics["Headline/gate_qa exact_match"] for run in there.values()]
+    assert list(there) == list(SETUPS)
+    assert shares == [0.2, 0.4, 0.6, 0.8]
+    assert [len(traces(postgres, run)) for run in there.values()] == [5] * 4
+    assert table(postgres, there["rag"])["id"] == [f"q{i}" for i in range(10)]
+    assert models(postgres) == Counter(list(SETUPS))

@@ -50,7 +50,8 @@ def main() -> None:
         measure("new sqlite", uri, folder / "results", 10)
         for samples in chosen.samples:
             measure("sqlite", uri, folder / "results", samples)
-        with server.serving(f"sqlite:///{folder / 'server.db'}", "127.0.0.1", PORT) as (there, _):
+        uri, host = f"sqlite:///{folder / 'server.db'}", "127.0.0.1"
+        with server.serving(uri, host, PORT, folder / "artifacts") as (there, _):
             measure("server, first", there, folder / "other", 10)
             for samples in chosen.samples:
                 measure("server", there, folder / "other", samples)

@@ -131,7 +131,7 @@ def ui(run: str, host: str, port: int, no_browser: bool) -> None:
     uri = tracking_uri()
     if uri.startswith("http"):
         return _open(run, uri, no_browser)
-    with servers.serving(uri, host, port) as (address, server):
+    with servers.serving(uri, host, port, results() / "artifacts") as (address, server):
         _open(run, address, no_browser)
         click.echo(f"MLflow: {address} (Ctrl-C stops it)")
         sys.exit(server.wait())

@@ -21,6 +21,7 @@ from bakeoff.cli.app import (
     selecting,
     show_gates,
     show_links,
+    tracking_uri,
     workspace,
 )
 from bakeoff.core import MissingEvidence
@@ -68,6 +69,7 @@ def baseline() -> None:
 def accept(run: str, channel: str, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
     from bakeoff import baseline as baselines
+    from bakeoff.track import links
 
     done = finished(run)
     found = baselines.accept(done, channel, reason, results())
@@ -75,6 +77,10 @@ def accept(run: str, channel: str, reason: str) -> None:
         from bakeoff.track import baselines as server
 
         server.push(done, found, baselines.folder(results()) / found["rows"], uri)
+    elif links.read(done.folder):
+        from bakeoff.track import baselines as server
+
+        server.mark(done, found, tracking_uri())
     click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
 
 

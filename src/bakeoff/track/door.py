@@ -37,6 +37,11 @@ def reaching(uri: str, remedy: str) -> Iterator[mlflow.MlflowClient]:
     try:
         # Not set_tracking_uri: it writes the environment, which other programs inherit.
         yield mlflow.MlflowClient(uri)
+    except ModuleNotFoundError as error:  # the driver of a database
+        raise BakeoffError(
+            f"MLflow at {shown(uri)}: {error}: install it, or name another driver in the address, "
+            "such as postgresql+psycopg2:// (pip install psycopg2-binary)"
+        ) from error
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = next(iter(str(error).strip().splitlines()), "") or repr(error)
         text = shown(f"MLflow at {uri}: {reason}. Nothing is lost: {remedy}")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -21,14 +22,18 @@ _QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMET
 
 
 @contextmanager
-def serving(uri: str, host: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(
+    uri: str, host: str, port: int, artifacts: Path
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """(address, server) of the UI of the store at `uri`; the server ends with the block.
 
-    Raises `BakeoffError` when the port is taken or the server does not start.
+    Files that come through the server go to `artifacts`. Raises
+    `BakeoffError` when the port is taken or the server does not start.
     """
     _free(host, port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--artifacts-destination", str(artifacts)]
     # A session of its own: the server has children, and all of them are to end.
     server = subprocess.Popen(command, env={**os.environ, **_QUIET}, start_new_session=True)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -67,7 +67,7 @@ def log(
     """
     if not count:
         return 0
-    there = set(_there(client, place))
+    there = _whole(client, place)
     tracing = TracingClient(uri)
     wanted = [(_identity(place, each.record), each) for each in _chosen(run, setup, count)]
     missing = [(identity, each) for identity, each in wanted if f"tr-{identity}" not in there]
@@ -81,7 +81,7 @@ def log(
             spans += made
         tracing.log_spans(place.experiment, spans)
     if missing:
-        arrived = set(_there(client, place))
+        arrived = _whole(client, place)
         if lost := [identity for identity, _ in missing if f"tr-{identity}" not in arrived]:
             raise BakeoffError(
                 f"MLflow: {len(lost)} of {len(missing)} traces of {setup.name} did not arrive; "
@@ -90,8 +90,16 @@ def log(
     return len(missing)
 
 
-def _there(client: mlflow.MlflowClient, place: Place) -> Iterator[str]:
-    """The ids of the traces that the run has."""
+def _whole(client: mlflow.MlflowClient, place: Place) -> set[str]:
+    """The ids of the traces that the run has; those that came without their spans go away."""
+    found = list(_there(client, place))
+    whole = {each.trace_id for each in found if "mlflow.trace.spansLocation" in each.tags}
+    _delete(client, place.experiment, [e.trace_id for e in found if e.trace_id not in whole])
+    return whole
+
+
+def _there(client: mlflow.MlflowClient, place: Place) -> Iterator[TraceInfo]:
+    """The traces that the run has."""
     token = None
     while True:
         page = client.search_traces(
@@ -101,16 +109,20 @@ def _there(client: mlflow.MlflowClient, place: Place) -> Iterator[str]:
             page_token=token,
             include_spans=False,
         )
-        yield from (trace.info.trace_id for trace in page)
+        yield from (trace.info for trace in page)
         if not (token := page.token):
             return
 
 
 def forget(client: mlflow.MlflowClient, experiment: str, run: str) -> None:
     """Take the traces of a run away, before the run itself is."""
-    found = list(_there(client, Place(experiment, run, "")))
-    for first in range(0, len(found), BATCH):
-        client.delete_traces(experiment, trace_ids=found[first : first + BATCH])
+    found = _there(client, Place(experiment, run, ""))
+    _delete(client, experiment, [each.trace_id for each in found])
+
+
+def _delete(client: mlflow.MlflowClient, experiment: str, traces: Sequence[str]) -> None:
+    for first in range(0, len(traces), BATCH):
+        client.delete_traces(experiment, trace_ids=list(traces[first : first + BATCH]))
 
 
 def _identity(place: Place, record: Record) -> str:
