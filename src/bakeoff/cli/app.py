@@ -201,8 +201,9 @@ def show_links(done: Run) -> None:
     if logged := links.read(done.folder):
         local = not logged.uri.startswith("http")
         ui = f"http://{UI_HOST}:{UI_PORT}" if local else logged.uri
-        for name, address in links.links(logged, ui).items():
-            click.echo(f"{f'MLflow {name}:':<17}{address}")
+        found = links.links(logged, ui)
+        for name in ("charts", "outputs", "compare"):
+            click.echo(f"{f'MLflow {name}:':<17}{found[name]}")
         if local:
             click.echo(f"these open while `{program()} ui` runs")
 
