@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ def finished_run(project: Path, cli: Cli) -> Path:
     assert done.returncode == 0, done.stderr + done.stdout
     (manifest,) = project.glob("results/smallest/*/manifest.json")
     return manifest.parent
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an MLflow server on this machine, for all tests that need one."""
+    from bakeoff.track import server
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    uri = f"sqlite:///{folder / 'server.db'}"
+    with server.serving(uri, "127.0.0.1", port, folder / "artifacts") as (address, _):
+        yield address
 
 
 def logged(results: Path, experiment: str, where: str = "") -> list[Any]:

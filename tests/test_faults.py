@@ -395,51 +395,6 @@ def test_token_counts_that_differ_from_the_named_tokenizer_are_reported(
     assert "counted 5 of 5 prompts otherwise than the named tokenizer" in report
 
 
-DIES_IN_THE_MIDDLE = """
-import os, sys
-from pathlib import Path
-import mlflow
-from bakeoff import track
-from bakeoff.finished import Run
-
-logged = 0
-kept = mlflow.log_table
-
-def log_table(*arguments, **options):
-    global logged
-    logged += 1
-    if logged == 2:
-        os._exit(9)  # as by kill -9: nothing is tidied up
-    return kept(*arguments, **options)
-
-mlflow.log_table = log_table
-track.log(Run(Path(sys.argv[1])), sys.argv[2])
-"""
-
-
-def test_logging_that_was_cut_short_is_finished_later_and_nothing_stands_twice(
-    tmp_path: Path, quick: Any, cli: Cli
-) -> None:
-    setups = {name: {"model": f"stub:{name}"} for name in ("a", "b", "c")}
-    with running_stub(latency=0.0) as url:
-        write_words(tmp_path, 10, url, setups=setups)
-        assert quick().returncode == 0
-    folder, store_uri = run_of(tmp_path).folder, f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}"
-    died = subprocess.run(
-        [sys.executable, "-c", DIES_IN_THE_MIDDLE, str(folder), store_uri],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert died.returncode == 9, died.stderr
-    again = cli("log", "latest", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    runs = logged(tmp_path / "results", "words")
-    assert sorted(run.data.tags["setup"] for run in runs) == ["a", "b", "c"]
-    assert {run.data.tags["logged"] for run in runs} == {"complete"}
-
-
 def test_money_is_a_metric_that_gates_can_bound(tmp_path: Path, quick: Any, cli: Cli) -> None:
     price = {"price": {"prompt": 1000.0, "completion": 5000.0}}
     with running_stub(latency=0.0) as url:

@@ -54,10 +54,6 @@ class Outcome:
     notes: Sequence[str]
 
 
-def history(results: Path, benchmark: str) -> Path:
-    return results / "nightly" / f"{benchmark}.jsonl"
-
-
 def nightly(
     plan: Plan,
     workspace: Workspace,
@@ -72,14 +68,16 @@ def nightly(
     night that is in the history already is not run again: its verdict is given anew. Raises
     what `run` raises, after an alert that says that the night did not finish.
     """
-    path = history(workspace.results, plan.suite.name)
+    path = trend.history(workspace.results, plan.suite.name)
     nights = trend.read(path)
     if found := next((each for each in nights if each.night == orders.night), None):
         drifts = _on(trend.alarms(nights), orders.night)
         note = f"the night of {orders.night} was done before, by run {found.run}"
         kept = workspace.results / plan.suite.name / found.run
         before = Run(kept).verdicts if (kept / GATES).is_file() else None
-        # A crash after the line was kept may have left these out; nothing is told twice.
+        # A crash after the line was kept may have left these out; nothing is told or logged twice.
+        if (kept / store.MANIFEST).is_file():
+            publish(Run(kept))
         told = _tell(plan.suite.name, found, drifts, before, orders, path)
         return Outcome(found, _code(found, drifts, orders), drifts, None, [note, *told])
     try:
@@ -94,9 +92,9 @@ def nightly(
         raise
     (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
     html.write(done)
-    publish(done)
     night = _night(done, orders.night, verdict)
     trend.keep(path, night)
+    publish(done)
     drifts = _on(trend.alarms(trend.read(path)), orders.night)
     code = _code(night, drifts, orders)
     notes = [drift.text for drift in drifts]

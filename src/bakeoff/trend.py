@@ -88,6 +88,11 @@ class Night:
 _NIGHT = TypeAdapter(Night)
 
 
+def history(results: Path, benchmark: str) -> Path:
+    """Where the nights of a benchmark are kept."""
+    return results / "nightly" / f"{benchmark}.jsonl"
+
+
 def read(path: Path) -> list[Night]:
     """Every night kept, oldest first; none without a file. The last line of a night counts.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -172,13 +173,42 @@ def program() -> str:
     return os.path.relpath(called)
 
 
-def log_run(done: Run) -> None:
-    from bakeoff import track
+MLFLOW_WAIT_S, MLFLOW_ANSWERS = 120.0, 500
+"""A run waits so long for MLflow, and a second more for so many answers."""
 
+
+def log_run(done: Run) -> None:
+    """Send a run to MLflow, in a process of its own: whatever a server does, the run goes on."""
+    answers = sum(len(setups) * len(done.samples[task]) for task, setups in done.asked.items())
+    named = os.environ.get("BAKEOFF_MLFLOW_WAIT")
+    wait = float(named) if named else MLFLOW_WAIT_S + answers / MLFLOW_ANSWERS
+    command = [sys.executable, "-m", "bakeoff.cli", "log", str(done.folder), "--quiet"]
     try:
-        track.log(done, tracking_uri())
-    except BakeoffError as error:
-        click.echo(f"bakeoff: {error}", err=True)
+        failed = subprocess.run(command, timeout=wait, check=False).returncode
+    except subprocess.TimeoutExpired:
+        later = f"send it later with `{program()} log {done.folder.name}`"
+        text = f"bakeoff: MLflow: not done after {wait:.0f} s. Nothing is lost: {later}"
+        click.echo(text, err=True)
+    else:
+        if failed not in (0, 2):
+            click.echo(f"bakeoff: logging to MLflow ended with {failed}", err=True)
+
+
+def show_links(done: Run) -> None:
+    """Where the run is to be seen, if it was logged."""
+    from bakeoff.track import links
+
+    if logged := links.read(done.folder):
+        local = not logged.uri.startswith("http")
+        ui = f"http://{UI_HOST}:{UI_PORT}" if local else logged.uri
+        found = links.links(logged, ui)
+        for name in ("charts", "outputs", "compare"):
+            click.echo(f"{f'MLflow {name}:':<17}{found[name]}")
+        if local:
+            click.echo(f"these open while `{program()} ui` runs")
+
+
+UI_HOST, UI_PORT = "127.0.0.1", 5000
 
 
 def pull_baselines(run: Run) -> None:
@@ -186,11 +216,12 @@ def pull_baselines(run: Run) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
         return
-    from bakeoff import baseline, track
+    from bakeoff import baseline
+    from bakeoff.track import baselines
 
     folder = baseline.folder(results())
     folder.mkdir(parents=True, exist_ok=True)
-    for found in track.pull_baselines(run.manifest["benchmark"], folder, uri):
+    for found in baselines.pull(run.manifest["benchmark"], folder, uri):
         baseline.adopt(results(), found)
 
 

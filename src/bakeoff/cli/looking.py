@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from bakeoff.cli.app import (
+    UI_HOST,
+    UI_PORT,
     cache_folder,
     data_folder,
     data_option,
     main,
+    results,
     tracking_uri,
     workspace,
 )
@@ -180,23 +182,45 @@ def fetch() -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=5000, show_default=True)
-def ui(host: str, port: int) -> None:
-    """Open the MLflow UI on this machine."""
+@click.argument("run", default="latest")
+@click.option("--host", default=UI_HOST, show_default=True)
+@click.option("--port", default=UI_PORT, show_default=True)
+@click.option("--no-browser", is_flag=True, help="Only serve and print the links.")
+def ui(run: str, host: str, port: int, no_browser: bool) -> None:
+    """Open the MLflow UI where a RUN (the latest) was logged; Ctrl-C stops it."""
+    from bakeoff.track import server as servers
+
     uri = tracking_uri()
     if uri.startswith("http"):
-        click.echo(f"MLflow runs at {uri}")
-        return
-    click.echo(f"MLflow: http://{host}:{port} (Ctrl-C stops it)")
-    environment = {
-        **os.environ,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]
-    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+        return _open(run, uri, no_browser)
+    with servers.serving(uri, host, port, results() / "artifacts") as (address, server):
+        _open(run, address, no_browser)
+        click.echo(f"MLflow: {address} (Ctrl-C stops it)")
+        sys.exit(server.wait())
+
+
+def _open(run: str, address: str, no_browser: bool) -> None:
+    """Print where the run is to be seen, and open its charts where there is a screen."""
+    import webbrowser
+
+    from bakeoff.store import find_run
+    from bakeoff.track import links
+
+    try:
+        logged = links.read(find_run(run, results()))
+    except BakeoffError as error:
+        if run != "latest":
+            raise
+        click.echo(error)
+        logged = None
+    found = links.links(logged, address) if logged else {}
+    for name, link in found.items():
+        click.echo(f"{name + ':':<9}{link}")
+    screen = (
+        sys.platform == "darwin" or os.environ.get("DISPLAY") or "WAYLAND_DISPLAY" in os.environ
+    )
+    if screen and not no_browser:
+        webbrowser.open(found.get("charts", address))
 
 
 @main.command()

@@ -20,6 +20,8 @@ from bakeoff.cli.app import (
     results,
     selecting,
     show_gates,
+    show_links,
+    tracking_uri,
     workspace,
 )
 from bakeoff.core import MissingEvidence
@@ -67,13 +69,18 @@ def baseline() -> None:
 def accept(run: str, channel: str, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
     from bakeoff import baseline as baselines
+    from bakeoff.track import links
 
     done = finished(run)
     found = baselines.accept(done, channel, reason, results())
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        from bakeoff import track
+        from bakeoff.track import baselines as server
 
-        track.push_baseline(done, found, baselines.folder(results()) / found["rows"], uri)
+        server.push(done, found, baselines.folder(results()) / found["rows"], uri)
+    elif links.read(done.folder):
+        from bakeoff.track import baselines as server
+
+        server.mark(done, found, tracking_uri())
     click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
 
 
@@ -136,6 +143,8 @@ def nightly(
         terminal.show(report.headline(done.run))
         if done.run.suite.gates:
             show_gates(done.run.verdicts)
+        if not no_mlflow:
+            show_links(done.run)
     for note in done.notes:
         click.echo(note)
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")
@@ -149,11 +158,10 @@ def nightly(
 @click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
 def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
     """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
-    from bakeoff import nightly as nights
     from bakeoff import terminal
     from bakeoff import trend as trends
 
-    path = nights.history(results(), Path(benchmark).stem)
+    path = trends.history(results(), Path(benchmark).stem)
     kept = trends.read(path)
     if not kept:
         raise MissingEvidence(f"{path}: no night yet; `bakeoff nightly BENCHMARK` keeps one")

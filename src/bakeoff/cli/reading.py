@@ -13,6 +13,7 @@ from bakeoff.cli.app import (
     pull_baselines,
     results,
     show_gates,
+    show_links,
     tracking_uri,
     write_report,
 )
@@ -139,10 +140,17 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 
 @main.command()
 @click.argument("run", default="latest")
-def log(run: str) -> None:
+@click.option("--traces", default=20, show_default=True, help="Answers of a setup as traces.")
+@click.option("--quiet", is_flag=True, help="Print no links.")
+def log(run: str, traces: int, quiet: bool) -> None:
     """Send a RUN to MLflow (again): what is already there is not doubled."""
-    from bakeoff import track
+    from bakeoff.track import nights, runs
+    from bakeoff.trend import history, read
 
     done = finished(run)
-    for identity in track.log(done, tracking_uri()):
-        click.echo(identity)
+    runs.log(done, tracking_uri(), traces)
+    benchmark = done.manifest["benchmark"]
+    kept = history(done.folder.parent.parent, benchmark)
+    nights.log(benchmark, read(kept), done.folder.parent, tracking_uri())
+    if not quiet:
+        show_links(done)

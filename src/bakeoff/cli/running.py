@@ -21,6 +21,7 @@ from bakeoff.cli.app import (
     selecting,
     shard,
     show_gates,
+    show_links,
     workspace,
     write_report,
 )
@@ -102,7 +103,7 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
     if log:
-        click.echo(f"MLflow:  {program()} ui")
+        show_links(done)
     sys.exit(code)
 
 

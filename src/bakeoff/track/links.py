@@ -1,0 +1,76 @@
+"""Where a bake-off is to be seen in the MLflow UI. Imports no mlflow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from bakeoff.core import BakeoffError
+from bakeoff.store import read_json, write_json
+
+LOGGED = "mlflow.json"
+"""In a run's folder: where it was logged."""
+
+
+VIEW = "bakeoff"
+"""The shared view that chooses the columns of the table of runs."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Where a bake-off stands in MLflow."""
+
+    uri: str
+    experiment: str
+    invocation: str
+    runs: Mapping[str, str]
+    """Setup -> run id."""
+
+
+def keep(folder: Path, logged: Logged) -> None:
+    """Keep beside a run where it was logged, as far as its folder can be written."""
+    facts = {"uri": logged.uri, "experiment": logged.experiment, "runs": dict(logged.runs)}
+    try:
+        write_json(folder / LOGGED, {**facts, "invocation": logged.invocation})
+    except BakeoffError:
+        return
+
+
+def read(folder: Path) -> Logged | None:
+    """Where a run was logged; `None` when it was not."""
+    path = folder / LOGGED
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    return Logged(found["uri"], found["experiment"], found["invocation"], found["runs"])
+
+
+def links(logged: Logged, ui: str) -> dict[str, str]:
+    """What can be seen -> its address in the UI at `ui`."""
+    runs = list(logged.runs.values())
+    ui = re.sub(r"(?<=://)[^/@]*@", "", ui).rstrip("/")
+    here = f"{ui}/#/experiments/{logged.experiment}"
+    only = "searchFilter=" + _quoted(f"tags.invocation = '{logged.invocation}'")
+    found = {
+        "runs": f"{here}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}",
+        "charts": f"{here}/runs?workflowType=machine_learning&compareRunsMode=CHART&{only}",
+        "outputs": f"{here}/runs?workflowType=machine_learning&compareRunsMode=ARTIFACT&{only}",
+        "compare": f"{ui}/#/compare-runs?runs={_listed(runs)}"
+        f"&experiments={_listed([logged.experiment])}",
+    }
+    if len(runs) > 1:
+        pair = f"selectedRunUuid={runs[-1]}&compareToRunUuid={runs[0]}"
+        found["samples"] = f"{here}/evaluation-runs?{pair}"
+    return found
+
+
+def _quoted(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _listed(values: Sequence[str]) -> str:
+    return _quoted(json.dumps(list(values), separators=(",", ":")))

@@ -1,0 +1,194 @@
+"""What things are called in MLflow: metrics, params, tags, and the note of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bakeoff import report
+from bakeoff.core import digest
+from bakeoff.finished import Run
+from bakeoff.scoring import Metric
+from bakeoff.suite import MEASURED, Setup
+
+DECIMALS, DIGITS = 4, 4
+"""A logged number has so many decimals, or so many digits where it is smaller than those show."""
+TAG = 8000
+"""Characters of a tag, of which the note is one."""
+PARAM = 6000
+COLOURS = ("#8a94a6", "#e07b39", "#3b7dd8", "#2e9e6b", "#a05fc4", "#c2486b", "#b8a12b", "#3aa6a6")
+"""Of the setups, in the benchmark's order: by the UI's own choice two of four are often alike."""
+HEADLINE = "Headline"
+"""The section of the metrics that a bake-off is about."""
+BESIDE = ("latency_s", "prompt_tokens", "cost")
+"""Metrics that stand at the top beside the headline metrics."""
+_ODD = re.compile(r"[^\w\-. :/]")
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
+
+
+def text(value: object) -> str:
+    """Text that every store takes: no NUL, no half of a surrogate pair."""
+    return _BROKEN.sub("\ufffd", str(value))
+
+
+def allowed(name: str) -> str:
+    """A name without the signs that MLflow refuses in keys."""
+    return _ODD.sub("_", text(name)).strip("/. ") or "_"
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name as MLflow allows it: `recall(k=5)` is `recall k:5`. Reversible.
+
+    >>> metric_name("evidence_recall(k=5)")
+    'evidence_recall k:5'
+    """
+    parsed = Metric.parse(metric)
+    settings = [f"{name}:{value!r}".replace("'", "") for name, value in parsed.settings]
+    return " ".join([parsed.name.rpartition("::")[2], *settings])
+
+
+def key(task: str, metric: str, *, top: bool) -> str:
+    """What a metric of a task is logged as: `Headline/task metric` at the top, else `task/metric`.
+
+    >>> key("qa", "exact_match", top=True)
+    'Headline/qa exact_match'
+    """
+    # No dots: a table's columns with dots are blank in the UI. Its charts come in sections, which
+    # sort capitals first and what has no section last.
+    named = f"{HEADLINE}/{task} {metric_name(metric)}" if top else f"{task}/{metric_name(metric)}"
+    return allowed(named).replace(".", "_")
+
+
+def rounded(value: float) -> float:
+    """A number as it is logged: longer ones fill the UI's cells with zeros."""
+    return round(value, DECIMALS) if abs(value) >= 0.1 else float(f"{value:.{DIGITS}g}")
+
+
+def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
+    """(task, key) -> value of every metric of a setup, in the order of the UI's columns.
+
+    First each task's headline metric, then its time, tokens and cost, then all others.
+    """
+    found: list[tuple[int, str, str, float]] = []
+    for task, facts in run.comparison["tasks"].items():
+        first = (facts["headline"], *BESIDE)
+        for metric in sorted(facts["metrics"], key=lambda name: name in MEASURED):
+            estimate = facts["metrics"][metric]["setups"].get(setup)
+            if not estimate:
+                continue
+            top = metric in first
+            place = first.index(metric) if top else len(first)
+            if estimate["value"] is not None:
+                name = key(task, metric, top=top)
+                found.append((place, task, name, rounded(float(estimate["value"]))))
+            if estimate["unjudged"]:
+                name = key(task, metric, top=False) + " unjudged"
+                found.append((len(first), task, name, estimate["unjudged"]))
+    found.sort(key=lambda row: row[0])
+    return {(task, name): value for _, task, name, value in found}
+
+
+def params(run: Run, setup: Setup) -> dict[str, str]:
+    """What makes a setup's answers: two runs with the same ones are of the same configuration."""
+    manifest = run.manifest
+    found: dict[str, Any] = {
+        **_corner(setup),
+        "model": _model(setup),
+        "dtype": run.suite.dtype,
+        "seed": run.suite.seed,
+        "temperature": run.suite.temperature,
+    }
+    for part, spec in (("tune", setup.tune), ("retrieve", setup.retrieve)):
+        values = spec.model_dump(mode="json") if spec else {}
+        found |= {f"{part}.{name}": value for name, value in values.items() if value}
+    known = {} if setup.own else manifest["models"].get(setup.model, {})
+    found |= {f"model.{name}": value for name, value in known.items() if value}
+    for task in run.asked:
+        if setup.name in run.asked[task]:
+            found[f"prompt.{task}"] = manifest["tasks"][task]["digests"].get("prompt", "")
+    for task, facts in _adapters(run, setup):
+        found[f"tune.adapter.{task}"] = facts["digest"]
+    if setup.retrieve:
+        found |= {
+            f"retrieve.index.{n}": index["digest"] for n, index in manifest["indexes"].items()
+        }
+    return {allowed(name): text(value)[:PARAM] for name, value in found.items() if value != ""}
+
+
+def _corner(setup: Setup) -> dict[str, str]:
+    """The corner of the square; named so that these come first where the UI sorts params."""
+    weights = "own" if setup.own else "tuned" if setup.tune else "as given"
+    context = "own" if setup.own else "passages" if setup.retrieve else "none"
+    return {"corner.context": context, "corner.kind": setup.kind, "corner.weights": weights}
+
+
+def _model(setup: Setup) -> str:
+    """What answers: a model, the user's function or service, or files of another tool."""
+    if setup.imported:
+        return ", ".join(setup.imported)
+    return setup.call or (setup.endpoint.url if setup.endpoint else setup.model)
+
+
+def _adapters(run: Run, setup: Setup) -> list[tuple[str, Mapping[str, Any]]]:
+    """(task, facts) of every adapter of a setup."""
+    split = [(name.rpartition("/"), facts) for name, facts in run.manifest["adapters"].items()]
+    return [(task, facts) for (task, _, owner), facts in split if owner == setup.name]
+
+
+def adapters(run: Run, setup: Setup) -> list[tuple[str, Mapping[str, Any]]]:
+    """(task, facts) of every adapter of a setup that was trained here."""
+    return [(task, facts) for task, facts in _adapters(run, setup) if facts["training"]]
+
+
+def tags(run: Run, setup: Setup) -> dict[str, str]:
+    """What ties the runs of a bake-off together, and what is to be read in a row of them."""
+    manifest = run.manifest
+    data = {task: about["digests"]["test"] for task, about in manifest["tasks"].items()}
+    found = {
+        "setup": setup.name,
+        "kind": setup.kind,
+        "suite": manifest["benchmark"],
+        "invocation": manifest["run"],
+        "night": manifest.get("night", ""),
+        "gate": verdict(run),
+        "limited": run.limited,
+        "commit": manifest["commit"] or "",
+        "data": ", ".join(f"{task} {value}" for task, value in data.items()),
+        "comparison": digest(run.comparison),
+        "mlflow.note.content": note(run),
+        "mlflow.runColor": COLOURS[list(run.suite.setups).index(setup.name) % len(COLOURS)],
+        "mlflow.source.name": manifest.get("command", ""),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": manifest["commit"] or "",
+    }
+    return {name: text(value)[:TAG] for name, value in found.items() if value}
+
+
+def verdict(run: Run) -> str:
+    """What the gates say of a run; `none` without gates."""
+    return str(run.verdicts["state"]) if run.suite.gates else "none"
+
+
+def view(run: Run) -> str:
+    """The columns of the experiment's table of runs, as the UI keeps a shared view."""
+    tops = [key(t, f["headline"], top=True) for t, f in run.comparison["tasks"].items()]
+    columns = [f"metrics.`{name}`" for name in tops]
+    columns += [f"tags.`{name}`" for name in ("gate", "baseline", "night", "invocation")]
+    return json.dumps({"orderByKey": "attributes.start_time", "selectedColumns": columns})
+
+
+def note(run: Run) -> str:
+    """The comparison in words and tables, as far as a tag holds it."""
+    parts = [run.suite.description.strip()]
+    if run.suite.gates:
+        parts.append(f"Gates: **{verdict(run)}**")
+    parts += [report.as_markdown([report.headline(run)])]
+    if (square := report.effects(run)).rows:
+        parts += [report.as_markdown([square])]
+    parts += [f"- {said}" for said in report.findings(run)]
+    parts = [text(part) for part in parts if part]
+    while len(whole := "\n\n".join(parts)) > TAG and len(parts) > 1:
+        parts.pop()
+    return whole[:TAG]

@@ -1,0 +1,182 @@
+"""A bake-off in MLflow: one flat run per setup, each once whatever happened before."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import mlflow
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    Metric,
+    Param,
+)
+from mlflow.entities import Run as Stored
+
+from bakeoff import finished
+from bakeoff.finished import Run
+from bakeoff.suite import Setup
+from bakeoff.track import links, models, tables, traces
+from bakeoff.track.door import alone, experiment, reaching, shown
+from bakeoff.track.names import TAG, metrics, params, tags, text, view
+from bakeoff.track.traces import Place
+
+TRACES = 20
+"""Traces of each setup, where nothing else is said."""
+FILES = ("report.html", "report.md", finished.COMPARISON, finished.GATES, "manifest.json")
+REFRESHED = ("gate", "mlflow.note.content")
+"""Tags that can change after a run was logged, as when its gates are judged again."""
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Where a bake-off is logged to."""
+
+    client: mlflow.MlflowClient
+    experiment: str
+    training: str
+
+
+def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
+    """Log every setup of the run with `traced` of its answers as traces, and where it stands.
+
+    What is there already is not doubled, what is missing is added, what was scored again is
+    replaced. Raises `BakeoffError` when the store cannot be reached or refuses.
+    """
+    name = run.manifest["benchmark"]
+    remedy = f"send it later with `bakeoff log {run.folder.name}`"
+    with alone(run.folder.parent), reaching(uri, remedy) as client:
+        made = partial(experiment, client, uri=uri, results=run.folder.parent.parent)
+        store = _Store(
+            client,
+            made(name, tags=_experiment_tags(run)),
+            made(f"{name}-training", tags={}) if run.manifest["adapters"] else "",
+        )
+        there = _there(run, store)
+        setups = list(run.suite.setups.values())
+        found = {}
+        for place, setup in enumerate(setups):
+            kept = _kept(run, store, there.get(setup.name, []), setup)
+            identity, model = kept or _logged(run, store, setup, len(setups) - place)
+            where = Place(store.experiment, identity, model)
+            traces.log(client, uri, run, setup, where, traced)
+            found[setup.name] = identity
+    logged = links.Logged(shown(uri), store.experiment, run.manifest["run"], found)
+    links.keep(run.folder, logged)
+    return logged
+
+
+def _experiment_tags(run: Run) -> dict[str, str]:
+    note = text(run.suite.description.strip())
+    tags = {f"mlflow.sharedViewState.{links.VIEW}": view(run), "mlflow.note.content": note}
+    return {name: value for name, value in tags.items() if value and len(value) <= TAG}
+
+
+def _there(run: Run, store: _Store) -> dict[str, list[Stored]]:
+    """Setup -> what was logged of this bake-off before."""
+    found: dict[str, list[Stored]] = defaultdict(list)
+    token = None
+    while True:
+        where = f"tags.invocation = '{run.manifest['run']}'"
+        page = store.client.search_runs([store.experiment], where, page_token=token)
+        for each in page:
+            found[each.data.tags.get("setup", "")].append(each)
+        if not (token := page.token):
+            return found
+
+
+def _kept(
+    run: Run, store: _Store, before: Sequence[Stored], setup: Setup
+) -> tuple[str, str] | None:
+    """(run, model) of the setup where it was logged whole with these numbers; others go away."""
+    kept: tuple[str, str] | None = None
+    now = tags(run, setup)
+    for each in before:
+        known = each.data.tags
+        whole = known.get("logged") == "complete"
+        if kept or not whole or known.get("comparison") != now["comparison"]:
+            # What an earlier attempt left half-logged, or other numbers, would stand beside it.
+            traces.forget(store.client, store.experiment, each.info.run_id)
+            store.client.delete_run(each.info.run_id)
+            continue
+        kept = each.info.run_id, known.get("model", "")
+        for name in REFRESHED:
+            if name in now and known.get(name) != now[name]:
+                store.client.set_tag(each.info.run_id, name, now[name])
+    return kept
+
+
+def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str]:
+    """(run, model) of a setup that is logged now."""
+    client = store.client
+    trained = models.training_runs(client, run, setup, store.training) if store.training else {}
+    model = models.logged_model(client, run, setup, store.experiment, trained)
+    start = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * 1000)
+    identity = str(
+        client.create_run(
+            store.experiment,
+            # The UI sorts by start, newest first: so the setups stand in the benchmark's order.
+            start_time=start + place,
+            tags={**tags(run, setup), "model": model},
+            run_name=setup.name,
+        ).info.run_id
+    )
+    _log_numbers(run, client, identity, setup, model)
+    _log_inputs(run, client, identity, setup, model)
+    tables.log(client, identity, run, setup)
+    for name in FILES:
+        if (run.folder / name).is_file():
+            client.log_artifact(identity, str(run.folder / name))
+    if (run.folder / "plots").is_dir():
+        client.log_artifacts(identity, str(run.folder / "plots"), "plots")
+    took = sum(run.manifest["seconds"].values())
+    client.set_terminated(identity, end_time=start + place + int(took * 1000))
+    client.set_tag(identity, "logged", "complete")
+    return identity, model
+
+
+def _log_numbers(
+    run: Run, client: mlflow.MlflowClient, identity: str, setup: Setup, model: str
+) -> None:
+    """Params and metrics, in as few calls as the store allows."""
+    data = _datasets(run, setup)
+    at = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * 1000)
+    numbers = [
+        Metric(name, value, at, 0, model, data[task].name, data[task].digest, identity)
+        for (task, name), value in metrics(run, setup.name).items()
+    ]
+    known = [Param(name, value) for name, value in params(run, setup).items()]
+    for first in range(0, max(len(known), 1), 100):
+        client.log_batch(identity, params=known[first : first + 100])
+    for first in range(0, len(numbers), 900):
+        client.log_batch(identity, metrics=numbers[first : first + 900])
+
+
+def _datasets(run: Run, setup: Setup) -> dict[str, Dataset]:
+    """Task -> its test rows, by digest."""
+    return {
+        task: Dataset(
+            name=text(task),
+            digest=run.manifest["tasks"][task]["digests"]["test"],
+            source_type="local",
+            source=json.dumps({"uri": run.manifest["file"]}),
+            profile=json.dumps({"num_rows": len(run.samples[task])}),
+        )
+        for task, setups in run.asked.items()
+        if setup.name in setups
+    }
+
+
+def _log_inputs(
+    run: Run, client: mlflow.MlflowClient, identity: str, setup: Setup, model: str
+) -> None:
+    context = [InputTag("mlflow.data.context", "evaluation")]
+    inputs = [DatasetInput(data, context) for data in _datasets(run, setup).values()]
+    client.log_inputs(identity, inputs, [LoggedModelInput(model)])

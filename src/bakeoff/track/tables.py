@@ -1,0 +1,98 @@
+"""The answers of a setup, one row per sample, as tables that the UI sets side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from bakeoff.core import Record, Score
+from bakeoff.finished import Run
+from bakeoff.suite import Setup
+from bakeoff.track.names import metric_name, rounded, text
+
+ROWS = 10_000
+"""Rows of a table; a longer one goes on in `samples-2.json` and so on."""
+UNANSWERABLE = "(unanswerable)"
+
+
+def log(client: mlflow.MlflowClient, identity: str, run: Run, setup: Setup) -> None:
+    """Log the answers of a setup; the same samples stand in the same table for all setups."""
+    with TemporaryDirectory() as folder:
+        for number, path in enumerate(_parts(run, setup, Path(folder)), 1):
+            name = "samples.json" if number == 1 else f"samples-{number}.json"
+            client.log_table(identity, _frame(run, path), name)
+
+
+def _frame(run: Run, path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8") as stream:
+        rows = sorted((json.loads(line) for line in stream), key=lambda row: row["place"])
+    frame = pd.DataFrame(rows).drop(columns="place")
+    return frame if run.suite.repeats > 1 else frame.drop(columns="repeat")
+
+
+def _parts(run: Run, setup: Setup, folder: Path) -> Iterator[Path]:
+    """Rows as JSON Lines, a file for so many samples: memory never holds them all."""
+    per_part = max(1, ROWS // run.suite.repeats)
+    places = _places(run)
+    streams: dict[int, Any] = {}
+    try:
+        for row in _rows(run, setup):
+            row["place"] = places[row["task"], row["id"]]
+            part = row["place"] // per_part
+            if part not in streams:
+                streams[part] = (folder / f"{part:06}").open("w", encoding="utf-8")
+            streams[part].write(json.dumps(row) + "\n")
+    finally:
+        for stream in streams.values():
+            stream.close()
+    yield from sorted(folder.iterdir())
+
+
+def _places(run: Run) -> dict[tuple[str, str], int]:
+    keys = ((task, text(name)) for task, members in run.samples.items() for name in members)
+    return {key: place for place, key in enumerate(keys)}
+
+
+def _rows(run: Run, setup: Setup) -> Iterator[dict[str, Any]]:
+    for task, setups in run.asked.items():
+        if setup.name in setups:
+            scores = dict(run.scores(task, setup.name))
+            for record in run.records(task, setup.name):
+                yield _row(run, record, scores.get((record.sample, record.repeat), {}))
+
+
+def _row(run: Run, record: Record, scores: Mapping[str, Score]) -> dict[str, Any]:
+    sample, answer = run.samples[record.task][record.sample], record.answer
+    headline = scores.get(run.headlines[record.task], Score(None, "not scored"))
+    expected = text(sample.targets[0]) if sample.targets else UNANSWERABLE
+    return {
+        # The UI opens a table grouped by its first column and compares the second.
+        "sample": text(f"{sample.question}\n\nexpected: {expected}\n({record.task} {sample.id})"),
+        "answer": said(record),
+        "score": None if headline.value is None else rounded(headline.value),
+        "passages": "\n\n".join(text(f"[{p.document}] {p.text}") for p in answer.passages)
+        if answer
+        else "",
+        "scores": "\n".join(_scored(name, score) for name, score in scores.items()),
+        "question": text(sample.question),
+        "expected": expected,
+        "task": record.task,
+        "id": text(sample.id),
+        "repeat": record.repeat,
+    }
+
+
+def said(record: Record) -> str:
+    """What a setup answered, or why it did not."""
+    return text(record.answer.text if record.answer else f"(failed: {record.error})")
+
+
+def _scored(name: str, score: Score) -> str:
+    value = "unjudged" if score.value is None else f"{rounded(score.value):g}"
+    return text(f"{metric_name(name)} {value}" + (f": {score.reason}" if score.reason else ""))

@@ -1,0 +1,329 @@
+"""Some answers of a setup as traces with assessments, for the per-sample views.
+
+Made after measuring, from what the latency pass timed: nothing is traced while it is measured.
+Spans are sent in batches through mlflow's own client of its trace endpoints, which says when one
+did not arrive; the queue behind `mlflow.start_span` drops what does not fit, with a warning.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import mlflow
+from mlflow.entities import (
+    AssessmentError,
+    AssessmentSource,
+    Expectation,
+    Feedback,
+    Span,
+    SpanType,
+    TraceInfo,
+)
+from mlflow.entities.trace_location import TraceLocation
+from mlflow.entities.trace_state import TraceState
+from mlflow.tracing.client import TracingClient
+
+from bakeoff.core import Answer, BakeoffError, Record, Score, Step
+from bakeoff.finished import Run
+from bakeoff.suite import Setup
+from bakeoff.track.names import metric_name, rounded, text
+from bakeoff.track.tables import UNANSWERABLE, said
+
+BATCH = 100
+"""Traces sent before they are counted back."""
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the traces of a setup belong."""
+
+    experiment: str
+    run: str
+    model: str
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """One answer with its scores and, where it was asked alone, its times."""
+
+    record: Record
+    scores: Mapping[str, Score]
+    timed: Answer | None
+
+
+def log(
+    client: mlflow.MlflowClient, uri: str, run: Run, setup: Setup, place: Place, count: int
+) -> int:
+    """Send the traces of at most `count` samples that are not there yet; how many were sent.
+
+    Raises `BakeoffError` when fewer arrive than were sent.
+    """
+    if not count:
+        return 0
+    there = _whole(client, place)
+    tracing = TracingClient(uri)
+    wanted = [(_identity(place, each.record), each) for each in _chosen(run, setup, count)]
+    missing = [(identity, each) for identity, each in wanted if f"tr-{identity}" not in there]
+    start = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * _SECOND)
+    for first in range(0, len(missing), BATCH):
+        spans: list[Span] = []
+        for number, (identity, each) in enumerate(missing[first : first + BATCH], first):
+            # The UI lists the newest first: so the samples stand in the order of the task.
+            begins = start - number * _SECOND // 1000
+            made = list(_spans(identity, run, each, begins))
+            tracing.start_trace(_info(identity, run, setup, place, each, made[0]))
+            spans += made
+        tracing.log_spans(place.experiment, spans)
+    if missing:
+        arrived = _whole(client, place)
+        if lost := [identity for identity, _ in missing if f"tr-{identity}" not in arrived]:
+            raise BakeoffError(
+                f"MLflow: {len(lost)} of {len(missing)} traces of {setup.name} did not arrive; "
+                f"send them again with `bakeoff log {run.folder.name}`"
+            )
+    return len(missing)
+
+
+def _whole(client: mlflow.MlflowClient, place: Place) -> set[str]:
+    """The ids of the traces that the run has; those that came without their spans go away."""
+    found = list(_there(client, place))
+    whole = {each.trace_id for each in found if "mlflow.trace.spansLocation" in each.tags}
+    _delete(client, place.experiment, [e.trace_id for e in found if e.trace_id not in whole])
+    return whole
+
+
+def _there(client: mlflow.MlflowClient, place: Place) -> Iterator[TraceInfo]:
+    """The traces that the run has."""
+    token = None
+    while True:
+        page = client.search_traces(
+            locations=[place.experiment],
+            run_id=place.run,
+            max_results=500,
+            page_token=token,
+            include_spans=False,
+        )
+        yield from (trace.info for trace in page)
+        if not (token := page.token):
+            return
+
+
+def forget(client: mlflow.MlflowClient, experiment: str, run: str) -> None:
+    """Take the traces of a run away, before the run itself is."""
+    found = _there(client, Place(experiment, run, ""))
+    _delete(client, experiment, [each.trace_id for each in found])
+
+
+def _delete(client: mlflow.MlflowClient, experiment: str, traces: Sequence[str]) -> None:
+    for first in range(0, len(traces), BATCH):
+        client.delete_traces(experiment, trace_ids=list(traces[first : first + BATCH]))
+
+
+def _identity(place: Place, record: Record) -> str:
+    """The same for the same answer in the same run: sent twice, a trace still stands once."""
+    key = f"{place.run}\n{record.task}\n{record.sample}"
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
+    """The first samples of each task, those first that were timed: alike for all setups."""
+    tasks = [task for task, setups in run.asked.items() if setup.name in setups]
+    chosen: list[_Traced] = []
+    for place, task in enumerate(tasks):
+        share = (count - len(chosen)) // (len(tasks) - place)
+        timed = {
+            each.sample: each.answer
+            for each in run.latencies(task)
+            if each.setup == setup.name and each.repeat == 0
+        }
+        ordered = list(
+            dict.fromkeys([*(s for s in run.samples[task] if s in timed), *run.samples[task]])
+        )
+        names = set(ordered[:share])
+        scores = {
+            key[0]: found
+            for key, found in run.scores(task, setup.name)
+            if key[0] in names and key[1] == 0
+        }
+        records = {
+            each.sample: each
+            for each in run.records(task, setup.name)
+            if each.sample in names and each.repeat == 0
+        }
+        chosen += [
+            _Traced(records[name], scores.get(name, {}), timed.get(name))
+            for name in ordered[:share]
+            if name in records
+        ]
+    return chosen
+
+
+def _parts(each: _Traced) -> list[tuple[str, str, list[Step], float]]:
+    """(name, kind, steps, seconds) of what was done in turn; prefill and decode are one."""
+    answer = each.timed or each.record.answer
+    found: list[tuple[str, str, list[Step], float]] = []
+    for step in answer.steps if answer else ():
+        generating = step.name in ("prefill", "decode")
+        name = "generate" if generating else step.name
+        kind = {"generate": SpanType.LLM, "retrieve": SpanType.RETRIEVER}.get(name, SpanType.TOOL)
+        if found and found[-1][0] == name == "generate":
+            _, _, steps, seconds = found.pop()
+            found.append((name, kind, [*steps, step], seconds + (step.seconds or 0.0)))
+        else:
+            found.append((name, kind, [step], step.seconds or 0.0))
+    return found
+
+
+def _spans(identity: str, run: Run, each: _Traced, begins: int) -> Iterator[Span]:
+    """The root span of an answer, then its parts in turn."""
+    record, parts = each.record, _parts(each)
+    question = text(run.samples[record.task][record.sample].question)
+    whole = sum(seconds for *_, seconds in parts)
+    about = {"task": record.task, "sample": text(record.sample), "timed": each.timed is not None}
+    if each.timed and record.answer and each.timed.text != record.answer.text:
+        # In a batch some answers come out otherwise; the times are of this one.
+        about["answer when timed"] = text(each.timed.text)
+    root = _span(
+        identity,
+        (record.setup, SpanType.CHAIN, 0),
+        (begins, whole),
+        (question, said(record)),
+        about,
+        record.error,
+    )
+    yield root
+    at = begins
+    for number, (name, kind, steps, seconds) in enumerate(parts, 1):
+        passages = record.answer.passages if record.answer else ()
+        documents = [
+            {"page_content": text(p.text), "metadata": {"doc_uri": text(p.document)}}
+            for p in passages
+        ]
+        made: Any = documents if kind == SpanType.RETRIEVER else said(record)
+        spent = {"steps": [{"name": s.name, "seconds": s.seconds} for s in steps]}
+        if kind == SpanType.LLM:
+            spent["mlflow.chat.tokenUsage"] = _tokens(steps)  # type: ignore[assignment]
+        yield _span(identity, (text(name), kind, number), (at, seconds), (question, made), spent)
+        at += int(seconds * _SECOND)
+
+
+def _tokens(steps: Sequence[Step]) -> dict[str, int]:
+    prompt, completion = (
+        sum(getattr(s, f"{k}_tokens") for s in steps) for k in ("prompt", "completion")
+    )
+    return {
+        "input_tokens": prompt,
+        "output_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _span(
+    identity: str,
+    named: tuple[str, str, int],
+    time: tuple[int, float],
+    content: tuple[Any, Any],
+    about: Mapping[str, Any],
+    error: str | None = None,
+) -> Span:
+    """A span as mlflow stores it; the first one of a trace (number 0) is the root."""
+    name, kind, number = named
+    begins, seconds = time
+    attributes = {
+        "mlflow.traceRequestId": f"tr-{identity}",
+        "mlflow.spanType": kind,
+        "mlflow.spanInputs": {"question": content[0]},
+        "mlflow.spanOutputs": content[1],
+        **about,
+    }
+    return Span.from_dict(
+        {
+            "trace_id": _base64(bytes.fromhex(identity)),
+            "span_id": _base64(_part(identity, number)),
+            "parent_span_id": _base64(_part(identity, 0)) if number else None,
+            "name": name,
+            "start_time_unix_nano": begins,
+            "end_time_unix_nano": begins + int(seconds * _SECOND),
+            "status": {
+                "code": "STATUS_CODE_ERROR" if error else "STATUS_CODE_OK",
+                "message": text(error or ""),
+            },
+            "attributes": {key: json.dumps(value) for key, value in attributes.items()},
+            "events": [],
+        }
+    )
+
+
+def _part(identity: str, number: int) -> bytes:
+    return hashlib.sha256(f"{identity} {number}".encode()).digest()[:8]
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _info(
+    identity: str, run: Run, setup: Setup, place: Place, each: _Traced, root: Span
+) -> TraceInfo:
+    record = each.record
+    metadata = {
+        "mlflow.sourceRun": place.run,
+        "mlflow.modelId": place.model,
+        "mlflow.trace_schema.version": "3",
+    }
+    if answer := each.timed or record.answer:
+        metadata["mlflow.trace.tokenUsage"] = json.dumps(_tokens(answer.steps))
+    took = (root.end_time_ns or 0) - root.start_time_ns
+    return TraceInfo(
+        trace_id=f"tr-{identity}",
+        trace_location=TraceLocation.from_experiment_id(place.experiment),
+        request_time=root.start_time_ns // 1_000_000,
+        state=TraceState.ERROR if record.error else TraceState.OK,
+        request_preview=text(run.samples[record.task][record.sample].question)[:1000],
+        response_preview=said(record)[:1000],
+        # A batched answer took no time of its own: that is unknown, not nothing.
+        execution_duration=took // 1_000_000 if each.timed else None,
+        trace_metadata=metadata,
+        tags={
+            "mlflow.traceName": setup.name,
+            "setup": setup.name,
+            "kind": setup.kind,
+            "task": record.task,
+            "sample": text(record.sample)[:200],
+            "invocation": run.manifest["run"],
+        },
+        assessments=list(_assessments(f"tr-{identity}", run, each)),
+    )
+
+
+def _assessments(trace: str, run: Run, each: _Traced) -> Iterator[Feedback | Expectation]:
+    """Each score with its reason, the headline metric first, and what was expected."""
+    sample, headline = (
+        run.samples[each.record.task][each.record.sample],
+        run.headlines[each.record.task],
+    )
+    targets = [text(target) for target in sample.targets]
+    yield Expectation(
+        name="expected_response",
+        value=targets[0] if targets else UNANSWERABLE,
+        source=AssessmentSource(source_type="HUMAN", source_id="task"),
+        trace_id=trace,
+    )
+    for name, score in sorted(each.scores.items(), key=lambda item: item[0] != headline):
+        source = AssessmentSource(source_type="CODE", source_id="bakeoff")
+        unjudged = AssessmentError("UNJUDGED", text(score.reason or "could not be judged"))
+        yield Feedback(
+            name=metric_name(name),
+            value=None if score.value is None else rounded(score.value),
+            error=unjudged if score.value is None else None,
+            rationale=text(score.reason) or None,
+            source=source,
+            trace_id=trace,
+        )

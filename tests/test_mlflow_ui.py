@@ -1,0 +1,108 @@
+"""The real MLflow UI in a browser: the links that bakeoff prints show the bake-off side by side.
+
+The browser is the system's Chromium, or the one that BAKEOFF_CHROMIUM names; none is downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_run import SETUPS, make_run
+
+from bakeoff.finished import Run
+from bakeoff.track import links, runs
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+SHARES = ["0.20", "0.40", "0.60", "0.80"]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("BAKEOFF_CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
+    if not program:
+        pytest.skip("no Chromium here; name one with BAKEOFF_CHROMIUM")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1600, "height": 1000})
+        # The UI opens its assistant at the first visit, over a quarter of the page.
+        seen = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+        context.add_init_script(seen)
+        context.set_default_timeout(30_000)
+        yield context.new_page()
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def seen(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What can be seen -> its address, of the second of two bake-offs."""
+    results: Path = tmp_path_factory.mktemp("ui") / "results"
+    for _ in range(2):
+        logged = runs.log(Run(make_run(results, name="seen")), mlflow_server, 6)
+    return links.links(logged, mlflow_server)
+
+
+def test_the_chart_view_shows_four_bars_per_headline_metric(page: Any, seen: Any) -> None:
+    page.goto(seen["charts"])
+    page.get_by_text("4 matching runs").wait_for()
+    page.get_by_text("Headline/gate_qa exact_match").first.wait_for()
+    chart = page.locator(".js-plotly-plot").first
+    chart.locator(".bars .point").nth(3).wait_for()
+    assert chart.locator(".bars .point").count() == 4
+    shown = chart.locator("text").all_text_contents()
+    assert [each for each in shown if each in SHARES] == SHARES[::-1]  # drawn from below
+
+
+def test_the_output_table_shows_four_answers_to_a_question(page: Any, seen: Any) -> None:
+    page.goto(seen["outputs"])
+    page.get_by_text("When does gate 2 open?").first.wait_for()
+    page.get_by_text("at 2", exact=True).first.wait_for()
+    text = page.inner_text("body")
+    assert re.search(r"Group by:\s*sample", text)
+    assert re.search(r"Compare:\s*answer", text)
+    for setup in SETUPS:
+        assert page.get_by_role("link", name=setup, exact=True).count() >= 1
+    assert "never, says base" in text
+    assert "never, says fine-tuned" in text
+
+
+def test_the_compare_page_shows_four_setups_by_corner_and_metric(page: Any, seen: Any) -> None:
+    page.goto(seen["compare"])
+    page.get_by_text("Comparing 4 Runs from 1 Experiment").wait_for()
+    page.get_by_text("corner.kind").first.wait_for()
+    text = page.inner_text("body")
+    for said in (*SETUPS, "Headline/gate_qa exact_match", "corner.weights"):
+        assert said in text
+    assert re.search(r"\s0\.2\s+0\.4\s+0\.6\s+0\.8\s", text)
+
+
+def test_the_sample_view_shows_traces_of_two_setups_with_assessments(page: Any, seen: Any) -> None:
+    page.goto(seen["samples"])
+    page.get_by_text("6 of 6").wait_for()
+    text = page.inner_text("body")
+    for said in ("exact_match", "recall k:5", "Expected output", "at 3", "never, says base"):
+        assert said in text
+
+
+def test_the_table_of_runs_shows_headlines_and_gates_of_every_bake_off(
+    page: Any, seen: Any
+) -> None:
+    page.goto(seen["runs"])
+    page.get_by_text("8 matching runs").wait_for()
+    page.get_by_text("PASS").first.wait_for()
+    text = page.inner_text("body")
+    assert "Headline/gate_qa exact_match" in text
+    assert text.count("PASS") == 8
+
+
+def test_the_models_view_holds_one_model_per_configuration(page: Any, seen: Any) -> None:
+    experiment = seen["charts"].split("/runs?")[0]
+    page.goto(f"{experiment}/models")
+    for setup in SETUPS:
+        page.get_by_role("link", name=setup, exact=True).wait_for()
