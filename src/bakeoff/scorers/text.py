@@ -60,7 +60,8 @@ def wanted(sample: Sample) -> Sequence[str]:
 
 def holds(text: str, target: str) -> bool:
     """Whether the target's words stand in the text, in one stretch, after normalisation."""
-    return f" {normalise(target)} " in f" {normalise(text)} "
+    words = normalise(target)
+    return bool(words) and f" {words} " in f" {normalise(text)} "
 
 
 @scorer()
