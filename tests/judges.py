@@ -101,6 +101,8 @@ def ours(user: str, order: str) -> Any:
         # It prefers the longer answer, and where both are as long, the first: a known bias.
         first, second = len(parts["Answer A"]), len(parts["Answer B"])
         return {"better": "A" if first >= second else "B", "why": "length"}
+    if "Answer" in parts and "Expected" not in parts:
+        return {"declined": "cannot" in parts["Answer"], "why": "cannot"}
     if "Expected" in parts:
         right = any(words(t) <= words(parts["Answer"]) for t in json.loads(parts["Expected"]))
         return {"correct": right, "why": "by its words"}

@@ -15,7 +15,7 @@ from bakeoff.data import load_tasks
 from bakeoff.finished import Run
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, run
-from bakeoff.suite import load_suite
+from bakeoff.suite import Gate, load_suite
 from judges import Judge, running_judge
 
 PASSAGES = ["The Larch barrow weighs 19 kilos.", "The east gate opens at 6.40."]
@@ -178,7 +178,7 @@ def test_what_a_judge_could_not_judge_is_none_with_its_reason(go: Go) -> None:
     assert "verdicts on claims [2], not on 1 to 2" in reasons["partial"]
     assert "timeout" in reasons["slow"]
     assert "I am sorry" in reasons["refuse"]
-    assert reasons["declined"] == "a refusal makes no claim"
+    assert reasons["declined"] == "the answer makes no claim"
 
 
 def test_a_reply_without_the_form_is_asked_for_once_more_with_another_seed(
@@ -192,7 +192,17 @@ def test_a_reply_without_the_form_is_asked_for_once_more_with_another_seed(
 def test_a_mean_over_what_could_be_judged_says_how_many_were_not(go: Go) -> None:
     done = go(BY)
     cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
-    assert (cell["value"], cell["n"], cell["unjudged"]) == (pytest.approx(2.5 / 3), 3, 5)
+    assert (cell["value"], cell["n"], cell["unjudged"]) == (pytest.approx(2.5 / 3), 3, 4)
+
+
+def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
+    done = go(BY, answers={name: ANSWERS[name] for name in ("good", "half", "declined")})
+    cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
+    assert (cell["value"], cell["n"], cell["unjudged"]) == (0.75, 2, 0)
+    assert scores(done, BY)["declined"] == Score(None, "the answer makes no claim", applies=False)
+    gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="point")
+    (found,) = done.judged([gate])["gates"]
+    assert (found["state"], found["n"]) == ("PASS", 2)
 
 
 def test_tokens_and_money_of_judges_are_kept_apart_from_the_setups(go: Go) -> None:
@@ -233,6 +243,14 @@ def test_an_answer_is_correct_when_it_says_what_is_expected(go: Go) -> None:
         "wrong": 0.0,
         "declined": 0.0,
     }
+
+
+def test_refusals_are_found_by_phrases_and_by_a_judge(go: Go) -> None:
+    by = "judged_declined(by='judge:m')"
+    answers = {"phrase": "unknown", "other": "I cannot say.", "none": "It is 19 kilos.", "no": " "}
+    done = go("declined", by, answers=answers)
+    assert values(done, "declined") == {"phrase": 1.0, "other": 0.0, "none": 0.0, "no": 1.0}
+    assert values(done, by) == {"phrase": 0.0, "other": 1.0, "none": 0.0, "no": 1.0}
 
 
 def test_a_preference_counts_only_when_it_survives_the_other_order(go: Go) -> None:

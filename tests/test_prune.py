@@ -22,6 +22,7 @@ from bakeoff.core import (
     QUALITY,
     Answer,
     BakeoffError,
+    CheckedClaim,
     Failure,
     Passage,
     Record,
@@ -107,6 +108,8 @@ def write_run(results: Path, name: str = "one", **changes: Any) -> Path:
             (s.id, 0): {
                 "contains": Score(float((n + len(setup)) % 3 == 0)),
                 "label": Score(1.0, "", ("a", "ab"[n % 2])),
+                "support": Score(0.5, f"not found: {SAID}", None, (CheckedClaim(SAID, "x", 0.5),)),
+                "error": Score(0.0, "failed: timeout"),
             }
             for n, s in enumerate(samples)
         }
@@ -190,11 +193,23 @@ def test_texts_go_and_every_number_stays(results: Path) -> None:
     assert SAID in finished.Run(run).samples["qa"]["0"].question
 
 
+def test_claims_and_reasons_go_their_verdicts_and_why_an_answer_failed_stay(
+    results: Path,
+) -> None:
+    run = write_run(results)
+    (run / store.JUDGED).write_text(SAID)
+    pruned(results)
+    (_, found), *_ = store.read_scores(run, RAG)
+    assert found["support"] == Score(0.5, "", None, (CheckedClaim("", "x", 0.5),))
+    assert found["error"].reason == "failed: timeout"
+    assert not (run / store.JUDGED).exists()
+
+
 def test_the_manifest_says_when_and_what(results: Path) -> None:
     run = write_run(results)
     before = read_manifest(run)
     pruned(results)
-    mark = {"on": "2026-07-11", "what": "answer and passage texts"}
+    mark = {"on": "2026-07-11", "what": "answer and passage texts, claims and reasons"}
     assert read_manifest(run) == {**before, "pruned": mark}
 
 

@@ -124,6 +124,8 @@ def columns(
                 table.add(name, record.sample, value)
     for task, setup, sample, repeat, found in scores:
         for metric, score in found.items():
+            if not score.applies:
+                continue
             value = math.nan if score.value is None else score.value
             tables[task, setup].add(metric, sample, value, score.labels, repeat)
     return _bounded(

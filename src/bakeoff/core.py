@@ -161,6 +161,8 @@ class Score:
     """(expected, predicted) for metrics over a confusion matrix, such as macro-F1."""
     claims: tuple[CheckedClaim, ...] = ()
     """What the score was made of, for scores of faithfulness."""
+    applies: bool = True
+    """False where there is nothing to judge, as in a refusal: no score, and none is missing."""
 
 
 QUALITY, LATENCY = "quality", "latency"

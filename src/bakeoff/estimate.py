@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from bakeoff.data import Task
 from bakeoff.finished import Run
 from bakeoff.report import Table
 from bakeoff.run import Plan
+from bakeoff.scoring import behind_endpoint
 from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
 from bakeoff.suite import Setup
@@ -49,6 +51,8 @@ def estimate(plan: Plan, results: Path) -> Table:
         rows.append(_row(setup.name, bound, requests, prompt, completion, price))
         total = [a + b for a, b in zip(total, (requests, prompt, completion), strict=True)]
         money += price
+    for by, asks in judge_asks(plan).items():
+        rows.append((f"judge {by}", f">= {asks}", "-", "-", "-"))
     rows.append(_row("all", "", round(total[0]), total[1], total[2], money))
     return Table(
         f"{plan.suite.name}: what a run would take",
@@ -56,6 +60,21 @@ def estimate(plan: Plan, results: Path) -> Table:
         tuple(rows),
         _note(plan, last),
     )
+
+
+def judge_asks(plan: Plan) -> dict[str, int]:
+    """Judge behind an endpoint -> the answers it would have to judge, once for each metric.
+
+    A metric may ask more than once for an answer: both orders of a preference, the steps of a
+    metric of ragas, a second attempt at a reply without form.
+    """
+    asks: Counter[str] = Counter()
+    for task in plan.tasks.values():
+        setups = sum(setup.takes(task.name) for setup in plan.suite.setups.values())
+        for metric in task.scorers:
+            if behind_endpoint(metric.judge):
+                asks[metric.judge] += len(task.samples) * setups * plan.suite.repeats
+    return dict(asks)
 
 
 def _row(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import store
-from bakeoff.core import Incomplete
+from bakeoff.core import Answer, Incomplete
 from bakeoff.data import Task
 from bakeoff.jury import Jury
 from bakeoff.score import Give, Rivals, no_models, score_records
@@ -33,9 +33,9 @@ def score_unit(folder: Path, suite: Suite, task: Task, setup: str, give: Give = 
     against = {metric.setting("against") for metric in task.scorers} - {"", setup}
     rivals: Rivals = {
         name: {
-            (record.sample, record.repeat): record.answer
+            # A failed answer is an empty one: it loses against any.
+            (record.sample, record.repeat): record.answer or Answer("")
             for record in store.read_records(folder, Unit(task.name, name))
-            if record.answer
         }
         for name in sorted(against)
     }

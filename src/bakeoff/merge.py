@@ -109,12 +109,26 @@ def _manifest(
         "selection": {**first["selection"], "shard": [1, 1]},
         "tasks": {task: {**facts[task], "n": len(samples[task])} for task in samples},
         "spent": spent,
+        "judges": _judges([run.manifest.get("judges", {}) for run in runs]),
         "seconds": {
             phase: round(sum(r.manifest["seconds"].get(phase, 0) for r in runs), 3)
             for phase in sorted(phases)
         },
         "merged": [{"run": run.folder.name, "hardware": run.manifest["hardware"]} for run in runs],
     }
+
+
+def _judges(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What each judge was asked in all parts together. Raises when it was not the same judge."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        for by, facts in part.items():
+            known = found.setdefault(by, {"fingerprint": facts["fingerprint"]})
+            if known["fingerprint"] != facts["fingerprint"]:
+                raise BakeoffError(f"merge: judge '{by}' is not the same in all parts")
+            for name in facts.keys() - {"fingerprint"}:
+                known[name] = known.get(name, 0) + facts[name]
+    return found
 
 
 def _spent(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

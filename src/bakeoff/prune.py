@@ -1,7 +1,8 @@
 """Old runs without their texts: rows for ever, texts for some days, those of baselines never.
 
-An answer's text and its passages' texts become "". Tokens, seconds, document ids, errors, scores,
-samples and reports stay, and with them every number that can be computed from the run.
+An answer's text, its passages' texts, its claims and the reasons of its scores become "", and what
+judges replied goes. Tokens, seconds, document ids, errors, scores, samples and reports stay, and
+with them every number that can be computed from the run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from bakeoff.core import BakeoffError
 
 PRUNED = "pruned"
 """In a manifest: when texts were taken out of the run, and which."""
-WHAT = "answer and passage texts"
+WHAT = "answer and passage texts, claims and reasons"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ def _take_out(folder: Path, manifest: dict[str, Any], now: datetime) -> int:
     mark = {**mark, "on": manifest.get(PRUNED, mark)["on"]}
     _put_manifest(folder, {**manifest, PRUNED: {**mark, "unfinished": True}})
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
+    for file in folder.glob(f"{store.JUDGED}*"):
+        freed += file.stat().st_size
+        file.unlink()
     _put_manifest(folder, {**manifest, PRUNED: mark})
     return freed
 
@@ -105,14 +109,15 @@ def _take_out_of_unit(folder: Path) -> int:
     attempts = sorted(folder.glob("[0-9]*.jsonl"))
     committed = folder / store.COMMITTED
     twin = _twin(attempts, committed)
-    freed = sum(_strip(attempt) for attempt in attempts)
+    freed = sum(_strip(attempt, _answer_without_texts) for attempt in attempts)
     if committed.exists() and not twin:
         # Copied without links, or a kill came between the attempt and its link.
-        freed += _strip(committed)
+        freed += _strip(committed, _answer_without_texts)
         twin = next((a for a in attempts if filecmp.cmp(a, committed, shallow=False)), None)
     if twin and not twin.samefile(committed):
         _link(twin, committed)
-    return freed
+    scores = folder / store.SCORES
+    return freed + (_strip(scores, _score_without_texts) if scores.exists() else 0)
 
 
 def _twin(attempts: Iterable[Path], committed: Path) -> Path | None:
@@ -122,33 +127,42 @@ def _twin(attempts: Iterable[Path], committed: Path) -> Path | None:
     return next((attempt for attempt in attempts if attempt.samefile(committed)), None)
 
 
-def _strip(path: Path) -> int:
-    """Take the texts out of a journal; how many bytes that were."""
+def _strip(path: Path, without_texts: Callable[[Any], None]) -> int:
+    """Take the texts out of a file of rows; how many bytes that were."""
     before = path.stat().st_size
-    _put(path, _stripped(path))
+    _put(path, _stripped(path, without_texts))
     return before - path.stat().st_size
 
 
-def _stripped(path: Path) -> Iterator[bytes]:
-    """The journal's whole lines, as many as before; what a crash cut short goes."""
+def _stripped(path: Path, without_texts: Callable[[Any], None]) -> Iterator[bytes]:
+    """The file's whole lines, as many as before; what a crash cut short goes."""
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
-            if line.endswith(b"\n"):
-                yield _without_texts(path, number, line)
+            if not line.endswith(b"\n"):
+                continue
+            try:
+                row = json.loads(line)
+                without_texts(row)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+            yield json.dumps(row).encode() + b"\n"
 
 
-def _without_texts(path: Path, number: int, line: bytes) -> bytes:
-    try:
-        row = json.loads(line)
-        answer = row.get("answer")
-        if answer is None:
-            return line
+def _answer_without_texts(row: Any) -> None:
+    if (answer := row.get("answer")) is not None:
         answer["text"] = ""
         for passage in answer["passages"]:
             passage["text"] = ""
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
-    return json.dumps(row).encode() + b"\n"
+
+
+def _score_without_texts(row: Any) -> None:
+    for score in row["scores"].values():
+        # Why an answer failed says nothing of its text; other reasons quote it.
+        if not score[1].startswith("failed: "):
+            score[1] = ""
+        for claim in score[3] if len(score) > 3 else ():
+            claim["text"] = ""
+            claim.pop("missing", None)
 
 
 def _put(path: Path, lines: Iterable[bytes]) -> None:

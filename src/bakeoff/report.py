@@ -476,10 +476,22 @@ def spending(run: Run) -> Table:
         )
         for setup, spent in run.manifest["spent"].items()
     )
+    judges = tuple(
+        (
+            f"judge {by}",
+            str(spent["asked"] - spent["from_cache"]),
+            str(spent["from_cache"]),
+            str(spent["prompt_tokens"]),
+            str(spent["completion_tokens"]),
+            f"{spent['cost']:.4g}" if spent["cost"] else "-",
+            str(spent["failed"] or "-"),
+        )
+        for by, spent in run.manifest.get("judges", {}).items()
+    )
     return Table(
         "Spent",
         ("setup", "requests", "from cache", "prompt tokens", "completion tokens", "cost", "failed"),
-        rows,
+        rows + judges,
         "Requests are those that went over a network, repeated attempts included. Tokens and cost "
         "are of answers that were made in this run.",
     )

@@ -157,7 +157,7 @@ def run(
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
         kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
         meter = Meter(plan.suite, plan.cells)
-        kept = workspace.cache / "responses.sqlite" if plan.cached else folder / "judged.sqlite"
+        kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
         marking = Marking(folder, plan.suite, plan.tasks, jury)
         state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking)

@@ -4,6 +4,7 @@
     units/TASK.SETUP/1.jsonl           an attempt: one journal, written by one process alone
     units/TASK.SETUP/committed.jsonl   the attempt that counts, a hard link to it
     units/TASK.SETUP/scores.jsonl      made from the journal, and can be made again
+    judged.sqlite                      what judges replied, where the shared cache is not used
 
 The journals are what was paid for; everything else can be computed from them.
 """
@@ -38,7 +39,7 @@ from bakeoff.core import (
 )
 
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
-COMMITTED, SCORES = "committed.jsonl", "scores.jsonl"
+COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""
@@ -414,10 +415,7 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
     """Replace the unit's scores, a row at a time."""
 
     def line(key: Key, scores: Scores) -> str:
-        values = {
-            m: [s.value, s.reason, s.labels, *([list(map(_brief, s.claims))] if s.claims else [])]
-            for m, s in scores.items()
-        }
+        values = {metric: _score_to_json(score) for metric, score in scores.items()}
         return json.dumps({"sample": key[0], "repeat": key[1], "scores": values})
 
     _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
@@ -426,20 +424,28 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
 def read_scores(run: Path, unit: Unit) -> Iterator[tuple[Key, dict[str, Score]]]:
     """The unit's scores. Raises `BakeoffError` when it has none."""
     for row in _rows(unit.folder(run) / SCORES):
-        scores = {
-            metric: Score(
-                value,
-                reason,
-                tuple(labels) if labels else None,
-                tuple(
-                    CheckedClaim(**{**claim, "missing": tuple(claim.get("missing", ()))})
-                    for claims in rest
-                    for claim in claims
-                ),
-            )
-            for metric, (value, reason, labels, *rest) in row["scores"].items()
-        }
+        scores = {metric: _score_from_json(*found) for metric, found in row["scores"].items()}
         yield (row["sample"], row["repeat"]), scores
+
+
+def _score_to_json(score: Score) -> list[Any]:
+    """Value, reason, labels; and claims, or that the metric does not apply, where they are told."""
+    head = [score.value, score.reason, score.labels]
+    if not score.applies:
+        return [*head, [], False]
+    return [*head, [_brief(claim) for claim in score.claims]] if score.claims else head
+
+
+def _score_from_json(
+    value: float | None,
+    reason: str,
+    labels: Sequence[str] | None,
+    claims: Sequence[Mapping[str, Any]] = (),
+    applies: bool = True,
+) -> Score:
+    checked = (CheckedClaim(**{**c, "missing": tuple(c.get("missing", ()))}) for c in claims)
+    pair = (labels[0], labels[1]) if labels else None
+    return Score(value, reason, pair, tuple(checked), applies)
 
 
 def _rows(path: Path) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bakeoff.core import SUPPORTED, Answer, Sample, Score
 from bakeoff.lexical import claims, nearest_passage
-from bakeoff.scorers.support import checked, evidence_of
+from bakeoff.scorers.support import NO_CLAIM, checked, evidence_of
 from bakeoff.scorers.text import refused
 from bakeoff.scoring import Context, Outcome, scorer
 
@@ -58,8 +58,8 @@ def _nearest(sentence: str, corpus: tuple[str, ...]) -> Cited:
 
 def _sentences(answer: Answer, context: Context, posthoc: bool) -> list[Cited] | Score:
     if refused(answer.text, context.refusals):
-        return Score(None, "a refusal makes no claim")
-    return cited(answer, context, posthoc) or Score(None, "the answer makes no claim")
+        return NO_CLAIM
+    return cited(answer, context, posthoc) or NO_CLAIM
 
 
 def _carried(sample: Sample, context: Context, by: str, text: str, passages: Sequence[str]) -> bool:

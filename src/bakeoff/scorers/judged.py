@@ -1,4 +1,4 @@
-"""What a judge behind an endpoint says of whole answers: right or wrong, better or worse."""
+"""Whole answers, by a judge behind an endpoint: right or wrong, declined, better or worse."""
 
 from __future__ import annotations
 
@@ -18,6 +18,21 @@ def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str 
     return Score(float(said), why)
 
 
+@scorer(higher_is_better=False)
+def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """1 when the answer declines, by the task's phrases; whether that is right is not asked."""
+    return refused(answer.text, context.refusals)
+
+
+@scorer(asks="judge", higher_is_better=False)
+def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+    """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""
+    if not answer.text.strip():
+        return Score(1.0, "an empty answer")
+    said, why = verdict.declined(context, by, sample.question, answer.text)
+    return Score(float(said), why)
+
+
 @scorer(asks="judge")
 def preferred(
     sample: Sample, answer: Answer, context: Context, *, against: str = "", by: str = ""
@@ -28,6 +43,8 @@ def preferred(
         return None
     if rival.text.strip() == answer.text.strip():
         return Score(0.5, "the same answer")
+    if not (rival.text.strip() and answer.text.strip()):
+        return Score(float(bool(answer.text.strip())), "the other is empty")
     first = verdict.better(context, by, sample.question, answer.text, rival.text)
     second = 1 - verdict.better(context, by, sample.question, rival.text, answer.text)
     if first != second:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bakeoff.core import Answer, BakeoffError, Sample, Score
 from bakeoff.scorers.structure import parse
+from bakeoff.scorers.support import NO_CLAIM
 from bakeoff.scorers.text import refused
 from bakeoff.scoring import Chat, Context, Embedding, Outcome, Unjudged, scorer
 
@@ -104,7 +105,7 @@ def ragas(
     if not set(wanted) - {"response"} <= set(inputs):
         return None
     if "response" in wanted and refused(answer.text, context.refusals):
-        return Score(None, "a refusal makes no claim")
+        return NO_CLAIM
     parts: dict[str, Any] = {"llm": _judge(context, by)}
     if "embeddings" in inspect.signature(kind.__init__).parameters:
         parts["embeddings"] = _embedder(context, embedder)

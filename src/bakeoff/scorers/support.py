@@ -22,6 +22,10 @@ NAMED = 8
 """Words named as the reason of a score."""
 
 
+NO_CLAIM = Score(None, "the answer makes no claim", applies=False)
+"""Of a refusal, and of answers such as "Yes."."""
+
+
 @lru_cache(maxsize=512)
 def evidence_of(passages: tuple[str, ...]) -> Evidence:
     """Passages read once: setups and repeats are judged by the same ones."""
@@ -73,9 +77,9 @@ def claims_of(
 ) -> Checked | Score:
     """The answer's claims, checked; or why there are none to check."""
     if refused(answer.text, context.refusals):
-        return Score(None, "a refusal makes no claim")
+        return NO_CLAIM
     found = checked(context, by, sample.question, answer.text, passages)
-    return found if found.claims else Score(None, "the answer makes no claim")
+    return found if found.claims else NO_CLAIM
 
 
 def _score(found: Checked | Score, share: bool) -> Score:

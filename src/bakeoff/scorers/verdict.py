@@ -34,6 +34,11 @@ You grade an answer by the expected ones. It is correct when it says what one of
 whatever words, and nothing that goes against it.
 Reply with one JSON object and nothing else: {"correct": true, "why": "..."}"""
 
+_DECLINED = """\
+You say whether an answer declines: it says that it does not know, cannot or will not answer, and
+gives no answer all the same.
+Reply with one JSON object and nothing else: {"declined": true, "why": "..."}"""
+
 _BETTER = """\
 You compare two answers to a question: which one would serve the person who asked better? Judge
 what is said, whether it is right and to the point; neither order nor length counts.
@@ -129,14 +134,26 @@ def correct(
     context: Context, by: str, question: str, answer: str, targets: Sequence[str]
 ) -> tuple[bool, str]:
     """Whether an answer says what an expected one says, and why. Raises `Unjudged`."""
-    parts = {"Question": question, "Expected": json.dumps(list(targets), ensure_ascii=False)}
+    expected = json.dumps(list(targets), ensure_ascii=False)
+    parts = {"Question": question, "Expected": expected, "Answer": answer}
+    return _yes_or_no(context, by, _CORRECT, parts, "correct")
 
+
+def declined(context: Context, by: str, question: str, answer: str) -> tuple[bool, str]:
+    """Whether an answer declines, and why the judge thinks so. Raises `Unjudged`."""
+    parts = {"Question": question, "Answer": answer}
+    return _yes_or_no(context, by, _DECLINED, parts, "declined")
+
+
+def _yes_or_no(
+    context: Context, by: str, task: str, parts: Mapping[str, str], field: str
+) -> tuple[bool, str]:
     def read(value: Any) -> tuple[bool, str]:
-        if not isinstance(value, dict) or type(value.get("correct")) is not bool:
-            raise ValueError("no verdict: correct must be true or false")
-        return value["correct"], str(value.get("why", ""))
+        if not isinstance(value, dict) or type(value.get(field)) is not bool:
+            raise ValueError(f"no verdict: {field} must be true or false")
+        return value[field], str(value.get("why", ""))
 
-    said: tuple[bool, str] = reply(context, by, _CORRECT, {**parts, "Answer": answer}, read)
+    said: tuple[bool, str] = reply(context, by, task, parts, read)
     return said
 
 
