@@ -66,6 +66,20 @@ def test_refusals_and_a_metric_of_0_and_1_tell_the_same() -> None:
     assert told["by"] == ["right_refusal", "wrong_refusal", "contains"]
 
 
+def test_where_every_refusal_is_one_metric_that_tells_as_well_and_a_judge_is_counted_beside() -> (
+    None
+):
+    told = found(
+        declined=column([0, 0, 0, 1, 1, 1, 0], ALL),
+        contains=column([1, 1, 0, 0, 1, 1, 0], ALL),
+        error=column(NO_ERRORS, ALL),
+        **{"judged_declined(by='a:b')": column([0, 0, 1, 1, 1, 1, math.nan], ALL)},
+    )
+    assert counts(told) == WANTED
+    assert told["by"] == ["declined", "contains"]
+    assert told["judged"] == {"judged_declined(by='a:b')": 4}
+
+
 def test_a_wrong_answer_that_costs_nothing_cannot_be_told_from_a_refusal() -> None:
     free = {"crag(wrong=0.0)": column([1, 1, 0, 0, 1, 1, 0], ALL)}
     assert found(**free, error=column(NO_ERRORS, ALL)) == {}

@@ -1,8 +1,9 @@
 """Answering and declining: what a setup does with questions that have an answer, and with others.
 
 Read from scores alone, so that runs without their texts have it as well: from `crag` where a task
-names it, else from `right_refusal` and `wrong_refusal` and a metric of 0 and 1 that says what is
-right. Refusals are those that the task's phrases find.
+names it, else from `right_refusal` and `wrong_refusal` (or `declined`) and a metric of 0 and 1
+that says what is right. Refusals are those that the task's phrases find; what `judged_declined`
+finds is counted beside them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,18 @@ def abstention(
             unjudged += error == 0 and cell is None
             if error == 0 and cell:
                 counts[cell] += 1
-    return {"by": list(told.by), "failed": failed, "unjudged": unjudged, **_shares(counts)}
+    declined = {
+        name: int(np.nansum(_answers(column)))
+        for name, column in mine.items()
+        if Metric.parse(name).name == "judged_declined"
+    }
+    return {
+        "by": list(told.by),
+        "failed": failed,
+        "unjudged": unjudged,
+        **_shares(counts),
+        **({"judged": declined} if declined else {}),
+    }
 
 
 def _shares(counts: Counter[Cell]) -> dict[str, Any]:
@@ -92,6 +104,8 @@ def _by_refusals(
     # Each of them is of one kind of question.
     kinds = {sample.answerable for sample in members.values()}
     refusals = [("right_refusal", "wrong_refusal")[kind] for kind in sorted(kinds)]
+    if not all(name in mine for name in refusals):
+        refusals = ["declined"]
     right = next((name for name in (headline, *RIGHT) if name in mine and _binary(mine[name])), "")
     if not right or not all(name in mine for name in refusals):
         return None
@@ -118,11 +132,14 @@ def _equal(row: Floats, value: float) -> Floats:
 
 
 def _rows(column: Column) -> dict[str, Floats]:
-    answers = column.values[:, None] if column.answers is None else column.answers
-    return dict(zip(column.samples, answers, strict=True))
+    return dict(zip(column.samples, _answers(column), strict=True))
+
+
+def _answers(column: Column) -> Floats:
+    return column.values[:, None] if column.answers is None else column.answers
 
 
 def _binary(column: Column) -> bool:
-    values = column.values if column.answers is None else column.answers
+    values = _answers(column)
     known = values[~np.isnan(values)]
     return column.measure.higher_is_better and bool(np.isin(known, (0.0, 1.0)).all())
