@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -107,6 +108,7 @@ def test_failed_answers_are_in_no_cell_and_repeats_count_one_by_one() -> None:
         "unanswerable": {"refused": 4, "answered": 1},
     }
     assert (told["failed"], told["unjudged"]) == (2, 1)
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_a_kind_of_question_that_does_not_occur_has_no_shares() -> None:

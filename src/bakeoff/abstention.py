@@ -48,9 +48,11 @@ def abstention(
     for name, errors in _rows(mine["error"]).items():
         for repeat, error in enumerate(errors):
             cell = _cell(members[name].answerable, told, name, repeat)
-            failed += error != 0
-            unjudged += error == 0 and cell is None
-            if error == 0 and cell:
+            if error != 0:
+                failed += 1
+            elif cell is None:
+                unjudged += 1
+            else:
                 counts[cell] += 1
     declined = {
         name: int(np.nansum(_answers(column)))
