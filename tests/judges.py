@@ -28,6 +28,8 @@ class Judge(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[dict[str, Any]] = []
+        self.first_at = 0.0
+        """When it was first asked, by `time.monotonic`."""
         self.seen: Counter[str] = Counter()
 
     @property
@@ -40,6 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.first_at = self.server.first_at or time.monotonic()
         self.server.asked.append(body)
         user = body["messages"][-1]["content"]
         self.server.seen[user] += 1

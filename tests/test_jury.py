@@ -14,6 +14,7 @@ from bakeoff.core import Score
 from bakeoff.data import load_tasks
 from bakeoff.finished import Run
 from bakeoff.prepare import Workspace
+from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
 from bakeoff.suite import Gate, load_suite
 from judges import Judge, running_judge
@@ -30,7 +31,7 @@ ANSWERS = {
     "declined": "unknown",
 }
 BOT = """
-import json, pathlib
+import json, pathlib, time
 from bakeoff.core import Answer, Passage, Step
 
 FOLDER = pathlib.Path(__file__).parent
@@ -42,6 +43,17 @@ def answer(sample):
     return Answer(said, passages, (Step("retrieve"), Step("decode")))
 
 def terse(sample):
+    return Answer("19 kilos", (), (Step("decode"),))
+
+def slow(sample):
+    time.sleep(0.03)
+    (FOLDER / "last").write_text(str(time.monotonic()))
+    return Answer("19 kilos", (), (Step("decode"),))
+
+def broken(sample):
+    time.sleep(0.03)
+    if not (FOLDER / "mended").exists():
+        raise KeyboardInterrupt
     return Answer("19 kilos", (), (Step("decode"),))
 """
 
@@ -298,6 +310,45 @@ def test_a_judge_that_the_benchmark_does_not_have_is_refused_before_the_run(go: 
 def test_a_rival_that_the_benchmark_does_not_have_is_refused_before_the_run(go: Go) -> None:
     with pytest.raises(Exception, match="did you mean 'terse'"):
         go("preferred(against='ters', by='judge:m')")
+
+
+def setups(second: str) -> dict[str, Any]:
+    named = {"mine": {"call": "../bot.py::answer"}, "second": {"call": f"../bot.py::{second}"}}
+    return {"setups": named}
+
+
+def test_judges_are_asked_while_other_setups_still_answer(
+    go: Go, judge: Judge, tmp_path: Path
+) -> None:
+    judge.first_at = 0.0
+    go(BY, suite=setups("slow"))
+    assert 0 < judge.first_at < float((tmp_path / "last").read_text())
+
+
+def test_a_run_that_is_stopped_while_a_judge_is_asked_can_be_gone_on_with(
+    go: Go, judge: Judge, tmp_path: Path
+) -> None:
+    answers = {name: ANSWERS[name] for name in ("good", "half", "slow")}
+    with pytest.raises(KeyboardInterrupt):
+        go(BY, answers=answers, suite=setups("broken"))
+    (folder,) = (tmp_path / "results" / "b").iterdir()
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
+    (tmp_path / "mended").touch()
+    done = go(BY, answers=answers, suite=setups("broken"), resume=folder)
+    assert values(done, BY) == {"good": 1.0, "half": 0.5, "slow": None}
+
+
+def test_stored_answers_are_judged_by_a_judge_named_later(go: Go, tmp_path: Path) -> None:
+    answers = {name: ANSWERS[name] for name in ("good", "half")}
+    done = go("contains", answers=answers)
+    judges = tmp_path / "benchmarks" / "judges.yaml"
+    judges.write_text((tmp_path / "benchmarks" / "b.yaml").read_text().replace("judge", "other"))
+    task = tmp_path / "tasks" / "barrow.yaml"
+    task.write_text(task.read_text().replace("contains", "support_context(by='other:m')"))
+    workspace = Workspace(tmp_path / "cache", tmp_path / "results")
+    again = rescore(done.folder, workspace, judges)
+    assert values(again, "support_context(by='other:m')") == {"good": 1.0, "half": 0.5}
+    assert again.manifest["judges"]["other:m"]["asked"] == 2
 
 
 def test_a_limit_on_money_counts_what_judges_cost(go: Go) -> None:

@@ -201,7 +201,8 @@ def test_a_red_night_is_published_kept_and_told(go: Go, tmp_path: Path) -> None:
     assert "the gates of 2026-03-01 say FAIL: mine.words.exact_match >= 0.5" in alert["text"]
     assert read(tmp_path / HISTORY)[0].exit_code == 10
     (run,) = runs(tmp_path)
-    assert (run / "report.md").is_file() and (run / "gates.xml").is_file()
+    for name in ("report.md", "report.html", "gates.xml"):
+        assert (run / name).is_file()
     assert not any("secret-path" in done.stdout + done.stderr for done in red)
 
 

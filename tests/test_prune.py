@@ -176,6 +176,13 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+def test_the_page_goes_with_the_texts_that_it_shows(results: Path) -> None:
+    page = write_run(results) / store.PAGE
+    page.write_text(f"<p>{READ}</p>")
+    (done,) = pruned(results)
+    assert done.freed_bytes > 0 and not page.exists()
+
+
 def test_texts_go_and_every_number_stays(results: Path) -> None:
     run = write_run(results)
     before, records = facts(run), {u: list(store.read_records(run, u)) for u in store.units(run)}

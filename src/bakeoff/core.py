@@ -301,10 +301,10 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """The first 16 hex digits of the sha256 of bytes, text, or any JSON value."""
-    if isinstance(value, str):
-        value = value.encode()
-    elif not isinstance(value, bytes):
-        value = canonical(value).encode()
+    if not isinstance(value, bytes):
+        text = value if isinstance(value, str) else canonical(value)
+        # A JSON file of a stranger may hold half of a surrogate pair.
+        value = text.encode(errors="surrogatepass")
     return hashlib.sha256(value).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import baseline, prune, report, store, trend
+from bakeoff import baseline, html, prune, report, store, trend
 from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
 from bakeoff.core import BakeoffError, digest
@@ -93,6 +93,7 @@ def nightly(
         _send([unfinished_alert], orders, path)
         raise
     (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    html.write(done)
     publish(done)
     night = _night(done, orders.night, verdict)
     trend.keep(path, night)

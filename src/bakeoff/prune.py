@@ -1,8 +1,8 @@
 """Old runs without their texts: rows for ever, texts for some days, those of baselines never.
 
-An answer's text, its passages' texts, its claims and the reasons of its scores become "", and what
-judges replied goes. Tokens, seconds, document ids, errors, scores, samples and reports stay, and
-with them every number that can be computed from the run.
+An answer's text, its passages' texts, its claims and the reasons of its scores become ""; what
+judges replied goes, and the page that shows it all. Tokens, seconds, document ids, errors, scores,
+samples and the Markdown report stay, and with them every number that can be computed from the run.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _take_out(folder: Path, manifest: dict[str, Any], now: datetime) -> int:
     mark = {**mark, "on": manifest.get(PRUNED, mark)["on"]}
     _put_manifest(folder, {**manifest, PRUNED: {**mark, "unfinished": True}})
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
-    for file in folder.glob(f"{store.JUDGED}*"):
+    for file in (*folder.glob(f"{store.JUDGED}*"), *folder.glob(store.PAGE)):
         freed += file.stat().st_size
         file.unlink()
     _put_manifest(folder, {**manifest, PRUNED: mark})

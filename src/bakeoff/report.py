@@ -57,17 +57,17 @@ def _cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
     return text + mark
 
 
-def _best(facts: Mapping[str, Any], higher: bool) -> set[str]:
+def best_of(facts: Mapping[str, Any], higher: bool) -> set[str]:
     """The setups that are best, or not clearly worse than the best; none when all are."""
     valued = {s: e["value"] for s, e in facts["setups"].items() if e["value"] is not None}
     if len(set(valued.values())) < 2:
         return set()
     top = (max if higher else min)(valued, key=lambda s: valued[s])
-    best = {s for s in valued if s == top or not _differ(facts, s, top)}
+    best = {s for s in valued if s == top or not differ(facts, s, top)}
     return set() if len(best) == len(valued) else best
 
 
-def _differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
+def differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
     """Whether two setups differ by more than chance: an interval without 0.
 
     Where nothing bounds an interval, as for token counts that are all the same, the p decides.
@@ -81,7 +81,7 @@ def _differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
     return not found["low"] <= 0 <= found["high"]
 
 
-def _beyond_noise(run: Run, task: str, setup: str) -> bool:
+def beyond_noise(run: Run, task: str, setup: str) -> bool:
     """Whether a setup's time differs from the first one's by more than the machine's noise."""
     timed = run.comparison["tasks"][task].get("latency", {"setups": {}})
     found = timed["setups"].get(setup)
@@ -118,15 +118,15 @@ def _failures(metric: Mapping[str, Any]) -> list[float]:
 def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, ...]:
     facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
     by_setup = facts["setups"]
-    best = _best(facts, run.metric(task, metric)["higher_is_better"])
+    best = best_of(facts, run.metric(task, metric)["higher_is_better"])
     cells = []
     for setup in setups:
         if setup not in by_setup:
             cells.append("-")
             continue
-        differs = setup != setups[0] and _differ(facts, setup, setups[0])
+        differs = setup != setups[0] and differ(facts, setup, setups[0])
         if differs and metric == "latency_s":
-            differs = _beyond_noise(run, task, setup)
+            differs = beyond_noise(run, task, setup)
         mark = ("*" if differs else "") + ("^" if setup in best else "")
         unjudged = by_setup[setup]["unjudged"]
         cells.append(
@@ -164,7 +164,7 @@ def effects(run: Run) -> Table:
         metric = facts["headline"]
         found = facts["metrics"].get(metric, {}).get("effects", {})
         if found:
-            rows.append((task, metric, *(_signed(found.get(name), metric) for name in names)))
+            rows.append((task, metric, *(signed(found.get(name), metric) for name in names)))
     return Table(
         "What tuning and retrieval each change",
         ("task", "metric", *names),
@@ -174,7 +174,7 @@ def effects(run: Run) -> Table:
     )
 
 
-def _signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
+def signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
     if estimate is None or estimate["value"] is None:
         return "-"
     text = f"{estimate['value']:+.3f}"
@@ -192,7 +192,7 @@ def findings(run: Run) -> list[str]:
         found = facts["metrics"].get(metric, {}).get("effects", {})
         if effect := found.get("tuning, open book"):
             better = run.metric(task, metric)["higher_is_better"]
-            text = _signed(effect, metric).rstrip("*")
+            text = signed(effect, metric).rstrip("*")
             said.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid less rag {text}).")
         declined = facts["metrics"].get("wrong_refusal", {"setups": {}})["setups"]
         said += [
@@ -251,7 +251,7 @@ def _pair(found: Mapping[str, Any], metric: str) -> tuple[str, ...]:
     p = found["p"]
     return (
         str(found["n"]),
-        _signed(found, metric),
+        signed(found, metric),
         "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}",
         *counts,
         number(found["detectable"], metric),
@@ -579,20 +579,20 @@ def training(run: Run) -> Table:
     )
 
 
-def _checks(run: Run) -> list[str]:
+def checks(run: Run) -> list[str]:
     """What the run found out about its own numbers, a sentence each."""
-    checks, said = run.manifest["checks"], []
-    for name, tally in checks.get("tokens", {}).items():
+    known, said = run.manifest["checks"], []
+    for name, tally in known.get("tokens", {}).items():
         said.append(
             f"tokens: {name} counted {tally['differing']} of {tally['checked']} prompts otherwise "
             f"than the named tokenizer (by up to {tally['largest']} tokens)"
         )
-    for name, check in checks.get("batches", {}).items():
+    for name, check in known.get("batches", {}).items():
         said.append(
             f"batches: {check['differing']} of {check['prompts']} answers of {name} change when "
             "they are generated alone instead of in a batch"
         )
-    if load := checks.get("load"):
+    if load := known.get("load"):
         peak = max(value for values in load.values() for value in values)
         said.append(
             f"load: at most {peak} processes wanted to run at the ends of the latency pass, on "
@@ -681,7 +681,7 @@ def markdown(run: Run) -> str:
         parts += _markdown_table(spending(run))
     if run.manifest["adapters"]:
         parts += _markdown_table(training(run))
-    parts += [line for check in _checks(run) for line in (f"- {check}", "")]
+    parts += [line for check in checks(run) for line in (f"- {check}", "")]
     return "\n".join([*parts, *_provenance(run)]).strip() + "\n"
 
 

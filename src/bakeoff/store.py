@@ -1,6 +1,6 @@
 """A run on disk: manifest, samples, and for each unit of work its journals and its scores.
 
-    manifest.json  samples.jsonl  comparison.json  gates.json  report.md
+    manifest.json  samples.jsonl  comparison.json  gates.json  report.md  report.html  plots/
     units/TASK.SETUP/1.jsonl           an attempt: one journal, written by one process alone
     units/TASK.SETUP/committed.jsonl   the attempt that counts, a hard link to it
     units/TASK.SETUP/scores.jsonl      made from the journal, and can be made again
@@ -40,6 +40,7 @@ from bakeoff.core import (
 
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
+PAGE, PLOTS = "report.html", "plots"
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""

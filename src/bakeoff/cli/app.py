@@ -215,9 +215,10 @@ def show_gates(found: Mapping[str, Any]) -> int:
 
 
 def write_report(run: Run) -> Path:
-    """Write the Markdown report beside the run."""
-    from bakeoff import report
+    """Write the report beside the run, as Markdown and as a page; where the Markdown is."""
+    from bakeoff import html, report
 
     path = run.folder / "report.md"
     path.write_text(report.markdown(run), encoding="utf-8")
+    html.write(run)
     return path

@@ -109,17 +109,32 @@ def gate(
 
 @main.command()
 @click.argument("run", default="latest")
-@click.option("--output", type=click.Path(path_type=Path), help="File to write instead.")
-def report(run: str, output: Path | None) -> None:
-    """Write the Markdown report of a RUN again."""
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write instead: a page when it ends in .html, else Markdown.",
+)
+@click.option("--open", "shown", is_flag=True, help="Open it in the browser.")
+def report(run: str, output: Path | None, shown: bool) -> None:
+    """Write the report of a RUN again: report.md, report.html and its plots."""
+    from bakeoff import html, pictures
     from bakeoff import report as reports
     from bakeoff.finished import write_comparison
+    from bakeoff.store import PAGE
 
     done = finished(run)
     write_comparison(done)
-    if output:
+    if output is None:
+        click.echo(write_report(done))
+    elif output.suffix == ".html":
+        page = html.page(done, pictures.draw(done))
+        output.write_text(page, encoding="utf-8", newline="\n")
+    else:
         output.write_text(reports.markdown(done), encoding="utf-8")
-    click.echo(output or write_report(done))
+    written = output or done.folder / PAGE
+    click.echo(written)
+    if shown:
+        click.launch(written.resolve().as_uri())
 
 
 @main.command()

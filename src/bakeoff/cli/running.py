@@ -100,6 +100,7 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
         click.echo(said)
     code = show_gates(found) if found else 0
     click.echo(f"report:  {path}")
+    click.echo(f"page:    {path.with_suffix('.html')}")
     if log:
         click.echo(f"MLflow:  {program()} ui")
     sys.exit(code)
@@ -222,3 +223,4 @@ def import_files(
     path = write_report(done)
     terminal.show(report.headline(done))
     click.echo(f"report:  {path}")
+    click.echo(f"page:    {path.with_suffix('.html')}")

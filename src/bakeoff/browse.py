@@ -1,0 +1,286 @@
+"""A run's samples as a page holds them: small JSON pieces, packed, each text once.
+
+The page unpacks a piece when somebody looks at it. What a stranger wrote is nowhere in the page
+but inside these pieces, where it is letters and digits only.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from bakeoff import counts
+from bakeoff.compare import corners
+from bakeoff.core import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
+from bakeoff.finished import Run
+from bakeoff.lexical import Evidence, shipped_model, support
+
+SAMPLES = 5000
+"""Samples that a page holds, of all tasks together; the others stay in the run's folder."""
+ANSWER, PASSAGE, TEXT, SNIPPET = 4000, 3000, 1000, 140
+"""Characters kept of an answer, of a passage, of any other text, and of a question in the list."""
+REPEATS, PIECE, TAGS = 5, 50, 300
+"""Answers kept to one question, samples in a piece, tag values to choose from."""
+_LETTERS = {
+    counts.RIGHT: "r",
+    counts.PARTLY: "p",
+    counts.WRONG: "w",
+    counts.UNJUDGED: "u",
+    counts.FAILED: "f",
+    counts.SCORED: "s",
+    counts.NOT_ASKED: "-",
+}
+
+
+@dataclass
+class _Passages:
+    """Passages numbered in the order they are met, each kept once."""
+
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def number(self, passage: Passage) -> int:
+        text = cut(passage.text, PASSAGE)
+        return self.numbers.setdefault((passage.document, text), len(self.numbers))
+
+
+def pieces(run: Run) -> Iterator[tuple[str, str]]:
+    """(name, packed piece): first `about`, then the samples, then the passages they name."""
+    share = max(SAMPLES // max(len(run.samples), 1), PIECE)
+    yield "about", pack(_about(run, share))
+    passages = _Passages()
+    for place, task in enumerate(run.samples):
+        kept = list(run.samples[task].values())[:share]
+        yield f"list-{place}", pack(_listed(run, task, kept))
+        rows = _samples(run, task, kept, passages)
+        for number, rows_of_piece in enumerate(_parted(rows)):
+            yield f"samples-{place}-{number}", pack(rows_of_piece)
+    texts = [list(key) for key in passages.numbers]
+    for number, some in enumerate(_parted(texts)):
+        yield f"passages-{number}", pack(some)
+
+
+def _parted(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (rows[i : i + PIECE] for i in range(0, len(rows), PIECE))
+
+
+def pack(value: Any) -> str:
+    """JSON, gzip, base64; the same text for the same value. Lone surrogates become unreadable."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    packed = gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0)
+    return base64.b64encode(packed).decode()
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or `None` for what JSON has no number for."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text, with a sentence on how long it was."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… (shortened: the whole has {len(text):,} characters)"
+
+
+def _about(run: Run, share: int) -> dict[str, Any]:
+    setups = [{"name": name, "kind": kind} for name, kind in run.kinds.items()]
+    tasks = [
+        {
+            "name": task,
+            "headline": run.headlines[task],
+            "n": len(samples),
+            "shown": min(share, len(samples)),
+            "tags": _tags(list(samples.values())[:share]),
+        }
+        for task, samples in run.samples.items()
+    ]
+    return {
+        "setups": setups,
+        "tasks": tasks,
+        "piece": PIECE,
+        "questions": [*_questions(run)],
+        "outcomes": {letter: word for word, letter in _LETTERS.items()},
+    }
+
+
+def _tags(samples: Sequence[Sample]) -> list[tuple[str, str, int]]:
+    """(tag, value, samples) of those values that more than one sample has, by frequency."""
+    seen = Counter((n, v) for sample in samples for n, v in sample.tags.items())
+    return sorted((n, v, count) for (n, v), count in seen.most_common(TAGS) if count > 1)
+
+
+def _questions(run: Run) -> Iterator[dict[str, Any]]:
+    """What one would want to look at: label -> the outcome letters asked of each setup."""
+    names = list(run.kinds)
+    square = corners(run.kinds)
+    pairs = [
+        ("rag", "base", "What retrieval won"),
+        ("base", "rag", "What retrieval lost"),
+        ("fine-tuned", "base", "What tuning won"),
+        ("base", "fine-tuned", "What tuning lost"),
+        ("hybrid", "rag", "What tuning won over retrieval alone"),
+        ("rag", "hybrid", "Hybrid lost what rag had"),
+        ("fine-tuned", "hybrid", "Hybrid lost what tuning had"),
+    ]
+    for right, wrong, label in pairs:
+        if right in square and wrong in square:
+            yield _pair(label, names, square[right], square[wrong])
+    for name, kind in run.kinds.items():
+        if name != names[0] and kind not in square:
+            yield _pair("Better than the first", names, name, names[0])
+            yield _pair("Worse than the first", names, names[0], name)
+    for label, letters in (("All wrong", "pwf"), ("All right", "r")):
+        wanted = [[place, letters] for place in range(len(names))]
+        yield {"label": label, "all": wanted, "any": [], "pair": False}
+    failed = [[place, "f"] for place in range(len(names))]
+    yield {"label": "Any failed", "all": [], "any": failed, "pair": False}
+
+
+def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> dict[str, Any]:
+    wanted = [[names.index(right), "r"], [names.index(wrong), "pwf"]]
+    said = f"{label}: {right} right, {wrong} not"
+    return {"label": said, "all": wanted, "any": [], "pair": True}
+
+
+def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]]:
+    """(id, beginning of the question, outcome letters, tags) of each sample."""
+    asked = {setup: counts.outcomes(run, task, setup) for setup in run.asked[task]}
+
+    def letters(sample: Sample) -> str:
+        found = (asked.get(s, {}).get(sample.id, counts.NOT_ASKED) for s in run.kinds)
+        return "".join(_LETTERS[word] for word in found)
+
+    return [
+        (s.id, s.fields.get("question", "")[:SNIPPET], letters(s), [*map(list, s.tags.items())])
+        for s in kept
+    ]
+
+
+def _samples(
+    run: Run, task: str, kept: Sequence[Sample], passages: _Passages
+) -> list[dict[str, Any]]:
+    wanted = {sample.id for sample in kept}
+    timed = _timed(run, task, wanted)
+    given = {setup: _answers(run, task, setup, wanted) for setup in run.asked[task]}
+    rows = []
+    for sample in kept:
+        answers = []
+        for setup in run.kinds:
+            found = given.get(setup, {}).get(sample.id, ())
+            made = [_answer(record, scores, passages) for record, scores in found]
+            if made and (times := timed.get((setup, sample.id))):
+                made[0]["times"] = times
+            answers.append(made)
+        rows.append({**_sample(sample), "answers": answers})
+    return rows
+
+
+Scored = tuple[Record, Mapping[str, Score]]
+
+
+def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, list[Scored]]:
+    """Sample -> its first answers with their scores, by repeat."""
+    scores = {key: found for key, found in run.scores(task, setup) if key[0] in wanted}
+    found: dict[str, list[Scored]] = defaultdict(list)
+    records = (r for r in run.records(task, setup) if r.sample in wanted and r.repeat < REPEATS)
+    for record in sorted(records, key=lambda r: r.repeat):
+        found[record.sample].append((record, scores.get((record.sample, record.repeat), {})))
+    return found
+
+
+def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], list[Any]]:
+    """(setup, sample) -> seconds by step, of the latency pass."""
+    return {
+        (r.setup, r.sample): [[s.name, finite(s.seconds)] for s in r.answer.steps]
+        for r in run.latencies(task)
+        if r.answer and r.phase == LATENCY and not r.repeat and r.sample in wanted
+    }
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {
+        "id": sample.id,
+        "fields": [[cut(n, SNIPPET), cut(v, ANSWER)] for n, v in sample.fields.items()],
+        "targets": [cut(target, TEXT) for target in sample.targets],
+        "gold": list(sample.gold),
+        "tags": [[cut(n, SNIPPET), cut(v, SNIPPET)] for n, v in sample.tags.items()],
+    }
+
+
+def _answer(record: Record, scores: Mapping[str, Score], passages: _Passages) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "scores": [[metric, finite(s.value), cut(s.reason, TEXT)] for metric, s in scores.items()]
+    }
+    answer = record.answer
+    if answer is None:
+        return {**row, "error": cut(record.error or "", TEXT)}
+    by, claims = _claims(answer, scores)
+    return {
+        **row,
+        "length": len(answer.text),
+        "parts": _parts(answer.text[:ANSWER], claims),
+        "by": by,
+        "passages": [passages.number(passage) for passage in answer.passages],
+        "steps": [
+            [s.name, s.prompt_tokens, s.context_tokens, s.completion_tokens, s.cached]
+            for s in answer.steps
+        ],
+    }
+
+
+def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[CheckedClaim]]:
+    """What held the answer's claims against its own passages, and the claims.
+
+    A score that kept them goes first; else words decide, where there are passages and no refusal.
+    """
+    for metric, score in scores.items():
+        if metric.startswith("support_context") and score.claims:
+            return metric, score.claims
+    declined = any(
+        scores[name].value == 1 for name in ("right_refusal", "wrong_refusal") if name in scores
+    )
+    if not answer.passages or declined:
+        return "", ()
+    evidence = _evidence(tuple(passage.text[:PASSAGE] for passage in answer.passages))
+    found = support(answer.text[:ANSWER], evidence, shipped_model())
+    return "lexical support", [
+        CheckedClaim(
+            each.claim.text,
+            each.verdict,
+            each.probability,
+            each.passage,
+            each.claim.start,
+            (*each.numbers, *each.names, *each.words),
+        )
+        for each in found.claims
+    ]
+
+
+@lru_cache(maxsize=64)
+def _evidence(passages: tuple[str, ...]) -> Evidence:
+    """Passages read once: setups that retrieve alike are looked at together."""
+    return Evidence.of(passages)
+
+
+def _parts(text: str, claims: Sequence[CheckedClaim]) -> list[Any]:
+    """The answer in stretches: plain texts, and [text, verdict, probability, passage, missing]."""
+    parts: list[Any] = []
+    end = 0
+    placed = ((c.start, c) for c in claims if c.start is not None and c.start < len(text))
+    for start, claim in sorted(placed, key=lambda pair: pair[0]):
+        if start < end:
+            continue
+        if start > end:
+            parts.append(text[end:start])
+        end = min(start + len(claim.text), len(text))
+        chance = None if claim.probability is None else round(claim.probability, 3)
+        missing = [cut(word, SNIPPET) for word in claim.missing[:20]]
+        parts.append([text[start:end], claim.verdict, chance, claim.passage, missing])
+    return [*parts, text[end:]] if end < len(text) else parts

@@ -1,0 +1,299 @@
+"""What a run looks like: pictures of its tasks, each with the table of its numbers.
+
+Every number comes from the comparison; where it has an interval, so has the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff import counts, plots
+from bakeoff.compare import EFFECTS, estimate
+from bakeoff.core import LATENCY
+from bakeoff.finished import Run
+from bakeoff.plots import Picture, Whisker
+from bakeoff.report import Table, number
+
+SUBJECTS: Mapping[str, str] = {
+    "effects": "what tuning and retrieval each change",
+    "quality-latency": "quality against latency",
+    "quality-cost": "quality against cost",
+    "quality-tokens": "quality against tokens",
+    "refusals": "answers and refusals",
+    "retrieval": "answers by what retrieval found",
+    "latency": "seconds for an answer",
+    "tokens": "tokens of an answer",
+    "training": "loss in training",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of one task, what it shows in words, and its numbers."""
+
+    subject: str
+    """A key of `SUBJECTS`."""
+    task: str
+    said: str
+    table: Table
+    picture: Picture
+
+    @property
+    def title(self) -> str:
+        return f"{self.task}: {SUBJECTS[self.subject]}"
+
+    def inline(self, identity: str) -> str:
+        """The picture as an SVG element, its ids beginning with `identity`."""
+        return self.picture.inline(identity, self.title, self.said)
+
+
+def draw(run: Run) -> list[Shown]:
+    """Every picture that the run has numbers for, by subject and task."""
+    made = ((subject, task) for subject in SUBJECTS for task in run.samples)
+    return [
+        Shown(subject, task, *found)
+        for subject, task in made
+        if (found := _MAKERS[subject](run, task)) is not None
+    ]
+
+
+def write(shown: Sequence[Shown], folder: Path) -> None:
+    """Put the pictures into a folder, each as SVG and as PNG."""
+    folder.mkdir(exist_ok=True)
+    for each in shown:
+        (folder / f"{each.subject}.{each.task}.svg").write_bytes(each.picture.svg)
+        (folder / f"{each.subject}.{each.task}.png").write_bytes(each.picture.png)
+
+
+Made = tuple[str, Table, Picture]
+"""What a picture shows in words, its numbers, the picture."""
+
+
+def _headline(run: Run, task: str) -> tuple[str, Mapping[str, Any]]:
+    """The task's headline metric and what the comparison has of it."""
+    facts = run.comparison["tasks"][task]
+    nothing: Mapping[str, Any] = {"setups": {}, "effects": {}}
+    return facts["headline"], facts["metrics"].get(facts["headline"], nothing)
+
+
+def _by_setup(run: Run, task: str, metric: str) -> dict[str, Any]:
+    """Setup -> its estimate of a metric, where it has a value."""
+    found = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}})
+    return {name: each for name, each in found["setups"].items() if each["value"] is not None}
+
+
+def _whisker(run: Run, each: Mapping[str, Any], setup: str = "") -> Whisker:
+    place = list(run.suite.setups).index(setup) if setup else 0
+    return Whisker(each["value"], each["low"], each["high"], place)
+
+
+def _ends(each: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
+    return (
+        number(each["value"], metric),
+        number(each["low"], metric),
+        number(each["high"], metric),
+    )
+
+
+def _effects(run: Run, task: str) -> Made | None:
+    metric, facts = _headline(run, task)
+    known = facts["effects"]
+    found = {name: known[name] for name in EFFECTS if known.get(name, {}).get("value") is not None}
+    if not found:
+        return None
+    rows = [(name, *_ends(each, metric), str(each["n"])) for name, each in found.items()]
+    whiskers = {name: _whisker(run, each) for name, each in found.items()}
+    return (
+        f"Change of {metric} with its 95% interval; an interval that holds 0 shows no effect. "
+        "Interaction: what both give beyond the sum of each.",
+        Table("", ("effect", metric, "from", "to", "n"), tuple(rows)),
+        plots.rows(whiskers, f"change of {metric}", zero=True),
+    )
+
+
+def front(points: Mapping[str, tuple[float, float]], higher_is_better: bool) -> list[str]:
+    """The names that no other beats: none is cheaper and as good, or better and as cheap.
+
+    `points` are (cost, quality).
+    """
+    sign = -1 if higher_is_better else 1
+    keys = {name: (cost, sign * quality) for name, (cost, quality) in points.items()}
+
+    def beaten(mine: tuple[float, float]) -> bool:
+        return any(c <= mine[0] and q <= mine[1] and (c, q) != mine for c, q in keys.values())
+
+    return sorted((n for n, key in keys.items() if not beaten(key)), key=lambda n: keys[n])
+
+
+def _against(run: Run, task: str, of: str, costs: Mapping[str, Any], unit: str) -> Made | None:
+    """Quality against a cost, with the front of setups that no other one beats."""
+    metric, scored = run.headlines[task], _by_setup(run, task, run.headlines[task])
+    names = [name for name in scored if name in costs]
+    if len(names) < 2:
+        return None
+    points = {name: (costs[name]["value"], scored[name]["value"]) for name in names}
+    best = front(points, run.metric(task, metric)["higher_is_better"])
+    rows = [
+        (n, *_ends(scored[n], metric), *_ends(costs[n], unit), "yes" if n in best else "no")
+        for n in names
+    ]
+    whiskers = {n: (_whisker(run, costs[n], n), _whisker(run, scored[n], n)) for n in names}
+    return (
+        f"{metric} against {of}; whiskers are 95% intervals. The dashed line is the Pareto front: "
+        f"the setups that no other one beats on both, by their values alone: {', '.join(best)}.",
+        Table("", ("setup", metric, "from", "to", of, "from", "to", "on the front"), tuple(rows)),
+        plots.scatter(whiskers, best, (of, metric)),
+    )
+
+
+def _quality_latency(run: Run, task: str) -> Made | None:
+    costs = _by_setup(run, task, "latency_s")
+    return _against(run, task, "seconds (median)", costs, "latency_s")
+
+
+def _quality_cost(run: Run, task: str) -> Made | None:
+    return _against(run, task, "cost of an answer", _by_setup(run, task, "cost"), "cost")
+
+
+def _quality_tokens(run: Run, task: str) -> Made | None:
+    sums = {
+        name: {"value": read + written, "low": None, "high": None}
+        for name, (read, _, written) in _tokens_of(run, task).items()
+    }
+    return _against(run, task, "tokens of an answer", sums, "prompt_tokens")
+
+
+def _tokens_of(run: Run, task: str) -> dict[str, tuple[float, float, float]]:
+    """Setup -> mean tokens of the prompt, of the passages in it, and of the answer."""
+    read, context, written = (
+        _by_setup(run, task, f"{kind}_tokens") for kind in ("prompt", "context", "completion")
+    )
+    return {
+        name: (read[name]["value"], context[name]["value"], written[name]["value"])
+        for name in read
+        if name in context and name in written
+    }
+
+
+def _tokens(run: Run, task: str) -> Made | None:
+    found = _tokens_of(run, task)
+    if not found:
+        return None
+    parts = ("instructions and question", "passages", "answer")
+    bars = {name: (read - context, context, out) for name, (read, context, out) in found.items()}
+    rows = [
+        (name, *(number(value, "prompt_tokens") for value in (*values, sum(values))))
+        for name, values in bars.items()
+    ]
+    return (
+        "Mean tokens of an answer by what they are spent on.",
+        Table("", ("setup", *parts, "all"), tuple(rows)),
+        plots.stacked(bars, parts, "tokens (mean)"),
+    )
+
+
+def _latency(run: Run, task: str) -> Made | None:
+    timed = run.comparison["tasks"][task].get("latency", {"setups": {}})["setups"]
+    if not timed:
+        return None
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for record in run.latencies(task):
+        spent = record.answer.seconds() if record.answer else None
+        if record.phase == LATENCY and not record.repeat and spent is not None:
+            seconds[record.setup].append(spent)
+    quantiles = ("p50", "p90", "p95", "p99")
+    rows = []
+    drawn = {}
+    for name, facts in timed.items():
+        known = facts["quantiles"]
+        cells = (number(known[q]["value"], "latency_s") for q in quantiles)
+        rows.append((name, str(facts["n"]), *cells))
+        drawn[name] = (seconds[name], _whisker(run, known["p50"], name))
+    return (
+        f"A dot is one answer, the bar the median; at most {plots.DOTS} dots of a "
+        "setup, evenly by rank.",
+        Table("", ("setup", "n", *quantiles), tuple(rows), "-: too few samples for it."),
+        plots.dots(drawn, "seconds"),
+    )
+
+
+def _retrieval(run: Run, task: str) -> Made | None:
+    """How good answers are where retrieval found what was wanted, and where it did not."""
+    metric = run.headlines[task]
+    known = run.comparison["tasks"][task]["metrics"]
+    by = next((m for m in known if m.startswith("evidence_") and m != metric), None)
+    if by is None:
+        return None
+    rows, whiskers = [], {}
+    for setup in known[by]["setups"]:
+        if (task, setup, metric) not in run.columns:
+            continue
+        for part, names in counts.retrieved(run.columns[task, setup, by]).items():
+            found = vars(estimate(run.columns[task, setup, metric].only(names)))
+            if found["value"] is not None:
+                rows.append((setup, part, *_ends(found, metric), str(found["n"])))
+                whiskers[f"{setup}, {part} ({found['n']})"] = _whisker(run, found, setup)
+    if not rows:
+        return None
+    return (
+        f"{metric} of the answers by what {by} says of their passages, with 95% intervals and the "
+        "number of samples. Only questions with gold documents count.",
+        Table("", ("setup", f"by {by}", metric, "from", "to", "n"), tuple(rows)),
+        plots.rows(whiskers, metric),
+    )
+
+
+def _refusals(run: Run, task: str) -> Made | None:
+    found = counts.refusals(run, task)
+    if not found:
+        return None
+    parts = [part for part in counts.PARTS if any(each[part] for each in found.values())]
+    rows = [(name, *(str(each[part]) for part in counts.PARTS)) for name, each in found.items()]
+    return (
+        "How many answers are right and wrong, and how many refusals: right where the question has "
+        "no answer, wrong where it has one. An answer to a question without one is wrong.",
+        Table("", ("setup", *counts.PARTS), tuple(rows)),
+        plots.stacked({n: [each[p] for p in parts] for n, each in found.items()}, parts, "answers"),
+    )
+
+
+def _training(run: Run, task: str) -> Made | None:
+    made: dict[str, tuple[str, Sequence[Mapping[str, float]]]] = {}
+    for name, facts in run.manifest["adapters"].items():
+        if name.startswith(f"{task}/") and facts["training"]:
+            # Setups of one recipe share an adapter: one curve.
+            setup = name.removeprefix(f"{task}/")
+            made.setdefault(facts["digest"], (setup, facts["training"]["curve"]))
+    lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
+    rows = []
+    kinds = {"train_loss": "training", "validation_loss": "validation"}
+    for place, (setup, curve) in enumerate(made.values()):
+        for kind, word in kinds.items():
+            if points := [(p["epoch"], p[kind]) for p in curve if kind in p]:
+                lines[f"{setup}, {word}"] = (points, place, word == "validation")
+        rows += [
+            (setup, f"{p['epoch']:g}", *(number(p.get(kind), "") for kind in kinds)) for p in curve
+        ]
+    if not lines:
+        return None
+    return (
+        "Loss by epoch on the training rows and on the rows held back.",
+        Table("", ("adapter", "epoch", *kinds.values()), tuple(rows)),
+        plots.curves(lines, ("epoch", "loss")),
+    )
+
+
+_MAKERS: Mapping[str, Callable[[Run, str], Made | None]] = {
+    "effects": _effects,
+    "quality-latency": _quality_latency,
+    "quality-cost": _quality_cost,
+    "quality-tokens": _quality_tokens,
+    "refusals": _refusals,
+    "retrieval": _retrieval,
+    "latency": _latency,
+    "tokens": _tokens,
+    "training": _training,
+}

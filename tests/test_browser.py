@@ -1,0 +1,267 @@
+"""The page of a run in a real browser: Playwright with the system's own Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff import html
+from bakeoff.core import QUALITY, Answer, Record
+from bakeoff.store import Unit, open_journal
+from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+expect = playwright.expect
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright")
+CHROMIUM = os.environ.get("BAKEOFF_CHROMIUM") or next(
+    (found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: install it, or set BAKEOFF_CHROMIUM"
+)
+WIDTHS, THEMES = (1280, 375), ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        # Without its sandbox: as root, as in a container, Chromium has none.
+        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    samples = [sample(n) for n in range(10)]
+    others = [sample(n) for n in range(8)] + [
+        type(samples[0])(f"more-{n}", {"question": f"More of {n}?"}, ("x",)) for n in range(60)
+    ]
+
+    def cell(task: str, setup: str, each: Any) -> Any:
+        return small_cell(task, setup, sample(1) if each.id.startswith("more") else each)
+
+    return html.write(write_run(folder, {"qa": samples, "many": others}, cell))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return html.write(hostile_run(tmp_path_factory.mktemp("hostile")))
+
+
+class Opened:
+    """A page in the browser, with everything it said, asked and popped up."""
+
+    def __init__(
+        self, browser: Any, path: Path, fragment: str = "", width: int = 1280, theme: str = "light"
+    ) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append("dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.address = path.as_uri()
+        self.page.goto(self.address + fragment)
+        self.page.wait_for_selector("html[data-ready]")
+
+    def ids(self) -> list[str]:
+        found: list[str] = self.page.locator("#list .line bdi").all_inner_texts()
+        return found
+
+    def heading(self) -> str:
+        return str(self.page.locator("#sample h3").inner_text())
+
+    def overflows(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+@pytest.fixture
+def opened(browser: Any, small: Path) -> Iterator[Opened]:
+    found = Opened(browser, small)
+    yield found
+    found.page.close()
+
+
+def test_the_page_opens_without_errors_and_asks_nothing_of_a_network(opened: Opened) -> None:
+    opened.page.locator("#list a").first.click()
+    opened.page.wait_for_selector("#sample .answers")
+    assert opened.said == []
+    assert {url.split("#")[0] for url in opened.asked if not url.startswith("data:")} == {
+        opened.address
+    }
+
+
+def test_filters_choose_by_task_outcome_tag_and_text(opened: Opened) -> None:
+    page = opened.page
+    assert page.locator("#count").inner_text() == "78 of 78 samples"
+    page.select_option("#f-task", label="qa")
+    assert opened.ids() == [str(n) for n in range(10)]
+    page.select_option("#f-setup", label="rag")
+    page.select_option("#f-outcome", label="failed")
+    assert opened.ids() == ["7"]
+    page.select_option("#f-outcome", label="right")
+    assert opened.ids() == [*"012345", "9"]
+    page.select_option("#f-tag", label="kind = b")
+    assert opened.ids() == ["1", "3", "5", "9"]
+    page.fill("#f-text", "unknown")
+    expect(page.locator("#list a")).to_have_count(1)
+    assert opened.ids() == ["9"]
+
+
+def test_ready_made_questions_show_what_a_setup_won_and_lost(opened: Opened) -> None:
+    page = opened.page
+    page.select_option("#f-task", label="qa")
+    page.select_option("#f-question", label="What retrieval won: rag right, base not")
+    assert opened.ids() == [*"2345"]
+    page.select_option("#f-question", label="Hybrid lost what rag had: rag right, hybrid not")
+    assert opened.ids() == ["4", "5"]
+    page.select_option("#f-question", label="All wrong")
+    assert opened.ids() == ["6", "7", "8"]
+
+
+def test_the_list_is_paged_by_fifty(opened: Opened) -> None:
+    assert len(opened.ids()) == 50
+    opened.page.click("#after")
+    assert len(opened.ids()) == 28
+    assert opened.page.locator("#after").is_disabled()
+
+
+def test_a_deep_link_opens_its_sample_and_following_one_opens_the_next(
+    browser: Any, small: Path
+) -> None:
+    opened = Opened(browser, small, "#sample=many/more-59")
+    opened.page.wait_for_selector("#sample h3")
+    assert opened.heading() == "many / more-59"
+    assert "2 of 2" in opened.page.locator("#pages").inner_text()
+    opened.page.evaluate("location.hash = '#sample=qa/3'")
+    expect(opened.page.locator("#sample h3")).to_have_text("qa / 3")
+    opened.page.close()
+
+
+def test_keys_move_between_samples_and_focus_is_seen(opened: Opened) -> None:
+    page = opened.page
+    for key in ("j", "j", "j", "k"):
+        page.keyboard.press(key)
+    expect(page.locator("#sample h3")).to_have_text("qa / 1")
+    assert page.evaluate("location.hash") == "#sample=qa/1"
+    page.locator("#list a").nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#sample h3")).to_have_text("qa / 2")
+    assert page.evaluate("document.activeElement.getAttribute('aria-current')") == "true"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.locator("#f-text").focus()
+    page.keyboard.press("j")
+    assert page.input_value("#f-text") == "j" and opened.heading() == "qa / 2"
+
+
+def test_answers_stand_side_by_side_with_claims_citations_and_passages(
+    browser: Any, small: Path
+) -> None:
+    opened = Opened(browser, small, "#sample=qa/2")
+    page = opened.page
+    page.wait_for_selector("#sample .answers")
+    cards = page.locator("section.answer")
+    assert cards.count() == 4
+    assert "✗ wrong" in cards.nth(0).inner_text() and "✓ right" in cards.nth(2).inner_text()
+    assert cards.nth(0).locator("mark").count() == 0
+    assert cards.nth(2).locator("mark.supported").inner_text() == "The barrow weighs 19 kilos."
+    assert cards.nth(2).locator("mark.not-found").count() == 1
+    cards.nth(2).locator("mark a").click()
+    assert page.evaluate("document.activeElement.textContent").startswith("[1] book (gold)")
+    assert PASSAGES[0].text in cards.nth(2).inner_text()
+    page.close()
+
+
+def test_a_sample_without_a_record_is_said_to_have_none(browser: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path, {"qa": [sample(n) for n in range(10)]}, small_cell, gates=())
+    (journal,) = (run.folder / "units" / "qa.base").glob("1.jsonl")
+    journal.unlink()
+    with open_journal(run.folder, Unit("qa", "base")) as fresh:
+        fresh.append(Record(QUALITY, "qa", "base", "1", Answer("only this")))
+    opened = Opened(browser, html.write(type(run)(run.folder)), "#sample=qa/0")
+    opened.page.wait_for_selector("#sample .answers")
+    assert "no record of it" in opened.page.locator("section.answer").first.inner_text()
+    assert opened.said == []
+    opened.page.close()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_no_serious_fault(browser: Any, small: Path, width: int, theme: str) -> None:
+    opened = Opened(browser, small, "#sample=qa/2", width, theme)
+    opened.page.wait_for_selector("#sample .answers")
+    opened.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    found = axe.Axe().run(opened.page).response["violations"]
+    faults = [
+        (fault["id"], [node["html"][:120] for node in fault["nodes"][:3]])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert faults == []
+    assert not opened.overflows()
+    opened.page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_hostile_texts_run_nothing_and_break_no_layout(
+    browser: Any, hostile: Path, width: int
+) -> None:
+    opened = Opened(browser, hostile, width=width)
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert not opened.overflows()
+    for _ in HOSTILE:
+        before = opened.heading() if page.locator("#sample h3").count() else ""
+        page.keyboard.press("j")
+        expect(page.locator("#sample h3")).not_to_have_text(before or "none")
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        assert not opened.overflows(), opened.heading()
+    page.fill("#f-text", "script")
+    page.select_option("#f-tag", label="__proto__ = y")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hit") is None
+    assert opened.said == []
+    assert {url.split("#")[0] for url in opened.asked if not url.startswith("data:")} == {
+        opened.address
+    }
+    page.close()
+
+
+def test_a_script_that_got_into_the_page_would_not_run(opened: Opened) -> None:
+    opened.page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.hit = 1';"
+        " document.body.append(s); }"
+    )
+    assert opened.page.evaluate("window.hit") is None
+    assert ["Content Security Policy" in said for said in opened.said] == [True]
+
+
+def test_a_megabyte_answer_is_shown_shortened_with_its_size(browser: Any, hostile: Path) -> None:
+    opened = Opened(browser, hostile)
+    opened.page.keyboard.press("j")
+    opened.page.wait_for_selector("#sample .answers")
+    text = opened.page.locator("section.answer").first.inner_text()
+    assert "Shortened: the first 4,000 of 1,050,000 characters." in text
+    opened.page.close()
+
+
+def test_a_deep_link_with_signs_of_addresses_comes_back_to_its_sample(
+    browser: Any, hostile: Path
+) -> None:
+    opened = Opened(browser, hostile)
+    links = opened.page.locator("#list a")
+    for name in ("%00%2e%2e/%", "#sample=qa/1", "CON\\..\\..\\x?q=1&y=2"):
+        link = links.nth(HOSTILE.index(name)).get_attribute("href")
+        other = Opened(browser, hostile, link)
+        other.page.wait_for_selector("#sample h3")
+        assert other.heading() == f"__proto__ / {name}"
+        other.page.close()
+    opened.page.close()
