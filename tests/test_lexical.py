@@ -417,3 +417,18 @@ def test_answers_made_from_a_record_are_held_against_what_it_says() -> None:
     probabilities = [found.probability for found in verdicts.values()]
     assert probabilities[0] == max(probabilities)
     assert verdicts["There is outdoor seating."].words == ()
+
+
+@pytest.mark.parametrize("mark", [" [2]", "[2]", " [1, 2]", " [1][2]"])
+def test_a_citation_is_no_number_that_the_answer_states(mark: str) -> None:
+    evidence = Evidence.of(["The ferry carries 120 passengers."])
+    plain = support("The ferry carries 120 passengers.", evidence, shipped_model())
+    cited = support(f"The ferry carries 120 passengers{mark}.", evidence, shipped_model())
+    assert cited.probability == plain.probability
+    assert cited.claims[0].numbers == ()
+
+
+@pytest.mark.parametrize("text", ["[2]", "Yes [1].", "[1] [2]"])
+def test_a_citation_alone_is_no_claim(text: str) -> None:
+    found = support(text, Evidence.of(["The ferry carries 120 passengers."]), shipped_model())
+    assert found.claims == () and found.probability is None

@@ -28,6 +28,9 @@ _ABBREVIATIONS_BEFORE_NUMBERS = frozenset(
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*|:(?=\s+\d{1,2}[.)]\s)|\n+")
 
 
+_CITATION = re.compile(r"\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]")
+
+
 _LIST_MARK = re.compile(r"\s*(?:[-*•–—·#>]+|\(?(?:\d{1,2}[.)]|[a-zA-Z]\)))\s+")
 
 
@@ -56,10 +59,15 @@ def claims(answer: str) -> tuple[Claim, ...]:
 
 def _claim(answer: str, start: int, end: int) -> list[Claim]:
     text = answer[start:end].strip()
-    if not any(word.content for word in read_words(text)[0]):
+    if not any(word.content for word in read_words(without_citations(text))[0]):
         return []
     start = answer.index(text, start)
     return [Claim(text, start, start + len(text))]
+
+
+def without_citations(text: str) -> str:
+    """The text without marks such as [1]: what a sentence cites is no number that it states."""
+    return _CITATION.sub("", text) if "[" in text else text
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bakeoff.lexical.claims import without_citations
 from bakeoff.lexical.evidence import Evidence, Sentence, capitals_of
 from bakeoff.lexical.words import Word, read_words
 
@@ -35,7 +36,7 @@ class Match:
 
 
 def lay_beside(text: str, evidence: Evidence) -> Match:
-    words, negated = read_words(text)
+    words, negated = read_words(without_citations(text))
     content = [word for word in words if word.content]
     capitals = {words[place].text for place in capitals_of(words)}
     names = [
