@@ -21,12 +21,13 @@ ALL = tuple(MEMBERS)
 NO_ERRORS = [0.0] * len(ALL)
 
 
-def column(values: Sequence[float] | Sequence[Sequence[float]], names: Sequence[str]) -> Column:
-    rows = np.array(values, dtype=float)
+def column(
+    values: Sequence[float] | Sequence[Sequence[float]], names: Sequence[str], low: float = 0.0
+) -> Column:
+    rows, measure = np.array(values, dtype=float), Measure(bounds=(low, 1.0))
     if rows.ndim == 1:
-        return Column(tuple(names), tuple(names), rows)
-    with np.errstate(invalid="ignore"):
-        return Column(tuple(names), tuple(names), rows.mean(axis=1), answers=rows)
+        return Column(tuple(names), tuple(names), rows, None, measure)
+    return Column(tuple(names), tuple(names), rows.mean(axis=1), None, measure, rows)
 
 
 def found(headline: str = "token_f1", **metrics: Column) -> Mapping[str, object]:
@@ -48,9 +49,11 @@ WANTED = {
 
 
 def test_the_crag_score_alone_tells_every_cell() -> None:
-    told = found(crag=column([1, 1, -1, 0, 1, 1, -1], ALL), error=column(NO_ERRORS, ALL))
+    told = found(crag=column([1, 1, -1, 0, 1, 1, -1], ALL, -1), error=column(NO_ERRORS, ALL))
     assert counts(told) == WANTED
     assert told["by"] == ["crag"]
+    named = found(**{"my <score>": column(NO_ERRORS, ALL)}, error=column(NO_ERRORS, ALL))
+    assert named == {}
     assert told["answerable"]["right"] == {"n": 2, "share": 0.5}
     assert told["unanswerable"]["answered"]["share"] == pytest.approx(1 / 3)
 
@@ -102,7 +105,7 @@ def test_metrics_that_do_not_tell_give_no_table() -> None:
 def test_failed_answers_are_in_no_cell_and_repeats_count_one_by_one() -> None:
     crag = [[1, 1], [-1, -1], [1, math.nan], [0, 1], [1, 1], [1, -1], [1, -1]]
     errors = [[0, 0], [0, 1], [0, 0], [0, 0], [0, 0], [0, 0], [0, math.nan]]
-    told = found(crag=column(crag, ALL), error=column(errors, ALL))
+    told = found(crag=column(crag, ALL, -1), error=column(errors, ALL))
     assert counts(told) == {
         "answerable": {"right": 4, "wrong": 1, "refused": 1},
         "unanswerable": {"refused": 4, "answered": 1},

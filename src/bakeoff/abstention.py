@@ -17,7 +17,6 @@ import numpy as np
 
 from bakeoff.columns import Column, Columns
 from bakeoff.core import Sample
-from bakeoff.scoring import Metric
 from bakeoff.stats import Floats
 
 RIGHT = ("contains", "exact_match", "accuracy")
@@ -57,7 +56,7 @@ def abstention(
     declined = {
         name: int(np.nansum(_answers(column)))
         for name, column in mine.items()
-        if Metric.parse(name).name == "judged_declined"
+        if name.partition("(")[0] == "judged_declined"
     }
     return {
         "by": list(told.by),
@@ -87,9 +86,9 @@ class _Told:
 
 def _by_crag(mine: Mapping[str, Column], members: Mapping[str, Sample]) -> _Told | None:
     for name, column in mine.items():
-        metric = Metric.parse(name)
         # Where a wrong answer costs nothing, it looks like a refusal.
-        if metric.name == "crag" and dict(metric.settings).get("wrong", 1.0):
+        costs = column.measure.bounds is not None and column.measure.bounds[0] < 0
+        if name.partition("(")[0] == "crag" and costs:
             rows = _rows(column)
             refusal = {sample: 0.0 if members[sample].answerable else 1.0 for sample in rows}
             return _Told(
