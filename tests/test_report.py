@@ -282,3 +282,50 @@ def test_a_setup_that_always_declines_is_named(run: Run) -> None:
         "qa: base declines 95% of the questions that have an answer: what it scores on those "
         "without one is no merit."
     ]
+
+
+def test_answering_and_declining_are_told_apart_in_the_report(run: Run) -> None:
+    told = {
+        "by": ["crag"],
+        "answerable": {
+            "right": {"n": 6, "share": 0.75},
+            "wrong": {"n": 1, "share": 0.125},
+            "refused": {"n": 1, "share": 0.125},
+        },
+        "unanswerable": {
+            "refused": {"n": 0, "share": None},
+            "answered": {"n": 0, "share": None},
+        },
+        "failed": 2,
+        "unjudged": 0,
+    }
+    assert not report.declining(run).rows
+    run.comparison["tasks"]["qa"]["abstention"]["rag"] = told
+    table = report.declining(run)
+    assert table.rows == (("qa", "rag", "6 (75%)", "1 (12%)", "1 (12%)", "-", "-", "2"),)
+    assert table.note.endswith("by crag.")
+    assert "## Answering and declining" in report.markdown(run)
+
+
+def test_repeats_show_the_headline_and_a_metric_that_is_right_or_wrong(run: Run) -> None:
+    varied: dict[str, Any] = {
+        "between": 0.25,
+        "within": 0.125,
+        "correlation": 2 / 3,
+        "disagreement": 0.5,
+        "flips": None,
+        "pass@k": None,
+        "pass^k": None,
+    }
+    rates = {**varied, "flips": 0.5, "pass@k": {"1": 0.75}, "pass^k": {"1": 0.25}}
+    facts = run.comparison["tasks"]["qa"]
+    assert not report.repeats(run).rows
+    for metric, found in (("contains", varied), ("f1", varied), ("em", rates), ("cost", rates)):
+        facts["metrics"].setdefault(metric, {})["repeats"] = {"rag": found}
+    assert [row[:3] for row in report.repeats(run).rows] == [
+        ("qa", "contains", "rag"),
+        ("qa", "em", "rag"),
+    ]
+    assert cells(report.repeats(run), "qa", "em", "rag") == (
+        *("0.250", "0.125", "0.667", "0.500", "0.500", "0.750", "0.250"),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,18 @@ def test_a_function_that_is_not_there_is_a_bakeoff_error(
 def test_names_that_are_far_from_all_get_the_list() -> None:
     assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b"
     assert did_you_mean("hybird", ["rag", "hybrid"]) == "; did you mean 'hybrid'?"
+
+
+def test_the_table_of_scorers_names_each_with_its_settings_and_direction() -> None:
+    page = (HERE.parent / "docs" / "scorers" / "README.md").read_text()
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    table = [[cell.strip() for cell in row] for row in rows]
+    assert sorted(row[0].strip("`") for row in table) == list(scorers())
+    for row in table:
+        scorer = scorers()[row[0].strip("`")]
+        assert set(re.findall(r"`(\w+)`", row[3])) >= set(scorer.settings()), row[0]
+        assert (row[5] == "higher") == scorer.higher_is_better, row[0]
+        ends = re.findall(r"\d(?:\.\d+)?", row[4])
+        assert scorer.bounds is None or [float(ends[0]), float(ends[-1])] == [*scorer.bounds], row[
+            0
+        ]

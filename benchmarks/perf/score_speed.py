@@ -36,14 +36,14 @@ METRICS = (
     *("support_context", "support_gold"),
 )
 CONTEXTS, WORDS = 400, 120
-NOUNS = listed("""barrow gate depot invoice locker parcel pallet permit shift van ledger workshop store
-canteen badge bicycle boiler contract customer deposit driver engine fence form garden helmet key
-ladder manager meeting notice office order ramp refund roof rota scale shelf stamp supplier tank
+NOUNS = listed("""barrow gate depot invoice locker parcel pallet permit shift van ledger workshop
+store canteen badge bicycle boiler contract customer deposit driver engine fence form garden helmet
+key ladder manager meeting notice office order ramp refund roof rota scale shelf stamp supplier tank
 ticket tool tractor trolley uniform visitor voucher yard""")
-VERBS = listed("""opens closes weighs carries needs costs keeps leaves reaches signs stores follows checks
-repairs replaces returns sends takes uses covers""")
-OTHERS = listed("""large small old new eastern western heavy blue spare daily weekly annual signed late
-early approved broken clean damaged empty full""")
+VERBS = listed("""opens closes weighs carries needs costs keeps leaves reaches signs stores follows
+checks repairs replaces returns sends takes uses covers""")
+OTHERS = listed("""large small old new eastern western heavy blue spare daily weekly annual signed
+late early approved broken clean damaged empty full""")
 LINKS = listed("the a of in on for with by at from and under after before until")
 
 

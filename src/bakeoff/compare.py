@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff import stats
+from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Columns
+from bakeoff.consistency import consistency
 from bakeoff.core import Sample
 from bakeoff.stats import LEVEL, Bounds, Floats, Interval, Statistic
 
@@ -273,6 +275,8 @@ def compare(
         for metric in dict.fromkeys(m for t, _, m in table if t == task):
             mine = {s: table[task, s, metric] for s in kinds if (task, s, metric) in table}
             metrics[metric] = _summary(mine, square)
+            if varied := {s: r for s, column in mine.items() if (r := consistency(column))}:
+                metrics[metric]["repeats"] = varied
         headline = headlines[task]
         mine = {s: table[task, s, headline] for s in kinds if (task, s, headline) in table}
         tasks[task] = {
@@ -281,7 +285,9 @@ def compare(
             "metrics": metrics,
             "answered": _answered(task, table, kinds, headline),
             "changed": {f"{b} - {a}": changed(mine[b], mine[a]) for a, b in combinations(mine, 2)},
-            "repeats": {s: r for s, column in mine.items() if (r := _repeats(column))},
+            "abstention": {
+                s: found for s in mine if (found := abstention(table, task, s, members, headline))
+            },
             "slices": _slices(members, mine, square),
         }
     return {"level": LEVEL, "setups": kinds, "tasks": tasks}
@@ -304,20 +310,6 @@ def changed(left: Column, right: Column, most: int = CHANGED) -> dict[str, list[
             for i in places
         ]
     return found
-
-
-def _repeats(column: Column) -> dict[str, float | None]:
-    """The variance of repeated answers taken apart; nothing when each was asked once."""
-    if column.answers is None or np.isnan(column.answers[:, 1:]).all():
-        return {}
-    split = stats.variance_split(column.answers)
-    found = {
-        "between": split.between,
-        "within": split.within,
-        "correlation": split.correlation,
-        "disagreement": stats.disagreement(column.answers),
-    }
-    return {name: _end(value) for name, value in found.items()}
 
 
 def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) -> dict[str, Any]:

@@ -235,7 +235,8 @@ def _tables(run: Run, task: str) -> Iterator[report.Table]:
 
 
 def _others(run: Run) -> Iterator[report.Table]:
-    yield from (report.repeats(run), report.latencies(run), report.spending(run))
+    yield from (report.declining(run), report.repeats(run))
+    yield from (report.latencies(run), report.spending(run))
     yield report.training(run)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.abstention import CELLS
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
@@ -271,18 +272,81 @@ def changed(run: Run, task: str) -> Table:
 
 def repeats(run: Run) -> Table:
     """How far answers to the same question vary, where each was asked several times."""
+    k = str(run.suite.repeats)
     rows = []
     for task, facts in run.comparison["tasks"].items():
-        for setup, found in facts["repeats"].items():
-            cells = (number(found[name], "") for name in ("between", "within", "correlation"))
-            rows.append((task, setup, *cells, number(found["disagreement"], "")))
+        for metric in _repeated(facts):
+            for setup, found in facts["metrics"][metric]["repeats"].items():
+                cells = [number(found[name], "") for name in _VARIED]
+                cells += [number((found[name] or {}).get(k), "") for name in ("pass@k", "pass^k")]
+                rows.append((task, metric, setup, *cells))
     return Table(
-        f"Repeats: {run.suite.repeats} answers to each question",
-        ("task", "setup", "variance between", "variance within", "correlation", "disagreement"),
+        f"Repeats: {k} answers to each question",
+        ("task", "metric", "setup", *_VARIED.values(), f"pass@{k}", f"pass^{k}"),
         tuple(rows),
-        "Between samples and within them (decoding, machine). Disagreement: how often two answers "
-        "to one question score differently. More repeats help where within is large.",
+        "Variance between samples, and within them (decoding, machine); correlation: the first "
+        "one's share. More repeats help where within is large. Flips: samples answered right as "
+        "well as wrong. Disagreement: how often two answers to one question score differently. "
+        f"pass@{k}: one of {k} answers is right; pass^{k}: all are.",
     )
+
+
+_VARIED = {
+    "between": "variance between",
+    "within": "variance within",
+    "correlation": "correlation",
+    "flips": "flips",
+    "disagreement": "disagreement",
+}
+
+
+def _repeated(facts: Mapping[str, Any]) -> list[str]:
+    """The headline, and where it is not of 0 and 1 the first metric that is."""
+    varied = [
+        name for name, m in facts["metrics"].items() if "repeats" in m and name not in MEASURED
+    ]
+    rates = [
+        name
+        for name in varied
+        if any(found["flips"] is not None for found in facts["metrics"][name]["repeats"].values())
+    ]
+    headline = [name for name in varied if name == facts["headline"]]
+    return headline if facts["headline"] in rates else [*headline, *rates[:1]]
+
+
+def declining(run: Run) -> Table:
+    """What each setup does with questions that have an answer, and with those that have none."""
+    rows = [
+        (
+            task,
+            setup,
+            *(_share(found[kind][done]) for kind, done in CELLS),
+            str(found["failed"] + found["unjudged"]),
+        )
+        for task, facts in run.comparison["tasks"].items()
+        for setup, found in facts["abstention"].items()
+    ]
+    sources = {
+        ", ".join(found["by"])
+        for facts in run.comparison["tasks"].values()
+        for found in facts["abstention"].values()
+    }
+    return Table(
+        "Answering and declining",
+        ("task", "setup", *_CELLS, "failed or unjudged"),
+        tuple(rows),
+        f"Answers, and their share of that kind of question; by {'; '.join(sorted(sources))}.",
+    )
+
+
+_CELLS = (
+    *("has an answer: right", "wrong", "declined"),
+    *("has none: declined", "answered"),
+)
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    return "-" if found["share"] is None else f"{found['n']} ({found['share']:.0%})"
 
 
 def between_runs(found: Mapping[str, Any]) -> list[Table]:
@@ -315,7 +379,7 @@ def tables(run: Run) -> list[Table]:
     parts = [headline(run), effects(run)]
     for task in run.samples:
         parts += [details(run, task), differences(run, task)]
-    parts += [repeats(run), latencies(run), spending(run)]
+    parts += [declining(run), repeats(run), latencies(run), spending(run)]
     return [table for table in parts if table.rows]
 
 
@@ -608,8 +672,9 @@ def markdown(run: Run) -> str:
         for table in (differences(run, task), slices(run, task), changed(run, task)):
             if table.rows:
                 parts += _markdown_table(table)
-    if (varied := repeats(run)).rows:
-        parts += _markdown_table(varied)
+    for table in (declining(run), repeats(run)):
+        if table.rows:
+            parts += _markdown_table(table)
     if (timed := latencies(run)).rows:
         parts += _markdown_table(timed)
     if run.manifest["spent"]:

@@ -829,6 +829,17 @@ def disagreement(values: Floats) -> float:
     return float(np.mean(unequal[known] / pairs[known])) if known.any() else math.nan
 
 
+def flips(values: Floats) -> float:
+    """Share of samples whose answers do not all score the same, of those with two or more.
+
+    Of (samples, repeats); NaN missing.
+    """
+    asked = values[np.count_nonzero(~np.isnan(values), axis=1) > 1]
+    if not len(asked):
+        return math.nan
+    return float(np.mean(np.nanmin(asked, axis=1) != np.nanmax(asked, axis=1)))
+
+
 def pass_at(hits: Ints, trials: Ints, k: int) -> Floats:
     """pass@k of each sample: that one of `k` answers is right, unbiased (Chen et al. 2021).
 

@@ -98,7 +98,7 @@ def reading_level(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """
     words = _WORD.findall(answer.text)
     if not words:
-        return Score(None, "the answer has no words")
+        return Score(None, "the answer has no words", applies=False)
     sentences = max(1, len([part for part in _END.split(answer.text) if _WORD.search(part)]))
     spoken = sum(map(syllables, words))
     return 0.39 * len(words) / sentences + 11.8 * spoken / len(words) - 15.59

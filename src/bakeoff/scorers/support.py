@@ -26,7 +26,7 @@ NO_CLAIM = Score(None, "the answer makes no claim", applies=False)
 """Of a refusal, and of answers such as "Yes."."""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def evidence_of(passages: tuple[str, ...]) -> Evidence:
     """Passages read once: setups and repeats are judged by the same ones."""
     return Evidence.of(passages)

@@ -60,7 +60,8 @@ def wanted(sample: Sample) -> Sequence[str]:
 
 def holds(text: str, target: str) -> bool:
     """Whether the target's words stand in the text, in one stretch, after normalisation."""
-    return f" {normalise(target)} " in f" {normalise(text)} "
+    words = normalise(target)
+    return bool(words) and f" {words} " in f" {normalise(text)} "
 
 
 @scorer()
@@ -149,10 +150,11 @@ def crag(
 def selective_accuracy(
     sample: Sample, answer: Answer, context: Context, *, right: str = "contains"
 ) -> Outcome:
-    """1 when right, over the answers alone: refusals are left out, and counted as unjudged.
+    """1 when right, over the answers alone: refusals are left out.
 
-    An answer to an unanswerable question is wrong.
+    An answer to an unanswerable question is wrong. Read it beside `crag`: who declines all but one
+    question can be right every time.
     """
     if refused(answer.text, context.refusals):
-        return Score(None, "a refusal is no answer")
+        return Score(None, "a refusal is no answer", applies=False)
     return sample.answerable and _is_right(sample, answer, context, right)

@@ -1,0 +1,61 @@
+"""Repeated answers: how far they agree, by hand and against other programs' formulas."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.columns import Column
+from bakeoff.consistency import consistency
+from bakeoff.stats import flips
+
+NAN = math.nan
+
+
+def repeated(rows: list[list[float]]) -> Column:
+    names = tuple(f"s{n}" for n in range(len(rows)))
+    values = np.array(rows, dtype=float)
+    return Column(names, names, np.nan_to_num(values).mean(axis=1), answers=values)
+
+
+def test_a_sample_flips_when_its_answers_are_not_all_alike() -> None:
+    assert flips(np.array([[1, 1, 1], [0, 1, 0], [0, 0, NAN], [1, NAN, NAN]])) == 1 / 3
+    assert math.isnan(flips(np.array([[1, NAN]])))
+
+
+def test_answers_of_0_and_1_have_flips_and_passes_for_every_k() -> None:
+    found = consistency(repeated([[1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]]))
+    assert found["flips"] == pytest.approx(1 / 3)
+    assert found["pass@k"] == pytest.approx({"1": 1 / 2, "2": 11 / 18, "3": 2 / 3, "4": 2 / 3})
+    assert found["pass^k"] == pytest.approx({"1": 1 / 2, "2": 7 / 18, "3": 1 / 3, "4": 1 / 3})
+    # One-way analysis of variance: mean squares 1/9 within and 1 between, of 4 answers each.
+    assert found["within"] == pytest.approx(1 / 9)
+    assert found["between"] == pytest.approx((1 - 1 / 9) / 4)
+    assert found["judge"] is None
+
+
+def test_other_values_have_a_split_and_no_passes() -> None:
+    found = consistency(repeated([[0.5, 1.0], [0.0, 0.0]]))
+    assert (found["flips"], found["pass@k"], found["pass^k"]) == (None, None, None)
+    assert found["disagreement"] == 0.5
+    assert 0 < found["correlation"] < 1
+
+
+def test_what_was_asked_once_has_no_consistency() -> None:
+    assert consistency(repeated([[1.0], [0.0]])) == {}
+    assert consistency(repeated([[1.0, NAN], [0.0, NAN]])) == {}
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=4, max_size=4), min_size=1))
+def test_passes_are_what_drawing_every_k_of_the_answers_gives(rows: list[list[float]]) -> None:
+    found = consistency(repeated(rows))
+    for k in range(1, 5):
+        draws = [[max(drawn) for drawn in combinations(row, k)] for row in rows]
+        assert found["pass@k"][str(k)] == pytest.approx(np.mean(draws))
+        draws = [[min(drawn) for drawn in combinations(row, k)] for row in rows]
+        assert found["pass^k"][str(k)] == pytest.approx(np.mean(draws))
