@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bakeoff import report
 from bakeoff.core import Score
 from bakeoff.data import load_tasks
 from bakeoff.finished import Run
@@ -349,6 +350,18 @@ def test_stored_answers_are_judged_by_a_judge_named_later(go: Go, tmp_path: Path
     again = rescore(done.folder, workspace, judges)
     assert values(again, "support_context(by='other:m')") == {"good": 1.0, "half": 0.5}
     assert again.manifest["judges"]["other:m"]["asked"] == 2
+
+
+def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> None:
+    again = "support_context(by='judge:m#2')"
+    answers = {name: ANSWERS[name] for name in ("good", "half", "again")}
+    done = go(BY, again, answers=answers)
+    assert values(done, again) == values(done, BY)
+    assert {body["seed"] for body in judge.asked} == {0, 1, 1000}
+    assert done.manifest["judges"]["judge:m"]["asked"] == 7
+    found = done.comparison["tasks"]["barrow"]["metrics"][BY]["opinions"]["mine"]
+    assert (found["judge"], found["answers"]) == (0.0, 3)
+    assert "Judges asked again" in report.markdown(done)
 
 
 def test_a_limit_on_money_counts_what_judges_cost(go: Go) -> None:

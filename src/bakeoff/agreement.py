@@ -37,6 +37,7 @@ from bakeoff.core import (
 )
 from bakeoff.lexical import Evidence, claims, features
 from bakeoff.score import Cell, Give, no_models, scores
+from bakeoff.scorers.verdict import OPINION
 from bakeoff.scoring import Chat, Context, Metric, Need, Scorer, find_scorer
 from bakeoff.stats import Floats, Ints, cluster_codes
 
@@ -237,7 +238,7 @@ def _anew(give: Give, number: int) -> Give:
 
     def again(needs: Collection[Need]) -> dict[Need, Any]:
         fresh = {
-            need: replace(need, attempt=need.attempt + 1000 * number)
+            need: replace(need, attempt=need.attempt + OPINION * number)
             if isinstance(need, Chat)
             else need
             for need in needs

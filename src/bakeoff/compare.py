@@ -7,7 +7,8 @@ are drawn: the same columns give the same comparison in every process.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from bakeoff import stats
 from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Columns
-from bakeoff.consistency import consistency
+from bakeoff.consistency import consistency, opinions
 from bakeoff.core import Sample
 from bakeoff.stats import LEVEL, Bounds, Floats, Interval, Statistic
 
@@ -25,6 +26,7 @@ CHANGED = 50
 """Samples named in a comparison, of those that changed sides."""
 SLICE = 5
 """Samples that a slice holds at the least."""
+_OPINION = re.compile(r"#\d+(?=')")
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,12 @@ def compare(
             metrics[metric] = _summary(mine, square)
             if varied := {s: r for s, column in mine.items() if (r := consistency(column))}:
                 metrics[metric]["repeats"] = varied
+        for metric, again in _asked_again(metrics).items():
+            asked = {
+                s: [t for m in again if (t := table.get((task, s, m))) is not None] for s in kinds
+            }
+            if judged := {s: r for s, columns in asked.items() if (r := opinions(columns))}:
+                metrics[metric]["opinions"] = judged
         headline = headlines[task]
         mine = {s: table[task, s, headline] for s in kinds if (task, s, headline) in table}
         tasks[task] = {
@@ -310,6 +318,15 @@ def changed(left: Column, right: Column, most: int = CHANGED) -> dict[str, list[
             for i in places
         ]
     return found
+
+
+def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
+    """The first of the metrics that ask one judge anew (`by='m'`, `by='m#2'`) -> all of them."""
+    found: dict[str, list[str]] = {}
+    for metric in metrics:
+        if "by=" in metric:
+            found.setdefault(_OPINION.sub("", metric), []).append(metric)
+    return {sorted(again)[0]: sorted(again) for again in found.values() if len(again) > 1}
 
 
 def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) -> dict[str, Any]:

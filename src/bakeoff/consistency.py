@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,40 @@ def consistency(column: Column) -> dict[str, Any]:
     return {
         "between": _finite(split.between),
         "within": _finite(split.within),
-        # The judge's part of `within`, once judges are asked repeatedly of one answer.
-        "judge": None,
         "correlation": _finite(split.correlation),
         "disagreement": _finite(stats.disagreement(answers)),
         "flips": _finite(stats.flips(answers)) if rates else None,
         "pass@k": _passes(answers, stats.pass_at) if rates else None,
         "pass^k": _passes(answers, stats.pass_hat) if rates else None,
+    }
+
+
+def opinions(columns: Sequence[Column]) -> dict[str, Any]:
+    """Variance split into samples, sampling and judge, from several opinions of one judge.
+
+    `columns` hold the same metric of the same answers, judged anew in each; empty for fewer than
+    two. `sampling` is `None` where each sample was answered once: it is then part of `between`.
+    Only answers that have every opinion count; nested random effects, by their mean squares.
+    """
+    if len(columns) < 2:
+        return {}
+    keep = [s for s in columns[0].samples if all(s in column.judged for column in columns)]
+    kept = [column.only(keep) for column in columns]
+    said = np.stack([c.values[:, None] if c.answers is None else c.answers for c in kept], axis=2)
+    said[np.isnan(said).any(axis=2)] = np.nan
+    whole = said[~np.isnan(said).any(axis=2)]
+    if len(whole) < 2:
+        return {}
+    judge = float(whole.var(axis=1, ddof=1).mean())
+    part = judge / len(columns)
+    split = stats.variance_split(said.mean(axis=2))
+    once = math.isnan(split.within)
+    return {
+        "opinions": len(columns),
+        "answers": len(whole),
+        "between": _finite(max(0.0, split.between - part) if once else split.between),
+        "sampling": None if once else max(0.0, split.within - part),
+        "judge": judge,
     }
 
 

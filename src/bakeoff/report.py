@@ -291,6 +291,29 @@ def repeats(run: Run) -> Table:
     )
 
 
+def judged_again(run: Run) -> Table:
+    """How far a judge varies, where it was asked several times of the same answers."""
+    rows = [
+        (
+            *(task, metric, setup, str(found["opinions"]), str(found["answers"])),
+            *(number(found[name], "") for name in ("between", "sampling", "judge")),
+        )
+        for task, facts in run.comparison["tasks"].items()
+        for metric, summary in facts["metrics"].items()
+        for setup, found in summary.get("opinions", {}).items()
+    ]
+    return Table(
+        "Judges asked again",
+        (
+            *("task", "metric", "setup", "opinions", "answers"),
+            *("variance between samples", "of sampling", "of the judge"),
+        ),
+        tuple(rows),
+        "Variance of one judge's scores, split into samples, repeated answers (where there are "
+        "such) and the judge's own wavering on one answer.",
+    )
+
+
 _VARIED = {
     "between": "variance between",
     "within": "variance within",
@@ -675,6 +698,8 @@ def markdown(run: Run) -> str:
     for table in (declining(run), repeats(run)):
         if table.rows:
             parts += _markdown_table(table)
+    if (wavered := judged_again(run)).rows:
+        parts += _markdown_table(wavered)
     if (timed := latencies(run)).rows:
         parts += _markdown_table(timed)
     if run.manifest["spent"]:

@@ -54,7 +54,7 @@ class Metric:
     @property
     def judge(self) -> str:
         """What is asked for the score; empty when nothing is."""
-        return self.setting("by")
+        return opinion(self.setting("by"))[0]
 
     @property
     def asks_model(self) -> bool:
@@ -118,6 +118,16 @@ class Embedding:
 
     by: str
     text: str
+
+
+def opinion(by: str) -> tuple[str, int]:
+    """A judge and which of its opinions is asked: `judge:m#2` is the second of `judge:m`.
+
+    >>> opinion("judge:m#2"), opinion("judge:m")
+    (('judge:m', 2), ('judge:m', 1))
+    """
+    judge, mark, number = by.rpartition("#")
+    return (judge, int(number)) if mark and number.isdigit() else (by, 1)
 
 
 def behind_endpoint(by: str) -> bool:

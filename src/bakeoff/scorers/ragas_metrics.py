@@ -19,13 +19,11 @@ from bakeoff.core import Answer, BakeoffError, Sample, Score
 from bakeoff.scorers.structure import parse
 from bakeoff.scorers.support import NO_CLAIM
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Chat, Context, Embedding, Outcome, Unjudged, scorer
+from bakeoff.scorers.verdict import ATTEMPTS, OPINION
+from bakeoff.scoring import Chat, Context, Embedding, Outcome, Unjudged, opinion, scorer
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-ATTEMPTS = 2
-"""How often a judge is asked when its reply has not the form."""
 
 JUDGED = {
     "Faithfulness": "Faithfulness",
@@ -171,12 +169,13 @@ def _judge(context: Context, by: str) -> Any:
         def generate(self, prompt: str, response_model: Any) -> Any:
             schema = json.dumps(response_model.model_json_schema())
             user = f"{prompt}\n\nReply with one JSON object of this schema, nothing else: {schema}"
+            judge, number = opinion(by)
             problem = ""
             for _ in range(ATTEMPTS):
                 # Asked the same again, a judge is to answer anew: each time has its own seed.
-                attempt = self.asked[user]
+                attempt = OPINION * (number - 1) + self.asked[user]
                 self.asked[user] += 1
-                (said,) = context.ask(Chat(by, "", user, attempt=attempt))
+                (said,) = context.ask(Chat(judge, "", user, attempt=attempt))
                 try:
                     return self._complete(response_model.model_validate(parse(said, lenient=True)))
                 except ValueError as error:

@@ -14,10 +14,12 @@ from typing import Any
 from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.lexical import claims
 from bakeoff.scorers.structure import parse
-from bakeoff.scoring import Chat, Context, Unjudged
+from bakeoff.scoring import Chat, Context, Unjudged, opinion
 
 ATTEMPTS = 2
 """How often a judge is asked when its reply has not the form."""
+OPINION = 1000
+"""Seeds between two opinions of a judge on the same thing."""
 SHOWN = 80
 """Letters of a useless reply that are shown."""
 
@@ -66,9 +68,11 @@ def reply(context: Context, by: str, task: str, parts: Mapping[str, str], read: 
     `read` raises `ValueError` for a value without the form. Raises `Unjudged` when none had it.
     """
     system, user = fenced(task, parts)
+    judge, number = opinion(by)
     problem = ""
     for attempt in range(ATTEMPTS):
-        (said,) = context.ask(Chat(by, system, user, attempt=attempt))
+        seed = OPINION * (number - 1) + attempt
+        (said,) = context.ask(Chat(judge, system, user, attempt=seed))
         try:
             return read(parse(said, lenient=True))
         except ValueError as error:
