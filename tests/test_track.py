@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from made_run import SETUPS, make_run
@@ -28,7 +31,7 @@ from bakeoff.baseline import accept
 from bakeoff.core import BakeoffError, Score
 from bakeoff.finished import Run, write_comparison
 from bakeoff.store import Unit
-from bakeoff.track import baselines, nights, runs, tables
+from bakeoff.track import baselines, links, nights, runs, tables
 from bakeoff.track.names import key
 from bakeoff.trend import Night, Point
 from conftest import Cli
@@ -507,3 +510,30 @@ def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> Non
     assert [len(traces(postgres, run)) for run in there.values()] == [5] * 4
     assert table(postgres, there["rag"])["id"] == [f"q{i}" for i in range(10)]
     assert models(postgres) == Counter(list(SETUPS))
+
+
+def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, uri: str) -> None:
+    folder = make_run(results)
+    logged = runs.log(Run(folder), uri, 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = [sys.executable, "-m", "bakeoff.cli", "ui", "--no-browser", "--port", str(port)]
+    where = {**os.environ, "BAKEOFF_RESULTS": str(results), "PYTHONUNBUFFERED": "1"}
+    serving = subprocess.Popen(program, env=where, stdout=subprocess.PIPE, text=True)
+    assert serving.stdout
+    said = ""
+    while "Ctrl-C" not in said:
+        line = serving.stdout.readline()
+        assert line, said  # it ended instead
+        said += line
+    ui = f"http://127.0.0.1:{port}"
+    assert links.links(logged, ui)["charts"] in said
+    taken = subprocess.run(program, env=where, capture_output=True, text=True, check=False)
+    assert (taken.returncode, "name another with --port" in taken.stderr) == (2, True)
+    with urlopen(f"{ui}/health", timeout=30) as answer:
+        assert answer.status == 200
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(timeout=60) == 0
+    with pytest.raises(URLError):
+        urlopen(f"{ui}/health", timeout=30)
