@@ -326,7 +326,8 @@ def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
     for metric in metrics:
         if "by=" in metric:
             found.setdefault(_OPINION.sub("", metric), []).append(metric)
-    return {sorted(again)[0]: sorted(again) for again in found.values() if len(again) > 1}
+    first = {min(again, key=len): sorted(again) for again in found.values()}
+    return {metric: again for metric, again in first.items() if len(again) > 1}
 
 
 def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) -> dict[str, Any]:
