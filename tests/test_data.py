@@ -211,7 +211,7 @@ def test_a_benchmarks_limit_takes_a_sample_and_keeps_the_population(tmp_path: Pa
     write_task(tmp_path, rows)
     suite = Suite.model_validate({"tasks": [{"qa.yaml": {"limit": 3}}], "setups": {"base": {}}})
     tasks, skipped = load_tasks(suite, tmp_path / "b.yaml")
-    assert (len(tasks["qa"].samples), tasks["qa"].population, skipped) == (3, 8, {})
+    assert (len(tasks["qa"].samples), len(tasks["qa"].population), skipped) == (3, 8, {})
 
 
 def test_digests_change_with_a_rows_content_alone(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ class Measure:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "error": Measure(higher_is_better=False),
+    **dict.fromkeys(("error", "leak"), Measure(higher_is_better=False)),
     **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
     **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", None)),
 }
@@ -154,6 +154,23 @@ def _bounded(table: dict[tuple[str, str, str], Column]) -> dict[tuple[str, str, 
         if (t, m) in unknown - other
         else c
         for (t, s, m), c in table.items()
+    }
+
+
+def leak_columns(table: Columns, leaked: Mapping[str, Collection[str]]) -> Columns:
+    """`leak` for every setup of the tasks in `leaked`: 1 for the samples named there.
+
+    It belongs to the data, not to the answer: all setups of a task have the same.
+    """
+    return {
+        (task, setup, "leak"): Column(
+            column.samples,
+            column.clusters,
+            np.isin(column.samples, list(leaked[task])).astype(np.float64),
+            measure=MEASURES["leak"],
+        )
+        for (task, setup, metric), column in table.items()
+        if metric == "error" and task in leaked
     }
 
 

@@ -46,9 +46,9 @@ class Task:
     train: tuple[Sample, ...]
     corpora: Mapping[str, tuple[Document, ...]]
     scorers: Mapping[Metric, Scorer]
-    dropped: tuple[str, ...] = ()
-    """Training rows left out because they (nearly) repeat a test row."""
-    population: int = 0
+    left_out: tuple[Sample, ...] = ()
+    """Training rows that are not used, because they (nearly) repeat a test row."""
+    population: tuple[Sample, ...] = ()
     """Test rows before a benchmark's `limit`."""
     whole: int = 0
     """Test rows before a shard was cut from them, and a digest of their ids."""
@@ -58,6 +58,11 @@ class Task:
     @property
     def name(self) -> str:
         return self.file.name
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Ids of the training rows left out."""
+        return tuple(sorted(sample.id for sample in self.left_out))
 
     def corpus_name(self, chosen: Mapping[str, str]) -> str:
         """The corpus an open-book setup reads here: the chosen one, or the task's first."""
@@ -143,10 +148,13 @@ def _unknown_judges(task: Task, suite: Suite) -> list[str]:
     ]
 
 
-def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task:
+def load_task(
+    path: Path, data: Path | None = None, *, hub: bool = True, refuse: bool = True
+) -> Task:
     """The task at `path`, every row checked. Raises `BakeoffError` listing all faults.
 
-    Without `hub`, a task whose rows would come from there is `Unavailable`.
+    Without `hub`, a task whose rows would come from there is `Unavailable`. Without `refuse`,
+    training rows that repeat test rows are left out even where the task would not be run.
     """
     file = load_task_file(path)
     raw_test = _rows(file.rows.test, path, data, hub)
@@ -171,7 +179,7 @@ def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task
         except BakeoffError as error:
             problems.append(f"{path}: scorers: {error}")
     problems += _check(file, path, samples, train, corpora)
-    if dropped and file.on_overlap == "refuse":
+    if dropped and refuse and file.on_overlap == "refuse":
         problems += [
             f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "
             "or set on_overlap: drop"
@@ -185,8 +193,8 @@ def load_task(path: Path, data: Path | None = None, *, hub: bool = True) -> Task
         train=kept,
         corpora=corpora,
         scorers=scorers,
-        dropped=tuple(sorted(dropped)),
-        population=len(samples),
+        left_out=tuple(s for s in train if s.id in dropped),
+        population=tuple(samples),
         digests={
             "task": digest(file.model_dump(mode="json")),
             "prompt": digest({part: getattr(file, part) for part in PROMPT}),

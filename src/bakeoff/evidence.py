@@ -95,7 +95,8 @@ def find(check: Check, evidence: Evidence) -> Finding:
         sides = _same_tasks(sides, check)
     columns = [_joined(side) for side in sides]
     note = ""
-    if evidence.policy.errors == "exclude":
+    # A leak is a fact of the data: a failed answer does not take it away.
+    if evidence.policy.errors == "exclude" and check.left.metric != "leak":
         columns, left_out = _answered(columns, check, evidence)
         note = f"; {left_out} failed answers left out" if left_out else ""
     for ref, column in zip(check.refs, columns, strict=True):
@@ -197,7 +198,7 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
         raise BakeoffError(
             f"{ref}: {judged} of {total} samples judged, below min_coverage {policy.min_coverage:g}"
         )
-    if ref.metric == "error":
+    if ref.metric in ("error", "leak"):
         return
     errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
     rate = float(errors.values.mean())

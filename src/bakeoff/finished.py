@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import compare, latency, store
-from bakeoff.columns import Columns, Measure, columns
+from bakeoff.columns import Columns, Measure, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.judge import as_json, judge
@@ -107,6 +107,12 @@ class Run:
         return columns(self.samples, self.asked, records, scores, measures, repeats, prices)
 
     @cached_property
+    def leaks(self) -> Columns:
+        """The samples that the audit at the run's start found to be leaked; none without one."""
+        audits = self.manifest.get("audit", {})
+        return leak_columns(self.columns, {t: found["leaked"] for t, found in audits.items()})
+
+    @cached_property
     def comparison(self) -> dict[str, Any]:
         compared = compare.compare(self.columns, self.samples, self.kinds, self.headlines)
         for task, setups in self.asked.items():
@@ -126,7 +132,7 @@ class Run:
             self.manifest["run"],
             self.manifest["benchmark"],
             self.kinds,
-            self.columns,
+            {**self.columns, **self.leaks},
             {t: {s.id: s.tags for s in members.values()} for t, members in self.samples.items()},
             {
                 task: {

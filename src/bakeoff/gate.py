@@ -169,7 +169,9 @@ def _expression(text: str) -> tuple[Ref, float, float]:
 def mode(gate: Gate, check: Check, default: str) -> str:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
     fact = check.left.aggregate in FACTS or check.op == "=="
-    return gate.mode or ("point" if fact or check.left.metric in ("error", "cost") else default)
+    return gate.mode or (
+        "point" if fact or check.left.metric in ("error", "leak", "cost") else default
+    )
 
 
 class Unknown(BakeoffError):

@@ -601,7 +601,7 @@ def _task(wanted: Import, taken: _Intake) -> Task:
         train=(),
         corpora={},
         scorers={},
-        population=len(samples),
+        population=samples,
         whole=len(samples),
         whole_ids=digest([sample.id for sample in samples]),
         digests={

@@ -108,6 +108,8 @@ def _manifest(
         "command": "bakeoff merge " + " ".join(run.folder.name for run in runs),
         "selection": {**first["selection"], "shard": [1, 1]},
         "tasks": {task: {**facts[task], "n": len(samples[task])} for task in samples},
+        # The same in every part; a part that had no sample of a task has none of it.
+        "audit": {t: a for run in runs for t, a in run.manifest.get("audit", {}).items()},
         "spent": spent,
         "judges": _judges([run.manifest.get("judges", {}) for run in runs]),
         "seconds": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _WORD = re.compile(r"\w+")
 THRESHOLD = 0.8
@@ -17,8 +17,21 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.lower()))
 
 
+def normal(text: str) -> str:
+    """The text's words in their order, lower-cased; the bare text where it has no words."""
+    return " ".join(_WORD.findall(text.lower())) or text.strip()
+
+
 def near_duplicates(test: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str]:
-    """Training id -> the test id it repeats, exactly or nearly (Jaccard >= `THRESHOLD`).
+    """Training id -> the first test id it repeats, exactly or nearly (Jaccard >= `THRESHOLD`)."""
+    found: dict[str, str] = {}
+    for key, other in near_pairs(test, train):
+        found.setdefault(key, other)
+    return found
+
+
+def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every (training id, test id) that repeat each other, exactly or nearly.
 
     Prefix filtering: with words sorted from rare to common, two sets as similar as t must share
     one of their first `n - ceil(t * n) + 1` words, so few pairs are compared
@@ -36,12 +49,9 @@ def near_duplicates(test: Mapping[str, str], train: Mapping[str, str]) -> dict[s
     for key, ws in test_words.items():
         for word in prefix(ws):
             index[word].append(key)
-    found: dict[str, str] = {}
     for key, ws in train_words.items():
         candidates = {other for word in prefix(ws) for other in index[word]}
         for other in sorted(candidates):
             shared = len(ws & test_words[other])
             if shared and shared / len(ws | test_words[other]) >= THRESHOLD:
-                found[key] = other
-                break
-    return found
+                yield key, other

@@ -605,6 +605,12 @@ def training(run: Run) -> Table:
 def checks(run: Run) -> list[str]:
     """What the run found out about its own numbers, a sentence each."""
     known, said = run.manifest["checks"], []
+    for task, audit in run.manifest.get("audit", {}).items():
+        said += [
+            f"data: {task}: {found['count']} of {found['of']} {found['about']}"
+            for found in audit["findings"].values()
+            if found["grave"] and found["count"]
+        ]
     for name, tally in known.get("tokens", {}).items():
         said.append(
             f"tokens: {name} counted {tally['differing']} of {tally['checked']} prompts otherwise "

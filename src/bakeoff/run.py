@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from bakeoff import finished, machine, prune, store
+from bakeoff import audit, finished, machine, prune, store
 from bakeoff.columns import Measure
 from bakeoff.core import (
     LATENCY,
@@ -173,6 +173,8 @@ def _run(state: _State) -> finished.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
+    with state.timed("audit"):
+        _audit(state)
     try:
         _prepare(state)
         _answer(state)
@@ -222,6 +224,7 @@ def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]
         "indexes": {},
         "spent": {},
         "checks": {},
+        "audit": {},
         "versions": machine.versions(),
         "hardware": machine.hardware(),
         "commit": machine.commit(),
@@ -241,7 +244,7 @@ def describe(task: Task) -> dict[str, Any]:
         },
         "n": len(task.samples),
         "whole": {"n": task.whole, "ids": task.whole_ids},
-        "population": task.population,
+        "population": len(task.population),
         "train": len(task.train),
         "dropped": list(task.dropped),
         "digests": dict(task.digests),
@@ -309,6 +312,16 @@ def same(plan: Plan, found: Mapping[str, Any]) -> bool:
     alike = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
     alike &= found["suite"]["repeats"] == wanted["suite"]["repeats"]
     return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
+
+
+def _audit(state: _State) -> None:
+    """The checks of the data that take seconds: a run's own numbers depend on them."""
+    found = {name: audit.audit(task, state.plan.suite) for name, task in state.plan.tasks.items()}
+    state.manifest["audit"] = {name: each.as_json() for name, each in found.items()}
+    for name, each in found.items():
+        for finding in each.findings:
+            if finding.told:
+                state.progress.note(f"audit: {name}: {finding}")
 
 
 def _prepare(state: _State) -> None:

@@ -27,7 +27,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
 """Seconds per answer, from the latency pass."""
 TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
-MEASURED = ("error", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
+MEASURED = ("error", "leak", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
 """Columns every run has, beside the scorers a task names."""
 
 

@@ -1,7 +1,8 @@
-"""Commands that look around: tasks, models, ui, doctor."""
+"""Commands that look around: tasks, audit, models, ui, doctor."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -71,6 +72,49 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     terminal.show(Table("Scorers", ("scorer", "settings", "what it measures"), known))
     if problems:
         raise BakeoffError("\n".join(problems))
+
+
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--task", default="", metavar="NAME", help="Only this task.")
+@click.option("--window", type=click.IntRange(1), help="Tokens that a prompt must fit into.")
+@click.option("--embed", is_flag=True, help="Look for test questions trained on in other words.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+)
+@data_option
+def audit(
+    benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None
+) -> None:
+    """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
+    from bakeoff import terminal
+    from bakeoff.audit import audit_all, shown
+    from bakeoff.library import Library
+    from bakeoff.report import as_markdown
+    from bakeoff.suite import load_suite
+
+    embedder = Library(cache_folder()).embedder("embedded") if embed else None
+    found, skipped = audit_all(
+        load_suite(benchmark),
+        benchmark,
+        data_folder(data),
+        only=task,
+        window=window,
+        embedder=embedder,
+    )
+    if form == "json":
+        click.echo(json.dumps(shown.as_json(found, skipped), indent=2, ensure_ascii=False))
+        return
+    tables = shown.tables(found, skipped)
+    if form == "markdown":
+        click.echo(as_markdown(tables), nl=False)
+        return
+    for table in tables:
+        terminal.show(table)
 
 
 @main.group()

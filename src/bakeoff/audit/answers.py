@@ -1,0 +1,77 @@
+"""Questions and documents that do not meet: answers that stand nowhere, documents never asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from bakeoff.audit.finding import Finding, counted
+from bakeoff.core import Sample
+from bakeoff.data import Task
+from bakeoff.overlap import words
+
+_NOTE = "by their words; long answers may say it in others"
+
+
+def answers(task: Task) -> list[Finding]:
+    """What the documents lack; nothing for tasks whose answers are labels or JSON."""
+    documents = {
+        document.id: words(document.text)
+        for name, found in task.corpora.items()
+        if not task.file.corpora[name].examples
+        for document in found
+    }
+    if not documents or task.file.labels or task.file.json_schema:
+        return []
+    asked = [s for s in task.population if s.targets]
+    gold = [s for s in asked if s.gold]
+    places = _places(documents)
+    found = [
+        counted(
+            "answer_in_no_document",
+            "answerable test questions have an answer that no document contains",
+            [s.id for s in asked if not any(_held(t, places) for t in s.targets)],
+            len(asked),
+            note=_NOTE,
+        )
+    ]
+    if not gold:
+        return found
+    reached = {name for s in (*task.population, *task.train, *task.left_out) for name in s.gold}
+    return [
+        counted(
+            "answer_not_in_gold",
+            "test questions have an answer that none of their gold documents contains",
+            [s.id for s in gold if not _in_gold(s, documents)],
+            len(gold),
+            note=_NOTE,
+        ),
+        *found,
+        counted(
+            "documents_unreached",
+            "documents are the gold of no test or training row",
+            [name for name in documents if name not in reached],
+            len(documents),
+        ),
+    ]
+
+
+def _places(documents: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
+    """Word -> the documents it stands in."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for name, found in documents.items():
+        for word in found:
+            places[word].add(name)
+    return places
+
+
+def _held(target: str, places: Mapping[str, set[str]]) -> bool:
+    """Whether one document has all words of the target."""
+    sets = sorted((places.get(word, set()) for word in words(target)), key=len)
+    return bool(sets and set.intersection(*sets))
+
+
+def _in_gold(sample: Sample, documents: Mapping[str, frozenset[str]]) -> bool:
+    wanted = [words(target) for target in sample.targets]
+    texts = [documents[name] for name in sample.gold if name in documents]
+    return any(ws and ws <= text for ws in wanted for text in texts)

@@ -1,0 +1,192 @@
+"""Rows and documents that stand twice: across the split, within one side, with other answers."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+from bakeoff.audit.finding import Finding, counted
+from bakeoff.core import Document, Sample
+from bakeoff.data import Task
+from bakeoff.overlap import THRESHOLD, near_pairs, normal
+from bakeoff.suite import Suite, prompt_fields
+
+_PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
+_MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)
+FEWEST = 3
+"""Words of a question from which on a document can hold a copy of it: headings are shorter."""
+
+Copies = Mapping[str, str]
+"""Test id -> the training row or document that repeats its question."""
+
+
+def overlap(task: Task) -> list[Finding]:
+    """Test rows that the training rows repeat, before any are left out."""
+    raw = [*task.train, *task.left_out]
+    near = copies(task.population, raw)
+    plain, verbatim = _same(task.population, raw), {s.question: s.id for s in reversed(raw)}
+    letters = [
+        f"{s.id} = {verbatim[s.question]}" for s in task.population if s.question in verbatim
+    ]
+    n = len(task.population)
+    what = "test questions stand in the training rows"
+    left = "the run is refused" if task.file.on_overlap == "refuse" else "they are left out"
+    return [
+        counted("overlap_verbatim", f"{what} letter by letter", letters, n),
+        counted("overlap_exact", f"{what} with the same words in the same order", _told(plain), n),
+        counted(
+            "overlap_near",
+            f"{what} with nearly the same words",
+            _told({test: other for test, other in near.items() if test not in plain}),
+            n,
+            note=f"shared words are {THRESHOLD:g} or more of all words of both",
+        ),
+        counted(
+            "left_out",
+            "training rows (nearly) repeat a test row",
+            task.dropped,
+            len(raw),
+            note=left,
+        ),
+    ]
+
+
+def copies(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
+    """Test id -> a training row that repeats its question, exactly where there is one."""
+    questions = {s.id: s.question for s in train}
+    found: dict[str, str] = {}
+    # The sides change places: what is looked for is the first copy of each test row.
+    for test, other in near_pairs(questions, {s.id: s.question for s in tests}):
+        found.setdefault(test, other)
+    return {**found, **_same(tests, train)}
+
+
+def _same(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
+    known = {normal(s.question): s.id for s in reversed(train)}
+    return {s.id: known[key] for s in tests if (key := normal(s.question)) in known}
+
+
+def solved(task: Task, corpora: Iterable[str]) -> dict[str, str]:
+    """Test id -> a document that holds its question and an answer, and is not its gold.
+
+    Solved training examples are not looked at: they are training rows.
+    """
+    pieces = [
+        (document, _MARK.sub("", piece))
+        for name in corpora
+        if not task.file.corpora[name].examples
+        for document in task.corpora[name]
+        for piece in _PIECE.split(document.text)
+    ]
+    samples = {
+        s.id: s for s in task.population if s.targets and len(normal(s.question).split()) >= FEWEST
+    }
+    questions = {name: sample.question for name, sample in samples.items()}
+    found: dict[str, str] = {}
+    for number, test in near_pairs(questions, {str(i): t for i, (_, t) in enumerate(pieces)}):
+        document = pieces[int(number)][0]
+        if document.id not in samples[test].gold and _answered(samples[test], document):
+            found.setdefault(test, document.id)
+    return {test: found[test] for test in samples if test in found}
+
+
+def _answered(sample: Sample, document: Document) -> bool:
+    """Whether one of the sample's answers stands in the document, word by word."""
+    text = f" {normal(document.text)} "
+    return any(f" {normal(target)} " in text for target in sample.targets)
+
+
+def leaks(task: Task, suite: Suite) -> dict[str, str]:
+    """Test id -> its copy in what the benchmark's setups train on or read, after dropping.
+
+    A function of the user's may read all of the task. What a ready adapter or a service behind
+    HTTP was trained on is not known here.
+    """
+    setups = [setup for setup in suite.setups.values() if setup.takes(task.name)]
+    calls = any(s.call for s in setups)
+    read = {task.corpus_name(s.retrieve.corpus) for s in setups if s.retrieve} - {""}
+    corpora = [name for name in task.corpora if calls or name in read]
+    trains = calls or any(s.tune and not s.tune.adapter for s in setups)
+    trains |= any(task.file.corpora[name].examples for name in corpora)
+    found = {**solved(task, corpora), **(copies(task.population, task.train) if trains else {})}
+    return {s.id: found[s.id] for s in task.population if s.id in found}
+
+
+def within(task: Task) -> list[Finding]:
+    """Rows and documents that repeat an earlier one of their own side, and contradictions."""
+    raw = [*task.train, *task.left_out]
+    found: list[Finding] = []
+    for side, rows in (("test", task.population), ("training", raw)):
+        shown = {s.id: _shown(s, task) for s in rows}
+        same = _earlier(shown)
+        near = _nearly(shown, same)
+        about = f"{side} rows repeat an earlier one"
+        name = "test" if side == "test" else "train"
+        grave = side == "test"
+        found.append(counted(f"repeated_{name}", about, _told(same), len(rows), grave=grave))
+        found.append(counted(f"near_{name}", f"{about} nearly", _told(near), len(rows)))
+    texts = {
+        f"{name}/{document.id}": document.text
+        for name, documents in task.corpora.items()
+        if not task.file.corpora[name].examples
+        for document in documents
+    }
+    if texts:
+        about = "documents repeat an earlier one"
+        found.append(counted("repeated_documents", about, _told(_earlier(texts)), len(texts)))
+    return [*found, _contradictions(task, raw)]
+
+
+def _shown(sample: Sample, task: Task) -> str:
+    """All of a sample that its prompt shows."""
+    fields = sorted(prompt_fields(task.file.prompt) | prompt_fields(task.file.system))
+    return "\n".join(sample.fields[name] for name in fields) or sample.question
+
+
+def _earlier(texts: Mapping[str, str]) -> dict[str, str]:
+    first: dict[str, str] = {}
+    found = {}
+    for name, text in texts.items():
+        if (other := first.setdefault(normal(text), name)) != name:
+            found[name] = other
+    return found
+
+
+def _nearly(texts: Mapping[str, str], same: Copies) -> dict[str, str]:
+    """Rows that nearly repeat an earlier one, those that do so exactly left out."""
+    kept = {name: text for name, text in texts.items() if name not in same}
+    place = {name: number for number, name in enumerate(kept)}
+    found: dict[str, str] = {}
+    for name, other in near_pairs(kept, kept):
+        if place[other] < place[name]:
+            found.setdefault(name, other)
+    return found
+
+
+def _contradictions(task: Task, train: Sequence[Sample]) -> Finding:
+    """Rows shown with the same words whose accepted answers have none in common."""
+    groups: dict[str, list[tuple[str, set[str]]]] = defaultdict(list)
+    for side, rows in (("test", task.population), ("train", train)):
+        for s in rows:
+            groups[normal(_shown(s, task))].append((f"{side} {s.id}", _answers(s)))
+    pairs = [pair for group in groups.values() if (pair := _contradicting(group))]
+    about = "questions are asked again with no answer in common"
+    return counted("contradictions", about, pairs, len(groups), grave=True)
+
+
+def _contradicting(group: Sequence[tuple[str, set[str]]]) -> str:
+    """The first two rows of a group that contradict each other; empty when none do."""
+    for (one, mine), (other, theirs) in combinations(group, 2):
+        if mine != theirs and not mine & theirs:
+            return f"{one} ≠ {other}"
+    return ""
+
+
+def _answers(sample: Sample) -> set[str]:
+    return {normal(target) for target in sample.targets}
+
+
+def _told(found: Copies) -> list[str]:
+    return [f"{one} = {other}" for one, other in found.items()]
