@@ -1,22 +1,16 @@
-"""Samples sorted and counted by what came of them: right, wrong, declined, failed."""
+"""Samples sorted by what came of them: right, wrong, failed, and by what retrieval found."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
 from bakeoff.columns import Column
 from bakeoff.finished import Run
-from bakeoff.stats import Floats
 
 RIGHT, PARTLY, WRONG, UNJUDGED, FAILED = "right", "partly right", "wrong", "unjudged", "failed"
 SCORED, NOT_ASKED = "scored", "not asked"
-PARTS = (
-    *("right answer", "partly right answer", "wrong answer"),
-    *("right refusal", "wrong refusal", "unjudged", "failed"),
-)
 
 
 def outcome(value: float, column: Column) -> str:
@@ -48,50 +42,3 @@ def retrieved(column: Column) -> Mapping[str, list[str]]:
             name = "all" if value == 1 else "part" if value else "nothing"
             parts[f"{name} found"].append(sample)
     return parts
-
-
-def refusals(run: Run, task: str) -> dict[str, Counter[str]]:
-    """Setup -> how many answers are what of `PARTS`; nothing where no question lacks an answer."""
-    samples = run.samples[task]
-    if all(sample.answerable for sample in samples.values()):
-        return {}
-    counted = {}
-    for setup in run.asked[task]:
-        judged = {
-            name: run.columns.get((task, setup, name))
-            for name in ("right_refusal", "wrong_refusal", run.headlines[task])
-        }
-        if not (judged["right_refusal"] and judged["wrong_refusal"]):
-            return {}
-        counted[setup] = _counted(run, task, setup, judged)
-    return counted
-
-
-def _counted(run: Run, task: str, setup: str, judged: Mapping[str, Column | None]) -> Counter[str]:
-    samples = run.samples[task]
-    tables = {name: _answers(column) for name, column in judged.items() if column}
-    errors = _answers(run.columns[task, setup, "error"])
-    headline = judged[run.headlines[task]]
-    scored = tables.get(run.headlines[task], {})
-    parts: Counter[str] = Counter()
-    for name, sample in samples.items():
-        declined = tables["wrong_refusal" if sample.answerable else "right_refusal"]
-        for repeat, error in enumerate(errors[name]):
-            if error:
-                parts["failed"] += 1
-            elif name in declined and declined[name][repeat] == 1:
-                parts["wrong refusal" if sample.answerable else "right refusal"] += 1
-            elif not sample.answerable:
-                parts["wrong answer"] += 1
-            elif headline is None:
-                parts["unjudged"] += 1
-            else:
-                word = outcome(scored[name][repeat], headline) if name in scored else UNJUDGED
-                parts[f"{word} answer" if word not in (UNJUDGED, SCORED) else "unjudged"] += 1
-    return parts
-
-
-def _answers(column: Column) -> dict[str, Floats]:
-    """Sample -> the value of each of its answers."""
-    rows = column.values[:, None] if column.answers is None else column.answers
-    return dict(zip(column.samples, rows, strict=True))

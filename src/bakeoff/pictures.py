@@ -246,16 +246,34 @@ def _retrieval(run: Run, task: str) -> Made | None:
     )
 
 
+_DONE = {
+    "right answer": [("answerable", "right")],
+    "wrong answer": [("answerable", "wrong"), ("unanswerable", "answered")],
+    "right refusal": [("unanswerable", "refused")],
+    "wrong refusal": [("answerable", "refused")],
+}
+
+
 def _refusals(run: Run, task: str) -> Made | None:
-    found = counts.refusals(run, task)
+    if all(sample.answerable for sample in run.samples[task].values()):
+        return None
+    found = {
+        setup: {
+            **{part: sum(each[k][d]["n"] for k, d in cells) for part, cells in _DONE.items()},
+            "unjudged": each["unjudged"],
+            "failed": each["failed"],
+        }
+        for setup, each in run.comparison["tasks"][task]["abstention"].items()
+    }
     if not found:
         return None
-    parts = [part for part in counts.PARTS if any(each[part] for each in found.values())]
-    rows = [(name, *(str(each[part]) for part in counts.PARTS)) for name, each in found.items()]
+    every = list(next(iter(found.values())))
+    parts = [part for part in every if any(each[part] for each in found.values())]
+    rows = [(name, *map(str, each.values())) for name, each in found.items()]
     return (
         "How many answers are right and wrong, and how many refusals: right where the question has "
         "no answer, wrong where it has one. An answer to a question without one is wrong.",
-        Table("", ("setup", *counts.PARTS), tuple(rows)),
+        Table("", ("setup", *every), tuple(rows)),
         plots.stacked({n: [each[p] for p in parts] for n, each in found.items()}, parts, "answers"),
     )
 
