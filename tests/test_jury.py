@@ -12,8 +12,10 @@ import pytest
 
 from bakeoff import report
 from bakeoff.core import Score
-from bakeoff.data import load_tasks
+from bakeoff.data import Selection, load_tasks
+from bakeoff.estimate import judge_asks
 from bakeoff.finished import Run
+from bakeoff.merge import merge
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
@@ -111,6 +113,7 @@ def go(tmp_path: Path, judge: Judge) -> Go:
         cached: bool = False,
         resume: Path | None = None,
         suite: dict[str, Any] | None = None,
+        shard: tuple[int, int] = (1, 1),
     ) -> Run:
         (tmp_path / "answers.json").write_text(json.dumps(answers))
         (tmp_path / "passages.json").write_text(json.dumps(passages))
@@ -154,8 +157,9 @@ def go(tmp_path: Path, judge: Judge) -> Go:
         file = tmp_path / "benchmarks" / "b.yaml"
         file.write_text(json.dumps(benchmark))
         loaded = load_suite(file)
-        tasks, _ = load_tasks(loaded, file)
-        plan = Plan(loaded, file, tasks, cached=cached)
+        selection = Selection(shard=shard)
+        tasks, _ = load_tasks(loaded, file, None, selection)
+        plan = Plan(loaded, file, tasks, selection=selection, cached=cached)
         workspace = Workspace(tmp_path / "cache", tmp_path / "results")
         return run(plan, workspace, Quiet(), resume)
 
@@ -362,6 +366,23 @@ def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> Non
     found = done.comparison["tasks"]["barrow"]["metrics"][BY]["opinions"]["mine"]
     assert (found["judge"], found["answers"]) == (0.0, 3)
     assert "Judges asked again" in report.markdown(done)
+
+
+def test_parts_of_a_run_add_up_what_their_judges_were_asked(go: Go, tmp_path: Path) -> None:
+    answers = {name: ANSWERS[name] for name in ("good", "half", "again")}
+    parts = [go(BY, answers=answers, shard=(part, 2)) for part in (1, 2)]
+    whole = merge([part.folder for part in parts], tmp_path / "results")
+    assert values(whole, BY) == {"good": 1.0, "half": 0.5, "again": 1.0}
+    spent = whole.manifest["judges"]["judge:m"]
+    assert (spent["asked"], spent["prompt_tokens"]) == (4, 400)
+
+
+def test_a_plan_says_how_much_judges_would_have_to_judge(go: Go, tmp_path: Path) -> None:
+    go(BY, "judged_correct(by='judge:m')", "contains", answers={"good": ANSWERS["good"]})
+    file = tmp_path / "benchmarks" / "b.yaml"
+    suite = load_suite(file)
+    tasks, _ = load_tasks(suite, file)
+    assert judge_asks(Plan(suite, file, tasks)) == {"judge:m": 2 * 2}
 
 
 def test_a_limit_on_money_counts_what_judges_cost(go: Go) -> None:
