@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from bakeoff import report
 from bakeoff.columns import Column, Measure, columns
 from bakeoff.compare import compare, contrast, corners, estimate
 from bakeoff.core import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
@@ -258,3 +259,17 @@ def test_a_metric_of_unknown_bounds_that_is_0_or_1_everywhere_is_a_rate() -> Non
         table = columns(QA, {"qa": ["base", "rag"]}, [], scores(odd), unknown)
         assert {table["qa", s, "mine"].measure.bounds for s in ("base", "rag")} == {bounds}
     assert estimate(table["qa", "base", "mine"]).low is None, "nothing bounds four equal values"
+
+
+def test_the_confusion_matrix_is_counted_by_expected_and_said() -> None:
+    pairs = (("a", "a"), ("a", "b"), ("a", "b"), ("b", "(none)"))
+    names = tuple("wxyz")
+    hits = np.array([1.0, 0.0, 0.0, 0.0])
+    table = {
+        ("t", "base", "accuracy"): Column(names, names, hits, pairs),
+        ("t", "base", "error"): Column(names, names, np.zeros(4)),
+    }
+    samples = {"t": {n: Sample(n, {"question": "?"}, ("a",)) for n in names}}
+    found = compare(table, samples, {"base": "base"}, {"t": "accuracy"})["tasks"]["t"]["confusion"]
+    assert found == {"base": [("a", "a", 1), ("a", "b", 2), ("b", "(none)", 1)]}
+    assert report.mistakes(found["base"]) == [("a", "b", 2, 3), ("b", "(none)", 1, 1)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -296,9 +297,17 @@ def compare(
             "abstention": {
                 s: found for s in mine if (found := abstention(table, task, s, members, headline))
             },
+            "confusion": {s: c for s in kinds if (c := _confused(table, task, s))},
             "slices": _slices(members, mine, square),
         }
     return {"level": LEVEL, "setups": kinds, "tasks": tasks}
+
+
+def _confused(table: Columns, task: str, setup: str) -> list[tuple[str, str, int]]:
+    """The confusion matrix of a setup: (expected, said, answers) of every pair that occurs."""
+    labels = (c.labels for (t, s, _), c in table.items() if (t, s) == (task, setup) and c.labels)
+    counts = Counter(next(labels, ()))
+    return sorted((*pair, n) for pair, n in counts.items())
 
 
 def changed(left: Column, right: Column, most: int = CHANGED) -> dict[str, list[dict[str, Any]]]:

@@ -230,12 +230,15 @@ def _rank(run: Run, task: str, metric: str, setup: str, best: set[str]) -> str:
 
 
 def _tables(run: Run, task: str) -> Iterator[report.Table]:
-    made = (report.details, report.differences, report.slices, report.changed)
+    made = (
+        *(report.details, report.differences, report.confused),
+        *(report.slices, report.changed),
+    )
     yield from (table for make in made if (table := make(run, task)).rows)
 
 
 def _others(run: Run) -> Iterator[report.Table]:
-    yield from (report.declining(run), report.repeats(run))
+    yield from (report.declining(run), report.repeats(run), report.judged_again(run))
     yield from (report.latencies(run), report.spending(run))
     yield report.training(run)
 

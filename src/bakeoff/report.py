@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -337,6 +338,34 @@ def _repeated(facts: Mapping[str, Any]) -> list[str]:
     return headline if facts["headline"] in rates else [*headline, *rates[:1]]
 
 
+CONFUSED = 10
+"""Confusions of a setup that are listed; comparison.json has them all."""
+
+
+def confused(run: Run, task: str) -> Table:
+    """Which labels a task's setups took for which, most often first."""
+    rows = [
+        (setup, expected, said, str(n), f"{n / total:.0%}")
+        for setup, pairs in run.comparison["tasks"][task]["confusion"].items()
+        for expected, said, n, total in mistakes(pairs)
+    ]
+    return Table(
+        f"{task}: labels that were mistaken",
+        ("setup", "expected", "said", "answers", "of that label"),
+        tuple(rows),
+        f"The {CONFUSED} most frequent of each setup; comparison.json has the whole matrix.",
+    )
+
+
+def mistakes(pairs: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int, int]]:
+    """(expected, said, answers, all answers of that label) of the wrong ones, most often first."""
+    totals: Counter[str] = Counter()
+    for expected, _, n in pairs:
+        totals[expected] += n
+    wrong = [(label, said, n, totals[label]) for label, said, n in pairs if label != said]
+    return sorted(wrong, key=lambda row: (-row[2], row))[:CONFUSED]
+
+
 def declining(run: Run) -> Table:
     """What each setup does with questions that have an answer, and with those that have none."""
     rows = [
@@ -402,7 +431,7 @@ def tables(run: Run) -> list[Table]:
     parts = [headline(run), effects(run)]
     for task in run.samples:
         parts += [details(run, task), differences(run, task)]
-    parts += [declining(run), repeats(run), latencies(run), spending(run)]
+    parts += [declining(run), repeats(run), judged_again(run), latencies(run), spending(run)]
     return [table for table in parts if table.rows]
 
 
@@ -698,14 +727,15 @@ def markdown(run: Run) -> str:
     parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
     for task in run.comparison["tasks"]:
         parts += _markdown_table(details(run, task))
-        for table in (differences(run, task), slices(run, task), changed(run, task)):
+        for table in (
+            *(differences(run, task), confused(run, task)),
+            *(slices(run, task), changed(run, task)),
+        ):
             if table.rows:
                 parts += _markdown_table(table)
-    for table in (declining(run), repeats(run)):
+    for table in (declining(run), repeats(run), judged_again(run)):
         if table.rows:
             parts += _markdown_table(table)
-    if (wavered := judged_again(run)).rows:
-        parts += _markdown_table(wavered)
     if (timed := latencies(run)).rows:
         parts += _markdown_table(timed)
     if run.manifest["spent"]:
