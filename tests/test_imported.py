@@ -18,11 +18,12 @@ from bakeoff.data import load_task
 from bakeoff.finished import Run
 from bakeoff.foreign import Fields, find
 from bakeoff.imported import Import, import_results
+from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import score
 from bakeoff.store import Unit
-from bakeoff.suite import Gate, load_suite
+from bakeoff.suite import load_suite
 from conftest import ROOT
 
 HANDBOOK = ROOT / "tasks" / "handbook_qa.yaml"

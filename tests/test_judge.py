@@ -24,8 +24,8 @@ from bakeoff.judge import (
     judge,
     overall,
 )
+from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
-from bakeoff.suite import Gate, Policy
 
 NAN = math.nan
 

@@ -23,6 +23,7 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
+from bakeoff.policy import Gate
 from bakeoff.store import (
     FORMAT,
     MANIFEST,
@@ -32,7 +33,7 @@ from bakeoff.store import (
     write_samples,
     write_scores,
 )
-from bakeoff.suite import Gate, Suite
+from bakeoff.suite import Suite
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
 GATES = ["rag.qa.contains >= base.qa.contains", "count(*.error) <= 0"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bakeoff.core import Document
 from bakeoff.embed import LocalEmbedder, Vectors
+from bakeoff.recipes import Retrieve
 from bakeoff.retrieve import open_corpus, split, title
-from bakeoff.suite import Retrieve
 
 DOCUMENTS = (
     Document("barrow", "# The barrow\nThe Larch barrow weighs 19 kilos."),

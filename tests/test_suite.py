@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core import BakeoffError
-from bakeoff.suite import (
-    Setup,
-    Suite,
-    load_suite,
-    load_task_file,
-    prompt_fields,
-    read_yaml,
-    task_path,
-)
+from bakeoff.files import prompt_fields, read_yaml
+from bakeoff.suite import Setup, Suite, load_suite
+from bakeoff.taskfile import load_task_file, task_path
 
 SUITE = "tasks: [qa]\nsetups: {base: {}}\n"
 TASK = "description: d\nrows: {test: t.jsonl}\nscorers: [exact_match]\n"

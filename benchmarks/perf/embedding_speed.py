@@ -23,8 +23,8 @@ from bakeoff import embedded
 from bakeoff.data import load_task
 from bakeoff.device import limit_threads
 from bakeoff.embed import LocalEmbedder, Vectors
+from bakeoff.recipes import Retrieve
 from bakeoff.retrieve import split, title
-from bakeoff.suite import Retrieve
 from bakeoff.vectors import embed_kept
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -29,8 +29,8 @@ from bakeoff.decoding import Start, greedy, read, write
 from bakeoff.device import limit_threads
 from bakeoff.embed import LocalEmbedder
 from bakeoff.models import LocalModel, resolve
+from bakeoff.recipes import Retrieve
 from bakeoff.retrieve import open_corpus
-from bakeoff.suite import Retrieve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = 32

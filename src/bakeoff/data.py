@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core import BakeoffError, Document, Sample, digest, faults
+from bakeoff.files import prompt_fields
 from bakeoff.overlap import near_duplicates
 from bakeoff.scoring import (
     Context,
@@ -20,16 +21,8 @@ from bakeoff.scoring import (
     find_scorer,
     load_function,
 )
-from bakeoff.suite import (
-    CorpusFile,
-    Source,
-    Suite,
-    TaskFile,
-    TaskUse,
-    load_task_file,
-    prompt_fields,
-    task_path,
-)
+from bakeoff.suite import Suite, TaskUse
+from bakeoff.taskfile import CorpusFile, Source, TaskFile, load_task_file, task_path
 
 
 class Unavailable(BakeoffError):

@@ -14,10 +14,11 @@ from bakeoff.columns import Columns, Measure, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.judge import as_json, judge
+from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
 from bakeoff.scoring import Metric
 from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
-from bakeoff.suite import Gate, Policy, Setup, Suite
+from bakeoff.suite import Setup, Suite
 from bakeoff.vouch import unvouched
 
 COMPARISON, GATES = "comparison.json", "gates.json"

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 
 from bakeoff.columns import MEASURES, Measure
 from bakeoff.core import BakeoffError
+from bakeoff.policy import Gate
 from bakeoff.scoring import Metric, did_you_mean
-from bakeoff.suite import LATENCY_METRICS, Gate
+from bakeoff.suite import LATENCY_METRICS
 
 REFERENCES = ("baseline", "anchor")
 MEANS = ("mean", "rate")

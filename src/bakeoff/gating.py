@@ -11,8 +11,8 @@ from bakeoff.columns import Measure
 from bakeoff.core import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
+from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, read_rows
-from bakeoff.suite import Gate, Policy
 
 JUNIT, COMMENT = "gates.xml", "gates.md"
 

@@ -52,7 +52,8 @@ from bakeoff.foreign import (
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.stats import RATE
 from bakeoff.store import Key, Scores, Unit
-from bakeoff.suite import MEASURED, Rows, Source, Suite, TaskFile, TaskUse
+from bakeoff.suite import MEASURED, Suite, TaskUse
+from bakeoff.taskfile import Rows, Source, TaskFile
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""

@@ -15,8 +15,8 @@ from bakeoff.compare import SLICE
 from bakeoff.core import BakeoffError
 from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
 from bakeoff.gate import Check, mode
+from bakeoff.policy import Gate, Policy
 from bakeoff.rows import differences
-from bakeoff.suite import Gate, Policy
 
 PASS, FAIL, INCONCLUSIVE, ERROR, SKIPPED = "PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED"
 FORMAT = 2

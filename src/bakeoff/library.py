@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core import Embedder, Passage, Sample
 from bakeoff.data import Task
-from bakeoff.suite import Retrieve
+from bakeoff.recipes import Retrieve
 
 if TYPE_CHECKING:
     from bakeoff.retrieve import Corpus

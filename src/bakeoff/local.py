@@ -12,7 +12,8 @@ from bakeoff.data import Task, stratified
 from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.library import Library
 from bakeoff.models import Dressed, LocalModel, resolve
-from bakeoff.suite import Setup, Suite, Tune
+from bakeoff.recipes import Tune
+from bakeoff.suite import Setup, Suite
 from bakeoff.tune import Adapter, Example, attach, ready_adapter, trained_adapter
 
 

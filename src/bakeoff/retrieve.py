@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bakeoff.core import Document, Embedder, Passage, digest
-from bakeoff.suite import Retrieve
+from bakeoff.recipes import Retrieve
 from bakeoff.vectors import embed_kept
 
 Vectors = npt.NDArray[np.float32]

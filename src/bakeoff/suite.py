@@ -1,27 +1,24 @@
-"""Benchmark and task files: what they may say, and one list of everything wrong with them."""
+"""Benchmark files: the tasks, the setups, and how both are run and judged."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Formatter
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from bakeoff.core import BakeoffError, faults
-from bakeoff.scoring import Metric, did_you_mean
+from bakeoff.core import faults
+from bakeoff.files import File, prompt_fields, read_yaml, validated
+from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
+from bakeoff.recipes import Retrieve, Tune
+from bakeoff.scoring import did_you_mean
 
 DTYPES = ("float32", "bfloat16", "float16")
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
@@ -31,53 +28,7 @@ MEASURED = ("error", "leak", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
 """Columns every run has, beside the scorers a task names."""
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-F = TypeVar("F", bound=_File)
-
-
-class Tune(_File):
-    """A LoRA recipe. `adapter` names a ready PEFT adapter instead of training one."""
-
-    adapter: str | None = None
-    rows: Annotated[int, Field(ge=2)] | None = None
-    """Train on a seeded, stratified sample of so many rows; all of them when left out."""
-    rank: Annotated[int, Field(ge=1)] = 16
-    alpha: Annotated[int, Field(ge=1)] = 32
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    epochs: Annotated[int, Field(ge=1)] = 4
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    open_book: Annotated[float, Field(ge=0, le=1)] = 0.25
-    """Share of the training rows that are also shown with retrieved passages."""
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Share of the training rows held out; the epoch with its lowest loss is kept."""
-    patience: Annotated[int, Field(ge=1)] = 2
-    """Stop after so many epochs without a lower validation loss."""
-
-
-class Retrieve(_File):
-    """What an open-book setup reads: the task's corpus unless `corpus` names another one."""
-
-    corpus: Mapping[str, str] = {}
-    """Task name -> corpus name, where it is not the task's default."""
-    embedder: str = "embedded"
-    k: Annotated[int, Field(ge=1)] = 3
-    chunk_words: Annotated[int, Field(ge=16)] = 120
-    overlap_words: Annotated[int, Field(ge=0)] = 24
-    context_tokens: Annotated[int, Field(ge=32)] = 640
-    """Passages that would take the context past this many tokens are left out, last first."""
-
-    @model_validator(mode="after")
-    def _overlap_below_chunk(self) -> Retrieve:
-        if self.overlap_words >= self.chunk_words:
-            raise ValueError(f"overlap_words must be below chunk_words ({self.chunk_words})")
-        return self
-
-
-class Connection(_File):
+class Connection(File):
     """How to reach something over HTTP, and how hard to press it."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
@@ -94,7 +45,7 @@ class Connection(_File):
     attempts: Annotated[int, Field(ge=1)] = 6
 
 
-class Price(_File):
+class Price(File):
     """Money for a million tokens."""
 
     prompt: Annotated[float, Field(ge=0)] = 0.0
@@ -105,7 +56,7 @@ class Price(_File):
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
-class VerifierSpec(_File):
+class VerifierSpec(File):
     """A local model that says whether passages support a claim; metrics name it in `by`."""
 
     model: str
@@ -172,7 +123,7 @@ class Service(Connection):
         return value
 
 
-class Setup(_File):
+class Setup(File):
     """A model with two optional parts, `tune` and `retrieve`; or your own system.
 
     Your own system is a function (`call`) or a service behind HTTP (`endpoint`).
@@ -219,7 +170,7 @@ class Setup(_File):
         return self
 
 
-class TaskUse(_File):
+class TaskUse(File):
     """How a benchmark uses a task: all of it, or a seeded sample stratified by tag."""
 
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -239,91 +190,7 @@ class TaskUse(_File):
         return tune if tune.adapter else Tune.model_validate({**tune.model_dump(), **self.tune})
 
 
-class Gate(_File):
-    """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1`."""
-
-    check: Annotated[str, Field(max_length=500)]
-    id: Annotated[str, Field(pattern=r"^[\w.:/ -]{0,80}$")] = ""
-    description: str = ""
-    mode: Literal["refute", "prove", "point"] | None = None
-    """The policy's where left out; `point` for sums, counts, money and errors."""
-    severity: Literal["fail", "warn"] | None = None
-    """`fail` where left out, `warn` for a gate over slices."""
-    by: str = ""
-    """A tag: the gate is judged on each of its values, as well as can be told from so few."""
-    on_inconclusive: Literal["warn", "fail", "pass"] | None = None
-    force: bool = False
-    """Keep a line that looks like a mistake: against the metric's direction, of two metrics."""
-
-    @property
-    def name(self) -> str:
-        return self.id or self.check
-
-
-class Policy(_File):
-    """How gates are judged, where a gate does not say otherwise."""
-
-    alpha: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
-    mode: Literal["refute", "prove"] = "refute"
-    """`refute` fails what is proven to be violated, `prove` passes what is proven to hold."""
-    family: Literal["holm", "none"] = "holm"
-    """How the gates that can fail a run share `alpha`."""
-    on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
-    on_missing: Literal["fail", "skip"] = "fail"
-    """What a missing task or baseline does to the gates that name it."""
-    max_error_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
-    """Failed answers of a setup above which its quality is not judged at all."""
-    min_coverage: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
-    """Share of the samples whose score must be known."""
-    pairing: Literal["same", "intersect"] = "same"
-    """Whether a baseline must have the very samples, or those shared are enough."""
-    min_agreement: Annotated[float, Field(ge=0.5, le=1, allow_inf_nan=False)] | None = None
-    """AUROC with people's labels, the lower end of its interval, that the scorer card of every
-    verifier or judge must show before a gate on it counts."""
-    cards: str = "docs/scorers"
-    """The folder of the scorer cards, from where the command is run."""
-    errors: Literal["worst", "exclude"] = "worst"
-    """Whether a failed answer has the worst score or leaves its sample out."""
-    confirm: Annotated[int, Field(ge=0, le=10)] = 0
-    """Ask every sample so often again before a failure counts; the pooled answers decide."""
-
-
-class Gates(_File):
-    """A file of gates: `policy` and `gates`, as in a benchmark."""
-
-    policy: Policy = Policy()
-    gates: tuple[Gate, ...]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lines(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict):
-            raise ValueError("a file of gates is a mapping with gates, and policy where needed")
-        return {**raw, "gates": gate_lines(raw.get("gates"))}
-
-    @field_validator("gates")
-    @classmethod
-    def _some(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
-        if not value:
-            raise ValueError("name at least one gate: without one, nothing can fail")
-        return _named_once(value)
-
-
-def gate_lines(raw: Any) -> Any:
-    """Gates as mappings: a bare line is its check."""
-    if not isinstance(raw, list):
-        return raw
-    return [{"check": gate} if isinstance(gate, str) else gate for gate in raw]
-
-
-def _named_once(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
-    counts = Counter(gate.name for gate in gates)
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"'{twice[0]}' stands twice; give each gate its own id")
-    return gates
-
-
-class Latency(_File):
+class Latency(File):
     """The latency pass: samples per task, asked one at a time; 0 switches it off."""
 
     samples: Annotated[int, Field(ge=0)] = 8
@@ -332,7 +199,7 @@ class Latency(_File):
     """Requests in flight at which endpoints are timed as well, beside one at a time."""
 
 
-class Limits(_File):
+class Limits(File):
     """Where a run stops, cleanly, to be resumed or given up; nothing is limited by default."""
 
     errors: Annotated[float, Field(ge=0)] | None = None
@@ -361,7 +228,7 @@ class Limits(_File):
         return self.errors * cells if self.errors_are_share else self.errors
 
 
-class Suite(_File):
+class Suite(File):
     """A benchmark file, every default filled in."""
 
     name: str = ""
@@ -395,8 +262,8 @@ class Suite(_File):
 
     @field_validator("gates")
     @classmethod
-    def _gates_are_named_once(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
-        return _named_once(value)
+    def _gates_arenamed_once(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        return named_once(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -507,232 +374,10 @@ def _setup(name: str, spec: Any, defaults: Mapping[str, Any], model: str) -> Any
     return filled
 
 
-class Source(_File):
-    """Where rows come from: files of the project, or a data set of the hub with a local copy."""
-
-    files: str | None = None
-    """Path or glob of JSON Lines files, relative to the task file."""
-    hub: str | None = None
-    """A data set id of the Hugging Face hub."""
-    config: str | None = None
-    split: str = "train"
-    revision: str | None = None
-    local: str | None = None
-    """Path or glob of the same set inside the data folder (`--data`)."""
-    format: Literal["json", "csv", "text"] = "json"
-    """How the local copy is read; `text` gives one row per file, in its `text` column."""
-    adapt: str | None = None
-    """A function rows -> rows for data that comes in another shape."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Source:
-        if bool(self.files) == bool(self.hub or self.local):
-            raise ValueError("give either files, or hub and local")
-        return self
-
-
-class Rows(_File):
-    test: Source
-    train: Source | None = None
-
-    @field_validator("test", "train", mode="before")
-    @classmethod
-    def _path(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str) else value
-
-
-class CorpusFile(_File):
-    """What can be retrieved: documents, solved training examples, or what a function returns."""
-
-    documents: str | None = None
-    """Glob of text files relative to the task file; a document's id is its file's stem."""
-    examples: Literal["train"] | None = None
-    rows: Literal["documents"] | None = None
-    """Documents that the rows themselves bring along, in their `documents` column."""
-    call: str | None = None
-    """A function without arguments that returns a mapping of document id to text."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> CorpusFile:
-        if sum(bool(v) for v in (self.documents, self.examples, self.rows, self.call)) != 1:
-            raise ValueError("give one of documents, examples, rows, call")
-        return self
-
-
-class Refusal(_File):
-    """How the task asks a model to decline, and what counts as declining."""
-
-    say: str
-    phrases: tuple[str, ...]
-
-
-class TaskFile(_File):
-    """A task file, every default filled in."""
-
-    name: str = ""
-    description: str
-    licence: str = ""
-    rows: Rows
-    on_overlap: Literal["refuse", "drop"] = "refuse"
-    """What to do with training rows that (nearly) repeat a test row."""
-    columns: Mapping[str, str] = {}
-    """Our column -> theirs, for question, id, targets, gold, cluster."""
-    corpora: Mapping[str, CorpusFile] = {}
-    system: str = ""
-    prompt: str = "{question}"
-    with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
-    max_tokens: Annotated[int, Field(ge=1)] = 32
-    answer: Literal["generate", "likelihood"] = "generate"
-    """`likelihood` takes the likeliest of the labels instead of letting the model write."""
-    refusal: Refusal | None = None
-    labels: tuple[str, ...] = ()
-    json_schema: Mapping[str, Any] | None = None
-    rules: tuple[Mapping[str, Any], ...] = ()
-    scorers: Annotated[tuple[str, ...], Field(min_length=1)]
-    headline: str = ""
-    """The metric that stands in the first table; the first scorer when left out."""
-
-    @field_validator("system", "prompt", "with_passages")
-    @classmethod
-    def _is_a_template(cls, value: str) -> str:
-        prompt_fields(value)
-        return value
-
-    @field_validator("with_passages")
-    @classmethod
-    def _takes_passages(cls, value: str) -> str:
-        if (found := prompt_fields(value)) != {"passages", "prompt"}:
-            raise ValueError(f"needs {{passages}} and {{prompt}}, has {sorted(found)}")
-        return value
-
-    @field_validator("scorers")
-    @classmethod
-    def _are_metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                Metric.parse(text)
-            except BakeoffError as error:
-                raise ValueError(str(error)) from error
-        return value
-
-    @field_validator("json_schema")
-    @classmethod
-    def _is_a_schema(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        from jsonschema import Draft202012Validator, SchemaError
-
-        try:
-            Draft202012Validator.check_schema(value or {})
-        except SchemaError as error:
-            raise ValueError(f"no JSON schema: {error.message}") from error
-        return value
-
-    @field_validator("rules")
-    @classmethod
-    def _are_rules(cls, value: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
-        for rule in value:
-            name, conditions = rule.get("name"), set(rule) - {"name"}
-            if not name or len(conditions) != 1 or not conditions <= {"match", "forbid", "words"}:
-                raise ValueError(f"{dict(rule)}: a rule has a name and one of match, forbid, words")
-            if "words" not in rule:
-                try:
-                    re.compile(re.sub(r"<\w+>", "field", str(rule[conditions.pop()])))
-                except re.error as error:
-                    raise ValueError(f"{name}: no regular expression: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _likelihood_has_labels(self) -> TaskFile:
-        if self.answer == "likelihood" and not self.labels:
-            raise ValueError("answer: likelihood needs labels to choose from")
-        return self
-
-    @model_validator(mode="after")
-    def _headline_is_a_scorer(self) -> TaskFile:
-        if self.headline and self.headline not in self.metrics():
-            raise ValueError(f"headline: '{self.headline}' is none of the task's scorers")
-        return self
-
-    def metrics(self) -> dict[str, Metric]:
-        """The task's metrics by their one spelling. Raises `BakeoffError`."""
-        return {str(metric): metric for metric in map(Metric.parse, self.scorers)}
-
-    @property
-    def headline_metric(self) -> str:
-        return self.headline or next(iter(self.metrics()))
-
-
-def prompt_fields(template: str) -> set[str]:
-    """The `{field}` names of a prompt template."""
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
-
-    def compose_node(self, parent: Any, index: int) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise BakeoffError(f"line {line}: key '{key.value}' stands twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """The value a YAML file holds. Raises `BakeoffError` naming the file and the line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise BakeoffError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{path}: cannot be read: {error}") from error
-    try:
-        return yaml.load(text, _StrictLoader)
-    except BakeoffError as error:
-        raise BakeoffError(f"{path}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise BakeoffError(f"{path}: not valid YAML: {error}") from error
-    except RecursionError as error:
-        raise BakeoffError(f"{path}: nested too deeply") from error
-
-
-def _validated(model: type[F], path: Path, raw: Any) -> F:
-    """The file's content as `model`; every fault in one `BakeoffError`."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        known = set(model.model_fields)
-        faults([f"{path}: {_explain(problem, known)}" for problem in error.errors()])
-        raise
-
-
-def _explain(problem: Any, known: set[str]) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        hint = did_you_mean(str(problem["loc"][-1]), known if len(problem["loc"]) == 1 else set())
-        return f"{where}: no such field{hint if known and len(problem['loc']) == 1 else ''}"
-    if problem["type"] == "missing":
-        return f"{where}: must be given"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem["input"]
-    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
-    return f"{where}: {message}{shown}" if where else message
-
-
 def load_suite(path: Path) -> Suite:
     """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
     raw = read_yaml(path)
-    suite = _validated(Suite, path, raw)
+    suite = validated(Suite, path, raw)
     faults(
         [
             f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "
@@ -751,28 +396,7 @@ def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
     """
     raw = read_yaml(path)
     if isinstance(raw, dict) and "setups" in raw:
-        suite = _validated(Suite, path, raw)
+        suite = validated(Suite, path, raw)
         return suite.gates, suite.policy
-    found = _validated(Gates, path, raw)
+    found = validated(Gates, path, raw)
     return found.gates, found.policy
-
-
-def load_task_file(path: Path) -> TaskFile:
-    """The task file at `path`. Raises `BakeoffError` listing every fault in it."""
-    task = _validated(TaskFile, path, read_yaml(path))
-    return task.model_copy(update={"name": path.stem})
-
-
-def task_path(name: str, suite_path: Path) -> Path:
-    """Where the task `name` of a benchmark lives: a path, or a file in the `tasks/` beside it.
-
-    Raises `BakeoffError` naming the tasks that are there.
-    """
-    if name.endswith((".yaml", ".yml")):
-        return (suite_path.parent / name).resolve()
-    folders = [suite_path.resolve().parent.parent / "tasks", Path.cwd() / "tasks"]
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    raise BakeoffError(f"{suite_path}: tasks: no task '{name}'{did_you_mean(name, known)}")

@@ -25,7 +25,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 
 from bakeoff.core import BakeoffError, digest
 from bakeoff.models import LocalModel
-from bakeoff.suite import Tune
+from bakeoff.recipes import Tune
 
 BATCH_TOKENS = 2048
 """Padded tokens in one training batch: about 4 GB for a model of 135 million weights."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core import BakeoffError, digest
+from bakeoff.policy import Policy
 from bakeoff.scoring import Metric
 from bakeoff.store import read_json
-from bakeoff.suite import Policy
 
 
 def file_of(metric: str, folder: Path) -> Path:

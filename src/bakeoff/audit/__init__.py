@@ -15,7 +15,8 @@ from bakeoff.audit.repeats import leaks, overlap, solved, within
 from bakeoff.core import BakeoffError, Embedder, faults
 from bakeoff.data import Task, Unavailable, load_task
 from bakeoff.scoring import did_you_mean
-from bakeoff.suite import Suite, task_path
+from bakeoff.suite import Suite
+from bakeoff.taskfile import task_path
 
 __all__ = ["Audit", "Finding", "audit", "audit_all"]
 

@@ -10,8 +10,9 @@ from itertools import combinations
 from bakeoff.audit.finding import Finding, counted
 from bakeoff.core import Document, Sample
 from bakeoff.data import Task
+from bakeoff.files import prompt_fields
 from bakeoff.overlap import THRESHOLD, near_pairs, normal
-from bakeoff.suite import Suite, prompt_fields
+from bakeoff.suite import Suite
 
 _PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
 _MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)

@@ -87,7 +87,8 @@ def gate(
     evidence is missing.
     """
     from bakeoff import gating
-    from bakeoff.suite import Gate, load_gates
+    from bakeoff.policy import Gate
+    from bakeoff.suite import load_gates
 
     done = finished(run)
     gates, policy = load_gates(file) if file else (None, None)

@@ -1,0 +1,88 @@
+"""YAML files a user writes: read strictly, and one list of everything wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Formatter
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bakeoff.core import BakeoffError, faults
+from bakeoff.scoring import did_you_mean
+
+
+class File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+F = TypeVar("F", bound=File)
+
+
+def prompt_fields(template: str) -> set[str]:
+    """The `{field}` names of a prompt template."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: key '{key.value}' stands twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The value a YAML file holds. Raises `BakeoffError` naming the file and the line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BakeoffError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BakeoffError(f"{path}: cannot be read: {error}") from error
+    try:
+        return yaml.load(text, _StrictLoader)
+    except BakeoffError as error:
+        raise BakeoffError(f"{path}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise BakeoffError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise BakeoffError(f"{path}: nested too deeply") from error
+
+
+def validated(model: type[F], path: Path, raw: Any) -> F:
+    """The file's content as `model`; every fault in one `BakeoffError`."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        known = set(model.model_fields)
+        faults([f"{path}: {_explain(problem, known)}" for problem in error.errors()])
+        raise
+
+
+def _explain(problem: Any, known: set[str]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        hint = did_you_mean(str(problem["loc"][-1]), known if len(problem["loc"]) == 1 else set())
+        return f"{where}: no such field{hint if known and len(problem['loc']) == 1 else ''}"
+    if problem["type"] == "missing":
+        return f"{where}: must be given"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = problem["input"]
+    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    return f"{where}: {message}{shown}" if where else message

@@ -1,0 +1,189 @@
+"""Task files: where rows and documents come from, how a model is asked, what is scored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bakeoff.core import BakeoffError
+from bakeoff.files import File, prompt_fields, read_yaml, validated
+from bakeoff.scoring import Metric, did_you_mean
+
+
+class Source(File):
+    """Where rows come from: files of the project, or a data set of the hub with a local copy."""
+
+    files: str | None = None
+    """Path or glob of JSON Lines files, relative to the task file."""
+    hub: str | None = None
+    """A data set id of the Hugging Face hub."""
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    local: str | None = None
+    """Path or glob of the same set inside the data folder (`--data`)."""
+    format: Literal["json", "csv", "text"] = "json"
+    """How the local copy is read; `text` gives one row per file, in its `text` column."""
+    adapt: str | None = None
+    """A function rows -> rows for data that comes in another shape."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if bool(self.files) == bool(self.hub or self.local):
+            raise ValueError("give either files, or hub and local")
+        return self
+
+
+class Rows(File):
+    test: Source
+    train: Source | None = None
+
+    @field_validator("test", "train", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+
+class CorpusFile(File):
+    """What can be retrieved: documents, solved training examples, or what a function returns."""
+
+    documents: str | None = None
+    """Glob of text files relative to the task file; a document's id is its file's stem."""
+    examples: Literal["train"] | None = None
+    rows: Literal["documents"] | None = None
+    """Documents that the rows themselves bring along, in their `documents` column."""
+    call: str | None = None
+    """A function without arguments that returns a mapping of document id to text."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CorpusFile:
+        if sum(bool(v) for v in (self.documents, self.examples, self.rows, self.call)) != 1:
+            raise ValueError("give one of documents, examples, rows, call")
+        return self
+
+
+class Refusal(File):
+    """How the task asks a model to decline, and what counts as declining."""
+
+    say: str
+    phrases: tuple[str, ...]
+
+
+class TaskFile(File):
+    """A task file, every default filled in."""
+
+    name: str = ""
+    description: str
+    licence: str = ""
+    rows: Rows
+    on_overlap: Literal["refuse", "drop"] = "refuse"
+    """What to do with training rows that (nearly) repeat a test row."""
+    columns: Mapping[str, str] = {}
+    """Our column -> theirs, for question, id, targets, gold, cluster."""
+    corpora: Mapping[str, CorpusFile] = {}
+    system: str = ""
+    prompt: str = "{question}"
+    with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
+    max_tokens: Annotated[int, Field(ge=1)] = 32
+    answer: Literal["generate", "likelihood"] = "generate"
+    """`likelihood` takes the likeliest of the labels instead of letting the model write."""
+    refusal: Refusal | None = None
+    labels: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
+    scorers: Annotated[tuple[str, ...], Field(min_length=1)]
+    headline: str = ""
+    """The metric that stands in the first table; the first scorer when left out."""
+
+    @field_validator("system", "prompt", "with_passages")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        prompt_fields(value)
+        return value
+
+    @field_validator("with_passages")
+    @classmethod
+    def _takes_passages(cls, value: str) -> str:
+        if (found := prompt_fields(value)) != {"passages", "prompt"}:
+            raise ValueError(f"needs {{passages}} and {{prompt}}, has {sorted(found)}")
+        return value
+
+    @field_validator("scorers")
+    @classmethod
+    def _are_metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                Metric.parse(text)
+            except BakeoffError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("json_schema")
+    @classmethod
+    def _is_a_schema(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        from jsonschema import Draft202012Validator, SchemaError
+
+        try:
+            Draft202012Validator.check_schema(value or {})
+        except SchemaError as error:
+            raise ValueError(f"no JSON schema: {error.message}") from error
+        return value
+
+    @field_validator("rules")
+    @classmethod
+    def _are_rules(cls, value: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
+        for rule in value:
+            name, conditions = rule.get("name"), set(rule) - {"name"}
+            if not name or len(conditions) != 1 or not conditions <= {"match", "forbid", "words"}:
+                raise ValueError(f"{dict(rule)}: a rule has a name and one of match, forbid, words")
+            if "words" not in rule:
+                try:
+                    re.compile(re.sub(r"<\w+>", "field", str(rule[conditions.pop()])))
+                except re.error as error:
+                    raise ValueError(f"{name}: no regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _likelihood_has_labels(self) -> TaskFile:
+        if self.answer == "likelihood" and not self.labels:
+            raise ValueError("answer: likelihood needs labels to choose from")
+        return self
+
+    @model_validator(mode="after")
+    def _headline_is_a_scorer(self) -> TaskFile:
+        if self.headline and self.headline not in self.metrics():
+            raise ValueError(f"headline: '{self.headline}' is none of the task's scorers")
+        return self
+
+    def metrics(self) -> dict[str, Metric]:
+        """The task's metrics by their one spelling. Raises `BakeoffError`."""
+        return {str(metric): metric for metric in map(Metric.parse, self.scorers)}
+
+    @property
+    def headline_metric(self) -> str:
+        return self.headline or next(iter(self.metrics()))
+
+
+def load_task_file(path: Path) -> TaskFile:
+    """The task file at `path`. Raises `BakeoffError` listing every fault in it."""
+    task = validated(TaskFile, path, read_yaml(path))
+    return task.model_copy(update={"name": path.stem})
+
+
+def task_path(name: str, suite_path: Path) -> Path:
+    """Where the task `name` of a benchmark lives: a path, or a file in the `tasks/` beside it.
+
+    Raises `BakeoffError` naming the tasks that are there.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return (suite_path.parent / name).resolve()
+    folders = [suite_path.resolve().parent.parent / "tasks", Path.cwd() / "tasks"]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise BakeoffError(f"{suite_path}: tasks: no task '{name}'{did_you_mean(name, known)}")
