@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bakeoff import browse, html, pictures, plots, report
+from bakeoff import browse, html, pictures, plots
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -34,6 +34,7 @@ from bakeoff.gating import gate
 from bakeoff.store import FORMAT, MANIFEST, PAGE, Unit, open_journal, write_json, write_samples
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
+from bakeoff.table import number
 
 SQUARE: dict[str, Any] = {
     "base": {},
@@ -340,7 +341,7 @@ def test_the_effects_picture_shows_the_comparisons_intervals(run: Run) -> None:
     found = run.comparison["tasks"]["qa"]["metrics"]["contains"]["effects"]
     for name, *ends, n in effects.table.rows:
         each = found[name]
-        assert ends == [report.number(each[k], "contains") for k in ("value", "low", "high")]
+        assert ends == [number(each[k], "contains") for k in ("value", "low", "high")]
         assert n == str(each["n"])
 
 

@@ -34,6 +34,7 @@ from bakeoff.store import (
     write_scores,
 )
 from bakeoff.suite import Suite
+from bakeoff.table import Table, number
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
 GATES = ["rag.qa.contains >= base.qa.contains", "count(*.error) <= 0"]
@@ -110,7 +111,7 @@ def run(tmp_path: Path) -> Run:
     return write_run(tmp_path)
 
 
-def cells(table: report.Table, *key: str) -> tuple[str, ...]:
+def cells(table: Table, *key: str) -> tuple[str, ...]:
     (row,) = [row for row in table.rows if row[: len(key)] == key]
     return row[len(key) :]
 
@@ -130,7 +131,7 @@ def cells(table: report.Table, *key: str) -> tuple[str, ...]:
 def test_a_number_stands_in_its_metrics_usual_form(
     value: float | None, metric: str, text: str
 ) -> None:
-    assert report.number(value, metric) == text
+    assert number(value, metric) == text
 
 
 def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from bakeoff import trend
 from bakeoff.core import BakeoffError
-from bakeoff.report import Table
+from bakeoff.table import Table
 from bakeoff.trend import Drift, Night, Point, alarms, keep, missing, read, stretches
 
 FIRST = date(2026, 9, 1)

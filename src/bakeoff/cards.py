@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bakeoff.agreement import Measured, Report
 from bakeoff.core import digest
-from bakeoff.report import Table, as_markdown
 from bakeoff.store import write_json
+from bakeoff.table import Table, as_markdown
 from bakeoff.vouch import file_of
 
 

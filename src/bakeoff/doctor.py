@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bakeoff import embedded
 from bakeoff.machine import PACKAGES, hardware, version
-from bakeoff.report import Table
 from bakeoff.responses import Responses
+from bakeoff.table import Table
 
 
 def packages() -> Table:

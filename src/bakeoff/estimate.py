@@ -12,12 +12,12 @@ from bakeoff.answer import messages
 from bakeoff.core import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
-from bakeoff.report import Table
 from bakeoff.run import Plan
 from bakeoff.scoring import behind_endpoint
 from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
 from bakeoff.suite import Setup
+from bakeoff.table import Table
 
 CHARACTERS_A_TOKEN = 4
 

@@ -22,6 +22,7 @@ from bakeoff.finished import Run
 from bakeoff.publish import plain
 from bakeoff.store import PAGE, PLOTS
 from bakeoff.suite import MEASURED
+from bakeoff.table import Table, number
 
 _TEXT = 5000
 """Characters of one text in the page's own part."""
@@ -202,8 +203,8 @@ def _cell(run: Run, task: str, metric: str, setup: str, best: set[str]) -> Cell:
     if failed["value"] and metric not in MEASURED:
         notes.append(f"{failed['value'] * failed['n']:.3g} of {failed['n']} failed")
     return Cell(
-        report.number(each["value"], metric),
-        "" if None in ends else " to ".join(report.number(end, metric) for end in ends),
+        number(each["value"], metric),
+        "" if None in ends else " to ".join(number(end, metric) for end in ends),
         _change(gap, metric) if gap and gap["value"] is not None else "",
         clear,
         _rank(run, task, metric, setup, best),
@@ -213,7 +214,7 @@ def _cell(run: Run, task: str, metric: str, setup: str, best: set[str]) -> Cell:
 
 def _change(gap: Mapping[str, Any], metric: str) -> str:
     def signed(value: float) -> str:
-        return ("+" if value >= 0 else "-") + report.number(abs(value), metric)
+        return ("+" if value >= 0 else "-") + number(abs(value), metric)
 
     if None in (gap["low"], gap["high"]):
         return signed(gap["value"])
@@ -229,7 +230,7 @@ def _rank(run: Run, task: str, metric: str, setup: str, best: set[str]) -> str:
     return "best" if valued[setup]["value"] == top else "≈ best"
 
 
-def _tables(run: Run, task: str) -> Iterator[report.Table]:
+def _tables(run: Run, task: str) -> Iterator[Table]:
     made = (
         *(report.details, report.differences, report.confused),
         *(report.slices, report.changed),
@@ -237,7 +238,7 @@ def _tables(run: Run, task: str) -> Iterator[report.Table]:
     yield from (table for make in made if (table := make(run, task)).rows)
 
 
-def _others(run: Run) -> Iterator[report.Table]:
+def _others(run: Run) -> Iterator[Table]:
     yield from (report.declining(run), report.repeats(run), report.judged_again(run))
     yield from (report.latencies(run), report.spending(run))
     yield report.training(run)

@@ -15,7 +15,7 @@ from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY
 from bakeoff.finished import Run
 from bakeoff.plots import Picture, Whisker
-from bakeoff.report import Table, number
+from bakeoff.table import Table, number
 
 SUBJECTS: Mapping[str, str] = {
     "effects": "what tuning and retrieval each change",

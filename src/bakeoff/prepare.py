@@ -16,9 +16,9 @@ from bakeoff.core import Answerer, BakeoffError, Embedder, Model, digest
 from bakeoff.data import Task
 from bakeoff.jury import Place
 from bakeoff.library import Library
-from bakeoff.report import Table
 from bakeoff.responses import Responses
 from bakeoff.suite import Connection, Setup, Suite
+from bakeoff.table import Table
 
 if TYPE_CHECKING:
     from bakeoff.endpoint import Client

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.abstention import CELLS
@@ -14,48 +12,14 @@ from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
 from bakeoff.latency import clear
 from bakeoff.power import Preview
-from bakeoff.publish import plain
 from bakeoff.stats import ALPHA
-from bakeoff.suite import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+from bakeoff.suite import MEASURED
+from bakeoff.table import Table, cell, markdown_lines, number
 
-CELL = 5000
-"""Characters of one cell in Markdown."""
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is said to decline everything."""
 GATES_SHOWN = 100
 """Gates in a table, the worst first."""
-_EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under a header, with a sentence on how to read it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def number(value: float | None, metric: str) -> str:
-    """A value in its metric's usual form: seconds, tokens, money, a share with three digits."""
-    if value is None:
-        return "-"
-    if metric in LATENCY_METRICS:
-        return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
-    if metric in TOKEN_METRICS:
-        return f"{value:.0f}"
-    if metric == "cost":
-        return f"{value:.3g}"
-    return f"{value:.3f}"
-
-
-def _cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
-    text = number(estimate["value"], metric)
-    if None not in (estimate["low"], estimate["high"]) and metric not in TOKEN_METRICS:
-        low, high = (number(estimate[side], metric) for side in ("low", "high"))
-        text += f" [{low.removesuffix(' s')}, {high}]"
-    return text + mark
 
 
 def best_of(facts: Mapping[str, Any], higher: bool) -> set[str]:
@@ -131,7 +95,7 @@ def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, 
         mark = ("*" if differs else "") + ("^" if setup in best else "")
         unjudged = by_setup[setup]["unjudged"]
         cells.append(
-            _cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")
+            cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")
         )
     counts = sorted({e["n"] for e in by_setup.values()})
     n = "-".join(str(c) for c in ([counts[0], counts[-1]] if len(counts) > 1 else counts))
@@ -145,7 +109,7 @@ def _answered(run: Run, task: str, setups: Sequence[str]) -> list[tuple[str, ...
     if not found:
         return []
     metric = facts["headline"]
-    cells = [_cell(found[s], metric) if s in found else "-" for s in setups]
+    cells = [cell(found[s], metric) if s in found else "-" for s in setups]
     counts = sorted({e["n"] for e in found.values()})
     n = "-".join(dict.fromkeys(map(str, (counts[0], counts[-1]))))
     return [(task, f"{metric}, failures left out", n, *cells)]
@@ -408,7 +372,7 @@ def between_runs(found: Mapping[str, Any]) -> list[Table]:
         (
             task,
             metric,
-            *(_cell(facts["sides"][n], metric) if n in facts["sides"] else "-" for n in names),
+            *(cell(facts["sides"][n], metric) if n in facts["sides"] else "-" for n in names),
         )
         for task, metrics in found["tasks"].items()
         for metric, facts in metrics.items()
@@ -433,11 +397,6 @@ def tables(run: Run) -> list[Table]:
         parts += [details(run, task), differences(run, task)]
     parts += [declining(run), repeats(run), judged_again(run), latencies(run), spending(run)]
     return [table for table in parts if table.rows]
-
-
-def as_markdown(parts: Sequence[Table]) -> str:
-    """Tables as Markdown."""
-    return "\n".join(line for table in parts for line in _markdown_table(table))
 
 
 def details(run: Run, task: str) -> Table:
@@ -492,7 +451,7 @@ def latencies(run: Run) -> Table:
 
 def _times(found: Mapping[str, Any]) -> tuple[str, ...]:
     quantiles = [
-        _cell(found["quantiles"][name], "latency_s")
+        cell(found["quantiles"][name], "latency_s")
         if found["quantiles"][name]["value"] is not None
         else "n too small"
         for name in ("p50", "p90", "p95", "p99")
@@ -557,7 +516,7 @@ def slices(run: Run, task: str) -> Table:
     for tag, summary in facts["slices"].items():
         by_setup = summary["setups"]
         n = max((e["n"] for e in by_setup.values()), default=0)
-        cells = [_cell(by_setup[s], facts["headline"]) if s in by_setup else "-" for s in setups]
+        cells = [cell(by_setup[s], facts["headline"]) if s in by_setup else "-" for s in setups]
         rows.append((tag, str(n), *cells))
     return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
 
@@ -719,42 +678,28 @@ def markdown(run: Run) -> str:
     """The whole report as Markdown."""
     parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
-        parts += _markdown_table(verdicts(run.verdicts))
-    parts += _markdown_table(headline(run))
+        parts += markdown_lines(verdicts(run.verdicts))
+    parts += markdown_lines(headline(run))
     if (square := effects(run)).rows:
-        parts += _markdown_table(square)
+        parts += markdown_lines(square)
         parts += [line for said in findings(run) for line in (f"- {said}", "")]
     parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
     for task in run.comparison["tasks"]:
-        parts += _markdown_table(details(run, task))
+        parts += markdown_lines(details(run, task))
         for table in (
             *(differences(run, task), confused(run, task)),
             *(slices(run, task), changed(run, task)),
         ):
             if table.rows:
-                parts += _markdown_table(table)
+                parts += markdown_lines(table)
     for table in (declining(run), repeats(run), judged_again(run)):
         if table.rows:
-            parts += _markdown_table(table)
+            parts += markdown_lines(table)
     if (timed := latencies(run)).rows:
-        parts += _markdown_table(timed)
+        parts += markdown_lines(timed)
     if run.manifest["spent"]:
-        parts += _markdown_table(spending(run))
+        parts += markdown_lines(spending(run))
     if run.manifest["adapters"]:
-        parts += _markdown_table(training(run))
+        parts += markdown_lines(training(run))
     parts += [line for check in checks(run) for line in (f"- {check}", "")]
     return "\n".join([*parts, *_provenance(run)]).strip() + "\n"
-
-
-def _markdown_table(table: Table) -> list[str]:
-    lines = [f"## {table.title}", ""]
-    lines.append("| " + " | ".join(table.header) + " |")
-    lines.append("|" + " --- |" * len(table.header))
-    lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in table.rows]
-    return [*lines, "", *([table.note, ""] if table.note else [])]
-
-
-def _escaped(cell: str) -> str:
-    """Text that cannot end a cell, start a tag or become emphasis."""
-    flat = plain(cell, CELL).replace("<", "&lt;").replace(">", "&gt;")
-    return _EMPHASIS.sub(r"\\\g<0>", flat)

@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bakeoff.publish import plain
-from bakeoff.report import Table
+from bakeoff.table import Table
 
 CELL = 2000
 """Characters of one cell."""

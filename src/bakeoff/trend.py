@@ -28,8 +28,8 @@ from pydantic import AllowInfNan, TypeAdapter, ValidationError
 from bakeoff import stats
 from bakeoff.alert import Alert
 from bakeoff.core import BakeoffError
-from bakeoff.report import Table, number
 from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.table import Table, number
 
 FORMAT = 1
 """Of a line."""

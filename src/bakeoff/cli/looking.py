@@ -35,8 +35,8 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
     from bakeoff import terminal
     from bakeoff.data import Unavailable, load_task
-    from bakeoff.report import Table
     from bakeoff.scoring import scorers
+    from bakeoff.table import Table
 
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
     if not files:
@@ -94,8 +94,8 @@ def audit(
     from bakeoff import terminal
     from bakeoff.audit import audit_all, shown
     from bakeoff.library import Library
-    from bakeoff.report import as_markdown
     from bakeoff.suite import load_suite
+    from bakeoff.table import as_markdown
 
     embedder = Library(cache_folder()).embedder("embedded") if embed else None
     found, skipped = audit_all(

@@ -89,7 +89,7 @@ def list_baselines() -> None:
     """Every baseline there is."""
     from bakeoff import baseline as baselines
     from bakeoff import terminal
-    from bakeoff.report import Table
+    from bakeoff.table import Table
 
     names = ("benchmark", "channel", "run", "accepted", "by", "reason")
     rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))

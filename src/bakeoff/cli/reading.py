@@ -47,7 +47,9 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     elif form == "csv":
         click.echo(export.csv_text(export.rows(comparison)), nl=False)
     elif form == "markdown":
-        click.echo(report.as_markdown(tables))
+        from bakeoff.table import as_markdown
+
+        click.echo(as_markdown(tables))
     else:
         for table in tables:
             terminal.show(table)

@@ -12,6 +12,7 @@ from bakeoff.core import digest
 from bakeoff.finished import Run
 from bakeoff.scoring import Metric
 from bakeoff.suite import MEASURED, Setup
+from bakeoff.table import as_markdown
 
 DECIMALS, DIGITS = 4, 4
 """A logged number has so many decimals, or so many digits where it is smaller than those show."""
@@ -184,9 +185,9 @@ def note(run: Run) -> str:
     parts = [run.suite.description.strip()]
     if run.suite.gates:
         parts.append(f"Gates: **{verdict(run)}**")
-    parts += [report.as_markdown([report.headline(run)])]
+    parts += [as_markdown([report.headline(run)])]
     if (square := report.effects(run)).rows:
-        parts += [report.as_markdown([square])]
+        parts += [as_markdown([square])]
     parts += [f"- {said}" for said in report.findings(run)]
     parts = [text(part) for part in parts if part]
     while len(whole := "\n\n".join(parts)) > TAG and len(parts) > 1:
