@@ -15,13 +15,12 @@ from safetensors.torch import load_file, save_file
 from bakeoff.core import BakeoffError, Decoding
 from bakeoff.finished import Run
 from bakeoff.models import LocalModel, resolve
-from bakeoff.tune import (
+from bakeoff.tune.adapter import attach, ready_adapter
+from bakeoff.tune.batches import (
     Example,
     TokenBatches,
-    attach,
     collate,
     loss_on_answers,
-    ready_adapter,
     validation_rows,
 )
 

@@ -62,6 +62,8 @@ class Engine:
     library: Library
     temperature: float = 0.0
     seed: int = 0
+    training: bool = False
+    """Whether training questions are asked: none may find itself among the solved examples."""
 
     def decoding(self, task: Task, repeat: int = 0) -> Decoding:
         options = task.file.labels if task.file.answer == "likelihood" else ()
@@ -101,7 +103,9 @@ def chats(
 
 def _asked(setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]) -> list[_Asked]:
     spec = setup.retrieve
-    found = engine.library.search(task, spec, samples) if spec else [()] * len(samples)
+    found: Sequence[Hits] = [()] * len(samples)
+    if spec:
+        found = engine.library.search(task, spec, samples, training=engine.training)
     return [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, found, strict=True)]
 
 

@@ -253,12 +253,13 @@ EFFECTS: Mapping[str, Mapping[str, int]] = {
 
 
 def corners(kinds: Mapping[str, str]) -> dict[str, str]:
-    """Kind -> setup, for the kinds that exactly one setup has (setup -> kind given)."""
-    return {
-        kind: next(s for s, k in kinds.items() if k == kind)
-        for kind in ("base", "fine-tuned", "rag", "hybrid")
-        if list(kinds.values()).count(kind) == 1
-    }
+    """Kind -> setup (setup -> kind given): the only one of its kind, or the one named like it."""
+    found = {}
+    for kind in ("base", "fine-tuned", "rag", "hybrid"):
+        setups = [setup for setup, known in kinds.items() if known == kind]
+        if kind in setups or len(setups) == 1:
+            found[kind] = kind if kind in setups else setups[0]
+    return found
 
 
 def compare(

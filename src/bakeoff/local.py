@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
-from bakeoff.answer import context_of, messages
-from bakeoff.core import BakeoffError, Decoding, Message
-from bakeoff.data import Task, stratified
+from bakeoff.core import Decoding, Message, Model, Sample
+from bakeoff.data import Task
 from bakeoff.device import limit_threads, native_dtypes
+from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.models import Dressed, LocalModel, resolve
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
-from bakeoff.tune import Adapter, Example, attach, ready_adapter, trained_adapter
+from bakeoff.tune.adapter import Adapter, attach, ready_adapter, whole_model
+from bakeoff.tune.train import tuned
+
+Taught = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
 
 
 @dataclass
@@ -24,6 +28,10 @@ class Local:
     suite: Suite
     library: Library
     note: Callable[[str], None]
+    writer: Callable[[str], Model]
+    """The model of a reference, its answers kept: it rewords documents."""
+    taught: Taught
+    """Training questions with a teacher's answers."""
     models: dict[str, LocalModel] = field(default_factory=dict)
     adapters: dict[tuple[str, str], Adapter] = field(default_factory=dict)
     """(task, setup) -> adapter."""
@@ -42,17 +50,21 @@ class Local:
             self.note(f"model {reference}: {weights.folder.name} ({self.suite.dtype})")
         return self.models[reference]
 
-    def adapt(self, setup: Setup, task: Task) -> dict[str, Any]:
-        """Find or train the setup's adapter for the task, and say what it is (JSON).
+    def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> dict[str, Any]:
+        """Find or train the setup's weights for the task, and say what they are (JSON).
 
-        Setups of one recipe share it.
+        Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
         """
         assert setup.tune
         adapter = self._twin(setup, task)
         shared = adapter is not None
         if adapter is None:
-            adapter = self._made(setup, task)
-        attach(self.load(setup.model), adapter)
+            adapter = self._made(setup, task, tasks)
+        base = self.load(setup.model)
+        if not adapter.whole:
+            attach(base, adapter)
+        elif adapter.digest not in self.models:
+            self.models[adapter.digest] = whole_model(base, adapter)
         self.adapters[task.name, setup.name] = adapter
         training = adapter.training
         if adapter.reused and not shared:
@@ -71,34 +83,44 @@ class Local:
     def _twin(self, setup: Setup, task: Task) -> Adapter | None:
         for (other, name), adapter in self.adapters.items():
             twin = self.suite.setups[name]
-            if other == task.name and (twin.tune, twin.model) == (setup.tune, setup.model):
+            alike = (twin.tune, twin.model) == (setup.tune, setup.model)
+            if alike and (other == task.name or (setup.tune and setup.tune.together)):
                 return adapter
         return None
 
-    def _made(self, setup: Setup, task: Task) -> Adapter:
+    def _made(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> Adapter:
         assert setup.tune
         if setup.tune.adapter:
             return ready_adapter(setup.tune.adapter)
-        if not task.train:
-            raise BakeoffError(
-                f"task '{task.name}' has no training rows, which setup '{setup.name}' needs"
-            )
         suite, model = self.suite, self.load(setup.model)
-        recipe = suite.use(task.name).recipe(setup.tune)
-        examples = training_examples(task, model, self.library, suite, recipe)
-        self.note(f"adapter {task.name}: {len(examples)} rows")
-        return trained_adapter(
+        writer = partial(self._writer, setup)
+        school = School(suite, self.library, model, writer, self.taught)
+        if setup.tune.together:
+            recipe, name = setup.tune, "of all tasks"
+            found = together((each.name, lessons(school, each, recipe)) for each in tasks)
+        else:
+            recipe, name = suite.use(task.name).recipe(setup.tune), task.name
+            found = lessons(school, task, recipe)
+        self.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
+        if found.told:
+            self.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
+        return tuned(
             model,
-            examples,
+            found,
             recipe,
             suite.seed,
             self.library.cache,
-            lambda text: self.note(f"  {task.name}: {text}"),
+            lambda text: self.note(f"  {name}: {text}"),
         )
+
+    def _writer(self, setup: Setup, reference: str) -> Model:
+        return self.writer(reference or setup.model)
 
     def dressed(self, setup: Setup, task: Task) -> Dressed:
         """The setup's model with its adapter for the task on, or with all adapters off."""
         adapter = self.adapters.get((task.name, setup.name))
+        if adapter and adapter.whole:
+            return Dressed(self.models[adapter.digest])
         return Dressed(self.load(setup.model), adapter.digest if adapter else None)
 
     def plain(self, reference: str) -> Dressed:
@@ -114,26 +136,3 @@ class Local:
         with dressed.model.wearing(dressed.adapter):
             share = dressed.model.batch_check(prompts, decoding)
         return {"prompts": len(prompts), "differing": round(share * len(prompts))}
-
-
-def training_examples(
-    task: Task, model: LocalModel, library: Library, suite: Suite, recipe: Tune
-) -> list[Example]:
-    """The task's training rows as rendered prompts, a share of them with passages as well.
-
-    The same prompt code serves here and at inference, so a tuned model meets what it learnt.
-    """
-    retrieve, seed = suite.retrieve, suite.seed
-    by = ("target",) if task.file.labels else ()
-    rows = stratified(task.train, recipe.rows or len(task.train), by, seed)
-    examples = [Example(model.render(messages(task, s)), task.completion(s)) for s in rows]
-    if recipe.open_book and task.corpora:
-        shown = stratified(rows, max(1, round(recipe.open_book * len(rows))), by, seed)
-        corpus = library.corpus(task, retrieve)
-        for sample, hits in zip(
-            shown, library.search(task, retrieve, shown, training=True), strict=True
-        ):
-            context, _ = context_of(hits, corpus.titles, retrieve.context_tokens, model.count)
-            prompt = model.render(messages(task, sample, context))
-            examples.append(Example(prompt, task.completion(sample)))
-    return examples

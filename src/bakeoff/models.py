@@ -165,7 +165,7 @@ class LocalModel:
         """Prompt tokens read at once."""
         given: dict[str, Any] = {"dtype": getattr(torch, dtype)}
         if quantize:
-            given |= {"quantization_config": _quantization(quantize, dtype), "device_map": {"": 0}}
+            given |= {"quantization_config": quantization(quantize, dtype), "device_map": {"": 0}}
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(weights.folder)
             self.network: Any = AutoModelForCausalLM.from_pretrained(weights.folder, **given)
@@ -452,7 +452,7 @@ def _refuse_odd_caches(network: Any, reference: str) -> None:
         )
 
 
-def _quantization(bits: str, dtype: str) -> Any:
+def quantization(bits: str, dtype: str) -> Any:
     """How bitsandbytes is to hold the weights. Raises `BakeoffError` where it cannot."""
     if bits not in ("4bit", "8bit"):
         raise BakeoffError(f"quantize: '{bits}': write 4bit or 8bit")

@@ -5,18 +5,22 @@ Heavy libraries are imported here, and only those that the benchmark's setups ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.answer import Engine, build, chats, own
 from bakeoff.cached import CachedModel, verify
-from bakeoff.core import Answerer, BakeoffError, Embedder, Model, digest
+from bakeoff.core import Answerer, BakeoffError, Embedder, Model, Sample, digest
 from bakeoff.data import Task
+from bakeoff.distil import Harvest, harvest
 from bakeoff.jury import Place
 from bakeoff.library import Library
+from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
+from bakeoff.scoring import did_you_mean
 from bakeoff.suite import Connection, Setup, Suite
 from bakeoff.table import Table
 
@@ -65,6 +69,7 @@ class Kitchen:
         self._local: Local | None = None
         self._clients: dict[tuple[str, int], Client] = {}
         self._served: dict[str, ServedModel] = {}
+        self._tasks: Mapping[str, Task] = {}
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Load, train, find or build whatever the setups will need for these tasks.
@@ -82,9 +87,13 @@ class Kitchen:
         for setup, task in asked:
             if setup.retrieve:
                 self._index(setup, task)
-        for setup, task in asked:
+        self._tasks = tasks
+        # Teachers before those who learn from them.
+        for setup, task in sorted(asked, key=lambda each: _learns(each[0])):
             if setup.tune and not self.suite.served(setup.model):
-                self.found["adapters"][f"{task.name}/{setup.name}"] = self.local.adapt(setup, task)
+                others = [other for each, other in asked if each is setup]
+                found = self.local.adapt(setup, task, others)
+                self.found["adapters"][f"{task.name}/{setup.name}"] = found
 
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
@@ -108,7 +117,7 @@ class Kitchen:
         if self._local is None:
             from bakeoff.local import Local
 
-            self._local = Local(self.suite, self.library, self.note)
+            self._local = Local(self.suite, self.library, self.note, self._writer, self._taught)
         return self._local
 
     def _client(self, where: str, spec: Connection, concurrency: int = 0) -> Client:
@@ -188,9 +197,7 @@ class Kitchen:
             where = f"setups.{setup.name}.endpoint"
             return service(self._client(where, setup.endpoint), setup.endpoint)
         model = self.model(setup, task)
-        if cached and self.responses:
-            model = CachedModel(model, self.responses)
-        return build(setup, task, self.engine(model))
+        return build(setup, task, self.engine(self._kept(model) if cached else model))
 
     def loaded(self, setup: Setup, task: Task, concurrency: int) -> Answerer | None:
         """The answerer of a setup over HTTP that times answers made side by side, so many at once.
@@ -210,6 +217,45 @@ class Kitchen:
 
     def engine(self, model: Model) -> Engine:
         return Engine(model, self.library, self.suite.temperature, self.suite.seed)
+
+    def _writer(self, reference: str) -> Model:
+        return self._kept(self._plain(reference))
+
+    def _plain(self, reference: str) -> Model:
+        if self.suite.served(reference):
+            return self._served_model(Setup(name=reference, model=reference))
+        return self.local.plain(reference)
+
+    def _kept(self, model: Model) -> Model:
+        return CachedModel(model, self.responses) if self.responses else model
+
+    def _taught(
+        self, task: Task, recipe: Tune
+    ) -> tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]:
+        assert recipe.distill
+        teacher = self.suite.setups[recipe.distill.teacher]
+        found = self.harvest(task, teacher, recipe.distill, self._tasks)
+        return [(each.sample, each.answer.text) for each in found.kept], found.counts
+
+    def harvest(
+        self, task: Task, teacher: Setup, keep: Distillation, tasks: Mapping[str, Task]
+    ) -> Harvest:
+        """The teacher's answers to the task's training questions, the good ones kept.
+
+        What repeats a test question of any of `tasks` is not.
+        """
+        self.note(f"{task.name}: '{teacher.name}' answers {len(task.train)} training questions")
+        if teacher.own:
+            answerer = self.answerer(teacher, task)
+        else:
+            engine = self.engine(self._kept(self.model(teacher, task)))
+            answerer = build(teacher, task, replace(engine, training=True))
+        said = dict(answerer(task.train))
+        outcomes = [said[index] for index in range(len(task.train))]
+        tests = {
+            f"{each.name}/{s.id}": s.question for each in tasks.values() for s in each.population
+        }
+        return harvest(task, teacher, outcomes, keep, tests)
 
     def token_checks(self) -> dict[str, dict[str, int]]:
         """Where a tokenizer is known: how often an endpoint's own token counts differed."""
@@ -236,6 +282,10 @@ class Kitchen:
             client.close()
         if self.responses:
             self.responses.close()
+
+
+def _learns(setup: Setup) -> bool:
+    return bool(setup.tune and setup.tune.distill)
 
 
 def verify_cache(
@@ -271,3 +321,42 @@ def verify_cache(
         tuple(rows),
         "Those that differed were forgotten. An endpoint may change a model under its name.",
     )
+
+
+def distil(
+    suite: Suite,
+    file: Path,
+    tasks: Mapping[str, Task],
+    workspace: Workspace,
+    name: str,
+    keep: Distillation,
+    output: Path,
+    note: Callable[[str], None],
+) -> Mapping[str, int]:
+    """Write the good answers of a setup to a task's training questions; how many, and why not more.
+
+    Raises `BakeoffError` when there is no such task or setup, or nothing to ask.
+    """
+    if name not in tasks:
+        raise BakeoffError(f"{file}: no task '{name}'{did_you_mean(name, tasks)}")
+    if keep.teacher not in suite.setups:
+        near = did_you_mean(keep.teacher, suite.setups)
+        raise BakeoffError(f"{file}: no setup '{keep.teacher}'{near}")
+    task, teacher = tasks[name], suite.setups[keep.teacher]
+    if not task.train:
+        raise BakeoffError(f"task '{name}' has no training rows, whose questions would be asked")
+    alone = suite.model_copy(update={"setups": {teacher.name: teacher}})
+    responses = Responses(workspace.cache / "responses.sqlite")
+    kitchen = Kitchen(alone, file, workspace, note, responses)
+    try:
+        kitchen.prepare({name: task})
+        found = kitchen.harvest(task, teacher, keep, tasks)
+        model = {} if teacher.own else dict(kitchen.model(teacher, task).fingerprint())
+    finally:
+        kitchen.close()
+    about = {"benchmark": suite.name, "model": model, "kept_if": keep.model_dump()}
+    rows = [taught.as_row(teacher.name, about) for taught in found.kept]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    output.write_text(lines, encoding="utf-8")
+    return found.counts

@@ -282,8 +282,9 @@ class Suite(File):
         setups = raw.get("setups")
         if isinstance(setups, dict):
             raw["setups"] = {
-                str(name): _setup(str(name), spec, defaults, raw.get("model", "embedded"))
+                part: _setup(part, each, defaults, raw.get("model", "embedded"))
                 for name, spec in setups.items()
+                for part, each in _by_rows(str(name), spec).items()
             }
         raw["gates"] = gate_lines(raw.get("gates") or [])
         return raw
@@ -297,6 +298,22 @@ class Suite(File):
                     raise ValueError(
                         f"setups.{setup.name}.tasks: no task '{task}'{did_you_mean(task, known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_teach(self) -> Suite:
+        for setup in self.setups.values():
+            if not (setup.tune and setup.tune.distill):
+                continue
+            name = setup.tune.distill.teacher
+            where = f"setups.{setup.name}.tune.distill.teacher"
+            teacher = self.setups.get(name)
+            if teacher is None:
+                raise ValueError(f"{where}: no setup '{name}'{did_you_mean(name, self.setups)}")
+            if teacher.tune and teacher.tune.distill:
+                raise ValueError(f"{where}: '{name}' learns from another setup itself")
+            if teacher.tasks and not set(setup.tasks or self.names) <= set(teacher.tasks):
+                raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
         return self
 
     @model_validator(mode="after")
@@ -342,6 +359,11 @@ class Suite(File):
         price = self.endpoints[found[0]].price if found else Price()
         return price if price != Price() else None
 
+    @property
+    def names(self) -> list[str]:
+        """The names of its tasks, which may be named by their paths."""
+        return [Path(name).stem for name in self.tasks]
+
     def use(self, task: str) -> TaskUse:
         """How the benchmark uses the task of this name."""
         return next(use for name, use in self.tasks.items() if Path(name).stem == task)
@@ -356,6 +378,18 @@ def _named(tasks: Sequence[Any]) -> dict[str, Any]:
                 raise ValueError(f"tasks: '{name}' is named twice")
             named[str(name)] = value or {}
     return named
+
+
+def _by_rows(name: str, spec: Any) -> dict[str, Any]:
+    """A learning curve, `tune: {rows: [50, 100]}`, as one setup for each number of rows."""
+    spec = spec or {}
+    tune = spec.get("tune") if isinstance(spec, dict) else None
+    rows = tune.get("rows") if isinstance(tune, dict) else None
+    if not isinstance(tune, dict) or not isinstance(rows, list):
+        return {name: spec}
+    if len(set(map(str, rows))) < max(2, len(rows)):
+        raise ValueError(f"setups: {name}: tune.rows: give two different numbers or more")
+    return {f"{name}-{n}": {**spec, "tune": {**tune, "rows": n}} for n in rows}
 
 
 def _setup(name: str, spec: Any, defaults: Mapping[str, Any], model: str) -> Any:

@@ -147,6 +147,38 @@ def merge(runs: tuple[str, ...]) -> None:
     _finish(done, _judged(done), log=False)
 
 
+@main.command()
+@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.option("--teacher", required=True, help="The setup whose answers are kept.")
+@click.option("--task", required=True, help="The task whose training questions it answers.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write: rows that a task file can name as `rows.train`.",
+)
+@click.option("--right", type=click.FloatRange(0, 1), help="Least score of an answer kept.")
+@click.option("--supported", type=click.FloatRange(0, 1), help="Least share of supported claims.")
+@click.option("--cited", is_flag=True, help="Keep only answers that name a passage, as in [1].")
+@data_option
+def distill(
+    benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
+) -> None:
+    """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
+    from bakeoff import terminal
+    from bakeoff.prepare import distil
+    from bakeoff.recipes import Distillation
+
+    given = {name: value for name, value in keep.items() if value is not None}
+    wanted = Distillation(teacher=teacher, **given)
+    plan = planned(benchmark, data)
+    note = terminal.progress().note
+    counts = distil(plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, note)
+    for why, count in counts.items():
+        click.echo(f"{why}: {count}")
+    click.echo(f"rows:    {output}")
+
+
 @main.group()
 def cache() -> None:
     """The answers that runs share."""

@@ -18,7 +18,7 @@ from bakeoff.scorers.support import NO_CLAIM, checked, evidence_of
 from bakeoff.scorers.text import refused
 from bakeoff.scoring import Context, Outcome, scorer
 
-_MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _AFTER_STOP = re.compile(r"([.!?]+)((?:\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)")
 
 
@@ -45,10 +45,10 @@ def cited(answer: Answer, context: Context, posthoc: bool = False) -> list[Cited
 
 
 def _cited(sentence: str, shown: Sequence[str]) -> Cited:
-    numbers = [int(n) for group in _MARK.findall(sentence) for n in re.split(r"\s*[,;]\s*", group)]
+    numbers = [int(n) for group in MARK.findall(sentence) for n in re.split(r"\s*[,;]\s*", group)]
     marks = tuple(dict.fromkeys(numbers))
     there = tuple(shown[n - 1] for n in marks if 1 <= n <= len(shown))
-    return Cited(_MARK.sub("", sentence).strip(), marks, there)
+    return Cited(MARK.sub("", sentence).strip(), marks, there)
 
 
 def _nearest(sentence: str, corpus: tuple[str, ...]) -> Cited:

@@ -1,0 +1,122 @@
+"""Answers of one setup as training rows of another: the good ones, and where each is from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bakeoff.core import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
+from bakeoff.data import Task
+from bakeoff.overlap import near_duplicates
+from bakeoff.recipes import Distillation
+from bakeoff.score import score_records
+from bakeoff.scorers.citations import MARK
+from bakeoff.scoring import Metric, find_scorer
+from bakeoff.suite import Setup
+
+SUPPORT = Metric.parse("support_context")
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A training question, a teacher's answer to it, and the scores that let it pass."""
+
+    sample: Sample
+    answer: Answer
+    scores: Mapping[str, float | None]
+
+    def as_row(self, teacher: str, about: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of a data set that a task file can name as its training rows."""
+        return {
+            **self.sample.fields,
+            "id": f"{self.sample.id}-{teacher}",
+            "targets": [self.answer.text] if self.sample.targets else [],
+            "gold": list(self.sample.gold),
+            "cluster": self.sample.cluster,
+            "tags": dict(self.sample.tags),
+            "provenance": {
+                "from": self.sample.id,
+                "teacher": teacher,
+                "scores": dict(self.scores),
+                "passages": [
+                    {"document": p.document, "start": p.start, "end": p.end}
+                    for p in self.answer.passages
+                ],
+                **about,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What a teacher's answers came to: those kept, and why the others were left out."""
+
+    kept: tuple[Taught, ...]
+    counts: Mapping[str, int]
+
+
+def harvest(
+    task: Task,
+    teacher: Setup,
+    outcomes: Sequence[Answer | Failure],
+    keep: Distillation,
+    tests: Mapping[str, str],
+) -> Harvest:
+    """The answers to the task's training rows that are right, supported and, if asked for, cited.
+
+    `tests` are the questions of every test set: a training question that (nearly) repeats one is
+    left out, whichever task it is of. Raises `BakeoffError` where the headline metric needs a
+    model to judge.
+    """
+    headline = Metric.parse(task.file.headline_metric)
+    scorer = task.scorers[headline]
+    if scorer.asks or headline.asks_model or scorer.bounds != (0.0, 1.0):
+        raise BakeoffError(
+            f"task '{task.name}': distil: answers are kept by the headline metric, which must be "
+            f"a share that no model judges, not '{headline}'"
+        )
+    leaks = near_duplicates(tests, {s.id: s.question for s in task.train})
+    records = [
+        Record(QUALITY, task.name, teacher.name, sample.id, outcome)
+        for sample, outcome in zip(task.train, outcomes, strict=True)
+    ]
+    asked = {headline: scorer, SUPPORT: find_scorer(SUPPORT, task.folder)}
+    pupil = replace(task, samples=task.train, scorers=asked)
+    scored = [found for _, found in score_records(records, pupil, teacher)]
+    counts: Counter[str] = Counter({"kept": 0})
+    kept = []
+    for sample, record, found in zip(task.train, records, scored, strict=True):
+        support = found.get(str(SUPPORT))
+        values = {
+            "right": found[str(headline)].value,
+            "supported": Checked(support.claims).share if support else None,
+        }
+        why = next(_against(sample, record, values, keep, leaks), "kept")
+        counts[why] += 1
+        if record.answer and why == "kept":
+            kept.append(Taught(sample, record.answer, values))
+    return Harvest(tuple(kept), dict(counts))
+
+
+def _against(
+    sample: Sample,
+    record: Record,
+    values: Mapping[str, float | None],
+    keep: Distillation,
+    leaks: Mapping[str, str],
+) -> Iterator[str]:
+    """What speaks against learning an answer, the gravest first."""
+    if sample.id in leaks:
+        yield "like a test question"
+    if record.answer is None:
+        yield "failed"
+        return
+    if (values["right"] or 0.0) < keep.right:
+        yield "not right"
+    supported = values["supported"]
+    if supported is not None and supported < keep.supported:
+        yield "not supported"
+    if keep.cited and sample.targets and not MARK.search(record.answer.text):
+        yield "not cited"

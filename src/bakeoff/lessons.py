@@ -1,0 +1,264 @@
+"""What tuned setups learn: training rows, documents, or another setup's answers, as rendered.
+
+The same prompt code serves here and at inference, so a tuned model meets what it learnt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from bakeoff.answer import context_of, messages
+from bakeoff.core import (
+    BakeoffError,
+    Decoding,
+    Document,
+    Generation,
+    Message,
+    Model,
+    Passage,
+    Sample,
+    digest,
+)
+from bakeoff.data import Task, stratified
+from bakeoff.library import Hits, Library
+from bakeoff.models import LocalModel
+from bakeoff.recipes import Pretraining, Raft, Tune
+from bakeoff.retrieve import split, title
+from bakeoff.suite import Suite
+from bakeoff.tune.batches import Example
+from bakeoff.tune.train import Lessons
+
+PIECE_WORDS = 150
+"""Words of a document learnt as one text."""
+NEAREST = 20
+"""Passages among which those of a gold document and distractors are looked for."""
+REWORD = (
+    "Rewrite the text in other words. Keep every fact, name, code and number. "
+    "Reply with the new text alone.\n\n{text}"
+)
+REWORD_TEMPERATURE = 0.7
+_NUMBERED = re.compile(r"\b\w*\d[\w.,:/-]*\w*\b")
+
+
+@dataclass(frozen=True)
+class School:
+    """What lessons are made with."""
+
+    suite: Suite
+    library: Library
+    model: LocalModel
+    """The one that is to learn: its chat template renders the rows."""
+    writer: Callable[[str], Model]
+    """The model of a reference, which rewords documents."""
+    taught: Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
+    """Training questions with a teacher's answers, and how many were kept and left out."""
+
+
+def lessons(school: School, task: Task, recipe: Tune) -> Lessons:
+    """What a recipe learns from on a task. Raises `BakeoffError` where there is nothing."""
+    if recipe.cpt:
+        return _documents(school, task, recipe, recipe.cpt)
+    if not task.train:
+        raise BakeoffError(f"task '{task.name}' has no training rows, which tuning needs")
+    rows = training_rows(school, task, recipe)
+    if recipe.raft:
+        return _raft(school, task, rows, recipe.raft)
+    if recipe.distill:
+        pairs, told = school.taught(replace(task, train=tuple(rows)), recipe)
+        if len(pairs) < 2:
+            raise BakeoffError(
+                f"task '{task.name}': of '{recipe.distill.teacher}' {len(pairs)} answers to "
+                f"{len(rows)} training questions were good enough to learn from "
+                f"({', '.join(f'{n} {why}' for why, n in told.items())})"
+            )
+        return _questions(school, task, pairs, recipe, told)
+    return _questions(school, task, [(s, task.completion(s)) for s in rows], recipe, {})
+
+
+def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
+    """The lessons of several tasks as those of one adapter."""
+    found = dict(parts)
+    return Lessons(
+        [e for each in found.values() for e in each.examples],
+        [e for each in found.values() for e in each.validation],
+        {name: dict(each.told) for name, each in found.items() if each.told},
+    )
+
+
+def training_rows(school: School, task: Task, recipe: Tune) -> Sequence[Sample]:
+    """The rows a recipe learns from: all, or a seeded sample that keeps the labels' shares."""
+    by = ("target",) if task.file.labels else ()
+    return stratified(task.train, recipe.rows or len(task.train), by, school.suite.seed)
+
+
+def _questions(
+    school: School,
+    task: Task,
+    pairs: Sequence[tuple[Sample, str]],
+    recipe: Tune,
+    told: Mapping[str, int],
+) -> Lessons:
+    """Question to answer, and a share of the rows with retrieved passages as well."""
+    examples = [_example(school, messages(task, sample), said) for sample, said in pairs]
+    if recipe.open_book and task.corpora:
+        by = ("target",) if task.file.labels else ()
+        said = {sample.id: answer for sample, answer in pairs}
+        rows = [sample for sample, _ in pairs]
+        share = max(1, round(recipe.open_book * len(rows)))
+        shown = stratified(rows, share, by, school.suite.seed)
+        found = school.library.search(task, school.suite.retrieve, shown, training=True)
+        examples += [
+            _with_passages(school, task, sample, hits, said[sample.id])
+            for sample, hits in zip(shown, found, strict=True)
+        ]
+    return Lessons(examples, told=told)
+
+
+def _example(school: School, chat: Sequence[Message], completion: str) -> Example:
+    return Example(school.model.render(chat), completion)
+
+
+def _with_passages(
+    school: School, task: Task, sample: Sample, hits: Hits, completion: str
+) -> Example:
+    spec, count = school.suite.retrieve, school.model.count
+    titles = school.library.corpus(task, spec).titles
+    context, _ = context_of(hits, titles, spec.context_tokens, count)
+    return _example(school, messages(task, sample, context), completion)
+
+
+def _raft(school: School, task: Task, rows: Sequence[Sample], recipe: Raft) -> Lessons:
+    """Every row with passages: one of a gold document with probability `gold`, distractors beside.
+
+    Rows without a gold document have distractors alone, and do not count for the share.
+    """
+    if not task.corpora:
+        raise BakeoffError(f"task '{task.name}' has no corpora, which raft needs")
+    spec = school.suite.retrieve
+    wide = spec.model_copy(update={"k": max(NEAREST, recipe.distractors + 1)})
+    found = school.library.search(task, wide, rows, training=True)
+    passages: dict[str, list[Passage]] = {}
+    for passage in school.library.corpus(task, spec).passages:
+        passages.setdefault(passage.document, []).append(passage)
+    examples, shown, withheld = [], 0, 0
+    for sample, hits in zip(rows, found, strict=True):
+        chance = Random(f"{school.suite.seed}:raft:{sample.id}")
+        gold = _gold_passage(sample, hits, passages)
+        others = [hit for hit in hits if hit.document not in sample.gold]
+        drawn = chance.random() < recipe.gold
+        context = [gold] if gold and drawn else []
+        context += others[: recipe.distractors + 1 - len(context)]
+        chance.shuffle(context)
+        shown += bool(gold and drawn)
+        withheld += bool(gold and not drawn)
+        examples.append(
+            _with_passages(school, task, sample, tuple(context), task.completion(sample))
+        )
+    rate = round(shown / (shown + withheld), 4) if shown + withheld else None
+    return Lessons(examples, told={"gold_share": rate, "with_gold": shown, "withheld": withheld})
+
+
+def _gold_passage(
+    sample: Sample, hits: Sequence[Passage], passages: Mapping[str, Sequence[Passage]]
+) -> Passage | None:
+    """The nearest passage of a gold document that holds an answer; else the nearest, or any."""
+    near = [hit for hit in hits if hit.document in sample.gold]
+    every = [*near, *(p for name in sample.gold for p in passages.get(name, ()))]
+    wanted = [target.casefold() for target in sample.targets]
+    holding = (p for p in every if any(target in p.text.casefold() for target in wanted))
+    return next(holding, every[0] if every else None)
+
+
+def _documents(school: School, task: Task, recipe: Tune, spec: Pretraining) -> Lessons:
+    """The very documents that are indexed, in pieces, with rewordings of each.
+
+    Training questions are not learnt: the loss on their answers says which epoch to keep.
+    """
+    corpus = task.corpora.get(task.corpus_name(school.suite.retrieve.corpus))
+    if not corpus:
+        raise BakeoffError(f"task '{task.name}' has no corpora, which cpt needs")
+    if not task.train:
+        raise BakeoffError(
+            f"task '{task.name}' has no training rows, whose answers tell cpt which epoch to keep"
+        )
+    pieces = [(document.id, text) for document in corpus for text in _pieces(document)]
+    texts = [text for _, text in pieces]
+    told: dict[str, int] = {"pieces": len(pieces)}
+    if spec.paraphrases:
+        reworded, asked = _reworded(school, task, recipe, spec, pieces)
+        told |= {"paraphrases": len(reworded), "paraphrases_asked": asked}
+        texts += reworded
+    rows = training_rows(school, task, recipe)
+    held_out = [_example(school, messages(task, s), task.completion(s)) for s in rows]
+    return Lessons([Example("", text) for text in texts], held_out, told)
+
+
+def _pieces(document: Document) -> list[str]:
+    """The document in texts of about 150 words, each under the document's title."""
+    name = title(document)
+    parts = [passage.text for passage in split(document, PIECE_WORDS, 0)]
+    return [part if part.startswith("#") or not name else f"{name}\n{part}" for part in parts]
+
+
+def _reworded(
+    school: School, task: Task, recipe: Tune, spec: Pretraining, pieces: Sequence[tuple[str, str]]
+) -> tuple[list[str], int]:
+    """Rewordings, and how many there should be."""
+    if spec.by.endswith((".jsonl", ".json")):
+        return _supplied(task, spec, {document for document, _ in pieces})
+    model, seed = school.writer(spec.by), school.suite.seed
+    texts = [text for _, text in pieces]
+    chats = [[{"role": "user", "content": REWORD.format(text=text)}] for text in texts]
+    longest = max(model.count(text) for text in texts)
+    found = []
+    for turn in range(spec.paraphrases):
+        decoding = Decoding(round(1.25 * longest), REWORD_TEMPERATURE, seed + turn)
+        said = dict(model.generate(chats, decoding))
+        found += [
+            done.text
+            for index, text in enumerate(texts)
+            if isinstance(done := said[index], Generation) and faithful_rewording(text, done.text)
+        ]
+    return list(dict.fromkeys(found)), len(texts) * spec.paraphrases
+
+
+def faithful_rewording(text: str, reworded: str) -> bool:
+    """Whether a rewording may be learnt: of like length, not a copy, its numbers all the text's.
+
+    A small model that rewords makes up numbers; what is wrong must not be taught.
+    """
+    before, after = len(text.split()), len(reworded.split())
+    numbers, known = (set(_NUMBERED.findall(each.casefold())) for each in (reworded, text))
+    like = before / 2 <= after <= before * 2
+    return like and reworded.strip() != text.strip() and numbers <= known
+
+
+def _supplied(task: Task, spec: Pretraining, documents: set[str]) -> tuple[list[str], int]:
+    files = sorted(task.folder.glob(spec.by))
+    if not files:
+        raise BakeoffError(f"task '{task.name}': cpt.by: no file matches '{spec.by}'")
+    texts: dict[str, list[str]] = {}
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                name, text = str(row["document"]), str(row["text"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise BakeoffError(
+                    f"{file}: line {number}: write an object with document and text"
+                ) from error
+            if name not in documents:
+                raise BakeoffError(f"{file}: line {number}: no document '{name}' is indexed")
+            texts.setdefault(name, []).append(text)
+    found = [
+        text
+        for name in sorted(texts)
+        for text in sorted(texts[name], key=digest)[: spec.paraphrases]
+    ]
+    return found, len(documents) * spec.paraphrases

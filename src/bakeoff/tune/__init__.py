@@ -1,0 +1,1 @@
+"""Weights tuned on answers only, kept by content, proved to act. The door to peft."""
