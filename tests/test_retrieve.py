@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.core import Document
-from bakeoff.embed import LocalEmbedder, Vectors
-from bakeoff.recipes import Retrieve
-from bakeoff.retrieve import open_corpus, split, title
+from bakeoff.core import BakeoffError, Document, Passage, Sample
+from bakeoff.embed import LocalEmbedder, Reranker, Vectors
+from bakeoff.finished import Run
+from bakeoff.ranking import Words, composed, fused, gold_passages
+from bakeoff.recipes import Noise, Retrieve
+from bakeoff.retrieve import Corpus, index_of, open_corpus
+from bakeoff.splitting import passages, split, title
+from conftest import Cli, write_project
 
 DOCUMENTS = (
     Document("barrow", "# The barrow\nThe Larch barrow weighs 19 kilos."),
@@ -124,3 +128,273 @@ def test_vectors_are_those_of_float32_and_say_what_computed_them(
     low = LocalEmbedder("embedded", cache, compute="bfloat16")
     assert low.digest != exact.digest
     assert embedder.digest in (low.digest, exact.digest)
+
+
+# -- recipes
+
+
+@given(st.text(max_size=600), st.sampled_from(["sentences", "headings"]), st.integers(16, 40))
+def test_semantic_passages_are_stretches_that_leave_no_word_out(
+    text: str, kind: str, size: int
+) -> None:
+    spec = Retrieve.model_validate({"split": kind, "chunk_words": size, "overlap_words": 0})
+    found = list(passages(Document("d", text), spec))
+    covered: set[int] = set()
+    for p in found:
+        assert text[p.start : p.end] == p.text
+        covered |= set(range(p.start, p.end))
+    assert all(place in covered for place, sign in enumerate(text) if not sign.isspace())
+
+
+def test_headings_and_sentences_are_kept_together() -> None:
+    text = "# Keys\n\nThe mill key hangs by the door. " + "It is heavy. " * 6
+    text += "\n\n## Spares\n\nA spare is with the warden. " + "Ask twice. " * 8
+    spec = Retrieve(split="headings", chunk_words=40, overlap_words=0)
+    found = [p.text for p in passages(Document("d", text), spec)]
+    assert [t.splitlines()[0] for t in found] == ["# Keys", "## Spares"]
+    spec = Retrieve(split="sentences", chunk_words=16, overlap_words=0)
+    assert all(
+        p.text.endswith((".", "Keys", "Spares")) for p in passages(Document("d", text), spec)
+    )
+
+
+def test_passages_may_be_measured_in_the_embedders_tokens(embedder: LocalEmbedder) -> None:
+    spec = Retrieve(split="sentences", chunk_tokens=24)
+    text = "The Larch barrow weighs nineteen kilogrammes altogether. " * 9
+    found = list(passages(Document("d", text), spec, embedder.count))
+    assert len(found) > 3
+    assert all(embedder.count(p.text) <= 24 for p in found)
+    with pytest.raises(BakeoffError, match="cannot be counted here"):
+        list(passages(Document("d", text), spec))
+
+
+def test_bm25_gives_the_score_of_its_formula_and_leaves_out_what_shares_no_word() -> None:
+    texts = ["oak oak elm", "oak ash", "yew"]
+    found = Words(texts).search("oak", 3)
+    # idf = ln(1 + (N - n + 0.5) / (n + 0.5)); tf / (tf + k1 (1 - b + b length / mean length))
+    idf, mean = np.log(1 + (3 - 2 + 0.5) / (2 + 0.5)), 2.0
+    scores = [
+        idf * tf / (tf + 1.5 * (1 - 0.75 + 0.75 * length / mean)) for tf, length in [(2, 3), (1, 2)]
+    ]
+    assert [place for place, _ in found] == [0, 1]
+    assert [score for _, score in found] == pytest.approx(scores, rel=1e-5)
+    assert Words(texts).search("the", 3) == []
+
+
+def test_equal_passages_come_in_their_order() -> None:
+    assert [place for place, _ in Words(["oak", "elm", "oak", "oak"]).search("oak", 2)] == [0, 2]
+
+
+def test_ranks_are_fused_by_their_reciprocals() -> None:
+    found = fused([[7, 3, 5], [3, 9]])
+    assert found == [
+        (3, pytest.approx(1 / 62 + 1 / 61)),
+        (7, pytest.approx(1 / 61)),
+        (9, pytest.approx(1 / 62)),
+        (5, pytest.approx(1 / 63)),
+    ]
+
+
+def corpus_of(embedder: LocalEmbedder | None, folder: Path, **spec: object) -> Corpus:
+    return open_corpus(DOCUMENTS, "x", Retrieve.model_validate(spec), embedder, folder)
+
+
+def test_words_alone_need_no_embedder(tmp_path: Path) -> None:
+    spec = Retrieve(by="bm25", k=1)
+    corpus = corpus_of(None, tmp_path, by="bm25")
+    (found,) = corpus.find(spec, ["Who serves tea?"], None)
+    assert [p.document for p in found] == ["tea"]
+    assert corpus.index is None
+    assert corpus.work.embedded == 0
+    assert corpus_of(None, tmp_path, by="bm25").reused
+
+
+def test_fused_passages_are_those_of_both_lists(embedder: LocalEmbedder, tmp_path: Path) -> None:
+    spec = Retrieve(by="fused", candidates=3)
+    corpus = corpus_of(embedder, tmp_path, by="fused")
+    question = "When does the gate open in the morning?"
+    (found,) = corpus.find(spec, [question], embedder.embed([question]))
+    assert found[0].document == "gate"
+    assert found[0].score == pytest.approx(2 / 61, abs=1e-6)
+    assert {p.document for p in found} == {"gate", "barrow", "tea"}
+    (without,) = corpus.find(spec, [question], embedder.embed([question]), ["gate"])
+    assert "gate" not in {p.document for p in without}
+
+
+def test_an_index_tells_what_it_took_even_when_reused(
+    embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    built = corpus_of(embedder, tmp_path)
+    assert (built.work.passages, built.work.embedded, built.work.kind) == (3, 3, "IndexFlatIP")
+    assert built.work.embed_s > 0
+    assert built.work.bytes > 3 * 384 * 4
+    again = corpus_of(embedder, tmp_path)
+    assert again.reused
+    assert again.work == built.work
+
+
+@pytest.mark.parametrize(("kind", "recall"), [("hnsw", 0.95), ("ivf", 0.5), ("flat", 1.0)])
+def test_approximate_indexes_find_most_and_the_same_each_time(kind: str, recall: float) -> None:
+    vectors = np.random.default_rng(5).normal(size=(2000, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    exact = np.argsort(-(vectors[:100] @ vectors.T), axis=1)[:, :10]
+    spec = Retrieve.model_validate({"index": kind})
+    _, found = index_of(vectors, spec).search(vectors[:100], 10)
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(exact, found, strict=True)]
+    assert np.mean(shared) >= recall
+    assert (index_of(vectors, spec).search(vectors[:100], 10)[1] == found).all()
+
+
+def test_auto_takes_all_vectors_where_they_are_few() -> None:
+    vectors = np.eye(16, dtype=np.float32)
+    assert type(index_of(vectors, Retrieve())).__name__ == "IndexFlatIP"
+
+
+# -- passages put together by hand
+
+HITS = tuple(
+    Passage(name, 10 * n, 10 * n + 5, text, 1 - n / 10)
+    for n, (name, text) in enumerate(
+        [("a", "noise"), ("gold", "near"), ("b", "noise"), ("gold", "19 KILOS"), ("c", "noise")]
+    )
+)
+ASKED = Sample("q", {"question": "?"}, ("19 kilos",), ("gold", "other"))
+EVERY = {"gold": [HITS[1], HITS[3]], "other": [Passage("other", 0, 3, "far")]}
+
+
+def test_gold_passages_that_hold_the_answer_come_first_and_documents_take_turns() -> None:
+    assert [p.text for p in gold_passages(ASKED, HITS, EVERY)] == ["19 KILOS", "far", "near"]
+    assert gold_passages(Sample("q", {"question": "?"}), HITS, EVERY) == []
+
+
+@given(st.integers(1, 6), st.floats(0, 1), st.integers(0, 50))
+def test_noise_has_the_share_of_distractors_it_says(n: int, share: float, seed: int) -> None:
+    noise = Noise(passages=n, distractors=share, seed=seed)
+    gold = gold_passages(ASKED, HITS, EVERY)
+    shown = composed(noise, ASKED, gold, HITS)
+    others = [p for p in shown if p.document not in ASKED.gold]
+    assert len(others) == min(3, round(n * share))
+    assert len(shown) - len(others) == min(3, n - round(n * share))
+    assert shown == composed(noise, ASKED, gold, HITS)
+
+
+def test_noise_keeps_the_order_asked_for_and_rejection_holds_no_gold() -> None:
+    gold = gold_passages(ASKED, HITS, EVERY)
+    first = composed(Noise(passages=4, distractors=0.5, order="best-first"), ASKED, gold, HITS)
+    assert [p.text for p in first] == ["noise", "noise", "19 KILOS", "far"]
+    last = composed(Noise(passages=4, distractors=0.5, order="best-last"), ASKED, gold, HITS)
+    assert last == first[::-1]
+    rejection = composed(Noise(passages=2, distractors=1), ASKED, gold, HITS)
+    assert {p.document for p in rejection} == {"a", "b"}
+
+
+def test_a_counterfactual_passage_says_another_answer() -> None:
+    noise = Noise(passages=1, distractors=0, counterfactual=True)
+    (shown,) = composed(noise, ASKED, [HITS[3]], HITS, wrong="21 kilos")
+    assert shown.text == "21 kilos"
+    assert HITS[3].text == "19 KILOS"
+
+
+# -- a cross-encoder, tiny and random: what it says is computed here as well
+
+
+def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "when", "gate", "tea", "oak", "open"]
+    places = {word: place for place, word in enumerate(words)}
+    made = Tokenizer(models.WordLevel(places, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", sep_token="[SEP]"
+    )
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(
+        vocab_size=len(words), intermediate_size=16, num_labels=1, initializer_range=1.0, **sizes
+    )
+    network = BertForSequenceClassification(config).eval()
+    network.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    hits = tuple(Passage(t, 0, len(t), t) for t in ("gate", "tea", "oak", "open"))
+    found = Reranker(str(tmp_path)).rank("when open", hits, {})
+    with torch.no_grad():
+        read = tokenizer(["when open"] * 4, [h.text for h in hits], return_tensors="pt")
+        raw = network(**read).logits[:, 0]
+    wanted = [hits[i].text for i in raw.argsort(descending=True).tolist()]
+    assert [hit.text for hit in found] == wanted
+    assert len({hit.score for hit in found}) == 4
+
+
+def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BakeoffError, match=r"retrieve\.rerank: .* write hf:ORG/NAME or the folder"):
+        Reranker(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"chunk_tokens": 64}, "goes with split"),
+        ({"noise": {}, "passages": "oracle"}, "leave out oracle"),
+        ({"rerank": "x", "passages": "full"}, "nothing to rerank"),
+        ({"by": "sparse"}, "'dense', 'bm25' or 'fused'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(spec: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Retrieve.model_validate(spec)
+
+
+RECIPES = """
+dtype: bfloat16
+tasks: [tiny]
+setups:
+  base: {}
+  rag: {retrieve: {k: 1}}
+  words: {retrieve: {k: 1, by: bm25}}
+  fused: {retrieve: {k: 1, by: fused, split: sentences}}
+  oracle: {retrieve: {k: 1, passages: oracle}}
+  full: {retrieve: {passages: full, question: before}}
+  noisy: {retrieve: {noise: {passages: 2, distractors: 0.5}}}
+  misled: {retrieve: {noise: {passages: 1, distractors: 0, counterfactual: true}}}
+latency: {samples: 1}
+"""
+
+
+def test_every_recipe_answers_and_says_what_it_read(cli: Cli, tmp_path: Path) -> None:
+    benchmark = write_project(tmp_path)
+    benchmark.write_text(RECIPES)
+    done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = Run(next((tmp_path / "results" / "smallest").iterdir()))
+    read = {
+        name: {r.sample: r.answer.passages for r in run.records("tiny", name) if r.answer}
+        for name in run.suite.setups
+    }
+    assert [p.document for p in read["oracle"]["q1"]] == ["barrow"]
+    assert read["oracle"]["q3"] == ()
+    assert all(len(shown) == 2 for shown in read["full"].values())
+    assert {p.document for p in read["noisy"]["q2"]} == {"barrow", "gate"}
+    assert len(read["noisy"]["q3"]) == 2
+    assert "19 kilos" not in read["misled"]["q1"][0].text
+    assert "6.40" in read["misled"]["q1"][0].text
+    assert read["words"]["q1"][0].score != read["rag"]["q1"][0].score
+    indexes = run.manifest["indexes"]
+    assert len({each["digest"] for each in indexes.values()}) == len(indexes) >= 3
+    assert all(each["work"]["passages"] == each["passages"] for each in indexes.values())
+
+
+def test_documents_that_do_not_fit_are_refused_before_anything_is_asked(
+    cli: Cli, tmp_path: Path
+) -> None:
+    benchmark = write_project(tmp_path)
+    benchmark.write_text(
+        "tasks: [tiny]\nsetups: {full: {retrieve: {passages: full, context_tokens: 32}}}\n"
+    )
+    done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the 2 documents of task 'tiny' take" in done.stderr
+    assert "context_tokens is 32" in done.stderr

@@ -24,7 +24,7 @@ from bakeoff.data import load_task
 from bakeoff.device import limit_threads
 from bakeoff.embed import LocalEmbedder, Vectors
 from bakeoff.recipes import Retrieve
-from bakeoff.retrieve import split, title
+from bakeoff.splitting import split, title
 from bakeoff.vectors import embed_kept
 
 ROOT = Path(__file__).resolve().parent.parent.parent

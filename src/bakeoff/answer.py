@@ -22,16 +22,21 @@ from bakeoff.core import (
     unwatched,
 )
 from bakeoff.data import Task
-from bakeoff.library import Hits, Library
+from bakeoff.library import Library
+from bakeoff.ranking import Hits
 from bakeoff.scoring import load_function
 from bakeoff.suite import Setup
 
 
-def messages(task: Task, sample: Sample, context: str = "") -> list[Message]:
+def messages(
+    task: Task, sample: Sample, context: str = "", question: str = "after"
+) -> list[Message]:
     """The chat that asks `sample`: the only place where instructions, passages, question meet."""
     prompt = task.file.prompt.format(**sample.fields)
     if context:
-        prompt = task.file.with_passages.format(passages=context, prompt=prompt)
+        first = question == "before"
+        template = task.file.before_passages if first else task.file.with_passages
+        prompt = template.format(passages=context, prompt=prompt)
     chat: list[Message] = [{"role": "user", "content": prompt}]
     if task.file.system:
         chat.insert(0, {"role": "system", "content": task.file.system.format(**sample.fields)})
@@ -135,7 +140,8 @@ class _Asked:
         titles = engine.library.corpus(task, setup.retrieve).titles
         count = engine.model.count
         context, shown = context_of(hits, titles, setup.retrieve.context_tokens, count)
-        return cls(messages(task, sample, context), shown, count(context), True)
+        chat = messages(task, sample, context, setup.retrieve.question)
+        return cls(chat, shown, count(context), True)
 
     def answer(
         self, done: Generation | Failure, retrieve_s: float | None = None

@@ -190,7 +190,7 @@ def load_task(
         population=tuple(samples),
         digests={
             "task": digest(file.model_dump(mode="json")),
-            "prompt": digest({part: getattr(file, part) for part in PROMPT}),
+            "prompt": digest(_prompt(file)),
             "test": _digest_samples(samples),
             "train": _digest_samples(kept),
             **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
@@ -200,6 +200,13 @@ def load_task(
 
 PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
 """Parts of a task file that change what a model is asked for."""
+
+
+def _prompt(file: TaskFile) -> dict[str, Any]:
+    found = {part: getattr(file, part) for part in PROMPT}
+    if file.before_passages != TaskFile.model_fields["before_passages"].default:
+        found["before_passages"] = file.before_passages
+    return found
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from bakeoff import embedded
-from bakeoff.core import BakeoffError, digest, sha256_file
+from bakeoff.core import BakeoffError, Passage, digest, sha256_file
 from bakeoff.device import native_dtypes
 
 Vectors = npt.NDArray[np.float32]
@@ -43,6 +44,10 @@ class LocalEmbedder:
         identity = sha256_file(weights)[:16] if weights.is_file() else source
         self.digest = digest({"weights": identity, "compute": self.compute})
 
+    def count(self, text: str) -> int:
+        """Tokens in `text`, as this embedder reads it."""
+        return len(self.model.tokenizer(text, add_special_tokens=False).input_ids)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row per text, shape (n, dimensions), each of length one."""
         rows: dict[int, Vectors] = {}
@@ -53,6 +58,31 @@ class LocalEmbedder:
         vectors = np.stack([rows[index] for index in range(len(texts))])
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+class Reranker:
+    """A cross-encoder: it reads question and passage together and says how well they fit."""
+
+    def __init__(self, reference: str) -> None:
+        try:
+            self.model = CrossEncoder(reference.removeprefix("hf:"))
+        except (OSError, ValueError) as error:
+            raise BakeoffError(
+                f"retrieve.rerank: '{reference}' cannot be loaded: write hf:ORG/NAME or the "
+                f"folder of a cross-encoder: {error}"
+            ) from error
+
+    def rank(
+        self, question: str, hits: Sequence[Passage], titles: Mapping[str, str]
+    ) -> tuple[Passage, ...]:
+        """The passages in the order of their scores, the best first; of equals the first."""
+        if not hits:
+            return ()
+        texts = [f"{titles.get(hit.document, '')}\n{hit.text}".strip() for hit in hits]
+        pairs = [(question, text) for text in texts]
+        scores = self.model.predict(pairs, show_progress_bar=False)
+        scored = [replace(h, score=round(float(s), 6)) for h, s in zip(hits, scores, strict=True)]
+        return tuple(sorted(scored, key=lambda hit: -hit.score))
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:

@@ -19,15 +19,15 @@ from bakeoff.core import (
     Generation,
     Message,
     Model,
-    Passage,
     Sample,
     digest,
 )
 from bakeoff.data import Task, stratified
-from bakeoff.library import Hits, Library
+from bakeoff.library import Library
 from bakeoff.models import LocalModel
+from bakeoff.ranking import Hits, gold_passages
 from bakeoff.recipes import Pretraining, Raft, Tune
-from bakeoff.retrieve import split, title
+from bakeoff.splitting import split, title
 from bakeoff.suite import Suite
 from bakeoff.tune.batches import Example
 from bakeoff.tune.train import Lessons
@@ -141,13 +141,11 @@ def _raft(school: School, task: Task, rows: Sequence[Sample], recipe: Raft) -> L
     spec = school.suite.retrieve
     wide = spec.model_copy(update={"k": max(NEAREST, recipe.distractors + 1)})
     found = school.library.search(task, wide, rows, training=True)
-    passages: dict[str, list[Passage]] = {}
-    for passage in school.library.corpus(task, spec).passages:
-        passages.setdefault(passage.document, []).append(passage)
+    passages = school.library.corpus(task, spec).by_document
     examples, shown, withheld = [], 0, 0
     for sample, hits in zip(rows, found, strict=True):
         chance = Random(f"{school.suite.seed}:raft:{sample.id}")
-        gold = _gold_passage(sample, hits, passages)
+        gold = next(iter(gold_passages(sample, hits, passages)), None)
         others = [hit for hit in hits if hit.document not in sample.gold]
         drawn = chance.random() < recipe.gold
         context = [gold] if gold and drawn else []
@@ -160,17 +158,6 @@ def _raft(school: School, task: Task, rows: Sequence[Sample], recipe: Raft) -> L
         )
     rate = round(shown / (shown + withheld), 4) if shown + withheld else None
     return Lessons(examples, told={"gold_share": rate, "with_gold": shown, "withheld": withheld})
-
-
-def _gold_passage(
-    sample: Sample, hits: Sequence[Passage], passages: Mapping[str, Sequence[Passage]]
-) -> Passage | None:
-    """The nearest passage of a gold document that holds an answer; else the nearest, or any."""
-    near = [hit for hit in hits if hit.document in sample.gold]
-    every = [*near, *(p for name in sample.gold for p in passages.get(name, ()))]
-    wanted = [target.casefold() for target in sample.targets]
-    holding = (p for p in every if any(target in p.text.casefold() for target in wanted))
-    return next(holding, every[0] if every else None)
 
 
 def _documents(school: School, task: Task, recipe: Tune, spec: Pretraining) -> Lessons:

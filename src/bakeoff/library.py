@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bakeoff.core import Embedder, Passage, Sample
+from bakeoff.core import Embedder, Sample, digest
 from bakeoff.data import Task
+from bakeoff.ranking import Hits, composed, gold_passages
 from bakeoff.recipes import Retrieve
 
 if TYPE_CHECKING:
+    from bakeoff.embed import Reranker
     from bakeoff.retrieve import Corpus
-
-Hits = tuple[Passage, ...]
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Library:
     served: Callable[[str], Embedder | None] = lambda reference: None
     """The embedder of an endpoint, when the reference names one."""
     _embedders: dict[str, Embedder] = field(default_factory=dict)
+    _rerankers: dict[str, Reranker] = field(default_factory=dict)
     _corpora: dict[tuple[str, str, str], Corpus] = field(default_factory=dict)
     _found: dict[tuple[str, str, str, str], list[Hits]] = field(default_factory=dict)
 
@@ -38,6 +39,13 @@ class Library:
             self._embedders[reference] = found
         return self._embedders[reference]
 
+    def reranker(self, reference: str) -> Reranker:
+        if reference not in self._rerankers:
+            from bakeoff.embed import Reranker
+
+            self._rerankers[reference] = Reranker(reference)
+        return self._rerankers[reference]
+
     def corpus(self, task: Task, spec: Retrieve) -> Corpus:
         """The task's corpus, indexed."""
         name = task.corpus_name(spec.corpus)
@@ -46,14 +54,10 @@ class Library:
             from bakeoff.retrieve import open_corpus
 
             documents, identity = task.corpora[name], task.digests[f"corpus:{name}"]
-            self._corpora[key] = open_corpus(
-                documents, identity, spec, self.embedder(spec.embedder), self.cache
-            )
+            embedder = self.embedder(spec.embedder) if spec.vectors else None
+            count = getattr(self.embedder(spec.embedder), "count", None) if _counts(spec) else None
+            self._corpora[key] = open_corpus(documents, identity, spec, embedder, self.cache, count)
         return self._corpora[key]
-
-    def corpora(self) -> Mapping[tuple[str, str, str], Corpus]:
-        """Every corpus that was opened, by (task, corpus name, spec)."""
-        return self._corpora
 
     def search(
         self, task: Task, spec: Retrieve, samples: Sequence[Sample], *, training: bool = False
@@ -62,16 +66,53 @@ class Library:
 
         A training sample does not find itself among the solved examples.
         """
-        corpus = self.corpus(task, spec)
         ids = "\n".join([str(training), *(sample.id for sample in samples)])
         key = (task.name, task.corpus_name(spec.corpus), spec.model_dump_json(), ids)
         if key not in self._found:
-            vectors = self.embedder(spec.embedder).embed([s.question for s in samples])
-            own = [s.id for s in samples] if training else ()
-            self._found[key] = corpus.search(vectors, spec.k, own)
+            self._found[key] = self._search(task, spec, samples, training)
         return self._found[key]
 
     def search_anew(self, task: Task, spec: Retrieve, sample: Sample) -> Hits:
         """Passages for one sample, not from memory: this retrieval is measured."""
-        vectors = self.embedder(spec.embedder).embed([sample.question])
-        return self.corpus(task, spec).search(vectors, spec.k)[0]
+        return self._search(task, spec, [sample], training=False)[0]
+
+    def _search(
+        self, task: Task, spec: Retrieve, samples: Sequence[Sample], training: bool
+    ) -> list[Hits]:
+        corpus = self.corpus(task, spec)
+        if spec.passages == "full":
+            return [corpus.passages] * len(samples)
+        questions = [sample.question for sample in samples]
+        vectors = self.embedder(spec.embedder).embed(questions) if spec.vectors else None
+        own = [sample.id for sample in samples] if training else ()
+        found = corpus.find(spec, questions, vectors, own)
+        if spec.rerank:
+            reranker = self.reranker(spec.rerank)
+            pairs = zip(questions, found, strict=True)
+            found = [reranker.rank(question, hits, corpus.titles) for question, hits in pairs]
+        return [
+            _chosen(spec, task, sample, hits, corpus)
+            for sample, hits in zip(samples, found, strict=True)
+        ]
+
+
+def _counts(spec: Retrieve) -> bool:
+    return spec.chunk_tokens is not None
+
+
+def _chosen(spec: Retrieve, task: Task, sample: Sample, hits: Hits, corpus: Corpus) -> Hits:
+    """What of the candidates is read."""
+    if spec.passages == "found" and spec.noise is None:
+        return hits[: spec.k]
+    gold = gold_passages(sample, hits, corpus.by_document)
+    if spec.noise is None:
+        return tuple(gold[: spec.k])
+    return composed(spec.noise, sample, gold, hits, _wrong_answer(task, sample, spec.noise.seed))
+
+
+def _wrong_answer(task: Task, sample: Sample, seed: int) -> str:
+    """An answer of another question of the task, chosen by a seed; none where there is no other."""
+    own = {target.casefold() for target in sample.targets}
+    others = {s.targets[0] for s in task.population or task.samples if s.targets}
+    wrong = sorted(text for text in others if text.casefold() not in own)
+    return min(wrong, key=lambda text: digest([seed, sample.id, text]), default="")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.answer import Engine, build, chats, own
+from bakeoff.answer import Engine, build, chats, context_of, own
 from bakeoff.cached import CachedModel, verify
 from bakeoff.core import Answerer, BakeoffError, Embedder, Model, Sample, digest
 from bakeoff.data import Task
@@ -27,6 +27,7 @@ from bakeoff.table import Table
 if TYPE_CHECKING:
     from bakeoff.endpoint import Client
     from bakeoff.local import Local
+    from bakeoff.retrieve import Corpus
     from bakeoff.served import ServedModel
 
 
@@ -170,16 +171,36 @@ class Kitchen:
             raise BakeoffError(
                 f"task '{task.name}' has no corpora, which setup '{setup.name}' needs"
             )
-        known = len(self.library.corpora())
         corpus = self.library.corpus(task, setup.retrieve)
-        if len(self.library.corpora()) > known:
-            self.found["indexes"][name] = {
-                **corpus.manifest,
-                "digest": corpus.digest,
-                "passages": len(corpus.passages),
-            }
-            verb = "reused" if corpus.reused else "built"
-            self.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+        if setup.retrieve.passages == "full":
+            self._fits(setup, task, corpus)
+        found = self.found["indexes"]
+        if any(k.startswith(name) and v["digest"] == corpus.digest for k, v in found.items()):
+            return
+        # Several recipes over one corpus: each names a setup that reads it.
+        found[name if name not in found else f"{name} for {setup.name}"] = {
+            **corpus.manifest,
+            "digest": corpus.digest,
+            "passages": len(corpus.passages),
+            "work": asdict(corpus.work),
+        }
+        verb = "reused" if corpus.reused else "built"
+        self.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+
+    def _fits(self, setup: Setup, task: Task, corpus: Corpus) -> None:
+        """Raise `BakeoffError` where all documents together are more than may be read."""
+        assert setup.retrieve
+        count = self._plain(setup.model).count
+        budget = setup.retrieve.context_tokens
+        _, shown = context_of(corpus.passages, corpus.titles, budget, count)
+        if len(shown) < len(corpus.passages):
+            whole, _ = context_of(corpus.passages, corpus.titles, 10**12, count)
+            raise BakeoffError(
+                f"setup '{setup.name}': passages: full: the {len(corpus.passages)} documents of "
+                f"task '{task.name}' take {count(whole)} tokens, and context_tokens is {budget}; "
+                "raise it as far as the model's window allows, or leave the task out of the "
+                "setup's tasks"
+            )
 
     def model(self, setup: Setup, task: Task) -> Model:
         """The setup's model as it answers the task, its adapter on; never from the cache."""

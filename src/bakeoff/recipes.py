@@ -119,20 +119,83 @@ OBJECTIVES = ("cpt", "raft", "distill")
 _LATER = ("method", *OBJECTIVES, "together", "sweep")
 
 
+class Noise(File):
+    """Passages put together by hand: how well a setup reads, whatever its retriever finds.
+
+    The tests of RGB (Chen et al. 2024): noise is a share of distractors, rejection a share of 1,
+    integration needs questions with several gold documents.
+    """
+
+    passages: Annotated[int, Field(ge=1)] = 5
+    distractors: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Share of the passages that are of no gold document: those nearest to the question."""
+    order: Literal["best-first", "best-last", "shuffled"] = "shuffled"
+    counterfactual: bool = False
+    """Whether gold passages say the answer of another question instead of the right one."""
+    seed: int = 0
+
+
 class Retrieve(File):
     """What an open-book setup reads: the task's corpus unless `corpus` names another one."""
 
     corpus: Mapping[str, str] = {}
     """Task name -> corpus name, where it is not the task's default."""
+    passages: Literal["found", "oracle", "full"] = "found"
+    """`oracle` reads passages of the gold documents alone, a ceiling no retriever can pass;
+    `full` reads all documents, where they fit."""
+    by: Literal["dense", "bm25", "fused"] = "dense"
+    """Vectors, words, or both lists fused by their ranks."""
     embedder: str = "embedded"
+    rerank: str | None = None
+    """A cross-encoder that orders the candidates anew: `hf:ORG/NAME` or a folder."""
+    candidates: Annotated[int, Field(ge=1)] = 50
+    """Passages that fusing, reranking and composing choose from."""
     k: Annotated[int, Field(ge=1)] = 3
+    split: Literal["words", "sentences", "headings"] = "words"
+    """`sentences` cuts at paragraphs and sentences, `headings` at Markdown's headings first."""
     chunk_words: Annotated[int, Field(ge=16)] = 120
     overlap_words: Annotated[int, Field(ge=0)] = 24
+    chunk_tokens: Annotated[int, Field(ge=16)] | None = None
+    """Cut at so many tokens of the embedder instead; not with `split: words`."""
+    index: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
+    """`auto` searches all vectors up to 100,000 passages and a graph (HNSW) beyond."""
     context_tokens: Annotated[int, Field(ge=32)] = 640
     """Passages that would take the context past this many tokens are left out, last first."""
+    question: Literal["after", "before"] = "after"
+    """Where the question stands: behind the passages, or in front of them."""
+    noise: Noise | None = None
 
     @model_validator(mode="after")
-    def _overlap_below_chunk(self) -> Retrieve:
+    def _fits_together(self) -> Retrieve:
         if self.overlap_words >= self.chunk_words:
             raise ValueError(f"overlap_words must be below chunk_words ({self.chunk_words})")
+        if self.chunk_tokens and self.split == "words":
+            raise ValueError("chunk_tokens goes with split: sentences or headings")
+        if self.noise and self.passages != "found":
+            raise ValueError(f"noise composes the passages itself: leave out {self.passages}")
+        if self.rerank and self.passages == "full":
+            raise ValueError("passages: full reads everything: there is nothing to rerank")
         return self
+
+    @property
+    def depth(self) -> int:
+        """Passages to find before some are chosen."""
+        chooses = self.by == "fused" or self.rerank or self.noise or self.passages == "oracle"
+        return max(self.k, self.candidates) if chooses else self.k
+
+    @property
+    def vectors(self) -> bool:
+        """Whether an embedder is needed."""
+        return self.by != "bm25" and self.passages != "full"
+
+    def identity(self) -> dict[str, Any]:
+        """What of the recipe an index is kept under; later fields only where they are used."""
+        splitter: dict[str, Any] = {
+            "chunk_words": self.chunk_words,
+            "overlap_words": self.overlap_words,
+        }
+        if self.passages == "full":
+            splitter = {"whole": True}
+        elif self.split != "words":
+            splitter |= {"split": self.split, "chunk_tokens": self.chunk_tokens}
+        return splitter

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +17,35 @@ import numpy as np
 import numpy.typing as npt
 
 from bakeoff.core import Document, Embedder, Passage, digest
+from bakeoff.ranking import Hits, Words, fused
 from bakeoff.recipes import Retrieve
+from bakeoff.splitting import passages, title
 from bakeoff.vectors import embed_kept
 
 Vectors = npt.NDArray[np.float32]
 
-_WORD = re.compile(r"\S+")
-_SENTENCE_END = re.compile(r"[.!?:|]$")
+FLAT = 100_000
+"""Passages up to which all vectors are compared: exact, and still 10 ms for a question."""
+NEIGHBOURS, SEARCHED = 32, 128
+"""Links of a passage in the HNSW graph, and passages looked at while searching it."""
+PER_CELL = 39
+"""Vectors of an IVF cell at the least, as faiss asks for in training."""
+PROBED = 0.125
+"""Share of its cells that an IVF index looks into."""
 
 
-def split(document: Document, chunk_words: int, overlap_words: int) -> Iterator[Passage]:
-    """Passages of at most `chunk_words` words with their offsets, ending at sentence ends.
+@dataclass(frozen=True)
+class Work:
+    """What it took to build an index."""
 
-    Neighbours share about `overlap_words` words. A sentence end is looked for in the second half
-    of each chunk; where there is none, the chunk is cut after its last word.
-    """
-    spans = [(m.start(), m.end()) for m in _WORD.finditer(document.text)]
-    first = 0
-    while first < len(spans):
-        last = min(first + chunk_words, len(spans)) - 1
-        if last < len(spans) - 1:
-            for candidate in range(last, first + chunk_words // 2, -1):
-                start, end = spans[candidate]
-                if _SENTENCE_END.search(document.text[start:end]):
-                    last = candidate
-                    break
-        start, end = spans[first][0], spans[last][1]
-        yield Passage(document.id, start, end, document.text[start:end])
-        if last == len(spans) - 1:
-            return
-        first = max(last + 1 - overlap_words, first + 1)
-
-
-def title(document: Document) -> str:
-    """The document's Markdown heading, if it starts with one."""
-    first = document.text.lstrip().split("\n", 1)[0]
-    return first.lstrip("# ").strip() if first.startswith("#") else ""
+    passages: int
+    embedded: int
+    """Passages that no earlier index had embedded."""
+    embed_s: float
+    build_s: float
+    bytes: int
+    kind: str
+    """Of index: what `auto` chose."""
 
 
 @dataclass(frozen=True)
@@ -63,81 +56,191 @@ class Corpus:
     titles: Mapping[str, str]
     manifest: Mapping[str, Any]
     index: Any
+    """Of faiss; `None` where words alone, or nothing, is searched."""
     reused: bool
+    work: Work
 
     @property
     def digest(self) -> str:
         return digest(dict(self.manifest))
 
-    def search(
-        self, vectors: Vectors, k: int, exclude: Sequence[str] = ()
-    ) -> list[tuple[Passage, ...]]:
-        """The `k` nearest passages of each query, best first, by cosine.
+    @cached_property
+    def by_document(self) -> Mapping[str, Sequence[Passage]]:
+        found: dict[str, list[Passage]] = {}
+        for passage in self.passages:
+            found.setdefault(passage.document, []).append(passage)
+        return found
 
-        `exclude[i]`, where given, is a document that query i must not see: a solved training
+    @cached_property
+    def words(self) -> Words:
+        # The title is searched as well: a chunk from the middle does not name its subject.
+        return Words([f"{self.titles[p.document]}\n{p.text}" for p in self.passages])
+
+    def find(
+        self,
+        spec: Retrieve,
+        questions: Sequence[str],
+        vectors: Vectors | None,
+        exclude: Sequence[str] = (),
+    ) -> list[Hits]:
+        """The `spec.depth` best passages for each question, best first.
+
+        `exclude[i]`, where given, is a document that question i must not see: a solved training
         example would otherwise answer itself.
         """
+        if spec.by == "dense":
+            assert vectors is not None
+            return self.search(vectors, spec.depth, exclude)
         extra = 1 if exclude else 0
-        scores, places = self.index.search(vectors, min(k + extra, len(self.passages)))
-        found = []
-        for row, (row_scores, row_places) in enumerate(zip(scores, places, strict=True)):
-            hits = [
-                replace(self.passages[place], score=round(float(score), 6))
-                for score, place in zip(row_scores, row_places, strict=True)
-            ]
-            banned = exclude[row] if exclude else None
-            found.append(tuple(hit for hit in hits if hit.document != banned)[:k])
-        return found
+        ranked = [self.words.search(text, spec.depth + extra) for text in questions]
+        if spec.by == "fused":
+            assert vectors is not None
+            _, near = self._nearest(vectors, spec.depth + extra)
+            pairs = zip(ranked, near, strict=True)
+            ranked = [fused([[place for place, _ in words], row]) for words, row in pairs]
+        return [
+            self._hits(row, spec.depth, exclude[i] if exclude else None)
+            for i, row in enumerate(ranked)
+        ]
+
+    def search(self, vectors: Vectors, k: int, exclude: Sequence[str] = ()) -> list[Hits]:
+        """The `k` nearest passages of each vector by cosine, best first; `exclude` as in `find`."""
+        scores, places = self._nearest(vectors, k + (1 if exclude else 0))
+        return [
+            self._hits(zip(row, values, strict=True), k, exclude[i] if exclude else None)
+            for i, (row, values) in enumerate(zip(places, scores, strict=True))
+        ]
+
+    def _nearest(self, vectors: Vectors, k: int) -> tuple[list[list[float]], list[list[int]]]:
+        scores, places = self.index.search(vectors, min(k, len(self.passages)))
+        # An approximate index may find fewer: faiss fills up with -1.
+        kept = [[n for n, place in enumerate(row) if place >= 0] for row in places]
+        return (
+            [[float(row[n]) for n in keep] for row, keep in zip(scores, kept, strict=True)],
+            [[int(row[n]) for n in keep] for row, keep in zip(places, kept, strict=True)],
+        )
+
+    def _hits(self, ranked: Any, k: int, banned: str | None) -> Hits:
+        hits = (replace(self.passages[place], score=round(score, 6)) for place, score in ranked)
+        return tuple(hit for hit in hits if hit.document != banned)[:k]
 
 
 def open_corpus(
     documents: Sequence[Document],
     documents_digest: str,
     spec: Retrieve,
-    embedder: Embedder,
+    embedder: Embedder | None,
     cache: Path,
+    count: Callable[[str], int] | None = None,
 ) -> Corpus:
-    """The index over `documents`: from the cache when the same one was built before."""
-    manifest = {
+    """The index over `documents`: from the cache when the same one was built before.
+
+    `embedder` is `None` where the recipe needs no vectors; `count` counts its tokens.
+    """
+    manifest: dict[str, Any] = {
         "corpus": documents_digest,
         "documents": len(documents),
-        "splitter": {"chunk_words": spec.chunk_words, "overlap_words": spec.overlap_words},
-        "embedder": embedder.digest,
-        "index": f"IndexFlatIP, faiss {faiss.__version__.rsplit('.', 1)[0]}",
+        "splitter": spec.identity(),
+        "embedder": embedder.digest if embedder else "",
+        "index": _kind(spec) if embedder else "none",
         "format": 1,
     }
     titles = {d.id: title(d) for d in documents}
     target = cache / "indexes" / digest(manifest)
-    reused = (target / "manifest.json").is_file()
+    reused = (target / WORK).is_file()
     if not reused:
-        embed = partial(embed_kept, embedder, cache)
-        _build(documents, titles, manifest, spec, embed, target)
+        made = tuple(p for d in documents for p in passages(d, spec, count))
+        _build(made, titles, manifest, spec, embedder, cache, target)
     lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
-    passages = tuple(Passage(**json.loads(line)) for line in lines)
-    index = faiss.read_index(str(target / "index.faiss"))
-    return Corpus(passages, titles, manifest, index, reused)
+    stretches = tuple(Passage(**json.loads(line)) for line in lines)
+    index = faiss.read_index(str(target / "index.faiss")) if embedder else None
+    work = Work(**json.loads((target / WORK).read_text()))
+    return Corpus(stretches, titles, manifest, index, reused, work)
+
+
+WORK = "work.json"
+
+
+def _kind(spec: Retrieve) -> str:
+    version = faiss.__version__.rsplit(".", 1)[0]
+    # The kind that `auto` chooses follows from the documents, which stand in the manifest.
+    name = {"auto": "IndexFlatIP", "flat": "IndexFlatIP"}.get(spec.index, spec.index)
+    return f"{name}, faiss {version}"
 
 
 def _build(
-    documents: Sequence[Document],
+    made: Sequence[Passage],
     titles: Mapping[str, str],
     manifest: Mapping[str, Any],
     spec: Retrieve,
-    embed: Callable[[Sequence[str]], Vectors],
+    embedder: Embedder | None,
+    cache: Path,
     target: Path,
 ) -> None:
-    passages = [p for d in documents for p in split(d, spec.chunk_words, spec.overlap_words)]
-    # The title goes into the vector: a chunk from the middle does not name its subject.
-    vectors = embed([f"{titles[p.document]}\n{p.text}".strip() for p in passages])
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / "index"
         folder.mkdir()
-        faiss.write_index(index, str(folder / "index.faiss"))
-        lines = [json.dumps(asdict(p), ensure_ascii=False) for p in passages]
+        started, timed, kind = time.perf_counter(), _Timed(embedder) if embedder else None, "none"
+        if timed:
+            # The title goes into the vector: a chunk from the middle does not name its subject.
+            texts = [f"{titles[p.document]}\n{p.text}".strip() for p in made]
+            index = index_of(embed_kept(timed, cache, texts), spec)
+            kind = type(index).__name__
+            faiss.write_index(index, str(folder / "index.faiss"))
+        lines = [json.dumps(asdict(p), ensure_ascii=False) for p in made]
         (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "manifest.json").write_text(json.dumps(dict(manifest), indent=2))
-        if not target.exists():
-            shutil.move(folder, target)
+        embed_s = timed.seconds if timed else 0.0
+        work = Work(
+            len(made),
+            timed.texts if timed else 0,
+            round(embed_s, 4),
+            round(time.perf_counter() - started - embed_s, 4),
+            sum(file.stat().st_size for file in folder.iterdir()),
+            kind,
+        )
+        (folder / WORK).write_text(json.dumps(asdict(work)))
+        # One of a version that told no work makes way.
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.move(folder, target)
+
+
+class _Timed:
+    """An embedder that counts what it is given, and its seconds."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder, self.digest = embedder, embedder.digest
+        self.texts, self.seconds = 0, 0.0
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        started = time.perf_counter()
+        found = self.embedder.embed(texts)
+        self.texts += len(texts)
+        self.seconds += time.perf_counter() - started
+        return found
+
+
+def index_of(vectors: Vectors, spec: Retrieve) -> Any:
+    """An index over vectors, shape (n, dimensions), by inner product."""
+    n, width = vectors.shape
+    kind = spec.index if spec.index != "auto" else "flat" if n <= FLAT else "hnsw"
+    if kind == "hnsw":
+        graph = faiss.IndexHNSWFlat(width, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efSearch = SEARCHED
+        # Threads add in an order of their own, and the graph would differ from time to time.
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)
+        graph.add(vectors)
+        faiss.omp_set_num_threads(threads)
+        return graph
+    flat = faiss.IndexFlatIP(width)
+    if kind == "flat":
+        flat.add(vectors)
+        return flat
+    count = max(1, min(n // PER_CELL, round(4 * n**0.5)))
+    cells = faiss.IndexIVFFlat(flat, width, count, faiss.METRIC_INNER_PRODUCT)
+    cells.train(vectors)
+    cells.add(vectors)
+    cells.nprobe = max(1, round(PROBED * count))
+    return cells

@@ -88,6 +88,8 @@ class TaskFile(File):
     system: str = ""
     prompt: str = "{question}"
     with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
+    before_passages: str = "{prompt}\n\n{passages}"
+    """The same where a setup wants the question in front (`retrieve: {question: before}`)."""
     max_tokens: Annotated[int, Field(ge=1)] = 32
     answer: Literal["generate", "likelihood"] = "generate"
     """`likelihood` takes the likeliest of the labels instead of letting the model write."""
@@ -99,13 +101,13 @@ class TaskFile(File):
     headline: str = ""
     """The metric that stands in the first table; the first scorer when left out."""
 
-    @field_validator("system", "prompt", "with_passages")
+    @field_validator("system", "prompt", "with_passages", "before_passages")
     @classmethod
     def _is_a_template(cls, value: str) -> str:
         prompt_fields(value)
         return value
 
-    @field_validator("with_passages")
+    @field_validator("with_passages", "before_passages")
     @classmethod
     def _takes_passages(cls, value: str) -> str:
         if (found := prompt_fields(value)) != {"passages", "prompt"}:

@@ -1,0 +1,110 @@
+"""Ranked passages: by words, fused, or put together by hand for tests of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core import Passage, Sample
+from bakeoff.recipes import Noise
+
+Hits = tuple[Passage, ...]
+FUSED_AFTER = 60
+"""The constant k of reciprocal rank fusion, as its authors set it."""
+
+
+class Words:
+    """BM25 over passages (Robertson and Zaragoza 2009; Lucene's variant). The door to bm25s."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        import bm25s
+
+        self._library = bm25s
+        self._index: Any = bm25s.BM25()
+        self._index.index(self._read(texts), show_progress=False)
+
+    def _read(self, texts: Sequence[str]) -> list[list[str]]:
+        read: list[list[str]] = self._library.tokenize(
+            list(texts), stopwords="en", return_ids=False, show_progress=False
+        )
+        return read
+
+    def search(self, text: str, k: int) -> list[tuple[int, float]]:
+        """(place, score) of the `k` best passages; those that share no word are not among them."""
+        (tokens,) = self._read([text])
+        if not tokens:
+            return []
+        scores = np.asarray(self._index.get_scores(tokens))
+        order = np.lexsort((np.arange(len(scores)), -scores))[:k]
+        return [(int(place), float(scores[place])) for place in order if scores[place] > 0]
+
+
+def fused(rankings: Sequence[Sequence[int]]) -> list[tuple[int, float]]:
+    """(place, score) by reciprocal rank fusion, best first; of equals the first place.
+
+    The score is the sum over the rankings of 1 / (60 + rank), ranks from 1 (Cormack, Clarke and
+    Buettcher 2009).
+    """
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, place in enumerate(ranking, 1):
+            scores[place] = scores.get(place, 0.0) + 1 / (FUSED_AFTER + rank)
+    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))
+
+
+def gold_passages(
+    sample: Sample, hits: Sequence[Passage], by_document: Mapping[str, Sequence[Passage]]
+) -> list[Passage]:
+    """Passages of the sample's gold documents: those that hold an answer, then the nearest.
+
+    Every gold document gives one passage before any gives a second.
+    """
+    wanted = [target.casefold() for target in sample.targets]
+    rows = []
+    for name in sample.gold:
+        near = [hit for hit in hits if hit.document == name]
+        places = {(hit.start, hit.end) for hit in near}
+        rest = [p for p in by_document.get(name, ()) if (p.start, p.end) not in places]
+        rows.append(
+            sorted(
+                [*near, *rest],
+                key=lambda p: not any(target in p.text.casefold() for target in wanted),
+            )
+        )
+    longest = max(map(len, rows), default=0)
+    return [row[turn] for turn in range(longest) for row in rows if turn < len(row)]
+
+
+def composed(
+    noise: Noise, sample: Sample, gold: Sequence[Passage], hits: Sequence[Passage], wrong: str = ""
+) -> Hits:
+    """Gold passages and distractors as `noise` wants them; fewer where there are not so many.
+
+    A question without gold documents gets distractors alone. `wrong` stands for the answer in
+    gold passages of a counterfactual test.
+    """
+    others = [hit for hit in hits if hit.document not in sample.gold]
+    count = round(noise.passages * noise.distractors) if gold else noise.passages
+    right = list(gold[: noise.passages - count])
+    if noise.counterfactual and wrong:
+        right = [replace(p, text=_without(p.text, sample.targets, wrong)) for p in right]
+    shown = right + others[:count]
+    if noise.order == "shuffled":
+        Random(f"{noise.seed}:{sample.id}").shuffle(shown)
+    else:
+        shown.sort(key=lambda passage: -passage.score)
+    return tuple(reversed(shown) if noise.order == "best-last" else shown)
+
+
+def _without(text: str, targets: Sequence[str], wrong: str) -> str:
+    """The text with the accepted answers replaced; letters' case aside, the longest first."""
+    for target in sorted(targets, key=lambda each: (-len(each), each)):
+        while (place := text.casefold().find(target.casefold())) >= 0:
+            if target.casefold() in wrong.casefold():
+                return text
+            text = text[:place] + wrong + text[place + len(target) :]
+    return text

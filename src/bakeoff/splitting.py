@@ -1,0 +1,80 @@
+"""Documents cut into passages, each with its place in the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from bakeoff.core import BakeoffError, Document, Passage
+from bakeoff.recipes import Retrieve
+
+_WORD = re.compile(r"\S+")
+_SENTENCE_END = re.compile(r"[.!?:|]$")
+
+
+def passages(
+    document: Document, spec: Retrieve, count: Callable[[str], int] | None = None
+) -> Iterator[Passage]:
+    """The document's passages as the recipe wants them: `document.text[start:end] == text`.
+
+    `count` says how many tokens a text has, for passages that are measured in tokens.
+    """
+    if spec.passages == "full":
+        yield Passage(document.id, 0, len(document.text), document.text)
+    elif spec.split == "words":
+        yield from split(document, spec.chunk_words, spec.overlap_words)
+    else:
+        yield from _semantic(document, spec, count)
+
+
+def split(document: Document, chunk_words: int, overlap_words: int) -> Iterator[Passage]:
+    """Passages of at most `chunk_words` words with their offsets, ending at sentence ends.
+
+    Neighbours share about `overlap_words` words. A sentence end is looked for in the second half
+    of each chunk; where there is none, the chunk is cut after its last word.
+    """
+    spans = [(m.start(), m.end()) for m in _WORD.finditer(document.text)]
+    first = 0
+    while first < len(spans):
+        last = min(first + chunk_words, len(spans)) - 1
+        if last < len(spans) - 1:
+            for candidate in range(last, first + chunk_words // 2, -1):
+                start, end = spans[candidate]
+                if _SENTENCE_END.search(document.text[start:end]):
+                    last = candidate
+                    break
+        start, end = spans[first][0], spans[last][1]
+        yield Passage(document.id, start, end, document.text[start:end])
+        if last == len(spans) - 1:
+            return
+        first = max(last + 1 - overlap_words, first + 1)
+
+
+def _semantic(
+    document: Document, spec: Retrieve, count: Callable[[str], int] | None
+) -> Iterator[Passage]:
+    """At whole sentences and paragraphs, or at Markdown's headings first; without overlap."""
+    from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+    kind = MarkdownSplitter if spec.split == "headings" else TextSplitter
+    if spec.chunk_tokens:
+        if count is None:
+            raise BakeoffError(
+                f"retrieve.chunk_tokens: the tokens of '{spec.embedder}' cannot be counted here; "
+                "use chunk_words, or a local embedder"
+            )
+        splitter = kind.from_callback(count, spec.chunk_tokens)
+    else:
+        splitter = kind.from_callback(_words, spec.chunk_words)
+    for start, text in splitter.chunk_indices(document.text):
+        yield Passage(document.id, start, start + len(text), text)
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def title(document: Document) -> str:
+    """The document's Markdown heading, if it starts with one."""
+    first = document.text.lstrip().split("\n", 1)[0]
+    return first.lstrip("# ").strip() if first.startswith("#") else ""
