@@ -93,7 +93,7 @@ class Kitchen:
         for setup, task in sorted(asked, key=lambda each: _learns(each[0])):
             if setup.tune and not self.suite.served(setup.model):
                 others = [other for each, other in asked if each is setup]
-                found = self.local.adapt(setup, task, others)
+                found = self.local.adapt(setup, task, _of_its_time(task, others))
                 self.found["adapters"][f"{task.name}/{setup.name}"] = found
 
     def _open(self, setup: Setup, task: Task) -> None:
@@ -303,6 +303,12 @@ class Kitchen:
             client.close()
         if self.responses:
             self.responses.close()
+
+
+def _of_its_time(task: Task, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks in the state that `task` is in: before the changes, or after them."""
+    changed = {each.after for each in tasks if each.after} if task.after else set()
+    return [each for each in tasks if (not each.after or task.after) and each.name not in changed]
 
 
 def _learns(setup: Setup) -> bool:

@@ -243,6 +243,7 @@ def describe(task: Task) -> dict[str, Any]:
             for metric, scorer in task.scorers.items()
         },
         "n": len(task.samples),
+        "after": task.after,
         "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": len(task.population),
         "train": len(task.train),
@@ -361,7 +362,9 @@ def _answer(state: _State) -> None:
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:
-                _latency(state, task)
+                # The state before a change is asked what it knows, not how fast it says so.
+                if not task.after:
+                    _latency(state, task)
 
 
 def _quality(state: _State, setup: Setup, task: Task) -> None:
