@@ -82,6 +82,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         notes=[*_notes(run)],
         verdict=_verdict(run.verdicts) if judged else None,
         findings=report.findings(run),
+        advice=report.advised(run),
         setups=list(run.suite.setups.values()),
         headline=[_row(run, task, metric) for task, metric in run.headlines.items()],
         measured=[*_measured(run)],
