@@ -34,6 +34,7 @@ from bakeoff.scoring import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Setup, Suite
+from bakeoff.taskfile import BEFORE
 
 
 class Progress(Protocol):
@@ -244,6 +245,7 @@ def describe(task: Task) -> dict[str, Any]:
         },
         "n": len(task.samples),
         "after": task.after,
+        "before": f"{task.name}{BEFORE}" if task.file.changes and not task.after else "",
         "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": len(task.population),
         "train": len(task.train),
