@@ -55,14 +55,12 @@ class Costs:
 class Update:
     """What a change of the documents does to a setup, on one task."""
 
-    stale: Mapping[str, Bounded] = field(default_factory=dict)
-    """Quality right after the change by what changed: `changed`, `new`, `removed`, `unchanged`."""
-    fresh: Mapping[str, Bounded] = field(default_factory=dict)
-    """The same after the setup's own update."""
+    rate: Bounded = NOTHING
+    """Share right, after the setup's own update, of the questions whose answer changed."""
     gain: Bounded = NOTHING
-    """Paired gain of the update on what changed."""
+    """What the update gave on them, paired."""
     damage: Bounded = NOTHING
-    """Paired change of what did not change."""
+    """What it cost on questions whose answer is as before, paired; above 0 is harm."""
     seconds: float | None = None
     """Work of the update, measured once."""
 
@@ -195,8 +193,7 @@ def _timed(found: Mapping[str, Any]) -> Timed:
 def _update(found: Mapping[str, Any]) -> Update:
     work = found.get("work") or {}
     return Update(
-        {change: _bounded(each) for change, each in (found.get("stale") or {}).items()},
-        {change: _bounded(each) for change, each in (found.get("fresh") or {}).items()},
+        _bounded(found.get("update_rate")),
         _bounded(found.get("gain")),
         _bounded(found.get("damage")),
         work.get("seconds"),

@@ -123,7 +123,7 @@ def _follows(known: Known, task: str) -> Check:
     if update is None or update.gain.value is None:
         return Check(known.name, need, "not known", f"{task}: not measured before and after")
     gain = update.gain
-    said = f"{task}: its update changes what is right of the changed by {told(gain)}"
+    said = f"{task}: its update gives {told(gain)} on questions whose answer changed"
     clear = None not in (gain.low, gain.high)
     if clear and gain.low > 0:  # type: ignore[operator]
         return Check(known.name, need, "met", said)
@@ -137,8 +137,8 @@ def _keeps_up(known: Known, task: str, updates: float) -> Check:
     if seconds is None:
         return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
     said = (
-        f"{task}: {updates:g} updates of {number(seconds, 'latency_s')} (measured once) take "
-        f"{_span(updates * seconds)} of a month"
+        f"{task}: {updates:g} updates of {span(seconds)} (measured once) take "
+        f"{span(updates * seconds)} of a month"
     )
     return Check(known.name, need, _once(updates * seconds, MONTH_S), said)
 
@@ -148,7 +148,7 @@ def _in_time(known: Known, task: str, hours: float) -> Check:
     seconds = known.updates[task].seconds if task in known.updates else None
     if seconds is None:
         return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
-    said = f"{task}: its update takes {_span(seconds)} (measured once), the limit is {hours:g} h"
+    said = f"{task}: its update takes {span(seconds)} (measured once), the limit is {hours:g} h"
     return Check(known.name, need, _once(seconds, hours * HOUR_S), said)
 
 
@@ -158,7 +158,7 @@ def _once(value: float, limit: float) -> State:
     return "met" if value * ONCE <= limit else "not proven"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Seconds in the largest unit that leaves a number of 1 or more."""
     for name, size in (("days", 86400.0), ("h", HOUR_S), ("min", 60.0)):
         if seconds >= size:
@@ -173,7 +173,10 @@ def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
     if held == "not known":
         said = f"{task}: {timed.n} timed answers are too few for a {quantile}"
     else:
-        said = f"{task}: {quantile} of {told(found, 'latency_s')}, the limit is {limit:g} s"
+        said = (
+            f"{task}: {quantile} of {told(found, 'latency_s')} over {timed.n} answers, the limit "
+            f"is {limit:g} s"
+        )
     return Check(known.name, "latency", held, said)
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.grounds import Known
-from bakeoff.advice.limits import told
+from bakeoff.advice.limits import span, told
 from bakeoff.advice.needs import named
 from bakeoff.advice.worth import monthly
 from bakeoff.compare import Estimate
 from bakeoff.latency import Bounded
-from bakeoff.table import number
 
 SUPPORT = ("citation_recall", "citation_precision", "support_context")
 """Metrics of how far sources carry what is said; settings are left out."""
@@ -72,12 +71,16 @@ def _followed_on(choice: Choice, task: str) -> str:
         if (update := known.updates.get(task)) is None:
             continue
         said = [
-            f"{name} {told(fresh)} right of the changed"
-            for name, by in (("before its update", update.stale), ("after", update.fresh))
-            if (fresh := by.get("changed")) is not None and fresh.value is not None
+            f"{words} {told(each)}"
+            for words, each in (
+                ("right of what changed", update.rate),
+                ("by its update", update.gain),
+                ("harm to the rest", update.damage),
+            )
+            if each.value is not None
         ]
         if update.seconds is not None:
-            said.append(f"update {number(update.seconds, 'latency_s')}")
+            said.append(f"the update took {span(update.seconds)}")
         found[known.name] = ", ".join(said) or "not measured"
     return _joined(found, "not measured")
 

@@ -18,7 +18,7 @@ def _answer(found: Mapping[str, Any]) -> Table:
     rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(found["said"])]
     rows += [("provided that", said) for said in found["provided"]]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in found["weights"].items())
-    return Table("Advice", ("", found["state"]), tuple(rows), f"Weights: {weights}.")
+    return Table(f"Advice: {found['state']}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
 
 def _ranking(found: Mapping[str, Any]) -> Table:
@@ -38,7 +38,7 @@ def _ranking(found: Mapping[str, Any]) -> Table:
     margin = found["needs"]["margin"]
     return Table(
         "Setups, best first",
-        ("tier", "setup", "kind", "weighted quality", "less the best", money, ""),
+        ("tier", "setup", "kind", "weighted quality", "less the best", money, "note"),
         tuple(rows),
         "Inside a tier no measurable difference: none is better than another by more than chance "
         f"and {margin:g}. The first tier holds the truly best one in 95% of runs: the paired "
@@ -60,15 +60,18 @@ def _signed(found: Mapping[str, Any]) -> str:
 
 
 def _ruled_out(found: Mapping[str, Any]) -> Table:
-    shown = ("violated", "not proven", "not known")
-    order = sorted(
-        (each for each in found["checks"] if each["state"] in shown),
-        key=lambda each: shown.index(each["state"]),
-    )
-    rows = [(each["setup"], each["need"], each["state"], each["said"]) for each in order]
+    """Setups with the same evidence share a row; one that is out has only what rules it out."""
+    out = {each["setup"] for each in found["checks"] if each["state"] == "violated"}
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    for state in ("violated", "not proven", "not known"):
+        for each in found["checks"]:
+            if each["state"] == state and (state == "violated" or each["setup"] not in out):
+                key = (each["need"], state, each["said"])
+                shared.setdefault(key, []).append(each["setup"])
+    rows = [(", ".join(setups), *key) for key, setups in shared.items()]
     return Table(
         "Needs that are not met, or not shown to be",
-        ("setup", "need", "", "evidence"),
+        ("setup", "need", "it is", "evidence"),
         tuple(rows),
         "Violated rules a setup out. Not proven: the interval holds the limit, or the number was "
         "measured once and is within twice of it. Not known: not measured.",
@@ -77,12 +80,12 @@ def _ruled_out(found: Mapping[str, Any]) -> Table:
 
 def _flips(found: Mapping[str, Any]) -> Table:
     rows = tuple((each["about"], each["said"]) for each in found["flips"])
-    return Table("What would change the answer", ("", "change"), rows)
+    return Table("What would change the answer", ("what", "how"), rows)
 
 
 def _unknown(found: Mapping[str, Any]) -> Table:
     rows = tuple((said,) for said in found["unknown"])
-    return Table("What is not known yet", ("",), rows)
+    return Table("What is not known yet", ("in words",), rows)
 
 
 def _questions(found: Mapping[str, Any]) -> Table:

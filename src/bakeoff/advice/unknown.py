@@ -39,10 +39,14 @@ def _coverage(choice: Choice) -> Iterator[str]:
     for setup in choice.candidates:
         if left := choice.qualities[setup].unjudged:
             yield f"{setup}: {left} samples could not be judged; they are left out of its quality."
-    for known in choice.candidates:
-        for check in choice.doubts(known):
-            if check.state == "not known" and check.setup in choice.tiers[0]:
-                yield f"{check.setup}: {check.need}: {check.said}."
+    # That nothing is known of any setup's updates, or costs, has been said.
+    for setup in choice.tiers[0] if choice.tiers else ():
+        for check in choice.doubts(setup):
+            whole = check.need == "updates" or choice.grounds.costs is None
+            if check.state == "not known" and not (
+                whole and check.need[:6] in ("update", "budget")
+            ):
+                yield f"{setup}: {check.need}: {check.said}."
 
 
 def _samples(choice: Choice) -> Iterator[str]:
