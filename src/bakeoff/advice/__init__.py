@@ -89,7 +89,7 @@ def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
         state,
         picked,
         tuple(_said(choice, state)),
-        tuple(f"{s}: {each.need} is {each.state}: {each.said}" for s, each in doubts),
+        tuple(f"{s}: {each.need}, {each.state}: {each.said}" for s, each in doubts),
         tuple(_ranking(choice)),
         tuple(choice.checks),
         tuple(flips.flips(choice)),
@@ -106,7 +106,7 @@ def _said(choice: Choice, state: State) -> list[str]:
     if state == "no answer":
         return ["No setup was judged on every task that weighs: there is nothing to compare."]
     picked, top = choice.picked, choice.tiers[0]
-    provided = ", provided that what is not shown below holds" if state == "conditional" else ""
+    provided = ", if what is not yet shown of it holds" if state == "conditional" else ""
     said = [f"Take {either(picked)}{provided}."]
     if len(top) == 1:
         said.append(_alone(choice))

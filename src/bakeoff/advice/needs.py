@@ -130,7 +130,7 @@ def check(
         given = getattr(needs, field)
         for task in given if field == "weights" else named(given):
             if task not in metrics:
-                hint = did_you_mean(task, metrics) or f"; there are {', '.join(metrics)}"
+                hint = did_you_mean(task, metrics)
                 problems.append(f"{file}: {field}: the run has no task '{task}'{hint}")
     for field, higher in (("floors", True), ("ceilings", False)):
         for name in getattr(needs, field):
@@ -150,10 +150,10 @@ def _fault(
         known = f"{task}.{headlines[task]}" if task in headlines else "handbook_qa.contains"
         return f"write task.metric, such as {known}"
     if task not in metrics:
-        hint = did_you_mean(task, metrics) or f"; there are {', '.join(metrics)}"
+        hint = did_you_mean(task, metrics)
         return f"the run has no task '{task}'{hint}"
     if metric not in metrics[task]:
-        hint = did_you_mean(metric, metrics[task]) or f"; it has {', '.join(metrics[task])}"
+        hint = did_you_mean(metric, metrics[task])
         return f"{task} has no metric '{metric}'{hint}"
     if metrics[task][metric] != higher:
         way, other = ("lower", "ceilings") if higher else ("higher", "floors")

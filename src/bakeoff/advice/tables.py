@@ -16,7 +16,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
 
 def _answer(found: Mapping[str, Any]) -> Table:
     rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(found["said"])]
-    rows += [("provided that", said) for said in found["provided"]]
+    rows += [("if", said) for said in found["provided"]]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in found["weights"].items())
     return Table(f"Advice: {found['state']}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
@@ -25,8 +25,8 @@ def _ranking(found: Mapping[str, Any]) -> Table:
     money = f"a month ({found['currency']})" if found["currency"] else "a month"
     rows = [
         (
-            "-" if each["tier"] is None else str(each["tier"]),
             each["setup"],
+            "-" if each["tier"] is None else str(each["tier"]),
             each["kind"],
             cell(each["quality"], "") + _unjudged(each["quality"]),
             _signed(each["less_best"]),
@@ -38,7 +38,7 @@ def _ranking(found: Mapping[str, Any]) -> Table:
     margin = found["needs"]["margin"]
     return Table(
         "Setups, best first",
-        ("tier", "setup", "kind", "weighted quality", "less the best", money, "note"),
+        ("setup", "tier", "kind", "weighted quality", "less the best", money, "note"),
         tuple(rows),
         "Inside a tier no measurable difference: none is better than another by more than chance "
         f"and {margin:g}. The first tier holds the truly best one in 95% of runs: the paired "
