@@ -33,11 +33,12 @@ from bakeoff.advice.grounds import (
     read_costs,
 )
 from bakeoff.advice.limits import state
-from bakeoff.advice.needs import Needs, dump_needs, load_needs
+from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
 from bakeoff.store import MANIFEST, write_json
@@ -830,6 +831,16 @@ def test_the_examples_are_needs_and_can_be_written_again(file: Path, tmp_path: P
     again = tmp_path / "again.yaml"
     again.write_text(dump_needs(needs))
     assert load_needs(again) == needs
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "needs").glob("*.yaml")))
+def test_the_examples_name_tasks_and_metrics_that_are_shipped(file: Path) -> None:
+    needs = load_needs(file)
+    metrics = {}
+    for task in {*needs.weights, *(n.partition(".")[0] for n in (*needs.floors, *needs.ceilings))}:
+        scorers = read_yaml(ROOT / "tasks" / f"{task}.yaml")["scorers"]
+        metrics[task] = {name: name != "stale_answer" for name in scorers}
+    check(needs, metrics, {}, file.name)
 
 
 @pytest.mark.parametrize(

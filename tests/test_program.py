@@ -47,6 +47,7 @@ def test_help_imports_no_model_library() -> None:
         "cache",
         "compare",
         "gate",
+        "advise",
         "report",
         "tasks",
         "models",
