@@ -15,7 +15,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from conftest import Cli, write_project
 
 from bakeoff import browse, html, pictures, plots
 from bakeoff.core import (
@@ -36,6 +35,7 @@ from bakeoff.store import FORMAT, MANIFEST, PAGE, Unit, open_journal, write_json
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
 from bakeoff.table import number
+from conftest import Cli, write_project
 
 SQUARE: dict[str, Any] = {
     "base": {},
