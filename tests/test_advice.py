@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,11 +43,12 @@ from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
 from bakeoff.store import MANIFEST, write_json
+from bakeoff.suite import Suite
 from bakeoff.table import as_markdown
 from conftest import ROOT, Cli
 from test_report import write_run
 
-SOURCES = {"base": False, "fine-tuned": False, "rag": True, "hybrid": True, "own": None}
+SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
 N = 100
 RATES = Measure()
 NOTHING = Bounded(None)
@@ -147,7 +149,7 @@ CASES: Mapping[str, Case] = {
     "rag is simpler than tuned": Case({}, (BASE, TUNED, RAG), "rag", "fine-tuned rag|base"),
     "tuned is simpler than hybrid": Case({}, (BASE, HYBRID, TUNED), "fine-tuned"),
     "own is the last resort": Case(
-        {}, (HYBRID, setup("own", 60, sources=True)), "hybrid", "hybrid own"
+        {}, (HYBRID, setup("own", 60, sources=1.0)), "hybrid", "hybrid own"
     ),
     "nothing tells two alike apart": Case(
         {}, (BASE, RAG, setup("rag", 60, "rag-words")), "rag rag-words"
@@ -241,6 +243,13 @@ CASES: Mapping[str, Case] = {
         "own",
         "own|rag",
         doubts={"sources": "not known"},
+        state="conditional",
+    ),
+    "sources with half of the answers are not proven": Case(
+        {"sources": "required"},
+        (setup("routed", 90), RAG),
+        "routed",
+        doubts={"sources": "not proven"},
         state="conditional",
     ),
     "of two alike the one that is known": Case(
@@ -573,7 +582,7 @@ def test_what_does_not_matter_changes_nothing(case: Case) -> None:
     assert {(s.removeprefix("x-"), tier) for s, tier in tiers} == plain[2]
 
 
-KINDS = ("base", "rag", "fine-tuned", "hybrid", "own")
+KINDS = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
 
 
 @st.composite
@@ -591,7 +600,7 @@ def evidence(draw: st.DrawFn) -> Grounds:
         clusters = [str(i // 3) for i in range(40)]
         kind = draw(st.sampled_from(KINDS))
         columns = {"qa": column(first.tolist(), clusters), "labels": column(second)}
-        setups.append(setup(kind, columns, f"s{n}", sources=draw(st.sampled_from([True, False]))))
+        setups.append(setup(kind, columns, f"s{n}", sources=draw(st.sampled_from([0.0, 0.5, 1.0]))))
         month = draw(st.integers(0, 100))
         width = draw(st.integers(0, 20))
         costs[f"s{n}"] = (month, width)
@@ -906,12 +915,47 @@ def test_the_grounds_of_a_finished_run(run: Run) -> None:
     write_json(run.folder / "cost.json", COSTS)
     found = grounds(run)
     base, rag = found.setups
-    assert (base.kind, base.sources, rag.kind, rag.sources) == ("base", False, "rag", True)
+    assert (base.kind, base.sources, rag.kind, rag.sources) == ("base", 0, "rag", 1)
     assert rag.quality["qa"].values.sum() == 9
     assert rag.metrics["qa", "error"].value == pytest.approx(0.1)
     assert rag.timed["qa"].quantiles["p50"].value == pytest.approx(2.5)
     assert found.costs is not None and found.costs.setups["rag"].per_month.value == 3
     assert advise(Needs(), found).picked == ("rag",)
+
+
+def work(seconds: float | None) -> dict[str, Any]:
+    gain = {"value": 0.5, "low": 0.2, "high": 0.8}
+    return {"gain": gain, "update_rate": gain, "damage": None, "work": {"seconds": seconds}}
+
+
+def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
+    """A routed setup is up to date when both its parts are; work nobody saw is not known."""
+    setups: dict[str, Any] = {
+        "base": {},
+        "rag": {"retrieve": True},
+        "both": {"route": {"first": "base", "then": "rag"}},
+        "mine": {"call": "bot.py::answer"},
+    }
+    named = {name: {**spec, "name": name} for name, spec in setups.items()}
+    suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": named})
+    manifest = json.loads((run.folder / MANIFEST).read_text())
+    manifest["suite"] = suite.model_dump(mode="json")
+    write_json(run.folder / MANIFEST, manifest)
+    for name in ("both", "mine"):
+        shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
+    again = Run(run.folder)
+    fresh = {"base": work(0.0), "rag": work(12.0), "both": work(0.0), "mine": work(0.0)}
+    again.comparison["tasks"]["qa"]["freshness"] = {"setups": fresh}
+    found = grounds(again)
+    assert {k.name: k.updates["qa"].seconds for k in found.setups} == {
+        "base": 0.0,
+        "rag": 12.0,
+        "both": 12.0,
+        "mine": None,
+    }
+    assert found.setup("rag").updates["qa"].gain == Bounded(0.5, 0.2, 0.8)
+    assert found.setup("rag").updates["qa"].damage.value is None
+    assert found.fresh_tasks == ["qa"]
 
 
 @pytest.mark.parametrize(

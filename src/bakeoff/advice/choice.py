@@ -14,7 +14,7 @@ from bakeoff.advice.quality import Gap
 from bakeoff.advice.worth import cheaper
 from bakeoff.compare import Estimate
 
-SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "own")
+SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
 """Kinds, the simplest to keep first; how much a system of the user's takes is not known."""
 
 
@@ -151,7 +151,7 @@ class Choice:
     def _with_sources(self, pool: Sequence[str]) -> tuple[str, ...]:
         if self.needs.sources != "nice":
             return tuple(pool)
-        return tuple(s for s in pool if self.grounds.setup(s).sources)
+        return tuple(s for s in pool if self.grounds.setup(s).sources == 1)
 
     def _simplest(self, pool: Sequence[str]) -> tuple[str, ...]:
         ranks = {s: SIMPLEST.index(self.grounds.setup(s).kind) for s in pool}

@@ -83,8 +83,8 @@ class Known:
     """Task -> headline metric by sample."""
     metrics: Mapping[tuple[str, str], Estimate] = field(default_factory=dict)
     """(task, metric) -> estimate, `error` and tokens among them."""
-    sources: bool | None = None
-    """Whether its answers come with passages; `None` where that cannot be seen."""
+    sources: float | None = None
+    """Share of its answers that come with passages; `None` where that cannot be seen."""
     reference: str = ""
     """Why it is a ceiling and no setup to choose; empty for a candidate."""
     timed: Mapping[str, Timed] = field(default_factory=dict)
@@ -163,13 +163,16 @@ def _known(run: Run, setup: Setup) -> Known:
         },
         {(t, m): estimate(column) for (t, s, m), column in run.columns.items() if s == name},
         _sources(run, setup, tasks),
-        _reference(setup),
+        _reference(run, setup),
         {t: _timed(found[name]) for t, found in timed.items() if name in found},
-        {t: _update(found[name]) for t, found in fresh.items() if name in found},
+        {t: _update(setup, found) for t, found in fresh.items() if name in found},
     )
 
 
-def _reference(setup: Setup) -> str:
+def _reference(run: Run, setup: Setup) -> str:
+    if setup.route:
+        parts = (run.suite.setups[name] for name in (setup.route.first, setup.route.then))
+        return next((why for part in parts if (why := _reference(run, part))), "")
     if setup.retrieve and setup.retrieve.passages == "oracle":
         return "it is handed the right documents"
     if setup.retrieve and setup.retrieve.noise:
@@ -177,27 +180,38 @@ def _reference(setup: Setup) -> str:
     return ""
 
 
-def _sources(run: Run, setup: Setup, tasks: list[str]) -> bool | None:
+def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
     if not setup.own:
-        return setup.retrieve is not None
+        return float(setup.retrieve is not None)
     if "pruned" in run.manifest:
         return None
-    answers = (r.answer for task in tasks for r in run.records(task, setup.name))
-    return any(answer.passages for answer in answers if answer)
+    answers = [r.answer for task in tasks for r in run.records(task, setup.name)]
+    shown = [bool(answer.passages) for answer in answers if answer]
+    return sum(shown) / len(shown) if shown else None
 
 
 def _timed(found: Mapping[str, Any]) -> Timed:
     return Timed(found["n"], {q: _bounded(each) for q, each in found["quantiles"].items()})
 
 
-def _update(found: Mapping[str, Any]) -> Update:
-    work = found.get("work") or {}
+def _update(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> Update:
+    found = by_setup[setup.name]
     return Update(
         _bounded(found.get("update_rate")),
         _bounded(found.get("gain")),
         _bounded(found.get("damage")),
-        work.get("seconds"),
+        _work(setup, by_setup),
     )
+
+
+def _work(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Seconds of an update: of both parts of a routed setup; of the user's system nobody saw it."""
+    if setup.own and not setup.route:
+        return None
+    parts = (setup.route.first, setup.route.then) if setup.route else (setup.name,)
+    spent = [((by_setup.get(name) or {}).get("work") or {}).get("seconds") for name in parts]
+    known = [float(seconds) for seconds in spent if seconds is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _bounded(found: Mapping[str, Any] | None) -> Bounded:

@@ -99,8 +99,11 @@ def _sources(known: Known) -> Check:
     if known.sources is None:
         said = "whether its answers come with passages cannot be seen in this run"
         return Check(known.name, "sources", "not known", said)
+    if known.sources == 1:
+        return Check(known.name, "sources", "met", "all its answers come with passages")
     if known.sources:
-        return Check(known.name, "sources", "met", "its answers come with passages")
+        said = f"{known.sources:.0%} of its answers come with passages"
+        return Check(known.name, "sources", "not proven", said)
     said = "none of its answers comes with a passage to show as a source"
     return Check(known.name, "sources", "violated", said)
 

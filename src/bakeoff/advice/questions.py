@@ -86,7 +86,6 @@ def _followed_on(choice: Choice, task: str) -> str:
 
 
 def _sources(choice: Choice) -> str:
-    words = {True: "shows passages", False: "shows none", None: "not known"}
     found = {}
     for known in _setups(choice):
         support = [
@@ -94,8 +93,16 @@ def _sources(choice: Choice) -> str:
             for (task, metric), value in known.metrics.items()
             if known.sources and _plain(metric) in SUPPORT and value.value is not None
         ]
-        found[known.name] = words[known.sources] + "".join(f", {each}" for each in support)
+        found[known.name] = _shown(known) + "".join(f", {each}" for each in support)
     return _joined(found, "not known")
+
+
+def _shown(known: Known) -> str:
+    if known.sources is None:
+        return "not known"
+    if 0 < known.sources < 1:
+        return f"shows passages with {known.sources:.0%} of its answers"
+    return "shows passages" if known.sources else "shows none"
 
 
 def _plain(metric: str) -> str:
