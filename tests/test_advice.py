@@ -253,7 +253,24 @@ CASES: Mapping[str, Case] = {
         state="conditional",
     ),
     "of two alike the one that is known": Case(
-        {"sources": "required"}, (setup("own", 60), HYBRID), "hybrid"
+        {"latency": {"seconds": 2}}, (RAG, setup("hybrid", 60, **timed(FAST))), "hybrid"
+    ),
+    "what was not judged proves no floor": Case(
+        {"floors": {"qa.contains": 0.1}},
+        (setup("rag", {"qa": column([math.nan] * 10 + [1.0] * 90)}),),
+        "rag",
+        doubts={"floors": "not proven"},
+        state="conditional",
+    ),
+    "below a crossover the other one is cheaper": Case(
+        {"volume_per_month": 100},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=Cost(exact(0), Bounded(100, 70, 130), exact(0)),
+            fine_tuned=Cost(exact(0), Bounded(90, 60, 120), exact(0)),
+            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "rag"),),
+        ),
     ),
     "a floor that is missed": Case(
         {"floors": {"qa.contains": 0.6}},
