@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bakeoff import cost
 from bakeoff.abstention import CELLS
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
+from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.latency import clear
 from bakeoff.power import Preview
@@ -590,6 +592,12 @@ def training(run: Run) -> Table:
     )
 
 
+def costs(run: Run) -> list[Table]:
+    """What the setups cost, where `bakeoff cost` has kept it beside the run."""
+    found = cost.read(run.folder)
+    return shown.tables(found) if found else []
+
+
 def checks(run: Run) -> list[str]:
     """What the run found out about its own numbers, a sentence each."""
     known, said = run.manifest["checks"], []
@@ -701,5 +709,6 @@ def markdown(run: Run) -> str:
         parts += markdown_lines(spending(run))
     if run.manifest["adapters"]:
         parts += markdown_lines(training(run))
+    parts += [line for table in costs(run) for line in markdown_lines(table)]
     parts += [line for check in checks(run) for line in (f"- {check}", "")]
     return "\n".join([*parts, *_provenance(run)]).strip() + "\n"

@@ -25,7 +25,7 @@ COST = "cost.json"
 """In a run's folder."""
 FORMAT = 1
 
-__all__ = ["COST", "Load", "read", "reckon", "write"]
+__all__ = ["COST", "Load", "monthly_at", "read", "reckon", "write"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,24 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
     # Sums of the same numbers in another order differ in the last digit.
     tiny = 1e-12 * sum(abs(item.value) for item, _ in signed)
     return exactly(0.0) if max(abs(found.low), abs(found.high)) <= tiny else found
+
+
+def monthly_at(setup: Mapping[str, Any], volume: float) -> tuple[float, float, float]:
+    """(value, low, high) of a setup's cost by month at another volume; `setup` as in the JSON.
+
+    Raises `ValueError` where its requests have no price.
+    """
+    each, fixed = (_range(setup[part]) for part in ("per_request", "fixed"))
+    found = total([(fixed, 1), (each, volume)])
+    return found.value, found.low, found.high
+
+
+def _range(found: Mapping[str, float | None]) -> Range:
+    value, low, high = found["value"], found["low"], found["high"]
+    if value is None:
+        raise ValueError("no price")
+    # An end that is not known is drawn as none: the tables say so.
+    return Range(value, value if low is None else low, value if high is None else high)
 
 
 def write(run: Run, found: Mapping[str, Any]) -> Path:

@@ -14,7 +14,6 @@ from bakeoff.cost.prices import (
     REQUESTS,
     SECONDS,
     TOKENS,
-    MachinePrice,
     ModelPrice,
     Prices,
     WorkPrice,
@@ -109,7 +108,8 @@ def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> lis
     elif price.by == TOKENS:
         made = _by_tokens(run, price, place, name, task)
     else:
-        _same_machine(run, setup, price.machine, place)
+        if not setup.own:
+            _same_machine(run, price.machine, place, setup.model)
         made = _timed(run, task, name, "latency_s", price.per_hour or 0.0, place, "seconds")
     if not made:
         lacks = "tokens were not counted" if price.by == TOKENS else "it was not timed"
@@ -141,7 +141,8 @@ def _searching(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -
         ledger.leave_out(f"retrieval of {name}: the price file lacks retrieval")
         return []
     machine = prices.retrieval
-    _same_machine(run, None, machine.machine, "retrieval")
+    embedder = run.suite.setups[name].retrieve
+    _same_machine(run, machine.machine, "retrieval", embedder.embedder if embedder else "")
     found = _timed(run, task, name, "retrieve_s", machine.per_hour, "retrieval", "retrieval")
     if not found:
         ledger.leave_out(f"retrieval of {name} on {task}: it was not timed")
@@ -165,24 +166,27 @@ def _flat(column: Column, value: float) -> Column:
     return _money(column, np.full(len(column.samples), value))
 
 
-def _same_machine(run: Run, setup: Setup | None, machine: str | None, place: str) -> None:
+def _same_machine(run: Run, machine: str | None, place: str, *references: str) -> None:
     """Seconds of one kind of machine say nothing of another: refuse to price them.
 
-    Raises `BakeoffError`. A model behind an endpoint ran on a machine that the run does not know.
+    Raises `BakeoffError`. Of models behind endpoints, and of what another tool measured, the run
+    does not know the machine. An hour of a machine with a GPU may be priced as one without for
+    search and embedding, which can do without.
     """
-    if setup and (setup.own or run.suite.served(setup.model)):
+    known = run.manifest.get("hardware")
+    if not known or any(run.suite.served(reference) for reference in references):
         return
-    gpu = run.manifest.get("hardware", {}).get("gpu")
-    if machine == "gpu" and not gpu:
+    if machine == "gpu" and not known["gpu"]:
         raise BakeoffError(
             f"{place}.machine: gpu, and the run's seconds are of a machine without one "
-            f"({run.manifest['hardware']['processor']}): price them as cpu, or run the benchmark "
-            "on the machine you would use"
+            f"({known['processor']}): price them as cpu, or run the benchmark on the machine you "
+            "would use"
         )
-    if machine == "cpu" and gpu and place != "retrieval":
+    if machine == "cpu" and known["gpu"] and place not in ("retrieval", "embedding"):
         raise BakeoffError(
-            f"{place}.machine: cpu, and the run's seconds are of a machine with a GPU ({gpu}): "
-            "price them as gpu, or run the benchmark on the machine you would use"
+            f"{place}.machine: cpu, and the run's seconds are of a machine with a GPU "
+            f"({known['gpu']}): price them as gpu, or run the benchmark on the machine you would "
+            "use"
         )
 
 
@@ -235,12 +239,18 @@ def _training(
 
 
 def _priced(
-    run: Run, place: str, price: WorkPrice | MachinePrice, seconds: float, tokens: float, when: str
+    run: Run,
+    place: str,
+    price: WorkPrice,
+    seconds: float,
+    tokens: float,
+    when: str,
+    embedder: str = "",
 ) -> Item:
-    if isinstance(price, WorkPrice) and price.per_million_tokens is not None:
+    if price.per_million_tokens is not None:
         value = tokens * price.per_million_tokens / 1e6
         return Item(place, when, value, value, value)
-    _same_machine(run, None, price.machine, place)
+    _same_machine(run, price.machine, place, embedder)
     value = seconds * (price.per_hour or 0.0) / HOUR_S
     return Item(place, when, value, value, value, once=True)
 
@@ -277,7 +287,8 @@ def _embedded(
     if spent is None or (setup.retrieve.vectors and not spent["embedded"]):
         ledger.leave_out(f"embedding on {task}: it was not timed in this run")
     elif seconds is not None:
-        yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UP_FRONT)
+        embedder = setup.retrieve.embedder
+        yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UP_FRONT, embedder)
 
 
 def _rate(spent: Mapping[str, Any] | None) -> float:
@@ -336,7 +347,9 @@ def _updated(
             yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UPDATE)
         elif prices.embedding and embeds and not setup.tune:
             # Of a tuned setup the seconds are those of training and embedding together.
-            yield _priced(run, "embedding", prices.embedding, spent["seconds"], 0.0, UPDATE)
+            embedder = setup.retrieve.embedder if setup.retrieve else ""
+            seconds = spent["seconds"]
+            yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UPDATE, embedder)
 
 
 def _freshness(run: Run, task: str, setup: str) -> Mapping[str, Any]:
