@@ -181,7 +181,7 @@ def lines(found: Mapping[str, Band], labels: tuple[str, str], at: float | None =
         if at is not None:
             axis.axvline(at, color=_GREY, linewidth=1, linestyle=":")
         for each in (axis.xaxis, axis.yaxis):
-            each.set_major_formatter(lambda value, _: f"{value:,.10g}")
+            each.set_major_formatter(lambda value, _: _brief(value))
             each.set_minor_formatter(lambda value, _: "")
         _legend(figure, [_short(name) for name in found])
         return _kept(figure)
@@ -206,6 +206,14 @@ def _kept(figure: Any) -> Picture:
 
 def _short(name: str, most: int = _NAME) -> str:
     return plain(name, most)
+
+
+def _brief(value: float) -> str:
+    """A power of ten in few characters: 0.01, 100, 10k, 1M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
 
 
 def _columns(names: Sequence[str]) -> int:
