@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,6 +112,7 @@ def write_project(folder: Path) -> Path:
         ]
         (rows / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "bot.py").write_text(BOT)
+    shutil.copytree(ROOT / "benchmarks" / "prices", folder / "benchmarks" / "prices")
     path = folder / "benchmarks" / "smallest.yaml"
     path.write_text(BENCHMARK)
     return path

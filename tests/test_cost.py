@@ -774,6 +774,18 @@ def test_a_setup_without_a_price_has_no_line(tmp_path: Path) -> None:
     assert {row[0] for row in drawn.table.rows} == {"base"}
 
 
+def test_costs_of_answers_scored_since_are_not_shown(run: Run) -> None:
+    cost.write(run, reckon(run, prices(), LOAD))
+    keep_scores(
+        run.folder,
+        Unit("qa", "base"),
+        (((str(n), 0), {"contains": Score(1.0)}) for n in range(4)),
+    )
+    (table,) = report.costs(Run(run.folder))
+    assert "older than the answers" in table.rows[0][0]
+    assert not [each for each in pictures.draw(Run(run.folder)) if not each.task]
+
+
 def test_costs_of_another_version_are_refused(run: Run) -> None:
     write_json(run.folder / cost.COST, {"format": 99})
     with pytest.raises(BakeoffError, match=r"cost\.json: format 99"):

@@ -46,6 +46,7 @@ def test_help_imports_no_model_library() -> None:
         "merge",
         "cache",
         "compare",
+        "cost",
         "gate",
         "report",
         "tasks",

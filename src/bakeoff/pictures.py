@@ -321,7 +321,7 @@ _DECADES, _STEPS = 3, 8
 def _monthly(run: Run) -> Made | None:
     """Money by month against requests by month, where costs are kept beside the run."""
     found = cost.read(run.folder)
-    if found is None or not found["volume"]:
+    if found is None or not found["volume"] or not cost.current(run, found):
         return None
     steps = range(-_DECADES * _STEPS, _DECADES * _STEPS + 1)
     volumes = [found["volume"] * 10 ** (step / _STEPS) for step in steps]

@@ -595,7 +595,12 @@ def training(run: Run) -> Table:
 def costs(run: Run) -> list[Table]:
     """What the setups cost, where `bakeoff cost` has kept it beside the run."""
     found = cost.read(run.folder)
-    return shown.tables(found) if found else []
+    if found is None:
+        return []
+    if not cost.current(run, found):
+        late = f"{cost.COST} is older than the answers or scores of this run"
+        return [Table("Cost", ("", "mend it"), ((late, "run `bakeoff cost` again"),))]
+    return shown.tables(found)
 
 
 def checks(run: Run) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import BakeoffError
+from bakeoff.core import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
 from bakeoff.cost.crossover import Crossover, Range, crossover, exactly, total
 from bakeoff.cost.prices import SECONDS, Prices
@@ -20,12 +20,13 @@ from bakeoff.finished import Run
 from bakeoff.scoring import did_you_mean
 from bakeoff.stats import LEVEL
 from bakeoff.store import read_json, write_json
+from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
 COST = "cost.json"
 """In a run's folder."""
 FORMAT = 1
 
-__all__ = ["COST", "Load", "monthly_at", "read", "reckon", "write"]
+__all__ = ["COST", "Load", "current", "monthly_at", "read", "reckon", "write"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> dict[str, Any]:  # 
     return {
         "format": FORMAT,
         "level": LEVEL,
+        "stands_on": _stands_on(run),
         "currency": prices.currency,
         "dated": prices.dated.isoformat(),
         "volume": load.volume,
@@ -110,6 +112,23 @@ def _check(run: Run, prices: Prices, load: Load) -> None:
         )
 
 
+def _stands_on(run: Run) -> str:
+    """A digest of what was measured: another one after the run went on or was scored again."""
+    measured = {*run.headlines.values(), *TOKEN_METRICS, *LATENCY_METRICS}
+    return digest(
+        [
+            [*key, len(column.values), float(column.values.sum())]
+            for key, column in sorted(run.columns.items())
+            if key[2] in measured
+        ]
+    )
+
+
+def current(run: Run, found: Mapping[str, Any]) -> bool:
+    """Whether costs that were kept are of what the run says now."""
+    return bool(found["stands_on"] == _stands_on(run))
+
+
 def _serves(run: Run, task: str) -> bool:
     return any(task in usage.tasks_of(run, name) for name in run.suite.setups)
 
@@ -127,6 +146,8 @@ def _bought(run: Run, prices: Prices, name: str, ledger: Ledger) -> ByTask | Non
 
 def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledger: Ledger) -> None:
     """Say what stands behind the numbers."""
+    if run.manifest["status"] != "complete":
+        ledger.note(f"the run is {run.manifest['status']}: what is missing counts as failed")
     timed = [
         len(part.column.samples)
         for by_task in bought.values()

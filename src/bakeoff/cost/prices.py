@@ -46,7 +46,9 @@ class ModelPrice(File):
             raise ValueError("give both prompt and completion")
         if hours != (self.machine is not None):
             raise ValueError("per_hour and machine (cpu or gpu) go together")
-        if (self.cached is None) != (self.cached_share == 0) or (self.cached and not tokens):
+        if (self.cached is None) != (self.cached_share == 0) or (
+            self.cached is not None and not tokens
+        ):
             raise ValueError("cached and cached_share go together, beside prompt and completion")
         return self
 
