@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from bakeoff.scoring import (
     load_function,
 )
 from bakeoff.suite import Suite, TaskUse
-from bakeoff.taskfile import CorpusFile, Source, TaskFile, load_task_file, task_path
+from bakeoff.taskfile import BEFORE, CorpusFile, Source, TaskFile, load_task_file, task_path
 
 
 class Unavailable(BakeoffError):
@@ -47,6 +47,8 @@ class Task:
     """Test rows before a shard was cut from them, and a digest of their ids."""
     whole_ids: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
+    """Where this is the state before a change: the task that is the state after it."""
 
     @property
     def name(self) -> str:
@@ -59,7 +61,7 @@ class Task:
 
     def corpus_name(self, chosen: Mapping[str, str]) -> str:
         """The corpus an open-book setup reads here: the chosen one, or the task's first."""
-        return chosen.get(self.name) or next(iter(self.corpora), "")
+        return chosen.get(self.after or self.name) or next(iter(self.corpora), "")
 
     def context(self) -> Context:
         """What the task's scorers may know."""
@@ -92,11 +94,17 @@ def load_tasks(
     for name, use in suite.tasks.items():
         try:
             task = load_task(task_path(name, path), data)
-            part = take(task, use, selection or Selection(), suite.seed)
-            if part.samples:
-                tasks[task.name] = part
-            else:
-                skipped[task.name] = "none of its samples is selected"
+            states = [task]
+            if task.file.changes:
+                states.insert(0, load_task(task_path(name, path), data, before=True))
+            for state in states:
+                part = take(state, use, selection or Selection(), suite.seed)
+                if state.name in tasks:
+                    problems.append(f"{path}: tasks: two tasks are named '{state.name}'")
+                elif part.samples:
+                    tasks[state.name] = part
+                else:
+                    skipped[state.name] = "none of its samples is selected"
         except Unavailable as reason:
             skipped[Path(name).stem] = str(reason)
         except BakeoffError as error:
@@ -142,16 +150,24 @@ def _unknown_judges(task: Task, suite: Suite) -> list[str]:
 
 
 def load_task(
-    path: Path, data: Path | None = None, *, hub: bool = True, refuse: bool = True
+    path: Path,
+    data: Path | None = None,
+    *,
+    hub: bool = True,
+    refuse: bool = True,
+    before: bool = False,
 ) -> Task:
     """The task at `path`, every row checked. Raises `BakeoffError` listing all faults.
 
     Without `hub`, a task whose rows would come from there is `Unavailable`. Without `refuse`,
     training rows that repeat test rows are left out even where the task would not be run.
+    `before` gives the same questions over the documents and training rows before their change.
     """
     file = load_task_file(path)
     raw_test = _rows(file.rows.test, path, data, hub)
     raw_train = _rows(file.rows.train, path, data, hub) if file.rows.train else []
+    if file.rows.train and file.rows.train.changes and not before:
+        raw_train = _changed_rows(raw_train, file.rows.train.changes, path, file)
     problems: list[str] = []
     samples = _samples(raw_test, file, f"{path}: test", problems)
     train = _samples(raw_train, file, f"{path}: train", problems) if file.rows.train else []
@@ -160,9 +176,14 @@ def load_task(
     )
     kept = tuple(s for s in train if s.id not in dropped)
     corpora: dict[str, tuple[Document, ...]] = {}
+    known: set[str] = set()
+    """Documents that the questions may be about though they are not there yet."""
     for name, corpus in file.corpora.items():
         try:
-            corpora[name] = _documents(corpus, path, kept, [*raw_test, *raw_train])
+            every = [*raw_test, *raw_train]
+            corpora[name] = _documents(corpus, path, kept, every, changed=not before)
+            if before:
+                known |= {d.id for d in _documents(corpus, path, kept, every, changed=True)}
         except BakeoffError as error:
             problems.append(f"{path}: corpora.{name}: {error}")
     scorers: dict[Metric, Scorer] = {}
@@ -171,7 +192,8 @@ def load_task(
             scorers[metric] = find_scorer(metric, path.parent)
         except BakeoffError as error:
             problems.append(f"{path}: scorers: {error}")
-    problems += _check(file, path, samples, train, corpora)
+    known |= {d.id for documents in corpora.values() for d in documents}
+    problems += _check(path, samples, train, known)
     if dropped and refuse and file.on_overlap == "refuse":
         problems += [
             f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "
@@ -179,8 +201,12 @@ def load_task(
             for a, b in dropped.items()
         ]
     faults(problems)
+    name = file.name
+    if before:
+        file = file.model_copy(update={"name": f"{name}{BEFORE}"})
     return Task(
         file=file,
+        after=name if before else "",
         folder=path.parent,
         samples=tuple(samples),
         train=kept,
@@ -227,6 +253,24 @@ def _rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict
     if source.adapt:
         rows = list(load_function(source.adapt, path.parent)(rows))
     return rows
+
+
+def _changed_rows(
+    rows: Sequence[Mapping[str, Any]], changes: str, path: Path, file: TaskFile
+) -> list[dict[str, Any]]:
+    """The rows after a change: some replaced, some gone, new ones behind them."""
+    column = file.columns.get("id", "id")
+    found = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
+    files = sorted(path.parent.glob(changes))
+    for number, row in enumerate(_json_lines(files, path, changes), 1):
+        if row.get(column) in (None, ""):
+            raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
+        name = str(row[column])
+        if not row.get("removed"):
+            found[name] = row
+        elif found.pop(name, None) is None:
+            raise BakeoffError(f"{path}: train.changes row {number}: no row '{name}' to remove")
+    return list(found.values())
 
 
 def _text(file: Path) -> str:
@@ -342,12 +386,11 @@ def _documents(
     path: Path,
     train: Sequence[Sample],
     raw: Sequence[Mapping[str, Any]],
+    *,
+    changed: bool,
 ) -> tuple[Document, ...]:
     if corpus.documents:
-        files = sorted(path.parent.glob(corpus.documents))
-        texts = {f.stem: _text(f) for f in files}
-        if len(texts) < len(files):
-            raise BakeoffError(f"'{corpus.documents}': two files share a name")
+        texts = _files(corpus.documents, path)
     elif corpus.examples:
         texts = {s.id: f"{s.question}\n=> {s.targets[0]}" for s in train if s.targets}
     elif corpus.rows:
@@ -357,18 +400,31 @@ def _documents(
         texts = dict(load_function(corpus.call, path.parent)())
     if not texts:
         raise BakeoffError("no documents found")
+    if changed:
+        if unknown := sorted(set(corpus.removed) - set(texts)):
+            raise BakeoffError(f"removed: no document '{unknown[0]}'")
+        later = _files(corpus.changes, path) if corpus.changes else {}
+        if corpus.changes and not later:
+            raise BakeoffError(f"changes: no file matches '{corpus.changes}'")
+        if both := sorted(set(corpus.removed) & set(later)):
+            raise BakeoffError(f"removed: '{both[0]}' stands among the changes as well")
+        texts = {k: v for k, v in {**texts, **later}.items() if k not in corpus.removed}
     return tuple(Document(name, text) for name, text in sorted(texts.items()))
 
 
+def _files(pattern: str, path: Path) -> dict[str, str]:
+    """Texts by the stem of their file."""
+    files = sorted(path.parent.glob(pattern))
+    texts = {f.stem: _text(f) for f in files}
+    if len(texts) < len(files):
+        raise BakeoffError(f"'{pattern}': two files share a name")
+    return texts
+
+
 def _check(
-    file: TaskFile,
-    path: Path,
-    samples: Sequence[Sample],
-    train: Sequence[Sample],
-    corpora: Mapping[str, Sequence[Document]],
+    path: Path, samples: Sequence[Sample], train: Sequence[Sample], known: Collection[str]
 ) -> list[str]:
     """Gold ids that no document has."""
-    known = {d.id for docs in corpora.values() for d in docs}
     return [
         f"{path}: {split} row '{s.id}': gold: no document '{gold}'"
         for split, rows in (("test", samples), ("train", train))

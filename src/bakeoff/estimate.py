@@ -87,7 +87,7 @@ def _row(
 def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected:
     """What a setup is expected to take on a task, both passes together."""
     quality = len(task.samples) * plan.suite.repeats
-    timed = min(plan.suite.latency.samples, len(task.samples))
+    timed = 0 if task.after else min(plan.suite.latency.samples, len(task.samples))
     first = next(s for s in plan.suite.setups.values() if s.takes(task.name))
     # The first setup is asked twice in every turn, to know the machine's noise.
     requests = quality + timed * (2 if setup is first else 1)

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bakeoff import compare, latency, store
+from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, Measure, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
@@ -120,7 +120,19 @@ class Run:
             timed = latency.summary(self.latencies(task), setups)
             if timed["setups"]:
                 compared["tasks"][task]["latency"] = timed
+        for after, before in self.changes.items():
+            members, headline = self.samples[after], self.headlines[after]
+            found = freshness.freshness(self.columns, members, before, after, headline)
+            for setup, facts in found["setups"].items():
+                facts["work"] = freshness.work(self.manifest, after, setup)
+            compared["tasks"][after]["freshness"] = found
         return compared
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """Tasks whose documents changed -> the tasks that are the state before."""
+        named = {task: facts.get("before", "") for task, facts in self.manifest["tasks"].items()}
+        return {after: before for after, before in named.items() if before in self.samples}
 
     @cached_property
     def rows(self) -> Rows:

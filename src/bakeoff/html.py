@@ -239,6 +239,7 @@ def _tables(run: Run, task: str) -> Iterator[Table]:
 
 
 def _others(run: Run) -> Iterator[Table]:
+    yield from report.freshness(run)
     yield from (report.declining(run), report.repeats(run), report.judged_again(run))
     yield from (report.latencies(run), report.spending(run))
     yield report.training(run)

@@ -35,6 +35,8 @@ class Local:
     models: dict[str, LocalModel] = field(default_factory=dict)
     adapters: dict[tuple[str, str], Adapter] = field(default_factory=dict)
     """(task, setup) -> adapter."""
+    earlier: set[str] = field(default_factory=set)
+    """Tasks that are the state before a change."""
 
     def load(self, reference: str) -> LocalModel:
         """The model of this reference, loaded once."""
@@ -56,6 +58,8 @@ class Local:
         Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
         """
         assert setup.tune
+        if task.after:
+            self.earlier.add(task.name)
         adapter = self._twin(setup, task)
         shared = adapter is not None
         if adapter is None:
@@ -84,7 +88,10 @@ class Local:
         for (other, name), adapter in self.adapters.items():
             twin = self.suite.setups[name]
             alike = (twin.tune, twin.model) == (setup.tune, setup.model)
-            if alike and (other == task.name or (setup.tune and setup.tune.together)):
+            joint = (
+                setup.tune and setup.tune.together and (other in self.earlier) == bool(task.after)
+            )
+            if alike and (other == task.name or joint):
                 return adapter
         return None
 

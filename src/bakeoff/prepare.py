@@ -77,6 +77,7 @@ class Kitchen:
 
         Raises `BakeoffError` when something cannot be had.
         """
+        self._tasks = tasks
         asked = [
             (setup, task)
             for setup in self.suite.setups.values()
@@ -88,12 +89,11 @@ class Kitchen:
         for setup, task in asked:
             if setup.retrieve:
                 self._index(setup, task)
-        self._tasks = tasks
         # Teachers before those who learn from them.
         for setup, task in sorted(asked, key=lambda each: _learns(each[0])):
             if setup.tune and not self.suite.served(setup.model):
                 others = [other for each, other in asked if each is setup]
-                found = self.local.adapt(setup, task, others)
+                found = self.local.adapt(setup, task, _of_its_time(task, others))
                 self.found["adapters"][f"{task.name}/{setup.name}"] = found
 
     def _open(self, setup: Setup, task: Task) -> None:
@@ -175,17 +175,31 @@ class Kitchen:
         if setup.retrieve.passages == "full":
             self._fits(setup, task, corpus)
         found = self.found["indexes"]
-        if any(k.startswith(name) and v["digest"] == corpus.digest for k, v in found.items()):
-            return
+        for key, known in found.items():
+            if key.startswith(f"{task.name}/") and known["digest"] == corpus.digest:
+                if setup.name not in known["setups"]:
+                    known["setups"].append(setup.name)
+                return
         # Several recipes over one corpus: each names a setup that reads it.
         found[name if name not in found else f"{name} for {setup.name}"] = {
             **corpus.manifest,
             "digest": corpus.digest,
             "passages": len(corpus.passages),
             "work": asdict(corpus.work),
+            "setups": [setup.name],
+            **self._changed(setup, task, corpus),
         }
         verb = "reused" if corpus.reused else "built"
         self.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+
+    def _changed(self, setup: Setup, task: Task, corpus: Corpus) -> dict[str, int]:
+        """How many passages of an index are not in that of the time before a change."""
+        assert setup.retrieve
+        before = next((each for each in self._tasks.values() if each.after == task.name), None)
+        if before is None:
+            return {}
+        known = {p.text for p in self.library.corpus(before, setup.retrieve).passages}
+        return {"changed": sum(p.text not in known for p in corpus.passages)}
 
     def _fits(self, setup: Setup, task: Task, corpus: Corpus) -> None:
         """Raise `BakeoffError` where all documents together are more than may be read."""
@@ -303,6 +317,12 @@ class Kitchen:
             client.close()
         if self.responses:
             self.responses.close()
+
+
+def _of_its_time(task: Task, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks in the state that `task` is in: before the changes, or after them."""
+    changed = {each.after for each in tasks if each.after} if task.after else set()
+    return [each for each in tasks if (not each.after or task.after) and each.name not in changed]
 
 
 def _learns(setup: Setup) -> bool:

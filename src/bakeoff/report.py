@@ -332,6 +332,44 @@ def mistakes(pairs: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int,
     return sorted(wrong, key=lambda row: (-row[2], row))[:CONFUSED]
 
 
+def freshness(run: Run) -> list[Table]:
+    """Of each task whose documents changed: every setup right after, and after its update."""
+    return [
+        _freshness(run, task, facts["freshness"])
+        for task, facts in run.comparison["tasks"].items()
+        if facts.get("freshness", {}).get("setups")
+    ]
+
+
+def _freshness(run: Run, task: str, found: Mapping[str, Any]) -> Table:
+    metric, changes = run.headlines[task], list(found["n"])
+    rows = []
+    for setup, facts in found["setups"].items():
+        took = facts["work"]
+        parts = [f"{took['seconds']:.1f} s" if took["seconds"] is not None else "not measured"]
+        parts += [f"{took[name]} {name}" for name in ("tokens", "rows", "passages") if took[name]]
+        needed = ", ".join(parts) if len(parts) > 1 else "nothing to do"
+        for state, named, side in (
+            ("right after", "stale", "before"),
+            ("updated", "fresh", "after"),
+        ):
+            stale = facts["stale_rate"].get(side)
+            values = [cell(facts[named][change], metric) for change in changes]
+            last = needed if named == "fresh" else ""
+            rows.append((setup, state, *values, cell(stale, metric) if stale else "-", last))
+        gained = [signed(facts["gains"][change], metric) for change in changes]
+        rows.append((setup, "difference", *gained, "", ""))
+    heads = (f"{change} ({n})" for change, n in found["n"].items())
+    return Table(
+        f"{task}: when the documents change ({metric})",
+        ("setup", "state", *heads, "stale answers", "work of the update"),
+        tuple(rows),
+        "Right after: the setup as it was before the change. Stale answers were right before the "
+        "change. Questions: changed has another answer now, removed none any more, new is answered "
+        "for the first time, unchanged as before. * a paired difference by more than chance.",
+    )
+
+
 def declining(run: Run) -> Table:
     """What each setup does with questions that have an answer, and with those that have none."""
     rows = [
@@ -705,7 +743,7 @@ def markdown(run: Run) -> str:
         ):
             if table.rows:
                 parts += markdown_lines(table)
-    for table in (declining(run), repeats(run), judged_again(run)):
+    for table in (*freshness(run), declining(run), repeats(run), judged_again(run)):
         if table.rows:
             parts += markdown_lines(table)
     if (timed := latencies(run)).rows:

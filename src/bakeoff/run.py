@@ -34,6 +34,7 @@ from bakeoff.scoring import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Setup, Suite
+from bakeoff.taskfile import BEFORE
 
 
 class Progress(Protocol):
@@ -243,6 +244,8 @@ def describe(task: Task) -> dict[str, Any]:
             for metric, scorer in task.scorers.items()
         },
         "n": len(task.samples),
+        "after": task.after,
+        "before": f"{task.name}{BEFORE}" if task.file.changes and not task.after else "",
         "whole": {"n": task.whole, "ids": task.whole_ids},
         "population": len(task.population),
         "train": len(task.train),
@@ -361,7 +364,9 @@ def _answer(state: _State) -> None:
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:
-                _latency(state, task)
+                # The state before a change is asked what it knows, not how fast it says so.
+                if not task.after:
+                    _latency(state, task)
 
 
 def _quality(state: _State, setup: Setup, task: Task) -> None:

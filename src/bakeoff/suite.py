@@ -19,6 +19,7 @@ from bakeoff.files import File, prompt_fields, read_yaml, validated
 from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.recipes import Retrieve, Tune
 from bakeoff.scoring import did_you_mean
+from bakeoff.taskfile import changed
 
 DTYPES = ("float32", "bfloat16", "float16")
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
@@ -144,7 +145,7 @@ class Setup(File):
 
     def takes(self, task: str) -> bool:
         """Whether the setup is asked the task's questions."""
-        return not self.tasks or task in self.tasks
+        return not self.tasks or task in self.tasks or changed(task) in self.tasks
 
     @property
     def own(self) -> bool:
@@ -366,7 +367,8 @@ class Suite(File):
 
     def use(self, task: str) -> TaskUse:
         """How the benchmark uses the task of this name."""
-        return next(use for name, use in self.tasks.items() if Path(name).stem == task)
+        known = {Path(name).stem: use for name, use in self.tasks.items()}
+        return known[task if task in known else changed(task)]
 
 
 def _named(tasks: Sequence[Any]) -> dict[str, Any]:

@@ -13,6 +13,15 @@ from bakeoff.core import BakeoffError
 from bakeoff.files import File, prompt_fields, read_yaml, validated
 from bakeoff.scoring import Metric, did_you_mean
 
+BEFORE = "_before"
+"""What the name of a task ends with that asks its questions right after a change: of setups that
+still know the documents and rows of the time before."""
+
+
+def changed(task: str) -> str:
+    """The task of a file whose state before a change `task` may be; else `task` itself."""
+    return task.removesuffix(BEFORE)
+
 
 class Source(File):
     """Where rows come from: files of the project, or a data set of the hub with a local copy."""
@@ -30,6 +39,9 @@ class Source(File):
     """How the local copy is read; `text` gives one row per file, in its `text` column."""
     adapt: str | None = None
     """A function rows -> rows for data that comes in another shape."""
+    changes: str | None = None
+    """Path or glob of rows that came with a change of the documents: one with a known id replaces
+    that row, or takes it away where it says `removed: true`; others are added."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -58,6 +70,10 @@ class CorpusFile(File):
     """Documents that the rows themselves bring along, in their `documents` column."""
     call: str | None = None
     """A function without arguments that returns a mapping of document id to text."""
+    changes: str | None = None
+    """Glob of text files of documents that a change brought: known ids are replaced by them."""
+    removed: tuple[str, ...] = ()
+    """Ids of documents that the change took away."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> CorpusFile:
@@ -160,6 +176,14 @@ class TaskFile(File):
         if self.headline and self.headline not in self.metrics():
             raise ValueError(f"headline: '{self.headline}' is none of the task's scorers")
         return self
+
+    @property
+    def changes(self) -> bool:
+        """Whether the task has a state before a change of its documents or training rows."""
+        train = self.rows.train
+        return bool(train and train.changes) or any(
+            corpus.changes or corpus.removed for corpus in self.corpora.values()
+        )
 
     def metrics(self) -> dict[str, Metric]:
         """The task's metrics by their one spelling. Raises `BakeoffError`."""

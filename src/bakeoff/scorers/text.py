@@ -106,6 +106,16 @@ def wrong_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return Score(float(refused(answer.text, context.refusals)))
 
 
+@scorer(higher_is_better=False)
+def stale_answer(sample: Sample, answer: Answer, context: Context) -> Outcome:
+    """1 when the answer says what was right before a change, and nothing that is right now."""
+    if not sample.fields.get("stale"):
+        return None
+    said = spoken(answer, context)
+    right = any(holds(said, target) for target in sample.targets)
+    return Score(float(holds(said, sample.fields["stale"]) and not right))
+
+
 RIGHT: Mapping[str, Callable[[Sample, Answer, Context], Outcome]] = {
     "contains": contains,
     "exact_match": exact_match,

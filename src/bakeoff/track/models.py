@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -96,7 +95,7 @@ def _training_run(
             ),
         },
     ).info.run_id
-    use = {Path(name).stem: use for name, use in run.suite.tasks.items()}[task]
+    use = run.suite.use(task)
     recipe = use.recipe(setup.tune).model_dump(mode="json") if setup.tune else {}
     client.log_batch(
         identity,
