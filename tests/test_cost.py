@@ -273,18 +273,46 @@ def test_a_month_is_the_sum_of_its_parts(run: Run) -> None:
         assert sum(parts.values()) == pytest.approx(value(found, setup, "per_month"))
 
 
-def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run) -> None:
-    again = reckon(run, prices(hours={"base": {}}), LOAD)
-    assert any("fine-tuned is taken to be all of it trained again" in n for n in again["notes"])
-    work = {"seconds": 100.0, "tokens": 1000, "passages": 5, "rows": 3}
-    setups = {name: {"work": work} for name in SQUARE}
-    run.comparison["tasks"]["qa"]["freshness"] = {"setups": setups}
-    found = reckon(run, prices(hours={"base": {}}), LOAD)
-    # 1,000 tokens at 4 by million; 100 s of embedding at 0.01.
-    assert value(found, "fine-tuned", "per_update") == pytest.approx(0.004)
-    assert value(found, "rag", "per_update") == pytest.approx(1.0)
+def changing(folder: Path, **index: Any) -> Run:
+    """A run whose task also stands there as it was before a change of five passages."""
+    run = write_run(folder, SQUARE, {"qa_before": 4, "qa": 4})
+    manifest = dict(run.manifest)
+    manifest["tasks"]["qa"]["before"] = "qa_before"
+    about = {"setups": ["rag", "hybrid"], "embedder": "e"}
+    manifest["indexes"]["qa_before/books"] |= about
+    manifest["indexes"]["qa/books"] |= about | {"changed": 5} | index
+    write_json(run.folder / MANIFEST, manifest)
+    return Run(run.folder)
+
+
+def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run, tmp_path: Path) -> None:
+    free = {"base": {}}
+    again = reckon(run, prices(hours=free), LOAD)
+    assert any("fine-tuned is taken to be all of its work" in note for note in again["notes"])
+    found = reckon(changing(tmp_path / "changing"), prices(hours=free), LOAD)
+    # Training anew: 50,000 tokens at 4 by million.
+    assert value(found, "fine-tuned", "per_update") == pytest.approx(0.2)
+    # Five passages of 9 / 50 s each, and 1 s to build: 1.9 s at 0.01.
+    assert value(found, "rag", "per_update") == pytest.approx(0.019)
+    assert value(found, "hybrid", "per_update") == pytest.approx(0.219)
     assert value(found, "base", "per_update") == 0
     assert not any("again" in note for note in found["notes"])
+
+
+def test_a_task_of_before_a_change_is_no_load(tmp_path: Path) -> None:
+    found = reckon(changing(tmp_path), prices(hours={"base": {}}))["setups"]
+    assert set(found["base"]["tasks"]) == {"qa"}
+    assert found["rag"]["up_front"]["value"] == pytest.approx(0.37)
+
+
+def test_an_update_that_was_not_timed_is_not_free(tmp_path: Path) -> None:
+    work = {**WORK, "embedded": 0, "embed_s": 0.0}
+    run = changing(tmp_path, work=work)
+    manifest = dict(run.manifest)
+    manifest["indexes"]["qa_before/books"]["work"] = work
+    write_json(run.folder / MANIFEST, manifest)
+    found = reckon(Run(run.folder), prices(hours={"base": {}}))
+    assert "embedding of an update on qa: it was not timed in this run" in found["left_out"]
 
 
 def test_tasks_count_by_their_share_of_the_requests(tmp_path: Path) -> None:
@@ -310,11 +338,6 @@ def test_a_failed_request_is_no_right_answer(tmp_path: Path) -> None:
     # Three answers of 100, 110, 120 tokens; three of four are right.
     each = (110 * 2 + 100) / 1e6
     assert value(found, "fine-tuned", "per_correct") == pytest.approx(each / 0.75)
-
-
-def test_a_task_of_before_a_change_is_no_load(tmp_path: Path) -> None:
-    run = write_run(tmp_path, {"base": {}}, {"qa": 4, "qa_before": 4})
-    assert set(reckon(run, prices(hours={"base": {}}))["setups"]["base"]["tasks"]) == {"qa"}
 
 
 def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:

@@ -98,9 +98,10 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> dict[str, Any]:  # 
 
 
 def _check(run: Run, prices: Prices, load: Load) -> None:
+    tasks = [task for task in run.samples if _serves(run, task)]
     for task in load.weights:
-        if task not in run.samples:
-            hint = did_you_mean(task, run.samples)
+        if task not in tasks:
+            hint = did_you_mean(task, tasks)
             raise BakeoffError(f"{run.folder}: weights: no task '{task}' in this run{hint}")
     if not any(usage.price_of(run, prices, name) for name in run.suite.setups):
         wanted = sorted({s.model for s in run.suite.setups.values() if not s.own})

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff import freshness
 from bakeoff.columns import Column, Measure
 from bakeoff.core import BakeoffError
 from bakeoff.cost.prices import (
@@ -75,14 +76,10 @@ class Ledger:
 def tasks_of(run: Run, setup: str) -> list[str]:
     """The tasks whose requests a setup would serve.
 
-    A task asked on documents of before a change (`NAME_before`) is a test, not a load.
+    A task that knows the documents of before a change is a test, not a load.
     """
-    asked = run.asked
-    return [t for t, setups in asked.items() if setup in setups and not _before(t, asked)]
-
-
-def _before(task: str, tasks: Mapping[str, Any]) -> bool:
-    return task.endswith("_before") and task.removesuffix("_before") in tasks
+    before = run.changes.values()
+    return [t for t, setups in run.asked.items() if setup in setups and t not in before]
 
 
 def price_of(run: Run, prices: Prices, name: str) -> tuple[str, ModelPrice] | None:
@@ -256,9 +253,16 @@ def _priced(
 
 
 def _index(run: Run, setup: Setup, task: str) -> Mapping[str, Any] | None:
-    """The index that a setup reads for a task: its own, that of its twin, or the task's first."""
+    """The index that a setup reads for a task.
+
+    Runs of before indexes named their setups tell it by its name: the setup's own, that of its
+    twin, or the task's first.
+    """
     assert setup.retrieve
     indexes = {k: v for k, v in run.manifest["indexes"].items() if k.startswith(f"{task}/")}
+    for found in indexes.values():
+        if setup.name in found.get("setups", ()):
+            return dict(found)
     twins = [s.name for s in run.suite.setups.values() if s.retrieve == setup.retrieve]
     for name in (setup.name, *twins):
         for key, found in indexes.items():
@@ -327,35 +331,44 @@ def _updated(
     ledger: Ledger,
 ) -> Iterator[Item]:
     """The work of one update: as measured where the run has it, else all of it again."""
-    found = {task: spent for task in tasks if (spent := _freshness(run, task, setup.name))}
+    found = [task for task in tasks if task in run.changes]
     if not found:
         if built:
-            again = "trained and indexed" if setup.retrieve and setup.tune else (
-                "trained" if setup.tune else "indexed")  # fmt: skip
             ledger.note(
-                f"an update of {setup.name} is taken to be all of it {again} again: the run "
+                f"an update of {setup.name} is taken to be all of its work up front again: the run "
                 "measured no update"
             )
         yield from (replace(item, when=UPDATE) for item in built)
         return
-    for spent in found.values():
-        if setup.tune:
-            yield from _training(run, prices, spent["seconds"], spent["tokens"], ledger, UPDATE)
-        embeds = prices.embedding and setup.retrieve and setup.retrieve.vectors
-        if prices.embedding and embeds and prices.embedding.per_million_tokens is not None:
-            tokens = _passage_tokens(setup, spent["passages"] or 0, ledger)
-            yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UPDATE)
-        elif prices.embedding and embeds and not setup.tune:
-            # Of a tuned setup the seconds are those of training and embedding together.
-            embedder = setup.retrieve.embedder if setup.retrieve else ""
-            seconds = spent["seconds"]
-            yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UPDATE, embedder)
+    ledger.note(f"an update is that of {', '.join(found)}, as the run measured it")
+    for task in found:
+        training = (run.manifest["adapters"].get(f"{task}/{setup.name}") or {}).get("training")
+        if training:
+            spent = training["seconds"], training["tokens"]
+            yield from _training(run, prices, *spent, ledger, UPDATE)
+        if setup.retrieve:
+            learnt = training["seconds"] if training else 0.0
+            yield from _indexed_again(run, prices, setup, task, learnt, ledger)
 
 
-def _freshness(run: Run, task: str, setup: str) -> Mapping[str, Any]:
-    found = run.comparison["tasks"][task].get("freshness", {}).get("setups", {})
-    work: Mapping[str, Any] = found.get(setup, {}).get("work") or {}
-    return work
+def _indexed_again(
+    run: Run, prices: Prices, setup: Setup, task: str, learnt: float, ledger: Ledger
+) -> Iterator[Item]:
+    """Embedding the passages that an update changed; `learnt` are its seconds of training."""
+    assert setup.retrieve
+    spent, index = freshness.work(run.manifest, task, setup.name), _index(run, setup, task)
+    if prices.embedding is None:
+        return
+    if index is None or index.get("changed") is None:
+        ledger.leave_out(f"embedding of an update on {task}: the run does not tell what changed")
+    elif prices.embedding.per_million_tokens is not None:
+        tokens = _passage_tokens(setup, spent["passages"], ledger) if setup.retrieve.vectors else 0
+        yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UPDATE)
+    elif spent["seconds"] is None:
+        ledger.leave_out(f"embedding of an update on {task}: it was not timed in this run")
+    else:
+        seconds, embedder = max(spent["seconds"] - learnt, 0.0), setup.retrieve.embedder
+        yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UPDATE, embedder)
 
 
 def _people(prices: Prices, name: str, kind: str, ledger: Ledger) -> Iterator[Item]:
