@@ -329,6 +329,29 @@ def test_tasks_count_by_their_share_of_the_requests(tmp_path: Path) -> None:
     assert found["setups"]["base"]["tasks"]["b"]["per_request"]["value"] == pytest.approx(b)
 
 
+def test_seconds_that_are_all_alike_may_still_be_otherwise(tmp_path: Path) -> None:
+    def steady(setup: str, n: int) -> Answer:
+        return Answer("x", steps=(Step("decode", 0.7 if setup == "base" else 0.1, 10, 0, 10),))
+
+    run = write_run(tmp_path, {"base": {}, "other": {}}, {"qa": 20}, clock=steady)
+    found = reckon(run, prices(BY_HOURS))
+    # At most a share of 1 - 0.025^(1/10 clusters) of them, up to the dearest: 0.007.
+    share = 1 - 0.025 ** (1 / 10)
+    each = found["setups"]["other"]["per_request"]
+    expected = (0.001, 0.001 - share * 0.001, 0.001 + share * 0.006)
+    assert tuple(each.values()) == pytest.approx(expected)
+    gap = pair(found, "base", "other")["difference"]["per_request"]
+    expected = (-0.006, -0.006 - share * 0.001, -0.006 + share * 0.013)
+    assert tuple(gap.values()) == pytest.approx(expected)
+
+
+def test_only_what_lacks_something_is_marked(run: Run) -> None:
+    hours = {name: {"up_front": 1} for name in SQUARE}
+    raw = {key: each for key, each in BY_TOKENS.items() if key != "training"}
+    (costs, *_) = shown.tables(reckon(run, prices(raw, hours=hours)))
+    assert [row[0] for row in costs.rows] == ["base", "fine-tuned *", "rag", "hybrid *"]
+
+
 def test_a_failed_request_is_no_right_answer(tmp_path: Path) -> None:
     def failing(task: str, setup: str, n: int) -> Answer | Failure:
         return Failure("timeout") if n == 3 else answer(task, setup, n)
@@ -348,7 +371,7 @@ def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
     assert found["setups"]["mine"]["per_month"]["value"] is None
     assert found["crossovers"] == []
     assert any(text.startswith("mine: what a request costs") for text in found["left_out"])
-    (row,) = [row for row in shown.tables(found)[0].rows if row[0] == "mine"]
+    (row,) = [row for row in shown.tables(found)[0].rows if row[0] == "mine *"]
     assert row[3] == "not known"
 
 

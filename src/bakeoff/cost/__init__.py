@@ -61,13 +61,14 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> dict[str, Any]:  # 
     """
     _check(run, prices, load)
     ledger, costs = Ledger(), dict[str, Costs]()
-    bought = {name: _bought(run, prices, name, ledger) for name in run.suite.setups}
+    ledgers = {name: Ledger() for name in run.suite.setups}
+    bought = {name: _bought(run, prices, name, each) for name, each in ledgers.items()}
     top = requests.dearest([each for each in bought.values() if each])
     for name, by_task in bought.items():
-        items = tuple(usage.work(run, prices, name, ledger))
+        items = tuple(usage.work(run, prices, name, ledgers[name]))
+        ledger.add(ledgers[name])
         share = requests.shares(load.weights, usage.tasks_of(run, name))
-        known = by_task is not None and share
-        each = requests.per_request(by_task, share, top) if by_task and known else None
+        each = requests.per_request(by_task, share, top) if by_task and share else None
         costs[name] = Costs(Bill.of(items, by_task or {}, share), each, share)
     _assumed(run, prices, bought, ledger)
     asked = {name: each.bill for name, each in costs.items() if each.each is not None}
@@ -86,7 +87,13 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> dict[str, Any]:  # 
         "weights": requests.shares(load.weights, [t for t in run.samples if _serves(run, t)]),
         "left_out": ledger.left_out,
         "notes": ledger.notes,
-        "setups": {name: _setup(run, name, costs[name], bought[name], top, load) for name in costs},
+        "setups": {
+            name: {
+                **_setup(run, name, each, bought[name], top, load),
+                "left_out": ledgers[name].left_out,
+            }
+            for name, each in costs.items()
+        },
         "crossovers": [
             _pair(a, b, costs, _gap(a, b, bought, costs, top), load)
             for a, b in combinations(costs, 2)

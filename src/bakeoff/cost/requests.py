@@ -90,7 +90,8 @@ def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Range:
     if float(np.ptp(values)) <= 1e-9 * top:
         # All alike, yet others may be otherwise: from nothing to the dearest request seen.
         ends = sorted([0.0, *(factor * top for _, factor in sides)])
-        bounds = (min(ends[0], float(values.min())), max(ends[-1], float(values.max())))
+        # The mean of equal numbers may lie beside them by a rounding error.
+        bounds = (min(ends[0], mean), max(ends[-1], mean))
         values = np.full(n, mean)
     interval = stats.skewed_t(values, found.codes, bounds=bounds)
     # Money alone is never below 0; a difference may be.

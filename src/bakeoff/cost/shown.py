@@ -56,7 +56,10 @@ def _costs(found: Mapping[str, Any]) -> Table:
         *(("per_request", THOUSAND), ("per_correct", THOUSAND), ("per_month", 1.0)),
     )
     rows = tuple(
-        (name, *(_range(each[column], times) for column, times in columns))
+        (
+            name + (" *" if each["left_out"] else ""),
+            *(_range(each[column], times) for column, times in columns),
+        )
         for name, each in found["setups"].items()
     )
     return Table(
@@ -68,7 +71,8 @@ def _costs(found: Mapping[str, Any]) -> Table:
         "over the samples and over ranges that the price file gives; without them a number is "
         "exact or rests on work that was measured once. "
         "Right answers: mean cost over mean score in each task's headline metric. "
-        f"Requests by task: {_weights(found['weights'])}.",
+        f"Requests by task: {_weights(found['weights'])}. "
+        "* Something of it is left out, and costs more than it says here: see below.",
     )
 
 

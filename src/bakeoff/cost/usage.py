@@ -58,9 +58,8 @@ class Item:
 
 @dataclass
 class Ledger:
-    """What was found while a run's work was priced: items by setup, and what is not in them."""
+    """What must be said of prices: what they leave out, and what was assumed."""
 
-    items: dict[str, list[Item]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -71,6 +70,13 @@ class Ledger:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def add(self, other: Ledger) -> None:
+        """Take over what another one says."""
+        for text in other.left_out:
+            self.leave_out(text)
+        for text in other.notes:
+            self.note(text)
 
 
 def tasks_of(run: Run, setup: str) -> list[str]:
