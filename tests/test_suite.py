@@ -86,7 +86,7 @@ def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) ->
         ("tasks: [qa]\nsetups: {a: {retrieve: {k: 0}}}\n", "setups.a.retrieve.k: "),
         (
             "tasks: [qa]\nsetups: {a: {call: x, tune: true}}\n",
-            "setups.a: a call or endpoint setup is",
+            "setups.a: a call, endpoint or route setup is",
         ),
         ("tasks: [{qa: {limit: 0}}]\nsetups: {base: {}}\n", "tasks.qa.limit: "),
         (

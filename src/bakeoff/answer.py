@@ -159,7 +159,7 @@ class _Asked:
             ),
         )
         retrieved = (Step("retrieve", retrieve_s),) if self.open_book else ()
-        return Answer(done.text, self.passages, retrieved + generated)
+        return Answer(done.text, self.passages, retrieved + generated, done.confidence)
 
 
 def own(reference: str, task: Task, folder: Path) -> Answerer:

@@ -67,12 +67,16 @@ class CachedModel:
         return self.model.timed(chat, decoding)
 
 
-def _kept(done: Generation) -> dict[str, str | int]:
-    return {
+_SAID = ("text", "prompt_tokens", "completion_tokens")
+
+
+def _kept(done: Generation) -> dict[str, str | int | float]:
+    found: dict[str, str | int | float] = {
         "text": done.text,
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,
     }
+    return found if done.confidence is None else {**found, "confidence": done.confidence}
 
 
 @dataclass
@@ -97,7 +101,8 @@ def verify(
     for index, done in model.model.generate(chats, decoding, skip):
         if isinstance(done, Generation):
             found.checked += 1
-            if _kept(done) != known[keys[index]]:
+            now, before = _kept(done), known[keys[index]]
+            if any(now[part] != before[part] for part in _SAID):
                 found.differing += 1
                 model.responses.forget([keys[index]])
     return found

@@ -96,6 +96,9 @@ class Answer:
     text: str
     passages: tuple[Passage, ...] = ()
     steps: tuple[Step, ...] = ()
+    confidence: float | None = field(default=None, compare=False)
+    """The model's own, from 0 to 1: the geometric mean of its tokens' probabilities, or the
+    probability of a chosen option among the options. `None` where it is not told."""
 
     def tokens(self, kind: str) -> int:
         """Sum of `prompt_tokens`, `context_tokens` or `completion_tokens` over the steps."""
@@ -229,6 +232,8 @@ class Generation:
     """Until the first new token is there."""
     decode_s: float | None = None
     cached: bool = False
+    confidence: float | None = field(default=None, compare=False)
+    """See `Answer`. Its last digits differ from batch to batch, even where the answer does not."""
 
 
 class Model(Protocol):

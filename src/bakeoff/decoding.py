@@ -6,8 +6,9 @@ hold are not applied; its end tokens are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -66,6 +67,19 @@ class Batch:
         for part in (self.mask, self.positions):
             part[row] = part[end]
         self.mask, self.positions = self.mask[:end], self.positions[:end]
+
+
+@dataclass
+class Written:
+    """The tokens a row was given, and the sum of their log-probabilities."""
+
+    tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the tokens' probabilities."""
+        return math.exp(self.logprob / len(self.tokens))
 
 
 class _Room(DynamicLayer):
@@ -195,21 +209,22 @@ def write(
     ends: Collection[int],
     choose: Choose,
     first: Callable[[], None] = lambda: None,
-) -> list[list[int]]:
+) -> list[Written]:
     """At most `limit` tokens for each row, up to and with an end token; stopped rows leave.
 
     `first` is called when the first tokens are there.
     """
-    written: list[list[int]] = [[] for _ in batch.last]
+    written = [Written() for _ in batch.last]
     rows = list(range(len(written)))
     logits = batch.step(batch.last) if batch.logits is None else batch.logits
     while True:
         chosen = choose(logits, rows)
-        for row, token in zip(rows, chosen, strict=True):
-            written[row].append(token)
+        for row, token, said in zip(rows, chosen, _logprobs(logits, chosen), strict=True):
+            written[row].tokens.append(token)
+            written[row].logprob += said
         first()
         going = [
-            token not in ends and len(written[r]) < limit
+            token not in ends and len(written[r].tokens) < limit
             for r, token in zip(rows, chosen, strict=True)
         ]
         tokens = list(chosen)
@@ -221,6 +236,14 @@ def write(
         if not rows:
             return written
         logits = batch.step(torch.tensor(tokens, device=logits.device)[:, None])
+
+
+def _logprobs(logits: torch.Tensor, tokens: Sequence[int]) -> list[float]:
+    """The log-probability of each row's token."""
+    wide = logits.float()
+    places = torch.tensor(tokens, device=logits.device)[:, None]
+    found: list[float] = (wide.gather(1, places)[:, 0] - wide.logsumexp(-1)).tolist()
+    return found
 
 
 def greedy(logits: torch.Tensor, rows: Sequence[int]) -> Sequence[int]:

@@ -88,10 +88,13 @@ def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected
     """What a setup is expected to take on a task, both passes together."""
     quality = len(task.samples) * plan.suite.repeats
     timed = 0 if task.after else min(plan.suite.latency.samples, len(task.samples))
-    first = next(s for s in plan.suite.setups.values() if s.takes(task.name))
+    asked = (s for s in plan.suite.setups.values() if s.takes(task.name) and not s.route)
+    first = next(asked)
     # The first setup is asked twice in every turn, to know the machine's noise.
     requests = quality + timed * (2 if setup is first else 1)
     requests += plan.suite.latency.warmup if timed else 0
+    if setup.route:
+        return Expected(0, 0, 0, True)
     if setup.own:
         return Expected(requests, 0, 0, True)
     if last:

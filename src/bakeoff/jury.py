@@ -137,6 +137,8 @@ class Jury:
             client.close()
         if self._responses:
             self._responses.close()
+        # Whoever asks again opens them anew.
+        self._clients, self._judges, self._responses = {}, {}, None
 
     def _chat(self, by: str, members: Sequence[Chat]) -> dict[Need, Any]:
         judge = self._judge(by)

@@ -353,10 +353,15 @@ class LocalModel:
         if decoding.options:
             first()
             options, end = self._options(decoding), self.tokenizer.eos_token_id
-            best = loglikelihoods(batch, options, end, pass_tokens).argmax(-1).tolist()
+            shares = loglikelihoods(batch, options, end, pass_tokens).softmax(-1)
             return [
-                Generation(decoding.options[choice], len(ids), self.count(decoding.options[choice]))
-                for ids, choice in zip(encoded, best, strict=True)
+                Generation(
+                    decoding.options[int(choice)],
+                    len(ids),
+                    self.count(decoding.options[int(choice)]),
+                    confidence=round(float(share), 6),
+                )
+                for ids, share, choice in zip(encoded, *shares.max(-1), strict=True)
             ]
         choose: Choose = greedy
         if decoding.temperature:
@@ -365,10 +370,12 @@ class LocalModel:
         ends = set(_ends(self.network.generation_config.eos_token_id))
         completions = []
         written = write(batch, decoding.max_tokens, ends, choose, first)
-        for ids, tokens in zip(encoded, written, strict=True):
+        for ids, row in zip(encoded, written, strict=True):
+            tokens = row.tokens
             said = tokens[:-1] if tokens[-1] in ends else tokens
             text = self.tokenizer.decode(said, skip_special_tokens=True).strip()
-            completions.append(Generation(text, len(ids), len(tokens)))
+            sure = round(row.confidence, 6)
+            completions.append(Generation(text, len(ids), len(tokens), confidence=sure))
         return completions
 
 

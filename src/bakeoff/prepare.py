@@ -109,7 +109,7 @@ class Kitchen:
             self.found["models"][f"{setup.model.partition(':')[0]}:{model.name}"] = (
                 model.fingerprint()
             )
-        elif not setup.call:
+        elif not (setup.call or setup.route):
             self.found["models"][setup.model] = self.local.plain(setup.model).fingerprint()
 
     @property

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from bakeoff import audit, finished, machine, prune, store
+from bakeoff import audit, finished, machine, prune, route, store
 from bakeoff.columns import Measure
 from bakeoff.core import (
     LATENCY,
@@ -346,13 +346,14 @@ def _answer(state: _State) -> None:
     with state.timed("quality"):
         for task in tasks:
             for setup in suite.setups.values():
-                if setup.takes(task.name):
+                if setup.takes(task.name) and not setup.route:
                     _quality(state, setup, task)
                     state.marking.add(Unit(task.name, setup.name))
     # Before the latency pass: what is timed is to have the machine for itself.
     with state.timed("score"):
         try:
             state.marking.finish()
+            _route(state)
         finally:
             count_judges(state.manifest, state.marking.jury)
     checks = state.manifest["checks"]
@@ -399,6 +400,18 @@ def _quality(state: _State, setup: Setup, task: Task) -> None:
     state.progress.finish()
 
 
+def _route(state: _State) -> None:
+    """Put routed setups together, now that what they are made of is scored."""
+    for task in state.plan.tasks.values():
+        for setup in state.plan.suite.setups.values():
+            unit = Unit(task.name, setup.name)
+            if setup.route and setup.takes(task.name):
+                if not store.committed(state.folder, unit):
+                    route.write(state.folder, setup, task, state.plan.suite.seed)
+                state.marking.add(unit)
+    state.marking.finish()
+
+
 def _latency(state: _State, task: Task) -> None:
     """One sample at a time, setups in turn, the turn's direction alternating.
 
@@ -406,7 +419,8 @@ def _latency(state: _State, task: Task) -> None:
     setup is asked twice in every turn: what its two times differ by is the machine's noise.
     """
     latency = state.plan.suite.latency
-    setups = [s for s in state.plan.suite.setups.values() if s.takes(task.name)]
+    every = [s for s in state.plan.suite.setups.values() if s.takes(task.name)]
+    setups = [setup for setup in every if not setup.route]
     turn = [(setup, 0) for setup in setups] + [(setup, 1) for setup in setups[:1]]
     chosen = spread(task.samples, latency.samples)
     unit = Unit(task.name)
@@ -432,6 +446,13 @@ def _latency(state: _State, task: Task) -> None:
                     state.meter.count(setup, outcome)
         for level in latency.concurrency:
             _latency_at(state, journal, task, chosen, level)
+        for setup in every:
+            if setup.route:
+                journal.sync()
+                takes = route.decisions(state.folder, setup, task, state.plan.suite.seed)
+                asked = list(store.read_records(state.folder, unit))
+                for record in route.timed(setup, takes, asked):
+                    journal.append(record)
         journal.commit()
     load.append(machine.load())
     state.manifest["checks"].setdefault("load", {})[task.name] = load

@@ -304,6 +304,8 @@ def _to_json(record: Record) -> dict[str, Any]:
         "passages": [_brief(passage) for passage in answer.passages],
         "steps": [_brief(step) for step in answer.steps],
     }
+    if answer.confidence is not None:
+        row["answer"]["confidence"] = answer.confidence
     return row
 
 
@@ -330,6 +332,7 @@ def _from_json(row: Mapping[str, Any]) -> Record:
             answer["text"],
             tuple(Passage(**p) for p in answer["passages"]),
             tuple(Step(**s) for s in answer["steps"]),
+            answer.get("confidence"),
         )
     head = (row["phase"], row["task"], row["setup"], row["sample"])
     return Record(*head, outcome, row.get("repeat", 0))

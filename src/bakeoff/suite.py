@@ -124,10 +124,24 @@ class Service(Connection):
         return value
 
 
+class Route(File):
+    """Two other setups of the benchmark: the second answers where the first is not to be trusted.
+
+    Their stored answers are used; nothing is asked again.
+    """
+
+    first: str
+    then: str
+    when: Literal["unsure", "declined"] = "unsure"
+    """`unsure`: below a confidence that is fitted on other samples; `declined`: where the first
+    declines to answer. A refusal or a failure of the first always goes to the second."""
+
+
 class Setup(File):
     """A model with two optional parts, `tune` and `retrieve`; or your own system.
 
-    Your own system is a function (`call`) or a service behind HTTP (`endpoint`).
+    Your own system is a function (`call`), a service behind HTTP (`endpoint`), or put together from
+    two other setups (`route`).
     """
 
     name: str = ""
@@ -137,6 +151,7 @@ class Setup(File):
     call: str | None = None
     """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
     endpoint: Service | None = None
+    route: Route | None = None
     imported: tuple[str, ...] = ()
     """Files of another tool that hold its answers; set by `bakeoff import`, and never asked."""
     tasks: tuple[str, ...] = ()
@@ -150,11 +165,13 @@ class Setup(File):
     @property
     def own(self) -> bool:
         """Whether it is a whole system of the user's."""
-        return bool(self.call or self.endpoint or self.imported)
+        return bool(self.call or self.endpoint or self.imported or self.route)
 
     @property
     def kind(self) -> str:
         """The corner of the square this setup is, never declared: it cannot be wrong."""
+        if self.route:
+            return "routed"
         if self.own:
             return "own"
         if self.tune:
@@ -163,10 +180,11 @@ class Setup(File):
 
     @model_validator(mode="after")
     def _own_stands_alone(self) -> Setup:
-        if self.own and (self.tune or self.retrieve or (self.call and self.endpoint)):
+        whole = [name for name in ("call", "endpoint", "route") if getattr(self, name)]
+        if self.own and (self.tune or self.retrieve or len(whole) > 1):
             raise ValueError(
-                "a call or endpoint setup is a whole system: it takes no tune, no retrieve, "
-                "and not both"
+                "a call, endpoint or route setup is a whole system: it takes no tune, no "
+                "retrieve, and no other of the three"
             )
         return self
 
@@ -318,6 +336,20 @@ class Suite(File):
         return self
 
     @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Suite:
+        for setup in self.setups.values():
+            for part in ("first", "then") if setup.route else ():
+                where, name = f"setups.{setup.name}.route.{part}", getattr(setup.route, part)
+                other = self.setups.get(name)
+                if other is None:
+                    raise ValueError(f"{where}: no setup '{name}'{did_you_mean(name, self.setups)}")
+                if other.route:
+                    raise ValueError(f"{where}: '{name}' is routed itself")
+                if other.tasks and not set(setup.tasks or self.names) <= set(other.tasks):
+                    raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
+        return self
+
+    @model_validator(mode="after")
     def _endpoints_are_known(self) -> Suite:
         for setup in self.setups.values():
             used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
@@ -356,6 +388,10 @@ class Suite(File):
 
     def price(self, setup: Setup) -> Price | None:
         """What the setup's endpoint asks; `None` where no price is stated."""
+        if setup.route:
+            parts = {self.price(self.setups[n]) for n in (setup.route.first, setup.route.then)}
+            # Tokens of both add up in one record, which only one price can turn into money.
+            return parts.pop() if len(parts) == 1 else None
         found = None if setup.own else self.served(setup.model)
         price = self.endpoints[found[0]].price if found else Price()
         return price if price != Price() else None
