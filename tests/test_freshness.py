@@ -14,6 +14,7 @@ from bakeoff.core import Answer, BakeoffError, Sample, Score
 from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
+from bakeoff.headtohead import head_to_head
 from bakeoff.scorers.text import stale_answer
 from bakeoff.scoring import Context
 from bakeoff.suite import load_suite
@@ -336,3 +337,18 @@ def test_an_index_after_a_change_embeds_only_what_changed(cli: Cli, changed: Pat
     assert "changed" not in run.manifest["indexes"]["tiny_before/notes"]
     facts = run.comparison["tasks"]["tiny"]["freshness"]["setups"]["rag"]
     assert facts["work"]["passages"] == 2
+
+
+def test_head_to_head_says_what_each_setup_changes_and_takes(cli: Cli, changed: Path) -> None:
+    folder = changed.parent.parent
+    assert cli("run", "benchmarks/smallest.yaml", "--no-mlflow", cwd=folder).returncode == 10
+    run = Run(next((folder / "results" / "smallest").iterdir()))
+    rows = {name: cells for name, *cells in head_to_head(run, "tiny").rows}
+    assert rows["changes in the model"] == ["your system"]
+    assert rows["right on what changed, once updated"][0].startswith("0.667 [")
+    assert rows["stale answers right after a change"][0].startswith("1.000")
+    assert rows["answers it should have declined"][0].startswith("0.000 [0.000, ")
+    assert "reads" not in rows
+    before = {name: cells for name, *cells in head_to_head(run, "tiny_before").rows}
+    assert before["answers it should have declined"][0].startswith("1.000")
+    assert "| stale answers right after a change |" in (run.folder / "report.md").read_text()

@@ -35,6 +35,7 @@ from bakeoff.store import FORMAT, MANIFEST, PAGE, Unit, open_journal, write_json
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
 from bakeoff.table import number
+from conftest import Cli, write_project
 
 SQUARE: dict[str, Any] = {
     "base": {},
@@ -330,6 +331,7 @@ def test_every_picture_has_its_numbers_and_two_files(run: Run) -> None:
     assert {each.subject for each in shown} == set(pictures.SUBJECTS) - {
         "quality-cost",
         "monthly-cost",
+        "learning",
     }
     html.write(run)
     for each in shown:
@@ -493,3 +495,22 @@ def test_a_run_whose_texts_were_pruned_still_has_a_page(run: Run) -> None:
 
 def test_the_page_is_beside_the_run_under_its_name(run: Run) -> None:
     assert html.write(run) == run.folder / PAGE
+
+
+def test_setups_that_differ_in_their_rows_alone_make_a_learning_curve(
+    cli: Cli, tmp_path: Path
+) -> None:
+    benchmark = write_project(tmp_path)
+    bot = '{call: "../bot.py::answer"}'
+    benchmark.write_text(
+        f"tasks: [tiny]\nsetups: {{t-10: {bot}, t-20: {bot}, other: {bot}}}\n"
+        "latency: {samples: 0}\n"
+    )
+    assert cli("run", benchmark, "--no-mlflow", cwd=tmp_path).returncode == 0
+    folder = next((tmp_path / "results" / "smallest").iterdir())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, tune in {"t-10": {"rows": 10}, "t-20": {"rows": 20}, "other": {"rank": 4}}.items():
+        manifest["suite"]["setups"][name] |= {"call": None, "tune": tune}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (shown,) = [each for each in pictures.draw(Run(folder)) if each.subject == "learning"]
+    assert [row[:3] for row in shown.table.rows] == [("t", "10", "0.333"), ("t", "20", "0.333")]

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from bakeoff import browse, pictures, report
 from bakeoff.finished import Run
+from bakeoff.headtohead import head_to_head
 from bakeoff.publish import plain
 from bakeoff.store import PAGE, PLOTS
 from bakeoff.suite import MEASURED
@@ -232,7 +233,7 @@ def _rank(run: Run, task: str, metric: str, setup: str, best: set[str]) -> str:
 
 def _tables(run: Run, task: str) -> Iterator[Table]:
     made = (
-        *(report.details, report.differences, report.confused),
+        *(head_to_head, report.details, report.differences, report.confused),
         *(report.slices, report.changed),
     )
     yield from (table for make in made if (table := make(run, task)).rows)

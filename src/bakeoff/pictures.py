@@ -12,7 +12,7 @@ from typing import Any
 
 from bakeoff import cost, counts, plots
 from bakeoff.compare import EFFECTS, estimate
-from bakeoff.core import LATENCY
+from bakeoff.core import LATENCY, canonical
 from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.plots import Picture, Whisker
@@ -28,6 +28,7 @@ SUBJECTS: Mapping[str, str] = {
     "latency": "seconds for an answer",
     "tokens": "tokens of an answer",
     "training": "loss in training",
+    "learning": "quality by number of training rows",
     "monthly-cost": "cost by month",
 }
 
@@ -314,6 +315,34 @@ def _training(run: Run, task: str) -> Made | None:
     )
 
 
+def _learning(run: Run, task: str) -> Made | None:
+    """Setups that differ in nothing but the number of rows they were tuned on."""
+    metric, _ = _headline(run, task)
+    by_setup = _by_setup(run, task, metric)
+    curves: dict[str, list[tuple[int, str]]] = {}
+    for name in by_setup:
+        spec = run.suite.setups[name]
+        if spec.tune:
+            recipe = spec.model_dump(exclude={"name": True, "description": True})
+            rows = recipe["tune"].pop("rows") or run.manifest["tasks"][task]["train"]
+            curves.setdefault(canonical(recipe), []).append((rows, name))
+    known = [sorted(points) for points in curves.values() if len(dict(points)) > 1]
+    if not known:
+        return None
+    lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
+    told: list[tuple[str, ...]] = []
+    for place, points in enumerate(known):
+        base = points[0][1].removesuffix(f"-{points[0][0]}")
+        values = [(float(n), float(by_setup[name]["value"])) for n, name in points]
+        lines[base] = (values, place, False)
+        told += [(base, str(n), *_ends(by_setup[name], metric)) for n, name in points]
+    return (
+        f"{metric} by the number of training rows; setups that differ in nothing else.",
+        Table("", ("recipe", "rows", metric, "from", "to"), tuple(told)),
+        plots.curves(lines, ("training rows", metric)),
+    )
+
+
 _DECADES, _STEPS = 3, 8
 """Of requests by month on each side of the stated ones; points of a line in each."""
 
@@ -359,4 +388,5 @@ _MAKERS: Mapping[str, Callable[[Run, str], Made | None]] = {
     "latency": _latency,
     "tokens": _tokens,
     "training": _training,
+    "learning": _learning,
 }

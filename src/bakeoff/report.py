@@ -12,6 +12,7 @@ from bakeoff.between import sides
 from bakeoff.compare import CHANGED
 from bakeoff.cost import shown
 from bakeoff.finished import Run
+from bakeoff.headtohead import head_to_head
 from bakeoff.latency import clear
 from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
@@ -736,6 +737,7 @@ def markdown(run: Run) -> str:
         parts += [line for said in findings(run) for line in (f"- {said}", "")]
     parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
     for task in run.comparison["tasks"]:
+        parts += markdown_lines(head_to_head(run, task))
         parts += markdown_lines(details(run, task))
         for table in (
             *(differences(run, task), confused(run, task)),

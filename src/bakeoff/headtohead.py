@@ -1,0 +1,162 @@
+"""The usual argument measured, row by row: what a setup changes, takes, knows and invents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from bakeoff.finished import Run
+from bakeoff.suite import Setup
+from bakeoff.table import Table, cell, number
+
+Aspect = Callable[[Run, str, str], str]
+"""(run, task, setup) -> what stands in the table; empty where it does not apply."""
+
+
+def head_to_head(run: Run, task: str) -> Table:
+    """Every setup on one task, one row for each thing that people argue about."""
+    setups = run.asked[task]
+    rows = []
+    for name, aspect in ASPECTS.items():
+        cells = [aspect(run, task, setup) for setup in setups]
+        if any(cells):
+            rows.append((name, *(text or "-" for text in cells)))
+    return Table(
+        f"{task}: head to head",
+        ("", *setups),
+        tuple(rows),
+        "Up front: training (all trials of a sweep) and building the index. Answers it should have "
+        "declined: of the questions that have none. Time: one question at a time.",
+    )
+
+
+def _changes(run: Run, task: str, setup: str) -> str:
+    spec = run.suite.setups[setup]
+    if spec.route:
+        return f"nothing: {spec.route.first}, then {spec.route.then}"
+    if spec.own:
+        return "your system"
+    if not spec.tune:
+        return "nothing"
+    if spec.tune.adapter:
+        return "a ready adapter"
+    what = "all weights" if spec.tune.method == "full" else f"an adapter ({spec.tune.method})"
+    return f"{what}, {spec.tune.objective}"
+
+
+def _reads(run: Run, task: str, setup: str) -> str:
+    spec = run.suite.setups[setup].retrieve
+    if spec is None:
+        return ""
+    if spec.noise:
+        return "passages put together by hand"
+    if spec.passages != "found":
+        return {"oracle": "gold passages (a ceiling)", "full": "all documents"}[spec.passages]
+    return f"{spec.k} found passages ({spec.by})"
+
+
+def _up_front(run: Run, task: str, setup: str) -> str:
+    adapter = run.manifest["adapters"].get(f"{task}/{setup}") or {}
+    training = adapter.get("training") or {}
+    parts = []
+    if training:
+        parts.append(f"{training['seconds']:.0f} s training on {training['rows']} rows")
+    if index := _index(run, task, setup):
+        took = index["work"]["embed_s"] + index["work"]["build_s"]
+        parts.append(f"{took:.1f} s indexing {index['passages']} passages")
+    return ", ".join(parts)
+
+
+def _index(run: Run, task: str, setup: str) -> Mapping[str, Any] | None:
+    for name, index in run.manifest["indexes"].items():
+        if name.partition("/")[0] == task and setup in index.get("setups", ()):
+            found: Mapping[str, Any] = index
+            return found
+    return None
+
+
+def _update(run: Run, task: str, setup: str) -> str:
+    facts = _freshness(run, task, setup)
+    if not facts:
+        return ""
+    took = facts["work"]
+    seconds = "not measured" if took["seconds"] is None else f"{took['seconds']:.1f} s"
+    parts = [f"{took[name]} {name}" for name in ("rows", "passages") if took[name]]
+    return f"{seconds}: {', '.join(parts)}" if parts else "nothing to do"
+
+
+def _freshness(run: Run, task: str, setup: str) -> Mapping[str, Any]:
+    found = run.comparison["tasks"][task].get("freshness", {"setups": {}})
+    facts: Mapping[str, Any] = found["setups"].get(setup, {})
+    return facts
+
+
+def _fresh(run: Run, task: str, setup: str) -> str:
+    found = _freshness(run, task, setup).get("update_rate")
+    return cell(found, "") if found else ""
+
+
+def _stale(run: Run, task: str, setup: str) -> str:
+    found = _freshness(run, task, setup).get("stale_rate", {}).get("before")
+    return cell(found, "") if found else ""
+
+
+def _measured(metric: str) -> Aspect:
+    def aspect(run: Run, task: str, setup: str) -> str:
+        facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}})
+        found = facts["setups"].get(setup)
+        return cell(found, metric) if found else ""
+
+    return aspect
+
+
+def _quality(run: Run, task: str, setup: str) -> str:
+    return _measured(run.headlines[task])(run, task, setup)
+
+
+def _answered(run: Run, task: str, setup: str) -> str:
+    """The share of unanswerable questions that were answered: the opposite of right refusals."""
+    facts = run.comparison["tasks"][task]["metrics"].get("right_refusal", {"setups": {}})
+    found = facts["setups"].get(setup)
+    if not found or found["value"] is None:
+        return ""
+    ends = [None if found[end] is None else 1 - found[end] for end in ("high", "low")]
+    return cell({"value": 1 - found["value"], "low": ends[0], "high": ends[1]}, "")
+
+
+def _tokens(run: Run, task: str, setup: str) -> str:
+    metrics = run.comparison["tasks"][task]["metrics"]
+    means = [
+        metrics.get(kind, {"setups": {}})["setups"].get(setup, {}).get("value")
+        for kind in ("prompt_tokens", "completion_tokens")
+    ]
+    return "" if None in means else " + ".join(number(mean, "prompt_tokens") for mean in means)
+
+
+def _keeps(run: Run, task: str, setup: str) -> str:
+    return ", ".join(_parts(run.suite.setups[setup], _index(run, task, setup)))
+
+
+def _parts(spec: Setup, index: Mapping[str, Any] | None) -> Iterator[str]:
+    if spec.tune:
+        yield "whole weights of its own" if spec.tune.method == "full" else "an adapter"
+    if index:
+        yield f"an index of {index['work']['bytes'] / 2**20:.1f} MiB"
+
+
+ASPECTS: Mapping[str, Aspect] = {
+    "quality": _quality,
+    "changes in the model": _changes,
+    "reads": _reads,
+    "up front": _up_front,
+    "to bring it up to date": _update,
+    "right on what changed, once updated": _fresh,
+    "stale answers right after a change": _stale,
+    "answers it should have declined": _answered,
+    "supported by the gold documents": _measured("support_gold"),
+    "supported by what it read": _measured("support_context"),
+    "tokens read + written": _tokens,
+    "cost of a request": _measured("cost"),
+    "time to answer": _measured("latency_s"),
+    "to be kept": _keeps,
+}
