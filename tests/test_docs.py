@@ -34,6 +34,7 @@ def test_every_make_target_of_the_readme_exists(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [c for c in commands() if c.startswith("bakeoff ") and "ui" not in c.split()]
 )
@@ -46,6 +47,7 @@ def test_every_command_of_the_readme_works(
     assert done.returncode == 0, done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli: Cli) -> None:
     """Task, benchmark, own system and scorer are taken out of the README and run together."""
     task, benchmark, own = blocks("yaml")

@@ -171,6 +171,7 @@ def test_a_dead_tracking_server_costs_nothing(finished_run: Path, project: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_and_indexes_nothing(
     finished_run: Path, project: Path, cli: Cli
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_run_that_did_not_finish_is_no_evidence(
     assert "interrupted" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_with_what_is_missing(
     finished_run: Path, project: Path, cli: Cli
 ) -> None:
