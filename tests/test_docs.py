@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.advice.needs import load_needs
+from bakeoff.cost.prices import load_prices
 from bakeoff.gate import Check
 from bakeoff.suite import load_gates, load_suite
 from conftest import ROOT, Cli
@@ -34,6 +35,7 @@ def test_every_make_target_of_the_readme_exists(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [c for c in commands() if c.startswith("bakeoff ") and "ui" not in c.split()]
 )
@@ -46,6 +48,7 @@ def test_every_command_of_the_readme_works(
     assert done.returncode == 0, done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli: Cli) -> None:
     """Task, benchmark, own system and scorer are taken out of the README and run together."""
     task, benchmark, own = blocks("yaml")
@@ -88,6 +91,8 @@ def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -
             assert all(Check.parse(gate.check) for gate in load_gates(file)[0])
         elif block.startswith("# needs.yaml"):
             assert load_needs(file)
+        elif block.startswith("# benchmarks/prices/"):
+            assert load_prices(file).currency
         else:
             assert block.startswith("# benchmarks/")
             assert load_suite(file).setups

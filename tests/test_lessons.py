@@ -298,6 +298,7 @@ latency: {samples: 0}
 """
 
 
+@pytest.mark.slow
 def test_every_recipe_makes_weights_that_act(cli: Cli, tmp_path: Path) -> None:
     benchmark = write_project(tmp_path)
     benchmark.write_text(EVERY)

@@ -19,6 +19,7 @@ from bakeoff.finished import Run
 from bakeoff.track import links, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.slow
 SHARES = ["0.20", "0.40", "0.60", "0.80"]
 
 

@@ -232,6 +232,7 @@ def backdate(folder: Path, nights: int) -> None:
         keep(folder / HISTORY, night)
 
 
+@pytest.mark.slow
 def test_a_harmful_drift_fails_a_night_that_no_gate_fails(go: Go, tmp_path: Path, cli: Cli) -> None:
     assert go("--night", "2026-03-01").returncode == 0
     backdate(tmp_path, 30)

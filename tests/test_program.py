@@ -46,6 +46,7 @@ def test_help_imports_no_model_library() -> None:
         "merge",
         "cache",
         "compare",
+        "cost",
         "gate",
         "advise",
         "report",
@@ -171,6 +172,7 @@ def test_a_dead_tracking_server_costs_nothing(finished_run: Path, project: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_and_indexes_nothing(
     finished_run: Path, project: Path, cli: Cli
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_run_that_did_not_finish_is_no_evidence(
     assert "interrupted" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_with_what_is_missing(
     finished_run: Path, project: Path, cli: Cli
 ) -> None:

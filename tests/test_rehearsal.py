@@ -191,6 +191,7 @@ def test_runs_are_compared_with_each_other(go: Go, tmp_path: Path) -> None:
     assert {"task", "metric", "value", "p"} <= set(frame(frame_of).columns)
 
 
+@pytest.mark.slow
 def test_a_tracking_server_carries_baselines_to_other_machines(go: Go, tmp_path: Path) -> None:
     server = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'server.db'}"}
     here, there = ({**server, "BAKEOFF_RESULTS": str(tmp_path / name)} for name in ("a", "b"))

@@ -364,6 +364,7 @@ latency: {samples: 1}
 """
 
 
+@pytest.mark.slow
 def test_every_recipe_answers_and_says_what_it_read(cli: Cli, tmp_path: Path) -> None:
     benchmark = write_project(tmp_path)
     benchmark.write_text(RECIPES)

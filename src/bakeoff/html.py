@@ -256,6 +256,7 @@ def _others(run: Run) -> Iterator[Table]:
     yield from (report.declining(run), report.repeats(run), report.judged_again(run))
     yield from (report.latencies(run), report.spending(run))
     yield report.training(run)
+    yield from report.costs(run)
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:

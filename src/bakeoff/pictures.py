@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff import counts, plots
+from bakeoff import cost, counts, plots
 from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
+from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.plots import Picture, Whisker
 from bakeoff.table import Table, number
@@ -28,23 +29,30 @@ SUBJECTS: Mapping[str, str] = {
     "tokens": "tokens of an answer",
     "training": "loss in training",
     "learning": "quality by number of training rows",
+    "monthly-cost": "cost by month",
 }
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture of one task, what it shows in words, and its numbers."""
+    """A picture, what it shows in words, and its numbers."""
 
     subject: str
     """A key of `SUBJECTS`."""
     task: str
+    """Empty where the picture is of all tasks."""
     said: str
     table: Table
     picture: Picture
 
     @property
     def title(self) -> str:
-        return f"{self.task}: {SUBJECTS[self.subject]}"
+        return f"{self.task}: {SUBJECTS[self.subject]}" if self.task else SUBJECTS[self.subject]
+
+    @property
+    def file(self) -> str:
+        """Its name as a file, without what follows the last dot."""
+        return f"{self.subject}.{self.task}" if self.task else self.subject
 
     def inline(self, identity: str) -> str:
         """The picture as an SVG element, its ids beginning with `identity`."""
@@ -53,20 +61,22 @@ class Shown:
 
 def draw(run: Run) -> list[Shown]:
     """Every picture that the run has numbers for, by subject and task."""
-    made = ((subject, task) for subject in SUBJECTS for task in run.samples)
-    return [
+    made = ((subject, task) for subject in _MAKERS for task in run.samples)
+    drawn = [
         Shown(subject, task, *found)
         for subject, task in made
         if (found := _MAKERS[subject](run, task)) is not None
     ]
+    priced = _monthly(run)
+    return drawn + ([Shown("monthly-cost", "", *priced)] if priced else [])
 
 
 def write(shown: Sequence[Shown], folder: Path) -> None:
     """Put the pictures into a folder, each as SVG and as PNG."""
     folder.mkdir(exist_ok=True)
     for each in shown:
-        (folder / f"{each.subject}.{each.task}.svg").write_bytes(each.picture.svg)
-        (folder / f"{each.subject}.{each.task}.png").write_bytes(each.picture.png)
+        (folder / f"{each.file}.svg").write_bytes(each.picture.svg)
+        (folder / f"{each.file}.png").write_bytes(each.picture.png)
 
 
 Made = tuple[str, Table, Picture]
@@ -330,6 +340,41 @@ def _learning(run: Run, task: str) -> Made | None:
         f"{metric} by the number of training rows; setups that differ in nothing else.",
         Table("", ("recipe", "rows", metric, "from", "to"), tuple(told)),
         plots.curves(lines, ("training rows", metric)),
+    )
+
+
+_DECADES, _STEPS = 3, 8
+"""Of requests by month on each side of the stated ones; points of a line in each."""
+
+
+def _monthly(run: Run) -> Made | None:
+    """Money by month against requests by month, where costs are kept beside the run."""
+    found = cost.read(run.folder)
+    if found is None or not found["volume"] or not cost.current(run, found):
+        return None
+    steps = range(-_DECADES * _STEPS, _DECADES * _STEPS + 1)
+    volumes = [found["volume"] * 10 ** (step / _STEPS) for step in steps]
+    bands, rows = {}, []
+    for place, (name, each) in enumerate(found["setups"].items()):
+        points = [(v, *cost.monthly_at(each, v)) for v in volumes if each["per_request"]["value"]]
+        if points and points[0][1] > 0:
+            # A logarithmic axis has no 0.
+            least = points[0][1] / 100
+            drawn = [(v, value, max(low, least), high) for v, value, low, high in points]
+            bands[name] = plots.Band(drawn, place)
+            rows += [
+                (name, shown.count(v), *(shown.money(number) for number in numbers))
+                for v, *numbers in points[::_STEPS]
+            ]
+    if not bands:
+        return None
+    label = f"{found['currency']} by month"
+    return (
+        f"What each setup costs by month against the number of requests, with 95% bands; the "
+        f"dotted line is at {shown.count(found['volume'])} requests. What is spent up front is "
+        f"spread over {found['months']:g} months; updates by month: {found['updates']:g}.",
+        Table("", ("setup", "requests by month", label, "from", "to"), tuple(rows)),
+        plots.lines(bands, ("requests by month", label), found["volume"]),
     )
 
 

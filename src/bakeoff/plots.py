@@ -1,4 +1,4 @@
-"""The five kinds of picture: numbers in, SVG and PNG out. The door to matplotlib."""
+"""The six kinds of picture: numbers in, SVG and PNG out. The door to matplotlib."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DOTS = 100
 """Single values shown of one row, evenly by rank."""
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "")
+_DASHES = ("-", "--", "-.", ":")
 _GREY = "#7f7f7f"
 _THEME = {
     **{colour: f"var(--c{place})" for place, colour in enumerate(PALETTE)},
@@ -158,6 +159,34 @@ def curves(
         return _kept(figure)
 
 
+@dataclass(frozen=True)
+class Band:
+    """A line with what lies above and below it, in the colour of its place; all above 0."""
+
+    points: Sequence[tuple[float, float, float, float]]
+    """(x, value, low, high)."""
+    place: int = 0
+
+
+def lines(found: Mapping[str, Band], labels: tuple[str, str], at: float | None = None) -> Picture:
+    """Lines with bands on logarithmic axes; `at` marks a place on the axis below."""
+    with _panel(2.8 + _legend_height(list(found))) as (figure, axis):
+        for name, band in found.items():
+            x, values, low, high = zip(*band.points, strict=True)
+            look = Whisker(0, place=band.place).look
+            axis.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+            dash = _DASHES[band.place % len(_DASHES)]
+            axis.plot(x, values, color=look["color"], linestyle=dash, label=_short(name))
+        axis.set(xscale="log", yscale="log", xlabel=labels[0], ylabel=labels[1])
+        if at is not None:
+            axis.axvline(at, color=_GREY, linewidth=1, linestyle=":")
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_formatter(lambda value, _: _brief(value))
+            each.set_minor_formatter(lambda value, _: "")
+        _legend(figure, [_short(name) for name in found])
+        return _kept(figure)
+
+
 @contextmanager
 def _panel(height: float) -> Iterator[tuple[Any, Any]]:
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
@@ -177,6 +206,14 @@ def _kept(figure: Any) -> Picture:
 
 def _short(name: str, most: int = _NAME) -> str:
     return plain(name, most)
+
+
+def _brief(value: float) -> str:
+    """A power of ten in few characters: 0.01, 100, 10k, 1M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
 
 
 def _columns(names: Sequence[str]) -> int:

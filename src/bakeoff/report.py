@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bakeoff import advice
+from bakeoff import advice, cost
 from bakeoff.abstention import CELLS
 from bakeoff.advice.tables import tables as advice_tables
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
+from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.latency import clear
@@ -637,6 +638,17 @@ def training(run: Run) -> Table:
     )
 
 
+def costs(run: Run) -> list[Table]:
+    """What the setups cost, where `bakeoff cost` has kept it beside the run."""
+    found = cost.read(run.folder)
+    if found is None:
+        return []
+    if not cost.current(run, found):
+        late = f"{cost.COST} is older than the answers or scores of this run"
+        return [Table("Cost", ("", "mend it"), ((late, "run `bakeoff cost` again"),))]
+    return shown.tables(found)
+
+
 def checks(run: Run) -> list[str]:
     """What the run found out about its own numbers, a sentence each."""
     known, said = run.manifest["checks"], []
@@ -750,5 +762,6 @@ def markdown(run: Run) -> str:
         parts += markdown_lines(spending(run))
     if run.manifest["adapters"]:
         parts += markdown_lines(training(run))
+    parts += [line for table in costs(run) for line in markdown_lines(table)]
     parts += [line for check in checks(run) for line in (f"- {check}", "")]
     return "\n".join([*parts, *_provenance(run)]).strip() + "\n"

@@ -1,15 +1,17 @@
-"""Commands that read finished runs: compare, gate, report, log."""
+"""Commands that read finished runs: compare, gate, cost, report, log."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bakeoff.cli.app import (
     finished,
     main,
+    program,
     pull_baselines,
     results,
     show_gates,
@@ -109,6 +111,85 @@ def gate(
     )
     code = show_gates(found)
     sys.exit(0 if soft else code)
+
+
+_AMOUNT = click.FloatRange(0, max=1e15)
+
+
+def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for text in values:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise click.BadParameter(f"write TASK=N (found {text!r})") from None
+        if not 0 <= found[name] < float("inf"):
+            raise click.BadParameter(f"a weight is 0 or more (found {text!r})")
+    return found
+
+
+@main.command()
+@click.argument("run", default="latest")
+@click.option(
+    "--prices",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="What tokens, machines and people cost; examples are in benchmarks/prices.",
+)
+@click.option("--volume", type=_AMOUNT, default=10_000, show_default=True, help="Requests a month.")
+@click.option("--updates", type=_AMOUNT, default=1, show_default=True, help="Updates a month.")
+@click.option(
+    "--months",
+    type=click.FloatRange(0, min_open=True),
+    default=12,
+    show_default=True,
+    help="Spread what is spent up front over so many.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="TASK=N",
+    callback=_numbers,
+    help="Requests of a task for one of a task without a weight.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+)
+def cost(
+    run: str,
+    file: Path,
+    volume: float,
+    updates: float,
+    months: float,
+    weights: dict[str, float],
+    form: str,
+) -> None:
+    """Price the setups of a RUN: by request, by right answer, by month, and where they cross."""
+    import json
+
+    from bakeoff import cost as costs
+    from bakeoff import terminal
+    from bakeoff.cost import prices, shown
+    from bakeoff.table import as_markdown
+
+    priced, done = prices.load_prices(file), finished(run)
+    found = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
+    path = costs.write(done, found)
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    elif form == "markdown":
+        click.echo(as_markdown(shown.tables(found)), nl=False)
+    else:
+        for table in shown.tables(found):
+            terminal.show(table)
+        click.echo(f"{path}: `{program()} report {run}` shows it, too")
 
 
 @main.command()

@@ -1,0 +1,153 @@
+"""What a request costs: means over samples, paired differences, and money for a right answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bakeoff import compare, stats
+from bakeoff.columns import Column, Measure
+from bakeoff.cost.crossover import Range, exactly, quotients, total
+from bakeoff.cost.prices import REQUESTS
+from bakeoff.cost.usage import Part
+from bakeoff.stats import RATE
+
+ByTask = Mapping[str, Sequence[Part]]
+"""Task -> what its requests cost on one setup."""
+Shares = Mapping[str, float]
+"""Task -> its share of the requests; they sum to 1."""
+
+
+def shares(weights: Mapping[str, float], tasks: Sequence[str]) -> dict[str, float]:
+    """The tasks' shares of all requests: a task without a weight has 1."""
+    given = {task: weights.get(task, 1.0) for task in tasks}
+    whole = sum(given.values())
+    return {task: weight / whole for task, weight in given.items()} if whole else {}
+
+
+def sums(parts: Sequence[Part]) -> dict[str, Column]:
+    """The parts added up sample by sample, apart for each thing that they stand on.
+
+    Tokens are known of every answer, seconds only of those in the latency pass.
+    """
+    found: dict[str, Column] = {}
+    for part in parts:
+        if part.stands_on in found:
+            one, two = compare.shared([(found[part.stands_on], 1), (part.column, 1)])[0]
+            found[part.stands_on] = replace(one[0], values=one[0].values + two[0].values)
+        else:
+            found[part.stands_on] = part.column
+    return found
+
+
+def dearest(setups: Sequence[ByTask]) -> dict[tuple[str, str], float]:
+    """(task, what it stands on) -> the most that a request cost on any setup."""
+    found: dict[tuple[str, str], float] = {}
+    for by_task in setups:
+        for task, parts in by_task.items():
+            for of, column in sums(parts).items():
+                top = float(column.values.max(initial=0.0))
+                found[task, of] = max(top, found.get((task, of), 0.0))
+    return found
+
+
+Dearest = Mapping[tuple[str, str], float]
+
+
+def per_request(costs: ByTask, share: Shares, top: Dearest) -> Range:
+    """The mean cost of a request over the tasks, weighted by their shares."""
+    return total(
+        (_mean([(column, 1)], of, top[task, of]), share[task])
+        for task in share
+        for of, column in sums(costs[task]).items()
+    )
+
+
+def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Range:
+    """What a request costs more on the left: paired by sample where both stand on the same."""
+    terms: list[tuple[Range, float]] = []
+    for task in share:
+        one, two = sums(left[task]), sums(right[task])
+        for of in sorted({*one, *two}):
+            sides = [(side[of], sign) for side, sign in ((one, 1), (two, -1)) if of in side]
+            terms.append((_mean(sides, of, top[task, of]), share[task]))
+    return total(terms)
+
+
+def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Range:
+    """The mean of a signed sum of columns over the samples that all of them have."""
+    found = compare.combine(sides)
+    values, n = found.values, len(found.values)
+    if not n:
+        return Range(math.nan, -math.inf, math.inf)
+    mean = float(values.mean())
+    if of == REQUESTS:
+        return exactly(mean)  # a flat price: nothing varies, and nothing was measured
+    bounds = None
+    if float(np.ptp(values)) <= 1e-9 * top:
+        # All alike, yet others may be otherwise: from nothing to the dearest request seen.
+        ends = sorted([0.0, *(factor * top for _, factor in sides)])
+        # The mean of equal numbers may lie beside them by a rounding error.
+        bounds = (min(ends[0], mean), max(ends[-1], mean))
+        values = np.full(n, mean)
+    interval = stats.skewed_t(values, found.codes, bounds=bounds)
+    # Money alone is never below 0; a difference may be.
+    low = max(interval.low, 0.0) if len(sides) == 1 and sides[0][1] > 0 else interval.low
+    return Range(mean, low, interval.high)
+
+
+def score(column: Column) -> Column:
+    """The headline as right answers: for macro-F1 its hits, whose mean is the accuracy."""
+    if column.measure.aggregate == "macro_f1":
+        return replace(column, labels=None, measure=Measure(bounds=RATE))
+    return column
+
+
+def per_correct(costs: ByTask, scores: Mapping[str, Column], share: Shares, top: Dearest) -> Range:
+    """Mean cost over mean score: money for a right answer; infinite ends where none may be right.
+
+    A request that failed has no tokens, and scores 0: it is taken to cost as much as others.
+    """
+    cost = per_request(costs, share, top)
+    rights = {task: compare.estimate(score(scores[task])) for task in share}
+    if any(None in (e.value, e.low, e.high) for e in rights.values()):
+        return Range(math.nan, 0.0, math.inf)
+    right = total(
+        (Range(e.value or 0.0, e.low or 0.0, e.high or 0.0), share[t]) for t, e in rights.items()
+    )
+    found = quotients(cost, right, _correlation(costs, scores, share))
+    value = cost.value / right.value if right.value > 0 else math.inf
+    if not found:
+        return Range(value, 0.0, math.inf)
+    return Range(value, found[0][0], found[-1][1])
+
+
+def _correlation(costs: ByTask, scores: Mapping[str, Column], share: Shares) -> float:
+    """That of the mean cost with the mean score: long answers may be wrong more often."""
+    joint = of_cost = of_score = 0.0
+    for task, weight in share.items():
+        right = score(scores[task])
+        of_score += (weight * _error([(right, 1)])) ** 2
+        for column in sums(costs[task]).values():
+            cost = _error([(column, 1)])
+            of_cost += (weight * cost) ** 2
+            (here, _), (there, _) = compare.shared([(column, 1), (right, 1)])[0]
+            if len(here.samples) < 0.9 * len(right.samples):
+                continue  # of few samples a correlation is mostly noise
+            one, two = _error([(here, 1)]), _error([(there, 1)])
+            if not 0 < one * two < math.inf:
+                continue
+            # cov = (var(x + ky) - var(x - ky)) / 4k, each cluster-robust; k makes them alike.
+            k = one / two
+            more, less = (_error([(here, 1), (there, sign * k)]) for sign in (1, -1))
+            joint += weight**2 * (more**2 - less**2) / (4 * k)
+    scale = math.sqrt(of_cost * of_score)
+    return max(-0.99, min(0.99, joint / scale)) if 0 < scale < math.inf else 0.0
+
+
+def _error(sides: Sequence[tuple[Column, float]]) -> float:
+    found = compare.combine(sides)
+    return stats.standard_error(found.values, found.codes)
