@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.advice import Advice, advise, as_json, quality, worth
+from bakeoff import cost, html, report
+from bakeoff.advice import ADVICE, Advice, advise, as_json, quality, read, worth, write
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.flips import flips, turns
 from bakeoff.advice.grounds import (
     Cost,
     Costs,
-    Crossover,
+    Dearer,
     Grounds,
     Known,
     Timed,
     Update,
     grounds,
-    read_costs,
 )
 from bakeoff.advice.limits import state
 from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
@@ -39,6 +40,8 @@ from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.cost.crossover import Range, total
+from bakeoff.cost.prices import load_prices
 from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
@@ -92,15 +95,33 @@ def exact(value: float) -> Bounded:
     return Bounded(value, value, value)
 
 
-def money(*, updates: float = 0, crossovers: tuple[Crossover, ...] = (), **setups: Any) -> Costs:
-    """Costs at 1000 requests a month; a setup is (a month, width) or a `Cost`."""
+def money(*, updates: float = 0, pairs: tuple[Dearer, ...] = (), **setups: Any) -> Costs:
+    """Costs at 1000 requests a month; a setup is (a month, width) or a `Cost`.
+
+    Differences are those of independent numbers, unless `pairs` holds better ones.
+    """
     made = {
         name.replace("_", "-"): each
         if isinstance(each, Cost)
-        else Cost(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]))
+        else Cost(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]), exact(0))
         for name, each in setups.items()
     }
-    return Costs("EUR", 1000, updates, made, crossovers)
+    given = {(p.a, p.b): p for p in pairs}
+    found = (
+        given.get((a, b))
+        or Dearer(a, b, less(y.fixed, x.fixed), less(y.per_request, x.per_request))
+        for (a, x), (b, y) in combinations(made.items(), 2)
+    )
+    return Costs("EUR", 1000, updates, made, tuple(found))
+
+
+def less(one: Bounded, two: Bounded) -> Bounded:
+    if None in (one.low, two.low):
+        return Bounded(one.value - two.value) if None not in (one.value, two.value) else NOTHING
+    found = total(
+        [(Range(one.value, one.low, one.high), 1), (Range(two.value, two.low, two.high), -1)]
+    )
+    return Bounded(found.value, found.low, found.high)
 
 
 def timed(p95: Bounded, p50: Bounded = NOTHING) -> dict[str, Any]:
@@ -161,18 +182,21 @@ CASES: Mapping[str, Case] = {
         {}, (RAG, TUNED), "fine-tuned", costs=money(rag=(100, 10), fine_tuned=(50, 10))
     ),
     "costs that overlap leave the simpler": Case(
-        {}, (RAG, TUNED), "rag", costs=money(rag=(100, 30), fine_tuned=(50, 30))
+        {}, (RAG, TUNED), "rag", costs=money(rag=(100, 40), fine_tuned=(50, 40))
     ),
     "costs without an interval leave the simpler": Case(
         {},
         (RAG, TUNED),
         "rag",
-        costs=money(rag=Cost(exact(0), Bounded(100)), fine_tuned=Cost(exact(0), Bounded(50))),
+        costs=money(
+            rag=Cost(exact(0), Bounded(100), exact(0)),
+            fine_tuned=Cost(exact(0), Bounded(50), exact(0)),
+        ),
     ),
     "cheaper is no excuse for worse": Case(
         {}, (BASE, RAG), "rag", costs=money(base=(1, 0), rag=(1000, 0))
     ),
-    # 50 + 9000 x 0.01 = 140 against 100 + 9000 x 0.001 = 109 at 10,000 requests.
+    # 50 + 10,000 x 0.01 = 150 against 100 + 10,000 x 0.001 = 110.
     "the volume turns the costs round": Case(
         {"volume_per_month": 10_000},
         (RAG, TUNED),
@@ -185,42 +209,72 @@ CASES: Mapping[str, Case] = {
     # 50 + 20 x 1 = 70 against 40 + 20 x 5 = 140 at 20 updates.
     "so do updates": Case(
         {"updates_per_month": 20},
-        tuple(setup(k, 60, **updated(60)) for k in ("rag", "fine-tuned")),
-        "rag",
+        tuple(setup(k, 60, **updated(60)) for k in ("hybrid", "fine-tuned")),
+        "hybrid",
         costs=money(
-            rag=Cost(exact(0), exact(50), exact(0), exact(1)),
+            hybrid=Cost(exact(0), exact(50), exact(0), exact(1)),
             fine_tuned=Cost(exact(0), exact(40), exact(0), exact(5)),
         ),
     ),
-    "a crossover is paired and can tell": Case(
-        {"volume_per_month": 1000},
+    # Dearer by 10 at 5 updates, of which each costs 3: cheaper by 5 without any.
+    "fewer updates than the costs were made for": Case(
+        {},
         (RAG, TUNED),
         "fine-tuned",
         costs=money(
-            rag=(100, 30),
-            fine_tuned=(90, 30),
-            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "fine-tuned"),),
+            updates=5,
+            rag=Cost(exact(0), exact(100), exact(0), exact(0)),
+            fine_tuned=Cost(exact(0), exact(110), exact(0), exact(3)),
         ),
     ),
-    "a crossover whose interval holds the volume cannot": Case(
-        {"volume_per_month": 1000},
-        (RAG, TUNED),
-        "rag",
-        costs=money(
-            rag=(100, 30),
-            fine_tuned=(90, 30),
-            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 2000), "fine-tuned"),),
-        ),
-    ),
-    "a crossover of other updates is none": Case(
+    "updates whose price is not known": Case(
         {},
         (RAG, TUNED),
         "rag",
         costs=money(
             updates=5,
-            rag=Cost(exact(0), Bounded(100, 70, 130), exact(0), exact(0)),
-            fine_tuned=Cost(exact(0), Bounded(90, 60, 120), exact(0), exact(0)),
-            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "fine-tuned"),),
+            rag=Cost(exact(0), exact(100), exact(0)),
+            fine_tuned=Cost(exact(0), exact(50), exact(0)),
+        ),
+    ),
+    "a paired difference tells where intervals overlap": Case(
+        {},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=(100, 30),
+            fine_tuned=(90, 30),
+            pairs=(Dearer("rag", "fine-tuned", Bounded(-10, -15, -5), exact(0)),),
+        ),
+    ),
+    "also where it is given the other way round": Case(
+        {},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            fine_tuned=(90, 30),
+            rag=(100, 30),
+            pairs=(Dearer("fine-tuned", "rag", Bounded(10, 5, 15), exact(0)),),
+        ),
+    ),
+    "a paired difference within noise does not": Case(
+        {},
+        (RAG, TUNED),
+        "rag",
+        costs=money(
+            rag=(100, 1),
+            fine_tuned=(90, 1),
+            pairs=(Dearer("rag", "fine-tuned", Bounded(-10, -25, 5), exact(0)),),
+        ),
+    ),
+    # -10 + 100 x 0.02 = -8; at 1000 requests it would be +10.
+    "below a crossover the other one is cheaper": Case(
+        {"volume_per_month": 100},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=Cost(exact(0), exact(20), exact(0.01)),
+            fine_tuned=Cost(exact(0), exact(10), exact(0.03)),
         ),
     ),
     "sources are required": Case(
@@ -261,16 +315,6 @@ CASES: Mapping[str, Case] = {
         "rag",
         doubts={"floors": "not proven"},
         state="conditional",
-    ),
-    "below a crossover the other one is cheaper": Case(
-        {"volume_per_month": 100},
-        (RAG, TUNED),
-        "fine-tuned",
-        costs=money(
-            rag=Cost(exact(0), Bounded(100, 70, 130), exact(0)),
-            fine_tuned=Cost(exact(0), Bounded(90, 60, 120), exact(0)),
-            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "rag"),),
-        ),
     ),
     "a floor that is missed": Case(
         {"floors": {"qa.contains": 0.6}},
@@ -348,7 +392,15 @@ CASES: Mapping[str, Case] = {
         out={"fine-tuned": "budget.up_front"},
         costs=money(fine_tuned=Cost(exact(500)), rag=Cost(exact(5))),
     ),
-    # 10 + 99,000 x 0.01 = 1000 a month.
+    "measured once, and dear by less than twice": Case(
+        {"budget": {"up_front": 100}},
+        (setup("fine-tuned", 90), RAG),
+        "fine-tuned",
+        doubts={"budget.up_front": "not proven"},
+        state="conditional",
+        costs=money(fine_tuned=Cost(Bounded(150)), rag=Cost(exact(5))),
+    ),
+    # 10 + 100,000 x 0.01 = 1010 a month.
     "too dear at the volume needed": Case(
         {"budget": {"per_month": 500}, "volume_per_month": 100_000},
         (setup("hybrid", 90), RAG),
@@ -546,12 +598,16 @@ def scaled(found: Grounds) -> Grounds:
 
     if found.costs is None:
         return found
-    parts = ("up_front", "per_month", "per_request", "per_update")
+    parts = ("up_front", "fixed", "per_request", "per_update")
     setups = {
         name: Cost(*(times(getattr(cost, part)) for part in parts))
         for name, cost in found.costs.setups.items()
     }
-    return replace(found, costs=replace(found.costs, setups=setups))
+    pairs = tuple(
+        replace(p, fixed=times(p.fixed), per_request=times(p.per_request))
+        for p in found.costs.pairs
+    )
+    return replace(found, costs=replace(found.costs, setups=setups, pairs=pairs))
 
 
 def with_another_task(found: Grounds) -> Grounds:
@@ -572,11 +628,8 @@ def renamed(found: Grounds) -> Grounds:
     costs = found.costs
     if costs:
         setups = {f"x-{name}": cost for name, cost in costs.setups.items()}
-        crossings = tuple(
-            replace(c, a=f"x-{c.a}", b=f"x-{c.b}", cheaper_above=f"x-{c.cheaper_above}")
-            for c in costs.crossovers
-        )
-        costs = replace(costs, setups=setups, crossovers=crossings)
+        pairs = tuple(replace(p, a=f"x-{p.a}", b=f"x-{p.b}") for p in costs.pairs)
+        costs = replace(costs, setups=setups, pairs=pairs)
     setups_known = tuple(replace(each, name=f"x-{each.name}") for each in found.setups)
     return replace(found, setups=setups_known, costs=costs)
 
@@ -776,31 +829,30 @@ def test_a_limit_is_met_or_violated_by_a_whole_interval(
 
 
 def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
-    """10 + 4000 x 0.01 + 2 x 3 = 56; low ends 8 + 4000 x 0.005 + 2 x 3 = 34."""
-    cost = Cost(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
-    found = worth.monthly(money(rag=cost), "rag", Needs(volume_per_month=5000, updates_per_month=2))
-    assert (found.value, found.low, found.high) == pytest.approx((56, 34, 78))
-    assert worth.monthly(money(rag=cost), "base", Needs()).value is None
+    """10 + 5000 x 0.01 + 2 x 3 = 66; the ends by squares: 2² + 25² = 25.08²."""
+    cost_ = Cost(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
+    needs = Needs(volume_per_month=5000, updates_per_month=2)
+    found = worth.monthly(money(rag=cost_), "rag", needs)
+    half = math.hypot(2, 25)
+    assert (found.value, found.low, found.high) == pytest.approx((66, 66 - half, 66 + half))
+    assert worth.monthly(money(rag=cost_), "base", Needs()).value is None
 
 
 def test_what_would_change_the_answer_is_named() -> None:
-    """Over the budget at 500 = 100 + (v - 1000) x 0.1; cheaper above the crossover; 2 times."""
-    crossing = Crossover("rag", "fine-tuned", Bounded(4000, 3000, 6000), "fine-tuned")
+    """Crossing 100 / 0.09; budget 1000 + 300 / 0.1; 210 / 200; (210 - 200) / (9 - 4) updates."""
     costs = money(
         rag=Cost(exact(0), exact(100), exact(0.1), exact(9)),
         fine_tuned=Cost(exact(0), exact(200), exact(0.01), exact(4)),
-        crossovers=(crossing,),
+        hybrid=Cost(exact(0), exact(900), exact(1), exact(0)),
     )
-    best = setup("hybrid", 90)
     needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
-    dear = replace(costs, setups={**costs.setups, "hybrid": Cost(exact(0), exact(900), exact(1))})
-    found = {(f.about, f.said) for f in flips(Choice(needs, known(RAG, TUNED, best, costs=dear)))}
-    said = " ".join(text for _, text in found)
+    found = flips(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
+    said = " ".join(f.said for f in found)
     assert "without the need 'budget': hybrid" in said
-    assert "above 4,000 [3,000, 6,000] requests a month fine-tuned is cheaper" in said
-    assert "above 5,000 requests a month rag is over the budget" in said
-    assert "if rag cost 2 times as much a month" in said
-    assert "above 20 updates a month (now 0) fine-tuned costs less than rag" in said
+    assert "above 1,111 [1,111, 1,111] requests a month fine-tuned is cheaper, below" in said
+    assert "above 4,000 requests a month rag is over the budget" in said
+    assert "if rag cost 1.05 times as much a month" in said
+    assert "above 2 updates a month (now 0) fine-tuned costs less than rag" in said
 
 
 def test_more_samples_are_asked_for_where_they_would_tell() -> None:
@@ -914,30 +966,37 @@ def run(tmp_path: Path) -> Run:
     return write_run(tmp_path)
 
 
-COSTS = {
-    "currency": "EUR",
-    "volume": 1000,
-    "updates": 0,
-    "setups": {
-        "base": {"up_front": None, "per_month": {"value": 1.0, "low": 0.5, "high": 1.5}},
-        "rag": {"per_month": {"value": 3.0, "low": 2.5, "high": 3.5}},
-    },
-    "crossovers": [
-        {"a": "base", "b": "rag", "volume": None, "low": None, "high": None, "cheaper_above": None}
-    ],
-}
+def priced(run: Run) -> dict[str, Any]:
+    """The costs of the run by one of the price files that are shipped."""
+    prices = load_prices(ROOT / "benchmarks" / "prices" / "own-machine.yaml")
+    found = cost.reckon(run, prices, cost.Load(volume=1000, updates=0))
+    cost.write(run, found)
+    return found
 
 
 def test_the_grounds_of_a_finished_run(run: Run) -> None:
-    write_json(run.folder / "cost.json", COSTS)
+    """Costs at the volume they were made for are those that `bakeoff cost` says."""
+    made = priced(run)
     found = grounds(run)
     base, rag = found.setups
     assert (base.kind, base.sources, rag.kind, rag.sources) == ("base", 0, "rag", 1)
     assert rag.quality["qa"].values.sum() == 9
     assert rag.metrics["qa", "error"].value == pytest.approx(0.1)
     assert rag.timed["qa"].quantiles["p50"].value == pytest.approx(2.5)
-    assert found.costs is not None and found.costs.setups["rag"].per_month.value == 3
+    assert found.costs is not None and made["setups"]["rag"]["per_month"]["value"] > 0
+    for each in ("base", "rag"):
+        month, said = worth.monthly(found.costs, each, Needs()), made["setups"][each]["per_month"]
+        assert (month.value, month.low, month.high) == pytest.approx(tuple(said.values()))
+    (pair,) = made["crossovers"]
+    gap, said = worth.saved(found.costs, "base", "rag", Needs()), pair["difference"]["per_month"]
+    assert (gap.value, gap.low, gap.high) == pytest.approx(tuple(said.values()))
     assert advise(Needs(), found).picked == ("rag",)
+
+
+def test_costs_of_other_scores_are_refused(run: Run) -> None:
+    write_json(run.folder / cost.COST, {**priced(run), "stands_on": "another"})
+    with pytest.raises(BakeoffError, match="older than the answers or scores"):
+        grounds(run)
 
 
 def work(seconds: float | None) -> dict[str, Any]:
@@ -995,20 +1054,6 @@ def test_a_run_that_is_not_complete_gives_no_advice(tmp_path: Path) -> None:
         grounds(write_run(tmp_path, status="interrupted"))
 
 
-@pytest.mark.parametrize(
-    ("broken", "said"),
-    [
-        ({"volume": None}, "not what `bakeoff cost` writes"),
-        ({"setups": []}, "not what `bakeoff cost` writes"),
-        ({"setups": {"rag": {"per_month": {"value": 1}}}}, "'low' is missing"),
-    ],
-)
-def test_costs_of_another_shape_are_refused(broken: dict[str, Any], said: str) -> None:
-    with pytest.raises(BakeoffError) as error:
-        read_costs({**COSTS, **broken}, "cost.json")
-    assert "cost.json: " in str(error.value) and said in str(error.value)
-
-
 def test_the_command_writes_advice_and_the_report_shows_it(run: Run, cli: Cli) -> None:
     needs = run.folder.parent / "needs.yaml"
     needs.write_text("{sources: required, volume_per_month: 10}")
@@ -1017,10 +1062,10 @@ def test_the_command_writes_advice_and_the_report_shows_it(run: Run, cli: Cli) -
     kept = json.loads((run.folder / "advice.json").read_text())
     assert json.loads(done.stdout) == kept
     assert kept["picked"] == ["rag"] and kept["needs"]["sources"] == "required"
-    for report in ("report.md", "report.html"):
-        text = (run.folder / report).read_text()
+    for name in ("report.md", "report.html"):
+        text = (run.folder / name).read_text()
         assert "Take rag" in text and "The five questions" in text
-        assert text.index("Take rag") > text.index("Gates" if report.endswith("md") else "Verdict")
+        assert text.index("Take rag") > text.index("Gates" if name.endswith("md") else "Verdict")
     shown = cli("advise", run.folder, "--needs", needs)
     assert "Take rag." in shown.stdout and "none of its answers comes" in shown.stdout
     written = cli("advise", run.folder, "--needs", needs, "--format", "markdown")
@@ -1032,10 +1077,20 @@ def test_without_a_file_and_a_terminal_there_is_nobody_to_ask(run: Run, cli: Cli
     assert done.returncode == 2 and "give --needs FILE" in done.stderr
 
 
-def test_advice_of_another_format_is_refused(run: Run, cli: Cli) -> None:
-    write_json(run.folder / "advice.json", {"format": 99})
-    done = cli("report", run.folder)
-    assert done.returncode == 2 and "make it again with `bakeoff advise`" in done.stderr
+def test_advice_of_another_format_is_refused(run: Run) -> None:
+    write_json(run.folder / ADVICE, {"format": 99})
+    with pytest.raises(BakeoffError, match="run `bakeoff advise` again, or delete the file"):
+        read(run)
+
+
+def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
+    write(run, advise(Needs(), grounds(run)))
+    assert report.advised(run)[0].title == "Advice: recommended"
+    priced(run)
+    (table,) = report.advised(run)
+    assert "older than" in table.rows[0][0] and "run `bakeoff advise` again" in table.rows[0][1]
+    page = html.page(run, [])
+    assert "older than the answers, scores or costs" in page and "Take rag" not in page
 
 
 def test_the_questions_are_asked_on_a_terminal_and_saved(run: Run, tmp_path: Path) -> None:

@@ -177,10 +177,11 @@ _COLOURS = {"recommended": "PASS", "conditional": "INCONCLUSIVE", "none": "FAIL"
 
 def _advice(run: Run) -> dict[str, Any] | None:
     """Which setup to take, where `bakeoff advise` was asked."""
-    if (found := advice.kept(run)) is None:
+    if (found := advice.read(run)) is None:
         return None
     colour = _COLOURS.get(found["state"], "ERROR")
-    return {**found, "colour": colour, "tables": report.advised(run)}
+    late = not advice.current(run, found)
+    return {**found, "late": late, "colour": colour, "tables": report.advised(run)}
 
 
 def _measured(run: Run) -> Iterator[Row]:

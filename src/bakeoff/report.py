@@ -583,9 +583,14 @@ def _gate(row: Mapping[str, Any]) -> str:
 
 
 def advised(run: Run) -> list[Table]:
-    """Which setup to take, where `bakeoff advise` was asked."""
-    found = advice.kept(run)
-    return advice_tables(found) if found else []
+    """Which setup to take, where `bakeoff advise` has kept it beside the run."""
+    found = advice.read(run)
+    if found is None:
+        return []
+    if not advice.current(run, found):
+        late = f"{advice.ADVICE} is older than the answers, scores or costs of this run"
+        return [Table("Advice", ("", "mend it"), ((late, "run `bakeoff advise` again"),))]
+    return advice_tables(found)
 
 
 def power(found: Sequence[Preview]) -> Table:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from bakeoff.advice import flips, questions, unknown
+import numpy as np
+
+from bakeoff import cost
+from bakeoff.advice import flips, questions, unknown, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.flips import Flip, either
 from bakeoff.advice.grounds import Grounds
@@ -19,7 +22,7 @@ from bakeoff.advice.quality import together
 from bakeoff.advice.questions import Line
 from bakeoff.advice.worth import monthly
 from bakeoff.compare import Estimate
-from bakeoff.core import BakeoffError, canonical
+from bakeoff.core import BakeoffError, digest
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
 from bakeoff.store import read_json, write_json
@@ -142,8 +145,14 @@ def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
     costs = choice.grounds.costs
     if costs is None:
         return ""
-    prices = [f"{s} {told(monthly(costs, s, choice.needs), 'cost')}" for s in choice.tiers[0]]
-    return f"Clearly cheaper than the rest: {names} ({', '.join(prices)} {costs.currency} a month)."
+    others = [s for s in choice.tiers[0] if s not in kept]
+    saves = [
+        f"{told(worth.saved(costs, one, other, choice.needs), 'cost')} less than {other}"
+        for one in kept[:1]
+        for other in others
+        if worth.cheaper(costs, one, other, choice.needs)
+    ]
+    return f"Clearly cheaper: {names}, by {', '.join(saves)} ({costs.currency} a month)."
 
 
 def _kinds(choice: Choice, setups: tuple[str, ...]) -> str:
@@ -188,24 +197,42 @@ def as_json(advice: Advice) -> dict[str, Any]:
     """The advice as `advice.json` holds it."""
     found = asdict(advice)
     found["needs"] = advice.needs.model_dump(mode="json")
-    level = together(advice.comparisons)
-    return {"format": FORMAT, **found, "level": level}
+    return {"format": FORMAT, **found, "level": together(advice.comparisons)}
 
 
-def write(run: Run, advice: Advice) -> None:
-    """Keep the advice beside the run."""
-    write_json(run.folder / ADVICE, as_json(advice))
+def write(run: Run, advice: Advice) -> dict[str, Any]:
+    """Keep the advice beside the run; what was kept."""
+    found = {**as_json(advice), "stands_on": _stands_on(run)}
+    write_json(run.folder / ADVICE, found)
+    return found
 
 
-def kept(run: Run) -> dict[str, Any] | None:
-    """The advice that lies beside a run, if any. Raises `BakeoffError` for one of another make."""
+def _stands_on(run: Run) -> str:
+    """A digest of what was measured and of the costs: another one after either was made anew."""
+    columns = [
+        [*key, len(column.values), float(np.nansum(column.values))]
+        for key, column in sorted(run.columns.items())
+    ]
+    return digest([columns, cost.read(run.folder)])
+
+
+def current(run: Run, found: Mapping[str, Any]) -> bool:
+    """Whether advice that was kept is of what the run says now."""
+    return bool(found["stands_on"] == _stands_on(run))
+
+
+def read(run: Run) -> dict[str, Any] | None:
+    """The advice kept in a run's folder; `None` where there is none.
+
+    Raises `BakeoffError` for advice of another version.
+    """
     path = run.folder / ADVICE
     if not path.is_file():
         return None
     found = read_json(path)
     if found.get("format") != FORMAT:
         raise BakeoffError(
-            f"{path}: format {canonical(found.get('format'))}, this version reads {FORMAT}; make "
-            "it again with `bakeoff advise`, or remove it"
+            f"{path}: format {found.get('format')!r}, made by another version of bakeoff; this one "
+            f"reads format {FORMAT}: run `bakeoff advise` again, or delete the file"
         )
     return found

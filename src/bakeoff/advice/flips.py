@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bakeoff.advice import quality
+from bakeoff.advice import quality, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.limits import MONTH_S, told
 from bakeoff.advice.needs import Budget
-from bakeoff.advice.worth import monthly, volume
+from bakeoff.cost.crossover import CROSSES
 from bakeoff.latency import Bounded
 
 
@@ -147,23 +147,21 @@ def _volume(choice: Choice) -> Iterator[Flip]:
     costs = choice.grounds.costs
     if costs is None:
         return
-    pairs = {frozenset(pair) for pair in _rivals(choice)}
-    # Crossovers were computed for so many updates, and hold for no other number.
-    crossings = costs.crossovers if choice.needs.updates_per_month == costs.updates else ()
-    for each in crossings:
-        above, at = each.cheaper_above, each.volume
-        if frozenset((each.a, each.b)) in pairs and at.value is not None and above is not None:
-            below = each.b if above == each.a else each.a
-            said = f"above {_count(at)} requests a month {above} is cheaper, below them {below}"
+    for picked, other in _rivals(choice):
+        found = worth.crossing(costs, picked, other, choice.needs)
+        if found is not None and found.state == CROSSES:
+            above, below = (other, picked) if found.cheaper > 0 else (picked, other)
+            at = _count(Bounded(found.volume, found.low, found.high))
+            said = f"above {at} requests a month {above} is cheaper, below them {below}"
             yield Flip("volume", said)
     limit = choice.needs.budget.per_month
     if limit is None:
         return
     for setup in choice.picked:
-        found = monthly(costs, setup, choice.needs)
+        month = worth.monthly(costs, setup, choice.needs)
         price = costs.setups[setup].per_request.value if setup in costs.setups else None
-        if found.value is not None and price and found.value <= limit:
-            most = volume(costs, choice.needs) + (limit - found.value) / price
+        if month.value is not None and price and month.value <= limit:
+            most = worth.volume(costs, choice.needs) + (limit - month.value) / price
             yield Flip("volume", f"above {most:,.0f} requests a month {setup} is over the budget")
 
 
@@ -181,12 +179,12 @@ def _price(choice: Choice) -> Iterator[Flip]:
     if costs is None:
         return
     for picked, other in _rivals(choice):
-        mine, others = (monthly(costs, s, choice.needs).value for s in (picked, other))
+        mine, others = (worth.monthly(costs, s, choice.needs).value for s in (picked, other))
         if mine and others and mine < others:
             yield Flip(
                 "price",
                 f"{other} would be the cheaper one if {picked} cost {others / mine:.3g} times as "
-                f"much a month, or it itself {mine / others:.3g} times",
+                f"much a month, or it itself {mine / others:.3g} times (no interval)",
             )
 
 
@@ -214,7 +212,7 @@ def _updates_at(choice: Choice, picked: str, other: str) -> float | None:
     costs = choice.grounds.costs
     if costs is None:
         return None
-    mine, others = (monthly(costs, s, choice.needs).value for s in (picked, other))
+    mine, others = (worth.monthly(costs, s, choice.needs).value for s in (picked, other))
     if mine is None or others is None or mine >= others:
         return None
     steps = [costs.setups[s].per_update.value for s in (picked, other)]

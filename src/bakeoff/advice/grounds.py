@@ -6,49 +6,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bakeoff import cost
 from bakeoff.columns import Column
 from bakeoff.compare import Estimate, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.store import read_json
 from bakeoff.suite import MEASURED, Setup
 
-COSTS = "cost.json"
 NOTHING = Bounded(None)
 """What is not known."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Money for one setup, each with its interval; what is not known has no value."""
+    """Money for one setup. An end that is `None` is unbounded, or of what was measured once."""
 
     up_front: Bounded = NOTHING
-    per_month: Bounded = NOTHING
-    """At the volume and the updates that the costs were made for."""
+    fixed: Bounded = NOTHING
+    """By month, whatever the volume, at the updates that the costs were made for."""
     per_request: Bounded = NOTHING
     per_update: Bounded = NOTHING
 
 
 @dataclass(frozen=True)
-class Crossover:
-    """The monthly volume at which two setups cost the same."""
+class Dearer:
+    """What b costs more than a, paired by sample where a request is concerned."""
 
     a: str
     b: str
-    volume: Bounded
-    cheaper_above: str | None
+    fixed: Bounded
+    per_request: Bounded
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the setups cost, in one currency, at so many requests and updates a month."""
+    """What the setups cost, in one currency, as `cost.json` says."""
 
     currency: str
     volume: float
     updates: float
+    """Requests and updates by month that they were made for."""
     setups: Mapping[str, Cost]
-    crossovers: tuple[Crossover, ...] = ()
+    pairs: tuple[Dearer, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """What the costs do not hold."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ class Grounds:
 def grounds(run: Run) -> Grounds:
     """What a finished run says, with the costs beside it where there are any.
 
-    Raises `MissingEvidence` when the run is not complete, `BakeoffError` when `cost.json` is not
-    as `bakeoff cost` writes it.
+    Raises `MissingEvidence` when the run is not complete, `BakeoffError` when the costs are
+    older than its scores, or of another version.
     """
     if run.manifest["status"] != "complete":
         raise MissingEvidence(
@@ -131,13 +133,12 @@ def grounds(run: Run) -> Grounds:
             f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
             "`bakeoff merge RUN RUN ...`"
         )
-    costs = run.folder / COSTS
     return Grounds(
         run.folder.name,
         run.headlines,
         {task: _directions(run, task) for task in run.samples},
         tuple(_known(run, setup) for setup in run.suite.setups.values()),
-        read_costs(read_json(costs), str(costs)) if costs.is_file() else None,
+        _costs(run),
         run.limited,
     )
 
@@ -220,33 +221,31 @@ def _bounded(found: Mapping[str, Any] | None) -> Bounded:
     return Bounded(found["value"], found["low"], found["high"])
 
 
-def read_costs(found: Mapping[str, Any], file: str) -> Costs:
-    """What `cost.json` says. Raises `BakeoffError` naming the field that is not as it should be."""
-    try:
-        return Costs(
-            str(found["currency"]),
-            float(found["volume"]),
-            float(found["updates"]),
-            {
-                name: Cost(
-                    *(
-                        _bounded(each.get(part))
-                        for part in ("up_front", "per_month", "per_request", "per_update")
-                    )
-                )
-                for name, each in found["setups"].items()
-            },
-            tuple(_crossover(each) for each in found.get("crossovers", ())),
+def read_costs(found: Mapping[str, Any]) -> Costs:
+    """The costs that `cost.json` holds."""
+    parts = ("up_front", "fixed", "per_request", "per_update")
+    pairs = ((each["a"], each["b"], each["difference"]) for each in found["crossovers"])
+    return Costs(
+        found["currency"],
+        found["volume"],
+        found["updates"],
+        {
+            name: Cost(*(_bounded(each[part]) for part in parts))
+            for name, each in found["setups"].items()
+        },
+        tuple(
+            Dearer(a, b, _bounded(gap["fixed"]), _bounded(gap["per_request"]))
+            for a, b, gap in pairs
+        ),
+        tuple(found["left_out"]),
+    )
+
+
+def _costs(run: Run) -> Costs | None:
+    found = cost.read(run.folder)
+    if found is not None and not cost.current(run, found):
+        raise BakeoffError(
+            f"{run.folder / cost.COST}: older than the answers or scores of this run; run "
+            "`bakeoff cost` again, or delete the file"
         )
-    except KeyError as error:
-        raise BakeoffError(f"{file}: {error} is missing; {_AGAIN}") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise BakeoffError(f"{file}: not what `bakeoff cost` writes ({error}); {_AGAIN}") from error
-
-
-_AGAIN = "make it again with `bakeoff cost RUN --prices FILE`"
-
-
-def _crossover(found: Mapping[str, Any]) -> Crossover:
-    volume = Bounded(found.get("volume"), found.get("low"), found.get("high"))
-    return Crossover(found["a"], found["b"], volume, found.get("cheaper_above"))
+    return read_costs(found) if found else None

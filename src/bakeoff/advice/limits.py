@@ -212,13 +212,15 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
             continue
         need, found = f"budget.{part}", Bounded(None)
         if costs and known.name in costs.setups:
-            once = costs.setups[known.name].up_front
-            found = once if part == "up_front" else monthly(costs, known.name, needs)
+            made = costs.setups[known.name].up_front
+            found = made if part == "up_front" else monthly(costs, known.name, needs)
         if found.value is None or costs is None:
-            said = "what it costs is not known" if costs else "the run's folder has no cost.json"
+            said = "what it costs is not known" if costs else "there is no cost.json"
             yield Check(known.name, need, "not known", said)
             continue
-        held = state(found, limit, at_most=True)
+        # Machine time up front was measured once: its value has no ends.
+        once = found.low is None and found.high is None
+        held = _once(found.value, limit) if once else state(found, limit, at_most=True)
         words = "up front" if part == "up_front" else "a month"
         said = f"{told(found, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
         yield Check(known.name, need, held, said)

@@ -8,6 +8,9 @@ from bakeoff.advice.choice import Choice
 from bakeoff.advice.limits import told
 from bakeoff.latency import Bounded
 
+LEFT_OUT = 3
+"""Of what the costs leave out, so many are named."""
+
 
 def unknown(choice: Choice) -> list[str]:
     """What the run leaves open of the needs, a sentence each."""
@@ -23,6 +26,10 @@ def _evidence(choice: Choice) -> Iterator[str]:
             "No cost.json: what the setups cost is not known, and the simpler one is taken where "
             "quality is the same. `bakeoff cost RUN --prices FILE` makes it."
         )
+    elif grounds.costs.left_out:
+        named, more = grounds.costs.left_out[:LEFT_OUT], len(grounds.costs.left_out) - LEFT_OUT
+        also = f"; and {more} more, in cost.json" if more > 0 else ""
+        yield f"The costs leave out: {'; '.join(named)}{also}."
     if needs.updates_per_month and not grounds.fresh_tasks:
         yield (
             f"The data change {needs.updates_per_month:g} times a month, and no task of the run "

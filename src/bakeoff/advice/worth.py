@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bakeoff.advice.grounds import Costs
+import math
+
+from bakeoff.advice.grounds import Costs, Dearer
 from bakeoff.advice.needs import Needs
+from bakeoff.cost.crossover import Crossover, Range, crossover, total
 from bakeoff.latency import Bounded
 
 
@@ -13,57 +16,83 @@ def volume(costs: Costs, needs: Needs) -> float:
 
 
 def monthly(costs: Costs, setup: str, needs: Needs) -> Bounded:
-    """Money a month at the volume and the updates needed; no value where a part is not known.
-
-    From the cost at the file's own volume and updates by what a request and an update cost. Both
-    ends move with theirs, as one uncertainty is behind all of them.
-    """
-    return _monthly(costs, setup, volume(costs, needs), needs.updates_per_month)
-
-
-def _monthly(costs: Costs, setup: str, requests: float, updates: float) -> Bounded:
+    """Money a month at the volume and the updates needed; no value where a part is not known."""
     if setup not in costs.setups:
         return Bounded(None)
-    cost = costs.setups[setup]
-    steps = (
-        (cost.per_request, requests - costs.volume),
-        (cost.per_update, updates - costs.updates),
-    )
-    ends = []
-    for side in ("value", "low", "high"):
-        whole = getattr(cost.per_month, side)
-        for each, more in steps:
-            part = getattr(each, side)
-            if more and part is None:
-                whole = None
-            elif more and whole is not None:
-                whole += part * more
-        ends.append(whole)
-    value, low, high = ends
-    if value is None or low is None or high is None:
-        return Bounded(value)
-    return Bounded(value, min(low, value), max(high, value))
+    found = costs.setups[setup]
+    fixed, each = _range(found.fixed), _range(found.per_request)
+    steps = _updates(found.per_update, costs, needs)
+    if fixed is None or each is None or steps is None:
+        return Bounded(None)
+    return _bounded(total([(fixed, 1), (each, volume(costs, needs)), steps]))
+
+
+def _updates(per_update: Bounded, costs: Costs, needs: Needs) -> tuple[Range, float] | None:
+    """An update, and how many more of them are needed than the costs were made for."""
+    more = needs.updates_per_month - costs.updates
+    if not more:
+        return Range(0.0, 0.0, 0.0), 0.0
+    value, low, high = per_update.value, per_update.low, per_update.high
+    if value is None:
+        return None
+    # What was measured once is taken as it is, as it is in the costs themselves.
+    return Range(value, value if low is None else low, value if high is None else high), more
+
+
+def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Range, Range] | None:
+    """What the second costs more than the first: by month at any volume, and by request.
+
+    `None` where it is not known.
+    """
+    pair = next((p for p in costs.pairs if (p.a, p.b) == (one, two)), None)
+    if pair is None:
+        pair = next((_turned(p) for p in costs.pairs if (p.b, p.a) == (one, two)), None)
+    if pair is None:
+        return None
+    fixed, each = _range(pair.fixed), _range(pair.per_request)
+    plus, minus = (_updates(costs.setups[s].per_update, costs, needs) for s in (two, one))
+    if fixed is None or each is None or plus is None or minus is None:
+        return None
+    return total([(fixed, 1), plus, (minus[0], -minus[1])]), each
+
+
+def _turned(pair: Dearer) -> Dearer:
+    def minus(found: Bounded) -> Bounded:
+        ends = (found.value, found.high, found.low)
+        return Bounded(*(None if end is None else -end for end in ends))
+
+    return Dearer(pair.b, pair.a, minus(pair.fixed), minus(pair.per_request))
+
+
+def saved(costs: Costs, one: str, two: str, needs: Needs) -> Bounded:
+    """What the second costs more than the first by month, paired where the costs are."""
+    found = dearer(costs, one, two, needs)
+    if found is None:
+        return Bounded(None)
+    fixed, each = found
+    return _bounded(total([(fixed, 1), (each, volume(costs, needs))]))
 
 
 def cheaper(costs: Costs | None, one: str, two: str, needs: Needs) -> bool:
-    """Whether the first is clearly cheaper a month: intervals apart, or beyond the crossover's.
+    """Whether the first is clearly cheaper a month: by an interval without 0."""
+    found = saved(costs, one, two, needs) if costs else Bounded(None)
+    return found.low is not None and found.low > 0
 
-    The crossover of `cost.json` is paired, and can tell where intervals overlap; it holds only
-    for as many updates as it was made for.
-    """
-    if costs is None:
-        return False
-    left, right = monthly(costs, one, needs), monthly(costs, two, needs)
-    if left.high is not None and right.low is not None and left.high < right.low:
-        return True
-    if needs.updates_per_month != costs.updates:
-        return False
-    at = volume(costs, needs)
-    for crossing in costs.crossovers:
-        if {crossing.a, crossing.b} != {one, two} or crossing.cheaper_above is None:
-            continue
-        low, high = crossing.volume.low, crossing.volume.high
-        if crossing.cheaper_above == one:
-            return high is not None and at > high
-        return low is not None and at < low
-    return False
+
+def crossing(costs: Costs, one: str, two: str, needs: Needs) -> Crossover | None:
+    """The volume at which the two cost the same, at the updates needed; b is the second."""
+    found = dearer(costs, one, two, needs)
+    return None if found is None else crossover(*found)
+
+
+def _range(found: Bounded) -> Range | None:
+    """An end that is not there is unbounded."""
+    if found.value is None:
+        return None
+    low = -math.inf if found.low is None else found.low
+    return Range(found.value, low, math.inf if found.high is None else found.high)
+
+
+def _bounded(found: Range) -> Bounded:
+    ends = (end if math.isfinite(end) else None for end in (found.low, found.high))
+    return Bounded(found.value, *ends)

@@ -53,8 +53,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     found = advice.advise(needs, known, str(file or "answers"))
     if save:
         save.write_text(dump_needs(needs), encoding="utf-8")
-    advice.write(done, found)
-    made = advice.as_json(found)
+    made = advice.write(done, found)
     if form == "json":
         click.echo(json.dumps(made, indent=2))
     elif form == "markdown":
