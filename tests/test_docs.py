@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.advice.needs import load_needs
 from bakeoff.cost.prices import load_prices
 from bakeoff.gate import Check
 from bakeoff.suite import load_gates, load_suite
@@ -88,6 +89,8 @@ def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -
         file.write_text(block)
         if block.startswith("# gates.yaml"):
             assert all(Check.parse(gate.check) for gate in load_gates(file)[0])
+        elif block.startswith("# needs.yaml"):
+            assert load_needs(file)
         elif block.startswith("# benchmarks/prices/"):
             assert load_prices(file).currency
         else:

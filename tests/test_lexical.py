@@ -432,3 +432,10 @@ def test_a_citation_is_no_number_that_the_answer_states(mark: str) -> None:
 def test_a_citation_alone_is_no_claim(text: str) -> None:
     found = support(text, Evidence.of(["The ferry carries 120 passengers."]), shipped_model())
     assert found.claims == () and found.probability is None
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0", "0.00", "00"])
+def test_zero_is_one_number_however_it_is_written(zero: str) -> None:
+    found = support(f"The part is {zero}.", Evidence.of(["The part is 0."]), shipped_model())
+    (claim,) = found.claims
+    assert claim.numbers == () and claim.verdict == SUPPORTED

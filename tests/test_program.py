@@ -48,6 +48,7 @@ def test_help_imports_no_model_library() -> None:
         "compare",
         "cost",
         "gate",
+        "advise",
         "report",
         "tasks",
         "models",

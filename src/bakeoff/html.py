@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from bakeoff import browse, pictures, report
+from bakeoff import advice, browse, pictures, report
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.publish import plain
@@ -83,6 +83,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         notes=[*_notes(run)],
         verdict=_verdict(run.verdicts) if judged else None,
         findings=report.findings(run),
+        advice=_advice(run),
         setups=list(run.suite.setups.values()),
         headline=[_row(run, task, metric) for task, metric in run.headlines.items()],
         measured=[*_measured(run)],
@@ -169,6 +170,17 @@ def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
         "more": max(len(gates) - report.GATES_SHOWN, 0),
         "references": found["references"],
     }
+
+
+_COLOURS = {"recommended": "PASS", "conditional": "INCONCLUSIVE", "none": "FAIL"}
+
+
+def _advice(run: Run) -> dict[str, Any] | None:
+    """Which setup to take, where `bakeoff advise` was asked."""
+    if (found := advice.kept(run)) is None:
+        return None
+    colour = _COLOURS.get(found["state"], "ERROR")
+    return {**found, "colour": colour, "tables": report.advised(run)}
 
 
 def _measured(run: Run) -> Iterator[Row]:

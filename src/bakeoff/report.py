@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bakeoff import cost
+from bakeoff import advice, cost
 from bakeoff.abstention import CELLS
+from bakeoff.advice.tables import tables as advice_tables
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
 from bakeoff.cost import shown
@@ -581,6 +582,12 @@ def _gate(row: Mapping[str, Any]) -> str:
     return str(row["check"]) + warns + (f" ({row['mode']})" if row["mode"] == "prove" else "")
 
 
+def advised(run: Run) -> list[Table]:
+    """Which setup to take, where `bakeoff advise` was asked."""
+    found = advice.kept(run)
+    return advice_tables(found) if found else []
+
+
 def power(found: Sequence[Preview]) -> Table:
     """What gates will be able to find."""
     rows = tuple(
@@ -731,6 +738,7 @@ def markdown(run: Run) -> str:
     parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
         parts += markdown_lines(verdicts(run.verdicts))
+    parts += [line for table in advised(run) for line in markdown_lines(table)]
     parts += markdown_lines(headline(run))
     if (square := effects(run)).rows:
         parts += markdown_lines(square)

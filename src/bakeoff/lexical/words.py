@@ -224,7 +224,7 @@ def _plain_number(token: str) -> str:
         token = token.replace(",", "")
     token = token.lstrip("0") or "0"
     token = token.rstrip("0").rstrip(".") if "." in token else token
-    return f"0{token}" if token.startswith(".") else token
+    return f"0{token}" if token[:1] in ("", ".") else token
 
 
 @lru_cache(maxsize=1 << 17)

@@ -1,0 +1,224 @@
+"""What would change the answer: needs, weights, volume, price, updates. All of it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bakeoff.advice import quality
+from bakeoff.advice.choice import Choice
+from bakeoff.advice.limits import MONTH_S, told
+from bakeoff.advice.needs import Budget
+from bakeoff.advice.worth import monthly, volume
+from bakeoff.latency import Bounded
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A change that would change the answer, in words."""
+
+    about: str
+    """`needs`, `weights`, `volume`, `price` or `updates`."""
+    said: str
+
+
+def flips(choice: Choice) -> list[Flip]:
+    """Everything that would change the answer, as far as it was measured."""
+    return [
+        *_needs(choice),
+        *_weights(choice),
+        *_volume(choice),
+        *_price(choice),
+        *_updates(choice),
+    ]
+
+
+WITHOUT: Mapping[str, Mapping[str, object]] = {
+    "sources": {"sources": "no"},
+    "updates": {"updates_per_month": 0.0, "fresh_within_hours": None},
+    "fresh_within_hours": {"fresh_within_hours": None},
+    "latency": {"latency": None},
+    "floors": {"floors": {}},
+    "ceilings": {"ceilings": {}},
+    "error_rate": {"error_rate": None},
+    "budget": {"budget": Budget()},
+    "narrow": {"narrow": False},
+}
+"""A need -> the fields that take it back."""
+
+
+def _needs(choice: Choice) -> Iterator[Flip]:
+    """The needs without which another setup would be taken."""
+    violated = [check for found in choice.ruled_out.values() for check in found]
+    asked = {_field(check.need) for check in violated}
+    for field in (field for field in WITHOUT if field in asked):
+        other = Choice(choice.needs.model_copy(update=dict(WITHOUT[field])), choice.grounds)
+        if set(other.picked) != set(choice.picked) and other.picked:
+            yield Flip("needs", f"without the need '{field}': {either(other.picked)}")
+
+
+def _field(need: str) -> str:
+    return need.partition(":")[0].partition(".")[0]
+
+
+def either(setups: tuple[str, ...] | list[str]) -> str:
+    return " or ".join(setups)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The weight of a task at which another setup gets the best estimate."""
+
+    task: str
+    now: float
+    weight: float
+    setup: str
+
+
+def turns(choice: Choice) -> list[Turn]:
+    """For each task that weighs, the nearest weights below and above where the best one changes.
+
+    The other tasks keep their proportions. The estimates are linear in the weight, so these are
+    exact; they are of the estimates, and say nothing of noise.
+    """
+    if not choice.tiers or len(choice.weights) < 2:
+        return []
+    best = choice.tiers[0][0]
+    values = {s: _by_task(choice, s) for s in choice.candidates}
+    found = []
+    for task, now in choice.weights.items():
+        others = {
+            s: sum(w * by[t] for t, w in choice.weights.items() if t != task) / (1 - now)
+            for s, by in values.items()
+        }
+        below: list[tuple[float, str]] = []
+        above: list[tuple[float, str]] = []
+        for setup in choice.candidates:
+            ahead = values[setup][task] - values[best][task]
+            elsewhere = others[setup] - others[best]
+            if abs(ahead - elsewhere) < 1e-12:
+                continue
+            at = -elsewhere / (ahead - elsewhere)
+            # Beyond the crossing it must be ahead: upwards with more on the task, else elsewhere.
+            if now < at < 1 and ahead > elsewhere:
+                above.append((at, setup))
+            elif 0 < at < now and ahead < elsewhere:
+                below.append((at, setup))
+        nearest = [max(below, key=lambda each: each[0])] if below else []
+        nearest += [min(above, key=lambda each: each[0])] if above else []
+        found += [Turn(task, now, at, setup) for at, setup in nearest]
+    return found
+
+
+def _by_task(choice: Choice, setup: str) -> dict[str, float]:
+    columns = choice.grounds.setup(setup).quality
+    found = {t: quality.quality(columns, {t: 1.0}).value for t in choice.weights}
+    return {task: value or 0.0 for task, value in found.items()}
+
+
+def _weights(choice: Choice) -> Iterator[Flip]:
+    for turn in turns(choice):
+        best = choice.tiers[0][0]
+        more = turn.weight > turn.now
+        # How clear the other one can get: all the weight on the task, or none of it.
+        rest = {t: w for t, w in choice.weights.items() if t != turn.task}
+        edge = {turn.task: 1.0} if more else {t: w / (1 - turn.now) for t, w in rest.items()}
+        columns = {s: choice.grounds.setup(s).quality for s in (turn.setup, best)}
+        level = quality.together(len(choice.candidates) - 1)
+        gap = quality.gap(columns[turn.setup], columns[best], edge, level)
+        noise = "" if gap.better(choice.needs.margin) else ", which noise could explain"
+        end = f"at a weight of {1 if more else 0} by {told(Bounded(gap.value, gap.low, gap.high))}"
+        yield Flip(
+            "weights",
+            f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "
+            f"{turn.now:.3f}): {turn.setup} has a better estimate than {best}, {end}{noise}",
+        )
+
+
+def _rivals(choice: Choice) -> list[tuple[str, str]]:
+    """(picked, other) for the others in the first tier: between them cost decides."""
+    if not choice.tiers:
+        return []
+    others = [s for s in choice.tiers[0] if s not in choice.picked]
+    return [(picked, other) for picked in choice.picked for other in others]
+
+
+def _volume(choice: Choice) -> Iterator[Flip]:
+    costs = choice.grounds.costs
+    if costs is None:
+        return
+    pairs = {frozenset(pair) for pair in _rivals(choice)}
+    # Crossovers were computed for so many updates, and hold for no other number.
+    crossings = costs.crossovers if choice.needs.updates_per_month == costs.updates else ()
+    for each in crossings:
+        above, at = each.cheaper_above, each.volume
+        if frozenset((each.a, each.b)) in pairs and at.value is not None and above is not None:
+            below = each.b if above == each.a else each.a
+            said = f"above {_count(at)} requests a month {above} is cheaper, below them {below}"
+            yield Flip("volume", said)
+    limit = choice.needs.budget.per_month
+    if limit is None:
+        return
+    for setup in choice.picked:
+        found = monthly(costs, setup, choice.needs)
+        price = costs.setups[setup].per_request.value if setup in costs.setups else None
+        if found.value is not None and price and found.value <= limit:
+            most = volume(costs, choice.needs) + (limit - found.value) / price
+            yield Flip("volume", f"above {most:,.0f} requests a month {setup} is over the budget")
+
+
+def _count(found: Bounded) -> str:
+    if found.value is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{found.value:,.0f} (no interval)"
+    return f"{found.value:,.0f} [{found.low:,.0f}, {found.high:,.0f}]"
+
+
+def _price(choice: Choice) -> Iterator[Flip]:
+    """By how much the monthly cost would have to change for the other one to be cheaper."""
+    costs = choice.grounds.costs
+    if costs is None:
+        return
+    for picked, other in _rivals(choice):
+        mine, others = (monthly(costs, s, choice.needs).value for s in (picked, other))
+        if mine and others and mine < others:
+            yield Flip(
+                "price",
+                f"{other} would be the cheaper one if {picked} cost {others / mine:.3g} times as "
+                f"much a month, or it itself {mine / others:.3g} times",
+            )
+
+
+def _updates(choice: Choice) -> Iterator[Flip]:
+    costs = choice.grounds.costs
+    for picked, other in _rivals(choice) if costs else []:
+        if (at := _updates_at(choice, picked, other)) is not None:
+            now = choice.needs.updates_per_month
+            yield Flip(
+                "updates",
+                f"{'above' if at > now else 'below'} {at:.3g} updates a month (now {now:g}) "
+                f"{other} costs less than {picked} (no interval)",
+            )
+    for setup in choice.picked:
+        spent = [u.seconds for u in choice.grounds.setup(setup).updates.values() if u.seconds]
+        if spent and choice.needs.updates_per_month:
+            most = MONTH_S / max(spent)
+            yield Flip(
+                "updates", f"{setup} cannot keep up with more than {most:,.0f} updates a month"
+            )
+
+
+def _updates_at(choice: Choice, picked: str, other: str) -> float | None:
+    """The updates a month at which both cost the same, where the picked one costs less now."""
+    costs = choice.grounds.costs
+    if costs is None:
+        return None
+    mine, others = (monthly(costs, s, choice.needs).value for s in (picked, other))
+    if mine is None or others is None or mine >= others:
+        return None
+    steps = [costs.setups[s].per_update.value for s in (picked, other)]
+    if steps[0] is None or steps[1] is None or steps[0] == steps[1]:
+        return None
+    at = choice.needs.updates_per_month + (others - mine) / (steps[0] - steps[1])
+    return at if at >= 0 else None

@@ -1,0 +1,252 @@
+"""What is known of the setups of a run: the grounds that advice stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bakeoff.columns import Column
+from bakeoff.compare import Estimate, estimate
+from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.finished import Run
+from bakeoff.latency import Bounded
+from bakeoff.store import read_json
+from bakeoff.suite import MEASURED, Setup
+
+COSTS = "cost.json"
+NOTHING = Bounded(None)
+"""What is not known."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Money for one setup, each with its interval; what is not known has no value."""
+
+    up_front: Bounded = NOTHING
+    per_month: Bounded = NOTHING
+    """At the volume and the updates that the costs were made for."""
+    per_request: Bounded = NOTHING
+    per_update: Bounded = NOTHING
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """The monthly volume at which two setups cost the same."""
+
+    a: str
+    b: str
+    volume: Bounded
+    cheaper_above: str | None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the setups cost, in one currency, at so many requests and updates a month."""
+
+    currency: str
+    volume: float
+    updates: float
+    setups: Mapping[str, Cost]
+    crossovers: tuple[Crossover, ...] = ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a change of the documents does to a setup, on one task."""
+
+    rate: Bounded = NOTHING
+    """Share right, after the setup's own update, of the questions whose answer changed."""
+    gain: Bounded = NOTHING
+    """What the update gave on them, paired."""
+    damage: Bounded = NOTHING
+    """What it cost on questions whose answer is as before, paired; above 0 is harm."""
+    seconds: float | None = None
+    """Work of the update, measured once."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of one setup's answers to one task, asked one at a time."""
+
+    n: int
+    quantiles: Mapping[str, Bounded]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one setup."""
+
+    name: str
+    kind: str
+    quality: Mapping[str, Column]
+    """Task -> headline metric by sample."""
+    metrics: Mapping[tuple[str, str], Estimate] = field(default_factory=dict)
+    """(task, metric) -> estimate, `error` and tokens among them."""
+    sources: float | None = None
+    """Share of its answers that come with passages; `None` where that cannot be seen."""
+    reference: str = ""
+    """Why it is a ceiling and no setup to choose; empty for a candidate."""
+    timed: Mapping[str, Timed] = field(default_factory=dict)
+    updates: Mapping[str, Update] = field(default_factory=dict)
+    """Task -> what a change does; only of tasks that have one."""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a run says of its setups."""
+
+    run: str
+    headlines: Mapping[str, str]
+    """Task -> its headline metric."""
+    metrics: Mapping[str, Mapping[str, bool]]
+    """Task -> metric -> whether higher is better."""
+    setups: tuple[Known, ...]
+    costs: Costs | None = None
+    limited: str = ""
+    """What was left out of the run on purpose."""
+
+    def setup(self, name: str) -> Known:
+        return next(known for known in self.setups if known.name == name)
+
+    @property
+    def fresh_tasks(self) -> list[str]:
+        """The tasks that measure what a change of the documents does."""
+        return [t for t in self.headlines if any(t in known.updates for known in self.setups)]
+
+
+def grounds(run: Run) -> Grounds:
+    """What a finished run says, with the costs beside it where there are any.
+
+    Raises `MissingEvidence` when the run is not complete, `BakeoffError` when `cost.json` is not
+    as `bakeoff cost` writes it.
+    """
+    if run.manifest["status"] != "complete":
+        raise MissingEvidence(
+            f"{run.folder}: the run is {run.manifest['status']}; finish it with "
+            f"`bakeoff run {run.manifest['file']} --resume {run.folder.name}`"
+        )
+    if run.shard[1] > 1:
+        raise MissingEvidence(
+            f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
+            "`bakeoff merge RUN RUN ...`"
+        )
+    costs = run.folder / COSTS
+    return Grounds(
+        run.folder.name,
+        run.headlines,
+        {task: _directions(run, task) for task in run.samples},
+        tuple(_known(run, setup) for setup in run.suite.setups.values()),
+        read_costs(read_json(costs), str(costs)) if costs.is_file() else None,
+        run.limited,
+    )
+
+
+def _directions(run: Run, task: str) -> dict[str, bool]:
+    metrics = [m for m in run.comparison["tasks"][task]["metrics"] if m not in MEASURED]
+    return {metric: run.metric(task, metric)["higher_is_better"] for metric in metrics}
+
+
+def _known(run: Run, setup: Setup) -> Known:
+    tasks = [task for task in run.samples if setup.takes(task)]
+    compared = {task: run.comparison["tasks"][task] for task in tasks}
+    timed = {t: facts.get("latency", {}).get("setups", {}) for t, facts in compared.items()}
+    fresh = {t: facts.get("freshness", {}).get("setups", {}) for t, facts in compared.items()}
+    name = setup.name
+    return Known(
+        name,
+        setup.kind,
+        {
+            task: column
+            for task in tasks
+            if (column := run.columns.get((task, name, run.headlines[task]))) is not None
+        },
+        {(t, m): estimate(column) for (t, s, m), column in run.columns.items() if s == name},
+        _sources(run, setup, tasks),
+        _reference(run, setup),
+        {t: _timed(found[name]) for t, found in timed.items() if name in found},
+        {t: _update(setup, found) for t, found in fresh.items() if name in found},
+    )
+
+
+def _reference(run: Run, setup: Setup) -> str:
+    if setup.route:
+        parts = (run.suite.setups[name] for name in (setup.route.first, setup.route.then))
+        return next((why for part in parts if (why := _reference(run, part))), "")
+    if setup.retrieve and setup.retrieve.passages == "oracle":
+        return "it is handed the right documents"
+    if setup.retrieve and setup.retrieve.noise:
+        return "its passages are put together by hand"
+    return ""
+
+
+def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
+    if not setup.own:
+        return float(setup.retrieve is not None)
+    if "pruned" in run.manifest:
+        return None
+    answers = [r.answer for task in tasks for r in run.records(task, setup.name)]
+    shown = [bool(answer.passages) for answer in answers if answer]
+    return sum(shown) / len(shown) if shown else None
+
+
+def _timed(found: Mapping[str, Any]) -> Timed:
+    return Timed(found["n"], {q: _bounded(each) for q, each in found["quantiles"].items()})
+
+
+def _update(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> Update:
+    found = by_setup[setup.name]
+    return Update(
+        _bounded(found.get("update_rate")),
+        _bounded(found.get("gain")),
+        _bounded(found.get("damage")),
+        _work(setup, by_setup),
+    )
+
+
+def _work(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Seconds of an update: of both parts of a routed setup; of the user's system nobody saw it."""
+    if setup.own and not setup.route:
+        return None
+    parts = (setup.route.first, setup.route.then) if setup.route else (setup.name,)
+    spent = [((by_setup.get(name) or {}).get("work") or {}).get("seconds") for name in parts]
+    known = [float(seconds) for seconds in spent if seconds is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _bounded(found: Mapping[str, Any] | None) -> Bounded:
+    if not found:
+        return NOTHING
+    return Bounded(found["value"], found["low"], found["high"])
+
+
+def read_costs(found: Mapping[str, Any], file: str) -> Costs:
+    """What `cost.json` says. Raises `BakeoffError` naming the field that is not as it should be."""
+    try:
+        return Costs(
+            str(found["currency"]),
+            float(found["volume"]),
+            float(found["updates"]),
+            {
+                name: Cost(
+                    *(
+                        _bounded(each.get(part))
+                        for part in ("up_front", "per_month", "per_request", "per_update")
+                    )
+                )
+                for name, each in found["setups"].items()
+            },
+            tuple(_crossover(each) for each in found.get("crossovers", ())),
+        )
+    except KeyError as error:
+        raise BakeoffError(f"{file}: {error} is missing; {_AGAIN}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BakeoffError(f"{file}: not what `bakeoff cost` writes ({error}); {_AGAIN}") from error
+
+
+_AGAIN = "make it again with `bakeoff cost RUN --prices FILE`"
+
+
+def _crossover(found: Mapping[str, Any]) -> Crossover:
+    volume = Bounded(found.get("volume"), found.get("low"), found.get("high"))
+    return Crossover(found["a"], found["b"], volume, found.get("cheaper_above"))

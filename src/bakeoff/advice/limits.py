@@ -1,0 +1,250 @@
+"""What rules a setup out: each need held against what was measured, with the number that says so.
+
+A need is met or violated when the whole interval says so; otherwise it is not proven, which rules
+nothing out. What was not measured is not known, which is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bakeoff.advice import quality
+from bakeoff.advice.grounds import Grounds, Known, Timed
+from bakeoff.advice.needs import Needs, named
+from bakeoff.advice.worth import monthly
+from bakeoff.compare import Estimate
+from bakeoff.latency import Bounded
+from bakeoff.table import number
+
+State = Literal["met", "violated", "not proven", "not known"]
+WORST: tuple[State, ...] = ("violated", "not known", "not proven", "met")
+ONCE = 2.0
+"""What was measured once has no interval: it counts only beyond a limit by this factor."""
+MONTH_S, HOUR_S = 30 * 24 * 3600.0, 3600.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One need held against one setup."""
+
+    setup: str
+    need: str
+    state: State
+    said: str
+
+
+def checks(needs: Needs, grounds: Grounds, weights: Mapping[str, float]) -> list[Check]:
+    """Every need that a setup is held against alone, setup by setup; references are left out."""
+    return [
+        check
+        for known in grounds.setups
+        if not known.reference
+        for check in _of(needs, grounds, known, weights)
+    ]
+
+
+def _of(
+    needs: Needs, grounds: Grounds, known: Known, weights: Mapping[str, float]
+) -> Iterator[Check]:
+    if needs.sources == "required":
+        yield _sources(known)
+    if needs.updates_per_month:
+        yield from _changes(needs, grounds, known)
+    if needs.latency:
+        limit, quantile = needs.latency.seconds, needs.latency.quantile
+        found = [_seconds(known, task, quantile, limit) for task in weights if _asked(known, task)]
+        yield from _worst(found)
+    for field, at_most in (("floors", False), ("ceilings", True)):
+        for name, limit in getattr(needs, field).items():
+            yield _metric(known, name, limit, at_most=at_most)
+    if needs.error_rate is not None:
+        rate = needs.error_rate
+        yield from _worst([_errors(known, t, rate) for t in weights if _asked(known, t)])
+    yield from _money(needs, grounds, known)
+
+
+def _asked(known: Known, task: str) -> bool:
+    return task in known.quality or (task, "error") in known.metrics
+
+
+def _worst(found: Sequence[Check]) -> list[Check]:
+    """The check of the task that does worst."""
+    return sorted(found, key=lambda check: WORST.index(check.state))[:1]
+
+
+def state(found: Bounded | Estimate, limit: float, *, at_most: bool) -> State:
+    """What an interval says to a limit."""
+    if found.value is None:
+        return "not known"
+    low, high = found.low, found.high
+    if at_most:
+        violated, met = low is not None and low > limit, high is not None and high <= limit
+    else:
+        violated, met = high is not None and high < limit, low is not None and low >= limit
+    return "violated" if violated else "met" if met else "not proven"
+
+
+def told(found: Bounded | Estimate, metric: str = "") -> str:
+    """A value with its interval, as in a table."""
+    value = number(found.value, metric)
+    if found.value is None or found.low is None or found.high is None:
+        return value if found.value is None else f"{value} (no interval)"
+    low, high = number(found.low, metric).removesuffix(" s"), number(found.high, metric)
+    return value if found.low == found.high else f"{value} [{low}, {high}]"
+
+
+def _sources(known: Known) -> Check:
+    if known.sources is None:
+        said = "whether its answers come with passages cannot be seen in this run"
+        return Check(known.name, "sources", "not known", said)
+    if known.sources == 1:
+        return Check(known.name, "sources", "met", "all its answers come with passages")
+    if known.sources:
+        said = f"{known.sources:.0%} of its answers come with passages"
+        return Check(known.name, "sources", "not proven", said)
+    said = "none of its answers comes with a passage to show as a source"
+    return Check(known.name, "sources", "violated", said)
+
+
+def _changes(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
+    tasks = grounds.fresh_tasks
+    if not tasks:
+        said = "the run has no task with documents that change"
+        yield Check(known.name, "updates", "not known", said)
+        return
+    yield from _worst([_follows(known, task) for task in tasks])
+    yield from _worst([_keeps_up(known, task, needs.updates_per_month) for task in tasks])
+    if needs.fresh_within_hours:
+        yield from _worst([_in_time(known, task, needs.fresh_within_hours) for task in tasks])
+
+
+def _follows(known: Known, task: str) -> Check:
+    need = "updates: follows a change"
+    update = known.updates.get(task)
+    if update is None or update.gain.value is None:
+        return Check(known.name, need, "not known", f"{task}: not measured before and after")
+    gain = update.gain
+    said = f"{task}: its update gives {told(gain)} on questions whose answer changed"
+    clear = None not in (gain.low, gain.high)
+    if clear and gain.low > 0:  # type: ignore[operator]
+        return Check(known.name, need, "met", said)
+    worse = clear and gain.high < 0  # type: ignore[operator]
+    return Check(known.name, need, "violated" if worse else "not proven", said)
+
+
+def _keeps_up(known: Known, task: str, updates: float) -> Check:
+    need = "updates: keeps up"
+    seconds = known.updates[task].seconds if task in known.updates else None
+    if seconds is None:
+        return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
+    said = (
+        f"{task}: {updates:g} updates of {span(seconds)} (measured once) take "
+        f"{span(updates * seconds)} of a month"
+    )
+    return Check(known.name, need, _once(updates * seconds, MONTH_S), said)
+
+
+def _in_time(known: Known, task: str, hours: float) -> Check:
+    need = "fresh_within_hours"
+    seconds = known.updates[task].seconds if task in known.updates else None
+    if seconds is None:
+        return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
+    said = f"{task}: its update takes {span(seconds)} (measured once), the limit is {hours:g} h"
+    return Check(known.name, need, _once(seconds, hours * HOUR_S), said)
+
+
+def _once(value: float, limit: float) -> State:
+    if value > ONCE * limit:
+        return "violated"
+    return "met" if value * ONCE <= limit else "not proven"
+
+
+def span(seconds: float) -> str:
+    """Seconds in the largest unit that leaves a number of 1 or more."""
+    for name, size in (("days", 86400.0), ("h", HOUR_S), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {name}"
+    return number(seconds, "latency_s")
+
+
+def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
+    timed = known.timed.get(task, Timed(0, {}))
+    found = timed.quantiles.get(quantile, Bounded(None))
+    held = state(found, limit, at_most=True)
+    if held == "not known":
+        said = f"{task}: {timed.n} timed answers are too few for a {quantile}"
+    else:
+        said = (
+            f"{task}: {quantile} of {told(found, 'latency_s')} over {timed.n} answers, the limit "
+            f"is {limit:g} s"
+        )
+    return Check(known.name, "latency", held, said)
+
+
+def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
+    task, _, metric = name.partition(".")
+    found = known.metrics.get((task, metric), Estimate(None, None, None, 0))
+    held, bound = state(found, limit, at_most=at_most), "at most" if at_most else "at least"
+    if held == "not known":
+        said = f"{name} was not measured on it"
+    else:
+        left = f", {found.unjudged} unjudged" if found.unjudged else ""
+        said = f"{name} is {told(found)}{left}; it must be {bound} {limit:g}"
+        # What was not judged could be anything: it can spoil a pass, and save a failure.
+        held = "not proven" if found.unjudged and held == "met" else held
+    return Check(known.name, "ceilings" if at_most else "floors", held, said)
+
+
+def _errors(known: Known, task: str, limit: float) -> Check:
+    found = known.metrics.get((task, "error"), Estimate(None, None, None, 0))
+    held = state(found, limit, at_most=True)
+    said = f"{task}: {told(found)} of its answers failed, the limit is {limit:g}"
+    return Check(known.name, "error_rate", held, said)
+
+
+def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
+    limits = {"up_front": needs.budget.up_front, "per_month": needs.budget.per_month}
+    costs = grounds.costs
+    for part, limit in limits.items():
+        if limit is None:
+            continue
+        need, found = f"budget.{part}", Bounded(None)
+        if costs and known.name in costs.setups:
+            once = costs.setups[known.name].up_front
+            found = once if part == "up_front" else monthly(costs, known.name, needs)
+        if found.value is None or costs is None:
+            said = "what it costs is not known" if costs else "the run's folder has no cost.json"
+            yield Check(known.name, need, "not known", said)
+            continue
+        held = state(found, limit, at_most=True)
+        words = "up front" if part == "up_front" else "a month"
+        said = f"{told(found, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
+        yield Check(known.name, need, held, said)
+
+
+def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> list[Check]:
+    """The need for top accuracy, held against the best of the candidates at each such task."""
+    found = []
+    for task in named(needs.narrow):
+        measured = [grounds.setup(s) for s in candidates if task in grounds.setup(s).quality]
+        valued = {
+            k.name: value
+            for k in measured
+            if (value := quality.quality(k.quality, {task: 1.0}).value) is not None
+        }
+        level = quality.together(len(valued) - 1)
+        for known in measured:
+            for other in measured:
+                if other is known or known.name not in valued or other.name not in valued:
+                    continue
+                gap = quality.gap(other.quality, known.quality, {task: 1.0}, level)
+                if gap.better(needs.margin):
+                    said = (
+                        f"{task}: top accuracy is needed, and {other.name} is better by "
+                        f"{told(Bounded(gap.value, gap.low, gap.high))}"
+                    )
+                    found.append(Check(known.name, "narrow", "violated", said))
+                    break
+    return found

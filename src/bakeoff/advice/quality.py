@@ -1,0 +1,191 @@
+"""Weighted quality over tasks, and the paired difference of two setups in it, with intervals.
+
+Every task's headline counts from its worst value, 0, to its best, 1. A weighted sum has the
+interval of Zou and Donner's variance recovery (2008, Statistics in Medicine 27:1693): each task
+keeps its own interval, so that of a single task is the one that the comparison shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff import compare, stats
+from bakeoff.columns import Column
+from bakeoff.compare import Contrast
+from bakeoff.core import BakeoffError
+from bakeoff.stats import LEVEL, RATE
+from bakeoff.taskfile import changed
+
+Columns = Mapping[str, Column]
+"""Task -> the headline of one setup."""
+Cluster = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much better one setup is than another, paired; an end is `None` where unbounded."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Samples judged on both sides, over the tasks that weigh."""
+    detectable: float | None = None
+    """The smallest true difference that 80% of such runs would find."""
+
+    def better(self, margin: float) -> bool:
+        """Whether it is more than chance and large enough to matter."""
+        return None not in (self.value, self.low) and self.low > 0 and self.value >= margin  # type: ignore[operator]
+
+    def samples(self, size: float) -> int | None:
+        """About how many samples would find a true difference of `size` in 80% of runs."""
+        if not size or self.detectable is None:
+            return None
+        return math.ceil(self.n * (self.detectable / size) ** 2)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One task's share of a weighted sum, on the scale from 0 to 1."""
+
+    value: float
+    low: float
+    high: float
+    detectable: float
+    adds: Mapping[Cluster, float] | None
+    """What each cluster adds to the error of the value; `None` where it has no such parts."""
+    clusters: frozenset[Cluster]
+
+
+def scale(column: Column, task: str) -> tuple[float, float]:
+    """(width, worst value) of the column's metric. Raises `BakeoffError` where it has no bounds."""
+    measure = column.measure
+    if measure.bounds is None:
+        raise BakeoffError(
+            f"weights: {task}: nothing bounds its headline metric, so that it cannot be weighed "
+            "against others; give the task no weight, or another headline"
+        )
+    low, high = measure.bounds
+    return high - low, low if measure.higher_is_better else high
+
+
+def quality(columns: Columns, weights: Mapping[str, float]) -> compare.Estimate:
+    """Weighted quality from 0 to 1 with its 95% interval; no value where a task is missing."""
+    parts, n, unjudged = [], 0, 0
+    for task in weights:
+        found = compare.estimate(columns[task]) if task in columns else None
+        if found is None or found.value is None:
+            return compare.Estimate(None, None, None, 0)
+        width, worst = scale(columns[task], task)
+        ends = [abs(end - worst) / width for end in _ends(found, columns[task])]
+        value = abs(found.value - worst) / width
+        judged = columns[task].only(columns[task].judged)
+        combined = compare.combine([(judged, 1.0)])
+        clusters = _names(task, combined.samples, judged)
+        parts.append(
+            _Part(value, min(ends), max(ends), 0.0, _adds(combined, clusters), frozenset(clusters))
+        )
+        n, unjudged = n + found.n, unjudged + found.unjudged
+    value, low, high, _ = _summed(parts, list(weights.values()))
+    return compare.Estimate(value, max(low, 0.0), min(high, 1.0), n, unjudged)
+
+
+def _ends(found: compare.Estimate, column: Column) -> tuple[float, float]:
+    bounds = column.measure.bounds or RATE
+    return (
+        bounds[0] if found.low is None else found.low,
+        bounds[1] if found.high is None else found.high,
+    )
+
+
+def gap(left: Columns, right: Columns, weights: Mapping[str, float], level: float = LEVEL) -> Gap:
+    """How much better the left side is than the right one, paired by sample and cluster."""
+    parts, n = [], 0
+    for task in weights:
+        if task not in left or task not in right:
+            return Gap(None, None, None, 0)
+        one, two = left[task], right[task]
+        width, _ = scale(one, task)
+        sign = 1.0 if one.measure.higher_is_better else -1.0
+        found = compare.combine([(one, sign), (two, -sign)])
+        if not found.samples:
+            return Gap(None, None, None, 0)
+        parts.append(_part(task, found, one, width, level))
+        n += len(found.samples)
+    value, low, high, detectable = _summed(parts, list(weights.values()))
+    ends = (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
+    return Gap(value, *ends, n, detectable if math.isfinite(detectable) else None)
+
+
+def _part(task: str, found: Contrast, column: Column, width: float, level: float) -> _Part:
+    interval = stats.difference_interval(
+        found.values, found.codes, bounds=found.bounds, level=level
+    )
+    low, high = max(interval.low, -width), min(interval.high, width)
+    least = stats.detectable_gain(found.values, found.codes, bounds=found.bounds, alpha=1 - level)
+    clusters = _names(task, found.samples, column)
+    ends = (found.value / width, low / width, high / width, least / width)
+    return _Part(*ends, _adds(found, clusters), frozenset(clusters))
+
+
+def _names(task: str, samples: Sequence[str], column: Column) -> list[Cluster]:
+    """The cluster of each sample, the same in every task where it is named by the data."""
+    known = dict(zip(column.samples, column.clusters, strict=True))
+    return [("", known[s]) if known[s] != s else (changed(task), s) for s in samples]
+
+
+def _adds(found: Contrast, clusters: Sequence[Cluster]) -> dict[Cluster, float] | None:
+    if found.method or len(found.values) != len(clusters):
+        return None
+    added: dict[Cluster, float] = {}
+    for name, value in zip(clusters, found.values - found.values.mean(), strict=True):
+        added[name] = added.get(name, 0.0) + float(value)
+    return added
+
+
+def _summed(parts: Sequence[_Part], weights: Sequence[float]) -> tuple[float, float, float, float]:
+    """(value, low, high, detectable) of the weighted sum."""
+    value = sum(w * p.value for w, p in zip(weights, parts, strict=True))
+    likeness = np.array([[_alike(a, b) for b in parts] for a in parts])
+
+    def spread(sizes: Sequence[float]) -> float:
+        if not all(map(math.isfinite, sizes)):
+            return math.inf
+        weighed = np.array([w * max(size, 0.0) for w, size in zip(weights, sizes, strict=True)])
+        return math.sqrt(float(weighed @ likeness @ weighed))
+
+    return (
+        value,
+        value - spread([p.value - p.low for p in parts]),
+        value + spread([p.high - p.value for p in parts]),
+        spread([p.detectable for p in parts]),
+    )
+
+
+def _alike(one: _Part, two: _Part) -> float:
+    """The correlation of two tasks through the clusters they share, at least 0.
+
+    Never below: with few clusters a negative one is noise, and would narrow the interval.
+    """
+    if one is two:
+        return 1.0
+    # Sorted: sums of floats depend on their order, and that of a set on the process.
+    shared = sorted(one.clusters & two.clusters)
+    if not shared:
+        return 0.0
+    if one.adds is None or two.adds is None:
+        return 1.0
+    together = sum(one.adds[name] * two.adds[name] for name in shared)
+    spread = math.sqrt(
+        sum(a * a for a in one.adds.values()) * sum(b * b for b in two.adds.values())
+    )
+    return min(1.0, max(0.0, together / spread)) if spread else 0.0
+
+
+def together(comparisons: int) -> float:
+    """The level of each of so many intervals that hold together at 95% (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(1, comparisons)

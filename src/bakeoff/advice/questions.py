@@ -1,0 +1,170 @@
+"""The five questions, each with what is needed and what was measured side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bakeoff.advice.choice import Choice
+from bakeoff.advice.grounds import Known
+from bakeoff.advice.limits import span, told
+from bakeoff.advice.needs import named
+from bakeoff.advice.worth import monthly
+from bakeoff.compare import Estimate
+from bakeoff.latency import Bounded
+
+SUPPORT = ("citation_recall", "citation_precision", "support_context")
+"""Metrics of how far sources carry what is said; settings are left out."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One question: what is needed, and what the run says to it."""
+
+    question: str
+    need: str
+    measured: str
+
+
+def lines(choice: Choice) -> list[Line]:
+    """The five questions, answered."""
+    needs = choice.needs
+    return [
+        Line("Do the data change often?", _changes(choice), _followed(choice)),
+        Line("Must sources be shown?", needs.sources, _sources(choice)),
+        Line("Must tone or format change?", _yes(needs.format), _by_task(choice, needs.format)),
+        Line(
+            "Is top accuracy on a narrow task needed?",
+            _yes(needs.narrow),
+            _by_task(choice, needs.narrow),
+        ),
+        Line("Is the volume very high?", _volume(choice), _costs(choice)),
+    ]
+
+
+def _setups(choice: Choice) -> list[Known]:
+    return [known for known in choice.grounds.setups if not known.reference]
+
+
+def _joined(parts: Mapping[str, str], none: str) -> str:
+    return "; ".join(f"{name} {said}" for name, said in parts.items()) or none
+
+
+def _changes(choice: Choice) -> str:
+    needs = choice.needs
+    if not needs.updates_per_month:
+        return "no"
+    within = f", within {needs.fresh_within_hours:g} h" if needs.fresh_within_hours else ""
+    return f"{needs.updates_per_month:g} times a month{within}"
+
+
+def _followed(choice: Choice) -> str:
+    tasks = choice.grounds.fresh_tasks
+    if not tasks:
+        return "not measured: no task of the run has documents that change"
+    return "; ".join(f"{task}: {_followed_on(choice, task)}" for task in tasks)
+
+
+def _followed_on(choice: Choice, task: str) -> str:
+    found = {}
+    for known in _setups(choice):
+        if (update := known.updates.get(task)) is None:
+            continue
+        said = [
+            f"{words} {told(each)}"
+            for words, each in (
+                ("right of what changed", update.rate),
+                ("by its update", update.gain),
+                ("harm to the rest", update.damage),
+            )
+            if each.value is not None
+        ]
+        if update.seconds is not None:
+            said.append(f"the update took {span(update.seconds)}")
+        found[known.name] = ", ".join(said) or "not measured"
+    return _joined(found, "not measured")
+
+
+def _sources(choice: Choice) -> str:
+    found = {}
+    for known in _setups(choice):
+        support = [
+            f"{task}.{metric} {told(value)}"
+            for (task, metric), value in known.metrics.items()
+            if known.sources and _plain(metric) in SUPPORT and value.value is not None
+        ]
+        found[known.name] = _shown(known) + "".join(f", {each}" for each in support)
+    return _joined(found, "not known")
+
+
+def _shown(known: Known) -> str:
+    if known.sources is None:
+        return "not known"
+    if 0 < known.sources < 1:
+        return f"shows passages with {known.sources:.0%} of its answers"
+    return "shows passages" if known.sources else "shows none"
+
+
+def _plain(metric: str) -> str:
+    return metric.partition("(")[0]
+
+
+def _yes(need: bool | tuple[str, ...]) -> str:
+    if isinstance(need, tuple):
+        return "yes: " + ", ".join(need)
+    return "yes" if need else "no"
+
+
+def _by_task(choice: Choice, need: bool | tuple[str, ...]) -> str:
+    if not named(need):
+        return "not looked at: no task is named that measures it" if need else "-"
+    return "; ".join(f"{task}: {_headline(choice, task)}" for task in named(need))
+
+
+def _headline(choice: Choice, task: str) -> str:
+    metric = choice.grounds.headlines[task]
+    nothing = Estimate(None, None, None, 0)
+    found = {
+        known.name: told(known.metrics.get((task, metric), nothing))
+        for known in _setups(choice)
+        if (task, metric) in known.metrics
+    }
+    return f"{metric}: {_joined(found, 'not measured')}"
+
+
+def _volume(choice: Choice) -> str:
+    asked, costs = choice.needs.volume_per_month, choice.grounds.costs
+    if asked is not None:
+        return f"{asked:,.0f} requests a month"
+    return f"not stated; costs are at {costs.volume:,.0f} a month" if costs else "not stated"
+
+
+def _costs(choice: Choice) -> str:
+    costs = choice.grounds.costs
+    if costs is not None:
+        found = {}
+        for known in _setups(choice):
+            month: Bounded = monthly(costs, known.name, choice.needs)
+            if month.value is not None:
+                found[known.name] = f"{told(month, 'cost')} {costs.currency} a month"
+        return _joined(found, "what a month costs is not known")
+    tokens = {k.name: said for k in _setups(choice) if (said := _tokens(k, list(choice.weights)))}
+    return f"cost not known; {_joined(tokens, 'tokens neither')}"
+
+
+def _tokens(known: Known, tasks: Sequence[str]) -> str:
+    """Mean tokens of a request, by task."""
+    return ", ".join(_told_tokens(known, tasks))
+
+
+def _told_tokens(known: Known, tasks: Sequence[str]) -> Iterator[str]:
+    for kind in ("prompt_tokens", "completion_tokens"):
+        values = [
+            found.value
+            for task in tasks
+            if (found := known.metrics.get((task, kind))) and found.value is not None
+        ]
+        if values and len(values) == len(tasks):
+            low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+            span = low if low == high else f"{low} to {high}"
+            yield f"{span} {kind.replace('_', ' ')}"

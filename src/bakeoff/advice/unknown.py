@@ -1,0 +1,73 @@
+"""What is not yet known, and what would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bakeoff.advice.choice import Choice
+from bakeoff.advice.limits import told
+from bakeoff.latency import Bounded
+
+
+def unknown(choice: Choice) -> list[str]:
+    """What the run leaves open of the needs, a sentence each."""
+    return [*_evidence(choice), *_coverage(choice), *_samples(choice)]
+
+
+def _evidence(choice: Choice) -> Iterator[str]:
+    needs, grounds = choice.needs, choice.grounds
+    if grounds.limited:
+        yield f"The run is limited ({grounds.limited}): a whole one can say something else."
+    if grounds.costs is None:
+        yield (
+            "No cost.json: what the setups cost is not known, and the simpler one is taken where "
+            "quality is the same. `bakeoff cost RUN --prices FILE` makes it."
+        )
+    if needs.updates_per_month and not grounds.fresh_tasks:
+        yield (
+            f"The data change {needs.updates_per_month:g} times a month, and no task of the run "
+            "has documents that change: how the setups follow is not known."
+        )
+    for field in ("format", "narrow"):
+        if getattr(needs, field) is True:
+            yield f"{field}: yes, but no task is named that measures it."
+
+
+def _coverage(choice: Choice) -> Iterator[str]:
+    for setup, tasks in choice.unmeasured.items():
+        yield f"{setup} was not judged on {', '.join(tasks)}: it cannot be compared."
+    for setup in choice.candidates:
+        if left := choice.qualities[setup].unjudged:
+            yield f"{setup}: {left} samples could not be judged; they are left out of its quality."
+    # That nothing is known of any setup's updates, or costs, has been said.
+    for setup in choice.tiers[0] if choice.tiers else ():
+        for check in choice.doubts(setup):
+            whole = check.need == "updates" or choice.grounds.costs is None
+            if check.state == "not known" and not (
+                whole and check.need[:6] in ("update", "budget")
+            ):
+                yield f"{setup}: {check.need}: {check.said}."
+
+
+def _samples(choice: Choice) -> Iterator[str]:
+    """Whether more samples could tell the first tier apart, and how many."""
+    if not choice.tiers:
+        return
+    margin, top = choice.needs.margin, choice.tiers[0]
+    for picked in choice.picked[:1]:
+        for other in (s for s in top if s != picked):
+            gap = choice.gap(other, picked)
+            if gap.value is None:
+                continue
+            if gap.detectable is None:
+                yield f"{other} and {picked}: too few samples to say what could have been seen."
+                continue
+            seen = told(Bounded(gap.value, gap.low, gap.high))
+            said = (
+                f"{other} less {picked}: {seen} on {gap.n} samples; a difference of "
+                f"{gap.detectable:.3f} would probably have been seen"
+            )
+            need = gap.samples(margin) if margin else None
+            if need and need > gap.n:
+                said += f", one of {margin:g} needs about {need:,} samples"
+            yield said + "."

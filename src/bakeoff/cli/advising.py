@@ -1,0 +1,92 @@
+"""The command that says which setup to take: advise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.cli.app import finished, main, write_report
+from bakeoff.core import BakeoffError
+
+if TYPE_CHECKING:
+    from bakeoff.advice.grounds import Grounds
+    from bakeoff.advice.needs import Needs
+
+
+@main.command()
+@click.argument("run", default="latest")
+@click.option(
+    "--needs",
+    "file",
+    type=click.Path(path_type=Path),
+    help="What you need; without it, five questions are asked on a terminal.",
+)
+@click.option("--save", type=click.Path(path_type=Path), help="Write the needs to this file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+)
+def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
+    """Say which setup of a RUN to take for what you need, why, and what would change that.
+
+    Writes advice.json into the run's folder, and the report again.
+    """
+    from bakeoff import advice, terminal
+    from bakeoff.advice.grounds import grounds
+    from bakeoff.advice.needs import dump_needs, load_needs
+    from bakeoff.advice.tables import tables
+    from bakeoff.table import as_markdown
+
+    done = finished(run)
+    if file is None and not sys.stdin.isatty():
+        raise BakeoffError("give --needs FILE; the questions are asked on a terminal only")
+    needs = load_needs(file) if file else None
+    known = grounds(done)
+    needs = needs or _asked(known)
+    found = advice.advise(needs, known, str(file or "answers"))
+    if save:
+        save.write_text(dump_needs(needs), encoding="utf-8")
+    advice.write(done, found)
+    made = advice.as_json(found)
+    if form == "json":
+        click.echo(json.dumps(made, indent=2))
+    elif form == "markdown":
+        click.echo(as_markdown(tables(made)))
+    else:
+        for table in tables(made):
+            terminal.show(table)
+    write_report(done)
+
+
+def _asked(known: Grounds) -> Needs:
+    """The five questions, answered on the terminal."""
+    from bakeoff.advice.needs import Needs
+
+    def number(text: str, default: float) -> Any:
+        return click.prompt(text, type=click.FloatRange(0), default=default, err=True)
+
+    answers: dict[str, Any] = {"updates_per_month": number("Changes of the data a month", 0)}
+    if answers["updates_per_month"]:
+        hours = number("Hours within which answers must follow (0: no limit)", 0)
+        answers["fresh_within_hours"] = hours or None
+    sources = click.Choice(["required", "nice", "no"])
+    answers["sources"] = click.prompt("Must sources be shown", type=sources, default="no", err=True)
+    answers["format"] = _tasks("Must tone or format change", known)
+    answers["narrow"] = _tasks("Is top accuracy on a narrow task needed", known)
+    answers["volume_per_month"] = number("Requests a month", 1000)
+    return Needs.model_validate(answers)
+
+
+def _tasks(question: str, known: Grounds) -> bool | tuple[str, ...]:
+    if not click.confirm(question, default=False, err=True):
+        return False
+    text = f"Tasks that measure it, of {', '.join(known.headlines)} (empty: none)"
+    named = click.prompt(text, default="", show_default=False, err=True)
+    return tuple(task.strip() for task in named.split(",") if task.strip()) or True

@@ -1,0 +1,1064 @@
+"""Which setup to take: needs held against evidence whose numbers can be worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakeoff.advice import Advice, advise, as_json, quality, worth
+from bakeoff.advice.choice import Choice
+from bakeoff.advice.flips import flips, turns
+from bakeoff.advice.grounds import (
+    Cost,
+    Costs,
+    Crossover,
+    Grounds,
+    Known,
+    Timed,
+    Update,
+    grounds,
+    read_costs,
+)
+from bakeoff.advice.limits import state
+from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
+from bakeoff.advice.tables import tables
+from bakeoff.columns import MEASURES, Column, Measure
+from bakeoff.compare import contrast, estimate
+from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.files import read_yaml
+from bakeoff.finished import Run
+from bakeoff.latency import Bounded
+from bakeoff.store import MANIFEST, write_json
+from bakeoff.suite import Suite
+from bakeoff.table import as_markdown
+from conftest import ROOT, Cli
+from test_report import write_run
+
+SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
+N = 100
+RATES = Measure()
+NOTHING = Bounded(None)
+GAIN = Bounded(0.5, 0.3, 0.7)
+
+
+def column(
+    values: Sequence[float], clusters: Sequence[str] = (), measure: Measure = RATES
+) -> Column:
+    names = tuple(f"s{n:04}" for n in range(len(values)))
+    return Column(names, tuple(clusters) or names, np.array(values, dtype=float), None, measure)
+
+
+def right(hits: int, n: int = N) -> Column:
+    """The first `hits` samples are right: of two such columns one never loses a sample."""
+    return column([1.0] * hits + [0.0] * (n - hits))
+
+
+def setup(kind: str, hits: int | Mapping[str, int | Column], name: str = "", **more: Any) -> Known:
+    """A setup with so many right answers of 100 on `qa`, or by task; no errors unless stated."""
+    by_task = hits if isinstance(hits, Mapping) else {"qa": hits}
+    columns = {t: right(h) if isinstance(h, int) else h for t, h in by_task.items()}
+    errors = more.pop("errors", right(0))
+    metrics = {(t, "contains"): estimate(c) for t, c in columns.items()}
+    metrics |= {(t, "error"): estimate(replace(errors, measure=ERROR)) for t in columns}
+    metrics |= more.pop("metrics", {})
+    given = {"sources": SOURCES[kind], **more}
+    return Known(name or kind, kind, columns, metrics, **given)
+
+
+ERROR = MEASURES["error"]
+
+
+def known(*setups: Known, costs: Costs | None = None) -> Grounds:
+    tasks = list(dict.fromkeys(task for each in setups for task in each.quality))
+    metrics = {task: {"contains": True, "stale_answer": False, "f1": True} for task in tasks}
+    return Grounds("run", dict.fromkeys(tasks, "contains"), metrics, setups, costs)
+
+
+def exact(value: float) -> Bounded:
+    return Bounded(value, value, value)
+
+
+def money(*, updates: float = 0, crossovers: tuple[Crossover, ...] = (), **setups: Any) -> Costs:
+    """Costs at 1000 requests a month; a setup is (a month, width) or a `Cost`."""
+    made = {
+        name.replace("_", "-"): each
+        if isinstance(each, Cost)
+        else Cost(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]))
+        for name, each in setups.items()
+    }
+    return Costs("EUR", 1000, updates, made, crossovers)
+
+
+def timed(p95: Bounded, p50: Bounded = NOTHING) -> dict[str, Any]:
+    return {"timed": {"qa": Timed(60, {"p50": p50, "p95": p95})}}
+
+
+def updated(seconds: float | None, gain: Bounded = GAIN) -> dict[str, Any]:
+    return {"updates": {"qa": Update(gain, gain, Bounded(0.0, -0.1, 0.1), seconds)}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Needs and evidence, and what must come of them."""
+
+    needs: Mapping[str, Any]
+    setups: tuple[Known, ...]
+    picked: str
+    """Names, separated by blanks."""
+    tiers: str = ""
+    """Tiers separated by `|`; not looked at where empty."""
+    out: Mapping[str, str] = field(default_factory=dict)
+    """Setup -> the need that it violates; all that are ruled out."""
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """Need -> what it is, of the first setup picked."""
+    state: str = "recommended"
+    costs: Costs | None = None
+
+
+BASE, RAG, TUNED, HYBRID = (
+    setup("base", 20),
+    setup("rag", 60),
+    setup("fine-tuned", 60),
+    setup("hybrid", 60),
+)
+SLOW = Bounded(4.0, 3.0, 5.0)
+FAST = Bounded(0.5, 0.4, 0.6)
+QUARTERS = ["abcd"[n // 25] for n in range(N)]
+UNJUDGED = [math.nan] * 50 + [1.0] * 10 + [0.0] * 40
+TWO: Mapping[str, int] = {"qa": 80, "labels": 20}
+
+CASES: Mapping[str, Case] = {
+    "the better one": Case({}, (BASE, RAG), "rag", "rag|base"),
+    "three of 100 are noise": Case({}, (setup("base", 50), setup("rag", 53)), "base", "rag base"),
+    "ten of 100 are not": Case({}, (setup("base", 50), setup("rag", 60)), "rag", "rag|base"),
+    "all alike, the simplest": Case({}, (setup("base", 60), RAG, TUNED, HYBRID), "base"),
+    "rag is simpler than tuned": Case({}, (BASE, TUNED, RAG), "rag", "fine-tuned rag|base"),
+    "tuned is simpler than hybrid": Case({}, (BASE, HYBRID, TUNED), "fine-tuned"),
+    "own is the last resort": Case(
+        {}, (HYBRID, setup("own", 60, sources=1.0)), "hybrid", "hybrid own"
+    ),
+    "nothing tells two alike apart": Case(
+        {}, (BASE, RAG, setup("rag", 60, "rag-words")), "rag rag-words"
+    ),
+    "three tiers": Case(
+        {}, (BASE, setup("rag", 50), setup("hybrid", 80)), "hybrid", "hybrid|rag|base"
+    ),
+    "clearly cheaper wins inside a tier": Case(
+        {}, (RAG, TUNED), "fine-tuned", costs=money(rag=(100, 10), fine_tuned=(50, 10))
+    ),
+    "costs that overlap leave the simpler": Case(
+        {}, (RAG, TUNED), "rag", costs=money(rag=(100, 30), fine_tuned=(50, 30))
+    ),
+    "costs without an interval leave the simpler": Case(
+        {},
+        (RAG, TUNED),
+        "rag",
+        costs=money(rag=Cost(exact(0), Bounded(100)), fine_tuned=Cost(exact(0), Bounded(50))),
+    ),
+    "cheaper is no excuse for worse": Case(
+        {}, (BASE, RAG), "rag", costs=money(base=(1, 0), rag=(1000, 0))
+    ),
+    # 50 + 9000 x 0.01 = 140 against 100 + 9000 x 0.001 = 109 at 10,000 requests.
+    "the volume turns the costs round": Case(
+        {"volume_per_month": 10_000},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=Cost(exact(0), exact(50), exact(0.01)),
+            fine_tuned=Cost(exact(0), exact(100), exact(0.001)),
+        ),
+    ),
+    # 50 + 20 x 1 = 70 against 40 + 20 x 5 = 140 at 20 updates.
+    "so do updates": Case(
+        {"updates_per_month": 20},
+        tuple(setup(k, 60, **updated(60)) for k in ("rag", "fine-tuned")),
+        "rag",
+        costs=money(
+            rag=Cost(exact(0), exact(50), exact(0), exact(1)),
+            fine_tuned=Cost(exact(0), exact(40), exact(0), exact(5)),
+        ),
+    ),
+    "a crossover is paired and can tell": Case(
+        {"volume_per_month": 1000},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=(100, 30),
+            fine_tuned=(90, 30),
+            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "fine-tuned"),),
+        ),
+    ),
+    "a crossover whose interval holds the volume cannot": Case(
+        {"volume_per_month": 1000},
+        (RAG, TUNED),
+        "rag",
+        costs=money(
+            rag=(100, 30),
+            fine_tuned=(90, 30),
+            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 2000), "fine-tuned"),),
+        ),
+    ),
+    "a crossover of other updates is none": Case(
+        {},
+        (RAG, TUNED),
+        "rag",
+        costs=money(
+            updates=5,
+            rag=Cost(exact(0), Bounded(100, 70, 130), exact(0), exact(0)),
+            fine_tuned=Cost(exact(0), Bounded(90, 60, 120), exact(0), exact(0)),
+            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "fine-tuned"),),
+        ),
+    ),
+    "sources are required": Case(
+        {"sources": "required"},
+        (BASE, setup("fine-tuned", 90), RAG),
+        "rag",
+        "rag",
+        {"base": "sources", "fine-tuned": "sources"},
+    ),
+    "sources are nice to have": Case({"sources": "nice"}, (TUNED, HYBRID), "hybrid"),
+    "nice is no reason against a clear price": Case(
+        {"sources": "nice"},
+        (TUNED, HYBRID),
+        "fine-tuned",
+        costs=money(fine_tuned=(10, 1), hybrid=(20, 1)),
+    ),
+    "sources nobody can see are no pass": Case(
+        {"sources": "required"},
+        (setup("own", 90), RAG),
+        "own",
+        "own|rag",
+        doubts={"sources": "not known"},
+        state="conditional",
+    ),
+    "sources with half of the answers are not proven": Case(
+        {"sources": "required"},
+        (setup("routed", 90), RAG),
+        "routed",
+        doubts={"sources": "not proven"},
+        state="conditional",
+    ),
+    "of two alike the one that is known": Case(
+        {"latency": {"seconds": 2}}, (RAG, setup("hybrid", 60, **timed(FAST))), "hybrid"
+    ),
+    "what was not judged proves no floor": Case(
+        {"floors": {"qa.contains": 0.1}},
+        (setup("rag", {"qa": column([math.nan] * 10 + [1.0] * 90)}),),
+        "rag",
+        doubts={"floors": "not proven"},
+        state="conditional",
+    ),
+    "below a crossover the other one is cheaper": Case(
+        {"volume_per_month": 100},
+        (RAG, TUNED),
+        "fine-tuned",
+        costs=money(
+            rag=Cost(exact(0), Bounded(100, 70, 130), exact(0)),
+            fine_tuned=Cost(exact(0), Bounded(90, 60, 120), exact(0)),
+            crossovers=(Crossover("rag", "fine-tuned", Bounded(500, 400, 600), "rag"),),
+        ),
+    ),
+    "a floor that is missed": Case(
+        {"floors": {"qa.contains": 0.6}},
+        (BASE, setup("hybrid", 80)),
+        "hybrid",
+        out={"base": "floors"},
+    ),
+    # Wilson's interval of 62 of 100 is [0.52, 0.71].
+    "a floor inside the interval is not proven": Case(
+        {"floors": {"qa.contains": 0.6}},
+        (setup("hybrid", 62),),
+        "hybrid",
+        doubts={"floors": "not proven"},
+        state="conditional",
+    ),
+    # That of 55 is [0.45, 0.64]: it rules out no more than it proves.
+    "a miss inside the noise rules nothing out": Case(
+        {"floors": {"qa.contains": 0.6}},
+        (setup("hybrid", 55),),
+        "hybrid",
+        doubts={"floors": "not proven"},
+        state="conditional",
+    ),
+    "a floor of what was not measured": Case(
+        {"floors": {"qa.f1": 0.6}},
+        (RAG,),
+        "rag",
+        doubts={"floors": "not known"},
+        state="conditional",
+    ),
+    "a ceiling that is passed": Case(
+        {"ceilings": {"qa.stale_answer": 0.1}},
+        (
+            setup("fine-tuned", 90, metrics={("qa", "stale_answer"): estimate(right(50))}),
+            setup("rag", 60, metrics={("qa", "stale_answer"): estimate(right(0))}),
+        ),
+        "rag",
+        out={"fine-tuned": "ceilings"},
+    ),
+    "too slow": Case(
+        {"latency": {"seconds": 2}},
+        (setup("hybrid", 90, **timed(SLOW)), setup("rag", 60, **timed(FAST))),
+        "rag",
+        out={"hybrid": "latency"},
+    ),
+    "perhaps too slow": Case(
+        {"latency": {"seconds": 4}},
+        (setup("hybrid", 90, **timed(SLOW)), setup("rag", 60, **timed(FAST))),
+        "hybrid",
+        doubts={"latency": "not proven"},
+        state="conditional",
+    ),
+    "too few timed for the quantile": Case(
+        {"latency": {"seconds": 4}},
+        (setup("rag", 60, **timed(Bounded(None), FAST)),),
+        "rag",
+        doubts={"latency": "not known"},
+        state="conditional",
+    ),
+    "another quantile": Case(
+        {"latency": {"seconds": 4, "quantile": "p50"}},
+        (setup("rag", 60, **timed(Bounded(None), FAST)),),
+        "rag",
+    ),
+    "a low end alone can rule out": Case(
+        {"latency": {"seconds": 2}},
+        (setup("hybrid", 90, **timed(Bounded(4, 3, None))), setup("rag", 60, **timed(FAST))),
+        "rag",
+        out={"hybrid": "latency"},
+    ),
+    "too dear to begin with": Case(
+        {"budget": {"up_front": 100}},
+        (setup("fine-tuned", 90), RAG),
+        "rag",
+        out={"fine-tuned": "budget.up_front"},
+        costs=money(fine_tuned=Cost(exact(500)), rag=Cost(exact(5))),
+    ),
+    # 10 + 99,000 x 0.01 = 1000 a month.
+    "too dear at the volume needed": Case(
+        {"budget": {"per_month": 500}, "volume_per_month": 100_000},
+        (setup("hybrid", 90), RAG),
+        "rag",
+        out={"hybrid": "budget.per_month"},
+        costs=money(
+            hybrid=Cost(exact(0), exact(10), exact(0.01)),
+            rag=Cost(exact(0), exact(10), exact(0.001)),
+        ),
+    ),
+    "a budget without costs": Case(
+        {"budget": {"per_month": 500}},
+        (RAG,),
+        "rag",
+        doubts={"budget.per_month": "not known"},
+        state="conditional",
+    ),
+    "fails too often": Case(
+        {"error_rate": 0.05},
+        (setup("hybrid", 90, errors=right(30)), RAG),
+        "rag",
+        out={"hybrid": "error_rate"},
+    ),
+    # Clopper and Pearson: 0 of 100 is below 0.036, 0 of 20 below 0.168.
+    "a hundred without a failure prove 5%": Case({"error_rate": 0.05}, (RAG,), "rag"),
+    "twenty without a failure do not": Case(
+        {"error_rate": 0.05},
+        (setup("rag", 60, errors=right(0, 20)),),
+        "rag",
+        doubts={"error_rate": "not proven"},
+        state="conditional",
+    ),
+    "changes that the run knows nothing of": Case(
+        {"updates_per_month": 20},
+        (BASE, RAG),
+        "rag",
+        doubts={"updates": "not known"},
+        state="conditional",
+    ),
+    "follows changes in time": Case(
+        {"updates_per_month": 20, "fresh_within_hours": 1},
+        (setup("rag", 60, **updated(60)),),
+        "rag",
+    ),
+    "takes too long to follow": Case(
+        {"updates_per_month": 20, "fresh_within_hours": 1},
+        (setup("fine-tuned", 90, **updated(36_000)), setup("rag", 60, **updated(60))),
+        "rag",
+        out={"fine-tuned": "fresh_within_hours"},
+    ),
+    "measured once, within twice the limit": Case(
+        {"updates_per_month": 20, "fresh_within_hours": 1},
+        (setup("fine-tuned", 90, **updated(5_000)), setup("rag", 60, **updated(60))),
+        "fine-tuned",
+        doubts={"fresh_within_hours": "not proven"},
+        state="conditional",
+    ),
+    # 1000 x 3 h are 125 days of a month.
+    "cannot keep up": Case(
+        {"updates_per_month": 1000},
+        (setup("fine-tuned", 90, **updated(10_800)), setup("rag", 60, **updated(60))),
+        "rag",
+        out={"fine-tuned": "updates: keeps up"},
+    ),
+    "an update that does harm": Case(
+        {"updates_per_month": 1},
+        (
+            setup("fine-tuned", 90, **updated(60, Bounded(-0.2, -0.3, -0.1))),
+            setup("rag", 60, **updated(60)),
+        ),
+        "rag",
+        out={"fine-tuned": "updates: follows a change"},
+    ),
+    "an update that shows no gain": Case(
+        {"updates_per_month": 1},
+        (setup("base", 60, **updated(0, Bounded(0.0, -0.1, 0.1))),),
+        "base",
+        doubts={"updates: follows a change": "not proven"},
+        state="conditional",
+    ),
+    "an oracle is a ceiling": Case(
+        {}, (setup("rag", 99, "oracle", reference="it is handed them"), RAG), "rag", "rag"
+    ),
+    "not asked all that weighs": Case(
+        {}, (setup("rag", TWO), setup("hybrid", {"qa": 99})), "rag", "rag"
+    ),
+    "asked all that weighs": Case(
+        {"weights": {"qa": 1}}, (setup("rag", TWO), setup("hybrid", {"qa": 99})), "hybrid"
+    ),
+    "the weights decide": Case(
+        {"weights": {"qa": 1, "labels": 3}},
+        (setup("rag", TWO), setup("fine-tuned", {"qa": 20, "labels": 70})),
+        "fine-tuned",
+        "fine-tuned|rag",
+    ),
+    "and decide otherwise": Case(
+        {"weights": {"qa": 3, "labels": 1}},
+        (setup("rag", TWO), setup("fine-tuned", {"qa": 20, "labels": 70})),
+        "rag",
+        "rag|fine-tuned",
+    ),
+    "answers before a change do not weigh": Case(
+        {},
+        (
+            setup("fine-tuned", {"qa": 40, "qa_before": 90}),
+            setup("rag", {"qa": 60, "qa_before": 10}),
+        ),
+        "rag",
+        "rag|fine-tuned",
+    ),
+    "a clear difference below the margin": Case(
+        {"margin": 0.15}, (setup("base", 50), RAG), "base", "rag base"
+    ),
+    "top accuracy on a narrow task": Case(
+        {"narrow": ["labels"]},
+        (setup("hybrid", {"qa": 90, "labels": 50}), setup("fine-tuned", {"qa": 20, "labels": 80})),
+        "fine-tuned",
+        out={"hybrid": "narrow"},
+    ),
+    "top accuracy within noise": Case(
+        {"narrow": ["labels"]},
+        (setup("hybrid", {"qa": 90, "labels": 78}), setup("fine-tuned", {"qa": 20, "labels": 80})),
+        "hybrid",
+    ),
+    "the best there may be out for another need": Case(
+        {"narrow": ["labels"], "sources": "required"},
+        (setup("hybrid", {"qa": 90, "labels": 50}), setup("fine-tuned", {"qa": 20, "labels": 80})),
+        "hybrid",
+        out={"fine-tuned": "sources"},
+    ),
+    "nobody meets the needs": Case(
+        {"sources": "required"},
+        (BASE, TUNED),
+        "",
+        out={"base": "sources", "fine-tuned": "sources"},
+        state="none",
+    ),
+    "nobody was judged on everything": Case(
+        {}, (setup("rag", {"qa": 60}), setup("hybrid", {"labels": 60})), "", state="no answer"
+    ),
+    # Ten of 100, but all in one of four clusters: three degrees of freedom.
+    "few clusters know little": Case(
+        {},
+        tuple(
+            setup(kind, {"qa": column(right(hits).values.tolist(), QUARTERS)})
+            for kind, hits in (("base", 50), ("rag", 60))
+        ),
+        "base",
+        "rag base",
+    ),
+    "the unjudged are left out of a pair": Case(
+        {},
+        (setup("base", 50), setup("rag", {"qa": column(UNJUDGED)})),
+        "rag",
+        "rag|base",
+    ),
+}
+
+
+def names(text: str) -> set[str]:
+    return set(text.split())
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_advice(case: Case) -> None:
+    needs, found = Needs.model_validate(case.needs), known(*case.setups, costs=case.costs)
+    advice, choice = advise(needs, found), Choice(needs, found)
+    assert set(advice.picked) == names(case.picked)
+    assert advice.state == case.state
+    assert {s: each[0].need for s, each in choice.ruled_out.items()} == case.out
+    if case.tiers:
+        assert [set(tier) for tier in choice.tiers] == [names(t) for t in case.tiers.split("|")]
+    doubts = {c.need: c.state for c in choice.doubts(advice.picked[0])} if advice.picked else {}
+    assert doubts == case.doubts
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(CASES) >= 36
+
+
+def answer(advice: Advice) -> tuple[Any, ...]:
+    """What must not change with what does not matter."""
+    tiers = [(each.setup, each.tier) for each in advice.ranking]
+    return set(advice.picked), advice.state, set(tiers)
+
+
+def shuffled(found: Grounds) -> Grounds:
+    return replace(found, setups=found.setups[::-1])
+
+
+def scaled(found: Grounds) -> Grounds:
+    def times(each: Bounded) -> Bounded:
+        ends = (each.value, each.low, each.high)
+        return Bounded(*(None if end is None else 7 * end for end in ends))
+
+    if found.costs is None:
+        return found
+    parts = ("up_front", "per_month", "per_request", "per_update")
+    setups = {
+        name: Cost(*(times(getattr(cost, part)) for part in parts))
+        for name, cost in found.costs.setups.items()
+    }
+    return replace(found, costs=replace(found.costs, setups=setups))
+
+
+def with_another_task(found: Grounds) -> Grounds:
+    """A task that will weigh nothing, and that the setups do unlike."""
+    setups = tuple(
+        replace(each, quality={**each.quality, "more": right(30 * n % 100)})
+        for n, each in enumerate(found.setups)
+    )
+    return replace(
+        found,
+        setups=setups,
+        headlines={**found.headlines, "more": "contains"},
+        metrics={**found.metrics, "more": {"contains": True}},
+    )
+
+
+def renamed(found: Grounds) -> Grounds:
+    costs = found.costs
+    if costs:
+        setups = {f"x-{name}": cost for name, cost in costs.setups.items()}
+        crossings = tuple(
+            replace(c, a=f"x-{c.a}", b=f"x-{c.b}", cheaper_above=f"x-{c.cheaper_above}")
+            for c in costs.crossovers
+        )
+        costs = replace(costs, setups=setups, crossovers=crossings)
+    setups_known = tuple(replace(each, name=f"x-{each.name}") for each in found.setups)
+    return replace(found, setups=setups_known, costs=costs)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_does_not_matter_changes_nothing(case: Case) -> None:
+    needs, found = Needs.model_validate(case.needs), known(*case.setups, costs=case.costs)
+    plain = answer(advise(needs, found))
+    assert answer(advise(needs, shuffled(found))) == plain
+    weights = {"weights": needs.weighted(list(found.headlines))}
+    explicit = needs.model_copy(update=weights)
+    assert answer(advise(explicit, with_another_task(found))) == plain
+    if needs.budget == type(needs.budget)():
+        assert answer(advise(needs, scaled(found))) == plain
+    if needs.error_rate is None:
+        easy = needs.model_copy(update={"error_rate": 1.0})
+        assert answer(advise(easy, found)) == plain
+    picked, state_, tiers = answer(advise(needs, renamed(found)))
+    assert ({s.removeprefix("x-") for s in picked}, state_) == plain[:2]
+    assert {(s.removeprefix("x-"), tier) for s, tier in tiers} == plain[2]
+
+
+KINDS = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
+
+
+@st.composite
+def evidence(draw: st.DrawFn) -> Grounds:
+    """Up to five setups on two tasks with any answers, some of them unjudged, and any costs."""
+    count = draw(st.integers(2, 5))
+    values = st.sampled_from([0.0, 0.0, 1.0, 1.0, 0.5, math.nan])
+    setups, costs = [], {}
+    for n in range(count):
+        chance = draw(st.floats(0, 1))
+        seed = draw(st.integers(0, 10_000))
+        draws = np.random.default_rng(seed)
+        first = (draws.random(40) < chance).astype(float)
+        second = draw(st.lists(values, min_size=6, max_size=6))
+        clusters = [str(i // 3) for i in range(40)]
+        kind = draw(st.sampled_from(KINDS))
+        columns = {"qa": column(first.tolist(), clusters), "labels": column(second)}
+        setups.append(setup(kind, columns, f"s{n}", sources=draw(st.sampled_from([0.0, 0.5, 1.0]))))
+        month = draw(st.integers(0, 100))
+        width = draw(st.integers(0, 20))
+        costs[f"s{n}"] = (month, width)
+    return known(*setups, costs=money(**costs) if draw(st.booleans()) else None)
+
+
+wanted = st.builds(
+    Needs,
+    sources=st.sampled_from(["required", "nice", "no"]),
+    weights=st.sampled_from([{}, {"qa": 1.0}, {"qa": 3.0, "labels": 1.0}]),
+    floors=st.sampled_from([{}, {"qa.contains": 0.5}]),
+    margin=st.sampled_from([0.0, 0.02, 0.1]),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(wanted, evidence())
+def test_the_pick_is_never_dominated_nor_ruled_out(needs: Needs, found: Grounds) -> None:
+    choice = Choice(needs, found)
+    for picked in choice.picked:
+        assert picked not in choice.ruled_out and picked in choice.tiers[0]
+        for other in choice.candidates:
+            better = other != picked and choice.better(other, picked)
+            assert not better or worth.cheaper(found.costs, picked, other, needs)
+
+
+@settings(deadline=None, max_examples=60)
+@given(wanted, evidence())
+def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Grounds) -> None:
+    choice = Choice(needs, found)
+    for above, below in zip(choice.tiers, choice.tiers[1:], strict=False):
+        for setup_ in below:
+            gaps = [choice.gap(other, setup_) for other in above]
+            assert any(g.low is not None and g.low > 0 and g.value >= needs.margin for g in gaps)
+
+
+@settings(deadline=None, max_examples=30)
+@given(wanted, evidence())
+def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Grounds) -> None:
+    advice = advise(needs, found)
+    made = as_json(advice)
+    assert json.loads(json.dumps(made, allow_nan=False)) == json.loads(json.dumps(made))
+    assert as_markdown(tables(made)).startswith("## Advice")
+    assert len(advice.questions) == 5
+    assert answer(advise(needs, shuffled(found))) == answer(advice)
+
+
+@settings(deadline=None, max_examples=60)
+@given(evidence(), st.floats(0.05, 0.95))
+def test_a_weight_at_which_the_best_changes_is_where_it_changes(
+    found: Grounds, share: float
+) -> None:
+    needs = Needs(weights={"qa": share, "labels": 1 - share})
+    choice = Choice(needs, found)
+    for turn in turns(choice):
+        best, other = choice.tiers[0][0], turn.setup
+
+        def lead(weight: float, task: str = turn.task, one: str = best, two: str = other) -> float:
+            rest = next(t for t in ("qa", "labels") if t != task)
+            weights = {task: weight, rest: 1 - weight}
+            values = [quality.quality(found.setup(s).quality, weights).value for s in (one, two)]
+            return values[0] - values[1]  # type: ignore[operator]
+
+        assert lead(turn.weight) == pytest.approx(0, abs=1e-9)
+        beyond = turn.weight + (1e-3 if turn.weight > turn.now else -1e-3)
+        assert lead(beyond) < 0
+
+
+def test_the_weight_that_changes_the_best_by_hand() -> None:
+    """0.8 - 0.6 w = 0.2 + 0.4 w at w = 0.6 on labels, which is 0.4 on qa."""
+    found = known(setup("rag", TWO), setup("fine-tuned", {"qa": 20, "labels": 60}))
+    by_task = {turn.task: turn for turn in turns(Choice(Needs(), found))}
+    assert by_task["labels"].weight == pytest.approx(0.6)
+    assert by_task["qa"].weight == pytest.approx(0.4)
+    assert {turn.setup for turn in by_task.values()} == {"fine-tuned"}
+
+
+def test_one_task_has_the_interval_of_the_comparison() -> None:
+    left, other = right(60), right(45)
+    gap = quality.gap({"qa": left}, {"qa": other}, {"qa": 1.0})
+    shown = contrast([(left, 1), (other, -1)])
+    assert (gap.value, gap.low, gap.high) == pytest.approx((shown.value, shown.low, shown.high))
+    assert gap.detectable == pytest.approx(shown.detectable)
+
+
+def test_two_tasks_of_their_own_samples_add_their_errors_by_squares() -> None:
+    one, two = {"qa": right(60), "labels": right(60)}, {"qa": right(45), "labels": right(45)}
+    alone = quality.gap(one, two, {"qa": 1.0})
+    both = quality.gap(one, two, {"qa": 0.5, "labels": 0.5})
+    assert both.value == pytest.approx(0.15)
+    assert both.value - both.low == pytest.approx((alone.value - alone.low) / math.sqrt(2))
+
+
+def test_tasks_that_share_clusters_do_not_count_twice() -> None:
+    """The same answers to the same documents in two tasks know no more than one of them."""
+    clusters = [f"doc{n // 5}" for n in range(N)]
+    up, down = column([1.0] * 60 + [0.0] * 40, clusters), column([1.0] * 45 + [0.0] * 55, clusters)
+    weights = {"qa": 0.5, "labels": 0.5}
+    alone = quality.gap({"qa": up}, {"qa": down}, {"qa": 1.0})
+    both = quality.gap({"qa": up, "labels": up}, {"qa": down, "labels": down}, weights)
+    assert (both.low, both.high) == pytest.approx((alone.low, alone.high))
+
+
+def test_a_metric_that_is_better_when_lower_counts_the_other_way() -> None:
+    lower = Measure(higher_is_better=False, bounds=(1, 5))
+    good, bad = column([1.0, 2.0] * 20, measure=lower), column([5.0, 4.0] * 20, measure=lower)
+    assert quality.quality({"qa": good}, {"qa": 1.0}).value == pytest.approx(0.875)
+    gap = quality.gap({"qa": good}, {"qa": bad}, {"qa": 1.0})
+    assert gap.value == pytest.approx(0.75) and gap.better(0.02)
+
+
+def test_the_weighted_interval_holds_the_truth() -> None:
+    """Two tasks that share documents, of unlike size: 19 of 20 intervals hold the difference."""
+    draws = np.random.default_rng(3)
+    truth, inside, rounds = 0.7 * 0.2 + 0.3 * -0.1, 0, 400
+    for _ in range(rounds):
+        documents = draws.normal(0, 0.15, 30)
+        left, other = {}, {}
+        for task, per, gain in (("qa", 3, 0.2), ("labels", 1, -0.1)):
+            which = np.repeat(np.arange(30), per)
+            values = gain + documents[which] + draws.normal(0, 0.3, len(which))
+            names_ = [f"doc{n}" for n in which]
+            free = Measure(bounds=(-3, 3))
+            left[task] = column((values * 3).tolist(), names_, free)
+            other[task] = column([0.0] * len(which), names_, free)
+        gap = quality.gap(left, other, {"qa": 0.7, "labels": 0.3})
+        inside += gap.low <= truth / 2 <= gap.high  # type: ignore[operator]
+    assert inside / rounds >= 0.93
+
+
+def test_a_headline_that_nothing_bounds_cannot_be_weighed() -> None:
+    endless = column([1.0, 5.0], measure=Measure(bounds=None))
+    with pytest.raises(BakeoffError, match="weights: qa: nothing bounds its headline"):
+        advise(Needs(), known(setup("rag", {"qa": endless})))
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "at_most", "held"),
+    [
+        (Bounded(1, 0.5, 1.5), 2, True, "met"),
+        (Bounded(1, 0.5, 2), 2, True, "met"),
+        (Bounded(1, 0.5, 2.1), 2, True, "not proven"),
+        (Bounded(3, 2, 4), 2, True, "not proven"),
+        (Bounded(3, 2.1, 4), 2, True, "violated"),
+        (Bounded(3, 2.1, None), 2, True, "violated"),
+        (Bounded(1, None, None), 2, True, "not proven"),
+        (Bounded(None), 2, True, "not known"),
+        (Bounded(1, 0.5, 1.5), 2, False, "violated"),
+        (Bounded(3, 2, 4), 2, False, "met"),
+    ],
+)
+def test_a_limit_is_met_or_violated_by_a_whole_interval(
+    found: Bounded, limit: float, at_most: bool, held: str
+) -> None:
+    assert state(found, limit, at_most=at_most) == held
+
+
+def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
+    """10 + 4000 x 0.01 + 2 x 3 = 56; low ends 8 + 4000 x 0.005 + 2 x 3 = 34."""
+    cost = Cost(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
+    found = worth.monthly(money(rag=cost), "rag", Needs(volume_per_month=5000, updates_per_month=2))
+    assert (found.value, found.low, found.high) == pytest.approx((56, 34, 78))
+    assert worth.monthly(money(rag=cost), "base", Needs()).value is None
+
+
+def test_what_would_change_the_answer_is_named() -> None:
+    """Over the budget at 500 = 100 + (v - 1000) x 0.1; cheaper above the crossover; 2 times."""
+    crossing = Crossover("rag", "fine-tuned", Bounded(4000, 3000, 6000), "fine-tuned")
+    costs = money(
+        rag=Cost(exact(0), exact(100), exact(0.1), exact(9)),
+        fine_tuned=Cost(exact(0), exact(200), exact(0.01), exact(4)),
+        crossovers=(crossing,),
+    )
+    best = setup("hybrid", 90)
+    needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
+    dear = replace(costs, setups={**costs.setups, "hybrid": Cost(exact(0), exact(900), exact(1))})
+    found = {(f.about, f.said) for f in flips(Choice(needs, known(RAG, TUNED, best, costs=dear)))}
+    said = " ".join(text for _, text in found)
+    assert "without the need 'budget': hybrid" in said
+    assert "above 4,000 [3,000, 6,000] requests a month fine-tuned is cheaper" in said
+    assert "above 5,000 requests a month rag is over the budget" in said
+    assert "if rag cost 2 times as much a month" in said
+    assert "above 20 updates a month (now 0) fine-tuned costs less than rag" in said
+
+
+def test_more_samples_are_asked_for_where_they_would_tell() -> None:
+    advice = advise(Needs(margin=0.02), known(setup("base", 50), setup("rag", 53)))
+    (said,) = [s for s in advice.unknown if s.startswith("rag less base")]
+    shown = contrast([(right(53), 1), (right(50), -1)])
+    needed = math.ceil(N * (shown.detectable / 0.02) ** 2)
+    assert f"{shown.detectable:.3f}" in said and f"{needed:,} samples" in said
+
+
+def test_what_the_run_lacks_is_said() -> None:
+    needs = Needs(updates_per_month=4, format=True)
+    said = " ".join(advise(needs, known(RAG, TUNED)).unknown)
+    assert "No cost.json" in said
+    assert "no task of the run has documents that change" in said
+    assert "format: yes, but no task is named" in said
+
+
+def test_the_first_sentence_names_the_pick_and_the_doubt() -> None:
+    advice = advise(Needs(sources="required"), known(setup("own", 90), RAG))
+    assert advice.said[0] == "Take own, if what is not yet shown of it holds."
+    assert advice.provided[0].startswith("own: sources, not known")
+
+
+def dumped() -> str:
+    """Advice for every case, as text."""
+    return json.dumps(
+        [
+            as_json(advise(Needs.model_validate(c.needs), known(*c.setups, costs=c.costs)))
+            for c in CASES.values()
+        ]
+    )
+
+
+def test_every_process_gives_the_same_advice() -> None:
+    code = "import test_advice; print(test_advice.dumped())"
+    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")])
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "needs").glob("*.yaml")))
+def test_the_examples_are_needs_and_can_be_written_again(file: Path, tmp_path: Path) -> None:
+    needs = load_needs(file)
+    again = tmp_path / "again.yaml"
+    again.write_text(dump_needs(needs))
+    assert load_needs(again) == needs
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "needs").glob("*.yaml")))
+def test_the_examples_name_tasks_and_metrics_that_are_shipped(file: Path) -> None:
+    needs = load_needs(file)
+    metrics = {}
+    for task in {*needs.weights, *(n.partition(".")[0] for n in (*needs.floors, *needs.ceilings))}:
+        scorers = read_yaml(ROOT / "tasks" / f"{task}.yaml")["scorers"]
+        metrics[task] = {name: name != "stale_answer" for name in scorers}
+    check(needs, metrics, {}, file.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sourcs: no", "sourcs: no such field; did you mean 'sources'?"),
+        ("sources: maybe", "sources: Input should be 'required', 'nice' or 'no' (found 'maybe')"),
+        ("updates_per_month: -1", "updates_per_month: Input should be greater than"),
+        ("volume_per_month: .inf", "volume_per_month: Input should be a finite number"),
+        ("margin: 1", "margin: Input should be less than 1"),
+        ("latency: {quantile: p95}", "latency.seconds: must be given"),
+        ("latency: {seconds: 2, quantile: p99}", "latency.quantile"),
+        ("weights: {qa: 0}", "weights: at least one task must weigh more than 0"),
+        ("{format: [a], weights: {b: 1}}", "format: 'a' must weigh more than 0 in weights"),
+        ("needs: v2", "needs: Input should be 'v1' (found 'v2')"),
+    ],
+)
+def test_mistakes_in_a_needs_file_are_named(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "needs.yaml"
+    file.write_text(text)
+    with pytest.raises(BakeoffError) as error:
+        load_needs(file)
+    assert str(file) in str(error.value) and said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"weights": {"qq": 1}}, "weights: the run has no task 'qq'; known: qa"),
+        ({"narrow": ["labels"]}, "narrow: the run has no task 'labels'; known: qa"),
+        ({"floors": {"contains": 1}}, "floors: 'contains': write task.metric, such as"),
+        ({"floors": {"qa.contans": 1}}, "qa has no metric 'contans'; did you mean 'contains'?"),
+        ({"floors": {"qa.stale_answer": 1}}, "stale_answer is better when lower: it goes into"),
+        ({"ceilings": {"qa.contains": 1}}, "contains is better when higher: it goes into floors"),
+    ],
+)
+def test_needs_that_name_what_the_run_has_not(needs: dict[str, Any], said: str) -> None:
+    with pytest.raises(BakeoffError) as error:
+        advise(Needs.model_validate(needs), known(RAG), "my.yaml")
+    assert str(error.value).startswith("my.yaml: ") and said in str(error.value)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return write_run(tmp_path)
+
+
+COSTS = {
+    "currency": "EUR",
+    "volume": 1000,
+    "updates": 0,
+    "setups": {
+        "base": {"up_front": None, "per_month": {"value": 1.0, "low": 0.5, "high": 1.5}},
+        "rag": {"per_month": {"value": 3.0, "low": 2.5, "high": 3.5}},
+    },
+    "crossovers": [
+        {"a": "base", "b": "rag", "volume": None, "low": None, "high": None, "cheaper_above": None}
+    ],
+}
+
+
+def test_the_grounds_of_a_finished_run(run: Run) -> None:
+    write_json(run.folder / "cost.json", COSTS)
+    found = grounds(run)
+    base, rag = found.setups
+    assert (base.kind, base.sources, rag.kind, rag.sources) == ("base", 0, "rag", 1)
+    assert rag.quality["qa"].values.sum() == 9
+    assert rag.metrics["qa", "error"].value == pytest.approx(0.1)
+    assert rag.timed["qa"].quantiles["p50"].value == pytest.approx(2.5)
+    assert found.costs is not None and found.costs.setups["rag"].per_month.value == 3
+    assert advise(Needs(), found).picked == ("rag",)
+
+
+def work(seconds: float | None) -> dict[str, Any]:
+    gain = {"value": 0.5, "low": 0.2, "high": 0.8}
+    return {"gain": gain, "update_rate": gain, "damage": None, "work": {"seconds": seconds}}
+
+
+def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
+    """A routed setup is up to date when both its parts are; work nobody saw is not known."""
+    setups: dict[str, Any] = {
+        "base": {},
+        "rag": {"retrieve": True},
+        "both": {"route": {"first": "base", "then": "rag"}},
+        "mine": {"call": "bot.py::answer"},
+    }
+    named = {name: {**spec, "name": name} for name, spec in setups.items()}
+    suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": named})
+    manifest = json.loads((run.folder / MANIFEST).read_text())
+    manifest["suite"] = suite.model_dump(mode="json")
+    write_json(run.folder / MANIFEST, manifest)
+    for name in ("both", "mine"):
+        shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
+    again = Run(run.folder)
+    fresh = {"base": work(0.0), "rag": work(12.0), "both": work(0.0), "mine": work(0.0)}
+    again.comparison["tasks"]["qa"]["freshness"] = {"setups": fresh}
+    found = grounds(again)
+    assert {k.name: k.updates["qa"].seconds for k in found.setups} == {
+        "base": 0.0,
+        "rag": 12.0,
+        "both": 12.0,
+        "mine": None,
+    }
+    assert found.setup("rag").updates["qa"].gain == Bounded(0.5, 0.2, 0.8)
+    assert found.setup("rag").updates["qa"].damage.value is None
+    assert found.fresh_tasks == ["qa"]
+
+
+@pytest.mark.parametrize(
+    ("retrieve", "why"),
+    [({"passages": "oracle"}, "right documents"), ({"noise": {}}, "by hand")],
+)
+def test_passages_that_nobody_can_have_make_a_reference(
+    retrieve: dict[str, Any], why: str, run: Run
+) -> None:
+    manifest = json.loads((run.folder / MANIFEST).read_text())
+    manifest["suite"]["setups"]["rag"]["retrieve"].update(retrieve)
+    write_json(run.folder / MANIFEST, manifest)
+    found = grounds(Run(run.folder))
+    assert why in found.setup("rag").reference
+    assert advise(Needs(), found).picked == ("base",)
+
+
+def test_a_run_that_is_not_complete_gives_no_advice(tmp_path: Path) -> None:
+    with pytest.raises(MissingEvidence, match="finish it with"):
+        grounds(write_run(tmp_path, status="interrupted"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"volume": None}, "not what `bakeoff cost` writes"),
+        ({"setups": []}, "not what `bakeoff cost` writes"),
+        ({"setups": {"rag": {"per_month": {"value": 1}}}}, "'low' is missing"),
+    ],
+)
+def test_costs_of_another_shape_are_refused(broken: dict[str, Any], said: str) -> None:
+    with pytest.raises(BakeoffError) as error:
+        read_costs({**COSTS, **broken}, "cost.json")
+    assert "cost.json: " in str(error.value) and said in str(error.value)
+
+
+def test_the_command_writes_advice_and_the_report_shows_it(run: Run, cli: Cli) -> None:
+    needs = run.folder.parent / "needs.yaml"
+    needs.write_text("{sources: required, volume_per_month: 10}")
+    done = cli("advise", run.folder, "--needs", needs, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((run.folder / "advice.json").read_text())
+    assert json.loads(done.stdout) == kept
+    assert kept["picked"] == ["rag"] and kept["needs"]["sources"] == "required"
+    for report in ("report.md", "report.html"):
+        text = (run.folder / report).read_text()
+        assert "Take rag" in text and "The five questions" in text
+        assert text.index("Take rag") > text.index("Gates" if report.endswith("md") else "Verdict")
+    shown = cli("advise", run.folder, "--needs", needs)
+    assert "Take rag." in shown.stdout and "none of its answers comes" in shown.stdout
+    written = cli("advise", run.folder, "--needs", needs, "--format", "markdown")
+    assert "## Advice: recommended" in written.stdout
+
+
+def test_without_a_file_and_a_terminal_there_is_nobody_to_ask(run: Run, cli: Cli) -> None:
+    done = cli("advise", run.folder)
+    assert done.returncode == 2 and "give --needs FILE" in done.stderr
+
+
+def test_advice_of_another_format_is_refused(run: Run, cli: Cli) -> None:
+    write_json(run.folder / "advice.json", {"format": 99})
+    done = cli("report", run.folder)
+    assert done.returncode == 2 and "make it again with `bakeoff advise`" in done.stderr
+
+
+def test_the_questions_are_asked_on_a_terminal_and_saved(run: Run, tmp_path: Path) -> None:
+    """Changes, hours, sources, format, narrow and its task, volume."""
+    ours, theirs = pty.openpty()
+    saved = tmp_path / "saved.yaml"
+    os.write(ours, b"4\n24\nrequired\nn\ny\nqa\n5000\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff.cli", "advise", str(run.folder), "--save", str(saved)],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    needs = load_needs(saved)
+    assert needs == Needs(
+        updates_per_month=4,
+        fresh_within_hours=24,
+        sources="required",
+        narrow=("qa",),
+        volume_per_month=5000,
+    )
+    assert "conditional" in done.stdout
