@@ -111,10 +111,13 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
             found[f"prompt.{task}"] = manifest["tasks"][task]["digests"].get("prompt", "")
     for task, facts in _adapters(run, setup):
         found[f"tune.adapter.{task}"] = facts["digest"]
-    if setup.retrieve:
-        found |= {
-            f"retrieve.index.{n}": index["digest"] for n, index in manifest["indexes"].items()
-        }
+    # Runs of before indexes named their setups had one index for all of a task.
+    every = [setup.name] if setup.retrieve else []
+    found |= {
+        f"retrieve.index.{name.partition(' for ')[0]}": index["digest"]
+        for name, index in manifest["indexes"].items()
+        if setup.name in index.get("setups", every)
+    }
     return {allowed(name): text(value)[:PARAM] for name, value in found.items() if value != ""}
 
 
@@ -127,6 +130,8 @@ def _corner(setup: Setup) -> dict[str, str]:
 
 def _model(setup: Setup) -> str:
     """What answers: a model, the user's function or service, or files of another tool."""
+    if setup.route:
+        return f"{setup.route.first}, then {setup.route.then}"
     if setup.imported:
         return ", ".join(setup.imported)
     return setup.call or (setup.endpoint.url if setup.endpoint else setup.model)
