@@ -850,7 +850,7 @@ def test_what_would_change_the_answer_is_named() -> None:
     said = " ".join(f.said for f in found)
     assert "without the need 'budget': hybrid" in said
     assert "above 1,111 [1,111, 1,111] requests a month fine-tuned is cheaper, below" in said
-    assert "above 4,000 requests a month rag is over the budget" in said
+    assert "above 4,000 requests a month (no interval) rag is over the budget" in said
     assert "if rag cost 1.05 times as much a month" in said
     assert "above 2 updates a month (now 0) fine-tuned costs less than rag" in said
 

@@ -162,7 +162,8 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         price = costs.setups[setup].per_request.value if setup in costs.setups else None
         if month.value is not None and price and month.value <= limit:
             most = worth.volume(costs, choice.needs) + (limit - month.value) / price
-            yield Flip("volume", f"above {most:,.0f} requests a month {setup} is over the budget")
+            said = f"above {most:,.0f} requests a month (no interval) {setup} is over the budget"
+            yield Flip("volume", said)
 
 
 def _count(found: Bounded) -> str:

@@ -16,7 +16,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
 
 def _answer(found: Mapping[str, Any]) -> Table:
     rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(found["said"])]
-    rows += [("if", said) for said in found["provided"]]
+    rows += [("not yet shown", said) for said in found["provided"]]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in found["weights"].items())
     return Table(f"Advice: {found['state']}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
@@ -84,8 +84,8 @@ def _flips(found: Mapping[str, Any]) -> Table:
 
 
 def _unknown(found: Mapping[str, Any]) -> Table:
-    rows = tuple((said,) for said in found["unknown"])
-    return Table("What is not known yet", ("in words",), rows)
+    rows = tuple((str(n), said) for n, said in enumerate(found["unknown"], 1))
+    return Table("What is not known yet", ("no.", "in words"), rows)
 
 
 def _questions(found: Mapping[str, Any]) -> Table:
