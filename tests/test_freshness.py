@@ -259,6 +259,8 @@ def test_freshness_by_hand() -> None:
     }
 
 
+IDLE = {"route": None, "call": None, "endpoint": None, "imported": []}
+SETUPS = {"s": IDLE, "other": IDLE, "own": {**IDLE, "call": "bot.py::answer"}}
 TOOK = {"passages": 50, "embedded": 50, "embed_s": 5.0, "build_s": 0.5, "bytes": 1, "kind": "x"}
 
 
@@ -275,6 +277,7 @@ def test_the_work_of_an_update_is_that_of_what_changed(
 ) -> None:
     about = {"embedder": "e", "setups": ["s"]}
     manifest = {
+        "suite": {"setups": {**SETUPS, "r": {**IDLE, "route": {"first": "other", "then": "s"}}}},
         "tasks": {"t": {"before": "t_before"}},
         "adapters": {"t/s": {"training": {"seconds": 120.0, "tokens": 9000, "rows": 40}}},
         "indexes": {"t_before/d": {"work": TOOK, **about}, "t/d": {**index, **about}},
@@ -286,12 +289,15 @@ def test_the_work_of_an_update_is_that_of_what_changed(
         "passages": 6,
     }
     assert work(manifest, "t", "other") == {"seconds": 0, "tokens": 0, "rows": 0, "passages": 0}
+    assert work(manifest, "t", "r") == work(manifest, "t", "s")
+    assert work(manifest, "t", "own")["seconds"] is None
 
 
 def test_work_that_was_never_measured_is_not_known() -> None:
     nothing = {**TOOK, "embedded": 0, "embed_s": 0.0}
     index = {"work": nothing, "changed": 6, "embedder": "e", "setups": ["s"]}
     manifest = {
+        "suite": {"setups": SETUPS},
         "tasks": {"t": {"before": "t_before"}},
         "adapters": {},
         "indexes": {"t_before/d": index, "t/d": index},

@@ -7,7 +7,7 @@ date. Questions say in their tag `change` what became of their answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -83,8 +83,14 @@ def work(manifest: Mapping[str, Any], task: str, setup: str) -> dict[str, Any]:
 
     Seconds of embedding are those of the changed passages at the pace measured when the index, or
     the one before the change, was built: what a cache already held is not free. `None` where
-    nothing was measured.
+    nothing was measured, as for a system of one's own; a routed setup needs the work of both parts.
     """
+    spec = manifest["suite"]["setups"][setup]
+    if spec["route"]:
+        both = [work(manifest, task, spec["route"][part]) for part in ("first", "then")]
+        return {name: _sum(each[name] for each in both) for name in both[0]}
+    if spec["call"] or spec["endpoint"] or spec["imported"]:
+        return {"seconds": None, "tokens": 0, "rows": 0, "passages": 0}
     training = (manifest["adapters"].get(f"{task}/{setup}") or {}).get("training") or {}
     index = next(_indexes(manifest, task, setup), None)
     before = next(_indexes(manifest, manifest["tasks"][task]["before"], setup), None)
@@ -102,6 +108,11 @@ def work(manifest: Mapping[str, Any], task: str, setup: str) -> dict[str, Any]:
         "rows": training.get("rows", 0),
         "passages": passages or 0,
     }
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _indexes(manifest: Mapping[str, Any], task: str, setup: str) -> Iterator[Mapping[str, Any]]:

@@ -82,7 +82,9 @@ def _update(run: Run, task: str, setup: str) -> str:
     took = facts["work"]
     seconds = "not measured" if took["seconds"] is None else f"{took['seconds']:.1f} s"
     parts = [f"{took[name]} {name}" for name in ("rows", "passages") if took[name]]
-    return f"{seconds}: {', '.join(parts)}" if parts else "nothing to do"
+    if not parts:
+        return "not measured" if took["seconds"] is None else "nothing to do"
+    return f"{seconds}: {', '.join(parts)}"
 
 
 def _freshness(run: Run, task: str, setup: str) -> Mapping[str, Any]:

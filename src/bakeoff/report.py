@@ -350,7 +350,8 @@ def _freshness(run: Run, task: str, found: Mapping[str, Any]) -> Table:
         took = facts["work"]
         parts = [f"{took['seconds']:.1f} s" if took["seconds"] is not None else "not measured"]
         parts += [f"{took[name]} {name}" for name in ("tokens", "rows", "passages") if took[name]]
-        needed = ", ".join(parts) if len(parts) > 1 else "nothing to do"
+        idle = took["seconds"] is not None and len(parts) == 1
+        needed = "nothing to do" if idle else ", ".join(parts)
         for state, named, side in (
             ("right after", "stale", "before"),
             ("updated", "fresh", "after"),
