@@ -97,9 +97,9 @@ def work(manifest: Mapping[str, Any], task: str, setup: str) -> dict[str, Any]:
     seconds: list[float | None] = [training["seconds"]] if training else []
     passages = index.get("changed") if index else None
     if index and passages is not None:
-        pace = next((p for each in (index, before) if each and (p := _pace(each))), None)
+        rate = next((p for each in (index, before) if each and (p := pace(each))), None)
         embeds = bool(index["embedder"])
-        embed_s = None if embeds and pace is None else passages * (pace or 0.0)
+        embed_s = None if embeds and rate is None else passages * (rate or 0.0)
         seconds.append(None if embed_s is None else embed_s + index["work"]["build_s"])
     known = [s for s in seconds if s is not None]
     return {
@@ -121,7 +121,7 @@ def _indexes(manifest: Mapping[str, Any], task: str, setup: str) -> Iterator[Map
             yield index
 
 
-def _pace(index: Mapping[str, Any]) -> float | None:
-    """Seconds of embedding a passage; `None` where none was embedded."""
+def pace(index: Mapping[str, Any]) -> float | None:
+    """Seconds of embedding a passage, as the manifest tells of an index; `None` where not told."""
     took = index["work"]
     return took["embed_s"] / took["embedded"] if took["embedded"] else None
