@@ -171,6 +171,7 @@ latency: {samples: 1}
 """
 
 
+@pytest.mark.slow
 def test_confidence_decides_and_is_kept_with_the_answers(cli: Cli, tmp_path: Path) -> None:
     benchmark = write_project(tmp_path)
     benchmark.write_text(MODEL)
