@@ -61,7 +61,6 @@ scorers: [contains, exact_match, token_f1, right_refusal, "evidence_recall(k=2)"
 """
 BENCHMARK = """
 description: The smallest bake-off.
-dtype: bfloat16
 seed: 3
 tune: {epochs: 1, batch_size: 2, rank: 4}
 retrieve: {k: 1, chunk_words: 40, overlap_words: 8}

@@ -337,7 +337,7 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
 def test_an_index_after_a_change_embeds_only_what_changed(cli: Cli, changed: Path) -> None:
     folder = changed.parent.parent
     (folder / "benchmarks" / "smallest.yaml").write_text(
-        "dtype: bfloat16\ntasks: [tiny]\nsetups: {rag: {retrieve: true}}\nlatency: {samples: 0}\n"
+        "tasks: [tiny]\nsetups: {rag: {retrieve: true}}\nlatency: {samples: 0}\n"
     )
     done = cli("run", "benchmarks/smallest.yaml", "--no-mlflow", cwd=folder)
     assert done.returncode == 0, done.stderr

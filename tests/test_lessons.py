@@ -279,7 +279,6 @@ def test_too_few_good_answers_are_an_error_that_says_why(school: School, tiny: T
 # -- the program
 
 EVERY = """
-dtype: bfloat16
 seed: 3
 tune: {epochs: 1, batch_size: 2, rank: 4}
 retrieve: {k: 1, chunk_words: 40, overlap_words: 8}

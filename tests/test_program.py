@@ -277,11 +277,11 @@ BAD = {
         "the prompt uses ['topic']",
     ),
     "a model that is nowhere": (
-        ("benchmark", "dtype:", "model: nowhere/at-all\ndtype:"),
+        ("benchmark", "seed: 3", "model: nowhere/at-all\nseed: 3"),
         "model 'nowhere/at-all': not found",
     ),
     "a GGUF that is none": (
-        ("benchmark", "dtype:", "model: tasks/fake.gguf\ndtype:"),
+        ("benchmark", "seed: 3", "model: tasks/fake.gguf\nseed: 3"),
         "is no GGUF file",
     ),
     "an adapter that is nowhere": (

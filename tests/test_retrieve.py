@@ -349,7 +349,6 @@ def test_a_recipe_that_cannot_be_is_refused(spec: dict[str, object], message: st
 
 
 RECIPES = """
-dtype: bfloat16
 tasks: [tiny]
 setups:
   base: {}

@@ -162,6 +162,7 @@ class Run:
                 for task, about in facts.items()
             },
             {setup.name: self._tokenizer(setup) for setup in self.suite.setups.values()},
+            {setup.name: self._dtype(setup) for setup in self.suite.setups.values()},
             {task: factor for task, factor in factors.items() if factor is not None},
             self.manifest["skipped"],
         )
@@ -179,6 +180,17 @@ class Run:
             return f"own: {setup.name}"
         known = self.manifest["models"].get(setup.model, {})
         return str(known.get("weights") or known.get("model") or setup.model)
+
+    def _dtype(self, setup: Setup) -> str:
+        """What a setup's model computed in here; empty for what ran elsewhere."""
+        known = {} if setup.own else self.manifest["models"].get(setup.model, {})
+        return str(known.get("dtype", ""))
+
+    @property
+    def dtype(self) -> str:
+        """What local models computed in; empty where there were none."""
+        # Runs of before `auto` have it in the benchmark alone.
+        return str(self.manifest.get("dtype", self.suite.dtype))
 
     @property
     def verdicts(self) -> dict[str, Any]:

@@ -280,7 +280,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     )
     yield "seconds", ", ".join(f"{name} {value:.0f}" for name, value in m["seconds"].items())
     suite = run.suite
-    yield "dtype", suite.dtype
+    yield "dtype", run.dtype or "none: no model ran in this process"
     yield "seed", str(suite.seed)
     yield (
         "decoding",

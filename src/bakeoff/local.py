@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core import Decoding, Message, Model, Sample
 from bakeoff.data import Task
-from bakeoff.device import limit_threads, native_dtypes
+from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.models import Dressed, LocalModel, resolve
@@ -26,6 +26,8 @@ class Local:
     """The models in memory and their adapters."""
 
     suite: Suite
+    dtype: str
+    """What all of them compute in."""
     library: Library
     note: Callable[[str], None]
     writer: Callable[[str], Model]
@@ -43,13 +45,9 @@ class Local:
         if reference not in self.models:
             limit_threads()
             weights = resolve(reference, self.library.cache)
-            model = LocalModel(
-                weights, self.suite.dtype, self.suite.batch_tokens, self.suite.quantize
-            )
-            if model.device == "cpu" and not native_dtypes()[self.suite.dtype]:
-                self.note(f"{self.suite.dtype} is emulated on this processor: expect it slow")
+            model = LocalModel(weights, self.dtype, self.suite.batch_tokens, self.suite.quantize)
             self.models[reference] = model
-            self.note(f"model {reference}: {weights.folder.name} ({self.suite.dtype})")
+            self.note(f"model {reference}: {weights.folder.name} ({self.dtype}, {model.device})")
         return self.models[reference]
 
     def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -54,9 +54,11 @@ def hardware() -> dict[str, Any]:
 
 def _gpu() -> str | None:
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    if torch is None:
         return None
-    return str(torch.cuda.get_device_name(0))
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(0))
+    return "Apple GPU (MPS)" if torch.backends.mps.is_available() else None
 
 
 def version(package: str) -> str | None:

@@ -42,7 +42,7 @@ from bakeoff.decoding import (
     shared_start,
     write,
 )
-from bakeoff.device import pick_device
+from bakeoff.device import free_memory, pick_device, synchronize
 
 T = TypeVar("T")
 
@@ -260,8 +260,7 @@ class LocalModel:
 
         def mark() -> None:
             if len(marks) == 1:
-                if self.device == "cuda":
-                    torch.cuda.synchronize()
+                synchronize()
                 marks.append(time.perf_counter())
 
         done = self._within_memory(lambda: self._complete(Start(), [ids], decoding, mark)[0])
@@ -335,8 +334,7 @@ class LocalModel:
                 raise
             failure = Failure(f"out of memory: {' '.join(str(error).split()) or 'no reason'}")
         # Not while the error is handled: its frames hold the tensors.
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
+        free_memory()
         return failure
 
     def _complete(

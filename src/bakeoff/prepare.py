@@ -46,6 +46,21 @@ class Workspace:
         return Place(suite, file, self.cache, kept, self.environment)
 
 
+def local_dtype(suite: Suite, file: Path) -> str:
+    """What the benchmark's local models compute in here; empty where it has none.
+
+    Raises `BakeoffError` for a type that this machine emulates, unless it is forced.
+    """
+    if all(setup.own or suite.served(setup.model) for setup in suite.setups.values()):
+        return ""
+    from bakeoff.device import choose_dtype
+
+    try:
+        return choose_dtype(suite.dtype)
+    except BakeoffError as error:
+        raise BakeoffError(f"{file}: {error}") from error
+
+
 class Kitchen:
     """Everything that is open while a benchmark runs. Close it after use.
 
@@ -116,9 +131,13 @@ class Kitchen:
     def local(self) -> Local:
         """The models in this process; opening it loads torch."""
         if self._local is None:
+            from bakeoff.device import choose_dtype
             from bakeoff.local import Local
 
-            self._local = Local(self.suite, self.library, self.note, self._writer, self._taught)
+            dtype = choose_dtype(self.suite.dtype)
+            self._local = Local(
+                self.suite, dtype, self.library, self.note, self._writer, self._taught
+            )
         return self._local
 
     def _client(self, where: str, spec: Connection, concurrency: int = 0) -> Client:

@@ -726,8 +726,8 @@ def _provenance(run: Run) -> list[str]:
         f"- machine: {hardware['processor']}, {hardware['cores']} cores, "
         f"{hardware['memory_gb']} GB, GPU: {hardware['gpu'] or 'none'}",
         f"- seconds: {', '.join(f'{k} {v:.0f}' for k, v in phases.items())}",
-        f"- dtype {run.suite.dtype}, seed {run.suite.seed}, greedy decoding, batches of at most "
-        f"{run.suite.batch_tokens} tokens",
+        f"- dtype {run.dtype or 'none'}, seed {run.suite.seed}, greedy decoding, "
+        f"batches of at most {run.suite.batch_tokens} tokens",
         f"- versions: {versions}",
         *models,
         *indexes,

@@ -37,6 +37,8 @@ class Rows:
     """Task -> what must be alike for its numbers to be comparable -> its digest."""
     tokenizers: Mapping[str, str] = field(default_factory=dict)
     """Setup -> what counts its tokens."""
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """Setup -> what its model computed in; empty or absent where that is not known."""
     noise: Mapping[str, float] = field(default_factory=dict)
     """Task -> the factor by which times differed that should be alike; absent where unknown."""
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +60,12 @@ def differences(
         for what in wanted
         if mine.get(what) != theirs.get(what)
     ]
+    dtypes = one.dtypes.get(setups[0], ""), other.dtypes.get(setups[1], "")
+    if all(dtypes) and dtypes[0] != dtypes[1]:
+        found.append(
+            f"dtype ({dtypes[0]} here, {dtypes[1]} there): the same model answers otherwise; name "
+            "one dtype in the benchmark that both machines compute in"
+        )
     if metric in (*TOKEN_METRICS, "cost"):
         counters = one.tokenizers.get(setups[0], ""), other.tokenizers.get(setups[1], "")
         if counters[0] != counters[1]:
@@ -105,6 +113,7 @@ def _as_json(rows: Rows) -> dict[str, Any]:
             for task, tags in rows.tags.items()
         },
         "tokenizers": dict(rows.tokenizers),
+        "dtypes": dict(rows.dtypes),
         "skipped": dict(rows.skipped),
         "columns": [
             {
@@ -162,6 +171,7 @@ def _from_json(raw: Mapping[str, Any]) -> Rows:
         {t: dict(zip(f["samples"], f["tags"], strict=True)) for t, f in tasks.items()},
         {task: facts["conditions"] for task, facts in tasks.items()},
         raw["tokenizers"],
+        raw.get("dtypes", {}),
         {task: f["noise"] for task, f in tasks.items() if f["noise"] is not None},
         raw["skipped"],
     )

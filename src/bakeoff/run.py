@@ -27,13 +27,13 @@ from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
 from bakeoff.marking import Marking, score_unit
-from bakeoff.prepare import Kitchen, Workspace
+from bakeoff.prepare import Kitchen, Workspace, local_dtype
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scoring import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
-from bakeoff.suite import Setup, Suite
+from bakeoff.suite import Forced, Setup, Suite
 from bakeoff.taskfile import BEFORE
 
 
@@ -144,7 +144,7 @@ def run(
     if not plan.tasks:
         reasons = "; ".join(plan.skipped.values())
         raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
-    manifest = _manifest(plan)
+    manifest = {**_manifest(plan), "dtype": local_dtype(plan.suite, plan.file)}
     retry = retry_failed
     if resume:
         folder = resume
@@ -195,7 +195,12 @@ def _run(state: _State) -> finished.Run:
 
 
 def _manifest(plan: Plan) -> dict[str, Any]:
-    command = ["bakeoff run", os.path.relpath(plan.file), *plan.selection.arguments()]
+    forced = plan.suite.dtype
+    command = [
+        *("bakeoff run", os.path.relpath(plan.file)),
+        *plan.selection.arguments(),
+        *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
+    ]
     return {
         **blank_manifest(plan.suite, plan.selection, plan.tasks),
         "file": os.path.relpath(plan.file),
@@ -213,6 +218,7 @@ def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]
         "benchmark": suite.name,
         "file": "",
         "command": "",
+        "dtype": "",
         "status": "running",
         "night": "",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -286,6 +292,11 @@ def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str
                 f"{folder}: cannot be resumed: {part} changed since ({', '.join(changed)}); "
                 "start a new run"
             )
+    if old.get("dtype", new["dtype"]) != new["dtype"]:
+        raise BakeoffError(
+            f"{folder}: cannot be resumed: its models computed in {old['dtype']}, and here they "
+            f"would in {new['dtype']}; resume it on a machine of the same kind, or start a new run"
+        )
     if new["suite"]["repeats"] < old["suite"]["repeats"]:
         raise BakeoffError(
             f"{folder}: every sample was to be asked {old['suite']['repeats']} times: it can be "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
@@ -21,7 +21,7 @@ from bakeoff.recipes import Retrieve, Tune
 from bakeoff.scoring import did_you_mean
 from bakeoff.taskfile import changed
 
-DTYPES = ("float32", "bfloat16", "float16")
+Dtype = Literal["float32", "bfloat16", "float16"]
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
 """Seconds per answer, from the latency pass."""
 TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
@@ -247,13 +247,21 @@ class Limits(File):
         return self.errors * cells if self.errors_are_share else self.errors
 
 
+class Forced(File):
+    """A number type to compute in even where the machine emulates it."""
+
+    force: Dtype
+
+
 class Suite(File):
     """A benchmark file, every default filled in."""
 
     name: str = ""
     description: str = ""
     model: str = "embedded"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["auto"] | Dtype | Forced = "auto"
+    """What local models compute in, one type for all setups: `auto` is the fastest that the
+    machine computes in natively."""
     quantize: Literal["4bit", "8bit"] | None = None
     """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
     seed: int = 0
@@ -278,6 +286,18 @@ class Suite(File):
     limits: Limits = Limits()
     policy: Policy = Policy()
     gates: tuple[Gate, ...] = ()
+
+    @field_validator("dtype", mode="before")
+    @classmethod
+    def _known_dtype(cls, value: Any) -> Any:
+        named = value["force"] if isinstance(value, dict) and set(value) == {"force"} else value
+        forced = isinstance(value, Forced)
+        if not (forced or named in get_args(Dtype) or value == "auto"):
+            raise ValueError(
+                "write auto, float32, bfloat16 or float16; or {force: bfloat16}, to compute in a "
+                "type that the machine emulates"
+            )
+        return value
 
     @field_validator("gates")
     @classmethod

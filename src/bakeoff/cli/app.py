@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
     from bakeoff.run import Plan
+    from bakeoff.suite import Dtype
 
 
 class _Commands(click.Group):
@@ -114,6 +115,11 @@ def selecting(command: Any) -> Any:
             "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
         ),
         click.option("--repeats", type=click.IntRange(1), help="Ask every sample so often."),
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16", "float16"]),
+            help="Compute in this type, whatever the file says and even where it is emulated.",
+        ),
     ):
         command = option(command)
     return command
@@ -127,6 +133,7 @@ def planned(
     sample_ids: tuple[str, ...] = (),
     tags: tuple[tuple[str, str], ...] = (),
     repeats: int | None = None,
+    dtype: Dtype | None = None,
     shard: tuple[int, int] = (1, 1),
     cached: bool = True,
     dead_gates: bool = False,
@@ -140,12 +147,14 @@ def planned(
     from bakeoff.core import faults
     from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
-    from bakeoff.suite import load_suite
+    from bakeoff.suite import Forced, load_suite
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     suite = load_suite(benchmark)
     if repeats:
         suite = suite.model_copy(update={"repeats": repeats})
+    if dtype:
+        suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
     selection = Selection(limit, sample_ids, tags, shard)
     tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
     plan = Plan(suite, benchmark, tasks, skipped, selection, cached)

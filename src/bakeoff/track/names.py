@@ -97,7 +97,7 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
     found: dict[str, Any] = {
         **_corner(setup),
         "model": _model(setup),
-        "dtype": run.suite.dtype,
+        "dtype": run.dtype,
         "seed": run.suite.seed,
         "temperature": run.suite.temperature,
     }

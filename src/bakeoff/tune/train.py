@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import shutil
 import tempfile
 import time
@@ -21,6 +20,7 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 
 from bakeoff.core import canonical, digest
+from bakeoff.device import peak_memory_mb
 from bakeoff.models import LocalModel, quantization
 from bakeoff.recipes import Tune
 from bakeoff.tune.adapter import Adapter, Training
@@ -240,7 +240,7 @@ def _train(
         epochs=epochs,
         tokens=round(sum(lengths) * epochs),
         seconds=round(seconds, 2),
-        peak_memory_mb=round(_peak_memory_mb(model.device), 1),
+        peak_memory_mb=round(peak_memory_mb(), 1),
         curve=tuple(curve),
         best_epoch=best["epoch"],
     )
@@ -299,9 +299,3 @@ def _curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
             ours: round(entry[theirs], 5) for theirs, ours in names.items() if theirs in entry
         }
     return [points[epoch] for epoch in sorted(points)]
-
-
-def _peak_memory_mb(device: str) -> float:
-    if device == "cuda":
-        return float(torch.cuda.max_memory_allocated() / 2**20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
