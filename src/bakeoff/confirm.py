@@ -10,7 +10,8 @@ from typing import Any
 from bakeoff import gating
 from bakeoff.finished import Run
 from bakeoff.prepare import Workspace
-from bakeoff.run import Plan, Progress, run
+from bakeoff.progress import Progress
+from bakeoff.run import Plan, run
 
 
 def run_and_judge(

@@ -56,7 +56,9 @@ class Marking:
     suite: Suite
     tasks: Mapping[str, Task]
     jury: Jury
-    _units: queue.SimpleQueue[Unit | None] = field(default_factory=queue.SimpleQueue)
+    _units: queue.SimpleQueue[Unit | threading.Event | None] = field(
+        default_factory=queue.SimpleQueue
+    )
     _held: list[Unit] = field(default_factory=list)
     _error: BaseException | None = None
     _stopped: bool = False
@@ -69,6 +71,14 @@ class Marking:
             ready = [held for held in self._held if self._whole(held.task)]
             self._held = [held for held in self._held if held not in ready]
             self._start(ready)
+
+    def caught_up(self) -> bool:
+        """Wait for what is being scored; whether nothing waits for the end of the run."""
+        reached = threading.Event()
+        self._units.put(reached)
+        while self._thread and self._thread.is_alive() and not reached.wait(0.05):
+            pass
+        return reached.is_set() and not self._held
 
     def finish(self) -> None:
         """Wait until every unit is scored. Raises what went wrong."""
@@ -101,6 +111,9 @@ class Marking:
         sys.setswitchinterval(SWITCH_S)
         try:
             while (unit := self._units.get()) is not None:
+                if isinstance(unit, threading.Event):
+                    unit.set()
+                    continue
                 task = self.tasks[unit.task]
                 score_unit(self.folder, self.suite, task, unit.setup, self._give)
         except BaseException as error:

@@ -77,6 +77,9 @@ class Tune(File):
     sweep: Sweep | None = None
     rows: Annotated[int, Field(ge=2)] | None = None
     """Train on a seeded, stratified sample of so many rows; all of them when left out."""
+    layers: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the layers that get adapters, the upper ones. What the others make of a row is the
+    same in every epoch, and is computed once."""
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from bakeoff import audit, finished, machine, prune, route, store
+from bakeoff import audit, finished, machine, prune, report, route, store
 from bakeoff.columns import Measure
 from bakeoff.core import (
     LATENCY,
@@ -27,7 +27,8 @@ from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
 from bakeoff.marking import Marking, score_unit
-from bakeoff.prepare import Kitchen, Workspace, local_dtype
+from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
+from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scoring import Scorer
@@ -35,22 +36,6 @@ from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Forced, Setup, Suite
 from bakeoff.taskfile import BEFORE
-
-
-class Progress(Protocol):
-    """Where a run says how it goes; the terminal and the pipe each have one."""
-
-    def note(self, text: str) -> None:
-        """One line that stays."""
-
-    def start(self, unit: str, total: int) -> None:
-        """A unit of work (`task / setup`) begins."""
-
-    def advance(self, count: int = 1) -> None:
-        """So many cells of the unit are done."""
-
-    def finish(self) -> None:
-        """The unit is done."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +141,7 @@ def run(
         manifest["run"] = folder.name
     with store.held(folder):
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-        kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
+        kitchen = Kitchen(plan.suite, plan.file, workspace, progress, responses)
         meter = Meter(plan.suite, plan.cells)
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
@@ -174,7 +159,7 @@ def _run(state: _State) -> finished.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
-    with state.timed("audit"):
+    with state.timed("audit"), working(state.progress, "checking the data"):
         _audit(state)
     try:
         _prepare(state)
@@ -188,7 +173,7 @@ def _run(state: _State) -> finished.Run:
     manifest["status"] = "complete"
     state.save()
     done = finished.Run(state.folder)
-    with state.timed("compare"):
+    with state.timed("compare"), working(state.progress, "comparing"):
         finished.write_comparison(done)
     state.save()
     return done
@@ -352,16 +337,29 @@ def _prepare(state: _State) -> None:
 
 
 def _answer(state: _State) -> None:
-    """The quality pass over every cell, then the latency pass over a few."""
+    """The quality pass over every cell, then the latency pass over a few.
+
+    What need not be tuned comes first, so that its results are there while others are tuned.
+    """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    with state.timed("quality"):
-        for task in tasks:
-            for setup in suite.setups.values():
-                if setup.takes(task.name) and not setup.route:
-                    _quality(state, setup, task)
-                    state.marking.add(Unit(task.name, setup.name))
+    cells = [
+        (setup, task)
+        for task in tasks
+        for setup in suite.setups.values()
+        if setup.takes(task.name) and not setup.route
+    ]
+    to_tune = [cell for cell in cells if state.kitchen.tunes(cell[0])]
+    _answer_cells(state, [cell for cell in cells if cell not in to_tune])
+    if to_tune and len(to_tune) < len(cells):
+        _show_first(state)
+    for cell in teachers_first(to_tune):
+        with state.timed("tune"):
+            state.kitchen.adapt(*cell)
+        state.manifest |= state.kitchen.found
+        state.save()
+        _answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
-    with state.timed("score"):
+    with state.timed("score"), working(state.progress, "scoring"):
         try:
             state.marking.finish()
             _route(state)
@@ -370,7 +368,7 @@ def _answer(state: _State) -> None:
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found
-    with state.timed("checks"):
+    with state.timed("checks"), working(state.progress, "do batches change answers?"):
         if found := state.kitchen.batch_checks(state.plan.tasks):
             checks["batches"] = found
     if state.plan.selection.shard[0] == 1:
@@ -379,6 +377,27 @@ def _answer(state: _State) -> None:
                 # The state before a change is asked what it knows, not how fast it says so.
                 if not task.after:
                     _latency(state, task)
+
+
+def _answer_cells(state: _State, cells: Sequence[tuple[Setup, Task]]) -> None:
+    with state.timed("quality"):
+        for setup, task in cells:
+            _quality(state, setup, task)
+            state.marking.add(Unit(task.name, setup.name))
+
+
+def _show_first(state: _State) -> None:
+    """What is known before anything is tuned, where it is scored by now."""
+    if not state.marking.caught_up():
+        return
+    known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
+    first = finished.Run(state.folder, tuple(name for name in known if not _routed(state, name)))
+    state.progress.show(report.headline(first))
+    state.progress.note("These stand; the setups that are tuned follow.")
+
+
+def _routed(state: _State, name: str) -> bool:
+    return state.plan.suite.setups[name].route is not None
 
 
 def _quality(state: _State, setup: Setup, task: Task) -> None:

@@ -124,7 +124,7 @@ def nightly(
     """
     from bakeoff import nightly as nights
     from bakeoff import report, terminal
-    from bakeoff.run import Progress
+    from bakeoff.progress import Progress
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")

@@ -172,8 +172,10 @@ def distill(
     given = {name: value for name, value in keep.items() if value is not None}
     wanted = Distillation(teacher=teacher, **given)
     plan = planned(benchmark, data)
-    note = terminal.progress().note
-    counts = distil(plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, note)
+    progress = terminal.progress()
+    counts = distil(
+        plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, progress
+    )
     for why, count in counts.items():
         click.echo(f"{why}: {count}")
     click.echo(f"rows:    {output}")
@@ -194,7 +196,8 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     from bakeoff.prepare import verify_cache
 
     plan = planned(benchmark, data)
-    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, click.echo)
+    progress = terminal.progress()
+    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress)
     terminal.show(found)
     sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
 
