@@ -1,8 +1,7 @@
-"""What a person at a terminal sees: tables, and the progress of a run. The one door to rich."""
+"""What a person at a terminal sees: tables, and bars of progress. The one door to rich."""
 
 from __future__ import annotations
 
-import sys
 import time
 
 from rich import box
@@ -18,6 +17,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bakeoff.progress import done
 from bakeoff.publish import plain
 from bakeoff.table import Table
 
@@ -84,37 +84,4 @@ class LiveProgress:
     def finish(self) -> None:
         self.bars.remove_task(self.task)
         self.bars.stop()
-        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
-
-
-class PlainProgress:
-    """A line at the start and the end of each unit, and now and then between, for pipes."""
-
-    EVERY_SECONDS = 20.0
-
-    def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def start(self, unit: str, total: int) -> None:
-        self.unit, self.total, self.done = unit, total, 0
-        self.started = self.said = time.monotonic()
-
-    def advance(self, count: int = 1) -> None:
-        self.done += count
-        now = time.monotonic()
-        if now - self.said >= self.EVERY_SECONDS and self.done < self.total:
-            left = (now - self.started) / self.done * (self.total - self.done)
-            self.note(f"{self.unit}: {self.done} of {self.total}, about {left:.0f} s left")
-            self.said = now
-
-    def finish(self) -> None:
-        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
-
-
-def _done(unit: str, total: int, seconds: float) -> str:
-    return f"{unit}: {total} in {seconds:.1f} s ({total / max(seconds, 1e-9):.1f}/s)"
-
-
-def progress() -> LiveProgress | PlainProgress:
-    """The live display on a terminal, plain lines elsewhere."""
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+        self.note(done(self.unit, self.total, time.monotonic() - self.started))
