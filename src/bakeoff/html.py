@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from bakeoff import advice, browse, pictures, report
+from bakeoff import advice, browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.publish import plain
@@ -88,6 +88,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         headline=[_row(run, task, metric) for task, metric in run.headlines.items()],
         measured=[*_measured(run)],
         effects=report.effects(run),
+        hatches=Markup(svg.HATCHES),
         pictures=[(each, Markup(each.inline(f"plot{n}"))) for n, each in enumerate(drawn)],
         tasks=[(task, run.manifest["tasks"][task], [*_tables(run, task)]) for task in run.samples],
         others=[t for t in _others(run) if t.rows],

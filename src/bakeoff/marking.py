@@ -8,7 +8,6 @@ generating, both would take several times as long.
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,9 +23,6 @@ from bakeoff.scoring import Need, behind_endpoint
 from bakeoff.store import Unit
 from bakeoff.suite import Suite
 
-SWITCH_S = 0.0005
-"""How long a thread keeps the interpreter while units are scored beside others: with Python's own
-5 ms, scoring took twice as much of the pace of a quick endpoint."""
 PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""
 
@@ -107,8 +103,6 @@ class Marking:
             self._units.put(unit)
 
     def _work(self) -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_S)
         try:
             while (unit := self._units.get()) is not None:
                 if isinstance(unit, threading.Event):
@@ -119,7 +113,6 @@ class Marking:
         except BaseException as error:
             self._error = error
         finally:
-            sys.setswitchinterval(before)
             self.jury.close()
 
     def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:

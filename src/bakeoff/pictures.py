@@ -15,7 +15,8 @@ from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
 from bakeoff.cost import shown
 from bakeoff.finished import Run
-from bakeoff.plots import Picture, Whisker
+from bakeoff.plots import Whisker
+from bakeoff.svg import Picture
 from bakeoff.table import Table, number
 
 SUBJECTS: Mapping[str, str] = {
@@ -72,11 +73,11 @@ def draw(run: Run) -> list[Shown]:
 
 
 def write(shown: Sequence[Shown], folder: Path) -> None:
-    """Put the pictures into a folder, each as SVG and as PNG."""
+    """Put the pictures into a folder, each as SVG."""
     folder.mkdir(exist_ok=True)
     for each in shown:
-        (folder / f"{each.file}.svg").write_bytes(each.picture.svg)
-        (folder / f"{each.file}.png").write_bytes(each.picture.png)
+        text = each.picture.alone(each.title, each.said)
+        (folder / f"{each.file}.svg").write_text(text, encoding="utf-8")
 
 
 Made = tuple[str, Table, Picture]

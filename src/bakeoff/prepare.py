@@ -186,7 +186,7 @@ class Kitchen:
         found = self.suite.served(reference)
         if not found:
             return None
-        from bakeoff.served import ServedEmbedder
+        from bakeoff.served_embedder import ServedEmbedder
 
         name, model = found
         endpoint = self.suite.endpoints[name]

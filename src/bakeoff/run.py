@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bakeoff import audit, finished, machine, prune, report, route, store
-from bakeoff.columns import Measure
+from bakeoff import audit, machine, prune, store
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -27,6 +28,7 @@ from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
 from bakeoff.marking import Marking, score_unit
+from bakeoff.measure import Measure
 from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
@@ -36,6 +38,16 @@ from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Forced, Setup, Suite
 from bakeoff.taskfile import BEFORE
+
+# What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
+# there: numpy alone takes as long to import as all that a first request needs of our own.
+if TYPE_CHECKING:
+    from bakeoff import finished
+
+
+SWITCH_S = 0.0005
+"""How long a thread keeps the interpreter during a run: with Python's own 5 ms, scoring beside
+answering took twice as much of the pace of a quick endpoint."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,8 @@ class _State:
     retry: bool
     """Whether cells that failed before are asked again."""
     marking: Marking
+    meanwhile: Callable[[], None]
+    """What is done in a thread of its own from the first question on."""
 
     def save(self) -> None:
         store.write_json(self.folder / store.MANIFEST, self.manifest)
@@ -121,10 +135,12 @@ def run(
     resume: Path | None = None,
     *,
     retry_failed: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> finished.Run:
     """Run a benchmark, or the rest of a run, and return the finished run.
 
-    Raises `BakeoffError` for what the user can mend; what was finished by then is kept.
+    `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
+    `BakeoffError` for what the user can mend; what was finished by then is kept.
     """
     if not plan.tasks:
         reasons = "; ".join(plan.skipped.values())
@@ -146,10 +162,13 @@ def run(
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
         marking = Marking(folder, plan.suite, plan.tasks, jury)
-        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking)
+        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking, meanwhile)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         try:
             return _run(state)
         finally:
+            sys.setswitchinterval(before)
             kitchen.close()
 
 
@@ -172,6 +191,8 @@ def _run(state: _State) -> finished.Run:
     count_spent(state.folder, manifest, plan.suite, plan.tasks)
     manifest["status"] = "complete"
     state.save()
+    from bakeoff import finished
+
     done = finished.Run(state.folder)
     with state.timed("compare"), working(state.progress, "comparing"):
         finished.write_comparison(done)
@@ -342,6 +363,8 @@ def _answer(state: _State) -> None:
     What need not be tuned comes first, so that its results are there while others are tuned.
     """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
+    # A daemon: it keeps no program from ending.
+    threading.Thread(target=state.meanwhile, name="meanwhile", daemon=True).start()
     cells = [
         (setup, task)
         for task in tasks
@@ -390,6 +413,8 @@ def _show_first(state: _State) -> None:
     """What is known before anything is tuned, where it is scored by now."""
     if not state.marking.caught_up():
         return
+    from bakeoff import finished, report
+
     known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
     first = finished.Run(state.folder, tuple(name for name in known if not _routed(state, name)))
     state.progress.show(report.headline(first))
@@ -432,6 +457,10 @@ def _quality(state: _State, setup: Setup, task: Task) -> None:
 
 def _route(state: _State) -> None:
     """Put routed setups together, now that what they are made of is scored."""
+    if not any(setup.route for setup in state.plan.suite.setups.values()):
+        return
+    from bakeoff import route
+
     for task in state.plan.tasks.values():
         for setup in state.plan.suite.setups.values():
             unit = Unit(task.name, setup.name)
@@ -478,6 +507,8 @@ def _latency(state: _State, task: Task) -> None:
             _latency_at(state, journal, task, chosen, level)
         for setup in every:
             if setup.route:
+                from bakeoff import route
+
                 journal.sync()
                 takes = route.decisions(state.folder, setup, task, state.plan.suite.seed)
                 asked = list(store.read_records(state.folder, unit))

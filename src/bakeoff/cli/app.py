@@ -22,8 +22,13 @@ from bakeoff.core import BakeoffError, Incomplete, MissingEvidence
 if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
+    from bakeoff.progress import Progress
     from bakeoff.run import Plan
     from bakeoff.suite import Dtype
+    from bakeoff.table import Table
+
+# There are none, and to look for them reads what every installed package says of itself.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
 
 
 class _Commands(click.Group):
@@ -143,7 +148,7 @@ def planned(
     Gates that could never fail, or never pass, are refused unless `dead_gates`; of a limited run
     nobody expects that its gates decide.
     """
-    from bakeoff import gate, power
+    from bakeoff import gate
     from bakeoff.core import faults
     from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
@@ -161,7 +166,9 @@ def planned(
     if not skipped:
         problems = gate.check_gates(suite.gates, plan.scope)
         faults([f"{benchmark}: {problem}" for problem in problems])
-        if not (dead_gates or selection.arguments()):
+        if suite.gates and not (dead_gates or selection.arguments()):
+            from bakeoff import power
+
             found = power.preview(
                 suite.gates,
                 suite.policy,
@@ -172,6 +179,23 @@ def planned(
             )
             faults([f"{benchmark}: {problem}" for problem in power.problems(found)])
     return plan
+
+
+def progress() -> Progress:
+    """The live display on a terminal, plain lines elsewhere."""
+    if sys.stderr.isatty():
+        from bakeoff.terminal import LiveProgress
+
+        return LiveProgress()
+    from bakeoff.progress import PlainProgress
+
+    return PlainProgress(_show)
+
+
+def _show(table: Table) -> None:
+    from bakeoff import terminal
+
+    terminal.show(table)
 
 
 def program() -> str:

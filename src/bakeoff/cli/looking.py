@@ -92,7 +92,8 @@ def audit(
 ) -> None:
     """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
     from bakeoff import terminal
-    from bakeoff.audit import audit_all, shown
+    from bakeoff.audit import shown
+    from bakeoff.audit.deeper import audit_all
     from bakeoff.library import Library
     from bakeoff.suite import load_suite
     from bakeoff.table import as_markdown

@@ -16,6 +16,7 @@ from bakeoff.cli.app import (
     log_run,
     main,
     planned,
+    progress,
     pull_baselines,
     results,
     selecting,
@@ -124,18 +125,16 @@ def nightly(
     """
     from bakeoff import nightly as nights
     from bakeoff import report, terminal
-    from bakeoff.progress import Progress
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")
     orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
-    progress: Progress = terminal.progress()
     done = nights.nightly(
         # Answers of earlier nights are no measurement of this one.
         planned(benchmark, data, cached=False),
         workspace(data),
         orders,
-        progress,
+        progress(),
         (lambda _: None) if no_mlflow else log_run,
         pull_baselines,
     )

@@ -16,6 +16,7 @@ from bakeoff.cli.app import (
     main,
     planned,
     program,
+    progress,
     pull_baselines,
     results,
     selecting,
@@ -54,23 +55,23 @@ def run(
 
     When its last run was stopped before the end, the same command goes on with it.
     """
-    from bakeoff import terminal
     from bakeoff.confirm import run_and_judge
     from bakeoff.run import unfinished
     from bakeoff.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
-    progress = terminal.progress()
+    how = progress()
     previous = find_run(resume, results()) if resume else None
     if previous is None and not new and (previous := unfinished(plan, results())):
-        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+        how.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
     done, found = run_and_judge(
         plan,
         workspace(data),
-        progress,
+        how,
         previous,
         retry_failed=retry_failed,
         before_judging=pull_baselines,
+        meanwhile=_get_ready_to_report,
     )
     if done.shard[1] > 1:
         write_report(done)
@@ -78,6 +79,13 @@ def run(
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
         return
     _finish(done, found, log=not no_mlflow)
+
+
+def _get_ready_to_report() -> None:
+    """Import what a run needs once it is answered, while it waits for its answers."""
+    from bakeoff import gating, html, terminal
+
+    _ = gating, html, terminal
 
 
 def _judged(done: Run) -> Mapping[str, Any] | None:
@@ -165,16 +173,14 @@ def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
     """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
-    from bakeoff import terminal
     from bakeoff.prepare import distil
     from bakeoff.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
     wanted = Distillation(teacher=teacher, **given)
     plan = planned(benchmark, data)
-    progress = terminal.progress()
     counts = distil(
-        plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, progress
+        plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, progress()
     )
     for why, count in counts.items():
         click.echo(f"{why}: {count}")
@@ -196,8 +202,7 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     from bakeoff.prepare import verify_cache
 
     plan = planned(benchmark, data)
-    progress = terminal.progress()
-    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress)
+    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
     terminal.show(found)
     sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
 

@@ -33,7 +33,7 @@ class Example:
 class Row:
     """An example as tokens."""
 
-    tokens: Sequence[int]
+    tokens: list[int]
     answer: int
     """Where the answer begins (at 1 or later): this token and all behind it are learnt."""
 

@@ -169,7 +169,7 @@ class PackedRows:
                 below = self.cut.below(self._packed(indices))
                 assert below is not None
                 lengths = [self.shared, *(own[index] for index in indices)]
-                start, *parts = (part.cpu().clone() for part in below.split(lengths))
+                start, *parts = (part.cpu().clone() for part in torch.split(below, lengths))
                 self._start = start
                 self._kept |= zip(indices, parts, strict=True)
                 progress.advance()

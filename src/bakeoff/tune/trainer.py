@@ -14,7 +14,13 @@ import peft
 import torch
 import transformers
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from bakeoff.device import peak_memory_mb
@@ -214,7 +220,7 @@ class _AnswerTrainer(Trainer):
                 tokens += len(inputs["targets"])
         metrics = {"eval_loss": total / tokens}
         self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
