@@ -1,4 +1,4 @@
-"""Paths and a real run that several tests share."""
+"""Paths, the program and a real run that several tests share, and how tests share a machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from hypothesis import settings
 
 # The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws
@@ -25,6 +27,61 @@ settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same"
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
+WORKERS = 4
+"""More than so many seldom pay: each imports what it tests."""
+WARM = "BAKEOFF_TESTS_WARM"
+"""Where the warm process listens, in the environment of the tests."""
+DEAR = ("finished_run", "mlflow_server", "model", "embedder", "page")
+"""Fixtures that take long to make: all tests that use one run in one process, and first."""
+LONG_S = 20.0
+
+
+def cores() -> list[int]:
+    """The processor's cores that this process may use; none where a system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return min(WORKERS, len(cores()) or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several processes cores of its own: with shared ones, torch's threads wait."""
+    name = os.environ.get("PYTEST_XDIST_WORKER")
+    if name and (mine := cores()[int(name[2:]) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]):
+        os.sched_setaffinity(0, mine)
+    elif not name and config.getoption("numprocesses", None) and sys.platform == "linux":
+        folder = tempfile.TemporaryDirectory(prefix="warm")
+        os.environ[WARM] = str(Path(folder.name) / "socket")
+        started = warm.start(Path(os.environ[WARM]))
+
+        def stop() -> None:
+            started.communicate()
+            folder.cleanup()
+
+        config.add_cleanup(stop)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one dear fixture, else of one file, stay together; the slow ones start first."""
+    slow = set()
+    for item in items:
+        shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
+        group = shared[0] if shared else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        if shared or item.get_closest_marker("slow"):
+            slow.add(group)
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in slow)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name what ought to be marked slow. Tests never fail by seconds."""
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.duration > LONG_S and "slow" not in report.keywords:
+            terminalreporter.write_line(
+                f"mark it slow: {report.nodeid} took {report.duration:.0f} s", yellow=True
+            )
+
 
 @pytest.fixture(scope="session")
 def cache() -> Path:
@@ -34,8 +91,8 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cli(cache: Path) -> Cli:
-    """The program as a user runs it: `cli("gate", run, cwd=...)`."""
+def program(cache: Path) -> Cli:
+    """The program started as a user starts it: `program("gate", run, cwd=...)`."""
 
     def call(*arguments: str | Path, cwd: Path = ROOT, **environment: str):
         return subprocess.run(
@@ -46,6 +103,23 @@ def cli(cache: Path) -> Cli:
             text=True,
             check=False,
         )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The program as a user runs it, forked from the warm process where there is one."""
+    if WARM not in os.environ:
+        return program
+    said = tmp_path_factory.mktemp("said")
+
+    def call(*arguments: str | Path, cwd: Path = ROOT, **environment: str):
+        env = {**os.environ, "BAKEOFF_CACHE": str(cache), **environment}
+        asked = [str(argument) for argument in arguments]
+        code = warm.call(Path(os.environ[WARM]), asked, cwd, env, said)
+        out, err = ((said / name).read_text(encoding="utf-8") for name in ("out", "err"))
+        return subprocess.CompletedProcess(asked, code, out, err)
 
     return call
 
