@@ -1,4 +1,4 @@
-"""Paths, the program and a real run that several tests share, and how tests share a machine."""
+"""Paths, the program and a real run that several tests share."""
 
 from __future__ import annotations
 
@@ -8,14 +8,29 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import warm
 from hypothesis import settings
+
+import warm
+from record import pytest_addoption, pytest_terminal_summary
+from sharing import (
+    WARM,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_xdist_auto_num_workers,
+)
+
+__all__ = [  # pytest finds its hooks here
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers",
+]
 
 # The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws
 # new ones, for a night or an afternoon of looking. No deadline: how long an example takes says more
@@ -26,62 +41,6 @@ settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same"
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-
-WORKERS = 4
-"""More than so many seldom pay: each imports what it tests."""
-WARM = "BAKEOFF_TESTS_WARM"
-"""Where the warm process listens, in the environment of the tests."""
-DEAR = ("finished_run", "mlflow_server", "model", "embedder", "page")
-"""Fixtures that take long to make: all tests that use one run in one process, and first."""
-LONG_S = 20.0
-
-
-def cores() -> list[int]:
-    """The processor's cores that this process may use; none where a system does not say."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    return min(WORKERS, len(cores()) or 1)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several processes cores of its own: with shared ones, torch's threads wait."""
-    name = os.environ.get("PYTEST_XDIST_WORKER")
-    if name and (mine := cores()[int(name[2:]) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]):
-        os.sched_setaffinity(0, mine)
-    elif not name and config.getoption("numprocesses", None) and sys.platform == "linux":
-        folder = tempfile.TemporaryDirectory(prefix="warm")
-        os.environ[WARM] = str(Path(folder.name) / "socket")
-        started = warm.start(Path(os.environ[WARM]))
-
-        def stop() -> None:
-            started.communicate()
-            folder.cleanup()
-
-        config.add_cleanup(stop)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one dear fixture, else of one file, stay together; the slow ones start first."""
-    slow = set()
-    for item in items:
-        shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
-        group = shared[0] if shared else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-        if shared or item.get_closest_marker("slow"):
-            slow.add(group)
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in slow)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name what ought to be marked slow. Tests never fail by seconds."""
-    for report in terminalreporter.getreports("passed"):
-        if report.when == "call" and report.duration > LONG_S and "slow" not in report.keywords:
-            terminalreporter.write_line(
-                f"mark it slow: {report.nodeid} took {report.duration:.0f} s", yellow=True
-            )
 
 
 @pytest.fixture(scope="session")

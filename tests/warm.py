@@ -101,7 +101,7 @@ def _answer(connection: socket.socket, imported: Mapping[str, str]) -> None:
 
 
 def _code() -> int:
-    """Run the program to its exit code, without taking apart all that was imported: that is slow."""
+    """Run the program to its exit code; what was imported is not taken apart, which is slow."""
     from bakeoff.cli import main
 
     try:
