@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -38,6 +38,10 @@ __all__ = [  # pytest finds its hooks here
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=500, deadline=None)
 settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same")
+
+if TYPE_CHECKING:
+    from bakeoff.embed import LocalEmbedder
+    from bakeoff.models import LocalModel
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -82,6 +86,22 @@ def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return subprocess.CompletedProcess(asked, code, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def model(cache: Path) -> LocalModel:
+    """The embedded model in this process. No test leaves an adapter on it."""
+    from bakeoff.models import LocalModel, resolve
+
+    return LocalModel(resolve("embedded", cache), "float32")
+
+
+@pytest.fixture(scope="session")
+def embedder(cache: Path) -> LocalEmbedder:
+    """The embedded embedder in this process."""
+    from bakeoff.embed import LocalEmbedder
+
+    return LocalEmbedder("embedded", cache)
 
 
 TASK = """
