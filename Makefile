@@ -1,21 +1,29 @@
 # make quickstart: install, fetch the embedded model, run benchmarks/quickstart.yaml
-# make test:       install, then every check and every test
+# make test:       install, then every check and every test but the studies
+# make test-fast:  the same without the slow tests
+# make studies:    install, then what takes an hour; writes results/reference/studies.json
 # make check:      format, lint, types, import contracts
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-fast check setup clean
+# Tests in a process for each core, up to four; those of one file, or of one dear fixture, together.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --durations 20
+
+.PHONY: quickstart test test-fast studies check setup clean
 
 quickstart: setup
 	$(BIN)/bakeoff run benchmarks/quickstart.yaml
 
 test: setup check
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: setup check
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow and not study"
+
+studies: setup
+	$(BIN)/pytest -m study --durations 20 --record results/reference/studies.json
 
 check: setup
 	$(BIN)/ruff format --check .

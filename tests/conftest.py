@@ -1,4 +1,4 @@
-"""Paths and a real run that several tests share."""
+"""Paths, the program and a real run that several tests share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+import warm
+from record import pytest_addoption, pytest_terminal_summary
+from sharing import (
+    WARM,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_xdist_auto_num_workers,
+)
+
+__all__ = [  # pytest finds its hooks here
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers",
+]
 
 # The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws
 # new ones, for a night or an afternoon of looking. No deadline: how long an example takes says more
@@ -21,6 +38,10 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=500, deadline=None)
 settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same")
+
+if TYPE_CHECKING:
+    from bakeoff.embed import LocalEmbedder
+    from bakeoff.models import LocalModel
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -34,8 +55,8 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cli(cache: Path) -> Cli:
-    """The program as a user runs it: `cli("gate", run, cwd=...)`."""
+def program(cache: Path) -> Cli:
+    """The program started as a user starts it: `program("gate", run, cwd=...)`."""
 
     def call(*arguments: str | Path, cwd: Path = ROOT, **environment: str):
         return subprocess.run(
@@ -48,6 +69,39 @@ def cli(cache: Path) -> Cli:
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The program as a user runs it, forked from the warm process where there is one."""
+    if WARM not in os.environ:
+        return program
+    said = tmp_path_factory.mktemp("said")
+
+    def call(*arguments: str | Path, cwd: Path = ROOT, **environment: str):
+        env = {**os.environ, "BAKEOFF_CACHE": str(cache), **environment}
+        asked = [str(argument) for argument in arguments]
+        code = warm.call(Path(os.environ[WARM]), asked, cwd, env, said)
+        out, err = ((said / name).read_text(encoding="utf-8") for name in ("out", "err"))
+        return subprocess.CompletedProcess(asked, code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def model(cache: Path) -> LocalModel:
+    """The embedded model in this process. No test leaves an adapter on it."""
+    from bakeoff.models import LocalModel, resolve
+
+    return LocalModel(resolve("embedded", cache), "float32")
+
+
+@pytest.fixture(scope="session")
+def embedder(cache: Path) -> LocalEmbedder:
+    """The embedded embedder in this process."""
+    from bakeoff.embed import LocalEmbedder
+
+    return LocalEmbedder("embedded", cache)
 
 
 TASK = """

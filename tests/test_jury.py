@@ -148,7 +148,7 @@ def go(tmp_path: Path, judge: Judge) -> Go:
                 "judge": {
                     "url": judge.url,
                     "attempts": 1,
-                    "timeout_s": 1,
+                    "timeout_s": 2,
                     "price": {"prompt": 1000, "completion": 10000},
                 }
             },

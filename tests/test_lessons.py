@@ -18,18 +18,13 @@ from bakeoff.distil import harvest
 from bakeoff.finished import Run
 from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
-from bakeoff.models import LocalModel, resolve
+from bakeoff.models import LocalModel
 from bakeoff.recipes import Distillation, Retrieve, Tune
 from bakeoff.suite import Setup, Suite, load_suite
 from bakeoff.tune.train import Lessons, trials
 from conftest import Cli, write_project
 
 NO_TEACHER: tuple[Sequence[tuple[Sample, str]], Mapping[str, int]] = ((), {})
-
-
-@pytest.fixture(scope="module")
-def model(cache: Path) -> LocalModel:
-    return LocalModel(resolve("embedded", cache), "float32")
 
 
 @pytest.fixture(scope="module")

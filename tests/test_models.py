@@ -20,11 +20,6 @@ OPTIONS = ("Paris", "Paris is the capital", "blue", "I do not know", "Blue")
 
 
 @pytest.fixture(scope="module")
-def model(cache: Path) -> LocalModel:
-    return LocalModel(resolve("embedded", cache), "float32")
-
-
-@pytest.fixture(scope="module")
 def prompts(model: LocalModel) -> list[str]:
     return [model.render([{"role": "user", "content": q}]) for q in QUESTIONS]
 

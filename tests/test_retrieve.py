@@ -26,11 +26,6 @@ DOCUMENTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def embedder(cache: Path) -> LocalEmbedder:
-    return LocalEmbedder("embedded", cache)
-
-
 @given(st.text(max_size=400), st.integers(16, 40), st.integers(0, 15))
 def test_passages_are_stretches_of_the_document_and_leave_no_word_out(
     text: str, chunk: int, overlap: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from bakeoff.finished import Run
 from bakeoff.route import composed, thresholds, timed
 from bakeoff.suite import Setup, Suite
 from conftest import Cli, write_project
+
+if TYPE_CHECKING:
+    from bakeoff.models import LocalModel
 
 
 def test_the_threshold_is_the_best_of_the_other_parts() -> None:
@@ -194,13 +198,11 @@ def test_confidence_decides_and_is_kept_with_the_answers(cli: Cli, tmp_path: Pat
     assert found[0] == found[1]
 
 
-def test_confidence_is_the_geometric_mean_of_the_tokens_probabilities(cache: Path) -> None:
+def test_confidence_is_the_geometric_mean_of_the_tokens_probabilities(model: LocalModel) -> None:
     import torch
 
     from bakeoff.core import Decoding, Generation
-    from bakeoff.models import LocalModel, resolve
 
-    model = LocalModel(resolve("embedded", cache), "float32")
     prompt = model.render([{"role": "user", "content": "Name a colour."}])
     ((_, done),) = model.generate([prompt], Decoding(4))
     assert isinstance(done, Generation)

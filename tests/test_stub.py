@@ -346,7 +346,7 @@ def test_it_stops_when_its_parent_is_gone_even_with_a_request_under_way() -> Non
         while not stats(url)["requests"]:
             time.sleep(0.01)
         assert process.poll() is None
-        _, complaints = process.communicate(timeout=10)
+        _, complaints = process.communicate(timeout=60)
         connection.close()
     assert (process.returncode, complaints) == (0, "")
 
@@ -355,12 +355,12 @@ def test_it_stops_when_nobody_asks() -> None:
     process, url = start("--idle", "1")
     with process:
         assert ask(url, CHAT, chat("say w1"))[0] == 200
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_it_takes_no_fault_that_it_does_not_know() -> None:
     process, url = start("--fault", "fire=0.5")
-    _, complaints = process.communicate(timeout=10)
+    _, complaints = process.communicate(timeout=60)
     assert (process.returncode, url) == (2, "")
     assert "no fault named 'fire'" in complaints
     assert all(fault in complaints for fault in FAULTS)

@@ -25,11 +25,6 @@ from bakeoff.tune.batches import (
 )
 
 
-@pytest.fixture(scope="module")
-def model(cache: Path) -> LocalModel:
-    return LocalModel(resolve("embedded", cache), "float32")
-
-
 @pytest.fixture
 def adapter_copy(finished_run: Path, cache: Path, tmp_path: Path) -> Path:
     """A copy of a trained adapter that a test may damage."""
