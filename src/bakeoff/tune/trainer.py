@@ -122,8 +122,7 @@ def _network(model: LocalModel, recipe: Tune) -> Any:
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules="all-linear",
-        layers_to_transform=list(range(_first_layer(base, recipe), _layers(base))),
+        target_modules=_tuned_modules(base, _first_layer(base, recipe)),
         use_dora=recipe.method == "dora",
     )
     return peft.get_peft_model(base, lora)
@@ -136,6 +135,18 @@ def _layers(network: Any) -> int:
 def _first_layer(network: Any, recipe: Tune) -> int:
     """The lowest layer that is tuned; 0 where all weights are."""
     return 0 if recipe.method == "full" else first_tuned(_layers(network), recipe.layers)
+
+
+def _tuned_modules(network: Any, first: int) -> str | list[str]:
+    """What gets an adapter: the linear modules of layer `first` and of all above it."""
+    if not first:
+        return "all-linear"
+    above = {id(part) for layer in network.get_decoder().layers[first:] for part in layer.modules()}
+    return [
+        name
+        for name, part in network.named_modules()
+        if id(part) in above and isinstance(part, torch.nn.Linear)
+    ]
 
 
 def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -> TrainingArguments:
@@ -184,7 +195,8 @@ class _AnswerTrainer(Trainer):
     def __init__(
         self, learnt: PackedRows, held_out: PackedRows, progress: Progress, **given: Any
     ) -> None:
-        super().__init__(train_dataset=range(len(learnt.rows)), **given)
+        rows, others = range(len(learnt.rows)), range(len(held_out.rows))
+        super().__init__(train_dataset=rows, eval_dataset=others, **given)
         self.learnt, self.held_out, self.progress = learnt, held_out, progress
 
     def get_train_dataloader(self) -> DataLoader[Any]:
