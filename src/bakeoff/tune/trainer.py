@@ -66,15 +66,16 @@ def train(
     started = time.perf_counter()
     for part in (learnt, held_out):
         part.keep(f"{name}: layers that are not tuned", progress)
-    clock = _Clock(folder / "seconds.json", started)
+    logbook = _Logbook(folder / "logbook.json", started)
     steps = recipe.epochs * len(learnt.packs)
     trainer = _AnswerTrainer(
         learnt,
         held_out,
+        logbook,
         progress,
         model=network,
         args=_arguments(folder, recipe, steps, seed, model.device),
-        callbacks=[EarlyStoppingCallback(recipe.patience), clock],
+        callbacks=[EarlyStoppingCallback(recipe.patience), logbook],
     )
     trainer.remove_callback(transformers.PrinterCallback)
     checkpoint = _last_checkpoint(folder / CHECKPOINTS)
@@ -93,7 +94,7 @@ def train(
         validation_rows=len(validation),
         epochs=epochs,
         tokens=round(sum(len(row.tokens) for row in rows) * epochs),
-        seconds=round(clock.seconds, 2),
+        seconds=round(logbook.seconds, 2),
         peak_memory_mb=round(peak_memory_mb(), 1),
         curve=tuple(curve),
         best_epoch=best["epoch"],
@@ -160,7 +161,7 @@ def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -
         max_grad_norm=1.0,
         eval_strategy="epoch",
         save_strategy="epoch",
-        logging_strategy="epoch",
+        logging_strategy="no",
         save_total_limit=1,
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
@@ -193,11 +194,17 @@ class _AnswerTrainer(Trainer):
     """Reads packs of rows; the loss is that of the answer tokens alone."""
 
     def __init__(
-        self, learnt: PackedRows, held_out: PackedRows, progress: Progress, **given: Any
+        self,
+        learnt: PackedRows,
+        held_out: PackedRows,
+        logbook: _Logbook,
+        progress: Progress,
+        **given: Any,
     ) -> None:
         rows, others = range(len(learnt.rows)), range(len(held_out.rows))
         super().__init__(train_dataset=rows, eval_dataset=others, **given)
-        self.learnt, self.held_out, self.progress = learnt, held_out, progress
+        self.learnt, self.held_out = learnt, held_out
+        self.logbook, self.progress = logbook, progress
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         return DataLoader(
@@ -208,6 +215,7 @@ class _AnswerTrainer(Trainer):
         started = time.perf_counter()
         loss = super().training_step(model, inputs, num_items_in_batch)
         pace = inputs["tokens"].shape[1] / (time.perf_counter() - started)
+        self.logbook.losses.append(float(loss))
         self.progress.advance(1, f"loss {float(loss):.3f}, {pace:.0f} tokens/s")
         return loss
 
@@ -222,7 +230,7 @@ class _AnswerTrainer(Trainer):
         return (loss, None) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The mean over all tokens of the validation rows' answers."""
+        """The mean loss of the epoch's steps, and that of all tokens of the validation answers."""
         total, tokens = 0.0, 0
         self.model.eval()
         with torch.no_grad():
@@ -230,7 +238,7 @@ class _AnswerTrainer(Trainer):
                 inputs = self._prepare_inputs(self.held_out.inputs(indices))
                 total += float(self.held_out.loss(inputs, "sum"))
                 tokens += len(inputs["targets"])
-        metrics = {"eval_loss": total / tokens}
+        metrics = {"eval_loss": total / tokens, "epoch_loss": self.logbook.mean_loss()}
         self.log(dict(metrics))
         self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -238,16 +246,24 @@ class _AnswerTrainer(Trainer):
         return metrics
 
 
-class _Clock(TrainerCallback):
-    """Asks for a checkpoint now and then, and counts the seconds of all attempts together."""
+class _Logbook(TrainerCallback):
+    """The seconds of all attempts together and the losses of the epoch; saved with checkpoints."""
 
     def __init__(self, file: Path, started: float) -> None:
         self.file, self.started, self.saved = file, started, time.monotonic()
-        self.before = float(json.loads(file.read_text())) if file.is_file() else 0.0
+        self.before, self.losses = 0.0, list[float]()
+        if file.is_file():
+            self.before, self.losses = json.loads(file.read_text())
 
     @property
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
+
+    def mean_loss(self) -> float:
+        """Of the steps of the epoch that ends now."""
+        mean = sum(self.losses) / len(self.losses)
+        self.losses = []
+        return mean
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if time.monotonic() - self.saved >= CHECKPOINT_S:
@@ -255,12 +271,12 @@ class _Clock(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()
-        self.file.write_text(json.dumps(self.seconds))
+        self.file.write_text(json.dumps([self.seconds, self.losses]))
 
 
 def _curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     points: dict[float, dict[str, float]] = {}
-    names = {"loss": "train_loss", "eval_loss": "validation_loss"}
+    names = {"epoch_loss": "train_loss", "eval_loss": "validation_loss"}
     for entry in history:
         point = points.setdefault(round(entry["epoch"], 3), {"epoch": round(entry["epoch"], 3)})
         point |= {
