@@ -375,6 +375,11 @@ def _answer(state: _State) -> None:
     _answer_cells(state, [cell for cell in cells if cell not in to_tune])
     if to_tune and len(to_tune) < len(cells):
         _show_first(state)
+    if to_tune and state.plan.selection.limit:
+        state.progress.note(
+            f"--limit {state.plan.selection.limit}: tuned setups learn from as few rows of a task; "
+            "a whole run trains its own"
+        )
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
             state.kitchen.adapt(*cell)

@@ -114,7 +114,11 @@ def shard(_: Any, __: Any, text: str) -> tuple[int, int]:
 def selecting(command: Any) -> Any:
     """The options that choose a part of the samples."""
     for option in (
-        click.option("--limit", type=click.IntRange(1), help="At most so many samples of a task."),
+        click.option(
+            "--limit",
+            type=click.IntRange(1),
+            help="At most so many samples of a task, and rows to tune on.",
+        ),
         click.option("--sample-ids", multiple=True, metavar="ID", help="Only these samples."),
         click.option(
             "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
@@ -160,6 +164,8 @@ def planned(
         suite = suite.model_copy(update={"repeats": repeats})
     if dtype:
         suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
+    if limit:
+        suite = suite.limited(limit)
     selection = Selection(limit, sample_ids, tags, shard)
     tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
     plan = Plan(suite, benchmark, tasks, skipped, selection, cached)
