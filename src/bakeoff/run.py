@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -193,8 +194,6 @@ def _run(state: _State) -> finished.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
-    with state.timed("audit"):
-        _audit(state)
     try:
         _prepare(state)
         _answer(state)
@@ -338,14 +337,31 @@ def same(plan: Plan, found: Mapping[str, Any]) -> bool:
     return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
 
 
-def _audit(state: _State) -> None:
+def _beside(state: _State) -> Future[dict[str, Any]]:
+    """What needs no answers, done in a thread while they are waited for; gives the audit."""
+    audits: Future[dict[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            found = _audit(state)
+            state.meanwhile()
+            audits.set_result(found)
+        except BaseException as error:
+            audits.set_exception(error)
+
+    # A daemon: it keeps no program from ending.
+    threading.Thread(target=work, name="beside", daemon=True).start()
+    return audits
+
+
+def _audit(state: _State) -> dict[str, Any]:
     """The checks of the data that take seconds: a run's own numbers depend on them."""
     found = {name: audit.audit(task, state.plan.suite) for name, task in state.plan.tasks.items()}
-    state.manifest["audit"] = {name: each.as_json() for name, each in found.items()}
     for name, each in found.items():
         for finding in each.findings:
             if finding.told:
                 state.progress.note(f"audit: {name}: {finding}")
+    return {name: each.as_json() for name, each in found.items()}
 
 
 def _prepare(state: _State) -> None:
@@ -364,8 +380,7 @@ def _prepare(state: _State) -> None:
 def _answer(state: _State) -> None:
     """The quality pass over every cell, then the latency pass over a few."""
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    # A daemon: it keeps no program from ending.
-    threading.Thread(target=state.meanwhile, name="meanwhile", daemon=True).start()
+    audits = _beside(state)
     with state.timed("quality"):
         for task in tasks:
             for setup in suite.setups.values():
@@ -379,6 +394,8 @@ def _answer(state: _State) -> None:
             _route(state)
         finally:
             count_judges(state.manifest, state.marking.jury)
+    with state.timed("audit"):
+        state.manifest["audit"] = audits.result()
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found
