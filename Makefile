@@ -1,12 +1,13 @@
 # make quickstart: install, fetch the embedded model, run benchmarks/quickstart.yaml
 # make test:       install, then every check and every test
 # make check:      format, lint, types, import contracts
+# make bench:      measure the tables of docs/performance.md again; BENCH=name for one
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-fast check setup clean
+.PHONY: quickstart test test-fast check bench setup clean
 
 quickstart: setup
 	$(BIN)/bakeoff run benchmarks/quickstart.yaml
@@ -22,6 +23,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/perf/bench.py $(BENCH)
 
 setup: $(VENV)/.installed
 
