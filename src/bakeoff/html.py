@@ -74,7 +74,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
     """The whole page as text."""
     style, script = _file("page.css"), _file("page.js")
     judged = run.suite.gates and run.shard[1] == 1
-    return _template().render(
+    return template().render(
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
@@ -103,7 +103,8 @@ def _file(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Template:
+def template() -> Template:
+    """The page's template, compiled; once."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -178,8 +179,6 @@ def _run(state: _State) -> finished.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
-    with state.timed("audit"), working(state.progress, "checking the data"):
-        _audit(state)
     try:
         _prepare(state)
         _answer(state)
@@ -334,14 +333,31 @@ def same(plan: Plan, found: Mapping[str, Any]) -> bool:
     return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
 
 
-def _audit(state: _State) -> None:
+def _beside(state: _State) -> Future[dict[str, Any]]:
+    """What needs no answers, done in a thread while they are waited for; gives the audit."""
+    audits: Future[dict[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            found = _audit(state)
+            state.meanwhile()
+            audits.set_result(found)
+        except BaseException as error:
+            audits.set_exception(error)
+
+    # A daemon: it keeps no program from ending.
+    threading.Thread(target=work, name="beside", daemon=True).start()
+    return audits
+
+
+def _audit(state: _State) -> dict[str, Any]:
     """The checks of the data that take seconds: a run's own numbers depend on them."""
     found = {name: audit.audit(task, state.plan.suite) for name, task in state.plan.tasks.items()}
-    state.manifest["audit"] = {name: each.as_json() for name, each in found.items()}
     for name, each in found.items():
         for finding in each.findings:
             if finding.told:
                 state.progress.note(f"audit: {name}: {finding}")
+    return {name: each.as_json() for name, each in found.items()}
 
 
 def _prepare(state: _State) -> None:
@@ -363,8 +379,7 @@ def _answer(state: _State) -> None:
     What need not be tuned comes first, so that its results are there while others are tuned.
     """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    # A daemon: it keeps no program from ending.
-    threading.Thread(target=state.meanwhile, name="meanwhile", daemon=True).start()
+    audits = _beside(state)
     cells = [
         (setup, task)
         for task in tasks
@@ -393,6 +408,8 @@ def _answer(state: _State) -> None:
             _route(state)
         finally:
             count_judges(state.manifest, state.marking.jury)
+    with state.timed("audit"):
+        state.manifest["audit"] = audits.result()
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found

@@ -85,7 +85,8 @@ def _get_ready_to_report() -> None:
     """Import what a run needs once it is answered, while it waits for its answers."""
     from bakeoff import gating, html, terminal
 
-    _ = gating, html, terminal
+    _ = gating, terminal
+    html.template()
 
 
 def _judged(done: Run) -> Mapping[str, Any] | None:
