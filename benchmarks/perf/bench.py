@@ -38,7 +38,7 @@ TABLES: Mapping[str, str] = {
     "embedding": "embedding_speed",
     "comparing": "compare_speed",
     "scoring": "score_speed",
-    # "tuning": "tuning_speed",
+    "tuning": "tuning_speed",
 }
 """Table -> the file here that measures it."""
 MOVED = 0.1

@@ -55,7 +55,7 @@ def _shown(text: str) -> str:
 class LiveProgress:
     """A bar for the unit at work: done, total, its figures, time gone, time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -64,7 +64,7 @@ class LiveProgress:
             TextColumn("{task.fields[figures]}", markup=False),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             transient=True,
         )
 
