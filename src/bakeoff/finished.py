@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -13,6 +13,7 @@ from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, Measure, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
+from bakeoff.file_versions import recorded
 from bakeoff.judge import as_json, judge
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
@@ -156,12 +157,7 @@ class Run:
                     "samples": digest([about["digests"]["test"], sorted(self.samples[task])]),
                     "prompt": about["digests"]["prompt"],
                     "decoding": digest(decoding),
-                    **{
-                        f"scorer {m}": digest([each["version"], judge])
-                        if (judge := self._judge(m))
-                        else each["version"]
-                        for m, each in about["metrics"].items()
-                    },
+                    **self._scorers(task),
                 }
                 for task, about in facts.items()
             },
@@ -169,7 +165,18 @@ class Run:
             {setup.name: self._dtype(setup) for setup in self.suite.setups.values()},
             {task: factor for task, factor in factors.items() if factor is not None},
             self.manifest["skipped"],
+            {task: self._scorers(task, recorded) for task in facts},
         )
+
+    def _scorers(
+        self, task: str, named: Callable[[str, str], str] = lambda _, version: version
+    ) -> dict[str, str]:
+        """`scorer METRIC` -> its version, as `named`, and what the model was that it asked."""
+        found = {}
+        for metric, about in self.manifest["tasks"][task]["metrics"].items():
+            version, judge = named(metric, about["version"]), self._judge(metric)
+            found[f"scorer {metric}"] = digest([version, judge]) if judge else version
+        return found
 
     def _judge(self, metric: str) -> Mapping[str, str]:
         """What the model was that a metric asked; empty where it asked none."""

@@ -17,6 +17,7 @@ from bakeoff import baseline, html, prune, report, store, trend
 from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
 from bakeoff.core import BakeoffError, digest
+from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.prepare import Workspace
@@ -165,7 +166,9 @@ def pinned(manifest: dict[str, Any]) -> dict[str, str]:
     for name, facts in manifest["tasks"].items():
         digests = {k: v for k, v in facts["digests"].items() if k != "task"}
         found[f"task {name}"] = digest(digests)
-        found[f"scorers {name}"] = digest({m: a["version"] for m, a in facts["metrics"].items()})
+        # As recorded first: a history that began then goes on without a cut.
+        scorers = {m: recorded(m, about["version"]) for m, about in facts["metrics"].items()}
+        found[f"scorers {name}"] = digest(scorers)
     return found
 
 

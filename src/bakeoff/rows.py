@@ -43,6 +43,10 @@ class Rows:
     """Task -> the factor by which times differed that should be alike; absent where unknown."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Task that could not be run -> why."""
+    before: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Task -> the digests that conditions had when versions of scorers were hashes of files.
+
+    Of a run; not kept in files."""
 
     @property
     def setups(self) -> list[str]:
@@ -58,7 +62,7 @@ def differences(
     found = [
         f"{what} of task {task} ({mine.get(what, 'none')} here, {theirs.get(what, 'none')} there)"
         for what in wanted
-        if mine.get(what) != theirs.get(what)
+        if not _alike(one, other, task, what)
     ]
     dtypes = one.dtypes.get(setups[0], ""), other.dtypes.get(setups[1], "")
     if all(dtypes) and dtypes[0] != dtypes[1]:
@@ -73,6 +77,16 @@ def differences(
     if metric in LATENCY_METRICS:
         found.append("seconds of another hour; compare setups within a run instead")
     return found
+
+
+def _alike(one: Rows, other: Rows, task: str, what: str) -> bool:
+    """Whether a condition is the same for both, by its digest now or that of before."""
+    mine, theirs = (rows.conditions.get(task, {}).get(what) for rows in (one, other))
+    if mine is None or theirs is None:
+        return mine == theirs
+    mine_before, theirs_before = (rows.before.get(task, {}).get(what) for rows in (one, other))
+    # Not where both are alike before alone: what was one version then may be two now.
+    return theirs in (mine, mine_before) or mine == theirs_before
 
 
 def write_rows(path: Path, rows: Rows) -> None:

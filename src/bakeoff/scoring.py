@@ -199,8 +199,10 @@ class Scorer:
     """`mean`, or `macro_f1` for scores that carry label pairs."""
     bounds: Bounds | None = None
     """The smallest and the largest score there can be, where that is known."""
-    made_of: tuple[str, ...] = ()
-    """Packages whose files decide about the score as well."""
+    version: int | None = None
+    """Raised whenever the same answer may get another score; `None`: its file stands for it."""
+    made_of: Callable[[Metric], Mapping[str, str]] | None = None
+    """What decides about a metric's score beside the code, such as a prompt -> its digest."""
     asks: str = ""
     """What its setting `by` names: a `verifier` (a judge, a local model, or words alone where it
     is left out), a `judge` behind an endpoint, or an `embedder`."""
@@ -211,21 +213,23 @@ class Scorer:
     check: Callable[[Settings], str] | None = None
     """What is wrong with settings that have the right kinds; empty when nothing is."""
 
-    @property
-    def version(self) -> str:
-        """Changes when a file does that the scorer is made of."""
-        file = inspect.getsourcefile(self.function)
-        parts = [Path(file)] if file else []
-        for package in self.made_of:
-            folder = Path(str(importlib.import_module(package).__file__)).parent
-            parts += sorted(path for path in folder.iterdir() if path.suffix in (".py", ".json"))
-        return digest([self.name, *(digest(path.read_bytes()) for path in parts)])
-
     def version_of(self, metric: Metric, folder: Path) -> str:
-        """The version, with the file that a metric names in `by` where it names one."""
-        file = folder / metric.judge
-        own = [digest(file.read_bytes())] if metric.judge.endswith(".json") else []
-        return digest([self.version, *own]) if own else self.version
+        """What decides about a metric's score, such as `2` or `1+lexical_model:ab12cd34ab12cd34`.
+
+        Scores of two versions are not compared. A function that states no version has the digest
+        of its file.
+        """
+        parts = dict(self.made_of(metric)) if self.made_of else {}
+        if metric.judge.endswith(".json"):
+            parts["calibration"] = digest((folder / metric.judge).read_bytes())
+        if self.version is None:
+            own = self._digest_of_file()
+            return digest([own, *parts.values()]) if parts else own
+        return "+".join([str(self.version), *(f"{name}:{is_}" for name, is_ in parts.items())])
+
+    def _digest_of_file(self) -> str:
+        file = inspect.getsourcefile(self.function)
+        return digest([self.name, *([digest(Path(file).read_bytes())] if file else [])])
 
     @property
     def about(self) -> str:
@@ -257,15 +261,19 @@ _SCORERS: dict[str, Scorer] = {}
 
 def scorer(
     *,
+    version: int | None = None,
     higher_is_better: bool = True,
     aggregate: str = "mean",
     bounds: Bounds | Callable[[Settings], Bounds] | None = (0.0, 1.0),
-    made_of: tuple[str, ...] = (),
+    made_of: Callable[[Metric], Mapping[str, str]] | None = None,
     asks: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
     check: Callable[[Settings], str] | None = None,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
-    """Make a function a scorer under its own name. Its docstring's first line explains it."""
+    """Make a function a scorer under its own name. Its docstring's first line explains it.
+
+    Raise `version` whenever the same answer may get another score.
+    """
     fixed, by = (None, bounds) if callable(bounds) else (bounds, None)
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
@@ -276,6 +284,7 @@ def scorer(
             higher_is_better,
             aggregate,
             fixed,
+            version,
             made_of,
             asks,
             choices or {},

@@ -37,6 +37,7 @@ from bakeoff.core import (
     Score,
     Step,
 )
+from bakeoff.file_versions import stated
 
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
@@ -379,7 +380,7 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
-    """The run's manifest. Raises `BakeoffError` when `run` is no run."""
+    """The run's manifest, as it would be written today. Raises `BakeoffError` for no run."""
     path = run / MANIFEST
     if not path.is_file():
         raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)")
@@ -389,6 +390,11 @@ def read_manifest(run: Path) -> dict[str, Any]:
             f"{path}: format {manifest.get('format')!r}, made by another version of bakeoff; "
             f"this one reads format {FORMAT}: run the benchmark again"
         )
+    ragas = manifest.get("versions", {}).get("ragas") or "missing"
+    for facts in manifest.get("tasks", {}).values():
+        for name, about in facts.get("metrics", {}).items():
+            if "version" in about:
+                about["version"] = stated(name, about["version"], ragas)
     return manifest
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core import BakeoffError, digest
+from bakeoff.file_versions import recorded
 from bakeoff.policy import Policy
 from bakeoff.scoring import Metric
 from bakeoff.store import read_json
@@ -48,7 +49,8 @@ def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) 
         known = (card["version"], card["judge"])
     except (BakeoffError, KeyError, IndexError, TypeError, ValueError) as error:
         return f"{path} is no scorer card ({error}); {remedy}"
-    if known != (version, digest(dict(judge)) if judge else ""):
+    asked = digest(dict(judge)) if judge else ""
+    if known not in ((version, asked), (recorded(name, version), asked)):
         return f"{path} is of another version of the scorer or its judge; {remedy}"
     assert policy.min_agreement is not None
     if not low >= policy.min_agreement:

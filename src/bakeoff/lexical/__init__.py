@@ -20,6 +20,7 @@ from bakeoff.lexical.model import (
     answer_logit,
     calibrate,
     pooled,
+    shipped_digest,
     shipped_model,
     support,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "features",
     "nearest_passage",
     "pooled",
+    "shipped_digest",
     "shipped_model",
     "support",
 ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError
+from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError, digest
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
 from bakeoff.lexical.features import (
@@ -116,8 +116,17 @@ def _logistic(value: float) -> float:
 @lru_cache(maxsize=1)
 def shipped_model() -> Model:
     """The model that comes with bakeoff; how it was trained stands in its `provenance`."""
-    text = (resources.files("bakeoff.lexical") / _MODEL_FILE).read_text(encoding="utf-8")
-    return Model.parse(text)
+    return Model.parse(_shipped().decode("utf-8"))
+
+
+@lru_cache(maxsize=1)
+def shipped_digest() -> str:
+    """Changes with the model that comes with bakeoff."""
+    return digest(_shipped())
+
+
+def _shipped() -> bytes:
+    return (resources.files("bakeoff.lexical") / _MODEL_FILE).read_bytes()
 
 
 _MODEL_FILE = "lexical_model.json"

@@ -18,7 +18,7 @@ def _is_pattern(settings: Settings) -> str:
     return "" if settings["pattern"] else "give a pattern, a regular expression"
 
 
-@scorer(check=_is_pattern)
+@scorer(version=1, check=_is_pattern)
 def matches(sample: Sample, answer: Answer, context: Context, *, pattern: str = "") -> Outcome:
     """1 when the regular expression `pattern` is found in the answer."""
     return re.search(pattern, answer.text) is not None
@@ -31,7 +31,7 @@ def _are_limits(settings: Settings) -> str:
     return "most is below least" if 0 < most < least else ""
 
 
-@scorer(check=_are_limits)
+@scorer(version=1, check=_are_limits)
 def length(
     sample: Sample, answer: Answer, context: Context, *, least: int = 0, most: int = 0
 ) -> Outcome:
@@ -58,7 +58,7 @@ def _said(text: str, terms: tuple[str, ...]) -> list[str]:
     return [term for term in terms if _term(term).search(text)]
 
 
-@scorer(check=_are_terms)
+@scorer(version=1, check=_are_terms)
 def has_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
@@ -68,7 +68,7 @@ def has_terms(
     return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
 
 
-@scorer(check=_are_terms)
+@scorer(version=1, check=_are_terms)
 def avoids_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
@@ -90,7 +90,7 @@ def syllables(word: str) -> int:
     return max(1, groups - silent)
 
 
-@scorer(higher_is_better=False, bounds=None)
+@scorer(version=1, higher_is_better=False, bounds=None)
 def reading_level(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Flesch-Kincaid grade of an English answer; approximate, as syllables are groups of vowels.
 

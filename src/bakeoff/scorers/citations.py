@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bakeoff.core import SUPPORTED, Answer, Sample, Score
 from bakeoff.lexical import claims, nearest_passage
-from bakeoff.scorers.support import NO_CLAIM, checked, evidence_of
+from bakeoff.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
 from bakeoff.scorers.text import refused
 from bakeoff.scoring import Context, Outcome, scorer
 
@@ -70,7 +70,7 @@ def _carried(sample: Sample, context: Context, by: str, text: str, passages: Seq
     return bool(found.claims) and all(claim.verdict == SUPPORTED for claim in found.claims)
 
 
-@scorer()
+@scorer(version=1)
 def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of an answer's marks that name a passage there is; none without marks."""
     marks = [n for each in cited(answer, context) for n in each.marks]
@@ -79,7 +79,7 @@ def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(1 <= n <= len(answer.passages) for n in marks) / len(marks)
 
 
-@scorer()
+@scorer(version=1)
 def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the sentences with a mark that names a passage there is."""
     found = _sentences(answer, context, posthoc=False)
@@ -88,7 +88,7 @@ def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(bool(each.passages) for each in found) / len(found)
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def citation_recall(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:
@@ -102,7 +102,7 @@ def citation_recall(
     )
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def citation_precision(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:

@@ -34,7 +34,7 @@ def _some(settings: Settings) -> str:
     return "" if settings["k"] > 0 else "k must be at least 1"
 
 
-@scorer(check=_some)
+@scorer(version=1, check=_some)
 def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of the gold documents among the first `k` documents in the context."""
     if not _applies(sample, answer):
@@ -42,7 +42,7 @@ def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int 
     return len(set(sample.gold) & set(ranked(answer)[:k])) / len(set(sample.gold))
 
 
-@scorer(check=_some)
+@scorer(version=1, check=_some)
 def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of `k` places that a gold document takes; a place left empty counts as wrong."""
     if not _applies(sample, answer):
@@ -50,7 +50,7 @@ def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: i
     return len(set(sample.gold) & set(ranked(answer)[:k])) / k
 
 
-@scorer(check=_some)
+@scorer(version=1, check=_some)
 def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """1 when a gold document is among the first `k` documents in the context."""
     if not _applies(sample, answer):
@@ -58,7 +58,7 @@ def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3
     return not set(sample.gold).isdisjoint(ranked(answer)[:k])
 
 
-@scorer()
+@scorer(version=1)
 def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 / rank of the first gold document in the context, 0 when there is none."""
     if not _applies(sample, answer):
@@ -67,7 +67,7 @@ def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return 1 / next(ranks, math.inf)
 
 
-@scorer(check=_some)
+@scorer(version=1, check=_some)
 def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Discounted gain of the gold documents in the first `k`, over the best possible."""
     if not _applies(sample, answer):
@@ -77,7 +77,7 @@ def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 
     return sum(1 / math.log2(n + 2) for n in places) / sum(1 / math.log2(n + 2) for n in best)
 
 
-@scorer()
+@scorer(version=1)
 def gold_in_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when a passage that reached the prompt holds a target, word for word (normalised)."""
     if not sample.answerable or not open_book(answer):

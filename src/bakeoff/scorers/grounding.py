@@ -8,7 +8,7 @@ empty context, so the shares exist for every setup.
 from __future__ import annotations
 
 from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
-from bakeoff.scorers.support import claims_of
+from bakeoff.scorers.support import claims_of, decided_by
 from bakeoff.scoring import Context, Outcome, scorer
 
 
@@ -40,13 +40,13 @@ def _supported(claim: CheckedClaim | None) -> bool:
     return claim is not None and claim.verdict == SUPPORTED
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def claims_faithful(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are right and stand in the context."""
     return _share(sample, answer, context, by, inside=True, right=True)
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def claims_own_knowledge(
     sample: Sample, answer: Answer, context: Context, *, by: str = ""
 ) -> Outcome:
@@ -54,13 +54,13 @@ def claims_own_knowledge(
     return _share(sample, answer, context, by, inside=False, right=True)
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier", higher_is_better=False)
+@scorer(version=1, asks="verifier", made_of=decided_by, higher_is_better=False)
 def claims_misled(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and stand in the context."""
     return _share(sample, answer, context, by, inside=True, right=False)
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier", higher_is_better=False)
+@scorer(version=1, asks="verifier", made_of=decided_by, higher_is_better=False)
 def claims_invented(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and do not stand in the context."""
     return _share(sample, answer, context, by, inside=False, right=False)

@@ -8,7 +8,11 @@ from bakeoff.scorers.text import refused
 from bakeoff.scoring import Context, Embedding, Outcome, scorer
 
 
-@scorer(asks="judge")
+@scorer(
+    version=1,
+    asks="judge",
+    made_of=verdict.told(verdict.correct, "How heavy?", "9 kilos", ["nine kilos"]),
+)
 def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """1 when a judge finds that it says what an expected answer says; unanswerable: refused."""
     declined = refused(answer.text, context.refusals)
@@ -18,13 +22,18 @@ def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str 
     return Score(float(said), why)
 
 
-@scorer(higher_is_better=False)
+@scorer(version=1, higher_is_better=False)
 def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer declines, by the task's phrases; whether that is right is not asked."""
     return refused(answer.text, context.refusals)
 
 
-@scorer(asks="judge", higher_is_better=False)
+@scorer(
+    version=1,
+    asks="judge",
+    made_of=verdict.told(verdict.declined, "How heavy?", "9 kilos"),
+    higher_is_better=False,
+)
 def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""
     if not answer.text.strip():
@@ -33,7 +42,11 @@ def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str
     return Score(float(said), why)
 
 
-@scorer(asks="judge")
+@scorer(
+    version=1,
+    asks="judge",
+    made_of=verdict.told(verdict.better, "How heavy?", "9 kilos", "nine kilos"),
+)
 def preferred(
     sample: Sample, answer: Answer, context: Context, *, against: str = "", by: str = ""
 ) -> Outcome:
@@ -54,7 +67,7 @@ def preferred(
     return first
 
 
-@scorer(asks="embedder")
+@scorer(version=1, asks="embedder")
 def similarity(
     sample: Sample, answer: Answer, context: Context, *, by: str = "embedded"
 ) -> Outcome:

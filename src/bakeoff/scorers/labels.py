@@ -44,13 +44,13 @@ def _pair(sample: Sample, answer: Answer, context: Context) -> Score:
     return Score(float(said == wanted), reason, labels=(wanted, said))
 
 
-@scorer()
+@scorer(version=1)
 def accuracy(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer names the right label and no other."""
     return _pair(sample, answer, context)
 
 
-@scorer(aggregate="macro_f1")
+@scorer(version=1, aggregate="macro_f1")
 def macro_f1(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Mean of the labels' F1 (scikit-learn's `f1_score(average='macro')`), no label counts wrong.
 

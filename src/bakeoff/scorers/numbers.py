@@ -64,7 +64,7 @@ def _at_least_zero(settings: Settings) -> str:
     return f"{wrong[0]} must be at least 0" if wrong else ""
 
 
-@scorer(choices={"take": ("only", "first", "last")}, check=_at_least_zero)
+@scorer(version=1, choices={"take": ("only", "first", "last")}, check=_at_least_zero)
 def numeric(
     sample: Sample,
     answer: Answer,

@@ -12,15 +12,17 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.core import Answer, BakeoffError, Sample, Score, digest
+from bakeoff.machine import version as package_version
 from bakeoff.scorers.structure import parse
 from bakeoff.scorers.support import NO_CLAIM
 from bakeoff.scorers.text import refused
 from bakeoff.scorers.verdict import ATTEMPTS, OPINION
-from bakeoff.scoring import Chat, Context, Embedding, Outcome, Unjudged, opinion, scorer
+from bakeoff.scoring import Chat, Context, Embedding, Metric, Outcome, Unjudged, opinion, scorer
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -86,7 +88,23 @@ def _inputs(sample: Sample, answer: Answer, context: Context) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value}
 
 
-@scorer(asks="judge", choices={"metric": tuple(JUDGED)})
+_FORM = "\n\nReply with one JSON object of this schema, nothing else: "
+
+
+def _installed(_: Metric) -> Mapping[str, str]:
+    return {"ragas": package_version("ragas") or "missing"}
+
+
+def _installed_and_told(metric: Metric) -> Mapping[str, str]:
+    return {**_installed(metric), "prompt": digest(_FORM)}
+
+
+@scorer(
+    version=1,
+    asks="judge",
+    made_of=_installed_and_told,
+    choices={"metric": tuple(JUDGED)},
+)
 def ragas(
     sample: Sample,
     answer: Answer,
@@ -111,7 +129,7 @@ def ragas(
     return _finite(found.value)
 
 
-@scorer(choices={"metric": (*PLAIN, *CONTEXTS)})
+@scorer(version=1, made_of=_installed, choices={"metric": (*PLAIN, *CONTEXTS)})
 def ragas_plain(
     sample: Sample,
     answer: Answer,
@@ -168,7 +186,7 @@ def _judge(context: Context, by: str) -> Any:
 
         def generate(self, prompt: str, response_model: Any) -> Any:
             schema = json.dumps(response_model.model_json_schema())
-            user = f"{prompt}\n\nReply with one JSON object of this schema, nothing else: {schema}"
+            user = f"{prompt}{_FORM}{schema}"
             judge, number = opinion(by)
             problem = ""
             for _ in range(ATTEMPTS):

@@ -33,7 +33,7 @@ def holds(rule: Mapping[str, Any], sample: Sample, text: str) -> bool:
     return bool(least <= len(text.split()) <= most)
 
 
-@scorer()
+@scorer(version=1)
 def rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the task's `rules` that the answer keeps."""
     broken = [r["name"] for r in context.rules if not holds(r, sample, answer.text)]
@@ -41,7 +41,7 @@ def rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return Score(share, f"broken: {', '.join(broken)}" if broken else "")
 
 
-@scorer()
+@scorer(version=1)
 def all_rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer keeps every rule of the task."""
     return all(holds(r, sample, answer.text) for r in context.rules)

@@ -40,7 +40,7 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-@scorer()
+@scorer(version=1)
 def json_valid(
     sample: Sample, answer: Answer, context: Context, *, lenient: bool = False
 ) -> Outcome:
@@ -60,7 +60,7 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema))
 
 
-@scorer()
+@scorer(version=1)
 def schema_valid(
     sample: Sample, answer: Answer, context: Context, *, lenient: bool = False
 ) -> Outcome:
@@ -101,7 +101,7 @@ def _said(answer: Answer, lenient: bool) -> Leaves:
         raise ValueError("the answer is nested too deeply") from error
 
 
-@scorer()
+@scorer(version=1)
 def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
     """F1 over the leaf fields of the expected JSON object (path and value both right)."""
     try:
@@ -116,7 +116,7 @@ def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool 
     return best
 
 
-@scorer()
+@scorer(version=1)
 def exact_json(
     sample: Sample, answer: Answer, context: Context, *, lenient: bool = True
 ) -> Outcome:

@@ -8,15 +8,15 @@ how far people agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
-from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_model, support
+from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_digest, shipped_model, support
 from bakeoff.scorers import verdict
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Context, Entailment, Outcome, behind_endpoint, scorer
+from bakeoff.scoring import Context, Entailment, Metric, Outcome, behind_endpoint, scorer
 
 NAMED = 8
 """Words named as the reason of a score."""
@@ -47,6 +47,16 @@ def checked(
     (found,) = context.ask(Entailment(by, question, answer, tuple(passages)))
     assert isinstance(found, Checked)
     return found
+
+
+_told = verdict.told(verdict.verdicts, "How heavy?", "It weighs 9 kilos.", ["It weighs 9 kilos."])
+
+
+def decided_by(metric: Metric) -> Mapping[str, str]:
+    """What `checked` goes by beside the code: the lexical model, or what a judge is told."""
+    if not metric.judge:
+        return {"lexical_model": shipped_digest()}
+    return _told(metric) if metric.asks_model and behind_endpoint(metric.judge) else {}
 
 
 @lru_cache(maxsize=8)
@@ -97,7 +107,7 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
     return unsupported[0] if unsupported else ""
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def support_context(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:
@@ -108,7 +118,7 @@ def support_context(
     return _score(claims_of(sample, answer, context, by, passages), share)
 
 
-@scorer(made_of=("bakeoff.lexical",), asks="verifier")
+@scorer(version=1, asks="verifier", made_of=decided_by)
 def support_gold(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:

@@ -64,21 +64,21 @@ def holds(text: str, target: str) -> bool:
     return bool(words) and f" {words} " in f" {normalise(text)} "
 
 
-@scorer()
+@scorer(version=1)
 def exact_match(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer equals a target after SQuAD normalisation; unanswerable: when refused."""
     said = spoken(answer, context)
     return max(exact(said, target) for target in wanted(sample))
 
 
-@scorer()
+@scorer(version=1)
 def token_f1(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Word overlap F1 with the best target (SQuAD); unanswerable: 1 when refused, else 0."""
     said = spoken(answer, context)
     return max(f1(said, target) for target in wanted(sample))
 
 
-@scorer()
+@scorer(version=1)
 def contains(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when a target stands in the answer as whole words; unanswerable: when refused.
 
@@ -90,7 +90,7 @@ def contains(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return any(holds(said, target) for target in sample.targets)
 
 
-@scorer()
+@scorer(version=1)
 def right_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """On unanswerable questions: 1 when the answer declines."""
     if sample.answerable:
@@ -98,7 +98,7 @@ def right_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return refused(answer.text, context.refusals)
 
 
-@scorer(higher_is_better=False)
+@scorer(version=1, higher_is_better=False)
 def wrong_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """On answerable questions: 1 when the answer declines."""
     if not sample.answerable:
@@ -106,7 +106,7 @@ def wrong_refusal(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return Score(float(refused(answer.text, context.refusals)))
 
 
-@scorer(higher_is_better=False)
+@scorer(version=1, higher_is_better=False)
 def stale_answer(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer says what was right before a change, and nothing that is right now."""
     if not sample.fields.get("stale"):
@@ -136,7 +136,9 @@ def _no_reward(settings: Settings) -> str:
     return "" if 0 <= settings["wrong"] < float("inf") else "wrong must be at least 0"
 
 
-@scorer(bounds=lambda settings: (-settings["wrong"], 1.0), choices=_CHOICES, check=_no_reward)
+@scorer(
+    version=1, bounds=lambda settings: (-settings["wrong"], 1.0), choices=_CHOICES, check=_no_reward
+)
 def crag(
     sample: Sample,
     answer: Answer,
@@ -156,7 +158,7 @@ def crag(
     return Score(-float(wrong), "wrong")
 
 
-@scorer(choices=_CHOICES)
+@scorer(version=1, choices=_CHOICES)
 def selective_accuracy(
     sample: Sample, answer: Answer, context: Context, *, right: str = "contains"
 ) -> Outcome:

@@ -8,13 +8,13 @@ has not judged the answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.lexical import claims
 from bakeoff.scorers.structure import parse
-from bakeoff.scoring import Chat, Context, Unjudged, opinion
+from bakeoff.scoring import Chat, Context, Metric, Unjudged, Wanted, opinion
 
 ATTEMPTS = 2
 """How often a judge is asked when its reply has not the form."""
@@ -79,6 +79,20 @@ def reply(context: Context, by: str, task: str, parts: Mapping[str, str], read: 
             shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
             problem = f"{error}: {shown!r}"
     raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")
+
+
+def told(ask: Callable[..., object], *example: Any) -> Callable[[Metric], Mapping[str, str]]:
+    """For `made_of`: the digest of all that a judge is told when `ask` puts an example to it."""
+
+    def prompt(_: Metric) -> Mapping[str, str]:
+        try:
+            ask(Context(), "judge:model", *example)
+        except Wanted as wanted:
+            chats = [need for need in wanted.needs if isinstance(need, Chat)]
+            return {"prompt": digest([[c.system, c.user, c.max_tokens] for c in chats])}
+        raise AssertionError(f"{ask} asks no judge")
+
+    return prompt
 
 
 def verdicts(

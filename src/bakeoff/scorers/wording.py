@@ -81,7 +81,7 @@ def _stemmer_there(settings: Settings) -> str:
     return "stem=True needs the package nltk: pip install 'bakeoff[stem]'" if missing else ""
 
 
-@scorer(check=_stemmer_there)
+@scorer(version=1, check=_stemmer_there)
 def rouge_l(sample: Sample, answer: Answer, context: Context, *, stem: bool = False) -> Outcome:
     """F-measure of the longest common subsequence of words with the best target (ROUGE-L).
 
@@ -142,7 +142,7 @@ def bleu_of(said: str, target: str) -> float:
     return math.exp(penalty + sum(logs) / len(logs))
 
 
-@scorer()
+@scorer(version=1)
 def bleu(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """BLEU of the answer with the best target: n-grams of up to 4 words, smoothed (sacrebleu)."""
     return _best(sample, answer, context, bleu_of)
@@ -172,7 +172,7 @@ def chrf_of(said: str, target: str) -> float:
     return (1 + factor) * precision * recall / (factor * precision + recall)
 
 
-@scorer()
+@scorer(version=1)
 def chrf(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """chrF of the answer with the best target: n-grams of up to 6 characters (sacrebleu)."""
     return _best(sample, answer, context, chrf_of)
