@@ -1,0 +1,300 @@
+"""Scorers state their version: what changes scores raises it, and what was kept before counts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import golden_scores
+from bakeoff import baseline, lexical, nightly, scoring, store
+from bakeoff.file_versions import FILES, recorded, stated
+from bakeoff.finished import Run
+from bakeoff.foreign import Fields
+from bakeoff.imported import Import, import_results
+from bakeoff.policy import Gate, Policy
+from bakeoff.rows import Rows, differences
+from bakeoff.scorers import ragas_metrics, verdict
+from bakeoff.scorers import text as short_answers
+from bakeoff.scoring import Metric, find_scorer
+from bakeoff.vouch import unvouched
+from golden_scores import measured, problems, stored
+
+KEPT = golden_scores.TESTS / "fixtures" / "file_versions"
+OLD = KEPT / "results" / "ferry" / "before"
+METRICS = (
+    *("contains", "token_f1", "support_gold", "support_gold(by='mine.json')"),
+    *("support_gold(by='judge:m')", "judged_correct(by='judge:m')", "./mine.py::short"),
+)
+
+
+def version(name: str, folder: Path = KEPT) -> str:
+    metric = Metric.parse(name)
+    return find_scorer(metric, folder).version_of(metric, folder)
+
+
+def told(*metrics: str) -> list[str]:
+    """What is said of metrics when their scores of now are held against the stored ones."""
+    return problems({name: stored()[name] for name in metrics}, measured(metrics))
+
+
+def test_the_stored_scores_are_those_of_every_scorer_at_its_version() -> None:
+    assert problems(stored(), measured()) == []
+
+
+def test_every_scorer_states_its_version_and_has_stored_scores() -> None:
+    known = scoring.scorers()
+    assert {found.name for found in known.values() if found.version is None} == set()
+    assert {Metric.parse(name).name for name in stored()} == set(known)
+
+
+def test_a_changed_helper_without_a_raised_version_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert told("contains", "exact_match", "length(most=8)") == []
+    monkeypatch.setattr(short_answers, "normalise", str.strip)
+    changed = told("contains", "exact_match", "length(most=8)")
+    assert [each.partition(":")[0] for each in changed] == ["contains", "exact_match"]
+    assert changed[1] == (
+        "exact_match: the scores of dressed, said nothing changed and its version 1 did not: older "
+        "scores would be compared with these. Raise it, @scorer(version=...) of exact_match, then "
+        "python tests/golden_scores.py"
+    )
+
+
+def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexical.model, "_REMARK", 20)
+    (said,) = told("support_context")
+    assert "the scores of long, lists, cited changed and its version 1+lexical_model:" in said
+
+
+def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raised = replace(scoring.scorers()["contains"], version=2)
+    monkeypatch.setitem(scoring._SCORERS, "contains", raised)
+    assert told("contains") == [
+        "contains: what is stored is of version 1, the scorer is at 2: look at what changed, then "
+        "python tests/golden_scores.py"
+    ]
+
+
+def test_a_changed_prompt_is_another_version_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("judged_correct(by='judge:m')", "judged_declined(by='judge:m')")
+    before = version(names[0])
+    monkeypatch.setattr(verdict, "_CORRECT", verdict._CORRECT + " Be strict.")
+    assert version(names[0]) != before
+    (said,) = told(*names)
+    assert f"what is stored is of version {before}, the scorer is at 1+prompt:" in said
+
+
+def test_the_fence_around_what_is_judged_is_part_of_every_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [name for name in METRICS if "judge:m" in name] + ["citation_recall(by='judge:m')"]
+    before = [version(name) for name in names]
+    monkeypatch.setattr(verdict, "_FENCE", verdict._FENCE + " Please.")
+    assert all(now != then for now, then in zip(map(version, names), before, strict=True))
+
+
+def test_what_a_judge_is_told_is_stored_as_well() -> None:
+    name = "judged_correct(by='judge:m')"
+    changed = {**stored()[name], "told": ["Grade it."]}
+    (said,) = problems({name: changed}, measured([name]))
+    assert "what its judge is told changed and its version" in said
+
+
+def test_stored_scores_that_are_missing_or_left_over_are_told() -> None:
+    (now,) = measured(["bleu"]).items()
+    assert problems({}, dict([now])) == ["bleu has no stored scores: python tests/golden_scores.py"]
+    assert "is stored and is measured no more" in problems(dict([now]), {})[0]
+
+
+def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
+    model = lexical.shipped_digest()
+    assert version("contains") == "1"
+    assert version("support_gold") == f"1+lexical_model:{model}"
+    assert version("support_gold(by='hf:a/verifier')") == "1"
+    own = version("support_gold(by='mine.json')", KEPT / "tasks")
+    assert own.startswith("1+calibration:")
+
+
+def test_a_file_of_calibrated_numbers_is_part_of_the_version(tmp_path: Path) -> None:
+    shutil.copy(KEPT / "tasks" / "mine.json", tmp_path)
+    before = version("support_gold(by='mine.json')", tmp_path)
+    (tmp_path / "mine.json").write_text("{}")
+    assert version("support_gold(by='mine.json')", tmp_path) != before
+
+
+def test_metrics_of_ragas_are_of_the_installed_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ragas_metrics, "package_version", lambda _: "9.1")
+    assert version("ragas_plain") == "1+ragas:9.1"
+    assert version("ragas(by='judge:m')").startswith("1+ragas:9.1+prompt:")
+    monkeypatch.setattr(ragas_metrics, "package_version", lambda _: None)
+    assert version("ragas_plain") == "1+ragas:missing"
+
+
+def test_a_function_of_ones_own_has_the_digest_of_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("def short(sample, answer, context):\n    return 1\n")
+    before = version("./own.py::short", tmp_path)
+    file.write_text("def short(sample, answer, context):\n    return 0\n")
+    assert version("./own.py::short", tmp_path) != before
+    kept = store.read_manifest(OLD)["tasks"]["ferry"]["metrics"]["./mine.py::short"]
+    assert version("./mine.py::short", KEPT / "tasks") == kept["version"]
+
+
+def test_a_function_of_ones_own_may_state_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_SCORERS", dict(scoring._SCORERS))
+    code = (
+        "from bakeoff.scoring import scorer\n\n@scorer({})\n"
+        "def short(sample, answer, context):\n    return 1\n"
+    )
+    (tmp_path / "own.py").write_text(code.format("version=3"))
+    assert version("./own.py::short", tmp_path) == "3"
+    (tmp_path / "own.py").write_text(code.format("higher_is_better=False"))
+    assert len(version("./own.py::short", tmp_path)) == 16
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of then: a run and the baseline that it was made."""
+    folder = tmp_path_factory.mktemp("project") / "results"
+    shutil.copytree(KEPT / "results", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def today(results: Path) -> Run:
+    """The answers of then, imported and scored by the code of today; and by the judge of then."""
+    wanted = Import(
+        [KEPT / "answers.jsonl"],
+        Fields.parse(columns=["answer=answer", "setup=setup"]),
+        task=KEPT / "tasks" / "ferry.yaml",
+        name="ferry",
+    )
+    run = import_results(wanted, results)
+    manifest = store.read_manifest(run.folder)
+    manifest["judges"] = store.read_manifest(OLD)["judges"]
+    store.write_json(run.folder / store.MANIFEST, manifest)
+    return Run(run.folder)
+
+
+def kept_rows(results: Path) -> Rows:
+    return baseline.references(results, "ferry")["baseline"]
+
+
+def unlike(one: Rows, other: Rows) -> dict[str, list[str]]:
+    """Metrics that cannot be compared -> why."""
+    found = {name: differences(one, other, "ferry", name, ("good", "good")) for name in METRICS}
+    return {name: why for name, why in found.items() if why}
+
+
+def test_a_baseline_of_before_is_comparable_with_a_run_of_today(results: Path, today: Run) -> None:
+    known = kept_rows(results)
+    assert known.conditions["ferry"]["scorer contains"] == FILES["contains"]
+    assert today.rows.conditions["ferry"]["scorer contains"] == "1"
+    assert unlike(today.rows, known) == {}
+
+
+def test_gates_judge_a_run_of_today_by_a_baseline_of_before(results: Path, today: Run) -> None:
+    metrics = ("contains", "token_f1", "support_gold")
+    checks = [f"good.ferry.{m} >= baseline:good.ferry.{m}" for m in metrics]
+    gates = [Gate(check=check, mode="point") for check in checks]
+    judged = today.judged(gates, Policy(), baseline.references(results, "ferry"))
+    assert [row["state"] for row in judged["gates"]] == ["PASS"] * 3
+
+
+def test_a_run_of_before_is_comparable_with_baselines_of_before_and_of_today(
+    results: Path, today: Run
+) -> None:
+    then = Run(results / "ferry" / "before")
+    assert then.manifest["tasks"]["ferry"]["metrics"]["contains"]["version"] == "1"
+    assert unlike(then.rows, kept_rows(results)) == {}
+    assert unlike(then.rows, today.rows) == {}
+    accepted = replace(today.rows, before={})  # as it is read from a file
+    # The file of numbers is gone into the hash of before: it is to be scored again.
+    assert list(unlike(then.rows, accepted)) == ["support_gold(by='mine.json')"]
+
+
+@pytest.mark.parametrize("what", ["a raised version", "another prompt", "another hash"])
+def test_a_version_that_is_neither_equal_nor_of_before_is_not_comparable(
+    what: str, results: Path, today: Run
+) -> None:
+    manifest, known = json.loads(json.dumps(today.manifest)), kept_rows(results)
+    metrics = manifest["tasks"]["ferry"]["metrics"]
+    names = ["contains", "judged_correct(by='judge:m')"]
+    for name in names:
+        if what == "a raised version":
+            metrics[name]["version"] = metrics[name]["version"].replace("1", "2", 1)
+        elif what == "another prompt":
+            metrics[name]["version"] = "1+prompt:0123456789abcdef"
+    if what == "another hash":
+        changed = {f"scorer {name}": "0123456789abcdef" for name in names}
+        known = replace(known, conditions={"ferry": {**known.conditions["ferry"], **changed}})
+    run = Run(today.folder)
+    run.__dict__["manifest"] = manifest
+    assert list(unlike(run.rows, known)) == names
+    gate = Gate(check="good.ferry.contains >= baseline:good.ferry.contains", mode="point")
+    (row,) = run.judged([gate], Policy(), {"baseline": known})["gates"]
+    assert row["state"] == "ERROR"
+    assert "not comparable with the baseline: scorer contains of task ferry" in row["reason"]
+
+
+def test_what_was_one_hash_before_may_be_two_versions_now() -> None:
+    def rows(ragas: str) -> Rows:
+        name, now = "scorer ragas_plain", f"1+ragas:{ragas}"
+        conditions = {"samples": "s", "prompt": "p", "decoding": "d", name: now}
+        before = {**conditions, name: recorded("ragas_plain", now)}
+        return Rows("r", "b", {}, {}, {}, {"t": conditions}, before={"t": before})
+
+    (why,) = differences(rows("1"), rows("2"), "t", "ragas_plain", ("a", "a"))
+    assert "1+ragas:1 here, 1+ragas:2 there" in why
+
+
+def cards(folder: Path, **changed: Any) -> Policy:
+    """A policy with the cards of before, a card's entries changed."""
+    shutil.copytree(KEPT / "cards", folder)
+    for path in folder.glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    return Policy(min_agreement=0.5, cards=str(folder))
+
+
+def test_cards_of_before_vouch_for_scorers_of_today(tmp_path: Path, today: Run) -> None:
+    judged = {"judged_correct(by='judge:m')"}  # has no card
+    for run in (today, Run(OLD)):
+        assert set(unvouched(cards(tmp_path / run.folder.name), run.manifest)) == judged
+
+
+def test_a_card_of_another_version_or_judge_does_not_vouch(tmp_path: Path, today: Run) -> None:
+    for changed in ({"version": "0123456789abcdef"}, {"version": "2"}, {"judge": "other"}):
+        policy = cards(tmp_path / "".join(changed.values()), **changed)
+        found = unvouched(policy, today.manifest)
+        assert "of another version of the scorer or its judge" in found["support_gold"]
+
+
+def test_nights_of_before_and_of_today_pin_the_same_scorers(today: Run) -> None:
+    then = json.loads((KEPT / "nights.json").read_text())["pinned"]
+    assert nightly.pinned(today.manifest)["scorers ferry"] == then["scorers ferry"]
+    assert nightly.pinned(Run(OLD).manifest)["scorers ferry"] == then["scorers ferry"]
+    raised = json.loads(json.dumps(today.manifest))
+    raised["tasks"]["ferry"]["metrics"]["contains"]["version"] = "2"
+    assert nightly.pinned(raised)["scorers ferry"] != then["scorers ferry"]
+
+
+@pytest.mark.parametrize("name", [n for n in stored() if "mine.json" not in n])
+def test_a_hash_of_before_means_the_version_that_has_it(name: str) -> None:
+    now = stored()[name]["version"]
+    hashed = FILES[Metric.parse(name).name]
+    assert recorded(name, now) == hashed
+    ragas = now.partition("ragas:")[2].partition("+")[0]
+    assert stated(name, hashed, ragas) == now
+    assert stated(name, "0123456789abcdef", ragas) == "0123456789abcdef"
+    assert stated("./own.py::f", hashed, ragas) == hashed
+    assert recorded(name, "2") == "2"
