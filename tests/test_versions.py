@@ -60,8 +60,8 @@ def test_a_changed_helper_without_a_raised_version_is_found(
     changed = told("contains", "exact_match", "length(most=8)")
     assert [each.partition(":")[0] for each in changed] == ["contains", "exact_match"]
     assert changed[1] == (
-        "exact_match: the scores of dressed, said nothing changed and its version 1 did not: older "
-        "scores would be compared with these. Raise it, @scorer(version=...) of exact_match, then "
+        "exact_match: the scores of dressed changed and its version 1 did not: older scores would "
+        "be compared with these. Raise it, @scorer(version=...) of exact_match, then "
         "python tests/golden_scores.py"
     )
 

@@ -44,9 +44,7 @@ class Rows:
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Task that could not be run -> why."""
     before: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Task -> the digests that conditions had when versions of scorers were hashes of files.
-
-    Of a run; not kept in files."""
+    """Task -> the digests its conditions had when versions were hashes of files; of a run alone."""
 
     @property
     def setups(self) -> list[str]:
