@@ -1,4 +1,4 @@
-"""A finished run with made-up answers, written as a run writes it: for what reads run folders.
+"""A fake for tests: a finished run with made-up answers, written as a run writes it.
 
 Setup i of four answers every sample whose number is not below i - 4 modulo 5 rightly, so that the
 scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
