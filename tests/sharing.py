@@ -53,6 +53,7 @@ def _keep_warm(config: pytest.Config) -> None:
     config.add_cleanup(stop)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist writes the groups down
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one dear fixture, else of one file, stay together; the longest groups begin."""
     groups: dict[pytest.Item, str] = {}

@@ -24,13 +24,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from made_run import SETUPS, make_run
 
 from bakeoff import store, trend
 from bakeoff.baseline import accept
 from bakeoff.core import BakeoffError, Score
 from bakeoff.finished import Run, write_comparison
 from bakeoff.store import Unit
+from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import baselines, links, nights, runs, tables
 from bakeoff.track.names import key
 from bakeoff.trend import Night, Point
