@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
     from bakeoff.run import Plan, Progress
+    from bakeoff.table import Table
 
 # There are none, and to look for them reads what every installed package says of itself.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
@@ -181,6 +182,18 @@ def progress() -> Progress:
     return PlainProgress()
 
 
+def show(table: Table) -> None:
+    """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        from bakeoff import terminal
+
+        terminal.show(table)
+    else:
+        from bakeoff.table import as_text
+
+        click.echo(as_text(table))
+
+
 def program() -> str:
     """How this program was called, so that the next command can be copied."""
     called = Path(sys.argv[0])
@@ -250,9 +263,9 @@ def tracking_uri() -> str:
 
 def show_gates(found: Mapping[str, Any]) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
-    from bakeoff import publish, report, terminal
+    from bakeoff import publish, report
 
-    terminal.show(report.verdicts(found))
+    show(report.verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(publish.summary(found))
