@@ -41,6 +41,8 @@ from bakeoff.core import (
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
+ADVICE, COST = "advice.json", "cost.json"
+"""Kept beside a run where somebody asked for them; what makes them is imported only then."""
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""

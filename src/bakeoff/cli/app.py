@@ -195,13 +195,19 @@ def progress() -> Progress:
         return LiveProgress()
     from bakeoff.progress import PlainProgress
 
-    return PlainProgress(_show)
+    return PlainProgress(show)
 
 
-def _show(table: Table) -> None:
-    from bakeoff import terminal
+def show(table: Table) -> None:
+    """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        from bakeoff import terminal
 
-    terminal.show(table)
+        terminal.show(table)
+    else:
+        from bakeoff.table import as_text
+
+        click.echo(as_text(table))
 
 
 def program() -> str:
@@ -273,9 +279,9 @@ def tracking_uri() -> str:
 
 def show_gates(found: Mapping[str, Any]) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
-    from bakeoff import publish, report, terminal
+    from bakeoff import publish, report
 
-    terminal.show(report.verdicts(found))
+    show(report.verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(publish.summary(found))
