@@ -3,6 +3,7 @@
 # make test-fast:  the same without the slow tests
 # make studies:    install, then what takes an hour; writes results/reference/studies.json
 # make check:      format, lint, types, import contracts
+# make bench:      measure the tables of docs/performance.md again; BENCH=name for one
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 # In a process for each core, up to four; tests/sharing.py says which tests stay together.
 PYTEST := $(BIN)/pytest --numprocesses auto --durations 20
 
-.PHONY: quickstart test test-fast studies check setup clean
+.PHONY: quickstart test test-fast studies check bench setup clean
 
 quickstart: setup
 	$(BIN)/bakeoff run benchmarks/quickstart.yaml
@@ -30,6 +31,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/perf/bench.py $(BENCH)
 
 setup: $(VENV)/.installed
 

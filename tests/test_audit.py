@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bakeoff.audit import Audit, audit, audit_all
+from bakeoff.audit import Audit, audit
+from bakeoff.audit.deeper import audit_all
 from bakeoff.core import BakeoffError
 from bakeoff.data import Task, load_task
 from bakeoff.suite import Suite, load_suite

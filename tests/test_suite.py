@@ -8,6 +8,7 @@ import pytest
 
 from bakeoff.core import BakeoffError
 from bakeoff.files import prompt_fields, read_yaml
+from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite, load_suite
 from bakeoff.taskfile import load_task_file, task_path
 
@@ -203,3 +204,29 @@ def test_a_benchmark_may_name_a_task_by_its_path(name: str, tmp_path: Path) -> N
 def test_the_fields_of_a_prompt_are_what_stands_in_braces() -> None:
     assert prompt_fields("{question} of {who} {{not this}}") == {"question", "who"}
     assert prompt_fields("") == set()
+
+
+def test_a_limited_run_tunes_on_as_few_rows(tmp_path: Path) -> None:
+    text = (
+        "tasks: [qa, {labels: {tune: {rows: 150}}}, {few: {tune: {rows: 3}}}]\n"
+        "setups: {base: {}, tuned: {tune: true}, curve: {tune: {rows: [4, 80]}}, "
+        "ready: {tune: nowhere}}\n"
+    )
+    suite = load_suite(written(tmp_path, text))
+    limited = suite.limited(6)
+    rows = {
+        (setup.name, task): use.recipe(setup.tune).rows
+        for setup in limited.setups.values()
+        if setup.tune
+        for task, use in limited.tasks.items()
+    }
+    assert rows["tuned", "qa"] == rows["tuned", "labels"] == rows["curve-80", "qa"] == 6
+    assert rows["curve-4", "qa"] == 4
+    assert rows["tuned", "few"] == 3
+    assert rows["ready", "qa"] is None
+    assert {s.tune.rows for s in suite.limited(1).setups.values() if s.tune} == {2, None}
+
+
+def test_an_adapter_is_kept_under_its_rows_not_under_their_number() -> None:
+    assert Tune(rows=6).identity() == Tune().identity()
+    assert Tune(layers=1.0).identity() != Tune().identity()

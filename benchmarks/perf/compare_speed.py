@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
 import numpy as np
+from figures import Table
 
 from bakeoff.columns import Column, Measure
 from bakeoff.compare import compare
@@ -19,7 +21,9 @@ from bakeoff.core import Sample
 KINDS = {"base": "base", "fine-tuned": "fine-tuned", "rag": "rag", "hybrid": "hybrid"}
 
 
-def table(n: int, clustered: bool) -> tuple[dict[tuple[str, str, str], Column], dict[str, Sample]]:
+def columns_of(
+    n: int, clustered: bool
+) -> tuple[dict[tuple[str, str, str], Column], dict[str, Sample]]:
     random = np.random.default_rng(n)
     names = tuple(f"q{i}" for i in range(n))
     clusters = tuple(f"d{i // 5}" for i in range(n)) if clustered else names
@@ -37,18 +41,23 @@ def table(n: int, clustered: bool) -> tuple[dict[tuple[str, str, str], Column], 
     return columns, members
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 100_000])
-    print("| samples | clusters | seconds |")
-    print("| --- | --- | --- |")
-    for n in parser.parse_args().samples:
+def table(samples: Sequence[int] = (1000, 100_000)) -> Table:
+    """Seconds of each size, without clusters and with."""
+    made: list[list[object]] = []
+    for n in samples:
         for clustered in (False, True):
-            columns, members = table(n, clustered)
+            columns, members = columns_of(n, clustered)
             started = time.perf_counter()
             compare(columns, {"qa": members}, KINDS, {"qa": "m0"})
             word = "of five" if clustered else "none"
-            print(f"| {n:,} | {word} | {time.perf_counter() - started:.2f} |")
+            made.append([n, word, time.perf_counter() - started])
+    return Table.of(("samples", "clusters", "seconds"), made)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 100_000])
+    print(table(parser.parse_args().samples).markdown())
 
 
 if __name__ == "__main__":

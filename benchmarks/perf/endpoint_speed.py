@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from figures import Table, ratio
 from stub import reset, running_stub, stats
 
 HERE = Path(__file__).resolve().parent
@@ -84,6 +85,8 @@ def measure(command: Sequence[str], folder: Path, url: str, samples: int) -> Mea
     log = folder / "output.txt"
     environment = {**os.environ, "BAKEOFF_CACHE": str(folder / "cache")}
     environment["BAKEOFF_RESULTS"] = str(folder / "results")
+    # As installed: with this set, every run would compile all of its own modules again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.time()
     with log.open("w") as output:
         child = subprocess.Popen(
@@ -125,6 +128,8 @@ def interleave(url: str, samples: int, options: argparse.Namespace) -> dict[str,
             for name, command in commands(url, samples, options.concurrency).items()
             if options.only in (None, name)
         ]
+        for _, command in programs:
+            measure(command, folder, url, samples)  # untimed: compiled modules, the disk's cache
         for number in range(options.rounds):
             # Every other round backwards: a machine that warms up or slows down favours none.
             for name, command in programs[:: -1 if number % 2 else 1]:
@@ -134,20 +139,29 @@ def interleave(url: str, samples: int, options: argparse.Namespace) -> dict[str,
     return {name: medians(found[name]) for name, _ in programs}
 
 
-def rows(samples: int, found: dict[str, Measured]) -> list[str]:
+def rows(samples: int, found: dict[str, Measured]) -> list[list[object]]:
     """Table rows: a line per program, then how many times the bare loop each other one takes."""
-    lines = [_row(samples, name, astuple(measured), "") for name, measured in found.items()]
+    lines: list[list[object]] = [[samples, name, *astuple(each)] for name, each in found.items()]
     bare = found.get("bare")
     for name, measured in found.items():
         if bare and name != "bare":
             pairs = zip(astuple(measured), astuple(bare), strict=True)
-            lines.append(_row(samples, f"{name} / bare", [a / b for a, b in pairs], " x"))
+            lines.append([samples, f"{name} / bare", *(ratio(a, b) for a, b in pairs)])
     return lines
 
 
-def _row(samples: int, name: str, values: Sequence[float], unit: str) -> str:
-    cells = [str(samples), name, *(f"{value:.2f}{unit}" for value in values)]
-    return f"| {' | '.join(cells)} |"
+def table(
+    samples: Sequence[int] = (1000, 10_000),
+    rounds: int = 3,
+    concurrency: int = 64,
+    latency: float = 0.05,
+    only: str | None = None,
+) -> Table:
+    """Medians of interleaved rounds."""
+    options = argparse.Namespace(rounds=rounds, concurrency=concurrency, only=only)
+    with running_stub(latency=latency, idle=600) as url:
+        made = [row for n in samples for row in rows(n, interleave(url, n, options))]
+    return Table.of(("samples", "program", *TITLES), made)
 
 
 def main() -> None:
@@ -159,14 +173,10 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.05, help="seconds, of the stub")
     parser.add_argument("--only", choices=("bare", "bakeoff"), help="run this program alone")
     options = parser.parse_args()
-    table = [
-        f"| samples | program | {' | '.join(TITLES)} |",
-        f"| ---: | :--- |{' ---: |' * len(TITLES)}",
-    ]
-    with running_stub(latency=options.latency, idle=600) as url:
-        for samples in options.samples:
-            table += rows(samples, interleave(url, samples, options))
-    print("\n".join(table))
+    found = table(
+        options.samples, options.rounds, options.concurrency, options.latency, options.only
+    )
+    print(found.markdown())
     limit = options.concurrency / options.latency if options.latency else float("inf")
     print(
         f"\nMedians of {options.rounds} rounds; {options.concurrency} requests at a time, "

@@ -20,13 +20,14 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from figures import Table, ratio
 
 from bakeoff import embedded
 from bakeoff.answer import context_of, messages
 from bakeoff.core import Decoding, Generation
 from bakeoff.data import load_task
 from bakeoff.decoding import Start, greedy, read, write
-from bakeoff.device import limit_threads
+from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.embed import LocalEmbedder
 from bakeoff.models import LocalModel, resolve
 from bakeoff.recipes import Retrieve
@@ -63,17 +64,14 @@ def main() -> None:
     limit_threads()
     cache = Path(os.environ.get("BAKEOFF_CACHE", "~/.cache/bakeoff")).expanduser()
     for dtype in given.dtype:
+        print(f"\n{dtype}, {given.prompts} prompts\n")
         model = LocalModel(resolve("embedded", cache), dtype)
         prompts = rag_prompts(model, cache)[: given.prompts]
-        ways: dict[str, Callable[[], int]] = {
-            "plain `generate`, batch 1": lambda m=model, p=prompts: plain(m, p, 1),
-            "plain `generate`, batch 8": lambda m=model, p=prompts: plain(m, p, 8),
-            "bakeoff": lambda m=model, p=prompts: ours(m, p),
-        }
+        ways = our_ways(model, prompts)
         llama = start_llama(given.llama, cache) if given.llama else None
         if llama:
             ways["llama.cpp, one stream"] = lambda s=llama, p=prompts: ask_llama(s, p)
-        compare(f"{dtype}, {len(prompts)} prompts", ways, len(prompts), given.rounds)
+        print(Table.of(HEADER, compare(dtype, ways, len(prompts), given.rounds)).markdown())
         limits(model, prompts)
         if llama:
             llama.terminate()
@@ -130,8 +128,35 @@ def ask_llama(process: subprocess.Popen[str], prompts: Sequence[str]) -> int:
     return int(process.stdout.readline())
 
 
-def compare(title: str, ways: dict[str, Callable[[], int]], samples: int, rounds: int) -> None:
-    """Print medians of interleaved rounds as a table."""
+HEADER = ("way", "dtype", "samples/s", "tokens/s", "/ one at a time", "/ batches of 8")
+
+
+def table(prompts: int = 16, rounds: int = 2) -> Table:
+    """The ways in every type that this machine computes in natively, without llama.cpp."""
+    limit_threads()
+    cache = Path(os.environ.get("BAKEOFF_CACHE", "~/.cache/bakeoff")).expanduser()
+    found = []
+    for dtype in ("bfloat16", "float32"):
+        if native_dtypes()[dtype]:
+            model = LocalModel(resolve("embedded", cache), dtype)
+            asked = rag_prompts(model, cache)[:prompts]
+            found += compare(dtype, our_ways(model, asked), len(asked), rounds)
+    return Table.of(HEADER, found)
+
+
+def our_ways(model: LocalModel, prompts: Sequence[str]) -> dict[str, Callable[[], int]]:
+    """Each way, asked for the tokens it read and wrote."""
+    return {
+        "plain `generate`, one at a time": lambda: plain(model, prompts, 1),
+        "plain `generate`, padded batches of 8": lambda: plain(model, prompts, 8),
+        "bakeoff": lambda: ours(model, prompts),
+    }
+
+
+def compare(
+    dtype: str, ways: dict[str, Callable[[], int]], samples: int, rounds: int
+) -> list[list[object]]:
+    """Medians of interleaved rounds as rows; the first two ways are what others are held to."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     tokens: dict[str, int] = {}
     for _ in range(rounds):
@@ -140,16 +165,12 @@ def compare(title: str, ways: dict[str, Callable[[], int]], samples: int, rounds
             tokens[name] = way()
             seconds[name].append(time.perf_counter() - started)
     first, second = (median(seconds[name]) for name in list(ways)[:2])
-    print(f"\n| {title} | seconds | samples/s | tokens/s | × batch 1 | × batch 8 |")
-    print("|---|---|---|---|---|---|")
+    rows: list[list[object]] = []
     for name, found in seconds.items():
         took = median(found)
-        rates = f"{samples / took:.2f} | {tokens[name] / took:.0f}"
-        print(
-            f"| {name} | {took:.1f} ({min(found):.1f}–{max(found):.1f}) | {rates} "
-            f"| {first / took:.2f} | {second / took:.2f} |",
-            flush=True,
-        )
+        rates = (samples / took, round(tokens[name] / took))
+        rows.append([name, dtype, *rates, ratio(first, took), ratio(second, took)])
+    return rows
 
 
 def limits(model: LocalModel, prompts: Sequence[str]) -> None:

@@ -17,9 +17,10 @@ import pstats
 import random
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import _lru_cache_wrapper
 from pathlib import Path
+
+from figures import Table
 
 from bakeoff.core import Answer, Passage, Sample, Step
 from bakeoff.lexical.words import listed
@@ -36,6 +37,8 @@ METRICS = (
     *("support_context", "support_gold"),
 )
 CONTEXTS, WORDS = 400, 120
+LONG = 40e-6
+"""Seconds of an answer from which on a scorer has a row of its own."""
 NOUNS = listed("""barrow gate depot invoice locker parcel pallet permit shift van ledger workshop
 store canteen badge bicycle boiler contract customer deposit driver engine fence form garden helmet
 key ladder manager meeting notice office order ramp refund roof rota scale shelf stamp supplier tank
@@ -114,25 +117,42 @@ def forget() -> None:
             each.cache_clear()
 
 
+def alone() -> None:
+    """Keep this process on one core."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def table(answers: int = 5000) -> Table:
+    """Seconds of each scorer that takes a while, and of all together."""
+    alone()
+    made, context = cells(answers)
+    chosen = [(m, find_scorer(m, Path())) for m in map(Metric.parse, METRICS)]
+    found = {f"`{each[0]}`": seconds(made, context, [each])[0] for each in chosen}
+    slow = {name: took for name, took in found.items() if took >= LONG * answers}
+    rest = max(took for name, took in found.items() if name not in slow)
+    rows = [[name, took, 1e6 * took / answers] for name, took in slow.items()]
+    rows.append(
+        [f"each of the other {len(found) - len(slow)}, at most", rest, 1e6 * rest / answers]
+    )
+    together = seconds(made, context, chosen)[0]
+    rows.append(["all together, answer by answer", together, 1e6 * together / answers])
+    return Table.of(("scorer", f"seconds for {answers:,}", "µs an answer"), rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--answers", type=int, default=10_000)
     parser.add_argument("--profile", action="store_true", help="Show where the time went.")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if not options.profile:
+        print(table(options.answers).markdown())
+        return
+    alone()
     made, context = cells(options.answers)
-    chosen = [(m, find_scorer(m, Path())) for m in map(Metric.parse, METRICS)]
-    print("| scorer | seconds of the processor | by the clock |")
-    print("| --- | ---: | ---: |")
-    for each in chosen:
-        processor, clock = seconds(made, context, [each])
-        print(f"| `{each[0]}` | {processor:.2f} | {clock:.2f} |")
-    with cProfile.Profile() if options.profile else nullcontext() as profile:
-        processor, clock = seconds(made, context, chosen)
-    print(f"| together | {processor:.2f} | {clock:.2f} |")
-    if profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+    with cProfile.Profile() as profile:
+        seconds(made, context, [(m, find_scorer(m, Path())) for m in map(Metric.parse, METRICS)])
+    pstats.Stats(profile).sort_stats("tottime").print_stats(35)
 
 
 if __name__ == "__main__":

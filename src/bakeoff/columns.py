@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bakeoff.core import LATENCY, QUALITY, Record, Sample, Score
-from bakeoff.stats import RATE, Bounds, Floats, Ints, cluster_codes
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS, Price
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What must be known of a metric before its values can be compared."""
-
-    higher_is_better: bool = True
-    aggregate: str = "mean"
-    """`mean`, `median` (times), or `macro_f1` for values that carry label pairs."""
-    bounds: Bounds | None = RATE
-    """The smallest and the largest value that can occur; `None` where nothing bounds them."""
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any]) -> Measure:
-        """The measure that a manifest describes."""
-        bounds = about["bounds"]
-        return cls(
-            about["higher_is_better"],
-            about["aggregate"],
-            (float(bounds[0]), float(bounds[1])) if bounds else None,
-        )
-
-
-MEASURES: Mapping[str, Measure] = {
-    **dict.fromkeys(("error", "leak"), Measure(higher_is_better=False)),
-    **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
-    **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", None)),
-}
-"""The columns that every run has."""
+from bakeoff.measure import MEASURES as MEASURES
+from bakeoff.measure import Measure as Measure
+from bakeoff.stats import RATE, Floats, Ints, cluster_codes
+from bakeoff.suite import TOKEN_METRICS, Price
 
 
 @dataclass(frozen=True)
@@ -53,7 +25,7 @@ class Column:
     """NaN where the value could not be judged; the mean where a sample was asked repeatedly."""
     labels: tuple[tuple[str, str], ...] | None = None
     """(expected, predicted) where the metric is over a confusion matrix."""
-    measure: Measure = Measure()
+    measure: Measure = field(default_factory=Measure)
     answers: Floats | None = None
     """(samples, repeats), NaN where an answer is missing; `None` when each was asked once."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bakeoff import gating
-from bakeoff.finished import Run
 from bakeoff.prepare import Workspace
-from bakeoff.run import Plan, Progress, run
+from bakeoff.progress import Progress
+from bakeoff.run import Plan, run
+
+if TYPE_CHECKING:
+    from bakeoff.finished import Run
 
 
 def run_and_judge(
@@ -21,16 +23,20 @@ def run_and_judge(
     *,
     retry_failed: bool = False,
     before_judging: Callable[[Run], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[Run, Mapping[str, Any] | None]:
     """The finished run and what its gates say; `None` for a shard, or without gates.
 
     After a failure, `policy.confirm` more answers are asked of every sample, with other seeds,
     and the pooled answers decide. That is no second chance for the same numbers: what was
     answered stays in. At temperature 0 the answers of a local model are the same again.
+    `meanwhile` is that of `run`.
     """
-    done = run(plan, workspace, progress, resume, retry_failed=retry_failed)
+    done = run(plan, workspace, progress, resume, retry_failed=retry_failed, meanwhile=meanwhile)
     if not plan.suite.gates or done.shard[1] > 1:
         return done, None
+    from bakeoff import gating  # not before the answers: it computes with numpy, as in `run`
+
     before_judging(done)
     found = gating.gate(done, workspace.results)
     if found["state"] != "FAIL" or not plan.suite.policy.confirm:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import resource
+import time
 from pathlib import Path
 
 import torch
@@ -73,6 +75,30 @@ def choose_dtype(asked: str | Forced) -> str:
             f"`--dtype {asked}`, to have it all the same"
         )
     return asked
+
+
+def reach(dtype: str, side: int = 512, seconds: float = 0.3) -> float:
+    """Floating-point operations a second that matrix products of a type reach here."""
+    matrix = torch.ones(side, side, dtype=getattr(torch, dtype), device=pick_device())
+    best = math.inf
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        matrix @ matrix
+        synchronize()
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 / best
+
+
+def memory_pace(megabytes: int = 256) -> float:
+    """Bytes a second that this process reads from main memory."""
+    array = torch.ones(megabytes * 2**20 // 4)
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        array.sum()
+        times.append(time.perf_counter() - started)
+    return array.nbytes / min(times)
 
 
 def synchronize() -> None:

@@ -17,19 +17,33 @@ def packages() -> Table:
     return Table("Packages", ("package", "version"), rows)
 
 
+QUICKSTART_S, QUICKSTART_GFLOP = 90.0, 33_000.0
+"""What the quickstart takes from empty caches: seconds that quicker matrices do not shorten, and
+the products that the rest would be at the pace of large ones. From runs on two cores."""
+
+
 def machine() -> Table:
-    """Devices and dtypes that can be used here."""
+    """Devices and dtypes that can be used here, and what they reach in about two seconds."""
     from bakeoff import device
 
+    device.limit_threads()
     facts = hardware()
     rows = [
         ("processor", f"{facts['processor']}, {facts['cores']} cores"),
-        ("memory", f"{facts['memory_gb']} GB"),
+        ("memory", f"{facts['memory_gb']} GB, read at {device.memory_pace() / 1e9:.0f} GB/s"),
         ("GPU", facts["gpu"] or "none"),
         ("device", device.pick_device()),
     ]
+    chosen, paces = device.choose_dtype("auto"), {}
     for dtype, native in device.native_dtypes().items():
-        rows.append((dtype, "native" if native else "emulated: works, slowly"))
+        paces[dtype] = device.reach(dtype) / 1e9
+        how = "native" if native else "emulated: refused unless forced"
+        auto = ", what `dtype: auto` takes" if dtype == chosen else ""
+        rows.append((dtype, f"{paces[dtype]:.0f} GFLOP/s, {how}{auto}"))
+    minutes = (QUICKSTART_S + QUICKSTART_GFLOP / paces[chosen]) / 60
+    rows.append(
+        ("quickstart", f"about {minutes:.0f} minutes from empty caches, if nothing else runs")
+    )
     return Table("Machine", ("what", "found"), tuple(rows))
 
 

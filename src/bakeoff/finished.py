@@ -29,6 +29,8 @@ class Run:
     """A run's folder and what it says, each part read when it is asked for."""
 
     folder: Path
+    only: tuple[str, ...] = ()
+    """Setups to look at, while the others are still to come; all of them where empty."""
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -49,7 +51,9 @@ class Run:
 
     @cached_property
     def suite(self) -> Suite:
-        return Suite.model_validate(self.manifest["suite"])
+        whole = Suite.model_validate(self.manifest["suite"])
+        setups = {n: s for n, s in whole.setups.items() if not self.only or n in self.only}
+        return whole.model_copy(update={"setups": setups})
 
     @cached_property
     def samples(self) -> dict[str, dict[str, Sample]]:

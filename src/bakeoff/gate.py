@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bakeoff.columns import MEASURES, Measure
 from bakeoff.core import BakeoffError
+from bakeoff.measure import MEASURES, Measure
 from bakeoff.policy import Gate
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.suite import LATENCY_METRICS

@@ -17,11 +17,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from bakeoff import advice, browse, pictures, report
+from bakeoff import browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.publish import plain
-from bakeoff.store import PAGE, PLOTS
+from bakeoff.store import ADVICE, PAGE, PLOTS
 from bakeoff.suite import MEASURED
 from bakeoff.table import Table, number
 
@@ -74,7 +74,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
     """The whole page as text."""
     style, script = _file("page.css"), _file("page.js")
     judged = run.suite.gates and run.shard[1] == 1
-    return _template().render(
+    return template().render(
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
@@ -88,6 +88,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         headline=[_row(run, task, metric) for task, metric in run.headlines.items()],
         measured=[*_measured(run)],
         effects=report.effects(run),
+        hatches=Markup(svg.HATCHES),
         pictures=[(each, Markup(each.inline(f"plot{n}"))) for n, each in enumerate(drawn)],
         tasks=[(task, run.manifest["tasks"][task], [*_tables(run, task)]) for task in run.samples],
         others=[t for t in _others(run) if t.rows],
@@ -102,7 +103,8 @@ def _file(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Template:
+def template() -> Template:
+    """The page's template, compiled; once."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -177,6 +179,10 @@ _COLOURS = {"recommended": "PASS", "conditional": "INCONCLUSIVE", "none": "FAIL"
 
 def _advice(run: Run) -> dict[str, Any] | None:
     """Which setup to take, where `bakeoff advise` was asked."""
+    if not (run.folder / ADVICE).is_file():
+        return None
+    from bakeoff import advice
+
     if (found := advice.read(run)) is None:
         return None
     colour = _COLOURS.get(found["state"], "ERROR")

@@ -195,7 +195,7 @@ class Jury:
         found = self.place.suite.served(reference)
         if not found:
             return None
-        from bakeoff.served import ServedEmbedder
+        from bakeoff.served_embedder import ServedEmbedder
 
         return ServedEmbedder(
             self._client(found[0]), self.place.suite.endpoints[found[0]], found[1]

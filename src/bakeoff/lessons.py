@@ -173,6 +173,10 @@ def _documents(school: School, task: Task, recipe: Tune, spec: Pretraining) -> L
             f"task '{task.name}' has no training rows, whose answers tell cpt which epoch to keep"
         )
     pieces = [(document.id, text) for document in corpus for text in _pieces(document)]
+    if recipe.rows:
+        pieces = sorted(pieces, key=lambda piece: digest([school.suite.seed, *piece]))[
+            : recipe.rows
+        ]
     texts = [text for _, text in pieces]
     told: dict[str, int] = {"pieces": len(pieces)}
     if spec.paraphrases:

@@ -13,6 +13,7 @@ from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.models import Dressed, LocalModel, resolve
+from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
 from bakeoff.tune.adapter import Adapter, attach, ready_adapter, whole_model
@@ -29,7 +30,7 @@ class Local:
     dtype: str
     """What all of them compute in."""
     library: Library
-    note: Callable[[str], None]
+    progress: Progress
     writer: Callable[[str], Model]
     """The model of a reference, its answers kept: it rewords documents."""
     taught: Taught
@@ -47,7 +48,9 @@ class Local:
             weights = resolve(reference, self.library.cache)
             model = LocalModel(weights, self.dtype, self.suite.batch_tokens, self.suite.quantize)
             self.models[reference] = model
-            self.note(f"model {reference}: {weights.folder.name} ({self.dtype}, {model.device})")
+            self.progress.note(
+                f"model {reference}: {weights.folder.name} ({self.dtype}, {model.device})"
+            )
         return self.models[reference]
 
     def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class Local:
         self.adapters[task.name, setup.name] = adapter
         training = adapter.training
         if adapter.reused and not shared:
-            self.note(f"adapter {task.name}: reused ({adapter.digest})")
+            self.progress.note(f"adapter {task.name}: reused ({adapter.digest})")
         elif training and not shared:
-            self.note(
+            self.progress.note(
                 f"adapter {task.name}: trained in {training.seconds:.0f} s "
                 f"({training.tokens} tokens)"
             )
@@ -106,16 +109,17 @@ class Local:
         else:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
             found = lessons(school, task, recipe)
-        self.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
+        self.progress.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
         if found.told:
-            self.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
+            self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
         return tuned(
             model,
             found,
             recipe,
             suite.seed,
             self.library.cache,
-            lambda text: self.note(f"  {name}: {text}"),
+            f"adapter {name}",
+            self.progress,
         )
 
     def _writer(self, setup: Setup, reference: str) -> Model:

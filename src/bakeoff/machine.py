@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,9 +65,12 @@ def _gpu() -> str | None:
 def version(package: str) -> str | None:
     """The installed version of a package, or `None`."""
     try:
-        return importlib.metadata.version(package)
+        about = importlib.metadata.distribution(package).read_text("METADATA") or ""
     except importlib.metadata.PackageNotFoundError:
         return None
+    # Not `importlib.metadata.version`: it parses the whole file, the package's readme included.
+    found = re.search(r"^Version: *(.+)$", about, re.MULTILINE)
+    return found[1].strip() if found else None
 
 
 def commit() -> str | None:

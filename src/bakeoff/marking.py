@@ -8,7 +8,6 @@ generating, both would take several times as long.
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,9 +23,6 @@ from bakeoff.scoring import Need, behind_endpoint
 from bakeoff.store import Unit
 from bakeoff.suite import Suite
 
-SWITCH_S = 0.0005
-"""How long a thread keeps the interpreter while units are scored beside others: with Python's own
-5 ms, scoring took twice as much of the pace of a quick endpoint."""
 PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""
 
@@ -56,7 +52,9 @@ class Marking:
     suite: Suite
     tasks: Mapping[str, Task]
     jury: Jury
-    _units: queue.SimpleQueue[Unit | None] = field(default_factory=queue.SimpleQueue)
+    _units: queue.SimpleQueue[Unit | threading.Event | None] = field(
+        default_factory=queue.SimpleQueue
+    )
     _held: list[Unit] = field(default_factory=list)
     _error: BaseException | None = None
     _stopped: bool = False
@@ -69,6 +67,14 @@ class Marking:
             ready = [held for held in self._held if self._whole(held.task)]
             self._held = [held for held in self._held if held not in ready]
             self._start(ready)
+
+    def caught_up(self) -> bool:
+        """Wait for what is being scored; whether nothing waits for the end of the run."""
+        reached = threading.Event()
+        self._units.put(reached)
+        while self._thread and self._thread.is_alive() and not reached.wait(0.05):
+            pass
+        return reached.is_set() and not self._held
 
     def finish(self) -> None:
         """Wait until every unit is scored. Raises what went wrong."""
@@ -97,16 +103,16 @@ class Marking:
             self._units.put(unit)
 
     def _work(self) -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_S)
         try:
             while (unit := self._units.get()) is not None:
+                if isinstance(unit, threading.Event):
+                    unit.set()
+                    continue
                 task = self.tasks[unit.task]
                 score_unit(self.folder, self.suite, task, unit.setup, self._give)
         except BaseException as error:
             self._error = error
         finally:
-            sys.setswitchinterval(before)
             self.jury.close()
 
     def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:

@@ -20,7 +20,8 @@ from bakeoff.core import BakeoffError, digest
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.prepare import Workspace
-from bakeoff.run import Plan, Progress, same, unfinished
+from bakeoff.progress import Progress
+from bakeoff.run import Plan, same, unfinished
 from bakeoff.trend import Drift, Night, Point
 
 UNGATED = "UNGATED"

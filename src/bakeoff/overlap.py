@@ -37,6 +37,8 @@ def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tu
     one of their first `n - ceil(t * n) + 1` words, so few pairs are compared
     (Chaudhuri et al. 2006, "A primitive operator for similarity joins").
     """
+    if not (test and train):
+        return
     test_words = {key: words(text) for key, text in test.items()}
     train_words = {key: words(text) for key, text in train.items()}
     counts = Counter(w for group in (test_words, train_words) for ws in group.values() for w in ws)

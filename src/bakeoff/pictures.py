@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff import cost, counts, plots
+from bakeoff import counts, plots
 from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
-from bakeoff.cost import shown
 from bakeoff.finished import Run
-from bakeoff.plots import Picture, Whisker
+from bakeoff.plots import Whisker
+from bakeoff.store import COST
+from bakeoff.svg import Picture
 from bakeoff.table import Table, number
 
 SUBJECTS: Mapping[str, str] = {
@@ -72,11 +73,11 @@ def draw(run: Run) -> list[Shown]:
 
 
 def write(shown: Sequence[Shown], folder: Path) -> None:
-    """Put the pictures into a folder, each as SVG and as PNG."""
+    """Put the pictures into a folder, each as SVG."""
     folder.mkdir(exist_ok=True)
     for each in shown:
-        (folder / f"{each.file}.svg").write_bytes(each.picture.svg)
-        (folder / f"{each.file}.png").write_bytes(each.picture.png)
+        text = each.picture.alone(each.title, each.said)
+        (folder / f"{each.file}.svg").write_text(text, encoding="utf-8")
 
 
 Made = tuple[str, Table, Picture]
@@ -349,6 +350,11 @@ _DECADES, _STEPS = 3, 8
 
 def _monthly(run: Run) -> Made | None:
     """Money by month against requests by month, where costs are kept beside the run."""
+    if not (run.folder / COST).is_file():
+        return None
+    from bakeoff import cost
+    from bakeoff.cost import shown
+
     found = cost.read(run.folder)
     if found is None or not found["volume"] or not cost.current(run, found):
         return None

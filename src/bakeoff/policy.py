@@ -14,7 +14,8 @@ class Gate(File):
     """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1`."""
 
     check: Annotated[str, Field(max_length=500)]
-    id: Annotated[str, Field(pattern=r"^[\w.:/ -]{0,80}$")] = ""
+    # The length apart: a counted repetition of `\w` takes 50 ms and 9 MB to compile.
+    id: Annotated[str, Field(pattern=r"^[\w.:/ -]*$", max_length=80)] = ""
     description: str = ""
     mode: Literal["refute", "prove", "point"] | None = None
     """The policy's where left out; `point` for sums, counts, money and errors."""

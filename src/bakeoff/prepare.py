@@ -6,7 +6,7 @@ Heavy libraries are imported here, and only those that the benchmark's setups ne
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
 from bakeoff.jury import Place
 from bakeoff.library import Library
+from bakeoff.progress import Progress, working
 from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
 from bakeoff.scoring import did_you_mean
@@ -72,13 +73,13 @@ class Kitchen:
         suite: Suite,
         file: Path,
         workspace: Workspace,
-        note: Callable[[str], None],
+        progress: Progress,
         responses: Responses | None = None,
     ) -> None:
         self.suite = suite
         self.file = file
         self.workspace = workspace
-        self.note = note
+        self.progress = progress
         self.responses = responses
         self.found: dict[str, dict[str, Any]] = {"models": {}, "adapters": {}, "indexes": {}}
         self.library = Library(workspace.cache, self._served_embedder)
@@ -88,9 +89,9 @@ class Kitchen:
         self._tasks: Mapping[str, Task] = {}
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
-        """Load, train, find or build whatever the setups will need for these tasks.
+        """Load the models and build the indexes that the setups will need for these tasks.
 
-        Raises `BakeoffError` when something cannot be had.
+        Weights are tuned by `adapt`. Raises `BakeoffError` when something cannot be had.
         """
         self._tasks = tasks
         asked = [
@@ -99,17 +100,25 @@ class Kitchen:
             for task in tasks.values()
             if setup.takes(task.name)
         ]
-        for setup, task in asked:
-            self._open(setup, task)
+        with working(self.progress, "loading models"):
+            for setup, task in asked:
+                self._open(setup, task)
         for setup, task in asked:
             if setup.retrieve:
                 self._index(setup, task)
-        # Teachers before those who learn from them.
-        for setup, task in sorted(asked, key=lambda each: _learns(each[0])):
-            if setup.tune and not self.suite.served(setup.model):
-                others = [other for each, other in asked if each is setup]
-                found = self.local.adapt(setup, task, _of_its_time(task, others))
-                self.found["adapters"][f"{task.name}/{setup.name}"] = found
+
+    def tunes(self, setup: Setup) -> bool:
+        """Whether the setup needs `adapt` before it answers."""
+        return bool(setup.tune) and not self.suite.served(setup.model)
+
+    def adapt(self, setup: Setup, task: Task) -> None:
+        """Train or find the weights that the setup answers the task with.
+
+        A setup that learns from another one comes after it.
+        """
+        others = [each for each in self._tasks.values() if setup.takes(each.name)]
+        found = self.local.adapt(setup, task, _of_its_time(task, others))
+        self.found["adapters"][f"{task.name}/{setup.name}"] = found
 
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
@@ -136,7 +145,7 @@ class Kitchen:
 
             dtype = choose_dtype(self.suite.dtype)
             self._local = Local(
-                self.suite, dtype, self.library, self.note, self._writer, self._taught
+                self.suite, dtype, self.library, self.progress, self._writer, self._taught
             )
         return self._local
 
@@ -177,7 +186,7 @@ class Kitchen:
         found = self.suite.served(reference)
         if not found:
             return None
-        from bakeoff.served import ServedEmbedder
+        from bakeoff.served_embedder import ServedEmbedder
 
         name, model = found
         endpoint = self.suite.endpoints[name]
@@ -190,7 +199,8 @@ class Kitchen:
             raise BakeoffError(
                 f"task '{task.name}' has no corpora, which setup '{setup.name}' needs"
             )
-        corpus = self.library.corpus(task, setup.retrieve)
+        with working(self.progress, f"index {name}"):
+            corpus = self.library.corpus(task, setup.retrieve)
         if setup.retrieve.passages == "full":
             self._fits(setup, task, corpus)
         found = self.found["indexes"]
@@ -209,7 +219,7 @@ class Kitchen:
             **self._changed(setup, task, corpus),
         }
         verb = "reused" if corpus.reused else "built"
-        self.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+        self.progress.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
 
     def _changed(self, setup: Setup, task: Task, corpus: Corpus) -> dict[str, int]:
         """How many passages of an index are not in that of the time before a change."""
@@ -298,7 +308,9 @@ class Kitchen:
 
         What repeats a test question of any of `tasks` is not.
         """
-        self.note(f"{task.name}: '{teacher.name}' answers {len(task.train)} training questions")
+        self.progress.note(
+            f"{task.name}: '{teacher.name}' answers {len(task.train)} training questions"
+        )
         if teacher.own:
             answerer = self.answerer(teacher, task)
         else:
@@ -344,8 +356,9 @@ def _of_its_time(task: Task, tasks: Sequence[Task]) -> list[Task]:
     return [each for each in tasks if (not each.after or task.after) and each.name not in changed]
 
 
-def _learns(setup: Setup) -> bool:
-    return bool(setup.tune and setup.tune.distill)
+def teachers_first(cells: Sequence[tuple[Setup, Task]]) -> list[tuple[Setup, Task]]:
+    """The cells in their order, but those that learn from other setups behind them."""
+    return sorted(cells, key=lambda cell: bool(cell[0].tune and cell[0].tune.distill))
 
 
 def verify_cache(
@@ -354,11 +367,11 @@ def verify_cache(
     tasks: Mapping[str, Task],
     workspace: Workspace,
     share: float,
-    note: Callable[[str], None],
+    progress: Progress,
 ) -> Table:
     """Ask a share of each setup's cached answers again; those that differ are forgotten."""
     responses = Responses(workspace.cache / "responses.sqlite")
-    kitchen = Kitchen(suite, file, workspace, note, responses)
+    kitchen = Kitchen(suite, file, workspace, progress, responses)
     rows = []
     try:
         kitchen.prepare(tasks)
@@ -366,6 +379,8 @@ def verify_cache(
             for setup in suite.setups.values():
                 if setup.own or not setup.takes(task.name):
                     continue
+                if kitchen.tunes(setup):
+                    kitchen.adapt(setup, task)
                 model = CachedModel(kitchen.model(setup, task), responses)
                 engine = kitchen.engine(model)
                 asked = chats(setup, task, engine, task.samples)
@@ -391,7 +406,7 @@ def distil(
     name: str,
     keep: Distillation,
     output: Path,
-    note: Callable[[str], None],
+    progress: Progress,
 ) -> Mapping[str, int]:
     """Write the good answers of a setup to a task's training questions; how many, and why not more.
 
@@ -407,9 +422,11 @@ def distil(
         raise BakeoffError(f"task '{name}' has no training rows, whose questions would be asked")
     alone = suite.model_copy(update={"setups": {teacher.name: teacher}})
     responses = Responses(workspace.cache / "responses.sqlite")
-    kitchen = Kitchen(alone, file, workspace, note, responses)
+    kitchen = Kitchen(alone, file, workspace, progress, responses)
     try:
         kitchen.prepare({name: task})
+        if kitchen.tunes(teacher):
+            kitchen.adapt(teacher, task)
         found = kitchen.harvest(task, teacher, keep, tasks)
         model = {} if teacher.own else dict(kitchen.model(teacher, task).fingerprint())
     finally:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from random import Random
 from typing import Any
-
-import numpy as np
 
 from bakeoff.core import Passage, Sample
 from bakeoff.recipes import Noise
@@ -38,9 +37,9 @@ class Words:
         (tokens,) = self._read([text])
         if not tokens:
             return []
-        scores = np.asarray(self._index.get_scores(tokens))
-        order = np.lexsort((np.arange(len(scores)), -scores))[:k]
-        return [(int(place), float(scores[place])) for place in order if scores[place] > 0]
+        scores: list[float] = self._index.get_scores(tokens).tolist()
+        best = nsmallest(k, range(len(scores)), key=lambda place: (-scores[place], place))
+        return [(place, scores[place]) for place in best if scores[place] > 0]
 
 
 def fused(rankings: Sequence[Sequence[int]]) -> list[tuple[int, float]]:

@@ -76,7 +76,11 @@ class Tune(File):
     """One adapter for all tasks of the benchmark instead of one for each."""
     sweep: Sweep | None = None
     rows: Annotated[int, Field(ge=2)] | None = None
-    """Train on a seeded, stratified sample of so many rows; all of them when left out."""
+    """Train on a seeded, stratified sample of so many rows (of `cpt`: pieces of documents); all of
+    them when left out."""
+    layers: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the layers that get adapters, the upper ones. What the others make of a row is the
+    same in every epoch, and is computed once."""
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -108,11 +112,16 @@ class Tune(File):
         """What of the recipe an adapter is kept under.
 
         Fields that came later stand in it only where they are used: what was kept before them
-        stays known.
+        stays known. How many rows there are, the rows themselves say.
         """
-        found = self.model_dump(mode="json")
+        found = self.model_dump(mode="json", exclude={"rows"})
         blank = Tune().model_dump(mode="json")
         return {k: v for k, v in found.items() if k not in _LATER or v != blank[k]}
+
+    def limited(self, rows: int) -> Tune:
+        """The recipe on so many rows at most (and two at least); a ready adapter stays as it is."""
+        fewer = max(2, min(self.rows or rows, rows))
+        return self if self.adapter else self.model_copy(update={"rows": fewer})
 
 
 OBJECTIVES = ("cpt", "raft", "distill")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from bakeoff import audit, finished, machine, prune, route, store
-from bakeoff.columns import Measure
+from bakeoff import audit, machine, prune, store
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -27,7 +29,9 @@ from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
 from bakeoff.marking import Marking, score_unit
-from bakeoff.prepare import Kitchen, Workspace, local_dtype
+from bakeoff.measure import Measure
+from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
+from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scoring import Scorer
@@ -36,21 +40,15 @@ from bakeoff.store import Unit
 from bakeoff.suite import Forced, Setup, Suite
 from bakeoff.taskfile import BEFORE
 
+# What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
+# there: numpy alone takes as long to import as all that a first request needs of our own.
+if TYPE_CHECKING:
+    from bakeoff import finished
 
-class Progress(Protocol):
-    """Where a run says how it goes; the terminal and the pipe each have one."""
 
-    def note(self, text: str) -> None:
-        """One line that stays."""
-
-    def start(self, unit: str, total: int) -> None:
-        """A unit of work (`task / setup`) begins."""
-
-    def advance(self, count: int = 1) -> None:
-        """So many cells of the unit are done."""
-
-    def finish(self) -> None:
-        """The unit is done."""
+SWITCH_S = 0.0005
+"""How long a thread keeps the interpreter during a run: with Python's own 5 ms, scoring beside
+answering took twice as much of the pace of a quick endpoint."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,8 @@ class _State:
     retry: bool
     """Whether cells that failed before are asked again."""
     marking: Marking
+    meanwhile: Callable[[], None]
+    """What is done in a thread of its own from the first question on."""
 
     def save(self) -> None:
         store.write_json(self.folder / store.MANIFEST, self.manifest)
@@ -136,10 +136,12 @@ def run(
     resume: Path | None = None,
     *,
     retry_failed: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> finished.Run:
     """Run a benchmark, or the rest of a run, and return the finished run.
 
-    Raises `BakeoffError` for what the user can mend; what was finished by then is kept.
+    `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
+    `BakeoffError` for what the user can mend; what was finished by then is kept.
     """
     if not plan.tasks:
         reasons = "; ".join(plan.skipped.values())
@@ -156,15 +158,18 @@ def run(
         manifest["run"] = folder.name
     with store.held(folder):
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-        kitchen = Kitchen(plan.suite, plan.file, workspace, progress.note, responses)
+        kitchen = Kitchen(plan.suite, plan.file, workspace, progress, responses)
         meter = Meter(plan.suite, plan.cells)
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
         marking = Marking(folder, plan.suite, plan.tasks, jury)
-        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking)
+        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking, meanwhile)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         try:
             return _run(state)
         finally:
+            sys.setswitchinterval(before)
             kitchen.close()
 
 
@@ -174,8 +179,6 @@ def _run(state: _State) -> finished.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
-    with state.timed("audit"):
-        _audit(state)
     try:
         _prepare(state)
         _answer(state)
@@ -187,8 +190,10 @@ def _run(state: _State) -> finished.Run:
     count_spent(state.folder, manifest, plan.suite, plan.tasks)
     manifest["status"] = "complete"
     state.save()
+    from bakeoff import finished
+
     done = finished.Run(state.folder)
-    with state.timed("compare"):
+    with state.timed("compare"), working(state.progress, "comparing"):
         finished.write_comparison(done)
     state.save()
     return done
@@ -328,14 +333,31 @@ def same(plan: Plan, found: Mapping[str, Any]) -> bool:
     return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
 
 
-def _audit(state: _State) -> None:
+def _beside(state: _State) -> Future[dict[str, Any]]:
+    """What needs no answers, done in a thread while they are waited for; gives the audit."""
+    audits: Future[dict[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            found = _audit(state)
+            state.meanwhile()
+            audits.set_result(found)
+        except BaseException as error:
+            audits.set_exception(error)
+
+    # A daemon: it keeps no program from ending.
+    threading.Thread(target=work, name="beside", daemon=True).start()
+    return audits
+
+
+def _audit(state: _State) -> dict[str, Any]:
     """The checks of the data that take seconds: a run's own numbers depend on them."""
     found = {name: audit.audit(task, state.plan.suite) for name, task in state.plan.tasks.items()}
-    state.manifest["audit"] = {name: each.as_json() for name, each in found.items()}
     for name, each in found.items():
         for finding in each.findings:
             if finding.told:
                 state.progress.note(f"audit: {name}: {finding}")
+    return {name: each.as_json() for name, each in found.items()}
 
 
 def _prepare(state: _State) -> None:
@@ -352,25 +374,46 @@ def _prepare(state: _State) -> None:
 
 
 def _answer(state: _State) -> None:
-    """The quality pass over every cell, then the latency pass over a few."""
+    """The quality pass over every cell, then the latency pass over a few.
+
+    What need not be tuned comes first, so that its results are there while others are tuned.
+    """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    with state.timed("quality"):
-        for task in tasks:
-            for setup in suite.setups.values():
-                if setup.takes(task.name) and not setup.route:
-                    _quality(state, setup, task)
-                    state.marking.add(Unit(task.name, setup.name))
+    audits = _beside(state)
+    cells = [
+        (setup, task)
+        for task in tasks
+        for setup in suite.setups.values()
+        if setup.takes(task.name) and not setup.route
+    ]
+    to_tune = [cell for cell in cells if state.kitchen.tunes(cell[0])]
+    _answer_cells(state, [cell for cell in cells if cell not in to_tune])
+    if to_tune and len(to_tune) < len(cells):
+        _show_first(state)
+    if to_tune and state.plan.selection.limit:
+        state.progress.note(
+            f"--limit {state.plan.selection.limit}: tuned setups learn from as few rows of a task; "
+            "a whole run trains its own"
+        )
+    for cell in teachers_first(to_tune):
+        with state.timed("tune"):
+            state.kitchen.adapt(*cell)
+        state.manifest |= state.kitchen.found
+        state.save()
+        _answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
-    with state.timed("score"):
+    with state.timed("score"), working(state.progress, "scoring"):
         try:
             state.marking.finish()
             _route(state)
         finally:
             count_judges(state.manifest, state.marking.jury)
+    with state.timed("audit"):
+        state.manifest["audit"] = audits.result()
     checks = state.manifest["checks"]
     if found := state.kitchen.token_checks():
         checks["tokens"] = found
-    with state.timed("checks"):
+    with state.timed("checks"), working(state.progress, "do batches change answers?"):
         if found := state.kitchen.batch_checks(state.plan.tasks):
             checks["batches"] = found
     if state.plan.selection.shard[0] == 1:
@@ -379,6 +422,29 @@ def _answer(state: _State) -> None:
                 # The state before a change is asked what it knows, not how fast it says so.
                 if not task.after:
                     _latency(state, task)
+
+
+def _answer_cells(state: _State, cells: Sequence[tuple[Setup, Task]]) -> None:
+    with state.timed("quality"):
+        for setup, task in cells:
+            _quality(state, setup, task)
+            state.marking.add(Unit(task.name, setup.name))
+
+
+def _show_first(state: _State) -> None:
+    """What is known before anything is tuned, where it is scored by now."""
+    if not state.marking.caught_up():
+        return
+    from bakeoff import finished, report
+
+    known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
+    first = finished.Run(state.folder, tuple(name for name in known if not _routed(state, name)))
+    state.progress.show(report.headline(first))
+    state.progress.note("These stand; the setups that are tuned follow.")
+
+
+def _routed(state: _State, name: str) -> bool:
+    return state.plan.suite.setups[name].route is not None
 
 
 def _quality(state: _State, setup: Setup, task: Task) -> None:
@@ -413,6 +479,10 @@ def _quality(state: _State, setup: Setup, task: Task) -> None:
 
 def _route(state: _State) -> None:
     """Put routed setups together, now that what they are made of is scored."""
+    if not any(setup.route for setup in state.plan.suite.setups.values()):
+        return
+    from bakeoff import route
+
     for task in state.plan.tasks.values():
         for setup in state.plan.suite.setups.values():
             unit = Unit(task.name, setup.name)
@@ -459,6 +529,8 @@ def _latency(state: _State, task: Task) -> None:
             _latency_at(state, journal, task, chosen, level)
         for setup in every:
             if setup.route:
+                from bakeoff import route
+
                 journal.sync()
                 takes = route.decisions(state.folder, setup, task, state.plan.suite.seed)
                 asked = list(store.read_records(state.folder, unit))

@@ -6,12 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from bakeoff.core import (
     Answer,
     Answerer,
-    BakeoffError,
     Decoding,
     Failure,
     Generation,
@@ -29,16 +26,13 @@ from bakeoff.wire import (
     Reply,
     chat_body,
     completions_body,
-    embeddings_body,
     read_completion,
-    read_embeddings,
     read_service,
     service_body,
 )
 
 CHARACTERS_A_TOKEN = 4
 """The usual rule of thumb for English where no tokenizer is known."""
-EMBED_AT_ONCE = 64
 
 
 @dataclass
@@ -149,38 +143,6 @@ def _with_seconds(made: Generation, reply: Reply) -> Generation:
     if reply.ttft_s is None or reply.total_s is None:
         return replace(made, prefill_s=reply.total_s)
     return replace(made, prefill_s=reply.ttft_s, decode_s=reply.total_s - reply.ttft_s)
-
-
-@dataclass(frozen=True)
-class ServedEmbedder:
-    """An embedding model behind an OpenAI-compatible endpoint."""
-
-    client: Client
-    endpoint: Endpoint
-    name: str
-
-    @property
-    def digest(self) -> str:
-        return digest([self.endpoint.url, self.name])
-
-    def embed(self, texts: Sequence[str]) -> Any:
-        batches = [texts[i : i + EMBED_AT_ONCE] for i in range(0, len(texts), EMBED_AT_ONCE)]
-        asks = (
-            Ask(number, "/embeddings", embeddings_body(self.name, batch))
-            for number, batch in enumerate(batches)
-        )
-        found: dict[int, Any] = {}
-        for number, reply in self.client.ask(asks, read_embeddings):
-            if isinstance(reply, Failure):
-                raise BakeoffError(f"embedder '{self.name}' at {self.endpoint.url}: {reply.error}")
-            if len(reply.vectors) != len(batches[number]):
-                raise BakeoffError(
-                    f"embedder '{self.name}' at {self.endpoint.url}: {len(batches[number])} texts "
-                    f"gave {len(reply.vectors)} vectors"
-                )
-            found[number] = reply.vectors
-        vectors = np.asarray([v for i in range(len(batches)) for v in found[i]], dtype=np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def service(client: Client, spec: Service) -> Answerer:

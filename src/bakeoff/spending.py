@@ -62,6 +62,7 @@ class Meter:
 
     def __init__(self, suite: Suite, cells: int) -> None:
         self.suite = suite
+        self.prices = {setup.name: suite.price(setup) for setup in suite.setups.values()}
         self.errors_allowed = suite.limits.errors_allowed(cells)
         self.errors = 0
         self.tokens = 0
@@ -77,7 +78,8 @@ class Meter:
             self._check()
         else:
             prompt, completion = spent_tokens(outcome)
-            self.add(prompt, completion, cost(self.suite, setup, prompt, completion))
+            price = self.prices[setup.name]
+            self.add(prompt, completion, price.of(prompt, completion) if price else 0.0)
 
     def add(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         """Count what a judge has spent, too. Raises `Incomplete` when a limit is reached."""

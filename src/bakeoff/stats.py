@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from bakeoff.special import betainc, betaincinv, binomial_cdf, t_cdf, t_quantile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -64,13 +66,6 @@ class Interval:
         return Interval(self.value, low, high, self.method)
 
 
-def _special() -> Any:
-    """scipy.special, imported when first needed: it takes longer than the rest of `compare`."""
-    from scipy import special
-
-    return special
-
-
 def _z(level: float) -> float:
     return _NORMAL.inv_cdf((1 + level) / 2)
 
@@ -81,7 +76,7 @@ def _t(level: float, degrees: float) -> float:
         return math.inf
     if degrees > 10_000:
         return _z(level)
-    return float(_special().stdtrit(degrees, (1 + level) / 2))
+    return t_quantile(degrees, (1 + level) / 2)
 
 
 def cluster_codes(names: Sequence[str]) -> Ints:
@@ -117,9 +112,9 @@ def agresti_coull(hits: float, n: float, level: float = LEVEL) -> Bounds:
 
 def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> Bounds:
     """The exact interval of a rate: never below its level, and wide (Clopper and Pearson 1934)."""
-    tail, inverse = (1 - level) / 2, _special().betaincinv
-    low = 0.0 if hits <= 0 else float(inverse(hits, n - hits + 1, tail))
-    return low, 1.0 if hits >= n else float(inverse(hits + 1, n - hits, 1 - tail))
+    tail = (1 - level) / 2
+    low = 0.0 if hits <= 0 else betaincinv(hits, n - hits + 1, tail)
+    return low, 1.0 if hits >= n else betaincinv(hits + 1, n - hits, 1 - tail)
 
 
 def mid_p(hits: float, n: float, level: float = LEVEL) -> Bounds:
@@ -130,11 +125,10 @@ def mid_p(hits: float, n: float, level: float = LEVEL) -> Bounds:
 def _mid_p_low(hits: float, n: float, level: float) -> float:
     if hits <= 0:
         return 0.0
-    below = _special().betainc
 
     def tail(rate: float) -> float:
-        more = below(hits + 1, n - hits, rate) if hits < n else 0.0
-        return float(below(hits, n - hits + 1, rate) + more) / 2
+        more = betainc(hits + 1, n - hits, rate) if hits < n else 0.0
+        return (betainc(hits, n - hits + 1, rate) + more) / 2
 
     return _bisect(lambda rate: (1 - level) / 2 - tail(rate), 0.0, hits / n)
 
@@ -152,9 +146,8 @@ def _bisect(falling: Callable[[float], float], low: float, high: float) -> float
 
 def credible(hits: float, n: float, prior: float = 0.5, level: float = LEVEL) -> Bounds:
     """The equal-tailed posterior interval under Beta(prior, prior); 0.5 is Jeffreys' prior."""
-    inverse = _special().betaincinv
     shape = hits + prior, n - hits + prior
-    return float(inverse(*shape, (1 - level) / 2)), float(inverse(*shape, (1 + level) / 2))
+    return betaincinv(*shape, (1 - level) / 2), betaincinv(*shape, (1 + level) / 2)
 
 
 def _judged(
@@ -475,15 +468,15 @@ def mcnemar(
     wins: int, losses: int, method: Literal["exact", "mid-p", "corrected"] = "exact"
 ) -> float:
     """McNemar's two-sided p: exact, mid-p (Fagerland 2013), or chi-square with correction."""
-    discordant, special = wins + losses, _special()
+    discordant = wins + losses
     if not discordant:
         return 1.0
     if method == "corrected":
         statistic = max(0, abs(wins - losses) - 1) ** 2 / discordant
-        return float(special.chdtrc(1, statistic))
+        return math.erfc(math.sqrt(statistic / 2))
     fewer = min(wins, losses)
-    upto = float(special.bdtr(fewer, discordant, 0.5))
-    below = float(special.bdtr(fewer - 1, discordant, 0.5)) if fewer else 0.0
+    upto = binomial_cdf(fewer, discordant, 0.5)
+    below = binomial_cdf(fewer - 1, discordant, 0.5)
     return min(1.0, upto + (below if method == "mid-p" else upto))
 
 
@@ -528,7 +521,7 @@ def _upper_tail(sizes: Floats, up: int, seen: float, seed: int) -> float:
     """P(flipped sum >= seen), for sorted positive sizes of which `up` have a plus."""
     count = len(sizes)
     if sizes[-1] - sizes[0] <= 1e-9 * sizes[-1]:
-        return float(_special().bdtr(count - up, count, 0.5))
+        return binomial_cdf(count - up, count, 0.5)
     least = seen - 1e-9 * float(sizes.sum())
     if count <= ENUMERATED:
         flipped = np.zeros(1)
@@ -630,7 +623,7 @@ def _clustered_p(score: float, differences: Floats, clusters: Ints) -> float:
 
 
 def _t_tail(t: float, degrees: float) -> float:
-    return float(_special().stdtr(degrees, t))
+    return t_cdf(degrees, t)
 
 
 def rate_p(
@@ -656,7 +649,7 @@ def _binomial_p(hits: float, trials: float, rate: float, alternative: Alternativ
         hits, rate = trials - hits, 1 - rate
     if hits >= trials or rate <= 0:
         return 1.0
-    return 0.0 if rate >= 1 else float(_special().betainc(trials - hits, hits + 1, 1 - rate))
+    return 0.0 if rate >= 1 else betainc(trials - hits, hits + 1, 1 - rate)
 
 
 def quantile_p(
@@ -763,18 +756,42 @@ def paired_power(
 
 
 def _sign_test_power(n: int, discordance: float, losing: float, alpha: float) -> float:
-    special = _special()
     if not discordance:
         return 0.0
+    found = np.array(_sign_tests(n, 1 - losing / discordance, alpha))
+    if discordance == 1:
+        return float(found[-1])
+    logs = np.array([math.lgamma(k + 1) for k in range(n + 1)])
     pairs = np.arange(1, n + 1)
-    # The most wins that still say "worse", for each number of discordant pairs; -1 is none.
-    most = np.floor(np.nan_to_num(special.bdtrik(alpha, pairs, 0.5), nan=-1.0) + 1e-9)
-    most -= special.bdtr(np.maximum(most, 0), pairs, 0.5) > alpha
-    winning = 1 - losing / discordance
-    found = np.where(most >= 0, special.bdtr(np.maximum(most, 0), pairs, winning), 0.0)
-    ways = special.gammaln(n + 1) - special.gammaln(pairs + 1) - special.gammaln(n - pairs + 1)
-    logs = ways + special.xlogy(pairs, discordance) + special.xlog1py(n - pairs, -discordance)
-    return float(np.exp(logs) @ found)
+    ways = logs[n] - logs[pairs] - logs[n - pairs]
+    chances = ways + pairs * math.log(discordance) + (n - pairs) * math.log1p(-discordance)
+    return float(np.exp(chances) @ found)
+
+
+def _sign_tests(n: int, winning: float, alpha: float) -> list[float]:
+    """How often the sign test says "worse" of 1 to `n` pairs that differ.
+
+    Step by step: with one pair more, the most wins that say so are as many, or one more.
+    """
+    rates = (0.5, min(winning, 1 - 1e-15))
+    most, below, at = -1, [0.0, 0.0], [0.0, 0.0]
+    """The most wins that still say "worse"; the chance of at most, and exactly, so many."""
+    said = []
+    for pairs in range(1, n + 1):
+        for k, rate in enumerate(rates if most >= 0 else ()):
+            below[k] -= rate * at[k]
+            at[k] *= (1 - rate) * pairs / (pairs - most)
+        more = [
+            at[k] * (pairs - most) / (most + 1) * rate / (1 - rate)
+            if most >= 0
+            else (1 - rate) ** pairs
+            for k, rate in enumerate(rates)
+        ]
+        if most < pairs and below[0] + more[0] <= alpha:
+            most, at = most + 1, more
+            below = [chance + each for chance, each in zip(below, more, strict=True)]
+        said.append(min(max(below[1], 0.0), 1.0))
+    return said
 
 
 @dataclass(frozen=True)
@@ -1051,7 +1068,7 @@ def statistic_interval(
 
 def probability_better(wins: int, losses: int) -> float:
     """The posterior probability that wins are likelier than losses, under a uniform prior."""
-    return float(_special().betainc(losses + 1, wins + 1, 0.5))
+    return betainc(losses + 1, wins + 1, 0.5)
 
 
 def posterior_differences(

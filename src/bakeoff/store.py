@@ -41,6 +41,8 @@ from bakeoff.core import (
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
+ADVICE, COST = "advice.json", "cost.json"
+"""Kept beside a run where somebody asked for them; what makes them is imported only then."""
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""
@@ -247,7 +249,7 @@ def read_records(run: Path, unit: Unit) -> Iterator[Record]:
     last: dict[tuple[Any, ...], int] = {}
     for number, line in _lines(path):
         if not line.startswith(_SENT):
-            row = _row(path, number, line)
+            row = _row(path, number, _head(line))
             head = (row.get(name) for name in ("phase", "setup", "sample"))
             last[(*head, row.get("repeat", 0))] = number
     wanted = set(last.values())
@@ -267,6 +269,18 @@ def requests_sent(run: Path, unit: Unit) -> int:
 
 _SENT = b'{"sent": '
 """How the note of a request that goes out begins: told from a record without parsing."""
+
+
+def _head(line: bytes) -> bytes:
+    """The part of a record's line that says which cell it is of; the whole line of a strange one.
+
+    Inside a text the quotes would be escaped, so what is found is the key.
+    """
+    for key in (b', "answer": {', b', "error": "'):
+        head, found, _ = line.partition(key)
+        if found:
+            return head + b"}"
+    return line
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -208,6 +208,11 @@ class TaskUse(File):
         """The setup's recipe with this task's own fields."""
         return tune if tune.adapter else Tune.model_validate({**tune.model_dump(), **self.tune})
 
+    def limited(self, rows: int) -> TaskUse:
+        """The same with recipes for so many training rows at most."""
+        fewer = {"rows": max(2, min(self.tune["rows"], rows))} if "rows" in self.tune else {}
+        return self.model_copy(update={"tune": {**self.tune, **fewer}})
+
 
 class Latency(File):
     """The latency pass: samples per task, asked one at a time; 0 switches it off."""
@@ -415,6 +420,18 @@ class Suite(File):
         found = None if setup.own else self.served(setup.model)
         price = self.endpoints[found[0]].price if found else Price()
         return price if price != Price() else None
+
+    def limited(self, rows: int) -> Suite:
+        """The benchmark with tuned setups that learn from so many rows of a task at most."""
+        setups = {
+            name: setup.model_copy(update={"tune": setup.tune.limited(rows)})
+            if setup.tune
+            else setup
+            for name, setup in self.setups.items()
+        }
+        # A task's own number of rows comes before that of a setup.
+        tasks = {name: use.limited(rows) for name, use in self.tasks.items()}
+        return self.model_copy(update={"setups": setups, "tasks": tasks})
 
     @property
     def names(self) -> list[str]:

@@ -1,84 +1,187 @@
-"""A plot's SVG made fit to stand inside a page: no styles, no foreign ids, the page's colours.
+"""What pictures are made of: SVG elements, scales with round ticks, widths of texts.
 
-A page that forbids inline styles would drop those that a plotting library writes, and two plots on
-one page must not share ids.
+Colours are the page's own (`var(--c0)`), so that a picture follows its theme; a picture that stands
+alone has them written out, on white.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from xml.etree import ElementTree
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 
-_SVG, _LINK = "http://www.w3.org/2000/svg", "{http://www.w3.org/1999/xlink}href"
-_KEPT = frozenset(
-    (
-        *("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset"),
-        *("stroke-linecap", "stroke-linejoin", "opacity", "fill-opacity", "stroke-opacity"),
-        *("font-size", "font-weight", "text-anchor"),
-    )
+from bakeoff.publish import plain
+
+SIZE = 10.5
+"""Of the letters, where a picture is `WIDTH` wide."""
+WIDTH = 330.0
+INK, SOFT, LINE, PAPER = "currentColor", "var(--soft)", "var(--line)", "var(--card)"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888")
+"""Okabe and Ito (2008), which colour-blind readers can tell apart; markers differ as well."""
+_ALONE = {
+    **{f"var(--c{place})": colour for place, colour in enumerate(PALETTE)},
+    **{INK: "#000000", SOFT: "#565d66", LINE: "#cfd4da", PAPER: "#ffffff"},
+}
+# Quoted: what a name says is escaped, so that this finds attributes and no text.
+_COLOUR = re.compile('"(' + "|".join(map(re.escape, _ALONE)) + ')"')
+_SIGNS = (
+    "",
+    '<path d="M0 6L6 0" stroke-width="1.3"/>',
+    '<circle cx="1.5" cy="1.5" r="0.9"/><circle cx="4.5" cy="4.5" r="0.9"/>',
+    '<path d="M0 6L6 0M0 0L6 6" stroke-width="0.9"/>',
+    '<path d="M0 0L6 6" stroke-width="1.3"/>',
+    '<path d="M0 3H6M3 0V6" stroke-width="0.9"/>',
 )
-"""What a style says that an attribute can say as well; the page has its own fonts."""
-_LONG = re.compile(r"-?\d+\.\d{3,}")
-_URL = re.compile(r"url\(#([^)]+)\)")
+HATCHES = "".join(
+    f'<pattern id="hatch-{place}" width="6" height="6" patternUnits="userSpaceOnUse">'
+    f'<g fill="{PAPER}" stroke="{PAPER}">{sign}</g></pattern>'
+    for place, sign in enumerate(_SIGNS)
+    if sign
+)
+"""What tells parts of a bar apart without colours; a page holds them once for all its pictures."""
 
 
-def inline(svg: bytes, name: str, title: str, said: str, colours: Mapping[str, str]) -> str:
-    """The `<svg>` element with a title and a description; `colours` maps hex codes to others."""
-    ElementTree.register_namespace("", _SVG)
-    root = ElementTree.fromstring(svg)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
-                parent.remove(child)
-            elif child.get("id") == "patch_1":
-                parent.remove(child)  # the paper, which is the page's
-    used = _referred(root)
-    for element in root.iter():
-        _restyle(element, colours)
-        _rename(element, name, used)
-    _describe(root, name, title, said)
-    return ElementTree.tostring(root, encoding="unicode")
+def colour(place: int) -> str:
+    """The colour of a place; places go round."""
+    return f"var(--c{place % len(PALETTE)})"
 
 
-def _referred(root: ElementTree.Element) -> set[str]:
-    links = (element.get(_LINK, "").removeprefix("#") for element in root.iter())
-    urls = (m[1] for e in root.iter() for value in e.attrib.values() for m in _URL.finditer(value))
-    return {*links, *urls} - {""}
+def hatch(place: int) -> str:
+    """The fill that lies over a colour; empty for the first of a round."""
+    place %= len(_SIGNS)
+    return f"url(#hatch-{place})" if place else ""
 
 
-def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
-    for rule in element.attrib.pop("style", "").split(";"):
-        key, _, value = (part.strip() for part in rule.partition(":"))
-        if key in _KEPT:
-            element.set(key, colours.get(value.lower(), value))
-    for key in ("d", "x", "y", "transform", "points"):
-        if key in element.attrib:
-            short = _LONG.sub(lambda m: f"{float(m[0]):.2f}", element.attrib[key])
-            element.set(key, " ".join(short.split()))
+def element(name: str, text: str = "", /, **attributes: str | float) -> str:
+    """One element: `stroke_width=1` is the attribute stroke-width, numbers are rounded."""
+    said = "".join(
+        f' {key.replace("_", "-")}="{_number(value)}"' for key, value in attributes.items()
+    )
+    return f"<{name}{said}>{escape(text)}</{name}>" if text else f"<{name}{said}/>"
 
 
-def _rename(element: ElementTree.Element, name: str, used: set[str]) -> None:
-    identity = element.attrib.pop("id", "")
-    if identity in used:
-        element.set("id", f"{name}-{identity}")
-    if _LINK in element.attrib:
-        element.set("href", f"#{name}-{element.attrib.pop(_LINK).removeprefix('#')}")
-    for key, value in element.attrib.items():
-        element.set(key, _URL.sub(rf"url(#{name}-\1)", value))
+def _number(value: str | float) -> str:
+    return escape(value) if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _describe(root: ElementTree.Element, name: str, title: str, said: str) -> None:
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
-    heading = ElementTree.Element(f"{{{_SVG}}}title", id=f"{name}-title")
-    words = ElementTree.Element(f"{{{_SVG}}}desc", id=f"{name}-desc")
-    heading.text, words.text = title, said
-    root[:0] = [heading, words]
-    root.attrib |= {
-        "class": "plot",
-        "role": "img",
-        "fill": "currentColor",
-        "stroke-linejoin": "round",
-        "aria-labelledby": f"{name}-title {name}-desc",
-    }
+def wide(text: str) -> float:
+    """About how wide a text is in an ordinary font without serifs."""
+    return SIZE * sum(_share(sign) for sign in text)
+
+
+def _share(sign: str) -> float:
+    if unicodedata.east_asian_width(sign) in "WF":
+        return 1.0
+    if sign in "iljtfrI.,:;'|!()[]/ ":
+        return 0.33
+    if sign in "mwMW@%":
+        return 0.88
+    return 0.68 if sign.isupper() else 0.56
+
+
+def fitted(text: str, most: float) -> str:
+    """A text of strangers as one line, cut to be at most so wide."""
+    said = plain(text, 200)
+    if wide(said) <= most:
+        return said
+    while said and wide(f"{said}…") > most:
+        said = said[:-1]
+    return f"{said.rstrip()}…"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values of an axis as places in a picture."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+    """All values are then above 0."""
+
+    @classmethod
+    def over(cls, values: Sequence[float], start: float, end: float, *, log: bool = False) -> Scale:
+        """The scale that shows all the values, with some room beside them."""
+        low, high = min(values), max(values)
+        if log:
+            room = (high / low) ** 0.05 if high > low else 2.0
+            return cls(low / room, high * room, start, end, log=True)
+        room = (high - low) * 0.06 or abs(high) * 0.1 or 0.5
+        return cls(low - room, high + room, start, end)
+
+    def at(self, value: float) -> float:
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def ticks(self, about: int = 5, *, whole: bool = False) -> list[tuple[float, str]]:
+        """(value, label) at round values; `whole` takes no fractions."""
+        return self._powers() if self.log else self._steps(about, whole)
+
+    def _steps(self, about: int, whole: bool) -> list[tuple[float, str]]:
+        rough = (self.high - self.low) / about
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough * 0.999)
+        if whole:
+            step = max(1.0, step)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
+        return [(n * step, _said(n * step, digits)) for n in range(first, last + 1)]
+
+    def _powers(self) -> list[tuple[float, str]]:
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        decades = math.log10(self.high / self.low)
+        parts = (1, 2, 5) if decades < 2.5 else (1,)
+        every = max(1, math.ceil(decades / 6))
+        values = [part * 10.0**power for power in range(first, last + 1, every) for part in parts]
+        return [(v, brief(v)) for v in values if self.low <= v <= self.high]
+
+
+def _said(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return brief(value) if abs(value) >= 10_000 else text
+
+
+def brief(value: float) -> str:
+    """A round number in few characters: 0.01, 100, 10k, 1M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):g}{unit}"
+    return f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn picture; `WIDTH` wide."""
+
+    height: float
+    body: str
+
+    def inline(self, identity: str, title: str, said: str) -> str:
+        """An element for a page with `HATCHES`, its ids beginning with `identity`."""
+        head = (
+            f'<svg class="plot" viewBox="0 0 {_number(WIDTH)} {_number(self.height)}" '
+            f'role="img" fill="currentColor" aria-labelledby="{identity}-title {identity}-desc">'
+        )
+        return (
+            f"{head}{element('title', plain(title), id=f'{identity}-title')}"
+            f"{element('desc', plain(said, 1000), id=f'{identity}-desc')}{self.body}</svg>"
+        )
+
+    def alone(self, title: str, said: str) -> str:
+        """A whole file: the same on white, with its colours."""
+        width, height = _number(WIDTH), _number(self.height)
+        text = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_number(1.5 * WIDTH)}" '
+            f'height="{_number(1.5 * self.height)}" viewBox="0 0 {width} {height}" '
+            f'role="img" font-family="system-ui, sans-serif" fill="{INK}">'
+            f"{element('title', plain(title))}{element('desc', plain(said, 1000))}"
+            f"<defs>{HATCHES}</defs>"
+            f"{element('rect', width=WIDTH, height=self.height, fill=PAPER)}{self.body}</svg>\n"
+        )
+        return _COLOUR.sub(lambda match: f'"{_ALONE[match[1]]}"', text)

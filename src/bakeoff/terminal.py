@@ -1,15 +1,11 @@
-"""What a person at a terminal sees: tables, and the progress of a run. The one door to rich."""
+"""What a person at a terminal sees: tables, and bars of progress. The one door to rich."""
 
 from __future__ import annotations
-
-import sys
-import time
 
 from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -18,11 +14,9 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bakeoff.progress import Unit
 from bakeoff.publish import plain
-from bakeoff.table import Table
-
-CELL = 2000
-"""Characters of one cell."""
+from bakeoff.table import TEXT, Table
 
 _COLOURS = {
     "PASS": "green",
@@ -34,10 +28,8 @@ _COLOURS = {
 
 
 def show(table: Table) -> None:
-    """Print a table; on a pipe without colours and as wide as it needs."""
+    """Print a table, folded to the terminal's width."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 240))
     grid = RichTable(
         title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD
     )
@@ -52,69 +44,45 @@ def show(table: Table) -> None:
 
 
 def _shown(text: str) -> str:
-    return plain(text, CELL)
+    return plain(text, TEXT)
 
 
 class LiveProgress:
-    """A bar for the unit at work: done, total, time gone, time left."""
+    """A bar for the unit at work: done, total, its figures, time gone, time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[steps]}", markup=False),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             transient=True,
         )
 
     def note(self, text: str) -> None:
         self.bars.console.print(Text(text))
 
-    def start(self, unit: str, total: int) -> None:
-        self.task = self.bars.add_task(unit, total=total)
-        self.unit, self.total, self.started = unit, total, time.monotonic()
+    def show(self, table: Table) -> None:
+        show(table)
+
+    def start(self, unit: str, total: int | None = None) -> None:
+        self.unit = Unit(unit, total)
+        self.task = self.bars.add_task(unit, total=total, steps=self._steps(), figures="")
         self.bars.start()
 
-    def advance(self, count: int = 1) -> None:
-        self.bars.advance(self.task, count)
+    def advance(self, count: int = 1, figures: str = "") -> None:
+        self.unit.advance(count, figures)
+        self.bars.update(self.task, advance=count, steps=self._steps(), figures=figures)
 
     def finish(self) -> None:
         self.bars.remove_task(self.task)
         self.bars.stop()
-        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
+        if line := self.unit.ended():
+            self.note(line)
 
-
-class PlainProgress:
-    """A line at the start and the end of each unit, and now and then between, for pipes."""
-
-    EVERY_SECONDS = 20.0
-
-    def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def start(self, unit: str, total: int) -> None:
-        self.unit, self.total, self.done = unit, total, 0
-        self.started = self.said = time.monotonic()
-
-    def advance(self, count: int = 1) -> None:
-        self.done += count
-        now = time.monotonic()
-        if now - self.said >= self.EVERY_SECONDS and self.done < self.total:
-            left = (now - self.started) / self.done * (self.total - self.done)
-            self.note(f"{self.unit}: {self.done} of {self.total}, about {left:.0f} s left")
-            self.said = now
-
-    def finish(self) -> None:
-        self.note(_done(self.unit, self.total, time.monotonic() - self.started))
-
-
-def _done(unit: str, total: int, seconds: float) -> str:
-    return f"{unit}: {total} in {seconds:.1f} s ({total / max(seconds, 1e-9):.1f}/s)"
-
-
-def progress() -> LiveProgress | PlainProgress:
-    """The live display on a terminal, plain lines elsewhere."""
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+    def _steps(self) -> str:
+        return f"{self.unit.done}/{self.unit.total}" if self.unit.total else ""

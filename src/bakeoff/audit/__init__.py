@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bakeoff.audit.answers import answers
 from bakeoff.audit.finding import Finding, counted
-from bakeoff.audit.labels import balance, suspects
+from bakeoff.audit.labels import balance
 from bakeoff.audit.lengths import lengths
-from bakeoff.audit.meaning import alike
 from bakeoff.audit.repeats import leaks, overlap, solved, within
-from bakeoff.core import BakeoffError, Embedder, faults
-from bakeoff.data import Task, Unavailable, load_task
-from bakeoff.scoring import did_you_mean
+from bakeoff.data import Task
 from bakeoff.suite import Suite
-from bakeoff.taskfile import task_path
 
-__all__ = ["Audit", "Finding", "audit", "audit_all"]
+__all__ = ["Audit", "Finding", "audit"]
 
 
 @dataclass(frozen=True)
@@ -71,42 +66,3 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
     train = len(task.train) + len(task.left_out)
     rows = f"{n} test rows, {train} training rows, {documents} documents"
     return Audit(rows, tuple(findings), tuple(leaked))
-
-
-def audit_all(
-    suite: Suite,
-    path: Path,
-    data: Path | None = None,
-    *,
-    only: str = "",
-    window: int | None = None,
-    embedder: Embedder | None = None,
-) -> tuple[dict[str, Audit], dict[str, str]]:
-    """Every check on a benchmark's tasks, and why some tasks could not be read.
-
-    Training rows that repeat test rows are left out, even where a run would be refused. Raises
-    `BakeoffError` with the faults of all task files together.
-    """
-    names = {Path(name).stem: name for name in suite.tasks}
-    if only and only not in names:
-        raise BakeoffError(f"{path}: no task '{only}'{did_you_mean(only, names)}")
-    found: dict[str, Audit] = {}
-    skipped: dict[str, str] = {}
-    problems: list[str] = []
-    for name in [only] if only else names:
-        try:
-            task = load_task(task_path(names[name], path), data, refuse=False)
-        except Unavailable as reason:
-            skipped[name] = str(reason)
-        except BakeoffError as error:
-            problems.append(str(error))
-        else:
-            found[name] = _deeper(task, suite, window, embedder)
-    faults(problems)
-    return found, skipped
-
-
-def _deeper(task: Task, suite: Suite, window: int | None, embedder: Embedder | None) -> Audit:
-    cheap = audit(task, suite, window)
-    more = [*suspects(task, suite.seed), *(alike(task, embedder) if embedder else [])]
-    return Audit(cheap.rows, (*cheap.findings, *more), cheap.leaked)

@@ -22,8 +22,13 @@ from bakeoff.core import BakeoffError, Incomplete, MissingEvidence
 if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
+    from bakeoff.progress import Progress
     from bakeoff.run import Plan
     from bakeoff.suite import Dtype
+    from bakeoff.table import Table
+
+# There are none, and to look for them reads what every installed package says of itself.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
 
 
 class _Commands(click.Group):
@@ -109,7 +114,11 @@ def shard(_: Any, __: Any, text: str) -> tuple[int, int]:
 def selecting(command: Any) -> Any:
     """The options that choose a part of the samples."""
     for option in (
-        click.option("--limit", type=click.IntRange(1), help="At most so many samples of a task."),
+        click.option(
+            "--limit",
+            type=click.IntRange(1),
+            help="At most so many samples of a task, and rows to tune on.",
+        ),
         click.option("--sample-ids", multiple=True, metavar="ID", help="Only these samples."),
         click.option(
             "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
@@ -143,7 +152,7 @@ def planned(
     Gates that could never fail, or never pass, are refused unless `dead_gates`; of a limited run
     nobody expects that its gates decide.
     """
-    from bakeoff import gate, power
+    from bakeoff import gate
     from bakeoff.core import faults
     from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
@@ -155,13 +164,17 @@ def planned(
         suite = suite.model_copy(update={"repeats": repeats})
     if dtype:
         suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
+    if limit:
+        suite = suite.limited(limit)
     selection = Selection(limit, sample_ids, tags, shard)
     tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
     plan = Plan(suite, benchmark, tasks, skipped, selection, cached)
     if not skipped:
         problems = gate.check_gates(suite.gates, plan.scope)
         faults([f"{benchmark}: {problem}" for problem in problems])
-        if not (dead_gates or selection.arguments()):
+        if suite.gates and not (dead_gates or selection.arguments()):
+            from bakeoff import power
+
             found = power.preview(
                 suite.gates,
                 suite.policy,
@@ -172,6 +185,29 @@ def planned(
             )
             faults([f"{benchmark}: {problem}" for problem in power.problems(found)])
     return plan
+
+
+def progress() -> Progress:
+    """The live display on a terminal, plain lines elsewhere."""
+    if sys.stderr.isatty():
+        from bakeoff.terminal import LiveProgress
+
+        return LiveProgress()
+    from bakeoff.progress import PlainProgress
+
+    return PlainProgress(show)
+
+
+def show(table: Table) -> None:
+    """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        from bakeoff import terminal
+
+        terminal.show(table)
+    else:
+        from bakeoff.table import as_text
+
+        click.echo(as_text(table))
 
 
 def program() -> str:
@@ -243,9 +279,9 @@ def tracking_uri() -> str:
 
 def show_gates(found: Mapping[str, Any]) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
-    from bakeoff import publish, report, terminal
+    from bakeoff import publish, report
 
-    terminal.show(report.verdicts(found))
+    show(report.verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(publish.summary(found))

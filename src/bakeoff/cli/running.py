@@ -16,10 +16,12 @@ from bakeoff.cli.app import (
     main,
     planned,
     program,
+    progress,
     pull_baselines,
     results,
     selecting,
     shard,
+    show,
     show_gates,
     show_links,
     workspace,
@@ -54,23 +56,23 @@ def run(
 
     When its last run was stopped before the end, the same command goes on with it.
     """
-    from bakeoff import terminal
     from bakeoff.confirm import run_and_judge
     from bakeoff.run import unfinished
     from bakeoff.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
-    progress = terminal.progress()
+    how = progress()
     previous = find_run(resume, results()) if resume else None
     if previous is None and not new and (previous := unfinished(plan, results())):
-        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+        how.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
     done, found = run_and_judge(
         plan,
         workspace(data),
-        progress,
+        how,
         previous,
         retry_failed=retry_failed,
         before_judging=pull_baselines,
+        meanwhile=_get_ready_to_report,
     )
     if done.shard[1] > 1:
         write_report(done)
@@ -78,6 +80,14 @@ def run(
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
         return
     _finish(done, found, log=not no_mlflow)
+
+
+def _get_ready_to_report() -> None:
+    """Import what a run needs once it is answered, while it waits for its answers."""
+    from bakeoff import gating, html
+
+    _ = gating
+    html.template()
 
 
 def _judged(done: Run) -> Mapping[str, Any] | None:
@@ -89,14 +99,14 @@ def _judged(done: Run) -> Mapping[str, Any] | None:
 
 def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
     """Report and log a whole run, show what came of it, and exit by its gates."""
-    from bakeoff import report, terminal
+    from bakeoff import report
 
     path = write_report(done)
     if log:
         log_run(done)
-    terminal.show(report.headline(done))
+    show(report.headline(done))
     if (square := report.effects(done)).rows:
-        terminal.show(square)
+        show(square)
     for said in report.findings(done):
         click.echo(said)
     code = show_gates(found) if found else 0
@@ -113,9 +123,9 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
-    from bakeoff import estimate, terminal
+    from bakeoff import estimate
 
-    terminal.show(estimate.estimate(planned(benchmark, data, **chosen), results()))
+    show(estimate.estimate(planned(benchmark, data, **chosen), results()))
 
 
 @main.command()
@@ -165,15 +175,15 @@ def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
     """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
-    from bakeoff import terminal
     from bakeoff.prepare import distil
     from bakeoff.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
     wanted = Distillation(teacher=teacher, **given)
     plan = planned(benchmark, data)
-    note = terminal.progress().note
-    counts = distil(plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, note)
+    counts = distil(
+        plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, progress()
+    )
     for why, count in counts.items():
         click.echo(f"{why}: {count}")
     click.echo(f"rows:    {output}")
@@ -190,12 +200,11 @@ def cache() -> None:
 @data_option
 def verify(benchmark: Path, share: float, data: Path | None) -> None:
     """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
-    from bakeoff import terminal
     from bakeoff.prepare import verify_cache
 
     plan = planned(benchmark, data)
-    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, click.echo)
-    terminal.show(found)
+    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
+    show(found)
     sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
 
 
@@ -240,7 +249,7 @@ def import_files(
     """
     import shlex
 
-    from bakeoff import report, terminal
+    from bakeoff import report
     from bakeoff.foreign import Fields
     from bakeoff.imported import Import, import_results
 
@@ -254,6 +263,6 @@ def import_files(
     )
     done = import_results(wanted, results(), click.echo)
     path = write_report(done)
-    terminal.show(report.headline(done))
+    show(report.headline(done))
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")

@@ -11,8 +11,6 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import numpy as np
-
 from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
@@ -95,6 +93,9 @@ class Model:
 
     def logits(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
         """Uncalibrated evidence for support of each claim, from its features."""
+        # Inside, as in `_platt`: every scorer is imported to know its name, and few weigh claims.
+        import numpy as np
+
         seen = np.array([[row[name] for name in self.features] for row in rows], dtype=float)
         scaled = (seen - np.array(self.means)) / np.array(self.scales)
         values: list[float] = (scaled @ np.array(self.coefficients) + self.intercept).tolist()
@@ -292,6 +293,8 @@ def _platt(logits: Sequence[float], labels: Sequence[bool]) -> tuple[float, floa
 
     Labels are drawn in a little (Platt 1999), so that few, separable rows give finite numbers.
     """
+    import numpy as np
+
     z, y = np.array(logits), np.array(labels)
     target = np.where(y, (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2))
     design = np.stack([z, np.ones_like(z)], axis=1)

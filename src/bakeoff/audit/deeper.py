@@ -1,0 +1,53 @@
+"""Every check on a benchmark's tasks, with those that compute: a classifier, an embedder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bakeoff.audit import Audit, audit
+from bakeoff.audit.meaning import alike
+from bakeoff.audit.suspects import suspects
+from bakeoff.core import BakeoffError, Embedder, faults
+from bakeoff.data import Task, Unavailable, load_task
+from bakeoff.scoring import did_you_mean
+from bakeoff.suite import Suite
+from bakeoff.taskfile import task_path
+
+
+def audit_all(
+    suite: Suite,
+    path: Path,
+    data: Path | None = None,
+    *,
+    only: str = "",
+    window: int | None = None,
+    embedder: Embedder | None = None,
+) -> tuple[dict[str, Audit], dict[str, str]]:
+    """Every check on a benchmark's tasks, and why some tasks could not be read.
+
+    Training rows that repeat test rows are left out, even where a run would be refused. Raises
+    `BakeoffError` with the faults of all task files together.
+    """
+    names = {Path(name).stem: name for name in suite.tasks}
+    if only and only not in names:
+        raise BakeoffError(f"{path}: no task '{only}'{did_you_mean(only, names)}")
+    found: dict[str, Audit] = {}
+    skipped: dict[str, str] = {}
+    problems: list[str] = []
+    for name in [only] if only else names:
+        try:
+            task = load_task(task_path(names[name], path), data, refuse=False)
+        except Unavailable as reason:
+            skipped[name] = str(reason)
+        except BakeoffError as error:
+            problems.append(str(error))
+        else:
+            found[name] = _deeper(task, suite, window, embedder)
+    faults(problems)
+    return found, skipped
+
+
+def _deeper(task: Task, suite: Suite, window: int | None, embedder: Embedder | None) -> Audit:
+    cheap = audit(task, suite, window)
+    more = [*suspects(task, suite.seed), *(alike(task, embedder) if embedder else [])]
+    return Audit(cheap.rows, (*cheap.findings, *more), cheap.leaked)

@@ -1,0 +1,39 @@
+"""What must be known of a metric before its values can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.scoring import Bounds
+from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Which way a metric is good, how its values are summed up, and where they end."""
+
+    higher_is_better: bool = True
+    aggregate: str = "mean"
+    """`mean`, `median` (times), or `macro_f1` for values that carry label pairs."""
+    bounds: Bounds | None = (0.0, 1.0)
+    """The smallest and the largest value that can occur; `None` where nothing bounds them."""
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Measure:
+        """The measure that a manifest describes."""
+        bounds = about["bounds"]
+        return cls(
+            about["higher_is_better"],
+            about["aggregate"],
+            (float(bounds[0]), float(bounds[1])) if bounds else None,
+        )
+
+
+MEASURES: Mapping[str, Measure] = {
+    **dict.fromkeys(("error", "leak"), Measure(higher_is_better=False)),
+    **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
+    **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", None)),
+}
+"""The columns that every run has."""

@@ -1,0 +1,49 @@
+"""Vectors from a model behind an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core import BakeoffError, Failure, digest
+from bakeoff.endpoint import Client
+from bakeoff.suite import Endpoint
+from bakeoff.transport import Ask
+from bakeoff.wire import embeddings_body, read_embeddings
+
+EMBED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class ServedEmbedder:
+    """An embedding model behind an OpenAI-compatible endpoint."""
+
+    client: Client
+    endpoint: Endpoint
+    name: str
+
+    @property
+    def digest(self) -> str:
+        return digest([self.endpoint.url, self.name])
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        batches = [texts[i : i + EMBED_AT_ONCE] for i in range(0, len(texts), EMBED_AT_ONCE)]
+        asks = (
+            Ask(number, "/embeddings", embeddings_body(self.name, batch))
+            for number, batch in enumerate(batches)
+        )
+        found: dict[int, Any] = {}
+        for number, reply in self.client.ask(asks, read_embeddings):
+            if isinstance(reply, Failure):
+                raise BakeoffError(f"embedder '{self.name}' at {self.endpoint.url}: {reply.error}")
+            if len(reply.vectors) != len(batches[number]):
+                raise BakeoffError(
+                    f"embedder '{self.name}' at {self.endpoint.url}: {len(batches[number])} texts "
+                    f"gave {len(reply.vectors)} vectors"
+                )
+            found[number] = reply.vectors
+        vectors = np.asarray([v for i in range(len(batches)) for v in found[i]], dtype=np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

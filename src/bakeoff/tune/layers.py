@@ -1,0 +1,194 @@
+"""A network cut below its first tuned layer.
+
+Without a gradient to send down, the layers below it compute the same in every epoch: what they
+make of a row is computed once and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import peft
+import torch
+from peft.helpers import disable_input_dtype_casting
+from torch.nn import functional
+
+from bakeoff.core import BakeoffError
+from bakeoff.progress import Progress, working
+from bakeoff.tune.batches import Pack, Packs, Row, pack
+
+KEPT_BYTES = 4 * 2**30
+"""What is kept of rows takes at most so much memory; else it is computed again in each epoch."""
+
+
+def first_tuned(layers: int, share: float) -> int:
+    """The lowest of the layers that get adapters, when a share of them, the upper ones, does."""
+    return layers - max(1, round(share * layers))
+
+
+class Cut:
+    """A network in two parts. `below` needs no gradient; `loss` goes through the tuned layers."""
+
+    def __init__(self, network: Any, first: int, rows: Sequence[Row]) -> None:
+        """Cut below layer `first`, if the parts compute what the whole does on some of the rows.
+
+        Raises `BakeoffError` for a network that cannot read rows packed into one sequence.
+        """
+        self.network = network
+        self.base = network.get_base_model() if isinstance(network, peft.PeftModel) else network
+        self.decoder = self.base.get_decoder()
+        self.first = first
+        # Masks of packs are dense: the fused kernel is the fastest with them.
+        self.base.set_attn_implementation("sdpa")
+        some = rows[:2]
+        if self.first and not self._agrees(some):
+            self.first = 0
+        if not self.first and not self._agrees(some):
+            raise BakeoffError(
+                f"{self.base.config.model_type} models cannot be tuned here: they read rows "
+                "otherwise side by side than alone"
+            )
+
+    def moved(self, packed: Pack) -> Pack:
+        """The pack in the memory of the network's device."""
+        device = next(self.network.parameters()).device
+        return Pack(**{name: part.to(device) for name, part in vars(packed).items()})
+
+    @torch.no_grad()
+    def below(self, packed: Pack) -> torch.Tensor | None:
+        """(n, width): what the first tuned layer is given; `None` for an uncut network."""
+        if not self.first:
+            return None
+        found: list[torch.Tensor] = []
+
+        def stop(_: Any, given: tuple[torch.Tensor, ...], named: dict[str, Any]) -> None:
+            found.append(given[0] if given else named["hidden_states"])
+            raise _Reached
+
+        hook = self.decoder.layers[self.first].register_forward_pre_hook(stop, with_kwargs=True)
+        training = self.network.training
+        try:
+            self.network.eval()
+            self._read(packed, input_ids=packed.tokens)
+        except _Reached:
+            pass
+        finally:
+            hook.remove()
+            self.network.train(training)
+        return found[0][0]
+
+    def loss(self, packed: Pack, below: torch.Tensor | None, reduction: str) -> torch.Tensor:
+        """Cross-entropy of the tokens to learn: their `mean` or their `sum`."""
+        logits = self._logits(packed, below)
+        return functional.cross_entropy(logits.float(), packed.targets, reduction=reduction)
+
+    def _logits(self, packed: Pack, below: torch.Tensor | None) -> torch.Tensor:
+        """(m, vocabulary): at the places in front of the tokens to learn, and nowhere else."""
+        if below is None:
+            return self._read(packed, input_ids=packed.tokens)
+        with self._upper():
+            return self._read(packed, inputs_embeds=below[None])
+
+    def _read(self, packed: Pack, **given: torch.Tensor) -> torch.Tensor:
+        mask = torch.zeros(packed.sees.shape, dtype=self.base.dtype, device=packed.sees.device)
+        # Additive, which every attention of transformers takes.
+        mask.masked_fill_(~packed.sees, torch.finfo(mask.dtype).min)
+        # The adapter's own weights stay float32; autocast spares the copies of its inputs.
+        low = self.base.dtype != torch.float32
+        autocast = torch.autocast(mask.device.type, self.base.dtype, enabled=low)
+        with disable_input_dtype_casting(self.network, low), autocast:
+            logits: torch.Tensor = self.network(
+                **given,
+                attention_mask=mask[None, None],
+                position_ids=packed.positions,
+                logits_to_keep=packed.asked,
+                use_cache=False,
+            ).logits[0]
+        return logits
+
+    @contextmanager
+    def _upper(self) -> Iterator[None]:
+        whole = self.decoder.layers
+        self.decoder.layers = whole[self.first :]
+        try:
+            yield
+        finally:
+            self.decoder.layers = whole
+
+    @torch.no_grad()
+    def _agrees(self, rows: Sequence[Row]) -> bool:
+        """Whether packed rows give the logits that they give one by one, uncut and unmasked."""
+        training = self.network.training
+        self.network.eval()
+        packed = self.moved(pack(rows, 0))
+        ours = self._logits(packed, self.below(packed)).float()
+        alone = []
+        for row in rows:
+            said = self.network(input_ids=packed.tokens.new_tensor([row.tokens])).logits[0]
+            alone.append(said[row.answer - 1 : -1])
+        self.network.train(training)
+        theirs = torch.cat(alone).float()
+        # A wrong mask or a lost scale moves logits by their own spread; rounding by far less.
+        allowed = 1e-3 if self.base.dtype == torch.float32 else 0.1
+        return bool((ours - theirs).abs().mean() < allowed * theirs.std())
+
+
+class _Reached(Exception):
+    """The layers below the cut are done."""
+
+
+class PackedRows:
+    """Rows in packs, with what the layers below a cut make of them where that can be kept.
+
+    A row that is read in every epoch is computed there once, and held in main memory.
+    """
+
+    def __init__(
+        self, cut: Cut, rows: Sequence[Row], shared: int, batch_size: int, tokens: int, seed: int
+    ) -> None:
+        """`shared` tokens begin every row; a pack has `batch_size` rows and `tokens` at most."""
+        self.cut, self.rows, self.shared = cut, rows, shared
+        self.packs = Packs([len(row.tokens) for row in rows], batch_size, tokens, shared, seed)
+        self._tokens = tokens
+        self._start: torch.Tensor | None = None
+        self._kept: dict[int, torch.Tensor] = {}
+        """Row -> what is made of its own tokens, (own, width)."""
+
+    def keep(self, unit: str, progress: Progress) -> None:
+        """Compute what can be kept, unless it is too large."""
+        own = [len(row.tokens) - self.shared for row in self.rows]
+        width = self.cut.base.config.get_text_config().hidden_size
+        if not self.cut.first or sum(own) * width * self.cut.base.dtype.itemsize > KEPT_BYTES:
+            return
+        # Without gradients memory allows as many rows as there is room for.
+        packs = Packs(self.packs.lengths, len(own), self._tokens, self.shared, 0)
+        with working(progress, unit, len(packs)):
+            for indices in packs:
+                below = self.cut.below(self._packed(indices))
+                assert below is not None
+                lengths = [self.shared, *(own[index] for index in indices)]
+                start, *parts = (part.cpu().clone() for part in torch.split(below, lengths))
+                self._start = start
+                self._kept |= zip(indices, parts, strict=True)
+                progress.advance()
+
+    def inputs(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+        """A pack as the fields of `Pack`, and as `below` what is kept of it."""
+        packed = pack([self.rows[index] for index in indices], self.shared)
+        if self._start is None:
+            return vars(packed)
+        kept = torch.cat([self._start, *(self._kept[index] for index in indices)])
+        return {**vars(packed), "below": kept}
+
+    def loss(self, inputs: Mapping[str, torch.Tensor], reduction: str = "mean") -> torch.Tensor:
+        """The loss of `inputs` that were moved to the network's device."""
+        packed = Pack(**{name: part for name, part in inputs.items() if name != "below"})
+        below = inputs.get("below")
+        if below is None:
+            below = self.cut.below(packed)
+        return self.cut.loss(packed, below, reduction)
+
+    def _packed(self, indices: Sequence[int]) -> Pack:
+        return self.cut.moved(pack([self.rows[index] for index in indices], self.shared))

@@ -1,0 +1,285 @@
+"""Training: from rows as tokens and a recipe to weights in a folder, to be resumed when killed."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import peft
+import torch
+import transformers
+from torch.utils.data import DataLoader
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from bakeoff.device import peak_memory_mb
+from bakeoff.models import LocalModel, quantization
+from bakeoff.progress import Progress, working
+from bakeoff.recipes import Tune
+from bakeoff.tune.adapter import Training
+from bakeoff.tune.batches import Row, start_of_all
+from bakeoff.tune.layers import Cut, PackedRows, first_tuned
+
+PACK_TOKENS, GPU_PACK_TOKENS = 1024, 4096
+"""Tokens in one pack, on a processor and on a GPU: masks and attention grow with their square."""
+CHECKPOINT_S = 600.0
+"""A checkpoint is written so often, beside the one at the end of every epoch."""
+CHECKPOINTS = "checkpoints"
+ADAPTER = "adapter"
+"""Folders of a training: where it goes on when it was stopped, and what it made."""
+
+
+def train(
+    model: LocalModel,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    recipe: Tune,
+    seed: int,
+    folder: Path,
+    name: str,
+    progress: Progress,
+) -> Training:
+    """Train what then stands in `folder/adapter`; from the last checkpoint there, if there is one.
+
+    The weights of the epoch with the lowest loss on the validation rows are kept.
+    """
+    transformers.set_seed(seed)
+    network = _network(model, recipe)
+    cut = Cut(network, _first_layer(network, recipe), rows)
+    tokens = PACK_TOKENS if model.device == "cpu" else GPU_PACK_TOKENS
+    shared = start_of_all([*rows, *validation])
+    learnt, held_out = (
+        PackedRows(cut, each, shared, recipe.batch_size, tokens, seed)
+        for each in (rows, validation)
+    )
+    started = time.perf_counter()
+    for part in (learnt, held_out):
+        part.keep(f"{name}: layers that are not tuned", progress)
+    logbook = _Logbook(folder / "logbook.json", started)
+    steps = recipe.epochs * len(learnt.packs)
+    trainer = _AnswerTrainer(
+        learnt,
+        held_out,
+        logbook,
+        progress,
+        model=network,
+        args=_arguments(folder, recipe, steps, seed, model.device),
+        callbacks=[EarlyStoppingCallback(recipe.patience), logbook],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    checkpoint = _last_checkpoint(folder / CHECKPOINTS)
+    if checkpoint:
+        progress.note(f"{name}: training goes on at {Path(checkpoint).name}")
+    with working(progress, f"{name}: training", steps):
+        trainer.train(resume_from_checkpoint=checkpoint)
+    network.save_pretrained(folder / ADAPTER)
+    if recipe.method == "full":
+        model.tokenizer.save_pretrained(folder / ADAPTER)
+    curve = _curve(trainer.state.log_history)
+    best = min(curve, key=lambda point: point.get("validation_loss", math.inf))
+    epochs = float(trainer.state.epoch or 0)
+    return Training(
+        rows=len(rows),
+        validation_rows=len(validation),
+        epochs=epochs,
+        tokens=round(sum(len(row.tokens) for row in rows) * epochs),
+        seconds=round(logbook.seconds, 2),
+        peak_memory_mb=round(peak_memory_mb(), 1),
+        curve=tuple(curve),
+        best_epoch=best["epoch"],
+    )
+
+
+def _network(model: LocalModel, recipe: Tune) -> Any:
+    """A fresh copy of the base, ready to be trained by the recipe's method.
+
+    Fresh, as `get_peft_model` changes the network it is given in place.
+    """
+    whole = recipe.method == "full"
+    # The steps of an optimiser are lost in the rounding of 16-bit weights.
+    given: dict[str, Any] = {"dtype": torch.float32 if whole else getattr(torch, model.dtype)}
+    if recipe.method == "qlora":
+        given |= {"quantization_config": quantization("4bit", model.dtype), "device_map": {"": 0}}
+    base = transformers.AutoModelForCausalLM.from_pretrained(model.weights.folder, **given)
+    if recipe.method == "qlora":
+        base = peft.prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
+    else:
+        base = base.to(model.device)
+    if whole:
+        return base
+    lora = peft.LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=_tuned_modules(base, _first_layer(base, recipe)),
+        use_dora=recipe.method == "dora",
+    )
+    return peft.get_peft_model(base, lora)
+
+
+def _layers(network: Any) -> int:
+    return int(network.config.get_text_config().num_hidden_layers)
+
+
+def _first_layer(network: Any, recipe: Tune) -> int:
+    """The lowest layer that is tuned; 0 where all weights are."""
+    return 0 if recipe.method == "full" else first_tuned(_layers(network), recipe.layers)
+
+
+def _tuned_modules(network: Any, first: int) -> str | list[str]:
+    """What gets an adapter: the linear modules of layer `first` and of all above it."""
+    if not first:
+        return "all-linear"
+    above = {id(part) for layer in network.get_decoder().layers[first:] for part in layer.modules()}
+    return [
+        name
+        for name, part in network.named_modules()
+        if id(part) in above and isinstance(part, torch.nn.Linear)
+    ]
+
+
+def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder / CHECKPOINTS),
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="linear",
+        # Few rows make few steps: a longer warm-up would leave the adapter where it began.
+        warmup_steps=min(10, steps // 10),
+        max_grad_norm=1.0,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="no",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        remove_unused_columns=False,
+        bf16=False,
+        use_cpu=device == "cpu",
+        seed=seed,
+        data_seed=seed,
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        restore_callback_states_from_checkpoint=True,
+    )
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint; one that a crash cut short is thrown away."""
+    if not folder.is_dir():
+        return None
+    for checkpoint in folder.glob("checkpoint-*"):
+        # The state is written last.
+        if not (checkpoint / "trainer_state.json").is_file():
+            shutil.rmtree(checkpoint)
+    found: str | None = get_last_checkpoint(str(folder))
+    return found
+
+
+class _AnswerTrainer(Trainer):
+    """Reads packs of rows; the loss is that of the answer tokens alone."""
+
+    def __init__(
+        self,
+        learnt: PackedRows,
+        held_out: PackedRows,
+        logbook: _Logbook,
+        progress: Progress,
+        **given: Any,
+    ) -> None:
+        rows, others = range(len(learnt.rows)), range(len(held_out.rows))
+        super().__init__(train_dataset=rows, eval_dataset=others, **given)
+        self.learnt, self.held_out = learnt, held_out
+        self.logbook, self.progress = logbook, progress
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(
+            self.train_dataset, batch_sampler=self.learnt.packs, collate_fn=self.learnt.inputs
+        )
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        started = time.perf_counter()
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        pace = inputs["tokens"].shape[1] / (time.perf_counter() - started)
+        self.logbook.losses.append(float(loss))
+        self.progress.advance(1, f"loss {float(loss):.3f}, {pace:.0f} tokens/s")
+        return loss
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        loss = self.learnt.loss(inputs)
+        return (loss, None) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The mean loss of the epoch's steps, and that of all tokens of the validation answers."""
+        total, tokens = 0.0, 0
+        self.model.eval()
+        with torch.no_grad():
+            for indices in self.held_out.packs:
+                inputs = self._prepare_inputs(self.held_out.inputs(indices))
+                total += float(self.held_out.loss(inputs, "sum"))
+                tokens += len(inputs["targets"])
+        metrics = {"eval_loss": total / tokens, "epoch_loss": self.logbook.mean_loss()}
+        self.log(dict(metrics))
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+class _Logbook(TrainerCallback):
+    """The seconds of all attempts together and the losses of the epoch; saved with checkpoints."""
+
+    def __init__(self, file: Path, started: float) -> None:
+        self.file, self.started, self.saved = file, started, time.monotonic()
+        self.before, self.losses = 0.0, list[float]()
+        if file.is_file():
+            self.before, self.losses = json.loads(file.read_text())
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.started
+
+    def mean_loss(self) -> float:
+        """Of the steps of the epoch that ends now."""
+        mean = sum(self.losses) / len(self.losses)
+        self.losses = []
+        return mean
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if time.monotonic() - self.saved >= CHECKPOINT_S:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.saved = time.monotonic()
+        self.file.write_text(json.dumps([self.seconds, self.losses]))
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    points: dict[float, dict[str, float]] = {}
+    names = {"epoch_loss": "train_loss", "eval_loss": "validation_loss"}
+    for entry in history:
+        point = points.setdefault(round(entry["epoch"], 3), {"epoch": round(entry["epoch"], 3)})
+        point |= {
+            ours: round(entry[theirs], 5) for theirs, ours in names.items() if theirs in entry
+        }
+    return [points[epoch] for epoch in sorted(points)]

@@ -1,0 +1,259 @@
+"""Training on small random networks: what is packed, what is kept, and what a kill leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from bakeoff.core import BakeoffError
+from bakeoff.models import Weights
+from bakeoff.progress import Progress
+from bakeoff.recipes import Tune
+from bakeoff.tune import trainer
+from bakeoff.tune.batches import Packs, Row, pack, start_of_all
+from bakeoff.tune.layers import Cut, PackedRows, first_tuned
+from bakeoff.tune.trainer import train
+
+WORDS = 60
+SMALL = {
+    "vocab_size": WORDS,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+}
+ROWS = [
+    Row([5, 6, 7, 20, 21, 22, 1], 5),
+    Row([5, 6, 7, 30, 31, 1], 4),
+    Row([5, 6, 7, 40, 41, 42, 43, 44, 1], 6),
+    # Its answer begins where all rows part.
+    Row([5, 6, 7, 50, 51, 1], 3),
+    Row([5, 6, 7, 23, 33, 1], 4),
+    Row([5, 6, 7, 24, 34, 35, 1], 5),
+]
+HELD_OUT = [Row([5, 6, 7, 25, 36, 1], 4)]
+
+
+class Silent:
+    """Progress that nobody watches; it stops the work after so many steps of training."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.stop_after, self.notes = stop_after, list[str]()
+        self.training = False
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def show(self, table: Any) -> None: ...
+
+    def start(self, unit: str, total: int | None = None) -> None:
+        self.training = unit.endswith("training")
+
+    def advance(self, count: int = 1, figures: str = "") -> None:
+        if self.training and self.stop_after is not None:
+            self.stop_after -= count
+            if self.stop_after <= 0:
+                raise KeyboardInterrupt
+
+    def finish(self) -> None: ...
+
+
+def network(kind: str = "Llama", **settings: Any) -> Any:
+    torch.manual_seed(3)
+    config = getattr(transformers, f"{kind}Config")(**SMALL, **settings)
+    return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Any:
+    """What training needs of a local model."""
+    folder = tmp_path / "weights"
+    network().save_pretrained(folder)
+    return SimpleNamespace(
+        weights=Weights("small", folder, "0"), dtype="float32", device="cpu", tokenizer=None
+    )
+
+
+def alone(net: Any, rows: list[Row]) -> torch.Tensor:
+    """The mean loss of the answers' tokens, one unpadded row at a time, by transformers itself."""
+    total, tokens = torch.tensor(0.0), 0
+    for row in rows:
+        ids = torch.tensor([row.tokens])
+        labels = torch.tensor([[-100] * row.answer + row.tokens[row.answer :]])
+        learnt = len(row.tokens) - row.answer
+        total = total + net(input_ids=ids, labels=labels).loss * learnt
+        tokens += learnt
+    return total / tokens
+
+
+def test_rows_stand_side_by_side_behind_what_they_share() -> None:
+    packed = pack([Row([5, 6, 20, 1], 3), Row([5, 6, 30, 31, 1], 2)], shared=2)
+    assert packed.tokens.tolist() == [[5, 6, 20, 1, 30, 31, 1]]
+    assert packed.positions.tolist() == [[0, 1, 2, 3, 2, 3, 4]]
+    # 1 follows 20; 30 follows the shared 6, then 31 follows 30 and 1 follows 31.
+    assert packed.asked.tolist() == [2, 1, 4, 5]
+    assert packed.targets.tolist() == [1, 30, 31, 1]
+    seen = [[i for i, open_ in enumerate(line) if open_] for line in packed.sees.tolist()]
+    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 4], [0, 1, 4, 5], [0, 1, 4, 5, 6]]
+
+
+def test_what_rows_share_leaves_each_a_token_of_its_own() -> None:
+    assert start_of_all(ROWS) == 3
+    assert start_of_all([Row([5, 6, 7], 1), Row([5, 6, 7, 8], 1)]) == 2
+    assert start_of_all([Row([5, 6], 1)]) == 1
+    assert start_of_all([Row([5, 6], 1), Row([6, 6], 1)]) == 0
+
+
+@pytest.mark.parametrize("shared", [0, 3])
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.25])
+def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
+    share: float, shared: int, model: Any
+) -> None:
+    recipe = Tune(layers=share, rank=4, alpha=8)
+    transformers.set_seed(1)
+    net = trainer._network(model, recipe)
+    # B matrices are zero at first, and nothing would reach A.
+    for name, part in net.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(part, std=0.1)
+    adapted = [name for name, part in net.named_parameters() if part.requires_grad]
+    lowest = first_tuned(4, share)
+    assert {int(n.split("layers.")[1].split(".")[0]) for n in adapted} == set(range(lowest, 4))
+    expected = alone(net, ROWS)
+    expected.backward()
+    gradients = {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
+    net.zero_grad()
+    cut = Cut(net, lowest, ROWS)
+    assert cut.first == lowest
+    rows = PackedRows(cut, ROWS, shared, 16, 1000, seed=1)
+    rows.keep("", Silent())
+    inputs = rows.inputs(range(len(ROWS)))
+    assert ("below" in inputs) == bool(lowest)
+    loss = rows.loss(inputs)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert set(gradients) == set(adapted)
+    for name, part in net.named_parameters():
+        if name in gradients:
+            torch.testing.assert_close(part.grad, gradients[name], rtol=1e-3, atol=1e-6)
+
+
+def test_what_is_too_large_to_keep_is_computed_again(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.tune.layers.KEPT_BYTES", 100)
+    net = network()
+    rows = PackedRows(Cut(net, 2, ROWS), ROWS, 3, 16, 1000, seed=1)
+    rows.keep("", Silent())
+    inputs = rows.inputs([0, 1, 2, 3, 4, 5])
+    assert "below" not in inputs
+    assert rows.loss(inputs).item() == pytest.approx(alone(net, ROWS).item(), rel=1e-5)
+
+
+def test_a_network_that_scales_its_embeddings_is_not_cut() -> None:
+    net = network("Granite", embedding_multiplier=12.0)
+    cut = Cut(net, 2, ROWS)
+    assert cut.first == 0
+    rows = PackedRows(cut, ROWS, 3, 16, 1000, seed=1)
+    loss = rows.loss(rows.inputs([0, 1, 2, 3, 4, 5]))
+    assert loss.item() == pytest.approx(alone(net, ROWS).item(), rel=1e-5)
+
+
+def test_a_network_that_reads_packed_rows_otherwise_is_refused() -> None:
+    with pytest.raises(BakeoffError, match="mistral models cannot be tuned here"):
+        Cut(network("Mistral", sliding_window=2), 2, ROWS)
+
+
+@given(
+    lengths=st.lists(st.integers(11, 300), min_size=1, max_size=40),
+    rows=st.integers(1, 8),
+    tokens=st.integers(50, 900),
+    shared=st.integers(0, 10),
+)
+@settings(max_examples=60)
+def test_packs_hold_every_row_once_within_both_bounds(
+    lengths: list[int], rows: int, tokens: int, shared: int
+) -> None:
+    packs = Packs(lengths, rows, tokens, shared, seed=1)
+    first = list(packs)
+    packs.epoch = 1
+    second = list(packs)
+    for epoch in (first, second):
+        assert len(epoch) == len(packs)
+        assert sorted(i for batch in epoch for i in batch) == list(range(len(lengths)))
+        for batch in epoch:
+            assert len(batch) <= rows
+            size = shared + sum(lengths[i] - shared for i in batch)
+            assert size <= tokens or len(batch) == 1
+    packs.epoch = 0
+    assert list(packs) == first
+
+
+def recipe(**given: Any) -> Tune:
+    return Tune(**{"epochs": 3, "batch_size": 2, "rank": 4, "dropout": 0.2, "layers": 0.5, **given})
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_step: bool
+) -> None:
+    whole = train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "whole", "x", Silent())
+    if every_step:
+        monkeypatch.setattr(trainer, "CHECKPOINT_S", 0.0)
+    # Three steps make an epoch: this is the middle of the second.
+    with pytest.raises(KeyboardInterrupt):
+        train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "killed", "x", Silent(stop_after=5))
+    progress = Silent()
+    again = train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "killed", "x", progress)
+    assert progress.notes == [f"x: training goes on at checkpoint-{4 if every_step else 3}"]
+    left, right = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    assert again.curve == whole.curve
+    assert (again.epochs, again.tokens, again.best_epoch) == (3.0, 123, whole.best_epoch)
+
+
+def test_a_checkpoint_that_was_cut_short_is_not_used(model: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    with pytest.raises(KeyboardInterrupt):
+        train(model, ROWS, HELD_OUT, recipe(), 7, folder, "x", Silent(stop_after=8))
+    assert (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").is_file()
+    (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").unlink()
+    progress = Silent()
+    train(model, ROWS, HELD_OUT, recipe(), 7, folder, "x", progress)
+    assert all("checkpoint-6" not in note for note in progress.notes)
+
+
+def test_the_epoch_with_the_lowest_validation_loss_is_kept(model: Any, tmp_path: Path) -> None:
+    # So high a rate that later epochs are worse.
+    wild = recipe(learning_rate=0.5, epochs=4, patience=4, dropout=0.0)
+    made = train(model, ROWS, HELD_OUT, wild, 7, tmp_path / "wild", "x", Silent())
+    losses = {point["epoch"]: point["validation_loss"] for point in made.curve}
+    assert made.best_epoch == min(losses, key=losses.__getitem__)
+    net = trainer._network(model, wild)
+    net.load_adapter(str(tmp_path / "wild" / "adapter"), "kept")
+    net.set_adapter("kept")
+    found = alone(net.eval(), HELD_OUT).item()
+    assert found == pytest.approx(min(losses.values()), abs=1e-4)
+
+
+def test_progress_is_a_protocol_that_the_fake_keeps() -> None:
+    watched: Progress = Silent()
+    watched.note("said")
