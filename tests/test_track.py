@@ -8,12 +8,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,10 +43,22 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.fixture(scope="module")
+def tables_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables and nothing in them: MLflow takes seconds to make one."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    client(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def uri(results: Path) -> str:
+def uri(results: Path, tables_alone: Path) -> str:
     """An empty store of one's own, of a file that has its tables already."""
-    return f"sqlite:///{results / 'mlflow.db'}"
+    results.mkdir()
+    path = results / "mlflow.db"
+    with closing(sqlite3.connect(tables_alone)) as made, closing(sqlite3.connect(path)) as mine:
+        made.backup(mine)
+    return f"sqlite:///{path}"
 
 
 def client(uri: str) -> Any:
