@@ -263,6 +263,7 @@ runs.log(Run(Path(sys.argv[1])), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["log_table", "log_batch", "set_terminated", "search_traces"])
 def test_logging_that_was_killed_is_finished_later(results: Path, uri: str, call: str) -> None:
     folder = make_run(results)
@@ -297,6 +298,7 @@ def test_a_deleted_experiment_is_taken_out_of_the_bin(results: Path, uri: str) -
     assert len(client(uri).search_runs([experiment(uri)])) == 8
 
 
+@pytest.mark.slow
 def test_processes_that_log_at_the_same_time_neither_double_nor_lose(
     results: Path, uri: str, cli: Cli
 ) -> None:
@@ -448,6 +450,7 @@ def door(server: str, password: str = "", last: int = 10**9) -> Iterator[str]:
         standing.server_close()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     results: Path, mlflow_server: str
 ) -> None:
@@ -463,6 +466,7 @@ def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     assert list(stored(mlflow_server, name="dies-training")) == ["gate_qa"]
 
 
+@pytest.mark.slow
 def test_a_server_that_wants_a_password_gets_it_and_it_is_never_shown(
     results: Path, mlflow_server: str, cli: Cli
 ) -> None:
@@ -511,6 +515,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> None:
     odd = " \x00 \ud83d \U0001f6aa"
     done = Run(make_run(results, said=odd))
@@ -525,6 +530,7 @@ def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> Non
     assert models(postgres) == Counter(list(SETUPS))
 
 
+@pytest.mark.slow
 def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, uri: str) -> None:
     folder = make_run(results)
     logged = runs.log(Run(folder), uri, 1)
