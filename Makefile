@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# Where it is set, every start of the program would compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 
 # In a process for each core, up to four; tests/sharing.py says which tests stay together.

@@ -21,7 +21,8 @@ from bakeoff.library import Library
 from bakeoff.models import LocalModel
 from bakeoff.recipes import Distillation, Retrieve, Tune
 from bakeoff.suite import Setup, Suite, load_suite
-from bakeoff.tune.train import Lessons, trials
+from bakeoff.tune.batches import Lessons
+from bakeoff.tune.train import trials
 from conftest import Cli, write_project
 
 NO_TEACHER: tuple[Sequence[tuple[Sample, str]], Mapping[str, int]] = ((), {})

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,13 @@ def show(table: Table) -> None:
         click.echo(as_text(table))
 
 
+def waiting(unit: str) -> AbstractContextManager[None]:
+    """Say that work goes on while the block runs, where it takes longer than a moment."""
+    from bakeoff.progress import working
+
+    return working(progress(), unit)
+
+
 def program() -> str:
     """How this program was called, so that the next command can be copied."""
     called = Path(sys.argv[0])
@@ -229,7 +237,8 @@ def log_run(done: Run) -> None:
     wait = float(named) if named else MLFLOW_WAIT_S + answers / MLFLOW_ANSWERS
     command = [sys.executable, "-m", "bakeoff.cli", "log", str(done.folder), "--quiet"]
     try:
-        failed = subprocess.run(command, timeout=wait, check=False).returncode
+        with waiting("logging to MLflow"):
+            failed = subprocess.run(command, timeout=wait, check=False).returncode
     except subprocess.TimeoutExpired:
         later = f"send it later with `{program()} log {done.folder.name}`"
         text = f"bakeoff: MLflow: not done after {wait:.0f} s. Nothing is lost: {later}"
@@ -295,6 +304,7 @@ def write_report(run: Run) -> Path:
     from bakeoff import html, report
 
     path = run.folder / "report.md"
-    path.write_text(report.markdown(run), encoding="utf-8")
-    html.write(run)
+    with waiting("writing the report"):
+        path.write_text(report.markdown(run), encoding="utf-8")
+        html.write(run)
     return path

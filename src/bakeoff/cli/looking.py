@@ -20,6 +20,7 @@ from bakeoff.cli.app import (
     results,
     show,
     tracking_uri,
+    waiting,
     workspace,
 )
 from bakeoff.core import BakeoffError
@@ -97,15 +98,15 @@ def audit(
     from bakeoff.suite import load_suite
     from bakeoff.table import as_markdown
 
-    embedder = Library(cache_folder()).embedder("embedded") if embed else None
-    found, skipped = audit_all(
-        load_suite(benchmark),
-        benchmark,
-        data_folder(data),
-        only=task,
-        window=window,
-        embedder=embedder,
-    )
+    with waiting("looking at the data"):
+        found, skipped = audit_all(
+            load_suite(benchmark),
+            benchmark,
+            data_folder(data),
+            only=task,
+            window=window,
+            embedder=Library(cache_folder()).embedder("embedded") if embed else None,
+        )
     if form == "json":
         click.echo(json.dumps(shown.as_json(found, skipped), indent=2, ensure_ascii=False))
         return
@@ -155,7 +156,8 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
     jury = Jury(workspace(None).place(_with_judges(judges), judges or labels))
     try:
         jury.open_for(metric, scorer)
-        report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
+        with waiting("scoring the labelled answers"):
+            report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
     finally:
         jury.close()
     for table in cards.tables(report):
@@ -221,8 +223,10 @@ def fetch() -> None:
     from bakeoff.models import resolve
 
     cache = cache_folder()
-    click.echo(f"embedded generator: {resolve('embedded', cache).folder}")
-    click.echo(f"embedded embedder:  {embedded.folder(embedded.EMBEDDER, cache)}")
+    with waiting("fetching and converting the models"):
+        generator, embedder = resolve("embedded", cache), embedded.folder(embedded.EMBEDDER, cache)
+    click.echo(f"embedded generator: {generator.folder}")
+    click.echo(f"embedded embedder:  {embedder}")
 
 
 @main.command()

@@ -24,6 +24,7 @@ from bakeoff.cli.app import (
     show,
     show_gates,
     show_links,
+    waiting,
     workspace,
     write_report,
 )
@@ -142,7 +143,8 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
     from bakeoff.rescore import rescore
     from bakeoff.store import find_run
 
-    done = rescore(find_run(run, results()), workspace(data), judges)
+    with waiting("scoring"):
+        done = rescore(find_run(run, results()), workspace(data), judges)
     _finish(done, _judged(done), log=False)
 
 
@@ -153,7 +155,8 @@ def merge(runs: tuple[str, ...]) -> None:
     from bakeoff.merge import merge as merge_runs
     from bakeoff.store import find_run
 
-    done = merge_runs([find_run(run, results()) for run in runs], results())
+    with waiting("joining the parts"):
+        done = merge_runs([find_run(run, results()) for run in runs], results())
     _finish(done, _judged(done), log=False)
 
 
