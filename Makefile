@@ -7,10 +7,12 @@
 
 PYTHON ?= python3
 VENV := .venv
+# Where it is set, every start of the program would compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 
-# Tests in a process for each core, up to four; those of one file, or of one dear fixture, together.
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --durations 20
+# In a process for each core, up to four; tests/sharing.py says which tests stay together.
+PYTEST := $(BIN)/pytest --numprocesses auto --durations 20
 
 .PHONY: quickstart test test-fast studies check bench setup clean
 

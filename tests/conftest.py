@@ -22,6 +22,7 @@ from sharing import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
 )
 
 __all__ = [  # pytest finds its hooks here
@@ -30,6 +31,7 @@ __all__ = [  # pytest finds its hooks here
     "pytest_configure",
     "pytest_terminal_summary",
     "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
 ]
 
 # The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws
@@ -182,7 +184,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(project: Path, cli: Cli) -> Path:
-    """The folder of one real run of the small project, on the embedded model."""
+    """The folder of one real run of the small project, on the embedded model.
+
+    It is made once: the files whose tests use it stand together in `sharing.TOGETHER`.
+    """
     done = cli("run", "benchmarks/smallest.yaml", "--no-cache", cwd=project)
     assert done.returncode == 0, done.stderr + done.stdout
     (manifest,) = project.glob("results/smallest/*/manifest.json")

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,12 @@ WORKERS = 4
 """Each imports the libraries anew: more seldom pay."""
 WARM = "BAKEOFF_TESTS_WARM"
 """The variable that says where the warm process listens."""
-DEAR = ("finished_run", "mlflow_server", "model", "embedder")
-"""Fixtures that take long to make: all tests of one run in one process."""
+TOGETHER = {
+    "a finished run": ("test_program", "test_docs", "test_tune"),
+    "a server": ("test_track", "test_mlflow_ui"),
+    "a model": ("test_models", "test_lessons", "test_route", "test_retrieve"),
+}
+"""What is dear to make and made once -> the files of the tests that use it."""
 
 
 def cores() -> list[int]:
@@ -53,12 +58,27 @@ def _keep_warm(config: pytest.Config) -> None:
     config.add_cleanup(stop)
 
 
+def group(path: str) -> str:
+    """The group of the test file at `path`: one process runs all tests of a group."""
+    return next((name for name, files in TOGETHER.items() if Path(path).stem in files), path)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one dear fixture, else of one file, stay together; the longest groups begin."""
-    groups: dict[pytest.Item, str] = {}
-    for item in items:
-        dear = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
-        groups[item] = dear[0] if dear else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    slow = {groups[item] for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: groups[item] not in DEAR and groups[item] not in slow)
+    """What takes long begins, so that no process waits for the last one."""
+    slow = {group(item.path.name) for item in items if item.get_closest_marker("slow")}
+    first = [*TOGETHER, *sorted(slow - TOGETHER.keys())]
+    place = {name: number for number, name in enumerate(first)}
+    items.sort(key=lambda item: place.get(group(item.path.name), len(place)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole groups, in the order of the tests."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(super()._split_scope(nodeid))
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)

@@ -14,9 +14,10 @@ def test_the_documents_tables_are_those_that_are_kept() -> None:
     assert bench.render(document, bench.kept()) == document, "run bench.py --render"
 
 
-def test_every_table_has_its_place_and_its_figures() -> None:
+def test_every_table_has_its_place() -> None:
     places = re.findall(r"<!-- bench:(\w+) -->", bench.DOCUMENT.read_text())
-    assert sorted(places) == sorted(bench.TABLES) == sorted(bench.kept())
+    assert sorted(places) == sorted(bench.TABLES)
+    assert set(bench.kept()) <= set(places)
 
 
 @pytest.mark.parametrize("name", list(bench.TABLES))

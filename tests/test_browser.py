@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,8 +194,7 @@ def test_a_sample_without_a_record_is_said_to_have_none(browser: Any, tmp_path: 
     opened.page.close()
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), zip(WIDTHS, THEMES, strict=True))
 def test_axe_finds_no_serious_fault(browser: Any, small: Path, width: int, theme: str) -> None:
     opened = Opened(browser, small, "#sample=qa/2", width, theme)
     opened.page.wait_for_selector("#sample .answers")
@@ -226,9 +224,10 @@ def test_hostile_texts_run_nothing_and_break_no_layout(
         expect(page.locator("#sample h3")).not_to_have_text(before or "none")
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         assert not opened.overflows(), opened.heading()
+    everything = page.locator("#count").inner_text()
     page.fill("#f-text", "script")
+    expect(page.locator("#count")).not_to_have_text(everything)
     page.select_option("#f-tag", label="__proto__ = y")
-    expect(page.locator("#count")).to_have_text(re.compile("^[01] of"))
     assert page.evaluate("window.hit") is None
     assert opened.said == []
     assert {url.split("#")[0] for url in opened.asked if not url.startswith("data:")} == {

@@ -139,10 +139,11 @@ def test_what_no_question_would_survive_stops_the_run_at_once(
     assert run_of(tmp_path).manifest["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_and_repeats_at_most_what_was_in_flight(
     tmp_path: Path, cache: Path
 ) -> None:
-    n, kills = 1500, 6
+    n, kills = 1000, 4
     moments = random.Random(7)
     command = [sys.executable, "-m", "bakeoff.cli", "run", "benchmarks/words.yaml"]
     command += ["--no-mlflow", "--no-cache"]

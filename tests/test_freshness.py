@@ -334,6 +334,7 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
     assert "when the documents change" in page
 
 
+@pytest.mark.slow
 def test_an_index_after_a_change_embeds_only_what_changed(cli: Cli, changed: Path) -> None:
     folder = changed.parent.parent
     (folder / "benchmarks" / "smallest.yaml").write_text(

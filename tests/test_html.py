@@ -367,6 +367,7 @@ def test_the_same_run_gives_the_same_page(run: Run) -> None:
 WORDS = [f"w{i:x}{i * 7919 % 997:x}" for i in range(20_000)]
 
 
+@pytest.mark.slow
 def test_a_thousand_samples_on_four_setups_stay_below_five_megabytes(tmp_path: Path) -> None:
     def text(seed: int, n: int) -> str:
         return " ".join(random.Random(seed).choices(WORDS, k=n)) + "."

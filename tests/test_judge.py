@@ -218,9 +218,9 @@ def test_what_is_missing_may_be_skipped_but_nothing_judged_is_no_pass() -> None:
 def test_too_few_samples_to_ever_fail_are_inconclusive() -> None:
     four, five = ([0.0] * 4, [1.0] * 4), ([0.0] * 5, [1.0] * 5)
     few = verdict("rag.qa.f1 >= base.qa.f1", rows(rag_f1=four[0], base_f1=four[1]))
-    assert (few.state, few.p) == (INCONCLUSIVE, 1 / 16)
+    assert (few.state, few.p) == (INCONCLUSIVE, pytest.approx(1 / 16, rel=1e-12))
     enough = verdict("rag.qa.f1 >= base.qa.f1", rows(rag_f1=five[0], base_f1=five[1]))
-    assert (enough.state, enough.p) == (FAIL, 1 / 32)
+    assert (enough.state, enough.p) == (FAIL, pytest.approx(1 / 32, rel=1e-12))
     assert verdict("rag.qa.f1 >= base.qa.f1", rows(rag_f1=[1.0], base_f1=[1.0])).state == (
         INCONCLUSIVE
     )

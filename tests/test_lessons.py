@@ -21,7 +21,8 @@ from bakeoff.library import Library
 from bakeoff.models import LocalModel
 from bakeoff.recipes import Distillation, Retrieve, Tune
 from bakeoff.suite import Setup, Suite, load_suite
-from bakeoff.tune.train import Lessons, trials
+from bakeoff.tune.batches import Lessons
+from bakeoff.tune.train import trials
 from conftest import Cli, write_project
 
 NO_TEACHER: tuple[Sequence[tuple[Sample, str]], Mapping[str, int]] = ((), {})
@@ -50,7 +51,7 @@ def school(model: LocalModel, tiny: Task, cache: Path) -> School:
 
 
 def test_a_recipe_without_later_fields_is_kept_under_the_name_it_always_had() -> None:
-    before = {"adapter", "rows", "rank", "alpha", "dropout", "learning_rate", "epochs"}
+    before = {"adapter", "layers", "rank", "alpha", "dropout", "learning_rate", "epochs"}
     before |= {"batch_size", "open_book", "validation", "patience"}
     assert set(Tune(rank=4).identity()) == before
     assert set(Tune(raft={"gold": 0.5}).identity()) == before | {"raft"}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_run import SETUPS, make_run
 
 from bakeoff.finished import Run
+from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import links, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -363,6 +363,7 @@ def killed_at(work: Callable[[], Any], step: int) -> bool:
     return code == KILLED
 
 
+@pytest.mark.slow
 def test_a_kill_before_any_touch_of_a_file_leaves_a_run_that_the_next_prune_finishes(
     results: Path,
 ) -> None:

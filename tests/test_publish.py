@@ -226,6 +226,7 @@ def test_ten_thousand_gates_fit_into_the_summary_and_the_worst_are_kept() -> Non
     assert both.count("SKIPPED |") == 1500 and "PASS)" in both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["&", "@", "漢", "😀", "|"])
 @pytest.mark.parametrize("state", ["FAIL", "PASS"])
 def test_texts_that_grow_when_escaped_stay_within_the_limits(sign: str, state: str) -> None:

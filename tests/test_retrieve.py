@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.core import BakeoffError, Document, Passage, Sample
-from bakeoff.embed import LocalEmbedder, Reranker, Vectors
 from bakeoff.finished import Run
 from bakeoff.ranking import Words, composed, fused, gold_passages
 from bakeoff.recipes import Noise, Retrieve
 from bakeoff.retrieve import Corpus, index_of, open_corpus
 from bakeoff.splitting import passages, split, title
 from conftest import Cli, write_project
+
+if TYPE_CHECKING:  # the tests that need it import it: it takes many seconds
+    from bakeoff.embed import LocalEmbedder, Vectors
 
 DOCUMENTS = (
     Document("barrow", "# The barrow\nThe Larch barrow weighs 19 kilos."),
@@ -117,6 +120,8 @@ def test_vectors_have_length_one_and_stand_in_the_order_of_the_texts(
 def test_vectors_are_those_of_float32_and_say_what_computed_them(
     embedder: LocalEmbedder, cache: Path
 ) -> None:
+    from bakeoff.embed import LocalEmbedder
+
     exact = LocalEmbedder("embedded", cache, compute="float32")
     texts = [d.text for d in DOCUMENTS]
     assert (embedder.embed(texts) * exact.embed(texts)).sum(axis=1).min() > 0.9998
@@ -298,6 +303,8 @@ def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
+    from bakeoff.embed import Reranker
+
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "when", "gate", "tea", "oak", "open"]
     places = {word: place for place, word in enumerate(words)}
     made = Tokenizer(models.WordLevel(places, unk_token="[UNK]"))
@@ -325,6 +332,8 @@ def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
 
 
 def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    from bakeoff.embed import Reranker
+
     with pytest.raises(BakeoffError, match=r"retrieve\.rerank: .* write hf:ORG/NAME or the folder"):
         Reranker(str(tmp_path / "nowhere"))
 

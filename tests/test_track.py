@@ -8,12 +8,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,13 +25,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from made_run import SETUPS, make_run
 
 from bakeoff import store, trend
 from bakeoff.baseline import accept
 from bakeoff.core import BakeoffError, Score
 from bakeoff.finished import Run, write_comparison
 from bakeoff.store import Unit
+from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import baselines, links, nights, runs, tables
 from bakeoff.track.names import key
 from bakeoff.trend import Night, Point
@@ -42,10 +43,22 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.fixture(scope="module")
+def tables_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables and nothing in them: MLflow takes seconds to make one."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    client(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def uri(results: Path) -> str:
+def uri(results: Path, tables_alone: Path) -> str:
     """An empty store of one's own, of a file that has its tables already."""
-    return f"sqlite:///{results / 'mlflow.db'}"
+    results.mkdir()
+    path = results / "mlflow.db"
+    with closing(sqlite3.connect(tables_alone)) as made, closing(sqlite3.connect(path)) as mine:
+        made.backup(mine)
+    return f"sqlite:///{path}"
 
 
 def client(uri: str) -> Any:
@@ -250,6 +263,7 @@ runs.log(Run(Path(sys.argv[1])), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["log_table", "log_batch", "set_terminated", "search_traces"])
 def test_logging_that_was_killed_is_finished_later(results: Path, uri: str, call: str) -> None:
     folder = make_run(results)
@@ -284,6 +298,7 @@ def test_a_deleted_experiment_is_taken_out_of_the_bin(results: Path, uri: str) -
     assert len(client(uri).search_runs([experiment(uri)])) == 8
 
 
+@pytest.mark.slow
 def test_processes_that_log_at_the_same_time_neither_double_nor_lose(
     results: Path, uri: str, cli: Cli
 ) -> None:
@@ -435,6 +450,7 @@ def door(server: str, password: str = "", last: int = 10**9) -> Iterator[str]:
         standing.server_close()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     results: Path, mlflow_server: str
 ) -> None:
@@ -450,6 +466,7 @@ def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     assert list(stored(mlflow_server, name="dies-training")) == ["gate_qa"]
 
 
+@pytest.mark.slow
 def test_a_server_that_wants_a_password_gets_it_and_it_is_never_shown(
     results: Path, mlflow_server: str, cli: Cli
 ) -> None:
@@ -498,6 +515,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> None:
     odd = " \x00 \ud83d \U0001f6aa"
     done = Run(make_run(results, said=odd))
@@ -512,6 +530,7 @@ def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> Non
     assert models(postgres) == Counter(list(SETUPS))
 
 
+@pytest.mark.slow
 def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, uri: str) -> None:
     folder = make_run(results)
     logged = runs.log(Run(folder), uri, 1)

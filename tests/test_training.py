@@ -210,6 +210,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter" / "adapter_model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every_step", [False, True])
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_step: bool

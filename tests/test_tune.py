@@ -34,7 +34,7 @@ def damage(folder: Path, change: str) -> None:
         tensors = {k: t * 60 if "lora_B" in k else t for k, t in tensors.items()}
     elif change == "rename":
         key = sorted(tensors)[0]
-        tensors[key.replace("layers.0", "layers.99")] = tensors.pop(key)
+        tensors[key.replace("layers.", "layers.9")] = tensors.pop(key)
     elif change == "shape":
         key = next(k for k in sorted(tensors) if "lora_A" in k)
         tensors[key] = torch.zeros(4, 7)

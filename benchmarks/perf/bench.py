@@ -57,9 +57,12 @@ def table_of(entry: Mapping[str, Any]) -> Table:
 
 def render(document: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
     """The document with each table between its two marks."""
-    for name, entry in entries.items():
-        source = f"Measured on {entry['date']} at commit {entry['commit']}: {entry['machine']}."
-        made = f"<!-- bench:{name} -->\n\n{table_of(entry).markdown()}\n\n{source}\n\n<!-- end -->"
+    for name in TABLES:
+        said = f"Not measured yet: `make bench BENCH={name}`."
+        if entry := entries.get(name):
+            source = f"Measured {entry['date']}, commit {entry['commit']}: {entry['machine']}."
+            said = f"{table_of(entry).markdown()}\n\n{source}"
+        made = f"<!-- bench:{name} -->\n\n{said}\n\n<!-- end -->"
         pattern = rf"<!-- bench:{name} -->.*?<!-- end -->"
         document = re.sub(pattern, lambda _, made=made: made, document, flags=re.DOTALL)
     return document

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +31,8 @@ def killed(samples: int, kills: int, seed: int) -> list[object]:
         again, twice, last = [], [], (0, 0)
         for _ in range(kills):
             process = start(folder)
-            time.sleep(0.5 + 0.15 * moments.random())
+            _wait(url, process)
+            time.sleep(0.4 * moments.random())
             process.kill()
             process.communicate()
             last = _more(again, twice, stats(url), last)
@@ -42,6 +44,13 @@ def killed(samples: int, kills: int, seed: int) -> list[object]:
         found = answers(folder)
     counts = (sum(again), max(again), sum(twice), max(twice))
     return [samples, kills, len(found), *counts]
+
+
+def _wait(url: str, process: subprocess.Popen[str]) -> None:
+    """Until the program has sent something, or ended."""
+    before = stats(url)["requests"]
+    while stats(url)["requests"] == before and process.poll() is None:
+        time.sleep(0.02)
 
 
 def _more(

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from made_run import make_run
+from bakeoff.testing import make_run
 
 PORT = 5097
 

@@ -17,11 +17,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from bakeoff import advice, browse, pictures, report, svg
+from bakeoff import browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.publish import plain
-from bakeoff.store import PAGE, PLOTS
+from bakeoff.store import ADVICE, PAGE, PLOTS
 from bakeoff.suite import MEASURED
 from bakeoff.table import Table, number
 
@@ -179,6 +179,10 @@ _COLOURS = {"recommended": "PASS", "conditional": "INCONCLUSIVE", "none": "FAIL"
 
 def _advice(run: Run) -> dict[str, Any] | None:
     """Which setup to take, where `bakeoff advise` was asked."""
+    if not (run.folder / ADVICE).is_file():
+        return None
+    from bakeoff import advice
+
     if (found := advice.read(run)) is None:
         return None
     colour = _COLOURS.get(found["state"], "ERROR")

@@ -29,8 +29,7 @@ from bakeoff.ranking import Hits, gold_passages
 from bakeoff.recipes import Pretraining, Raft, Tune
 from bakeoff.splitting import split, title
 from bakeoff.suite import Suite
-from bakeoff.tune.batches import Example
-from bakeoff.tune.train import Lessons
+from bakeoff.tune.batches import Example, Lessons
 
 PIECE_WORDS = 150
 """Words of a document learnt as one text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bakeoff.core import Decoding, Message, Model, Sample
 from bakeoff.data import Task
@@ -16,8 +16,9 @@ from bakeoff.models import Dressed, LocalModel, resolve
 from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
-from bakeoff.tune.adapter import Adapter, attach, ready_adapter, whole_model
-from bakeoff.tune.train import tuned
+
+if TYPE_CHECKING:
+    from bakeoff.tune.adapter import Adapter
 
 Taught = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
 
@@ -58,6 +59,9 @@ class Local:
 
         Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
         """
+        # The door to peft, whose import takes seconds: what needs no tuning is answered before.
+        from bakeoff.tune.adapter import attach, whole_model
+
         assert setup.tune
         if task.after:
             self.earlier.add(task.name)
@@ -97,6 +101,9 @@ class Local:
         return None
 
     def _made(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> Adapter:
+        from bakeoff.tune.adapter import ready_adapter
+        from bakeoff.tune.train import tuned
+
         assert setup.tune
         if setup.tune.adapter:
             return ready_adapter(setup.tune.adapter)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff import cost, counts, plots
+from bakeoff import counts, plots
 from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
-from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.plots import Whisker
+from bakeoff.store import COST
 from bakeoff.svg import Picture
 from bakeoff.table import Table, number
 
@@ -350,6 +350,11 @@ _DECADES, _STEPS = 3, 8
 
 def _monthly(run: Run) -> Made | None:
     """Money by month against requests by month, where costs are kept beside the run."""
+    if not (run.folder / COST).is_file():
+        return None
+    from bakeoff import cost
+    from bakeoff.cost import shown
+
     found = cost.read(run.folder)
     if found is None or not found["volume"] or not cost.current(run, found):
         return None

@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bakeoff import advice, cost
 from bakeoff.abstention import CELLS
-from bakeoff.advice.tables import tables as advice_tables
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
-from bakeoff.cost import shown
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.latency import clear
 from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
+from bakeoff.store import ADVICE, COST
 from bakeoff.suite import MEASURED
 from bakeoff.table import Table, cell, markdown_lines, number
 
@@ -585,13 +583,18 @@ def _gate(row: Mapping[str, Any]) -> str:
 
 def advised(run: Run) -> list[Table]:
     """Which setup to take, where `bakeoff advise` has kept it beside the run."""
+    if not (run.folder / ADVICE).is_file():
+        return []
+    from bakeoff import advice
+    from bakeoff.advice.tables import tables
+
     found = advice.read(run)
     if found is None:
         return []
     if not advice.current(run, found):
-        late = f"{advice.ADVICE} is older than the answers, scores or costs of this run"
+        late = f"{ADVICE} is older than the answers, scores or costs of this run"
         return [Table("Advice", ("", "mend it"), ((late, "run `bakeoff advise` again"),))]
-    return advice_tables(found)
+    return tables(found)
 
 
 def power(found: Sequence[Preview]) -> Table:
@@ -646,11 +649,16 @@ def training(run: Run) -> Table:
 
 def costs(run: Run) -> list[Table]:
     """What the setups cost, where `bakeoff cost` has kept it beside the run."""
+    if not (run.folder / COST).is_file():
+        return []
+    from bakeoff import cost
+    from bakeoff.cost import shown
+
     found = cost.read(run.folder)
     if found is None:
         return []
     if not cost.current(run, found):
-        late = f"{cost.COST} is older than the answers or scores of this run"
+        late = f"{COST} is older than the answers or scores of this run"
         return [Table("Cost", ("", "mend it"), ((late, "run `bakeoff cost` again"),))]
     return shown.tables(found)
 

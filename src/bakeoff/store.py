@@ -42,6 +42,8 @@ from bakeoff.file_versions import stated
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
+ADVICE, COST = "advice.json", "cost.json"
+"""Kept beside a run where somebody asked for them; what makes them is imported only then."""
 SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""
@@ -245,12 +247,10 @@ def read_records(run: Path, unit: Unit) -> Iterator[Record]:
     path = journal_of(run, unit)
     if path is None:
         return
-    last: dict[tuple[Any, ...], int] = {}
+    last: dict[Any, int] = {}
     for number, line in _lines(path):
         if not line.startswith(_SENT):
-            row = _row(path, number, _head(line))
-            head = (row.get(name) for name in ("phase", "setup", "sample"))
-            last[(*head, row.get("repeat", 0))] = number
+            last[_cell(path, number, line)] = number
     wanted = set(last.values())
     for number, line in _lines(path):
         if number in wanted:
@@ -270,16 +270,17 @@ _SENT = b'{"sent": '
 """How the note of a request that goes out begins: told from a record without parsing."""
 
 
-def _head(line: bytes) -> bytes:
-    """The part of a record's line that says which cell it is of; the whole line of a strange one.
+def _cell(path: Path, number: int, line: bytes) -> Any:
+    """What cell a record is of: the beginning of its line, unread; of a strange line, its fields.
 
     Inside a text the quotes would be escaped, so what is found is the key.
     """
     for key in (b', "answer": {', b', "error": "'):
         head, found, _ = line.partition(key)
         if found:
-            return head + b"}"
-    return line
+            return head
+    row = _row(path, number, line)
+    return (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

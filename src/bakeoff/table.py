@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import east_asian_width
 
 from bakeoff.publish import plain
 from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
-CELL = 5000
-"""Characters of one cell in Markdown."""
+CELL, TEXT = 5000, 2000
+"""Characters of one cell in Markdown, and in plain text."""
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
 
 
@@ -45,6 +46,25 @@ def cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
         low, high = (number(estimate[side], metric) for side in ("low", "high"))
         text += f" [{low.removesuffix(' s')}, {high}]"
     return text + mark
+
+
+def as_text(table: Table) -> str:
+    """A table for a pipe: its columns side by side, as wide as they need."""
+    lines = [table.header, *(tuple(plain(cell, TEXT) for cell in row) for row in table.rows)]
+    widths = [max(map(_columns, column)) for column in zip(*lines, strict=True)]
+
+    def laid(line: tuple[str, ...]) -> str:
+        cells = zip(line, widths, strict=True)
+        return "  " + "   ".join(f"{c}{' ' * (w - _columns(c))}" for c, w in cells).rstrip()
+
+    rule = f" {'─' * (sum(widths) + 3 * len(widths) - 1)}"
+    note = [plain(table.note, TEXT)] if table.note else []
+    return "\n".join([table.title, laid(lines[0]), rule, *map(laid, lines[1:]), "", *note])
+
+
+def _columns(text: str) -> int:
+    """The columns that a text takes where all letters are as wide."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def as_markdown(parts: Sequence[Table]) -> str:

@@ -16,10 +16,7 @@ from rich.text import Text
 
 from bakeoff.progress import Unit
 from bakeoff.publish import plain
-from bakeoff.table import Table
-
-CELL = 2000
-"""Characters of one cell."""
+from bakeoff.table import TEXT, Table
 
 _COLOURS = {
     "PASS": "green",
@@ -31,10 +28,8 @@ _COLOURS = {
 
 
 def show(table: Table) -> None:
-    """Print a table; on a pipe without colours and as wide as it needs."""
+    """Print a table, folded to the terminal's width."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 240))
     grid = RichTable(
         title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD
     )
@@ -49,7 +44,7 @@ def show(table: Table) -> None:
 
 
 def _shown(text: str) -> str:
-    return plain(text, CELL)
+    return plain(text, TEXT)
 
 
 class LiveProgress:

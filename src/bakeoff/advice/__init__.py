@@ -25,9 +25,9 @@ from bakeoff.compare import Estimate
 from bakeoff.core import BakeoffError, digest
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.store import read_json, write_json
+from bakeoff.store import ADVICE, read_json, write_json
 
-ADVICE, FORMAT = "advice.json", 1
+FORMAT = 1
 State = Literal["recommended", "conditional", "none", "no answer"]
 """`conditional`: a need is not shown to be met; `none`: needs rule all out; `no answer`: nothing
 that could be compared is left."""

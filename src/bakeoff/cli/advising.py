@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.app import finished, main, write_report
+from bakeoff.cli.app import finished, main, show, write_report
 from bakeoff.core import BakeoffError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
 
     Writes advice.json into the run's folder, and the report again.
     """
-    from bakeoff import advice, terminal
+    from bakeoff import advice
     from bakeoff.advice.grounds import grounds
     from bakeoff.advice.needs import dump_needs, load_needs
     from bakeoff.advice.tables import tables
@@ -60,7 +60,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
         click.echo(as_markdown(tables(made)))
     else:
         for table in tables(made):
-            terminal.show(table)
+            show(table)
     write_report(done)
 
 

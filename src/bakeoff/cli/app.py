@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,13 +196,26 @@ def progress() -> Progress:
         return LiveProgress()
     from bakeoff.progress import PlainProgress
 
-    return PlainProgress(_show)
+    return PlainProgress(show)
 
 
-def _show(table: Table) -> None:
-    from bakeoff import terminal
+def show(table: Table) -> None:
+    """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        from bakeoff import terminal
 
-    terminal.show(table)
+        terminal.show(table)
+    else:
+        from bakeoff.table import as_text
+
+        click.echo(as_text(table))
+
+
+def waiting(unit: str) -> AbstractContextManager[None]:
+    """Say that work goes on while the block runs, where it takes longer than a moment."""
+    from bakeoff.progress import working
+
+    return working(progress(), unit)
 
 
 def program() -> str:
@@ -223,7 +237,8 @@ def log_run(done: Run) -> None:
     wait = float(named) if named else MLFLOW_WAIT_S + answers / MLFLOW_ANSWERS
     command = [sys.executable, "-m", "bakeoff.cli", "log", str(done.folder), "--quiet"]
     try:
-        failed = subprocess.run(command, timeout=wait, check=False).returncode
+        with waiting("logging to MLflow"):
+            failed = subprocess.run(command, timeout=wait, check=False).returncode
     except subprocess.TimeoutExpired:
         later = f"send it later with `{program()} log {done.folder.name}`"
         text = f"bakeoff: MLflow: not done after {wait:.0f} s. Nothing is lost: {later}"
@@ -273,9 +288,9 @@ def tracking_uri() -> str:
 
 def show_gates(found: Mapping[str, Any]) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
-    from bakeoff import publish, report, terminal
+    from bakeoff import publish, report
 
-    terminal.show(report.verdicts(found))
+    show(report.verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(publish.summary(found))
@@ -289,6 +304,7 @@ def write_report(run: Run) -> Path:
     from bakeoff import html, report
 
     path = run.folder / "report.md"
-    path.write_text(report.markdown(run), encoding="utf-8")
-    html.write(run)
+    with waiting("writing the report"):
+        path.write_text(report.markdown(run), encoding="utf-8")
+        html.write(run)
     return path

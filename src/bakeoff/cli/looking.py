@@ -18,7 +18,9 @@ from bakeoff.cli.app import (
     data_option,
     main,
     results,
+    show,
     tracking_uri,
+    waiting,
     workspace,
 )
 from bakeoff.core import BakeoffError
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 @data_option
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
-    from bakeoff import terminal
     from bakeoff.data import Unavailable, load_task
     from bakeoff.scoring import scorers
     from bakeoff.table import Table
@@ -62,14 +63,14 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
                     first,
                 )
             )
-    terminal.show(
+    show(
         Table("Tasks", ("task", "test", "train", "corpora", "headline", "what it is"), tuple(rows))
     )
     known = tuple(
         (name, ", ".join(f"{k}={v!r}" for k, v in s.settings().items()), s.about)
         for name, s in scorers().items()
     )
-    terminal.show(Table("Scorers", ("scorer", "settings", "what it measures"), known))
+    show(Table("Scorers", ("scorer", "settings", "what it measures"), known))
     if problems:
         raise BakeoffError("\n".join(problems))
 
@@ -91,22 +92,21 @@ def audit(
     benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None
 ) -> None:
     """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
-    from bakeoff import terminal
     from bakeoff.audit import shown
     from bakeoff.audit.deeper import audit_all
     from bakeoff.library import Library
     from bakeoff.suite import load_suite
     from bakeoff.table import as_markdown
 
-    embedder = Library(cache_folder()).embedder("embedded") if embed else None
-    found, skipped = audit_all(
-        load_suite(benchmark),
-        benchmark,
-        data_folder(data),
-        only=task,
-        window=window,
-        embedder=embedder,
-    )
+    with waiting("looking at the data"):
+        found, skipped = audit_all(
+            load_suite(benchmark),
+            benchmark,
+            data_folder(data),
+            only=task,
+            window=window,
+            embedder=Library(cache_folder()).embedder("embedded") if embed else None,
+        )
     if form == "json":
         click.echo(json.dumps(shown.as_json(found, skipped), indent=2, ensure_ascii=False))
         return
@@ -115,7 +115,7 @@ def audit(
         click.echo(as_markdown(tables), nl=False)
         return
     for table in tables:
-        terminal.show(table)
+        show(table)
 
 
 @main.group()
@@ -146,7 +146,7 @@ _labels = click.option(
 )
 def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
-    from bakeoff import agreement, cards, terminal
+    from bakeoff import agreement, cards
     from bakeoff.jury import Jury
     from bakeoff.scoring import Metric, find_scorer
 
@@ -156,11 +156,12 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
     jury = Jury(workspace(None).place(_with_judges(judges), judges or labels))
     try:
         jury.open_for(metric, scorer)
-        report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
+        with waiting("scoring the labelled answers"):
+            report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
     finally:
         jury.close()
     for table in cards.tables(report):
-        terminal.show(table)
+        show(table)
     if card:
         version = scorer.version_of(metric, folder)
         judge = jury.fingerprints.get(metric.judge, {})
@@ -209,10 +210,10 @@ def models() -> None:
 @models.command("list")
 def list_models() -> None:
     """The embedded models, and what the cache holds."""
-    from bakeoff import doctor, terminal
+    from bakeoff import doctor
 
-    terminal.show(doctor.models(cache_folder()))
-    terminal.show(doctor.cached(cache_folder()))
+    show(doctor.models(cache_folder()))
+    show(doctor.cached(cache_folder()))
 
 
 @models.command()
@@ -222,8 +223,10 @@ def fetch() -> None:
     from bakeoff.models import resolve
 
     cache = cache_folder()
-    click.echo(f"embedded generator: {resolve('embedded', cache).folder}")
-    click.echo(f"embedded embedder:  {embedded.folder(embedded.EMBEDDER, cache)}")
+    with waiting("fetching and converting the models"):
+        generator, embedder = resolve("embedded", cache), embedded.folder(embedded.EMBEDDER, cache)
+    click.echo(f"embedded generator: {generator.folder}")
+    click.echo(f"embedded embedder:  {embedder}")
 
 
 @main.command()
@@ -272,7 +275,6 @@ def _open(run: str, address: str, no_browser: bool) -> None:
 def doctor() -> None:
     """Say what is installed, usable, cached and missing, and how to mend it."""
     from bakeoff import doctor as checks
-    from bakeoff import terminal
 
     missing = checks.missing(cache_folder())
     for table in (
@@ -281,7 +283,7 @@ def doctor() -> None:
         checks.models(cache_folder()),
         checks.cached(cache_folder()),
     ):
-        terminal.show(table)
+        show(table)
     for problem in missing:
         click.echo(problem)
     sys.exit(2 if missing else 0)

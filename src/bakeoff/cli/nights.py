@@ -20,6 +20,7 @@ from bakeoff.cli.app import (
     pull_baselines,
     results,
     selecting,
+    show,
     show_gates,
     show_links,
     tracking_uri,
@@ -38,7 +39,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     Exit code 2 when a gate can never fail or never pass.
     """
     from bakeoff import power as previews
-    from bakeoff import report, terminal
+    from bakeoff import report
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
@@ -48,7 +49,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
         suite.latency.samples,
         known,
     )
-    terminal.show(report.power(found))
+    show(report.power(found))
     sys.exit(2 if previews.problems(found) else 0)
 
 
@@ -89,12 +90,11 @@ def accept(run: str, channel: str, reason: str) -> None:
 def list_baselines() -> None:
     """Every baseline there is."""
     from bakeoff import baseline as baselines
-    from bakeoff import terminal
     from bakeoff.table import Table
 
     names = ("benchmark", "channel", "run", "accepted", "by", "reason")
     rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))
-    terminal.show(Table("Baselines", names, rows))
+    show(Table("Baselines", names, rows))
 
 
 @main.command()
@@ -124,7 +124,7 @@ def nightly(
     names an address, there. Exit codes are those of `gate`; a harmful drift is 10.
     """
     from bakeoff import nightly as nights
-    from bakeoff import report, terminal
+    from bakeoff import report
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")
@@ -139,7 +139,7 @@ def nightly(
         pull_baselines,
     )
     if done.run:
-        terminal.show(report.headline(done.run))
+        show(report.headline(done.run))
         if done.run.suite.gates:
             show_gates(done.run.verdicts)
         if not no_mlflow:
@@ -157,7 +157,6 @@ def nightly(
 @click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
 def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
     """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
-    from bakeoff import terminal
     from bakeoff import trend as trends
 
     path = trends.history(results(), Path(benchmark).stem)
@@ -167,7 +166,7 @@ def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None
     if as_csv:
         click.echo(trends.csv(kept), nl=False)
     else:
-        terminal.show(trends.table(kept, last))
+        show(trends.table(kept, last))
         for drift in trends.alarms(kept):
             click.echo(drift.text)
         if gone := trends.missing(kept, datetime.now().astimezone().date()):

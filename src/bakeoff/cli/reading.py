@@ -14,6 +14,7 @@ from bakeoff.cli.app import (
     program,
     pull_baselines,
     results,
+    show,
     show_gates,
     show_links,
     tracking_uri,
@@ -35,7 +36,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
     import json
 
-    from bakeoff import export, report, terminal
+    from bakeoff import export, report
     from bakeoff.between import between
 
     done = [finished(run) for run in runs or ("latest",)]
@@ -54,7 +55,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
         click.echo(as_markdown(tables))
     else:
         for table in tables:
-            terminal.show(table)
+            show(table)
 
 
 @main.command()
@@ -175,7 +176,6 @@ def cost(
     import json
 
     from bakeoff import cost as costs
-    from bakeoff import terminal
     from bakeoff.cost import prices, shown
     from bakeoff.table import as_markdown
 
@@ -188,7 +188,7 @@ def cost(
         click.echo(as_markdown(shown.tables(found)), nl=False)
     else:
         for table in shown.tables(found):
-            terminal.show(table)
+            show(table)
         click.echo(f"{path}: `{program()} report {run}` shows it, too")
 
 

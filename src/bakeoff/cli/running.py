@@ -21,8 +21,10 @@ from bakeoff.cli.app import (
     results,
     selecting,
     shard,
+    show,
     show_gates,
     show_links,
+    waiting,
     workspace,
     write_report,
 )
@@ -83,9 +85,9 @@ def run(
 
 def _get_ready_to_report() -> None:
     """Import what a run needs once it is answered, while it waits for its answers."""
-    from bakeoff import gating, html, terminal
+    from bakeoff import gating, html
 
-    _ = gating, terminal
+    _ = gating
     html.template()
 
 
@@ -98,14 +100,14 @@ def _judged(done: Run) -> Mapping[str, Any] | None:
 
 def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
     """Report and log a whole run, show what came of it, and exit by its gates."""
-    from bakeoff import report, terminal
+    from bakeoff import report
 
     path = write_report(done)
     if log:
         log_run(done)
-    terminal.show(report.headline(done))
+    show(report.headline(done))
     if (square := report.effects(done)).rows:
-        terminal.show(square)
+        show(square)
     for said in report.findings(done):
         click.echo(said)
     code = show_gates(found) if found else 0
@@ -122,9 +124,9 @@ def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
-    from bakeoff import estimate, terminal
+    from bakeoff import estimate
 
-    terminal.show(estimate.estimate(planned(benchmark, data, **chosen), results()))
+    show(estimate.estimate(planned(benchmark, data, **chosen), results()))
 
 
 @main.command()
@@ -141,7 +143,8 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
     from bakeoff.rescore import rescore
     from bakeoff.store import find_run
 
-    done = rescore(find_run(run, results()), workspace(data), judges)
+    with waiting("scoring"):
+        done = rescore(find_run(run, results()), workspace(data), judges)
     _finish(done, _judged(done), log=False)
 
 
@@ -152,7 +155,8 @@ def merge(runs: tuple[str, ...]) -> None:
     from bakeoff.merge import merge as merge_runs
     from bakeoff.store import find_run
 
-    done = merge_runs([find_run(run, results()) for run in runs], results())
+    with waiting("joining the parts"):
+        done = merge_runs([find_run(run, results()) for run in runs], results())
     _finish(done, _judged(done), log=False)
 
 
@@ -199,12 +203,11 @@ def cache() -> None:
 @data_option
 def verify(benchmark: Path, share: float, data: Path | None) -> None:
     """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
-    from bakeoff import terminal
     from bakeoff.prepare import verify_cache
 
     plan = planned(benchmark, data)
     found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
-    terminal.show(found)
+    show(found)
     sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
 
 
@@ -249,7 +252,7 @@ def import_files(
     """
     import shlex
 
-    from bakeoff import report, terminal
+    from bakeoff import report
     from bakeoff.foreign import Fields
     from bakeoff.imported import Import, import_results
 
@@ -263,6 +266,6 @@ def import_files(
     )
     done = import_results(wanted, results(), click.echo)
     path = write_report(done)
-    terminal.show(report.headline(done))
+    show(report.headline(done))
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")

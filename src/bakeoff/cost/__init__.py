@@ -19,10 +19,9 @@ from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.finished import Run
 from bakeoff.scoring import did_you_mean
 from bakeoff.stats import LEVEL
-from bakeoff.store import read_json, write_json
+from bakeoff.store import COST, read_json, write_json
 from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
-COST = "cost.json"
 """In a run's folder."""
 FORMAT = 1
 

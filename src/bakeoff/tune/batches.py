@@ -7,9 +7,10 @@ loss and gradients are those that it would have alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 import torch
 
@@ -27,6 +28,16 @@ class Example:
 
     prompt: str
     completion: str
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a recipe learns from, and what is to be known of it."""
+
+    examples: Sequence[Example]
+    validation: Sequence[Example] = ()
+    """Rows that are never learnt; where empty, a share of the examples is held out instead."""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,8 @@ from bakeoff.models import LocalModel
 from bakeoff.progress import Progress, working
 from bakeoff.recipes import Tune
 from bakeoff.tune.adapter import Adapter, Training
-from bakeoff.tune.batches import Example, encode, validation_rows
+from bakeoff.tune.batches import Lessons, encode, validation_rows
 from bakeoff.tune.trainer import train
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What a recipe learns from, and what is to be known of it."""
-
-    examples: Sequence[Example]
-    validation: Sequence[Example] = ()
-    """Rows that are never learnt; where empty, a share of the examples is held out instead."""
-    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def adapter_key(model: LocalModel, lessons: Lessons, recipe: Tune, seed: int) -> str:

@@ -1,4 +1,4 @@
-"""A finished run with made-up answers, written as a run writes it: for what reads run folders.
+"""A fake for tests: a finished run with made-up answers, written as a run writes it.
 
 Setup i of four answers every sample whose number is not below i - 4 modulo 5 rightly, so that the
 scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
@@ -112,7 +112,7 @@ def _answer(setup: str, number: int, said: str, seconds: float | None) -> Answer
     """An answer; timed, retrieval takes 0.25 s, prefill 0.5 s and decoding 1 s."""
     retrieves = "retrieve" in SETUPS[setup]
     times = (None, None, None) if seconds is None else (0.25, 0.5, 1.0)
-    steps = (Step("retrieve", times[0]),) if retrieves else ()
+    steps: tuple[Step, ...] = (Step("retrieve", times[0]),) if retrieves else ()
     steps += (Step("prefill", times[1], prompt_tokens=200 if retrieves else 40),)
     steps += (Step("decode", times[2], completion_tokens=12),)
     passages = (Passage("d1", 0, len(TEXT), TEXT, 0.9),) if retrieves else ()

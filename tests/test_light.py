@@ -1,0 +1,31 @@
+"""What a run imports before its first request: nothing that only compares, draws or reports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    *("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers", "mlflow"),
+    *("rich", "jinja2", "jsonschema", "datasets", "bakeoff.finished", "bakeoff.advice"),
+)
+
+
+@pytest.mark.parametrize(
+    ("modules", "allowed"),
+    [
+        ("bakeoff.cli", ()),
+        ("bakeoff.cli, bakeoff.confirm, bakeoff.served, bakeoff.progress", ()),
+        (
+            "bakeoff.cli, bakeoff.confirm, bakeoff.gating, bakeoff.html",
+            ("numpy", "jinja2", "bakeoff.finished"),
+        ),
+    ],
+)
+def test_what_is_heavy_is_not_imported(modules: str, allowed: tuple[str, ...]) -> None:
+    code = f"import sys, {modules}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {name for name in HEAVY if name in loaded} - set(allowed)
