@@ -172,7 +172,7 @@ def learn(
         print(
             f"{PLAIN}: epoch {number + 1}, loss {loss:.4f}, {time.perf_counter() - started:.0f} s"
         )
-    for name, share in ((EVERY, 1.0), (UPPER, RECIPE.layers)):
+    for name, share in ((EVERY, 1.0), (UPPER, RECIPE.layers), ("upper third", 1 / 3)):
         recipe = RECIPE.model_copy(update={"layers": share, "epochs": epochs})
         with tempfile.TemporaryDirectory() as folder:
             done = trainer.train(
@@ -217,7 +217,8 @@ def main() -> None:
     cache = Path(os.environ.get("BAKEOFF_CACHE", "~/.cache/bakeoff")).expanduser()
     for dtype in given.dtype or ["float32"]:
         model = LocalModel(resolve("embedded", cache), dtype)
-        learn(model, *examples(model, cache), given.learn)
+        learnt, held_out = examples(model, cache)
+        learn(model, learnt[: given.rows], held_out, given.learn)
 
 
 if __name__ == "__main__":
