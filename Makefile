@@ -17,6 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --durations 20
 .PHONY: quickstart test test-fast studies check bench setup clean
 
 quickstart: setup
+	$(BIN)/bakeoff models fetch
 	$(BIN)/bakeoff run benchmarks/quickstart.yaml
 
 test: setup check
