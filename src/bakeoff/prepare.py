@@ -328,7 +328,10 @@ class Kitchen:
         return {name: asdict(model.tally) for name, model in self._served.items() if model.counter}
 
     def batch_checks(self, tasks: Mapping[str, Task]) -> dict[str, dict[str, int]]:
-        """For each local model, by its first setup: whether batches change answers."""
+        """For each local model, by its first setup: whether batches change answers.
+
+        Of a model whose answers are the same in every batch it is not asked again.
+        """
         found: dict[str, dict[str, int]] = {}
         seen = set()
         for setup in self.suite.setups.values():
@@ -337,7 +340,10 @@ class Kitchen:
             if task is None or apart or not self.suite.batch_check:
                 continue
             seen.add(setup.model)
-            engine = self.engine(self.model(setup, task))
+            model = self.model(setup, task)
+            if model.repeatable:
+                continue
+            engine = self.engine(model)
             some = task.samples[: self.suite.batch_check]
             asked = chats(setup, task, engine, some)
             found[setup.name] = self.local.batch_check(setup, task, asked, engine.decoding(task))
