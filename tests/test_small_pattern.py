@@ -1,4 +1,4 @@
-"""The pattern of the four setups in a form that fits every change: what retrieval and tuning are for.
+"""The pattern of the four setups in a form that fits every change: retrieval finds, tuning forms.
 
 Retrieval finds what a handbook says, tuning teaches labels. What tuning teaches of facts needs more
 rows, epochs and questions; that, JSON and style are a study: `test_pattern.py`.
