@@ -266,7 +266,8 @@ class _Logbook(TrainerCallback):
         return mean
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if time.monotonic() - self.saved >= CHECKPOINT_S:
+        # Not at the end of an epoch: its loss is to be in the checkpoint, which follows at once.
+        if time.monotonic() - self.saved >= CHECKPOINT_S and state.epoch % 1:
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
