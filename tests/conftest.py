@@ -57,6 +57,14 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
+def models_only(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the user's models and nothing else: what is trained is trained in the test."""
+    empty = tmp_path_factory.mktemp("cache")
+    (empty / "models").symlink_to(cache / "models", target_is_directory=True)
+    return empty
+
+
+@pytest.fixture(scope="session")
 def program(cache: Path) -> Cli:
     """The program started as a user starts it: `program("gate", run, cwd=...)`."""
 

@@ -33,13 +33,13 @@ latency: {samples: 0}
 
 
 @pytest.fixture(scope="module")
-def run(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(cli: Cli, models_only: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("pattern")
     text = BENCHMARK
     for word, task in (("HANDBOOK", "handbook_qa"), ("TRIAGE", "ticket_triage")):
         text = text.replace(word, os.path.relpath(ROOT / "tasks" / f"{task}.yaml", folder))
     (folder / "small.yaml").write_text(text)
-    done = cli("run", "small.yaml", "--no-mlflow", cwd=folder)
+    done = cli("run", "small.yaml", "--no-mlflow", cwd=folder, BAKEOFF_CACHE=str(models_only))
     assert done.returncode == 0, done.stderr
     said = done.stderr.splitlines()
     places = [
