@@ -57,8 +57,9 @@ class Pack:
     """(1, n)"""
     positions: torch.Tensor
     """(1, n): the place of each token in its own row."""
-    sees: torch.Tensor
-    """(n, n): whether the token of a line attends to that of a column."""
+    lengths: tuple[int, ...]
+    """Places of what all start with, then of each row: n in all. A row attends to that start and
+    to itself."""
     asked: torch.Tensor
     """(m,): the places in front of the tokens to learn."""
     targets: torch.Tensor
@@ -89,24 +90,21 @@ def start_of_all(rows: Sequence[Row]) -> int:
 
 def pack(rows: Sequence[Row], shared: int) -> Pack:
     """Rows behind their first `shared` tokens, which are the same in all of them."""
-    tokens, positions, owners = list(rows[0].tokens[:shared]), list(range(shared)), [-1] * shared
+    tokens, positions = list(rows[0].tokens[:shared]), list(range(shared))
     asked: list[int] = []
     targets: list[int] = []
-    for number, row in enumerate(rows):
+    for row in rows:
         offset = len(tokens) - shared
         tokens += row.tokens[shared:]
         positions += range(shared, len(row.tokens))
-        owners += [number] * (len(row.tokens) - shared)
         # The token in front of an answer may be the last that all rows share.
         learnt = range(max(row.answer, shared), len(row.tokens))
         asked += [at - 1 if at == shared else offset + at - 1 for at in learnt]
         targets += row.tokens[learnt.start :]
-    owner = torch.tensor(owners)
-    own = (owner == owner[:, None]) | (owner == -1)
     return Pack(
         torch.tensor([tokens]),
         torch.tensor([positions]),
-        own & torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril(),
+        (shared, *(len(row.tokens) - shared for row in rows)),
         torch.tensor(asked),
         torch.tensor(targets),
     )

@@ -14,6 +14,9 @@ import peft
 import torch
 from peft.helpers import disable_input_dtype_casting
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from bakeoff.core import BakeoffError
 from bakeoff.progress import Progress, working
@@ -40,12 +43,12 @@ class Cut:
         self.base = network.get_base_model() if isinstance(network, peft.PeftModel) else network
         self.decoder = self.base.get_decoder()
         self.first = first
-        # Masks of packs are dense: the fused kernel is the fastest with them.
-        self.base.set_attn_implementation("sdpa")
-        some = rows[:2]
-        if self.first and not self._agrees(some):
+        # The longest row is among them: it is where a sliding window shows.
+        some = [rows[0], max(rows, key=lambda row: len(row.tokens))]
+        alone = self._alone(some)
+        if self.first and not self._agrees(some, alone):
             self.first = 0
-        if not self.first and not self._agrees(some):
+        if not self.first and not self._agrees(some, alone):
             raise BakeoffError(
                 f"{self.base.config.model_type} models cannot be tuned here: they read rows "
                 "otherwise side by side than alone"
@@ -54,7 +57,9 @@ class Cut:
     def moved(self, packed: Pack) -> Pack:
         """The pack in the memory of the network's device."""
         device = next(self.network.parameters()).device
-        return Pack(**{name: part.to(device) for name, part in vars(packed).items()})
+        tensors = (packed.tokens, packed.positions, packed.asked, packed.targets)
+        tokens, positions, asked, targets = (part.to(device) for part in tensors)
+        return Pack(tokens, positions, packed.lengths, asked, targets)
 
     @torch.no_grad()
     def below(self, packed: Pack) -> torch.Tensor | None:
@@ -68,15 +73,13 @@ class Cut:
             raise _Reached
 
         hook = self.decoder.layers[self.first].register_forward_pre_hook(stop, with_kwargs=True)
-        training = self.network.training
         try:
-            self.network.eval()
-            self._read(packed, input_ids=packed.tokens)
+            with _evaluating(self.network):
+                self._read(packed, input_ids=packed.tokens)
         except _Reached:
             pass
         finally:
             hook.remove()
-            self.network.train(training)
         return found[0][0]
 
     def loss(self, packed: Pack, below: torch.Tensor | None, reduction: str) -> torch.Tensor:
@@ -92,21 +95,30 @@ class Cut:
             return self._read(packed, inputs_embeds=below[None])
 
     def _read(self, packed: Pack, **given: torch.Tensor) -> torch.Tensor:
-        mask = torch.zeros(packed.sees.shape, dtype=self.base.dtype, device=packed.sees.device)
-        # Additive, which every attention of transformers takes.
-        mask.masked_fill_(~packed.sees, torch.finfo(mask.dtype).min)
+        # Of four dimensions, it reaches the layers as it is.
+        mask = torch.tensor(packed.lengths)[None, None, None]
         # The adapter's own weights stay float32; autocast spares the copies of its inputs.
         low = self.base.dtype != torch.float32
-        autocast = torch.autocast(mask.device.type, self.base.dtype, enabled=low)
-        with disable_input_dtype_casting(self.network, low), autocast:
+        autocast = torch.autocast(packed.tokens.device.type, self.base.dtype, enabled=low)
+        with disable_input_dtype_casting(self.network, low), autocast, self._packed():
             logits: torch.Tensor = self.network(
                 **given,
-                attention_mask=mask[None, None],
+                attention_mask=mask,
                 position_ids=packed.positions,
                 logits_to_keep=packed.asked,
                 use_cache=False,
             ).logits[0]
         return logits
+
+    @contextmanager
+    def _packed(self) -> Iterator[None]:
+        """Attention reads its mask as the lengths of a pack."""
+        usual = self.base.config._attn_implementation
+        self.base.set_attn_implementation(_PACKED)
+        try:
+            yield
+        finally:
+            self.base.set_attn_implementation(usual)
 
     @contextmanager
     def _upper(self) -> Iterator[None]:
@@ -118,21 +130,77 @@ class Cut:
             self.decoder.layers = whole
 
     @torch.no_grad()
-    def _agrees(self, rows: Sequence[Row]) -> bool:
-        """Whether packed rows give the logits that they give one by one, uncut and unmasked."""
-        training = self.network.training
-        self.network.eval()
+    def _alone(self, rows: Sequence[Row]) -> torch.Tensor:
+        """The logits to learn from, of the rows one by one, uncut and unpacked."""
+        device = next(self.network.parameters()).device
+        with _evaluating(self.network):
+            logits = [
+                self.network(input_ids=torch.tensor([row.tokens], device=device)).logits[0]
+                for row in rows
+            ]
+        parts = zip(logits, rows, strict=True)
+        return torch.cat([part[row.answer - 1 : -1] for part, row in parts]).float()
+
+    @torch.no_grad()
+    def _agrees(self, rows: Sequence[Row], alone: torch.Tensor) -> bool:
+        """Whether packed rows give the logits that they give alone."""
         packed = self.moved(pack(rows, 0))
-        ours = self._logits(packed, self.below(packed)).float()
-        alone = []
-        for row in rows:
-            said = self.network(input_ids=packed.tokens.new_tensor([row.tokens])).logits[0]
-            alone.append(said[row.answer - 1 : -1])
-        self.network.train(training)
-        theirs = torch.cat(alone).float()
+        with _evaluating(self.network):
+            ours = self._logits(packed, self.below(packed)).float()
         # A wrong mask or a lost scale moves logits by their own spread; rounding by far less.
         allowed = 1e-3 if self.base.dtype == torch.float32 else 0.1
-        return bool((ours - theirs).abs().mean() < allowed * theirs.std())
+        return bool((ours - alone).abs().mean() < allowed * alone.std())
+
+
+@contextmanager
+def _evaluating(network: Any) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def _attend(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor,
+    **given: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention within a pack, for queries, keys and values of (1, heads, n, width).
+
+    What all rows start with attends to itself; each row to that start and to itself, so that the
+    work grows with the rows and not with the square of the pack. `attention_mask` holds
+    `Pack.lengths`.
+    """
+    shared, *own = attention_mask.flatten().tolist()
+    width = max(own)
+
+    def rows(part: torch.Tensor) -> torch.Tensor:
+        """(rows, heads, width, head width): each row alone, filled up at its end."""
+        places = part[0, :, shared:].transpose(0, 1)
+        return pad_sequence(list(places.split(own)), batch_first=True).transpose(1, 2)
+
+    def behind_start(part: torch.Tensor) -> torch.Tensor:
+        start = part[:, :, :shared].expand(len(own), -1, -1, -1)
+        return torch.cat([start, rows(part)], 2)
+
+    sees = torch.ones(width, shared + width, dtype=torch.bool, device=query.device).tril(shared)
+    apart, _ = sdpa_attention_forward(
+        module, rows(query), behind_start(key), behind_start(value), sees[None, None], **given
+    )
+    parts = [row[:length] for row, length in zip(apart, own, strict=True)]
+    if shared:
+        start = (part[:, :, :shared] for part in (query, key, value))
+        parts.insert(0, sdpa_attention_forward(module, *start, None, **given)[0][0])
+    return torch.cat(parts)[None], None
+
+
+_PACKED = "packed_rows"
+AttentionInterface.register(_PACKED, _attend)
 
 
 class _Reached(Exception):
@@ -174,7 +242,7 @@ class PackedRows:
                 self._kept |= zip(indices, parts, strict=True)
                 progress.advance()
 
-    def inputs(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+    def inputs(self, indices: Sequence[int]) -> dict[str, Any]:
         """A pack as the fields of `Pack`, and as `below` what is kept of it."""
         packed = pack([self.rows[index] for index in indices], self.shared)
         if self._start is None:
@@ -182,7 +250,7 @@ class PackedRows:
         kept = torch.cat([self._start, *(self._kept[index] for index in indices)])
         return {**vars(packed), "below": kept}
 
-    def loss(self, inputs: Mapping[str, torch.Tensor], reduction: str = "mean") -> torch.Tensor:
+    def loss(self, inputs: Mapping[str, Any], reduction: str = "mean") -> torch.Tensor:
         """The loss of `inputs` that were moved to the network's device."""
         packed = Pack(**{name: part for name, part in inputs.items() if name != "below"})
         below = inputs.get("below")
