@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff import cost
 from bakeoff.advice import flips, questions, unknown, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.flips import Flip, either
@@ -25,7 +24,7 @@ from bakeoff.compare import Estimate
 from bakeoff.core import BakeoffError, digest
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.store import ADVICE, read_json, write_json
+from bakeoff.store import ADVICE, COST, read_json, write_json
 
 FORMAT = 1
 State = Literal["recommended", "conditional", "none", "no answer"]
@@ -213,7 +212,8 @@ def _stands_on(run: Run) -> str:
         [*key, len(column.values), float(np.nansum(column.values))]
         for key, column in sorted(run.columns.items())
     ]
-    return digest([columns, cost.read(run.folder)])
+    costs = run.folder / COST
+    return digest([columns, read_json(costs) if costs.is_file() else None])
 
 
 def current(run: Run, found: Mapping[str, Any]) -> bool:
