@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import cost, html, report
-from bakeoff.advice import ADVICE, Advice, advise, as_json, quality, read, worth, write
+from bakeoff.advice import ADVICE, Advice, advise, as_json, keep, quality, read, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.flips import flips, turns
 from bakeoff.advice.grounds import Grounds, Known, Timed, Update, grounds
@@ -753,9 +753,9 @@ def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Ground
 @given(wanted, evidence())
 def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Grounds) -> None:
     advice = advise(needs, found)
-    made = as_json(advice)
-    assert json.loads(json.dumps(made, allow_nan=False)) == json.loads(json.dumps(made))
-    assert as_markdown(tables(made)).startswith("## Advice")
+    written = json.dumps(as_json(advice), allow_nan=False)
+    assert Advice.model_validate_json(written) == advice
+    assert as_markdown(tables(advice)).startswith("## Advice")
     assert len(advice.questions) == 5
     assert answer(advise(needs, shuffled(found))) == answer(advice)
 
@@ -1126,11 +1126,19 @@ def test_without_a_file_and_a_terminal_there_is_nobody_to_ask(run: Run, cli: Cli
 def test_advice_of_another_format_is_refused(run: Run) -> None:
     write_json(run.folder / ADVICE, {"format": 99})
     with pytest.raises(BakeoffError, match="run `bakeoff advise` again, or delete the file"):
-        read(run)
+        read(run.folder)
+
+
+def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
+    made = as_json(keep(run, advise(Needs(), grounds(run))))
+    made["ranking"][0]["quality"]["value"] = "much"
+    write_json(run.folder / ADVICE, made)
+    with pytest.raises(BakeoffError, match=r"ranking\.0\.quality\.value: .*found 'much'"):
+        read(run.folder)
 
 
 def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
-    write(run, advise(Needs(), grounds(run)))
+    keep(run, advise(Needs(), grounds(run)))
     assert report.advised(run)[0].title == "Advice: recommended"
     priced(run)
     (table,) = report.advised(run)
