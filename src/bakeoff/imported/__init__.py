@@ -1,91 +1,35 @@
 """Another tool's results, sample by sample, made into a run that is compared and gated like any.
 
 Rows are streamed into the journals of a folder beside the results, which takes its place among
-them in one step once everything in it is whole.
+them in one step once everything in it is whole. `fields` says where a row says what, `rows` reads
+the files, `cells` understands the rows, `intake` takes them in, `made` makes the run.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import yaml
-
-from bakeoff import finished, run, store
-from bakeoff.core import (
-    LATENCY,
-    QUALITY,
-    Answer,
-    BakeoffError,
-    Failure,
-    Record,
-    Sample,
-    Score,
-    Step,
-    digest,
-    faults,
-    sha256_file,
-)
-from bakeoff.data import PROMPT, Selection, Task, load_task, take
-from bakeoff.foreign import (
-    LINES,
-    NO_QUESTION,
-    TABLES,
-    Bad,
-    Cell,
-    Fields,
-    cell_of,
-    find,
-    read_rows,
-    shown,
-    text_of,
-)
+from bakeoff import finished, store
+from bakeoff.core import BakeoffError, faults
+from bakeoff.data import Selection, load_task, take
+from bakeoff.imported.fields import Fields, find
+from bakeoff.imported.given import GIVEN, restore
+from bakeoff.imported.intake import Intake, identifier
+from bakeoff.imported.made import make
+from bakeoff.imported.rows import LINES, TABLES, read_rows
+from bakeoff.imported.wanted import Import
 from bakeoff.scoring import Metric, did_you_mean
-from bakeoff.stats import RATE
-from bakeoff.store import Key, Scores, Unit
-from bakeoff.suite import MEASURED, Suite, TaskUse
-from bakeoff.taskfile import Rows, Source, TaskFile
+from bakeoff.suite import MEASURED, TaskUse
 
-GIVEN = "given.jsonl"
-"""In a unit's folder: the scores that came with its answers, which scoring again keeps."""
-SAID = 20
-"""Faulty rows that are told one by one; the others are counted."""
-FIRST = 5
-"""Ids named with a count of them."""
-_NAME = 100
-"""Characters of a setup's name, which is part of a folder's."""
-_SETUPS = 200
-"""Setups of one import: each has files open while rows come in."""
-
-
-@dataclass(frozen=True)
-class Import:
-    """What is to be imported, and as what."""
-
-    files: Sequence[Path]
-    """Files, or folders of them."""
-    fields: Fields = field(default_factory=Fields)
-    setup: str = ""
-    """The setup of all rows, where they do not name one."""
-    task: Path | None = None
-    """The task file whose test rows were answered; without one, the rows make the task."""
-    scorers: Sequence[str] = ()
-    """Without a task: what answers are scored by."""
-    lower_is_better: Sequence[str] = ()
-    """Imported metrics of which less is better."""
-    name: str = ""
-    """The benchmark's name; the task's, or the first file's, where left empty."""
-    data: Path | None = None
-    command: str = ""
+__all__ = ["GIVEN", "Import", "import_results", "restore"]
 
 
 def import_results(
@@ -103,7 +47,7 @@ def import_results(
     if task:
         task = take(task, TaskUse(), Selection(), 0)
         _check_metrics(wanted.fields, {str(metric) for metric in task.scorers})
-    name = wanted.name or (task.name if task else _identifier(_stem(wanted.files[0])))
+    name = wanted.name or (task.name if task else identifier(_stem(wanted.files[0])))
     if not name.replace("-", "_").isidentifier():
         raise BakeoffError(f"'{name}' cannot name a benchmark: use letters, digits, - and _")
     results.mkdir(parents=True, exist_ok=True)
@@ -112,11 +56,11 @@ def import_results(
         folder = Path(scratch) / "unfinished" / "run"
         folder.mkdir(parents=True)
         with ExitStack() as stack:
-            taken = _Intake(folder, task.name if task else name, task, wanted.fields, stack)
+            taken = Intake(folder, task.name if task else name, task, wanted.fields, stack)
             for file in files:
                 taken.add_file(file, wanted.setup)
             taken.end()
-        manifest = _make(folder, name, wanted, taken)
+        manifest = make(folder, name, wanted, taken)
         for said in manifest["imported"]["notes"]:
             note(said)
         return finished.Run(_put(folder, manifest, results))
@@ -136,43 +80,6 @@ def _put(folder: Path, manifest: dict[str, Any], results: Path) -> Path:
         shutil.rmtree(place)
         raise
     return place
-
-
-def restore(folder: Path, manifest: dict[str, Any]) -> None:
-    """Put the scores that came with a run's answers beside those its scorers gave.
-
-    To be called after `run.score`, which replaces all scores. Does nothing to other runs.
-    """
-    imported = manifest.get("imported")
-    if not imported:
-        return
-    manifest["spent"] = {}  # by bakeoff; what the other tool spent it does not say
-    for task, facts in manifest["tasks"].items():
-        facts["metrics"] |= imported["metrics"]
-        for setup in imported["setups"] if imported["metrics"] else ():
-            unit = Unit(task, setup)
-            store.write_scores(folder, unit, _with_given(folder, unit, imported["worst"]))
-
-
-def _with_given(
-    folder: Path, unit: Unit, worst: Mapping[str, float]
-) -> Iterator[tuple[Key, Scores]]:
-    scored = (unit.folder(folder) / store.SCORES).is_file()
-    others = store.read_scores(folder, unit) if scored else None
-    with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
-        for line in stream:
-            row = json.loads(line)
-            key = (row["sample"], row["repeat"])
-            found: Scores = {}
-            if others:
-                theirs, found = next(others)
-                if theirs != key:
-                    raise BakeoffError(f"{stream.name}: its rows are not those of the journal")
-            if failed := row.get("failed"):
-                given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
-            else:
-                given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
-            yield key, {**found, **given}
 
 
 def _files(wanted: Import) -> list[Path]:
@@ -266,423 +173,3 @@ def _check_metrics(taken: Fields, others: set[str]) -> None:
             if metric in others or metric in MEASURED
         ]
     )
-
-
-@dataclass
-class _Tally:
-    """A fault that many rows can have: how many have it, and the first of them."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, text: str) -> None:
-        self.count += 1
-        if self.count <= FIRST:
-            self.first.append(text)
-
-    def __str__(self) -> str:
-        more = ", …" if self.count > FIRST else ""
-        return ", ".join(self.first) + more
-
-
-@dataclass
-class _Lane:
-    """What has come in of one setup."""
-
-    name: str
-    origin: str
-    """Its name in the files."""
-    journal: store.Journal
-    given: TextIO | None
-    seen: dict[str, int] = field(default_factory=dict)
-    """Sample -> answers to it."""
-    marks: set[tuple[str, str]] = field(default_factory=set)
-    files: dict[str, None] = field(default_factory=dict)
-    failed: Counter[str] = field(default_factory=Counter)
-    """Why cells failed -> how many."""
-    unjudged: Counter[str] = field(default_factory=Counter)
-
-    def append(self, record: Record, scores: Mapping[str, Score]) -> None:
-        self.journal.append(record)
-        if self.given is None:
-            return
-        row: dict[str, Any] = {"sample": record.sample, "repeat": record.repeat}
-        if record.error is not None:
-            row["failed"] = record.error
-        else:
-            row["scores"] = {metric: [s.value, s.reason] for metric, s in scores.items()}
-            self.unjudged.update(m for m, s in scores.items() if s.value is None)
-        self.given.write(json.dumps(row) + "\n")
-
-
-class _Intake:
-    """Rows on their way into the journals, and what was seen of them."""
-
-    def __init__(
-        self, folder: Path, name: str, task: Task | None, taken: Fields, stack: ExitStack
-    ) -> None:
-        self.folder, self.name, self.task, self.taken, self.stack = folder, name, task, taken, stack
-        self.known = {s.id: s for s in task.samples} if task else {}
-        self.samples: dict[str, Sample] = dict(self.known)
-        self.lanes: dict[str, _Lane] = {}
-        self.timed: store.Journal | None = None
-        self.ends: dict[str, tuple[float, float]] = {}
-        """Metric -> its smallest and its largest value."""
-        self.sources: list[dict[str, Any]] = []
-        self.unseen = {n: p for n, p in taken.places.items() if n not in taken.optional}
-        self.problems: list[str] = []
-        self.faulty = 0
-        self.unknown, self.twice, self.differing = _Tally(), _Tally(), _Tally()
-
-    def add_file(self, file: Path, setup: str) -> None:
-        """Take the rows of a file. Raises `BakeoffError` for what is no such file at all."""
-        stem = file.resolve().parent.name if self.taken.folder_is_setup else file.stem
-        rows = left_out = 0
-        for place, row in read_rows(file, self.taken):
-            if isinstance(row, str):
-                self._fault(f"{file}: {place}: {row}")
-                continue
-            if any(text_of(find(row, path)) != text for path, text in self.taken.where.items()):
-                left_out += 1
-                continue
-            rows += 1
-            if self.unseen:
-                self.unseen = {n: p for n, p in self.unseen.items() if find(row, p) is None}
-            try:
-                self._add(cell_of(row, self.taken, setup or stem), f"{file}: {place}", file.name)
-            except Bad as fault:
-                self._fault(f"{file}: {place}: {fault}")
-        if not rows and not self.problems:
-            chosen = " that --where asks for" if left_out else ""
-            self.problems.append(f"{file}: no rows{chosen}")
-        self.sources.append(
-            {"file": os.path.relpath(file), "sha256": sha256_file(file), "rows": rows}
-            | ({"left_out": left_out} if left_out else {})
-        )
-
-    def _fault(self, text: str) -> None:
-        self.faulty += 1
-        if self.faulty <= SAID:
-            self.problems.append(text)
-
-    def _add(self, cell: Cell, place: str, file: str) -> None:
-        lane = self.lanes.get(cell.setup) or self._open(cell.setup)
-        name = cell.sample.id
-        if self.task and name not in self.known:
-            self.unknown.add(f"'{name}'")
-            return
-        again = lane.seen.get(name, 0)
-        if again and (not self.taken.repeat or (name, cell.mark) in lane.marks):
-            self.twice.add(f"'{name}' of setup {cell.setup} ({place})")
-            return
-        if wrong := self._meet(cell.sample):
-            self.differing.add(f"{wrong} of '{name}' ({place})")
-            return
-        lane.seen[name] = again + 1
-        if self.taken.repeat:
-            lane.marks.add((name, cell.mark))
-        lane.files[file] = None
-        if isinstance(cell.outcome, Failure):
-            lane.failed[cell.outcome.error] += 1
-        else:
-            self._measure(cell.scores)
-        record = Record(QUALITY, self.name, lane.name, name, cell.outcome, again)
-        lane.append(record, cell.scores)
-        if cell.seconds is not None and not again:
-            self._time(record, cell.seconds)
-
-    def _meet(self, new: Sample) -> str:
-        """Keep what a row says of its sample; the field in which another row says otherwise."""
-        old = self.samples.get(new.id)
-        if old is None:
-            self.samples[new.id] = new
-            return ""
-        if self.task:
-            asked = self.taken.question and new.question != old.question
-            return "question" if asked else ""
-        if old == new:
-            return ""
-        for part in ("question", "targets", "cluster", "tags"):
-            mine, theirs = getattr(old, part), getattr(new, part)
-            if mine != theirs and mine and theirs and NO_QUESTION not in (mine, theirs):
-                return part
-        question = new.question if old.question == NO_QUESTION else old.question
-        self.samples[new.id] = Sample(
-            new.id,
-            {"question": question},
-            old.targets or new.targets,
-            (),
-            old.cluster or new.cluster,
-            old.tags or new.tags,
-        )
-        return ""
-
-    def _measure(self, scores: Mapping[str, Score]) -> None:
-        for metric, score in scores.items():
-            if score.value is not None:
-                low, high = self.ends.get(metric, (score.value, score.value))
-                self.ends[metric] = min(low, score.value), max(high, score.value)
-
-    def _time(self, record: Record, seconds: float) -> None:
-        assert record.answer
-        if self.timed is None:
-            self.timed = self.stack.enter_context(store.open_journal(self.folder, Unit(self.name)))
-        step = (record.answer.steps or (Step("call"),))[0]
-        answer = Answer("", (), (replace(step, seconds=seconds),))
-        self.timed.append(replace(record, phase=LATENCY, outcome=answer))
-
-    def _open(self, origin: str) -> _Lane:
-        """A setup of which the first row came. Raises `Bad` for a name that cannot be taken."""
-        name = _identifier(origin)
-        if not name or name == f"{LATENCY}-pass":
-            raise Bad("setup", origin, "another name, with letters or digits, works")
-        if other := next((o for o in self.lanes.values() if o.name == name), None):
-            taken = f"{shown(other.origin)} is called {name} already"
-            raise Bad("setup", origin, f"{taken}: a name that differs in letters or digits works")
-        if len(self.lanes) == _SETUPS:
-            where = f"is '{self.taken.setup}' the column of the setup?"
-            raise BakeoffError(f"import: more than {_SETUPS} setups; {where}")
-        unit = Unit(self.name, name)
-        journal = self.stack.enter_context(store.open_journal(self.folder, unit))
-        given = None
-        if self.taken.scores:
-            path = unit.folder(self.folder) / GIVEN
-            given = self.stack.enter_context(path.open("w", encoding="utf-8"))
-        self.lanes[origin] = _Lane(name, origin, journal, given)
-        return self.lanes[origin]
-
-    @property
-    def repeats(self) -> int:
-        return max(max(lane.seen.values(), default=1) for lane in self.lanes.values())
-
-    def end(self) -> None:
-        """Fail the cells that no row answered, and commit. Raises `BakeoffError` for all faults."""
-        faults(self._faults())
-        repeats = self.repeats
-        for lane in self.lanes.values():
-            error = f"missing from {', '.join(lane.files)}"
-            for sample in self.samples:
-                for repeat in range(lane.seen.get(sample, 0), repeats):
-                    record = Record(QUALITY, self.name, lane.name, sample, Failure(error), repeat)
-                    lane.append(record, {})
-                    lane.failed[error] += 1
-            lane.journal.commit()
-        if self.timed:
-            self.timed.commit()
-
-    def _faults(self) -> list[str]:
-        found = list(self.problems)
-        if self.faulty > SAID:
-            found.append(f"import: {self.faulty - SAID} more rows cannot be taken")
-        if self.unknown.count:
-            found.append(
-                f"import: {self.unknown.count} rows have ids that task {self.name} does not: "
-                f"{self.unknown}; its ids are like {', '.join(map(repr, list(self.known)[:3]))}"
-            )
-        if self.twice.count:
-            found.append(
-                f"import: {self.twice.count} rows stand twice: {self.twice}; name a repeat column, "
-                "give the files setups of their own, or choose rows with --where COLUMN=TEXT"
-            )
-        if self.differing.count:
-            where = f"task {self.name}" if self.task else "an earlier row"
-            found.append(
-                f"import: {self.differing.count} rows differ from {where} in what they say of a "
-                f"sample: {self.differing}"
-            )
-        if found:
-            return found
-        found += [
-            f"import: {name}: no row holds anything at '{path}'"
-            for name, path in self.unseen.items()
-        ]
-        found += [
-            f"import: score {metric}: no answered row holds a number"
-            for metric in self.taken.scores
-            if metric not in self.ends and f"score {metric}" not in self.unseen
-        ]
-        times = {lane.origin: max(lane.seen.values(), default=1) for lane in self.lanes.values()}
-        if len(set(times.values())) > 1:
-            said = ", ".join(f"{setup} {count}" for setup, count in times.items())
-            found.append(
-                f"import: setups were asked a different number of times ({said}); import those "
-                "that were asked equally often"
-            )
-        return found
-
-
-def _identifier(text: str) -> str:
-    """The text as a name that gates can spell: ASCII letters, digits, - and _."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:_NAME]
-    return f"_{name}" if name[:1].isdigit() else name
-
-
-def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, Any]:
-    """Task, samples, scores and manifest of the run whose journals are whole."""
-    task, file = taken.task, wanted.task
-    if not task and wanted.scorers:
-        file = _write_task(folder, wanted, taken)
-        task = take(load_task(file), TaskUse(), Selection(), 0)
-    if not task:
-        task = _task(wanted, taken)
-    suite = _suite(name, file.name if file else taken.name, taken)
-    store.write_samples(folder, {task.name: task.samples})
-    manifest = _manifest(suite, wanted, taken, task)
-    if not file:
-        manifest["file"] = taken.sources[0]["file"]
-    else:
-        # Of a task made here only its name is known until the run has its place.
-        manifest["file"] = os.path.relpath(file) if wanted.task else file.name
-    if task.scorers:
-        run.score(folder, manifest, suite, {task.name: task})
-    restore(folder, manifest)
-    return manifest
-
-
-def _suite(name: str, task: str, taken: _Intake) -> Suite:
-    setups = {
-        lane.name: {"model": lane.origin, "imported": list(lane.files)}
-        for lane in taken.lanes.values()
-    }
-    return Suite.model_validate(
-        {
-            "name": name,
-            "description": "Results of another tool, brought in by `bakeoff import`.",
-            "tasks": [task],
-            "setups": setups,
-            "repeats": taken.repeats,
-        }
-    )
-
-
-def _write_task(folder: Path, wanted: Import, taken: _Intake) -> Path:
-    """The task that the rows make, as files of its own: its answers can be scored again."""
-    if empty := [sample.id for sample in taken.samples.values() if not sample.targets]:
-        named = ", ".join(map(repr, empty[:FIRST]))
-        raise BakeoffError(
-            f"import: target: {len(empty)} samples have none: {named}; scorers compare with it"
-        )
-    place = folder / "task"
-    place.mkdir()
-    rows = (
-        {"id": s.id, "question": s.question, "targets": s.targets}
-        | ({"cluster": s.cluster} if s.cluster else {})
-        | ({"tags": dict(s.tags)} if s.tags else {})
-        for s in taken.samples.values()
-    )
-    with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in rows)
-    made = {
-        "description": _DESCRIPTION,
-        "rows": {"test": f"{taken.name}.jsonl"},
-        "scorers": list(wanted.scorers),
-    }
-    file = place / f"{taken.name}.yaml"
-    file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
-    return file
-
-
-_DESCRIPTION = "What the rows of another tool say of their samples."
-
-
-def _task(wanted: Import, taken: _Intake) -> Task:
-    """The task that the rows make, when they bring their scores: it has no scorers to run."""
-    samples = tuple(taken.samples.values())
-    file = TaskFile(
-        name=taken.name,
-        description=_DESCRIPTION,
-        rows=Rows(test=Source(files=taken.sources[0]["file"])),
-        scorers=tuple(wanted.fields.scores),
-    )
-    whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
-    return Task(
-        file=file,
-        folder=taken.folder,
-        samples=samples,
-        train=(),
-        corpora={},
-        scorers={},
-        population=samples,
-        whole=len(samples),
-        whole_ids=digest([sample.id for sample in samples]),
-        digests={
-            "task": digest([taken.name, sorted(wanted.fields.scores)]),
-            "prompt": digest({part: getattr(file, part) for part in PROMPT}),
-            "test": digest(whole),
-            "train": digest([]),
-        },
-    )
-
-
-def _manifest(suite: Suite, wanted: Import, taken: _Intake, task: Task) -> dict[str, Any]:
-    command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
-    return {
-        **run.blank_manifest(suite, Selection(), {task.name: task}),
-        "command": wanted.command or command,
-        "status": "complete",
-        "imported": _imported(wanted, taken),
-    }
-
-
-def _imported(wanted: Import, taken: _Intake) -> dict[str, Any]:
-    """Where everything came from, what was made of it, and what is to be known about it."""
-    lower = set(wanted.lower_is_better)
-    scores = wanted.fields.scores
-    mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
-    return {
-        "files": taken.sources,
-        "fields": {**mapping, "optional": sorted(wanted.fields.optional)},
-        "answers": bool(wanted.fields.answer),
-        "setups": {lane.name: lane.origin for lane in taken.lanes.values()},
-        "metrics": {
-            metric: {
-                "higher_is_better": metric not in lower,
-                "aggregate": "mean",
-                "bounds": list(RATE) if _is_rate(taken.ends[metric]) else None,
-                "version": digest(["imported", metric, path, metric not in lower]),
-                "about": f"`{path}` of the imported rows.",
-            }
-            for metric, path in scores.items()
-        },
-        "worst": {metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
-        "timing": "the other tool's own" if taken.timed else None,
-        "notes": list(_notes(taken, lower)),
-    }
-
-
-def _is_rate(ends: tuple[float, float]) -> bool:
-    return RATE[0] <= ends[0] and ends[1] <= RATE[1]
-
-
-def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
-    """What a failed answer scores: 0 (or 1), or the worst value of the import where that is."""
-    return max(1.0, ends[1]) if lower_is_better else min(0.0, ends[0])
-
-
-def _notes(taken: _Intake, lower: Iterable[str]) -> Iterator[str]:
-    """What a reader must know of the rows, a sentence each."""
-    rows = sum(source["rows"] for source in taken.sources)
-    lanes, cells = taken.lanes.values(), len(taken.samples) * taken.repeats
-    times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
-    yield (
-        f"imported {rows} rows of {len(taken.sources)} files: {len(lanes)} setups x "
-        f"{len(taken.samples)} samples{times}"
-    )
-    for lane in lanes:
-        if lane.name != lane.origin:
-            yield f"setup {lane.origin!r} is called {lane.name}"
-        missing = sum(n for error, n in lane.failed.items() if error.startswith("missing from"))
-        if missing:
-            yield (
-                f"setup {lane.name}: {missing} of {cells} answers are missing from "
-                f"{', '.join(lane.files)}: they are failures with the worst score"
-            )
-        if others := lane.failed.total() - missing:
-            yield f"setup {lane.name}: {others} of {cells} rows have an error or no answer"
-        for metric, count in lane.unjudged.items():
-            yield f"setup {lane.name}: {count} of {cells} values of {metric} are unjudged"
-    worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
-    for metric, value in worst.items():
-        yield f"{metric} is no rate: a failed answer scores {value:g} in it"
-    if taken.timed:
-        yield "seconds are the other tool's own timing: setups were not timed in turn"
