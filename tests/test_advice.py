@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,25 +22,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import cost, html, report
-from bakeoff.advice import ADVICE, Advice, advise, as_json, quality, read, worth, write
+from bakeoff.advice import ADVICE, Advice, advise, as_json, keep, quality, read, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.flips import flips, turns
-from bakeoff.advice.grounds import (
-    Cost,
-    Costs,
-    Dearer,
-    Grounds,
-    Known,
-    Timed,
-    Update,
-    grounds,
-)
+from bakeoff.advice.grounds import Grounds, Known, Timed, Update, grounds
 from bakeoff.advice.limits import state
 from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost
 from bakeoff.cost.crossover import Range, total
 from bakeoff.cost.prices import load_prices
 from bakeoff.files import read_yaml
@@ -95,24 +88,66 @@ def exact(value: float) -> Bounded:
     return Bounded(value, value, value)
 
 
-def money(*, updates: float = 0, pairs: tuple[Dearer, ...] = (), **setups: Any) -> Costs:
-    """Costs at 1000 requests a month; a setup is (a month, width) or a `Cost`.
+def spent(
+    up_front: Bounded = NOTHING,
+    fixed: Bounded = NOTHING,
+    per_request: Bounded = NOTHING,
+    per_update: Bounded = NOTHING,
+) -> SetupCost:
+    return SetupCost(
+        up_front=up_front,
+        fixed=fixed,
+        per_request=per_request,
+        per_update=per_update,
+        per_correct=NOTHING,
+        per_month=NOTHING,
+        storage=NOTHING,
+        parts={},
+        tasks={},
+        left_out=(),
+    )
+
+
+def dearer(a: str, b: str, fixed: Bounded, per_request: Bounded) -> Pair:
+    """Two setups by their difference alone."""
+    difference = Difference(fixed=fixed, per_request=per_request, per_month=NOTHING)
+    ends = dict.fromkeys(("volume", "low", "high", "cheaper_above", "cheaper_here"))
+    return Pair(a=a, b=b, **ends, state="cannot be told", difference=difference)
+
+
+def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) -> Costs:
+    """Costs at 1000 requests a month; a setup is (a month, width) or a `SetupCost`.
 
     Differences are those of independent numbers, unless `pairs` holds better ones.
     """
     made = {
         name.replace("_", "-"): each
-        if isinstance(each, Cost)
-        else Cost(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]), exact(0))
+        if isinstance(each, SetupCost)
+        else spent(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]), exact(0))
         for name, each in setups.items()
     }
     given = {(p.a, p.b): p for p in pairs}
     found = (
         given.get((a, b))
-        or Dearer(a, b, less(y.fixed, x.fixed), less(y.per_request, x.per_request))
+        or dearer(a, b, less(y.fixed, x.fixed), less(y.per_request, x.per_request))
         for (a, x), (b, y) in combinations(made.items(), 2)
     )
-    return Costs("EUR", 1000, updates, made, tuple(found))
+    return Costs(
+        level=0.95,
+        stands_on="",
+        currency="EUR",
+        dated=date(2026, 11, 15),
+        volume=1000,
+        updates=updates,
+        months=12,
+        weights={"qa": 1},
+        left_out=(),
+        notes=(),
+        setups=made,
+        crossovers=tuple(found),
+        sensitivity=(),
+        flips=(),
+    )
 
 
 def less(one: Bounded, two: Bounded) -> Bounded:
@@ -189,8 +224,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "rag",
         costs=money(
-            rag=Cost(exact(0), Bounded(100), exact(0)),
-            fine_tuned=Cost(exact(0), Bounded(50), exact(0)),
+            rag=spent(exact(0), Bounded(100), exact(0)),
+            fine_tuned=spent(exact(0), Bounded(50), exact(0)),
         ),
     ),
     "cheaper is no excuse for worse": Case(
@@ -202,8 +237,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "fine-tuned",
         costs=money(
-            rag=Cost(exact(0), exact(50), exact(0.01)),
-            fine_tuned=Cost(exact(0), exact(100), exact(0.001)),
+            rag=spent(exact(0), exact(50), exact(0.01)),
+            fine_tuned=spent(exact(0), exact(100), exact(0.001)),
         ),
     ),
     # 50 + 20 x 1 = 70 against 40 + 20 x 5 = 140 at 20 updates.
@@ -212,8 +247,8 @@ CASES: Mapping[str, Case] = {
         tuple(setup(k, 60, **updated(60)) for k in ("hybrid", "fine-tuned")),
         "hybrid",
         costs=money(
-            hybrid=Cost(exact(0), exact(50), exact(0), exact(1)),
-            fine_tuned=Cost(exact(0), exact(40), exact(0), exact(5)),
+            hybrid=spent(exact(0), exact(50), exact(0), exact(1)),
+            fine_tuned=spent(exact(0), exact(40), exact(0), exact(5)),
         ),
     ),
     # Dearer by 10 at 5 updates, of which each costs 3: cheaper by 5 without any.
@@ -223,8 +258,8 @@ CASES: Mapping[str, Case] = {
         "fine-tuned",
         costs=money(
             updates=5,
-            rag=Cost(exact(0), exact(100), exact(0), exact(0)),
-            fine_tuned=Cost(exact(0), exact(110), exact(0), exact(3)),
+            rag=spent(exact(0), exact(100), exact(0), exact(0)),
+            fine_tuned=spent(exact(0), exact(110), exact(0), exact(3)),
         ),
     ),
     "updates whose price is not known": Case(
@@ -233,8 +268,8 @@ CASES: Mapping[str, Case] = {
         "rag",
         costs=money(
             updates=5,
-            rag=Cost(exact(0), exact(100), exact(0)),
-            fine_tuned=Cost(exact(0), exact(50), exact(0)),
+            rag=spent(exact(0), exact(100), exact(0)),
+            fine_tuned=spent(exact(0), exact(50), exact(0)),
         ),
     ),
     "a paired difference tells where intervals overlap": Case(
@@ -244,7 +279,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             rag=(100, 30),
             fine_tuned=(90, 30),
-            pairs=(Dearer("rag", "fine-tuned", Bounded(-10, -15, -5), exact(0)),),
+            pairs=(dearer("rag", "fine-tuned", Bounded(-10, -15, -5), exact(0)),),
         ),
     ),
     "also where it is given the other way round": Case(
@@ -254,7 +289,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             fine_tuned=(90, 30),
             rag=(100, 30),
-            pairs=(Dearer("fine-tuned", "rag", Bounded(10, 5, 15), exact(0)),),
+            pairs=(dearer("fine-tuned", "rag", Bounded(10, 5, 15), exact(0)),),
         ),
     ),
     "a paired difference within noise does not": Case(
@@ -264,7 +299,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             rag=(100, 1),
             fine_tuned=(90, 1),
-            pairs=(Dearer("rag", "fine-tuned", Bounded(-10, -25, 5), exact(0)),),
+            pairs=(dearer("rag", "fine-tuned", Bounded(-10, -25, 5), exact(0)),),
         ),
     ),
     # -10 + 100 x 0.02 = -8; at 1000 requests it would be +10.
@@ -273,8 +308,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "fine-tuned",
         costs=money(
-            rag=Cost(exact(0), exact(20), exact(0.01)),
-            fine_tuned=Cost(exact(0), exact(10), exact(0.03)),
+            rag=spent(exact(0), exact(20), exact(0.01)),
+            fine_tuned=spent(exact(0), exact(10), exact(0.03)),
         ),
     ),
     "sources are required": Case(
@@ -390,7 +425,7 @@ CASES: Mapping[str, Case] = {
         (setup("fine-tuned", 90), RAG),
         "rag",
         out={"fine-tuned": "budget.up_front"},
-        costs=money(fine_tuned=Cost(exact(500)), rag=Cost(exact(5))),
+        costs=money(fine_tuned=spent(exact(500)), rag=spent(exact(5))),
     ),
     "measured once, and dear by less than twice": Case(
         {"budget": {"up_front": 100}},
@@ -398,7 +433,7 @@ CASES: Mapping[str, Case] = {
         "fine-tuned",
         doubts={"budget.up_front": "not proven"},
         state="conditional",
-        costs=money(fine_tuned=Cost(Bounded(150)), rag=Cost(exact(5))),
+        costs=money(fine_tuned=spent(Bounded(150)), rag=spent(exact(5))),
     ),
     # 10 + 100,000 x 0.01 = 1010 a month.
     "too dear at the volume needed": Case(
@@ -407,8 +442,8 @@ CASES: Mapping[str, Case] = {
         "rag",
         out={"hybrid": "budget.per_month"},
         costs=money(
-            hybrid=Cost(exact(0), exact(10), exact(0.01)),
-            rag=Cost(exact(0), exact(10), exact(0.001)),
+            hybrid=spent(exact(0), exact(10), exact(0.01)),
+            rag=spent(exact(0), exact(10), exact(0.001)),
         ),
     ),
     "a budget without costs": Case(
@@ -598,16 +633,21 @@ def scaled(found: Grounds) -> Grounds:
 
     if found.costs is None:
         return found
-    parts = ("up_front", "fixed", "per_request", "per_update")
     setups = {
-        name: Cost(*(times(getattr(cost, part)) for part in parts))
-        for name, cost in found.costs.setups.items()
+        name: setup.model_copy(
+            update={
+                part: times(getattr(setup, part))
+                for part in ("up_front", "fixed", "per_request", "per_update")
+            }
+        )
+        for name, setup in found.costs.setups.items()
     }
     pairs = tuple(
-        replace(p, fixed=times(p.fixed), per_request=times(p.per_request))
-        for p in found.costs.pairs
+        dearer(p.a, p.b, times(p.difference.fixed), times(p.difference.per_request))
+        for p in found.costs.crossovers
     )
-    return replace(found, costs=replace(found.costs, setups=setups, pairs=pairs))
+    costs = found.costs.model_copy(update={"setups": setups, "crossovers": pairs})
+    return replace(found, costs=costs)
 
 
 def with_another_task(found: Grounds) -> Grounds:
@@ -628,8 +668,10 @@ def renamed(found: Grounds) -> Grounds:
     costs = found.costs
     if costs:
         setups = {f"x-{name}": cost for name, cost in costs.setups.items()}
-        pairs = tuple(replace(p, a=f"x-{p.a}", b=f"x-{p.b}") for p in costs.pairs)
-        costs = replace(costs, setups=setups, pairs=pairs)
+        pairs = tuple(
+            p.model_copy(update={"a": f"x-{p.a}", "b": f"x-{p.b}"}) for p in costs.crossovers
+        )
+        costs = costs.model_copy(update={"setups": setups, "crossovers": pairs})
     setups_known = tuple(replace(each, name=f"x-{each.name}") for each in found.setups)
     return replace(found, setups=setups_known, costs=costs)
 
@@ -711,9 +753,9 @@ def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Ground
 @given(wanted, evidence())
 def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Grounds) -> None:
     advice = advise(needs, found)
-    made = as_json(advice)
-    assert json.loads(json.dumps(made, allow_nan=False)) == json.loads(json.dumps(made))
-    assert as_markdown(tables(made)).startswith("## Advice")
+    written = json.dumps(as_json(advice), allow_nan=False)
+    assert Advice.model_validate_json(written) == advice
+    assert as_markdown(tables(advice)).startswith("## Advice")
     assert len(advice.questions) == 5
     assert answer(advise(needs, shuffled(found))) == answer(advice)
 
@@ -830,7 +872,7 @@ def test_a_limit_is_met_or_violated_by_a_whole_interval(
 
 def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
     """10 + 5000 x 0.01 + 2 x 3 = 66; the ends by squares: 2² + 25² = 25.08²."""
-    cost_ = Cost(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
+    cost_ = spent(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
     needs = Needs(volume_per_month=5000, updates_per_month=2)
     found = worth.monthly(money(rag=cost_), "rag", needs)
     half = math.hypot(2, 25)
@@ -841,9 +883,9 @@ def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
 def test_what_would_change_the_answer_is_named() -> None:
     """Crossing 100 / 0.09; budget 1000 + 300 / 0.1; 210 / 200; (210 - 200) / (9 - 4) updates."""
     costs = money(
-        rag=Cost(exact(0), exact(100), exact(0.1), exact(9)),
-        fine_tuned=Cost(exact(0), exact(200), exact(0.01), exact(4)),
-        hybrid=Cost(exact(0), exact(900), exact(1), exact(0)),
+        rag=spent(exact(0), exact(100), exact(0.1), exact(9)),
+        fine_tuned=spent(exact(0), exact(200), exact(0.01), exact(4)),
+        hybrid=spent(exact(0), exact(900), exact(1), exact(0)),
     )
     needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
     found = flips(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
@@ -966,12 +1008,16 @@ def run(tmp_path: Path) -> Run:
     return write_run(tmp_path)
 
 
-def priced(run: Run) -> dict[str, Any]:
+def priced(run: Run) -> Costs:
     """The costs of the run by one of the price files that are shipped."""
     prices = load_prices(ROOT / "benchmarks" / "prices" / "own-machine.yaml")
     found = cost.reckon(run, prices, cost.Load(volume=1000, updates=0))
-    cost.write(run, found)
+    cost.write(run.folder, found)
     return found
+
+
+def ends(money: Bounded) -> tuple[float | None, float | None, float | None]:
+    return money.value, money.low, money.high
 
 
 def test_the_grounds_of_a_finished_run(run: Run) -> None:
@@ -983,18 +1029,18 @@ def test_the_grounds_of_a_finished_run(run: Run) -> None:
     assert rag.quality["qa"].values.sum() == 9
     assert rag.metrics["qa", "error"].value == pytest.approx(0.1)
     assert rag.timed["qa"].quantiles["p50"].value == pytest.approx(2.5)
-    assert found.costs is not None and made["setups"]["rag"]["per_month"]["value"] > 0
+    assert found.costs is not None and made.setups["rag"].per_month.value > 0
     for each in ("base", "rag"):
-        month, said = worth.monthly(found.costs, each, Needs()), made["setups"][each]["per_month"]
-        assert (month.value, month.low, month.high) == pytest.approx(tuple(said.values()))
-    (pair,) = made["crossovers"]
-    gap, said = worth.saved(found.costs, "base", "rag", Needs()), pair["difference"]["per_month"]
-    assert (gap.value, gap.low, gap.high) == pytest.approx(tuple(said.values()))
+        month = worth.monthly(found.costs, each, Needs())
+        assert ends(month) == pytest.approx(ends(made.setups[each].per_month))
+    (pair,) = made.crossovers
+    saved = worth.saved(found.costs, "base", "rag", Needs())
+    assert ends(saved) == pytest.approx(ends(pair.difference.per_month))
     assert advise(Needs(), found).picked == ("rag",)
 
 
 def test_costs_of_other_scores_are_refused(run: Run) -> None:
-    write_json(run.folder / cost.COST, {**priced(run), "stands_on": "another"})
+    cost.write(run.folder, priced(run).model_copy(update={"stands_on": "another"}))
     with pytest.raises(BakeoffError, match="older than the answers or scores"):
         grounds(run)
 
@@ -1080,11 +1126,19 @@ def test_without_a_file_and_a_terminal_there_is_nobody_to_ask(run: Run, cli: Cli
 def test_advice_of_another_format_is_refused(run: Run) -> None:
     write_json(run.folder / ADVICE, {"format": 99})
     with pytest.raises(BakeoffError, match="run `bakeoff advise` again, or delete the file"):
-        read(run)
+        read(run.folder)
+
+
+def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
+    made = as_json(keep(run, advise(Needs(), grounds(run))))
+    made["ranking"][0]["quality"]["value"] = "much"
+    write_json(run.folder / ADVICE, made)
+    with pytest.raises(BakeoffError, match=r"ranking\.0\.quality\.value: .*found 'much'"):
+        read(run.folder)
 
 
 def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
-    write(run, advise(Needs(), grounds(run)))
+    keep(run, advise(Needs(), grounds(run)))
     assert report.advised(run)[0].title == "Advice: recommended"
     priced(run)
     (table,) = report.advised(run)

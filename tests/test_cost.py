@@ -25,7 +25,8 @@ from bakeoff.core import (
     Score,
     Step,
 )
-from bakeoff.cost import Load, reckon, shown
+from bakeoff.cost import Costs, Load, reckon, shown
+from bakeoff.cost.costs import Pair
 from bakeoff.cost.crossover import (
     ALWAYS,
     CROSSES,
@@ -41,6 +42,7 @@ from bakeoff.cost.crossover import (
 )
 from bakeoff.cost.prices import Prices, load_prices
 from bakeoff.finished import Run
+from bakeoff.latency import Bounded
 from bakeoff.store import FORMAT, MANIFEST, Unit, open_journal, write_json, write_samples
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
@@ -176,8 +178,13 @@ def prices(raw: Mapping[str, Any] = BY_TOKENS, **changes: Any) -> Prices:
 LOAD = Load(volume=1000, updates=2, months=10)
 
 
-def value(found: Mapping[str, Any], setup: str, part: str) -> float:
-    return found["setups"][setup][part]["value"]
+def value(found: Costs, setup: str, part: str) -> float:
+    number: float = getattr(found.setups[setup], part).value
+    return number
+
+
+def three(money: Bounded) -> tuple[float | None, float | None, float | None]:
+    return money.value, money.low, money.high
 
 
 def test_a_request_by_tokens(run: Run) -> None:
@@ -195,7 +202,7 @@ def test_a_request_by_the_machines_time(run: Run) -> None:
     seconds = {"base": 2.5, "fine-tuned": 1.25, "rag": 3.5, "hybrid": 2.25}
     for setup, each in seconds.items():
         assert value(found, setup, "per_request") == pytest.approx(each * 0.01)
-    assert any("upper bound" in note and "4 samples" in note for note in found["notes"])
+    assert any("upper bound" in note and "4 samples" in note for note in found.notes)
 
 
 def test_a_share_of_prompt_tokens_at_the_cached_price(run: Run) -> None:
@@ -203,12 +210,12 @@ def test_a_share_of_prompt_tokens_at_the_cached_price(run: Run) -> None:
     found = reckon(run, prices(models={"embedded": raw}), LOAD)
     # 115 tokens at 0.6 x 2 + 0.4 x 0.5 = 1.4.
     assert value(found, "base", "per_request") == pytest.approx((115 * 1.4 + 100) / 1e6)
-    assert any("40% of prompt tokens" in note for note in found["notes"])
+    assert any("40% of prompt tokens" in note for note in found.notes)
 
 
 def test_a_setups_own_price_comes_before_that_of_its_model(run: Run) -> None:
     found = reckon(run, prices(setups={"rag": {"per_request": 0.5}}, retrieval=None), LOAD)
-    assert found["setups"]["rag"]["per_request"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert found.setups["rag"].per_request == Bounded(0.5, 0.5, 0.5)
     assert value(found, "base", "per_request") < 0.001
 
 
@@ -218,35 +225,35 @@ def test_a_right_answer_costs_the_mean_over_the_score(run: Run) -> None:
     # Base is right once in four times: four requests for a right answer.
     assert value(found, "base", "per_correct") == pytest.approx(4 * each)
     assert value(found, "fine-tuned", "per_correct") == pytest.approx(each)
-    ends = found["setups"]["base"]["per_correct"]
-    assert ends["low"] < ends["value"] < ends["high"]
+    ends = found.setups["base"].per_correct
+    assert ends.low < ends.value < ends.high
     # Clusters of two: twice the samples would not be so sure.
-    assert ends["high"] > 10 * each
+    assert ends.high > 10 * each
 
 
 def test_no_right_answer_has_no_price_but_a_least_one(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"none": {}, "base": {}})
-    found = reckon(run, prices(hours={"base": {}}), LOAD)["setups"]["none"]["per_correct"]
-    assert found["value"] is None and found["high"] is None and found["low"] > 0
+    found = reckon(run, prices(hours={"base": {}}), LOAD).setups["none"].per_correct
+    assert found.value is None and found.high is None and found.low > 0
 
 
 def test_work_up_front(run: Run) -> None:
     found = reckon(run, prices(), LOAD)
     # 50,000 tokens at 4 by million; 5 to 15 hours at 80, 10 of them in the middle.
-    tuned = found["setups"]["fine-tuned"]["up_front"]
-    assert tuned == pytest.approx({"value": 800.2, "low": 400.2, "high": 1200.2})
+    tuned = found.setups["fine-tuned"].up_front
+    assert three(tuned) == pytest.approx((800.2, 400.2, 1200.2))
     # 9 s for 50 of 200 passages are 36 s for all; 1 s to build; 37 s at 0.01.
     assert value(found, "rag", "up_front") == pytest.approx(0.37)
     # Seconds that were measured once: nothing is known of how they vary.
-    assert found["setups"]["rag"]["up_front"]["low"] is None
+    assert found.setups["rag"].up_front.low is None
     assert value(found, "hybrid", "up_front") == pytest.approx(0.2 + 0.37)
-    assert found["setups"]["base"]["up_front"] == {"value": 0, "low": 0, "high": 0}
+    assert found.setups["base"].up_front == Bounded(0, 0, 0)
 
 
 def test_training_by_the_hour(run: Run) -> None:
     found = reckon(run, prices(BY_HOURS), LOAD)
     # 7,200 s are two hours at 0.5.
-    assert found["setups"]["fine-tuned"]["up_front"] == {"value": 1.0, "low": None, "high": None}
+    assert found.setups["fine-tuned"].up_front == Bounded(1.0)
 
 
 def test_an_adapter_of_all_tasks_together_is_paid_once(tmp_path: Path) -> None:
@@ -269,7 +276,7 @@ def test_a_month_is_the_sum_of_its_parts(run: Run) -> None:
     month = 0.37 / 10 + 2 * 0.37 + 0.75 + 1000 * ((1115 * 2 + 100) / 1e6 + 0.01)
     assert value(found, "rag", "per_month") == pytest.approx(month)
     for setup in SQUARE:
-        parts = found["setups"][setup]["parts"]
+        parts = found.setups[setup].parts
         assert sum(parts.values()) == pytest.approx(value(found, setup, "per_month"))
 
 
@@ -288,7 +295,7 @@ def changing(folder: Path, **index: Any) -> Run:
 def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run, tmp_path: Path) -> None:
     free = {"base": {}}
     again = reckon(run, prices(hours=free), LOAD)
-    assert any("fine-tuned is taken to be all of its work" in note for note in again["notes"])
+    assert any("fine-tuned is taken to be all of its work" in note for note in again.notes)
     found = reckon(changing(tmp_path / "changing"), prices(hours=free), LOAD)
     # Training anew: 50,000 tokens at 4 by million.
     assert value(found, "fine-tuned", "per_update") == pytest.approx(0.2)
@@ -296,13 +303,13 @@ def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run, tmp_p
     assert value(found, "rag", "per_update") == pytest.approx(0.019)
     assert value(found, "hybrid", "per_update") == pytest.approx(0.219)
     assert value(found, "base", "per_update") == 0
-    assert not any("again" in note for note in found["notes"])
+    assert not any("again" in note for note in found.notes)
 
 
 def test_a_task_of_before_a_change_is_no_load(tmp_path: Path) -> None:
-    found = reckon(changing(tmp_path), prices(hours={"base": {}}))["setups"]
-    assert set(found["base"]["tasks"]) == {"qa"}
-    assert found["rag"]["up_front"]["value"] == pytest.approx(0.37)
+    found = reckon(changing(tmp_path), prices(hours={"base": {}})).setups
+    assert set(found["base"].tasks) == {"qa"}
+    assert found["rag"].up_front.value == pytest.approx(0.37)
 
 
 def test_an_update_that_was_not_timed_is_not_free(tmp_path: Path) -> None:
@@ -312,7 +319,7 @@ def test_an_update_that_was_not_timed_is_not_free(tmp_path: Path) -> None:
     manifest["indexes"]["qa_before/books"]["work"] = work
     write_json(run.folder / MANIFEST, manifest)
     found = reckon(Run(run.folder), prices(hours={"base": {}}))
-    assert "embedding of an update on qa: it was not timed in this run" in found["left_out"]
+    assert "embedding of an update on qa: it was not timed in this run" in found.left_out
 
 
 def test_tasks_count_by_their_share_of_the_requests(tmp_path: Path) -> None:
@@ -325,8 +332,8 @@ def test_tasks_count_by_their_share_of_the_requests(tmp_path: Path) -> None:
     assert value(reckon(run, free), "base", "per_request") == pytest.approx((a + b) / 2)
     found = reckon(run, free, Load(weights={"a": 3}))
     assert value(found, "base", "per_request") == pytest.approx((3 * a + b) / 4)
-    assert found["weights"] == {"a": 0.75, "b": 0.25}
-    assert found["setups"]["base"]["tasks"]["b"]["per_request"]["value"] == pytest.approx(b)
+    assert found.weights == {"a": 0.75, "b": 0.25}
+    assert found.setups["base"].tasks["b"].per_request.value == pytest.approx(b)
 
 
 def test_seconds_that_are_all_alike_may_still_be_otherwise(tmp_path: Path) -> None:
@@ -337,12 +344,12 @@ def test_seconds_that_are_all_alike_may_still_be_otherwise(tmp_path: Path) -> No
     found = reckon(run, prices(BY_HOURS))
     # At most a share of 1 - 0.025^(1/10 clusters) of them, up to the dearest: 0.007.
     share = 1 - 0.025 ** (1 / 10)
-    each = found["setups"]["other"]["per_request"]
+    each = found.setups["other"].per_request
     expected = (0.001, 0.001 - share * 0.001, 0.001 + share * 0.006)
-    assert tuple(each.values()) == pytest.approx(expected)
-    gap = pair(found, "base", "other")["difference"]["per_request"]
+    assert three(each) == pytest.approx(expected)
+    gap = pair(found, "base", "other").difference.per_request
     expected = (-0.006, -0.006 - share * 0.001, -0.006 + share * 0.013)
-    assert tuple(gap.values()) == pytest.approx(expected)
+    assert three(gap) == pytest.approx(expected)
 
 
 def test_only_what_lacks_something_is_marked(run: Run) -> None:
@@ -367,10 +374,10 @@ def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
     setups = {"base": {}, "mine": {"call": "./bot.py::answer"}}
     run = write_run(tmp_path, setups, clock=None)
     found = reckon(run, prices(hours={"base": {}}))
-    assert found["setups"]["mine"]["per_request"] == dict.fromkeys(("value", "low", "high"))
-    assert found["setups"]["mine"]["per_month"]["value"] is None
-    assert found["crossovers"] == []
-    assert any(text.startswith("mine: what a request costs") for text in found["left_out"])
+    assert found.setups["mine"].per_request == Bounded(None)
+    assert found.setups["mine"].per_month.value is None
+    assert found.crossovers == ()
+    assert any(text.startswith("mine: what a request costs") for text in found.left_out)
     (row,) = [row for row in shown.tables(found)[0].rows if row[0] == "mine *"]
     assert row[3] == "not known"
 
@@ -387,8 +394,8 @@ def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
 def test_every_price_that_is_left_out_is_named(run: Run, lacks: str, says: str) -> None:
     raw = {key: each for key, each in BY_TOKENS.items() if key != lacks}
     found = reckon(run, prices(raw))
-    assert says in found["left_out"]
-    assert says not in reckon(run, prices())["left_out"]
+    assert says in found.left_out
+    assert says not in reckon(run, prices()).left_out
     assert ("left out", says) in shown.tables(found)[-1].rows
 
 
@@ -397,7 +404,7 @@ def test_an_index_that_a_cache_had_is_not_cheap(tmp_path: Path) -> None:
     indexes = {"qa/books": {**INDEX, "work": work}}
     run = write_run(tmp_path, {"rag": {"retrieve": True}}, indexes=indexes)
     found = reckon(run, prices())
-    assert "embedding on qa: it was not timed in this run" in found["left_out"]
+    assert "embedding on qa: it was not timed in this run" in found.left_out
     assert value(found, "rag", "up_front") == 0
 
 
@@ -432,8 +439,8 @@ def test_setups_of_different_tasks_are_not_crossed(tmp_path: Path) -> None:
     setups = {"base": {}, "other": {"tasks": ["a"]}}
     run = write_run(tmp_path, setups, {"a": 4, "b": 4})
     found = reckon(run, prices(hours={"base": {}}))
-    assert found["crossovers"] == []
-    assert any("base and other are asked different tasks" in note for note in found["notes"])
+    assert found.crossovers == ()
+    assert any("base and other are asked different tasks" in note for note in found.notes)
 
 
 def test_a_load_names_tasks_of_the_run(run: Run) -> None:
@@ -679,8 +686,8 @@ def test_the_price_of_a_right_answer_is_true_in_95_of_100_experiments() -> None:
 # The whole, from a run.
 
 
-def pair(found: Mapping[str, Any], a: str, b: str) -> dict[str, Any]:
-    (each,) = [each for each in found["crossovers"] if (each["a"], each["b"]) == (a, b)]
+def pair(found: Costs, a: str, b: str) -> Pair:
+    (each,) = [each for each in found.crossovers if (each.a, each.b) == (a, b)]
     return each
 
 
@@ -689,26 +696,26 @@ def test_the_crossover_of_tuning_and_retrieval(run: Run) -> None:
     found = reckon(run, prices(BY_HOURS), Load(updates=0, months=10))
     each = pair(found, "fine-tuned", "rag")
     # Training: 1.0 over 10 months. A request 0.0125 against 0.035: 0.1 / 0.0225.
-    assert each["volume"] == pytest.approx(0.1 / 0.0225)
-    assert each["low"] < each["volume"] < (each["high"] or math.inf)
-    assert each["cheaper_here"] in (None, "fine-tuned")
+    assert each.volume == pytest.approx(0.1 / 0.0225)
+    assert each.low < each.volume < (each.high or math.inf)
+    assert each.cheaper_here in (None, "fine-tuned")
     # Paired by sample: base differs from rag by the same second on every sample.
     each = pair(found, "base", "rag")
-    assert each["difference"]["per_request"]["value"] == pytest.approx(0.01)
+    assert each.difference.per_request.value == pytest.approx(0.01)
 
 
 def test_what_both_setups_share_cancels_exactly(run: Run) -> None:
     found = reckon(run, prices(hours={"base": {}}), Load(updates=3))
     each = pair(found, "fine-tuned", "hybrid")
     # Both train; hybrid alone has an index: 0.37 up front and for each update, 0.75 by month.
-    assert each["difference"]["fixed"]["value"] == pytest.approx(0.37 / 12 + 3 * 0.37 + 0.75)
-    assert each["state"] in (NEVER, UNKNOWN)
+    assert each.difference.fixed.value == pytest.approx(0.37 / 12 + 3 * 0.37 + 0.75)
+    assert each.state in (NEVER, UNKNOWN)
 
 
 def test_hours_that_are_alike_are_still_not_the_same_hours(run: Run) -> None:
     hours = {name: {"up_front": [5, 15]} for name in ("fine-tuned", "rag")}
-    found = pair(reckon(run, prices(hours=hours)), "fine-tuned", "rag")["difference"]["fixed"]
-    assert found["low"] < -40 and found["high"] > 40
+    found = pair(reckon(run, prices(hours=hours)), "fine-tuned", "rag").difference.fixed
+    assert found.low < -40 and found.high > 40
 
 
 def test_differences_are_paired_by_sample(tmp_path: Path) -> None:
@@ -721,9 +728,9 @@ def test_differences_are_paired_by_sample(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"a": {}, "b": {}}, {"qa": 10}, wild)
     found = reckon(run, prices(hours={"base": {}}))
     each = pair(found, "a", "b")
-    assert each["difference"]["per_request"]["low"] > 0
-    ends = [found["setups"][s]["per_request"] for s in "ab"]
-    assert ends[0]["high"] > ends[1]["low"]
+    assert each.difference.per_request.low > 0
+    ends = [found.setups[s].per_request for s in "ab"]
+    assert ends[0].high > ends[1].low
 
 
 @pytest.mark.parametrize("k", [0.01, 0.5, 3.0, 1000.0])
@@ -738,44 +745,43 @@ def test_another_currency_changes_no_volume(run: Run, k: float) -> None:
         return found * k if isinstance(found, float) else found
 
     one, two = reckon(run, prices()), reckon(run, prices(times(BY_TOKENS)))
-    for a, b in zip(one["crossovers"], two["crossovers"], strict=True):
-        assert (a["state"], a["cheaper_above"]) == (b["state"], b["cheaper_above"])
+    for a, b in zip(one.crossovers, two.crossovers, strict=True):
+        assert (a.state, a.cheaper_above) == (b.state, b.cheaper_above)
         for end in ("volume", "low", "high"):
-            assert b[end] == (a[end] and pytest.approx(a[end], rel=1e-6))
+            expected = getattr(a, end)
+            assert getattr(b, end) == (expected and pytest.approx(expected, rel=1e-6))
     assert value(two, "hybrid", "per_month") == pytest.approx(k * value(one, "hybrid", "per_month"))
 
 
 def test_sensitivity_by_hand(run: Run) -> None:
     found = reckon(run, prices(hours={"base": {}}), Load(volume=1000, updates=2, months=10))
-    rows = {(row["what"], row["factor"]): row for row in found["sensitivity"]}
-    now, each = rows["", 1.0]["per_month"], 1000 * (1115 * 2 + 100) / 1e6
+    rows = {(row.what, row.factor): row for row in found.sensitivity}
+    now, each = rows["", 1.0].per_month, 1000 * (1115 * 2 + 100) / 1e6
     assert now["rag"] == pytest.approx(value(found, "rag", "per_month"))
     # Requests of rag at half the price of tokens; retrieval is another price.
-    assert rows["models.embedded", 0.5]["per_month"]["rag"] == pytest.approx(now["rag"] - each / 2)
+    assert rows["models.embedded", 0.5].per_month["rag"] == pytest.approx(now["rag"] - each / 2)
     # 1,000 tokens of passages at 2 by million, twice.
     passages = 1000 * 1000 * 2 / 1e6
-    assert rows["tokens of passages", 2.0]["per_month"]["rag"] == pytest.approx(
-        now["rag"] + passages
-    )
-    assert rows["tokens of passages", 2.0]["per_month"]["base"] == pytest.approx(now["base"])
+    assert rows["tokens of passages", 2.0].per_month["rag"] == pytest.approx(now["rag"] + passages)
+    assert rows["tokens of passages", 2.0].per_month["base"] == pytest.approx(now["base"])
     # Twenty updates instead of two, of 0.2 each.
-    tuned = rows["updates by month", 10.0]["per_month"]["fine-tuned"]
+    tuned = rows["updates by month", 10.0].per_month["fine-tuned"]
     assert tuned == pytest.approx(now["fine-tuned"] + 18 * 0.2)
-    assert rows["requests by month", 10.0]["per_month"]["base"] == pytest.approx(10 * now["base"])
+    assert rows["requests by month", 10.0].per_month["base"] == pytest.approx(10 * now["base"])
 
 
 def test_a_flip_is_where_two_setups_cost_the_same(run: Run) -> None:
     load = Load(volume=1000, updates=0, months=10)
     found = reckon(run, prices(BY_HOURS), load)
-    flips = {(row["what"], row["factor"] > 1): row for row in found["flips"]}
+    flips = {(row.what, row.factor > 1): row for row in found.flips}
     # Fine-tuned: 0.1 + 12.5, base 25: the price of training may grow to 12.5 / 0.1 = 125 times.
-    assert flips["training", True]["factor"] == pytest.approx(12.5 / 0.1)
-    assert (flips["training", True]["from"], flips["training", True]["to"]) == (
+    assert flips["training", True].factor == pytest.approx(12.5 / 0.1)
+    assert (flips["training", True].before, flips["training", True].after) == (
         "fine-tuned",
         "base",
     )
     # At 1,000 f requests: 0.1 + 12.5 f = 25 f.
-    assert flips["requests by month", False]["factor"] == pytest.approx(0.1 / 12.5)
+    assert flips["requests by month", False].factor == pytest.approx(0.1 / 12.5)
 
 
 def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -> None:
@@ -784,8 +790,8 @@ def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -
     two = reckon(write_run(tmp_path / "2", turned, {"b": 6, "a": 4}), prices())
     for name in SQUARE:
         for part in ("up_front", "per_request", "per_correct", "per_month"):
-            left, right = one["setups"][name][part], two["setups"][name][part]
-            assert list(left.values()) == pytest.approx(list(right.values()))
+            left, right = (getattr(costs.setups[name], part) for costs in (one, two))
+            assert three(left) == pytest.approx(three(right))
 
 
 # The report and the command.
@@ -793,7 +799,7 @@ def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -
 
 def test_without_costs_the_report_is_as_it_was(run: Run) -> None:
     before = report.markdown(run), html.page(run, pictures.draw(run))
-    path = cost.write(run, reckon(run, prices(), LOAD))
+    path = cost.write(run.folder, reckon(run, prices(), LOAD))
     assert "Which is cheaper at what volume" in report.markdown(run)
     path.unlink()
     assert (report.markdown(run), html.page(run, pictures.draw(run))) == before
@@ -801,7 +807,7 @@ def test_without_costs_the_report_is_as_it_was(run: Run) -> None:
 
 def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
     found = reckon(run, prices(), LOAD)
-    cost.write(run, found)
+    cost.write(run.folder, found)
     page = html.write(run).read_text()
     for text in ("Cost in EUR", "Which is cheaper at what volume", "cost by month"):
         assert text in page
@@ -814,13 +820,13 @@ def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
 
 def test_a_setup_without_a_price_has_no_line(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"base": {}, "mine": {"call": "./bot.py::answer"}})
-    cost.write(run, reckon(run, prices(hours={"base": {}})))
+    cost.write(run.folder, reckon(run, prices(hours={"base": {}})))
     (drawn,) = [each for each in pictures.draw(run) if each.subject == "monthly-cost"]
     assert {row[0] for row in drawn.table.rows} == {"base"}
 
 
 def test_costs_of_answers_scored_since_are_not_shown(run: Run) -> None:
-    cost.write(run, reckon(run, prices(), LOAD))
+    cost.write(run.folder, reckon(run, prices(), LOAD))
     keep_scores(
         run.folder,
         Unit("qa", "base"),
@@ -829,6 +835,21 @@ def test_costs_of_answers_scored_since_are_not_shown(run: Run) -> None:
     (table,) = report.costs(Run(run.folder))
     assert "older than the answers" in table.rows[0][0]
     assert not [each for each in pictures.draw(Run(run.folder)) if not each.task]
+
+
+def test_costs_kept_by_an_earlier_version_are_read_and_written_the_same() -> None:
+    folder = ROOT / "results" / "reference" / "choose"
+    kept = cost.read(folder)
+    assert kept is not None
+    assert cost.as_json(kept) == json.loads((folder / cost.COST).read_text())
+
+
+def test_damaged_costs_are_refused_with_the_field(run: Run) -> None:
+    made = cost.as_json(reckon(run, prices(), LOAD))
+    del made["setups"]["rag"]["fixed"]
+    write_json(run.folder / cost.COST, made)
+    with pytest.raises(BakeoffError, match=r"cost\.json: setups\.rag\.fixed: must be given"):
+        cost.read(run.folder)
 
 
 def test_costs_of_another_version_are_refused(run: Run) -> None:
@@ -845,7 +866,7 @@ def test_the_command_prints_and_keeps_the_same(run: Run, tmp_path: Path, cli: Cl
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed == json.loads((run.folder / "cost.json").read_text())
-    assert printed == json.loads(json.dumps(reckon(run, prices(), LOAD)))
+    assert printed == cost.as_json(reckon(run, prices(), LOAD))
     done = cli("cost", run.folder, *options, "--format", "markdown", "--weight", "qa=2")
     assert done.returncode == 0 and "| fine-tuned |" in done.stdout
     done = cli("cost", run.folder, *options, "--weight", "qa")

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import gating, imported, report, store
+from bakeoff import gating, report, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import load_task
 from bakeoff.finished import Run
-from bakeoff.foreign import Fields, find
-from bakeoff.imported import Import, import_results
+from bakeoff.imported import Import, import_results, restore
+from bakeoff.imported.fields import Fields, find
+from bakeoff.imported.intake import SAID
 from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
@@ -229,7 +230,7 @@ def test_every_bad_row_gives_one_message_and_the_many_are_counted(tmp_path: Path
     lines = "".join(f"{i},bad,worse\n" for i in range(30))
     file = write_csv(tmp_path / "a.csv", f"id,acc,f1\n{lines}")
     found = refused(tmp_path, file, scores=["acc", "f1"]).split("\n")
-    assert len(found) == imported.SAID + 1
+    assert len(found) == SAID + 1
     assert found[1].endswith(
         "a.csv: line 3: score acc: found 'bad'; a number, true or false works, or nothing where "
         "it is not known"
@@ -361,7 +362,7 @@ def test_scores_that_came_along_are_put_back_after_scoring_again(tmp_path: Path)
     del manifest["tasks"]["handbook_qa"]["metrics"]["own"]
     score(run.folder, manifest, run.suite, {"handbook_qa": load_task(HANDBOOK)})
     assert all("own" not in found for found in scores(run, "a").values())
-    imported.restore(run.folder, manifest)
+    restore(run.folder, manifest)
     assert scores(run, "a") == before
     assert before[rows[0]["id"]]["own"] == 0.5
     assert manifest["tasks"]["handbook_qa"]["metrics"]["own"]["higher_is_better"] is True

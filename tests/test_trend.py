@@ -22,6 +22,7 @@ from bakeoff import trend
 from bakeoff.core import BakeoffError
 from bakeoff.table import Table
 from bakeoff.trend import Drift, Night, Point, alarms, keep, missing, read, stretches
+from bakeoff.trend.nights import as_line
 
 FIRST = date(2026, 9, 1)
 F1 = "hybrid.qa.token_f1"
@@ -124,7 +125,7 @@ GOOD = night(0, {F1: point(0.5)})
 
 
 def damaged(**changes: object) -> bytes:
-    return json.dumps({**json.loads(trend._as_line(GOOD)), **changes}).encode()
+    return json.dumps({**json.loads(as_line(GOOD)), **changes}).encode()
 
 
 @pytest.mark.parametrize(
@@ -166,10 +167,10 @@ def test_a_torn_or_foreign_line_is_named_and_nothing_is_lost(
 
 def test_of_two_lines_of_a_night_the_last_counts_and_keep_mends_both(path: Path) -> None:
     keep(path, GOOD)
-    path.write_bytes(path.read_bytes() + trend._as_line(replace(GOOD, run="merged")) + b"\n")
+    path.write_bytes(path.read_bytes() + as_line(replace(GOOD, run="merged")) + b"\n")
     assert [each.run for each in read(path)] == ["merged"]
     keep(path, replace(GOOD, run="mended"))
-    assert set(path.read_bytes().splitlines()) == {trend._as_line(replace(GOOD, run="mended"))}
+    assert set(path.read_bytes().splitlines()) == {as_line(replace(GOOD, run="mended"))}
 
 
 KEEPER = """
@@ -178,8 +179,9 @@ from pathlib import Path
 from dataclasses import replace
 from datetime import timedelta
 from bakeoff import trend
+from bakeoff.trend.nights import parsed
 path = Path(sys.argv[1])
-good = trend._parsed(sys.stdin.buffer.readline())
+good = parsed(sys.stdin.buffer.readline())
 for day in range(int(sys.argv[2]), 60, 2):
     trend.keep(path, replace(good, night=good.night + timedelta(days=day)))
 """
@@ -194,7 +196,7 @@ def test_two_processes_that_keep_nights_lose_none(path: Path) -> None:
     ]
     for process in work:
         assert process.stdin
-        process.stdin.write(trend._as_line(GOOD) + b"\n")
+        process.stdin.write(as_line(GOOD) + b"\n")
         process.stdin.close()
     assert [process.wait() for process in work] == [0, 0]
     assert [each.night for each in read(path)] == [FIRST + timedelta(days=i) for i in range(60)]

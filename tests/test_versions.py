@@ -14,8 +14,8 @@ import golden_scores
 from bakeoff import baseline, lexical, nightly, scoring, store
 from bakeoff.file_versions import FILES, recorded, stated
 from bakeoff.finished import Run
-from bakeoff.foreign import Fields
 from bakeoff.imported import Import, import_results
+from bakeoff.imported.fields import Fields
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, differences
 from bakeoff.scorers import ragas_metrics, verdict

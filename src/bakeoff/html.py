@@ -177,17 +177,35 @@ def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
 _COLOURS = {"recommended": "PASS", "conditional": "INCONCLUSIVE", "none": "FAIL"}
 
 
-def _advice(run: Run) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Advised:
+    """Advice as the page shows it."""
+
+    state: str
+    said: Sequence[str]
+    provided: Sequence[str]
+    colour: str
+    late: bool
+    """Older than what the run says now."""
+    tables: Sequence[Table]
+
+
+def _advice(run: Run) -> Advised | None:
     """Which setup to take, where `bakeoff advise` was asked."""
     if not (run.folder / ADVICE).is_file():
         return None
     from bakeoff import advice
 
-    if (found := advice.read(run)) is None:
+    if (kept := advice.read(run.folder)) is None:
         return None
-    colour = _COLOURS.get(found["state"], "ERROR")
-    late = not advice.current(run, found)
-    return {**found, "late": late, "colour": colour, "tables": report.advised(run)}
+    return Advised(
+        kept.state,
+        kept.said,
+        kept.provided,
+        _COLOURS.get(kept.state, "ERROR"),
+        not advice.current(run, kept),
+        report.advised(run),
+    )
 
 
 def _measured(run: Run) -> Iterator[Row]:

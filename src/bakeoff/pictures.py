@@ -355,14 +355,14 @@ def _monthly(run: Run) -> Made | None:
     from bakeoff import cost
     from bakeoff.cost import shown
 
-    found = cost.read(run.folder)
-    if found is None or not found["volume"] or not cost.current(run, found):
+    costs = cost.read(run.folder)
+    if costs is None or not costs.volume or not cost.current(run, costs):
         return None
     steps = range(-_DECADES * _STEPS, _DECADES * _STEPS + 1)
-    volumes = [found["volume"] * 10 ** (step / _STEPS) for step in steps]
+    volumes = [costs.volume * 10 ** (step / _STEPS) for step in steps]
     bands, rows = {}, []
-    for place, (name, each) in enumerate(found["setups"].items()):
-        points = [(v, *cost.monthly_at(each, v)) for v in volumes if each["per_request"]["value"]]
+    for place, (name, setup) in enumerate(costs.setups.items()):
+        points = [(v, *cost.monthly_at(setup, v)) for v in volumes if setup.per_request.value]
         if points and points[0][1] > 0:
             # A logarithmic axis has no 0.
             least = points[0][1] / 100
@@ -374,13 +374,13 @@ def _monthly(run: Run) -> Made | None:
             ]
     if not bands:
         return None
-    label = f"{found['currency']} by month"
+    label = f"{costs.currency} by month"
     return (
         f"What each setup costs by month against the number of requests, with 95% bands; the "
-        f"dotted line is at {shown.count(found['volume'])} requests. What is spent up front is "
-        f"spread over {found['months']:g} months; updates by month: {found['updates']:g}.",
+        f"dotted line is at {shown.count(costs.volume)} requests. What is spent up front is "
+        f"spread over {costs.months:g} months; updates by month: {costs.updates:g}.",
         Table("", ("setup", "requests by month", label, "from", "to"), tuple(rows)),
-        plots.lines(bands, ("requests by month", label), found["volume"]),
+        plots.lines(bands, ("requests by month", label), costs.volume),
     )
 
 

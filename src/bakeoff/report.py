@@ -588,13 +588,13 @@ def advised(run: Run) -> list[Table]:
     from bakeoff import advice
     from bakeoff.advice.tables import tables
 
-    found = advice.read(run)
-    if found is None:
+    kept = advice.read(run.folder)
+    if kept is None:
         return []
-    if not advice.current(run, found):
+    if not advice.current(run, kept):
         late = f"{ADVICE} is older than the answers, scores or costs of this run"
         return [Table("Advice", ("", "mend it"), ((late, "run `bakeoff advise` again"),))]
-    return tables(found)
+    return tables(kept)
 
 
 def power(found: Sequence[Preview]) -> Table:

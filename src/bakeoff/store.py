@@ -14,37 +14,71 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import (
-    LATENCY,
-    Answer,
-    BakeoffError,
-    CheckedClaim,
-    Failure,
-    Incomplete,
-    MissingEvidence,
-    Passage,
-    Record,
-    Sample,
-    Score,
-    Step,
-)
+from bakeoff.core import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.file_versions import stated
+from bakeoff.journal import (
+    COMMITTED,
+    UNITS,
+    Journal,
+    JournalError,
+    Unit,
+    brief,
+    committed,
+    journal_of,
+    open_journal,
+    read_records,
+    requests_sent,
+    units,
+)
 
-MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
-COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
+__all__ = [
+    "ADVICE",
+    "COMMITTED",
+    "COST",
+    "FORMAT",
+    "JUDGED",
+    "LOCK",
+    "MANIFEST",
+    "PAGE",
+    "PLOTS",
+    "SAMPLES",
+    "SCORES",
+    "UNITS",
+    "Journal",
+    "JournalError",
+    "Key",
+    "Scores",
+    "Unit",
+    "busy",
+    "committed",
+    "find_run",
+    "held",
+    "journal_of",
+    "new_folder",
+    "open_journal",
+    "read_json",
+    "read_manifest",
+    "read_records",
+    "read_samples",
+    "read_scores",
+    "requests_sent",
+    "units",
+    "write_json",
+    "write_samples",
+    "write_scores",
+]
+
+MANIFEST, SAMPLES, LOCK = "manifest.json", "samples.jsonl", "lock"
+SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"
 """Kept beside a run where somebody asked for them; what makes them is imported only then."""
-SYNC_RECORDS, SYNC_SECONDS = 100, 1.0
 FORMAT = 3
 """Of a run's folder, in its manifest."""
 
@@ -52,133 +86,6 @@ Key = tuple[str, int]
 """(sample, repeat): what tells the answers of one setup to one task apart."""
 Scores = Mapping[str, Score]
 """Metric -> score; a metric that does not apply has no entry."""
-
-
-class JournalError(Incomplete):
-    """The journal could not be written."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What is done and kept together: a task on a setup, or a task's latency pass (no setup)."""
-
-    task: str
-    setup: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"{self.task}.{self.setup or LATENCY + '-pass'}"
-
-    def folder(self, run: Path) -> Path:
-        return run / UNITS / self.name
-
-
-class Journal:
-    """Appends records as whole lines; what was returned from `append` survives a crash.
-
-    Raises `JournalError` when a line cannot be written whole (a full disk); the file is then cut
-    back to its last whole line, so that it always loads.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self.file)
-            raise BakeoffError(f"{path}: another process is writing this run") from error
-        self.size = _whole_lines(path)
-        os.ftruncate(self.file, self.size)
-        self.unsynced = 0
-        self.synced_at = time.monotonic()
-        self.syncing: Future[None] | None = None
-        self.syncer = ThreadPoolExecutor(1)
-
-    def append(self, record: Record) -> None:
-        """Keep a finished cell."""
-        self._write(_to_json(record))
-
-    def sending(self, sample: str, repeat: int = 0) -> None:
-        """Note that a request which may be billed goes out now."""
-        self._write({"sent": sample, "repeat": repeat} if repeat else {"sent": sample})
-
-    def _write(self, row: Mapping[str, Any]) -> None:
-        line = (json.dumps(row) + "\n").encode()
-        try:
-            written = os.pwrite(self.file, line, self.size)
-            while written < len(line):
-                step = os.pwrite(self.file, line[written:], self.size + written)
-                if not step:
-                    raise OSError("nothing was written")
-                written += step
-            self.size += len(line)
-            self.unsynced += 1
-            late = time.monotonic() - self.synced_at > SYNC_SECONDS
-            if self.unsynced >= SYNC_RECORDS or late:
-                self._sync_aside()
-        except OSError as error:
-            os.ftruncate(self.file, self.size)
-            raise JournalError(
-                f"{self.path}: cannot be written: {error.strerror or error}. What is finished is "
-                "kept; make room, then run again with --resume"
-            ) from error
-
-    def _sync_aside(self) -> None:
-        """Have the disk catch up while answers keep coming: a kill loses nothing written."""
-        if self.syncing and not self.syncing.done():
-            return
-        if self.syncing:
-            self.syncing.result()
-        self.syncing = self.syncer.submit(os.fsync, self.file)
-        self.unsynced, self.synced_at = 0, time.monotonic()
-
-    def sync(self) -> None:
-        """Wait until everything appended is on the disk."""
-        if self.syncing:
-            self.syncing.result()
-        os.fsync(self.file)
-
-    def commit(self) -> None:
-        """Make this attempt the one that counts, unless another one was first."""
-        self.sync()
-        try:
-            os.link(self.path, self.path.parent / COMMITTED)
-        except FileExistsError:
-            return
-
-    def close(self) -> None:
-        try:
-            self.sync()
-        finally:
-            self.syncer.shutdown()
-            os.close(self.file)
-
-
-@contextmanager
-def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
-    """The unit's newest attempt (or its first), open for appending by this process alone.
-
-    A committed attempt is open to additions again: its failures can be tried anew.
-    """
-    folder = unit.folder(run)
-    folder.mkdir(parents=True, exist_ok=True)
-    attempts = _attempts(folder)
-    if committed(run, unit):
-        first = folder / COMMITTED
-        attempts = [a for a in attempts if a.samefile(first)] or [first]
-    journal = Journal(attempts[-1] if attempts else folder / "1.jsonl")
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-def _attempts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
 
 
 @contextmanager
@@ -202,154 +109,6 @@ def busy(run: Path) -> bool:
             return False
     except BakeoffError:
         return True
-
-
-def _whole_lines(path: Path) -> int:
-    """Bytes up to and with the last newline: what a crash cut short is dropped."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        while size:
-            start = max(0, size - 2**16)
-            stream.seek(start)
-            found = stream.read(size - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            size = start
-    return 0
-
-
-def committed(run: Path, unit: Unit) -> bool:
-    """Whether an attempt at the unit went to its end."""
-    return (unit.folder(run) / COMMITTED).is_file()
-
-
-def journal_of(run: Path, unit: Unit) -> Path | None:
-    """The attempt whose records count: the committed one, or the newest."""
-    folder = unit.folder(run)
-    if committed(run, unit):
-        return folder / COMMITTED
-    attempts = _attempts(folder)
-    return attempts[-1] if attempts else None
-
-
-def units(run: Path) -> list[Unit]:
-    """Every unit the run has a folder of."""
-    names = sorted(path.name for path in (run / UNITS).glob("*.*") if path.is_dir())
-    split = [name.rsplit(".", 1) for name in names]
-    return [Unit(task, "" if setup == f"{LATENCY}-pass" else setup) for task, setup in split]
-
-
-def read_records(run: Path, unit: Unit) -> Iterator[Record]:
-    """The last record of every cell of the unit: a later attempt replaces an earlier failure.
-
-    Streams: memory holds one record at a time, and where each one stands.
-    """
-    path = journal_of(run, unit)
-    if path is None:
-        return
-    last: dict[Any, int] = {}
-    for number, line in _lines(path):
-        if not line.startswith(_SENT):
-            last[_cell(path, number, line)] = number
-    wanted = set(last.values())
-    for number, line in _lines(path):
-        if number in wanted:
-            try:
-                yield _from_json(_row(path, number, line))
-            except (KeyError, TypeError) as error:
-                raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
-
-
-def requests_sent(run: Path, unit: Unit) -> int:
-    """Billable requests that went out for the unit, in all its attempts."""
-    attempts = _attempts(unit.folder(run))
-    return sum(line.startswith(_SENT) for path in attempts for _, line in _lines(path))
-
-
-_SENT = b'{"sent": '
-"""How the note of a request that goes out begins: told from a record without parsing."""
-
-
-def _cell(path: Path, number: int, line: bytes) -> Any:
-    """What cell a record is of: the beginning of its line, unread; of a strange line, its fields.
-
-    Inside a text the quotes would be escaped, so what is found is the key.
-    """
-    for key in (b', "answer": {', b', "error": "'):
-        head, found, _ = line.partition(key)
-        if found:
-            return head
-    row = _row(path, number, line)
-    return (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Every whole line with its number, from 1."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if line.endswith(b"\n"):
-                yield number, line
-
-
-def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
-    if not isinstance(row, dict):
-        raise BakeoffError(f"{path}: line {number} is damaged: not an object")
-    return row
-
-
-def _to_json(record: Record) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "phase": record.phase,
-        "task": record.task,
-        "setup": record.setup,
-        "sample": record.sample,
-    }
-    if record.repeat:
-        row["repeat"] = record.repeat
-    if isinstance(record.outcome, Failure):
-        return {**row, "error": record.outcome.error}
-    answer = record.outcome
-    row["answer"] = {
-        "text": answer.text,
-        "passages": [_brief(passage) for passage in answer.passages],
-        "steps": [_brief(step) for step in answer.steps],
-    }
-    if answer.confidence is not None:
-        row["answer"]["confidence"] = answer.confidence
-    return row
-
-
-_DEFAULTS = {
-    kind: {field.name: field.default for field in fields(kind)}
-    for kind in (Passage, Step, CheckedClaim)
-}
-
-
-def _brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
-    """The fields that differ from their defaults: a line is a third as long without the rest."""
-    defaults = _DEFAULTS[type(fact)]
-    named = ((name, getattr(fact, name)) for name in defaults)
-    return {name: value for name, value in named if value != defaults[name]}
-
-
-def _from_json(row: Mapping[str, Any]) -> Record:
-    outcome: Answer | Failure
-    if "error" in row:
-        outcome = Failure(row["error"])
-    else:
-        answer = row["answer"]
-        outcome = Answer(
-            answer["text"],
-            tuple(Passage(**p) for p in answer["passages"]),
-            tuple(Step(**s) for s in answer["steps"]),
-            answer.get("confidence"),
-        )
-    head = (row["phase"], row["task"], row["setup"], row["sample"])
-    return Record(*head, outcome, row.get("repeat", 0))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -456,7 +215,7 @@ def _score_to_json(score: Score) -> list[Any]:
     head = [score.value, score.reason, score.labels]
     if not score.applies:
         return [*head, [], False]
-    return [*head, [_brief(claim) for claim in score.claims]] if score.claims else head
+    return [*head, [brief(claim) for claim in score.claims]] if score.claims else head
 
 
 def _score_from_json(

@@ -5,72 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
 import numpy as np
 
-from bakeoff import cost
 from bakeoff.advice import flips, questions, unknown, worth
+from bakeoff.advice.advice import Advice, Ranked, State, as_json, read, write
 from bakeoff.advice.choice import Choice
-from bakeoff.advice.flips import Flip, either
+from bakeoff.advice.flips import either
 from bakeoff.advice.grounds import Grounds
-from bakeoff.advice.limits import Check, told
+from bakeoff.advice.limits import told
 from bakeoff.advice.needs import Needs, check
 from bakeoff.advice.quality import together
-from bakeoff.advice.questions import Line
 from bakeoff.advice.worth import monthly
-from bakeoff.compare import Estimate
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core import digest
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.store import ADVICE, read_json, write_json
+from bakeoff.store import ADVICE, COST, read_json
 
-FORMAT = 1
-State = Literal["recommended", "conditional", "none", "no answer"]
-"""`conditional`: a need is not shown to be met; `none`: needs rule all out; `no answer`: nothing
-that could be compared is left."""
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A setup in its place."""
-
-    setup: str
-    kind: str
-    tier: int | None
-    """From 1; `None` for references, setups ruled out and those that were not compared."""
-    quality: Estimate
-    """Weighted, from 0 to 1."""
-    less_best: Bounded
-    """The paired difference from the best estimate of the first tier."""
-    per_month: Bounded
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What to take, why, and what would change that."""
-
-    run: str
-    needs: Needs
-    weights: Mapping[str, float]
-    state: State
-    picked: tuple[str, ...]
-    """Several where nothing measured tells them apart."""
-    said: tuple[str, ...]
-    """The answer in sentences."""
-    provided: tuple[str, ...]
-    """What the answer hangs on: needs that the pick is not shown to meet."""
-    ranking: tuple[Ranked, ...]
-    checks: tuple[Check, ...]
-    flips: tuple[Flip, ...]
-    unknown: tuple[str, ...]
-    questions: tuple[Line, ...]
-    currency: str
-    comparisons: int
-    """Of one candidate with all others; their intervals hold together at 95%."""
+__all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]
 
 
 def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
@@ -81,25 +32,27 @@ def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
     check(needs, grounds.metrics, grounds.headlines, file)
     choice = Choice(needs, grounds)
     picked = choice.picked
-    doubts = [(setup, each) for setup in picked for each in choice.doubts(setup)]
+    doubts = [(setup, doubt) for setup in picked for doubt in choice.doubts(setup)]
     state: State = "conditional" if doubts else "recommended"
     if not picked:
         state = "none" if choice.ruled_out else "no answer"
+    comparisons = max(0, len(choice.candidates) - 1)
     return Advice(
-        grounds.run,
-        needs,
-        choice.weights,
-        state,
-        picked,
-        tuple(_said(choice, state)),
-        tuple(f"{s}: {each.need}, {each.state}: {each.said}" for s, each in doubts),
-        tuple(_ranking(choice)),
-        tuple(choice.checks),
-        tuple(flips.flips(choice)),
-        tuple(unknown.unknown(choice)),
-        tuple(questions.lines(choice)),
-        grounds.costs.currency if grounds.costs else "",
-        max(0, len(choice.candidates) - 1),
+        run=grounds.run,
+        needs=needs,
+        weights=choice.weights,
+        state=state,
+        picked=picked,
+        said=tuple(_said(choice, state)),
+        provided=tuple(f"{s}: {doubt.need}, {doubt.state}: {doubt.said}" for s, doubt in doubts),
+        ranking=tuple(_ranking(choice)),
+        checks=tuple(choice.checks),
+        flips=tuple(flips.flips(choice)),
+        unknown=tuple(unknown.unknown(choice)),
+        questions=tuple(questions.lines(choice)),
+        currency=grounds.costs.currency if grounds.costs else "",
+        comparisons=comparisons,
+        level=together(comparisons),
     )
 
 
@@ -183,28 +136,21 @@ def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
     elif setup in choice.picked:
         note = "the answer"
     return Ranked(
-        setup,
-        known.kind,
-        tier,
-        choice.qualities[setup],
-        less,
-        monthly(costs, setup, choice.needs) if costs else Bounded(None),
-        note,
+        setup=setup,
+        kind=known.kind,
+        tier=tier,
+        quality=choice.qualities[setup],
+        less_best=less,
+        per_month=monthly(costs, setup, choice.needs) if costs else Bounded(None),
+        note=note,
     )
 
 
-def as_json(advice: Advice) -> dict[str, Any]:
-    """The advice as `advice.json` holds it."""
-    found = asdict(advice)
-    found["needs"] = advice.needs.model_dump(mode="json")
-    return {"format": FORMAT, **found, "level": together(advice.comparisons)}
-
-
-def write(run: Run, advice: Advice) -> dict[str, Any]:
-    """Keep the advice beside the run; what was kept."""
-    found = {**as_json(advice), "stands_on": _stands_on(run)}
-    write_json(run.folder / ADVICE, found)
-    return found
+def keep(run: Run, advice: Advice) -> Advice:
+    """Write advice into the run's folder; what was written."""
+    kept = advice.model_copy(update={"stands_on": _stands_on(run)})
+    write(run.folder, kept)
+    return kept
 
 
 def _stands_on(run: Run) -> str:
@@ -213,26 +159,10 @@ def _stands_on(run: Run) -> str:
         [*key, len(column.values), float(np.nansum(column.values))]
         for key, column in sorted(run.columns.items())
     ]
-    return digest([columns, cost.read(run.folder)])
+    costs = run.folder / COST
+    return digest([columns, read_json(costs) if costs.is_file() else None])
 
 
-def current(run: Run, found: Mapping[str, Any]) -> bool:
+def current(run: Run, advice: Advice) -> bool:
     """Whether advice that was kept is of what the run says now."""
-    return bool(found["stands_on"] == _stands_on(run))
-
-
-def read(run: Run) -> dict[str, Any] | None:
-    """The advice kept in a run's folder; `None` where there is none.
-
-    Raises `BakeoffError` for advice of another version.
-    """
-    path = run.folder / ADVICE
-    if not path.is_file():
-        return None
-    found = read_json(path)
-    if found.get("format") != FORMAT:
-        raise BakeoffError(
-            f"{path}: format {found.get('format')!r}, made by another version of bakeoff; this one "
-            f"reads format {FORMAT}: run `bakeoff advise` again, or delete the file"
-        )
-    return found
+    return advice.stands_on == _stands_on(run)

@@ -10,47 +10,13 @@ from bakeoff import cost
 from bakeoff.columns import Column
 from bakeoff.compare import Estimate, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.cost import Costs
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
 from bakeoff.suite import MEASURED, Setup
 
 NOTHING = Bounded(None)
 """What is not known."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Money for one setup. An end that is `None` is unbounded, or of what was measured once."""
-
-    up_front: Bounded = NOTHING
-    fixed: Bounded = NOTHING
-    """By month, whatever the volume, at the updates that the costs were made for."""
-    per_request: Bounded = NOTHING
-    per_update: Bounded = NOTHING
-
-
-@dataclass(frozen=True)
-class Dearer:
-    """What b costs more than a, paired by sample where a request is concerned."""
-
-    a: str
-    b: str
-    fixed: Bounded
-    per_request: Bounded
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What the setups cost, in one currency, as `cost.json` says."""
-
-    currency: str
-    volume: float
-    updates: float
-    """Requests and updates by month that they were made for."""
-    setups: Mapping[str, Cost]
-    pairs: tuple[Dearer, ...] = ()
-    left_out: tuple[str, ...] = ()
-    """What the costs do not hold."""
 
 
 @dataclass(frozen=True)
@@ -221,31 +187,11 @@ def _bounded(found: Mapping[str, Any] | None) -> Bounded:
     return Bounded(found["value"], found["low"], found["high"])
 
 
-def read_costs(found: Mapping[str, Any]) -> Costs:
-    """The costs that `cost.json` holds."""
-    parts = ("up_front", "fixed", "per_request", "per_update")
-    pairs = ((each["a"], each["b"], each["difference"]) for each in found["crossovers"])
-    return Costs(
-        found["currency"],
-        found["volume"],
-        found["updates"],
-        {
-            name: Cost(*(_bounded(each[part]) for part in parts))
-            for name, each in found["setups"].items()
-        },
-        tuple(
-            Dearer(a, b, _bounded(gap["fixed"]), _bounded(gap["per_request"]))
-            for a, b, gap in pairs
-        ),
-        tuple(found["left_out"]),
-    )
-
-
 def _costs(run: Run) -> Costs | None:
-    found = cost.read(run.folder)
-    if found is not None and not cost.current(run, found):
+    costs = cost.read(run.folder)
+    if costs is not None and not cost.current(run, costs):
         raise BakeoffError(
             f"{run.folder / cost.COST}: older than the answers or scores of this run; run "
             "`bakeoff cost` again, or delete the file"
         )
-    return read_costs(found) if found else None
+    return costs

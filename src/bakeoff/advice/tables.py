@@ -1,73 +1,71 @@
-"""Advice as tables, from what `advice.json` holds: for a terminal, Markdown and the page."""
+"""Advice as tables: for a terminal, Markdown and the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
 
+from bakeoff.advice.advice import Advice
+from bakeoff.latency import Bounded
 from bakeoff.table import Table, cell
 
 
-def tables(found: Mapping[str, Any]) -> list[Table]:
+def tables(advice: Advice) -> list[Table]:
     """The answer first, then what it stands on."""
-    made = (_answer, _ranking, _ruled_out, _flips, _unknown, _questions)
-    return [table for make in made if (table := make(found)).rows]
+    parts = (_answer, _ranking, _ruled_out, _flips, _unknown, _questions)
+    return [table for part in parts if (table := part(advice)).rows]
 
 
-def _answer(found: Mapping[str, Any]) -> Table:
-    rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(found["said"])]
-    rows += [("not yet shown", said) for said in found["provided"]]
-    weights = ", ".join(f"{task} {weight:.3g}" for task, weight in found["weights"].items())
-    return Table(f"Advice: {found['state']}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
+def _answer(advice: Advice) -> Table:
+    rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(advice.said)]
+    rows += [("not yet shown", said) for said in advice.provided]
+    weights = ", ".join(f"{task} {weight:.3g}" for task, weight in advice.weights.items())
+    return Table(f"Advice: {advice.state}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
 
-def _ranking(found: Mapping[str, Any]) -> Table:
-    money = f"a month ({found['currency']})" if found["currency"] else "a month"
-    rows = [
-        (
-            each["setup"],
-            "-" if each["tier"] is None else str(each["tier"]),
-            each["kind"],
-            cell(each["quality"], "") + _unjudged(each["quality"]),
-            _signed(each["less_best"]),
-            cell(each["per_month"], "cost"),
-            each["note"],
+def _ranking(advice: Advice) -> Table:
+    money = f"a month ({advice.currency})" if advice.currency else "a month"
+    rows = []
+    for ranked in advice.ranking:
+        unjudged = f" ({ranked.quality.unjudged} unjudged)" if ranked.quality.unjudged else ""
+        rows.append(
+            (
+                ranked.setup,
+                "-" if ranked.tier is None else str(ranked.tier),
+                ranked.kind,
+                cell(asdict(ranked.quality), "") + unjudged,
+                _signed(ranked.less_best),
+                cell(asdict(ranked.per_month), "cost"),
+                ranked.note,
+            )
         )
-        for each in found["ranking"]
-    ]
-    margin = found["needs"]["margin"]
     return Table(
         "Setups, best first",
         ("setup", "tier", "kind", "weighted quality", "less the best", money, "note"),
         tuple(rows),
         "Inside a tier no measurable difference: none is better than another by more than chance "
-        f"and {margin:g}. The first tier holds the truly best one in 95% of runs: the paired "
-        f"differences have intervals of {found['level']:.1%} each, those of quality and cost 95%.",
+        f"and {advice.needs.margin:g}. The first tier holds the truly best one in 95% of runs: the "
+        f"paired differences have intervals of {advice.level:.1%} each, those of quality and cost "
+        "95%.",
     )
 
 
-def _unjudged(estimate: Mapping[str, Any]) -> str:
-    return f" ({estimate['unjudged']} unjudged)" if estimate["unjudged"] else ""
-
-
-def _signed(found: Mapping[str, Any]) -> str:
-    if found["value"] is None:
+def _signed(difference: Bounded) -> str:
+    if difference.value is None:
         return "-"
-    text = f"{found['value']:+.3f}"
-    if None in (found["low"], found["high"]):
+    text = f"{difference.value:+.3f}"
+    if difference.low is None or difference.high is None:
         return f"{text} (no interval)"
-    return f"{text} [{found['low']:+.3f}, {found['high']:+.3f}]"
+    return f"{text} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
-def _ruled_out(found: Mapping[str, Any]) -> Table:
+def _ruled_out(advice: Advice) -> Table:
     """Setups with the same evidence share a row; one that is out has only what rules it out."""
-    out = {each["setup"] for each in found["checks"] if each["state"] == "violated"}
+    out = {check.setup for check in advice.checks if check.state == "violated"}
     shared: dict[tuple[str, str, str], list[str]] = {}
     for state in ("violated", "not proven", "not known"):
-        for each in found["checks"]:
-            if each["state"] == state and (state == "violated" or each["setup"] not in out):
-                key = (each["need"], state, each["said"])
-                shared.setdefault(key, []).append(each["setup"])
+        for check in advice.checks:
+            if check.state == state and (state == "violated" or check.setup not in out):
+                shared.setdefault((check.need, state, check.said), []).append(check.setup)
     rows = [(", ".join(setups), *key) for key, setups in shared.items()]
     return Table(
         "Needs that are not met, or not shown to be",
@@ -78,16 +76,16 @@ def _ruled_out(found: Mapping[str, Any]) -> Table:
     )
 
 
-def _flips(found: Mapping[str, Any]) -> Table:
-    rows = tuple((each["about"], each["said"]) for each in found["flips"])
+def _flips(advice: Advice) -> Table:
+    rows = tuple((flip.about, flip.said) for flip in advice.flips)
     return Table("What would change the answer", ("what", "how"), rows)
 
 
-def _unknown(found: Mapping[str, Any]) -> Table:
-    rows = tuple((str(n), said) for n, said in enumerate(found["unknown"], 1))
+def _unknown(advice: Advice) -> Table:
+    rows = tuple((str(n), said) for n, said in enumerate(advice.unknown, 1))
     return Table("What is not known yet", ("no.", "in words"), rows)
 
 
-def _questions(found: Mapping[str, Any]) -> Table:
-    rows = tuple((each["question"], each["need"], each["measured"]) for each in found["questions"])
+def _questions(advice: Advice) -> Table:
+    rows = tuple((line.question, line.need, line.measured) for line in advice.questions)
     return Table("The five questions", ("question", "needed", "measured"), rows)

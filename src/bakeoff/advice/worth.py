@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bakeoff.advice.grounds import Costs, Dearer
 from bakeoff.advice.needs import Needs
+from bakeoff.cost.costs import Costs, Difference
 from bakeoff.cost.crossover import Crossover, Range, crossover, total
 from bakeoff.latency import Bounded
 
@@ -44,24 +44,33 @@ def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Range, Range
 
     `None` where it is not known.
     """
-    pair = next((p for p in costs.pairs if (p.a, p.b) == (one, two)), None)
-    if pair is None:
-        pair = next((_turned(p) for p in costs.pairs if (p.b, p.a) == (one, two)), None)
-    if pair is None:
+    more = _difference(costs, one, two)
+    if more is None:
         return None
-    fixed, each = _range(pair.fixed), _range(pair.per_request)
+    fixed, each = _range(more.fixed), _range(more.per_request)
     plus, minus = (_updates(costs.setups[s].per_update, costs, needs) for s in (two, one))
     if fixed is None or each is None or plus is None or minus is None:
         return None
     return total([(fixed, 1), plus, (minus[0], -minus[1])]), each
 
 
-def _turned(pair: Dearer) -> Dearer:
-    def minus(found: Bounded) -> Bounded:
-        ends = (found.value, found.high, found.low)
-        return Bounded(*(None if end is None else -end for end in ends))
+def _difference(costs: Costs, one: str, two: str) -> Difference | None:
+    for pair in costs.crossovers:
+        if (pair.a, pair.b) == (one, two):
+            return pair.difference
+        if (pair.a, pair.b) == (two, one):
+            more = pair.difference
+            return Difference(
+                fixed=_minus(more.fixed),
+                per_request=_minus(more.per_request),
+                per_month=_minus(more.per_month),
+            )
+    return None
 
-    return Dearer(pair.b, pair.a, minus(pair.fixed), minus(pair.per_request))
+
+def _minus(money: Bounded) -> Bounded:
+    ends = (money.value, money.high, money.low)
+    return Bounded(*(None if end is None else -end for end in ends))
 
 
 def saved(costs: Costs, one: str, two: str, needs: Needs) -> Bounded:

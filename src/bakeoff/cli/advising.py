@@ -50,16 +50,16 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     needs = load_needs(file) if file else None
     known = grounds(done)
     needs = needs or _asked(known)
-    found = advice.advise(needs, known, str(file or "answers"))
+    answer = advice.advise(needs, known, str(file or "answers"))
     if save:
         save.write_text(dump_needs(needs), encoding="utf-8")
-    made = advice.write(done, found)
+    kept = advice.keep(done, answer)
     if form == "json":
-        click.echo(json.dumps(made, indent=2))
+        click.echo(json.dumps(advice.as_json(kept), indent=2))
     elif form == "markdown":
-        click.echo(as_markdown(tables(made)))
+        click.echo(as_markdown(tables(kept)))
     else:
-        for table in tables(made):
+        for table in tables(kept):
             show(table)
     write_report(done)
 

@@ -180,14 +180,14 @@ def cost(
     from bakeoff.table import as_markdown
 
     priced, done = prices.load_prices(file), finished(run)
-    found = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
-    path = costs.write(done, found)
+    made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
+    path = costs.write(done.folder, made)
     if form == "json":
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(costs.as_json(made), indent=2))
     elif form == "markdown":
-        click.echo(as_markdown(shown.tables(found)), nl=False)
+        click.echo(as_markdown(shown.tables(made)), nl=False)
     else:
-        for table in shown.tables(found):
+        for table in shown.tables(made):
             show(table)
         click.echo(f"{path}: `{program()} report {run}` shows it, too")
 

@@ -253,8 +253,8 @@ def import_files(
     import shlex
 
     from bakeoff import report
-    from bakeoff.foreign import Fields
     from bakeoff.imported import Import, import_results
+    from bakeoff.imported.fields import Fields
 
     wanted = Import(
         files,

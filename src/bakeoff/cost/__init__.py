@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 from bakeoff.core import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
-from bakeoff.cost.crossover import Crossover, Range, crossover, exactly, total
+from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost, TaskCost, as_json, read, write
+from bakeoff.cost.crossover import Range, crossover, exactly, total
 from bakeoff.cost.prices import SECONDS, Prices
-from bakeoff.cost.requests import ByTask, Dearest
+from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.finished import Run
+from bakeoff.latency import Bounded
 from bakeoff.scoring import did_you_mean
 from bakeoff.stats import LEVEL
-from bakeoff.store import COST, read_json, write_json
+from bakeoff.store import COST
 from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
-"""In a run's folder."""
-FORMAT = 1
-
-__all__ = ["COST", "Load", "current", "monthly_at", "read", "reckon", "write"]
+__all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]
 
 
 @dataclass(frozen=True)
-class Costs:
+class Spent:
     """What one setup costs, in ranges."""
 
+    name: str
     bill: Bill
+    by_task: ByTask | None
+    """What its requests cost; `None` where that is not known of one of its tasks."""
     each: Range | None
     """A request; `None` where it is not known."""
-    share: Mapping[str, float] = field(default_factory=dict)
+    share: Shares
+    left_out: tuple[str, ...]
 
     def work(self, when: str) -> Range:
         return total((Range(i.value, i.low, i.high), 1) for i in self.bill.items if i.when == when)
@@ -53,54 +54,47 @@ class Costs:
         return total([(self.fixed(load), 1), (self.each, load.volume)])
 
 
-def reckon(run: Run, prices: Prices, load: Load = Load()) -> dict[str, Any]:  # noqa: B008 (frozen)
-    """Costs of every setup of a run, crossovers and what they hang on, as plain JSON.
+def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B008 (frozen)
+    """Costs of every setup of a run, crossovers and what they hang on.
 
     Raises `BakeoffError` where no setup has a price, or the load names what the run has not.
     """
     _check(run, prices, load)
-    ledger, costs = Ledger(), dict[str, Costs]()
+    ledger, setups = Ledger(), list[Spent]()
     ledgers = {name: Ledger() for name in run.suite.setups}
-    bought = {name: _bought(run, prices, name, each) for name, each in ledgers.items()}
-    top = requests.dearest([each for each in bought.values() if each])
+    bought = {name: _bought(run, prices, name, own) for name, own in ledgers.items()}
+    top = requests.dearest([by_task for by_task in bought.values() if by_task])
     for name, by_task in bought.items():
         items = tuple(usage.work(run, prices, name, ledgers[name]))
         ledger.add(ledgers[name])
         share = requests.shares(load.weights, usage.tasks_of(run, name))
         each = requests.per_request(by_task, share, top) if by_task and share else None
-        costs[name] = Costs(Bill.of(items, by_task or {}, share), each, share)
+        bill = Bill.of(items, by_task or {}, share)
+        setups.append(Spent(name, bill, by_task, each, share, tuple(ledgers[name].left_out)))
     _assumed(run, prices, bought, ledger)
-    asked = {name: each.bill for name, each in costs.items() if each.each is not None}
-    for a, b in combinations(asked, 2):
-        if costs[a].share != costs[b].share:
-            ledger.note(f"{a} and {b} are asked different tasks: no crossover of them")
-    return {
-        "format": FORMAT,
-        "level": LEVEL,
-        "stands_on": _stands_on(run),
-        "currency": prices.currency,
-        "dated": prices.dated.isoformat(),
-        "volume": load.volume,
-        "updates": load.updates,
-        "months": load.months,
-        "weights": requests.shares(load.weights, [t for t in run.samples if _serves(run, t)]),
-        "left_out": ledger.left_out,
-        "notes": ledger.notes,
-        "setups": {
-            name: {
-                **_setup(run, name, each, bought[name], top, load),
-                "left_out": ledgers[name].left_out,
-            }
-            for name, each in costs.items()
-        },
-        "crossovers": [
-            _pair(a, b, costs, _gap(a, b, bought, costs, top), load)
-            for a, b in combinations(costs, 2)
-            if _comparable(costs[a], costs[b])
-        ],
-        "sensitivity": sensitivity.table(asked, load),
-        "flips": sensitivity.flips(asked, load),
-    }
+    priced = [setup for setup in setups if setup.each is not None]
+    pairs = list(combinations(priced, 2))
+    for a, b in pairs:
+        if a.share != b.share:
+            ledger.note(f"{a.name} and {b.name} are asked different tasks: no crossover of them")
+    bills = {setup.name: setup.bill for setup in priced}
+    return Costs(
+        level=LEVEL,
+        stands_on=_stands_on(run),
+        currency=prices.currency,
+        dated=prices.dated,
+        volume=load.volume,
+        updates=load.updates,
+        months=load.months,
+        weights=requests.shares(load.weights, [t for t in run.samples if _serves(run, t)]),
+        left_out=tuple(ledger.left_out),
+        notes=tuple(ledger.notes),
+        setups={setup.name: _setup(run, setup, top, load) for setup in setups},
+        # Requests of other tasks are other requests.
+        crossovers=tuple(_pair(a, b, top, load) for a, b in pairs if a.share == b.share),
+        sensitivity=tuple(sensitivity.variations(bills, load)),
+        flips=tuple(sensitivity.flips(bills, load)),
+    )
 
 
 def _check(run: Run, prices: Prices, load: Load) -> None:
@@ -131,9 +125,9 @@ def _stands_on(run: Run) -> str:
     )
 
 
-def current(run: Run, found: Mapping[str, Any]) -> bool:
+def current(run: Run, costs: Costs) -> bool:
     """Whether costs that were kept are of what the run says now."""
-    return bool(found["stands_on"] == _stands_on(run))
+    return costs.stands_on == _stands_on(run)
 
 
 def _serves(run: Run, task: str) -> bool:
@@ -179,87 +173,69 @@ def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledg
             )
 
 
-def _setup(
-    run: Run, name: str, costs: Costs, by_task: ByTask | None, top: Dearest, load: Load
-) -> dict[str, Any]:
-    up_front, update = costs.work(UP_FRONT), costs.work(UPDATE)
+def _setup(run: Run, setup: Spent, top: Dearest, load: Load) -> SetupCost:
+    by_task = setup.by_task
     scores = {
         task: column
-        for task in costs.share
-        if (column := run.columns.get((task, name, run.headlines[task]))) is not None
+        for task in setup.share
+        if (column := run.columns.get((task, setup.name, run.headlines[task]))) is not None
         and column.measure.higher_is_better
         and column.measure.bounds is not None
         and column.measure.bounds[0] >= 0
     }
 
-    def correct(share: Mapping[str, float]) -> Range | None:
+    def correct(share: Shares) -> Range | None:
         if by_task is None or not share or not set(share) <= set(scores):
             return None
         return requests.per_correct(by_task, scores, share, top)
 
-    def one(task: str) -> dict[str, Any]:
-        alone = {task: 1.0}
-        each = requests.per_request(by_task, alone, top) if by_task else None
-        return {"per_request": _json(each), "per_correct": _json(correct(alone))}
+    def alone(task: str) -> TaskCost:
+        share = {task: 1.0}
+        each = requests.per_request(by_task, share, top) if by_task else None
+        return TaskCost(per_request=_bounded(each), per_correct=_bounded(correct(share)))
 
-    return {
-        "up_front": _json(up_front, measured_once=costs.once(UP_FRONT)),
-        "per_request": _json(costs.each),
-        "per_correct": _json(correct(costs.share)),
-        "per_month": _json(costs.monthly(load)),
-        "per_update": _json(update, measured_once=costs.once(UPDATE)),
-        "storage": _json(costs.work(MONTH)),
-        "fixed": _json(costs.fixed(load)),
-        "parts": costs.bill.by_part(load),
-        "tasks": {task: one(task) for task in costs.share},
-    }
+    return SetupCost(
+        up_front=_bounded(setup.work(UP_FRONT), measured_once=setup.once(UP_FRONT)),
+        per_request=_bounded(setup.each),
+        per_correct=_bounded(correct(setup.share)),
+        per_month=_bounded(setup.monthly(load)),
+        per_update=_bounded(setup.work(UPDATE), measured_once=setup.once(UPDATE)),
+        storage=_bounded(setup.work(MONTH)),
+        fixed=_bounded(setup.fixed(load)),
+        parts=setup.bill.by_part(load),
+        tasks={task: alone(task) for task in setup.share},
+        left_out=setup.left_out,
+    )
 
 
-def _json(found: Range | None, *, measured_once: bool = False) -> dict[str, float | None]:
+def _bounded(money: Range | None, *, measured_once: bool = False) -> Bounded:
     """Value and ends; `None` where there is none. Of seconds measured once, no end is known."""
-    if found is None:
-        return dict.fromkeys(("value", "low", "high"))
-    ends = (None, None) if measured_once else (found.low, found.high)
-    three = (found.value, *ends)
-    known = [each if each is not None and math.isfinite(each) else None for each in three]
-    return dict(zip(("value", "low", "high"), known, strict=True))
+    if money is None:
+        return Bounded(None)
+    ends = (None, None) if measured_once else (money.low, money.high)
+    known = (n if n is not None and math.isfinite(n) else None for n in (money.value, *ends))
+    return Bounded(*known)
 
 
-def _comparable(one: Costs, two: Costs) -> bool:
-    """Whether both have a price and are asked the same tasks: else their requests differ."""
-    return one.each is not None and two.each is not None and one.share == two.share
-
-
-def _gap(
-    a: str, b: str, bought: Mapping[str, ByTask | None], costs: Mapping[str, Costs], top: Dearest
-) -> Range:
-    """What a request costs more on b than on a."""
-    one, two = bought[b], bought[a]
-    assert one is not None and two is not None
-    return requests.difference(one, two, costs[a].share, top)
-
-
-def _pair(a: str, b: str, costs: Mapping[str, Costs], each: Range, load: Load) -> dict[str, Any]:
-    fixed = fixed_gap(costs[a].bill.items, costs[b].bill.items, load)
-    found: Crossover = crossover(fixed, each)
+def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
+    assert a.by_task is not None and b.by_task is not None
+    fixed = fixed_gap(a.bill.items, b.bill.items, load)
+    each = requests.difference(b.by_task, a.by_task, a.share, top)
+    crossing = crossover(fixed, each)
     gap = total([(fixed, 1), (each, load.volume)])
-    cheaper = {1: b, -1: a}.get(found.cheaper)
-    here = None if not gap.clear else b if gap.value < 0 else a
-    return {
-        "a": a,
-        "b": b,
-        "volume": found.volume,
-        "low": found.low,
-        "high": found.high,
-        "cheaper_above": cheaper,
-        "cheaper_here": here,
-        "state": found.state,
-        "difference": {
-            "fixed": _json(fixed),
-            "per_request": _json(each),
-            "per_month": _json(gap),
-        },
-    }
+    return Pair(
+        a=a.name,
+        b=b.name,
+        volume=crossing.volume,
+        low=crossing.low,
+        high=crossing.high,
+        cheaper_above={1: b.name, -1: a.name}.get(crossing.cheaper),
+        cheaper_here=None if not gap.clear else b.name if gap.value < 0 else a.name,
+        state=crossing.state,
+        difference=Difference(
+            fixed=_bounded(fixed), per_request=_bounded(each), per_month=_bounded(gap)
+        ),
+    )
 
 
 def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
@@ -279,43 +255,18 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
     return exactly(0.0) if max(abs(found.low), abs(found.high)) <= tiny else found
 
 
-def monthly_at(setup: Mapping[str, Any], volume: float) -> tuple[float, float, float]:
-    """(value, low, high) of a setup's cost by month at another volume; `setup` as in the JSON.
+def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
+    """(value, low, high) of a setup's cost by month at another volume.
 
     Raises `ValueError` where its requests have no price.
     """
-    each, fixed = (_range(setup[part]) for part in ("per_request", "fixed"))
-    found = total([(fixed, 1), (each, volume)])
-    return found.value, found.low, found.high
+    month = total([(_range(setup.fixed), 1), (_range(setup.per_request), volume)])
+    return month.value, month.low, month.high
 
 
-def _range(found: Mapping[str, float | None]) -> Range:
-    value, low, high = found["value"], found["low"], found["high"]
-    if value is None:
+def _range(money: Bounded) -> Range:
+    if money.value is None:
         raise ValueError("no price")
     # An end that is not known is drawn as none: the tables say so.
-    return Range(value, value if low is None else low, value if high is None else high)
-
-
-def write(run: Run, found: Mapping[str, Any]) -> Path:
-    """Keep costs beside the run; where they are."""
-    path = run.folder / COST
-    write_json(path, found)
-    return path
-
-
-def read(folder: Path) -> dict[str, Any] | None:
-    """The costs kept in a run's folder; `None` where there are none.
-
-    Raises `BakeoffError` for those of another version.
-    """
-    path = folder / COST
-    if not path.is_file():
-        return None
-    found = read_json(path)
-    if found.get("format") != FORMAT:
-        raise BakeoffError(
-            f"{path}: format {found.get('format')!r}, made by another version of bakeoff; this one "
-            f"reads format {FORMAT}: run `bakeoff cost` again, or delete the file"
-        )
-    return found
+    low = money.value if money.low is None else money.low
+    return Range(money.value, low, money.value if money.high is None else money.high)

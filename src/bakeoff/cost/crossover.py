@@ -6,8 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final, Literal
 
-CROSSES, NEVER, ALWAYS, UNKNOWN, SAME = "crosses", "never", "always", "cannot be told", "same"
+State = Literal["crosses", "never", "always", "cannot be told", "same"]
+CROSSES: Final = "crosses"
+NEVER: Final = "never"
+ALWAYS: Final = "always"
+UNKNOWN: Final = "cannot be told"
+SAME: Final = "same"
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def _roots(a: float, b: float, c: float) -> set[float]:
 class Crossover:
     """The monthly volume at which b, dearer or cheaper than a at first, changes places with it."""
 
-    state: str
+    state: State
     """`crosses`: at a volume between `low` and `high`. `never`: b is dearer at every volume;
     `always`: it is cheaper at every volume. `cannot be told`: the interval also holds that they
     never cross. `same`: both cost the same."""

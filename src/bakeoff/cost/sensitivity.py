@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from bakeoff.cost.costs import Flip, Variation
 from bakeoff.cost.requests import ByTask, Shares
 from bakeoff.cost.usage import MONTH, REQUEST, UP_FRONT, UPDATE, Item
 
@@ -110,20 +110,18 @@ def _cheapest(costs: Mapping[str, float]) -> str:
     return min(costs, key=lambda name: costs[name])
 
 
-def table(bills: Mapping[str, Bill], load: Load) -> list[dict[str, Any]]:
+def variations(bills: Mapping[str, Bill], load: Load) -> list[Variation]:
     """Money by month for each change, and the setup that is then cheapest, by the values alone."""
     if not bills:
         return []
-    rows: list[dict[str, Any]] = []
-    for what, factor in [("", 1.0), *((w, f) for w, each in _changes(bills) for f in each)]:
+    rows = []
+    for what, factor in [("", 1.0), *((w, f) for w, factors in _changes(bills) for f in factors)]:
         costs = {name: bill.monthly(load, what, factor) for name, bill in bills.items()}
-        rows.append(
-            {"what": what, "factor": factor, "per_month": costs, "cheapest": _cheapest(costs)}
-        )
+        rows.append(Variation(what=what, factor=factor, per_month=costs, cheapest=_cheapest(costs)))
     return rows
 
 
-def flips(bills: Mapping[str, Bill], load: Load) -> list[dict[str, Any]]:
+def flips(bills: Mapping[str, Bill], load: Load) -> list[Flip]:
     """The nearest factors, below and above 1, at which another setup becomes the cheapest.
 
     Money by month is a line in every factor, so they are exact; by the values alone.
@@ -134,14 +132,14 @@ def flips(bills: Mapping[str, Bill], load: Load) -> list[dict[str, Any]]:
     first, rows = _cheapest(now), []
     for what, _ in _changes(bills):
         bare = {name: bill.monthly(load, what, 0.0) for name, bill in bills.items()}
-        found = {}
+        crossings = {}
         for name in bills:
             slope = (now[name] - bare[name]) - (now[first] - bare[first])
             # What hangs on it alike on both differs by rounding alone.
             if abs(slope) > 1e-9 * (now[name] + now[first]):
-                found[1 - (now[name] - now[first]) / slope] = name
-        below = [f for f in found if 0 <= f < 1]
-        above = [f for f in found if f > 1]
+                crossings[1 - (now[name] - now[first]) / slope] = name
+        below = [f for f in crossings if 0 <= f < 1]
+        above = [f for f in crossings if f > 1]
         nearest = [*([max(below)] if below else []), *([min(above)] if above else [])]
-        rows += [{"what": what, "factor": f, "from": first, "to": found[f]} for f in nearest]
+        rows += [Flip(what=what, factor=f, before=first, after=crossings[f]) for f in nearest]
     return rows

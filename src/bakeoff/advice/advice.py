@@ -1,0 +1,93 @@
+"""Advice as `advice.json` holds it, written and read here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from bakeoff.advice.flips import Flip
+from bakeoff.advice.limits import Check
+from bakeoff.advice.needs import Needs
+from bakeoff.advice.questions import Line
+from bakeoff.compare import Estimate
+from bakeoff.core import BakeoffError
+from bakeoff.files import File, validated
+from bakeoff.latency import Bounded
+from bakeoff.store import ADVICE, read_json, write_json
+
+FORMAT: Final = 1
+"""Of `advice.json`."""
+State = Literal["recommended", "conditional", "none", "no answer"]
+"""`conditional`: a need is not shown to be met; `none`: needs rule all out; `no answer`: nothing
+that could be compared is left."""
+
+
+class Ranked(File):
+    """A setup in its place."""
+
+    setup: str
+    kind: str
+    tier: int | None
+    """From 1; `None` for references, setups ruled out and those that were not compared."""
+    quality: Estimate
+    """Weighted, from 0 to 1."""
+    less_best: Bounded
+    """The paired difference from the best estimate of the first tier."""
+    per_month: Bounded
+    note: str
+
+
+class Advice(File):
+    """What to take, why, and what would change that."""
+
+    format: Literal[1] = FORMAT
+    run: str
+    needs: Needs
+    weights: Mapping[str, float]
+    state: State
+    picked: tuple[str, ...]
+    """Several where nothing measured tells them apart."""
+    said: tuple[str, ...]
+    """The answer in sentences."""
+    provided: tuple[str, ...]
+    """What the answer hangs on: needs that the pick is not shown to meet."""
+    ranking: tuple[Ranked, ...]
+    checks: tuple[Check, ...]
+    flips: tuple[Flip, ...]
+    unknown: tuple[str, ...]
+    questions: tuple[Line, ...]
+    currency: str
+    comparisons: int
+    """Of one candidate with all others; their intervals hold together at 95%."""
+    level: float
+    """Of every one of those intervals."""
+    stands_on: str = ""
+    """A digest of what was measured and of the costs; empty until the advice is kept."""
+
+
+def as_json(advice: Advice) -> dict[str, Any]:
+    """The advice as `advice.json` holds it."""
+    return advice.model_dump(mode="json")
+
+
+def write(folder: Path, advice: Advice) -> None:
+    """Keep advice in a run's folder."""
+    write_json(folder / ADVICE, as_json(advice))
+
+
+def read(folder: Path) -> Advice | None:
+    """The advice kept in a run's folder; `None` where there is none.
+
+    Raises `BakeoffError` for advice of another version, or damaged advice.
+    """
+    path = folder / ADVICE
+    if not path.is_file():
+        return None
+    raw = read_json(path)
+    if raw.get("format") != FORMAT:
+        raise BakeoffError(
+            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
+            f"reads format {FORMAT}: run `bakeoff advise` again, or delete the file"
+        )
+    return validated(Advice, path, raw)

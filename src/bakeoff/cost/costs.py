@@ -1,0 +1,148 @@
+"""Costs as `cost.json` holds them, written and read here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from bakeoff.core import BakeoffError
+from bakeoff.cost.crossover import State
+from bakeoff.files import File, validated
+from bakeoff.latency import Bounded
+from bakeoff.store import COST, read_json, write_json
+
+FORMAT: Final = 1
+"""Of `cost.json`."""
+
+
+class TaskCost(File):
+    """Money for one setup on one task."""
+
+    per_request: Bounded
+    per_correct: Bounded
+
+
+class SetupCost(File):
+    """Money for one setup. An end that is `None` is unbounded, or of what was measured once."""
+
+    up_front: Bounded
+    per_request: Bounded
+    """No value where it is not known, as in what depends on it."""
+    per_correct: Bounded
+    per_month: Bounded
+    """At the volume, the updates and the months that the costs were made for."""
+    per_update: Bounded
+    storage: Bounded
+    """By month."""
+    fixed: Bounded
+    """By month, whatever the volume."""
+    parts: Mapping[str, float]
+    """What is paid for -> money by month."""
+    tasks: Mapping[str, TaskCost]
+    left_out: tuple[str, ...]
+    """What the price file or the run lacks, in words: it costs more than it says here."""
+
+
+class Difference(File):
+    """What the second setup of a pair costs more than the first; paired by sample by request."""
+
+    fixed: Bounded
+    """By month, whatever the volume."""
+    per_request: Bounded
+    per_month: Bounded
+
+
+class Pair(File):
+    """Two setups, and the monthly volume at which they cost the same."""
+
+    a: str
+    b: str
+    volume: float | None
+    low: float | None
+    high: float | None
+    cheaper_above: str | None
+    """The cheaper one at large volumes; `None` where it cannot be told."""
+    cheaper_here: str | None
+    """The cheaper one at the volume that the costs were made for."""
+    state: State
+    difference: Difference
+
+
+class Variation(File):
+    """Money by month with one price or amount changed, by the values alone."""
+
+    what: str
+    """Empty where nothing is changed."""
+    factor: float
+    per_month: Mapping[str, float]
+    cheapest: str
+
+
+class Flip(File):
+    """The factor of a price or an amount at which another setup becomes the cheapest."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    what: str
+    factor: float
+    before: str = Field(validation_alias="from", serialization_alias="from")
+    after: str = Field(validation_alias="to", serialization_alias="to")
+
+
+class Costs(File):
+    """What the setups of a run cost, in one currency at the prices of one day."""
+
+    format: Literal[1] = FORMAT
+    level: float
+    """Of every interval."""
+    stands_on: str
+    """A digest of what the run measured."""
+    currency: str
+    dated: date
+    volume: float
+    updates: float
+    """Requests and updates by month that the costs were made for."""
+    months: float
+    """Over which what is spent up front is spread."""
+    weights: Mapping[str, float]
+    """Task -> its share of the requests."""
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What was assumed."""
+    setups: Mapping[str, SetupCost]
+    crossovers: tuple[Pair, ...]
+    sensitivity: tuple[Variation, ...]
+    flips: tuple[Flip, ...]
+
+
+def as_json(costs: Costs) -> dict[str, Any]:
+    """The costs as `cost.json` holds them."""
+    return costs.model_dump(mode="json", by_alias=True)
+
+
+def write(folder: Path, costs: Costs) -> Path:
+    """Keep costs in a run's folder; the file's path."""
+    path = folder / COST
+    write_json(path, as_json(costs))
+    return path
+
+
+def read(folder: Path) -> Costs | None:
+    """The costs kept in a run's folder; `None` where there are none.
+
+    Raises `BakeoffError` for those of another version, or damaged ones.
+    """
+    path = folder / COST
+    if not path.is_file():
+        return None
+    raw = read_json(path)
+    if raw.get("format") != FORMAT:
+        raise BakeoffError(
+            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
+            f"reads format {FORMAT}: run `bakeoff cost` again, or delete the file"
+        )
+    return validated(Costs, path, raw)

@@ -1,0 +1,230 @@
+"""Tasks made of a task file and its rows, loaded and checked.
+
+`rows` reads them and is the door to `datasets`, `samples` checks them, `documents` makes the
+corpora, `selection` takes the part that a run asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import BakeoffError, Document, Sample, digest, faults
+from bakeoff.data.documents import corpus_digest, documents_of
+from bakeoff.data.rows import changed_rows, read_rows
+from bakeoff.data.samples import samples_of
+from bakeoff.data.selection import Selection, stratified, take
+from bakeoff.data.task import Task, Unavailable
+from bakeoff.overlap import near_duplicates
+from bakeoff.scoring import Metric, Scorer, behind_endpoint, did_you_mean, find_scorer
+from bakeoff.suite import Suite
+from bakeoff.taskfile import BEFORE, TaskFile, load_task_file, task_path
+
+__all__ = [
+    "PROMPT",
+    "Selection",
+    "Task",
+    "Unavailable",
+    "load_task",
+    "load_tasks",
+    "stratified",
+    "take",
+]
+
+
+def load_tasks(
+    suite: Suite, path: Path, data: Path | None = None, selection: Selection | None = None
+) -> tuple[dict[str, Task], dict[str, str]]:
+    """The benchmark's tasks by name, and the reasons why some had to be skipped.
+
+    Raises `BakeoffError` with the faults of all task files together.
+    """
+    tasks: dict[str, Task] = {}
+    skipped: dict[str, str] = {}
+    problems: list[str] = []
+    for name, use in suite.tasks.items():
+        try:
+            task = load_task(task_path(name, path), data)
+            states = [task]
+            if task.file.changes:
+                states.insert(0, load_task(task_path(name, path), data, before=True))
+            for state in states:
+                part = take(state, use, selection or Selection(), suite.seed)
+                if state.name in tasks:
+                    problems.append(f"{path}: tasks: two tasks are named '{state.name}'")
+                elif part.samples:
+                    tasks[state.name] = part
+                else:
+                    skipped[state.name] = "none of its samples is selected"
+        except Unavailable as reason:
+            skipped[Path(name).stem] = str(reason)
+        except BakeoffError as error:
+            problems.append(str(error))
+    problems += [
+        f"{path}: {problem}" for task in tasks.values() for problem in _unknown_judges(task, suite)
+    ]
+    for setup in suite.setups.values():
+        for task_name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
+            if task_name not in {Path(name).stem for name in suite.tasks}:
+                problems.append(
+                    f"{path}: setups.{setup.name}.retrieve.corpus: the benchmark has no task "
+                    f"'{task_name}'"
+                )
+            if task_name in tasks and corpus not in tasks[task_name].corpora:
+                known = ", ".join(tasks[task_name].corpora) or "none"
+                problems.append(
+                    f"{path}: setups.{setup.name}.retrieve.corpus: {task_name} has no corpus "
+                    f"'{corpus}'; it has {known}"
+                )
+    faults(problems)
+    return tasks, skipped
+
+
+def _unknown_judges(task: Task, suite: Suite) -> list[str]:
+    """Judges that a task's metrics name and the benchmark does not have."""
+    named = [metric.judge for metric in task.scorers if behind_endpoint(metric.judge)]
+    rivals = [metric.setting("against") for metric in task.scorers]
+    return [
+        *(
+            f"endpoints: task '{task.name}' asks the judge '{by}': no endpoint "
+            f"'{by.partition(':')[0]}'{did_you_mean(by.partition(':')[0], suite.endpoints)}"
+            for by in dict.fromkeys(named)
+            if not suite.served(by)
+        ),
+        *(
+            f"setups: task '{task.name}' compares with setup '{rival}'"
+            f"{did_you_mean(rival, suite.setups)}"
+            for rival in dict.fromkeys(rivals)
+            if rival and rival not in suite.setups
+        ),
+    ]
+
+
+def load_task(
+    path: Path,
+    data: Path | None = None,
+    *,
+    hub: bool = True,
+    refuse: bool = True,
+    before: bool = False,
+) -> Task:
+    """The task at `path`, every row checked. Raises `BakeoffError` listing all faults.
+
+    Without `hub`, a task whose rows would come from there is `Unavailable`. Without `refuse`,
+    training rows that repeat test rows are left out even where the task would not be run.
+    `before` gives the same questions over the documents and training rows before their change.
+    """
+    file = load_task_file(path)
+    raw_test = read_rows(file.rows.test, path, data, hub)
+    raw_train = _train_rows(file, path, data, hub, before)
+    problems: list[str] = []
+    samples = samples_of(raw_test, file, f"{path}: test", problems)
+    train = samples_of(raw_train, file, f"{path}: train", problems) if file.rows.train else []
+    dropped = near_duplicates(
+        {s.id: s.question for s in samples}, {s.id: s.question for s in train}
+    )
+    kept = tuple(s for s in train if s.id not in dropped)
+    corpora: dict[str, tuple[Document, ...]] = {}
+    known: set[str] = set()
+    """Documents that the questions may be about, also those that are there only after a change."""
+    for name, corpus in file.corpora.items():
+        states = (False, True) if before else (True,)
+        try:
+            made = [
+                documents_of(corpus, path, kept, [*raw_test, *raw_train], changed=state)
+                for state in states
+            ]
+        except BakeoffError as error:
+            problems.append(f"{path}: corpora.{name}: {error}")
+            continue
+        corpora[name] = made[0]
+        known |= {d.id for documents in made for d in documents}
+    scorers = _scorers(file, path, problems)
+    problems += _check(path, samples, train, known)
+    if dropped and refuse and file.on_overlap == "refuse":
+        problems += [
+            f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "
+            "or set on_overlap: drop"
+            for a, b in dropped.items()
+        ]
+    faults(problems)
+    name = file.name
+    if before:
+        file = file.model_copy(update={"name": f"{name}{BEFORE}"})
+    return Task(
+        file=file,
+        after=name if before else "",
+        folder=path.parent,
+        samples=tuple(samples),
+        train=kept,
+        corpora=corpora,
+        scorers=scorers,
+        left_out=tuple(s for s in train if s.id in dropped),
+        population=tuple(samples),
+        digests=_digests(file, samples, kept, corpora),
+    )
+
+
+def _train_rows(
+    file: TaskFile, path: Path, data: Path | None, hub: bool, before: bool
+) -> list[dict[str, Any]]:
+    source = file.rows.train
+    if not source:
+        return []
+    rows = read_rows(source, path, data, hub)
+    return changed_rows(rows, source.changes, path, file) if source.changes and not before else rows
+
+
+def _scorers(file: TaskFile, path: Path, problems: list[str]) -> dict[Metric, Scorer]:
+    scorers: dict[Metric, Scorer] = {}
+    for metric in file.metrics().values():
+        try:
+            scorers[metric] = find_scorer(metric, path.parent)
+        except BakeoffError as error:
+            problems.append(f"{path}: scorers: {error}")
+    return scorers
+
+
+def _digests(
+    file: TaskFile,
+    samples: Sequence[Sample],
+    train: Sequence[Sample],
+    corpora: Mapping[str, Sequence[Document]],
+) -> dict[str, str]:
+    return {
+        "task": digest(file.model_dump(mode="json")),
+        "prompt": digest(_prompt(file)),
+        "test": _digest_samples(samples),
+        "train": _digest_samples(train),
+        **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
+    }
+
+
+PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
+"""Parts of a task file that change what a model is asked for."""
+
+
+def _prompt(file: TaskFile) -> dict[str, Any]:
+    found = {part: getattr(file, part) for part in PROMPT}
+    if file.before_passages != TaskFile.model_fields["before_passages"].default:
+        found["before_passages"] = file.before_passages
+    return found
+
+
+def _digest_samples(samples: Sequence[Sample]) -> str:
+    rows = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
+    return digest(rows)
+
+
+def _check(
+    path: Path, samples: Sequence[Sample], train: Sequence[Sample], known: Collection[str]
+) -> list[str]:
+    """Gold ids that no document has."""
+    return [
+        f"{path}: {split} row '{s.id}': gold: no document '{gold}'"
+        for split, rows in (("test", samples), ("train", train))
+        for s in rows
+        for gold in s.gold
+        if gold not in known
+    ]

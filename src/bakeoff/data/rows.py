@@ -1,0 +1,95 @@
+"""Rows of a task, from files, a hub data set or a local copy of one. The door to `datasets`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import BakeoffError
+from bakeoff.data.task import Unavailable
+from bakeoff.scoring import load_function
+from bakeoff.taskfile import Source, TaskFile
+
+
+def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
+    if source.files:
+        rows = list(_json_lines(sorted(path.parent.glob(source.files)), path, source.files))
+    else:
+        rows = _data_set(source, path, data, hub)
+    if source.adapt:
+        rows = list(load_function(source.adapt, path.parent)(rows))
+    return rows
+
+
+def changed_rows(
+    rows: Sequence[Mapping[str, Any]], changes: str, path: Path, file: TaskFile
+) -> list[dict[str, Any]]:
+    """The rows after a change: some replaced, some gone, new ones behind them."""
+    column = file.columns.get("id", "id")
+    found = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
+    files = sorted(path.parent.glob(changes))
+    for number, row in enumerate(_json_lines(files, path, changes), 1):
+        if row.get(column) in (None, ""):
+            raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
+        name = str(row[column])
+        if not row.get("removed"):
+            found[name] = row
+        elif found.pop(name, None) is None:
+            raise BakeoffError(f"{path}: train.changes row {number}: no row '{name}' to remove")
+    return list(found.values())
+
+
+def text_of_file(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BakeoffError(f"{file}: cannot be read as UTF-8: {error}") from error
+
+
+def _json_lines(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
+    if not files:
+        raise BakeoffError(f"{path}: rows: no file matches '{pattern}'")
+    for file in files:
+        # Not splitlines: it also splits at signs that a text may hold.
+        for number, line in enumerate(text_of_file(file).split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BakeoffError(f"{file}: line {number}: not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise BakeoffError(f"{file}: line {number}: a row is a JSON object")
+            yield row
+
+
+def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
+    """Rows of a hub data set, or of a local copy of it where there is one."""
+    local = sorted(data.glob(source.local)) if data and source.local else []
+    if source.hub and not local and not hub:
+        raise Unavailable(f"{path.stem}: '{source.hub}' is on the hub; give --hub or --data DIR")
+    import datasets
+
+    datasets.disable_progress_bars()
+    if local:
+        options: dict[str, Any] = {}
+        if source.format == "text":
+            options = {"sample_by": "document", "encoding_errors": "replace"}
+        loaded = datasets.load_dataset(
+            source.format, data_files=[str(f) for f in local], split="train", **options
+        )
+    elif source.hub:
+        try:
+            loaded = datasets.load_dataset(
+                source.hub, source.config, split=source.split, revision=source.revision
+            )
+        except Exception as error:  # the hub client raises many unrelated types
+            raise Unavailable(
+                f"{path.stem}: '{source.hub}' cannot be loaded from the hub "
+                f"({type(error).__name__}); give a folder with a local copy: --data DIR"
+            ) from error
+    else:
+        raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
+    return [dict(row) for row in loaded]

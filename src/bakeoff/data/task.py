@@ -1,0 +1,67 @@
+"""A task ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bakeoff.core import BakeoffError, Document, Sample
+from bakeoff.scoring import Context, Metric, Scorer
+from bakeoff.taskfile import TaskFile
+
+
+class Unavailable(BakeoffError):
+    """A task whose data can be had neither from the hub nor from a local copy."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task ready to run: its samples, training samples, corpora and scorers."""
+
+    file: TaskFile
+    folder: Path
+    samples: tuple[Sample, ...]
+    train: tuple[Sample, ...]
+    corpora: Mapping[str, tuple[Document, ...]]
+    scorers: Mapping[Metric, Scorer]
+    left_out: tuple[Sample, ...] = ()
+    """Training rows that are not used, because they (nearly) repeat a test row."""
+    population: tuple[Sample, ...] = ()
+    """Test rows before a benchmark's `limit`."""
+    whole: int = 0
+    """Test rows before a shard was cut from them, and a digest of their ids."""
+    whole_ids: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
+    """Where this is the state before a change: the task that is the state after it."""
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Ids of the training rows left out."""
+        return tuple(sorted(sample.id for sample in self.left_out))
+
+    def corpus_name(self, chosen: Mapping[str, str]) -> str:
+        """The corpus an open-book setup reads here: the chosen one, or the task's first."""
+        return chosen.get(self.after or self.name) or next(iter(self.corpora), "")
+
+    def context(self) -> Context:
+        """What the task's scorers may know."""
+        return Context(
+            refusals=self.file.refusal.phrases if self.file.refusal else (),
+            schema=self.file.json_schema,
+            rules=self.file.rules,
+            labels=self.file.labels,
+            documents={d.id: d.text for docs in self.corpora.values() for d in docs},
+            folder=self.folder,
+        )
+
+    def completion(self, sample: Sample) -> str:
+        """The answer to train on: the first target, or the task's words for declining."""
+        if sample.targets:
+            return sample.targets[0]
+        return self.file.refusal.say if self.file.refusal else ""

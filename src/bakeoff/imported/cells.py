@@ -1,0 +1,159 @@
+"""A row of another tool, understood."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.core import Answer, Failure, Sample, Score, Step, canonical
+from bakeoff.imported.fields import Fields, find, shown
+
+NO_QUESTION = "(not given)"
+_NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
+class Bad(Exception):
+    """A row that cannot be taken: which field, what was found there, what would work."""
+
+    def __init__(self, name: str, found: Any, works: str) -> None:
+        super().__init__(f"{name}: found {shown(found)}; {works}")
+
+
+def text_of(value: Any) -> str:
+    """A value as text: what is no text is written as JSON, nothing is empty."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical(value)
+
+
+def _plain(name: str, value: Any) -> str:
+    """A text that other files can hold too."""
+    text = text_of(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Bad(name, value, "half a character (a lone surrogate) cannot be kept") from error
+    return text
+
+
+def _identity(value: Any) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and not (isinstance(value, str) and value):
+        raise Bad("id", value, "a text or a whole number works")
+    return _plain("id", value)
+
+
+def _number(name: str, value: Any, works: str) -> float:
+    """The number that a value stands for; NaN or infinite when it stands for none."""
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in _NOTHING:
+            return math.nan
+        if text not in _TRUTH and not _NUMBER.fullmatch(text):
+            raise Bad(name, value, works)
+        return _TRUTH[text] if text in _TRUTH else float(text)
+    if not isinstance(value, bool | int | float):
+        raise Bad(name, value, works)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _score(metric: str, value: Any) -> Score:
+    """The score that a value stands for; unjudged when that is no finite number."""
+    works = "a number, true or false works, or nothing where it is not known"
+    number = _number(f"score {metric}", value, works)
+    if math.isfinite(number):
+        return Score(number)
+    return Score(None, f"imported as {shown(value)}")
+
+
+def _amount(name: str, value: Any) -> float | None:
+    """A number of at least 0, or `None` where nothing is known."""
+    works = "a number of at least 0 works"
+    number = _number(name, value, works)
+    if number < 0 or isinstance(value, bool):
+        raise Bad(name, value, works)
+    return number if math.isfinite(number) else None
+
+
+def _flag(value: Any) -> str:
+    """What a flag or a message says; empty for every way of saying nothing, 0 and false."""
+    text = text_of(value).strip()
+    return "" if text.lower() in {*_NOTHING, "0", "false", "[]", "{}"} else text
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A row, understood."""
+
+    setup: str
+    sample: Sample
+    mark: str
+    """What tells it from repeated answers to the same sample."""
+    outcome: Answer | Failure
+    scores: Mapping[str, Score]
+    seconds: float | None
+
+
+def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
+    """Raises `Bad` for the first field that cannot be taken."""
+    identity = _identity(find(row, taken.id))
+    question = _plain("question", find(row, taken.question)) if taken.question else ""
+    target = find(row, taken.target) if taken.target else None
+    targets = target if isinstance(target, list) else [target]
+    tags = {name: _plain(f"tag {name}", find(row, path)) for name, path in taken.tags.items()}
+    if taken.setup:
+        setup = _plain("setup", find(row, taken.setup))
+    outcome = _outcome(row, taken)
+    return Cell(
+        setup,
+        Sample(
+            identity,
+            {"question": question or NO_QUESTION},
+            tuple(text for each in targets if (text := _plain("target", each))),
+            cluster=_plain("cluster", find(row, taken.cluster)) if taken.cluster else "",
+            tags={name: value for name, value in tags.items() if value},
+        ),
+        text_of(find(row, taken.repeat)) if taken.repeat else "",
+        outcome,
+        {metric: _score(metric, find(row, path)) for metric, path in taken.scores.items()},
+        _seconds(row, taken) if isinstance(outcome, Answer) else None,
+    )
+
+
+def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
+    if taken.error and (said := _flag(find(row, taken.error))):
+        return Failure(said)
+    answer = find(row, taken.answer) if taken.answer else ""
+    if answer is None:
+        return Failure("no answer in the row")
+    tokens = [
+        _amount(name, find(row, path)) if path else None
+        for name, path in (
+            ("prompt_tokens", taken.prompt_tokens),
+            ("completion_tokens", taken.completion_tokens),
+        )
+    ]
+    if odd := [count for count in tokens if count is not None and count % 1]:
+        raise Bad("tokens", odd[0], "a whole number works")
+    prompt, completion = (int(count or 0) for count in tokens)
+    steps = (Step("call", None, prompt, 0, completion),) if prompt else ()
+    return Answer(text_of(answer), (), steps)
+
+
+def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:
+    if taken.cached and _flag(find(row, taken.cached)):
+        return None
+    if taken.milliseconds:
+        found = _amount("milliseconds", find(row, taken.milliseconds))
+        return None if found is None else found / 1000
+    return _amount("seconds", find(row, taken.seconds)) if taken.seconds else None

@@ -1,0 +1,52 @@
+"""Scores that came with a run's answers, kept beside those that its scorers give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff import store
+from bakeoff.core import BakeoffError, Score
+from bakeoff.store import Key, Scores, Unit
+
+GIVEN = "given.jsonl"
+"""In a unit's folder: the scores that came with its answers, which scoring again keeps."""
+
+
+def restore(folder: Path, manifest: dict[str, Any]) -> None:
+    """Put the scores that came with a run's answers beside those its scorers gave.
+
+    To be called after `run.score`, which replaces all scores. Does nothing to other runs.
+    """
+    imported = manifest.get("imported")
+    if not imported:
+        return
+    manifest["spent"] = {}  # by bakeoff; what the other tool spent it does not say
+    for task, facts in manifest["tasks"].items():
+        facts["metrics"] |= imported["metrics"]
+        for setup in imported["setups"] if imported["metrics"] else ():
+            unit = Unit(task, setup)
+            store.write_scores(folder, unit, _with_given(folder, unit, imported["worst"]))
+
+
+def _with_given(
+    folder: Path, unit: Unit, worst: Mapping[str, float]
+) -> Iterator[tuple[Key, Scores]]:
+    scored = (unit.folder(folder) / store.SCORES).is_file()
+    others = store.read_scores(folder, unit) if scored else None
+    with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
+        for line in stream:
+            row = json.loads(line)
+            key = (row["sample"], row["repeat"])
+            found: Scores = {}
+            if others:
+                theirs, found = next(others)
+                if theirs != key:
+                    raise BakeoffError(f"{stream.name}: its rows are not those of the journal")
+            if failed := row.get("failed"):
+                given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
+            else:
+                given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
+            yield key, {**found, **given}

@@ -1,0 +1,30 @@
+"""What is to be imported, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bakeoff.imported.fields import Fields
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is to be imported, and as what."""
+
+    files: Sequence[Path]
+    """Files, or folders of them."""
+    fields: Fields = field(default_factory=Fields)
+    setup: str = ""
+    """The setup of all rows, where they do not name one."""
+    task: Path | None = None
+    """The task file whose test rows were answered; without one, the rows make the task."""
+    scorers: Sequence[str] = ()
+    """Without a task: what answers are scored by."""
+    lower_is_better: Sequence[str] = ()
+    """Imported metrics of which less is better."""
+    name: str = ""
+    """The benchmark's name; the task's, or the first file's, where left empty."""
+    data: Path | None = None
+    command: str = ""

@@ -1,0 +1,281 @@
+"""Benchmark files: the tasks, the setups, and how both are run and judged.
+
+`endpoints` says how something is reached over HTTP, `setups` what is compared, `limits` where a
+run stops; `defaults` fills in what is left out, `checks` holds the parts of a file against one
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from bakeoff.core import faults
+from bakeoff.files import File, prompt_fields, read_yaml, validated
+from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
+from bakeoff.recipes import Retrieve, Tune
+from bakeoff.suite import checks
+from bakeoff.suite.defaults import named_tasks, setups_by_rows, with_defaults
+from bakeoff.suite.endpoints import Connection, Endpoint, Price, Service, served_by
+from bakeoff.suite.limits import Limits
+from bakeoff.suite.measured import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+from bakeoff.suite.setups import Route, Setup
+from bakeoff.taskfile import changed
+
+__all__ = [
+    "LATENCY_METRICS",
+    "MEASURED",
+    "TOKEN_METRICS",
+    "Connection",
+    "Dtype",
+    "Endpoint",
+    "Forced",
+    "Latency",
+    "Limits",
+    "Price",
+    "Route",
+    "Service",
+    "Setup",
+    "Suite",
+    "TaskUse",
+    "VerifierSpec",
+    "load_gates",
+    "load_suite",
+]
+
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class VerifierSpec(File):
+    """A local model that says whether passages support a claim; metrics name it in `by`."""
+
+    model: str
+    """`hf:ORG/NAME` or a folder: a sequence- or token-classification model, or a seq2seq one."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run here."""
+    supported: str | None = None
+    """The label that means support (for a seq2seq model `yes|no`: the words for support and for
+    none); found by its name when left out."""
+    template: str = ""
+    """What the model reads, made from `{passages}`, `{claim}` and `{question}`; a token classifier
+    reads it beside the answer, without `{claim}`."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability from which on a claim counts as supported."""
+    max_tokens: Annotated[int, Field(ge=32)] = 512
+    """Of a passage and a claim together; longer passages are split, and the best part counts."""
+
+    @field_validator("template")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        fields = prompt_fields(value)
+        if value and not {"passages"} <= fields <= {"passages", "claim", "question"}:
+            raise ValueError(
+                f"needs {{passages}}, may have {{claim}}, {{question}}; has {sorted(fields)}"
+            )
+        return value
+
+
+class TaskUse(File):
+    """How a benchmark uses a task: all of it, or a seeded sample stratified by tag."""
+
+    limit: Annotated[int, Field(ge=1)] | None = None
+    by: tuple[str, ...] = ()
+    """Tags (or `target`) whose shares the sample keeps."""
+    tune: Mapping[str, Any] = {}
+    """Fields of the recipe that differ for this task: facts want more epochs than formats."""
+
+    @field_validator("tune")
+    @classmethod
+    def _known_fields(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        Tune.model_validate(value)
+        return value
+
+    def recipe(self, tune: Tune) -> Tune:
+        """The setup's recipe with this task's own fields."""
+        return tune if tune.adapter else Tune.model_validate({**tune.model_dump(), **self.tune})
+
+    def limited(self, rows: int) -> TaskUse:
+        """The same with recipes for so many training rows at most."""
+        fewer = {"rows": max(2, min(self.tune["rows"], rows))} if "rows" in self.tune else {}
+        return self.model_copy(update={"tune": {**self.tune, **fewer}})
+
+
+class Latency(File):
+    """The latency pass: samples per task, asked one at a time; 0 switches it off."""
+
+    samples: Annotated[int, Field(ge=0)] = 8
+    warmup: Annotated[int, Field(ge=0)] = 1
+    concurrency: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Requests in flight at which endpoints are timed as well, beside one at a time."""
+
+
+class Forced(File):
+    """A number type to compute in even where the machine emulates it."""
+
+    force: Dtype
+
+
+class Suite(File):
+    """A benchmark file, every default filled in."""
+
+    name: str = ""
+    description: str = ""
+    model: str = "embedded"
+    dtype: Literal["auto"] | Dtype | Forced = "auto"
+    """What local models compute in, one type for all setups: `auto` is the fastest that the
+    machine computes in natively."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
+    seed: int = 0
+    batch_check: Annotated[int, Field(ge=0)] = 8
+    """Prompts answered alone as well as in a batch, to see whether that changes answers."""
+    batch_tokens: Annotated[int, Field(ge=256)] = 8192
+    """Padded tokens in one generation batch, prompt and answer."""
+    tune: Tune = Tune()
+    """The recipe that `tune: true` stands for."""
+    retrieve: Retrieve = Retrieve()
+    """What `retrieve: true` stands for; training rows shown with passages get them this way."""
+    endpoints: Mapping[str, Endpoint] = {}
+    """Servers of models; `model: NAME:MODEL` is a model of the endpoint NAME."""
+    verifiers: Mapping[str, VerifierSpec] = {}
+    """Local models that scorers ask by name, with their settings."""
+    tasks: Mapping[str, TaskUse]
+    setups: Mapping[str, Setup]
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How often every sample is asked, with other seeds; only sense at a temperature above 0."""
+    latency: Latency = Latency()
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    gates: tuple[Gate, ...] = ()
+
+    @field_validator("dtype", mode="before")
+    @classmethod
+    def _known_dtype(cls, value: Any) -> Any:
+        named = value["force"] if isinstance(value, dict) and set(value) == {"force"} else value
+        forced = isinstance(value, Forced)
+        if not (forced or named in get_args(Dtype) or value == "auto"):
+            raise ValueError(
+                "write auto, float32, bfloat16 or float16; or {force: bfloat16}, to compute in a "
+                "type that the machine emulates"
+            )
+        return value
+
+    @field_validator("gates")
+    @classmethod
+    def _gates_arenamed_once(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        return named_once(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, raw: Any) -> Any:
+        """`tune: true` means the benchmark's own recipe; a bare task name means all of it."""
+        if not isinstance(raw, dict):
+            raise ValueError("a benchmark file is a mapping with tasks and setups")
+        raw = dict(raw)
+        defaults = {part: raw.get(part) or {} for part in ("tune", "retrieve")}
+        for part, recipe in defaults.items():
+            if not isinstance(recipe, dict):
+                raise ValueError(f"{part}: write its settings as a mapping")
+        tasks = raw.get("tasks")
+        if isinstance(tasks, list):
+            raw["tasks"] = named_tasks(tasks)
+        setups = raw.get("setups")
+        if isinstance(setups, dict):
+            raw["setups"] = {
+                part: with_defaults(part, each, defaults, raw.get("model", "embedded"))
+                for name, spec in setups.items()
+                for part, each in setups_by_rows(str(name), spec).items()
+            }
+        raw["gates"] = gate_lines(raw.get("gates") or [])
+        return raw
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Suite:
+        checks.setups_name_tasks(self.setups, self.names)
+        checks.teachers_teach(self.setups, self.names)
+        checks.routes_lead_somewhere(self.setups, self.names)
+        checks.endpoints_are_known(self.setups, self.endpoints)
+        return self
+
+    def served(self, reference: str) -> tuple[str, str] | None:
+        """(endpoint, model) when the reference is a model of one of the endpoints."""
+        return served_by(reference, self.endpoints)
+
+    @field_validator("setups", "tasks", "endpoints")
+    @classmethod
+    def _well_named(cls, value: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
+        if not value and info.field_name != "endpoints":
+            raise ValueError("name at least one")
+        if "hf" in value and info.field_name == "endpoints":
+            raise ValueError("'hf' stands for the hub; choose another name")
+        for name in value:
+            # A task may be named by its path; gates split setup names at dots.
+            stem = Path(name).stem if info.field_name == "tasks" else name
+            if not stem.replace("-", "_").isidentifier():
+                raise ValueError(f"'{name}': use letters, digits, - and _")
+        return value
+
+    def price(self, setup: Setup) -> Price | None:
+        """What the setup's endpoint asks; `None` where no price is stated."""
+        if setup.route:
+            parts = {self.price(self.setups[n]) for n in (setup.route.first, setup.route.then)}
+            # Tokens of both add up in one record, which only one price can turn into money.
+            return parts.pop() if len(parts) == 1 else None
+        found = None if setup.own else self.served(setup.model)
+        price = self.endpoints[found[0]].price if found else Price()
+        return price if price != Price() else None
+
+    def limited(self, rows: int) -> Suite:
+        """The benchmark with tuned setups that learn from so many rows of a task at most."""
+        setups = {
+            name: setup.model_copy(update={"tune": setup.tune.limited(rows)})
+            if setup.tune
+            else setup
+            for name, setup in self.setups.items()
+        }
+        # A task's own number of rows comes before that of a setup.
+        tasks = {name: use.limited(rows) for name, use in self.tasks.items()}
+        return self.model_copy(update={"setups": setups, "tasks": tasks})
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its tasks, which may be named by their paths."""
+        return [Path(name).stem for name in self.tasks]
+
+    def use(self, task: str) -> TaskUse:
+        """How the benchmark uses the task of this name."""
+        known = {Path(name).stem: use for name, use in self.tasks.items()}
+        return known[task if task in known else changed(task)]
+
+
+def load_suite(path: Path) -> Suite:
+    """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
+    raw = read_yaml(path)
+    suite = validated(Suite, path, raw)
+    faults(
+        [
+            f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "
+            "cannot be asked"
+            for setup in suite.setups.values()
+            if setup.imported
+        ]
+    )
+    return suite.model_copy(update={"name": suite.name or path.stem})
+
+
+def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
+    """The gates and the policy of a file of gates, or of a benchmark file.
+
+    Raises `BakeoffError` listing every fault in it.
+    """
+    raw = read_yaml(path)
+    if isinstance(raw, dict) and "setups" in raw:
+        suite = validated(Suite, path, raw)
+        return suite.gates, suite.policy
+    found = validated(Gates, path, raw)
+    return found.gates, found.policy

@@ -1,0 +1,69 @@
+"""The parts of a benchmark file held against one another; every check raises `ValueError`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bakeoff.scoring import did_you_mean
+from bakeoff.suite.endpoints import Endpoint, served_by
+from bakeoff.suite.setups import Setup
+
+Setups = Mapping[str, Setup]
+
+
+def setups_name_tasks(setups: Setups, tasks: Sequence[str]) -> None:
+    """A setup is asked tasks that the benchmark has."""
+    for setup in setups.values():
+        for task in setup.tasks:
+            if task not in tasks:
+                raise ValueError(
+                    f"setups.{setup.name}.tasks: no task '{task}'{did_you_mean(task, tasks)}"
+                )
+
+
+def teachers_teach(setups: Setups, tasks: Sequence[str]) -> None:
+    """A setup learns from one that exists, does not learn itself, and is asked its tasks."""
+    for setup in setups.values():
+        if not (setup.tune and setup.tune.distill):
+            continue
+        name = setup.tune.distill.teacher
+        where = f"setups.{setup.name}.tune.distill.teacher"
+        teacher = setups.get(name)
+        if teacher is None:
+            raise ValueError(f"{where}: no setup '{name}'{did_you_mean(name, setups)}")
+        if teacher.tune and teacher.tune.distill:
+            raise ValueError(f"{where}: '{name}' learns from another setup itself")
+        if teacher.tasks and not set(setup.tasks or tasks) <= set(teacher.tasks):
+            raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
+
+
+def routes_lead_somewhere(setups: Setups, tasks: Sequence[str]) -> None:
+    """A routed setup joins two others that exist, are not routed, and are asked its tasks."""
+    for setup in setups.values():
+        for part in ("first", "then") if setup.route else ():
+            where, name = f"setups.{setup.name}.route.{part}", getattr(setup.route, part)
+            other = setups.get(name)
+            if other is None:
+                raise ValueError(f"{where}: no setup '{name}'{did_you_mean(name, setups)}")
+            if other.route:
+                raise ValueError(f"{where}: '{name}' is routed itself")
+            if other.tasks and not set(setup.tasks or tasks) <= set(other.tasks):
+                raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
+
+
+def endpoints_are_known(setups: Setups, endpoints: Mapping[str, Endpoint]) -> None:
+    """Models behind endpoints name an endpoint of the benchmark, and are not tuned here."""
+    for setup in setups.values():
+        used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
+        for reference in used if not setup.own else []:
+            name, colon, _ = reference.partition(":")
+            if colon and name != "hf" and name not in endpoints:
+                raise ValueError(
+                    f"setups.{setup.name}: '{reference}': no endpoint '{name}'"
+                    f"{did_you_mean(name, endpoints)}"
+                )
+        if served_by(setup.model, endpoints) and setup.tune and not setup.tune.adapter:
+            raise ValueError(
+                f"setups.{setup.name}.tune: a model behind an endpoint is not tuned here; "
+                "name the tuned model that it serves, such as tune: my-adapter"
+            )

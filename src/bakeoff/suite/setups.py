@@ -1,0 +1,77 @@
+"""A setup: a model with its two optional parts, or your own system."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from bakeoff.files import File
+from bakeoff.recipes import Retrieve, Tune
+from bakeoff.suite.endpoints import Service
+from bakeoff.taskfile import changed
+
+
+class Route(File):
+    """Two other setups of the benchmark: the second answers where the first is not to be trusted.
+
+    Their stored answers are used; nothing is asked again.
+    """
+
+    first: str
+    then: str
+    when: Literal["unsure", "declined"] = "unsure"
+    """`unsure`: below a confidence that is fitted on other samples; `declined`: where the first
+    declines to answer. A refusal or a failure of the first always goes to the second."""
+
+
+class Setup(File):
+    """A model with two optional parts, `tune` and `retrieve`; or your own system.
+
+    Your own system is a function (`call`), a service behind HTTP (`endpoint`), or put together from
+    two other setups (`route`).
+    """
+
+    name: str = ""
+    model: str = "embedded"
+    tune: Tune | None = None
+    retrieve: Retrieve | None = None
+    call: str | None = None
+    """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
+    endpoint: Service | None = None
+    route: Route | None = None
+    imported: tuple[str, ...] = ()
+    """Files of another tool that hold its answers; set by `bakeoff import`, and never asked."""
+    tasks: tuple[str, ...] = ()
+    """The tasks this setup is asked; all of them when left out."""
+    description: str = ""
+
+    def takes(self, task: str) -> bool:
+        """Whether the setup is asked the task's questions."""
+        return not self.tasks or task in self.tasks or changed(task) in self.tasks
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a whole system of the user's."""
+        return bool(self.call or self.endpoint or self.imported or self.route)
+
+    @property
+    def kind(self) -> str:
+        """The corner of the square this setup is, never declared: it cannot be wrong."""
+        if self.route:
+            return "routed"
+        if self.own:
+            return "own"
+        if self.tune:
+            return "hybrid" if self.retrieve else "fine-tuned"
+        return "rag" if self.retrieve else "base"
+
+    @model_validator(mode="after")
+    def _own_stands_alone(self) -> Setup:
+        whole = [name for name in ("call", "endpoint", "route") if getattr(self, name)]
+        if self.own and (self.tune or self.retrieve or len(whole) > 1):
+            raise ValueError(
+                "a call, endpoint or route setup is a whole system: it takes no tune, no "
+                "retrieve, and no other of the three"
+            )
+        return self

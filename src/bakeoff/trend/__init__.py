@@ -1,0 +1,30 @@
+"""The nights of a benchmark: kept, cut where a pinned input changed, watched for drift.
+
+`nights` keeps them, `drift` finds what has moved, `shown` makes tables.
+"""
+
+from __future__ import annotations
+
+from bakeoff.trend.drift import Drift, Stretch, alarms, as_alert, least, stretches
+from bakeoff.trend.nights import Night, Point, heartbeat, history, keep, missing, read
+from bakeoff.trend.shown import csv, spans, sparkline, table
+
+__all__ = [
+    "Drift",
+    "Night",
+    "Point",
+    "Stretch",
+    "alarms",
+    "as_alert",
+    "csv",
+    "heartbeat",
+    "history",
+    "keep",
+    "least",
+    "missing",
+    "read",
+    "spans",
+    "sparkline",
+    "stretches",
+    "table",
+]

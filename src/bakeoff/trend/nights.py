@@ -1,0 +1,218 @@
+"""The nights of a benchmark as they are kept, one JSON object a line.
+
+    results/nightly/BENCHMARK.jsonl
+
+A night without a line is a gap: it enters no median and no chart as a number.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AllowInfNan, TypeAdapter, ValidationError
+
+from bakeoff.core import BakeoffError
+
+FORMAT = 1
+"""Of a line."""
+Finite = Annotated[float, AllowInfNan(False)]
+"""Checked where a line is read; what is not finite is kept as `null`."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One series on one night; a value of `None` could not be had and is a gap."""
+
+    value: Finite | None
+    low: Finite | None
+    high: Finite | None
+    n: int
+    """Samples that the value stands on."""
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one night came to."""
+
+    night: date
+    run: str
+    finished: datetime
+    """With its time zone."""
+    commit: str | None
+    exit_code: int
+    state: str
+    """PASS, FAIL, INCONCLUSIVE, ERROR, or UNGATED where there are no gates."""
+    pinned: Mapping[str, str]
+    """What must stay the same for nights to be compared -> its digest.
+
+    `task T` and `scorers T` concern the series of task T, `setup S` those of setup S; every other
+    name (`versions`, `model M`, `judge`) concerns all series.
+    """
+    series: Mapping[str, Point]
+    """`setup.task.metric` -> its value."""
+
+
+_NIGHT = TypeAdapter(Night)
+
+
+def history(results: Path, benchmark: str) -> Path:
+    """Where the nights of a benchmark are kept."""
+    return results / "nightly" / f"{benchmark}.jsonl"
+
+
+def read(path: Path) -> list[Night]:
+    """Every night kept, oldest first; none without a file. The last line of a night counts.
+
+    Raises `BakeoffError` for a line that is no night; the file stays as it is.
+    """
+    found: dict[date, Night] = {}
+    for place, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            night = parsed(line)
+        except (ValueError, RecursionError) as error:
+            raise BakeoffError(
+                f"{path}: line {place} is no night: {_why(error)}; mend or remove that line"
+            ) from error
+        found[night.night] = night
+    return [found[day] for day in sorted(found)]
+
+
+def keep(path: Path, night: Night) -> None:
+    """Add a night to a history, or put it in the place of its earlier line.
+
+    Every other line stays byte for byte, one that cannot be read too. After a crash the file is
+    the old one or the new one. Raises `BakeoffError` when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.parent):
+            lines = _lines(path)
+            places = [i for i, line in enumerate(lines) if _day(line) == night.night]
+            for place in places:
+                lines[place] = as_line(night)
+            if not places:
+                lines.append(as_line(night))
+            _replace(path, b"".join(line + b"\n" for line in lines))
+    except OSError as error:
+        raise BakeoffError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The lines without their ends. Bytes: a foreign line may be no text."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def parsed(line: bytes) -> Night:
+    """Raises `ValueError` when the line is no night of this format."""
+    row = json.loads(line)
+    if not isinstance(row, dict) or row.get("format") != FORMAT:
+        raise ValueError(f"not an object of format {FORMAT}")
+    night = _NIGHT.validate_python(row)
+    if night.finished.tzinfo is None:
+        raise ValueError("finished: has no time zone")
+    return night
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)
+
+
+def _day(line: bytes) -> date | None:
+    try:
+        return parsed(line).night
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_line(night: Night) -> bytes:
+    row = {
+        "format": FORMAT,
+        "night": night.night.isoformat(),
+        "run": night.run,
+        "finished": night.finished.isoformat(),
+        "commit": night.commit,
+        "exit_code": night.exit_code,
+        "state": night.state,
+        "pinned": dict(night.pinned),
+        "series": {name: _point(point) for name, point in night.series.items()},
+    }
+    return json.dumps(row, allow_nan=False).encode()
+
+
+def _point(point: Point) -> dict[str, Any]:
+    ends = {name: known_value(getattr(point, name)) for name in ("value", "low", "high")}
+    return {**ends, "n": point.n, "higher_is_better": point.higher_is_better}
+
+
+def known_value(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing histories in a folder; waits for its turn."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put the file in place whole, on the disk before and after."""
+    scratch = path.with_name(f".{path.name}.new")
+    with scratch.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    scratch.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def oldest_first(nights: Sequence[Night]) -> list[Night]:
+    return sorted(nights, key=lambda night: night.night)
+
+
+def missing(nights: Sequence[Night], today: date) -> list[str]:
+    """The dates without a line from the first night to yesterday; today is not over."""
+    kept = {night.night for night in nights}
+    first = min(kept, default=today)
+    days = (first + timedelta(days=i) for i in range((today - first).days))
+    return [day.isoformat() for day in days if day not in kept]
+
+
+def heartbeat(nights: Sequence[Night], now: datetime, within_hours: float) -> str:
+    """A sentence when the newest night is not fresh; nothing when it is, whatever its verdict."""
+    if not nights:
+        return "no night has been kept yet"
+    last = max(nights, key=lambda night: night.night)
+    hours = (now - last.finished) / timedelta(hours=1)
+    said = f"the newest night is {last.night} ({last.state}, run {last.run})"
+    if hours > within_hours:
+        return f"{said}, finished {hours:.0f} hours ago: none in the last {within_hours:g} hours"
+    if hours < -1:
+        return f"{said}, finished {-hours:.0f} hours from now: one of the clocks is wrong"
+    return ""
