@@ -49,6 +49,7 @@ from bakeoff.foreign import (
     shown,
     text_of,
 )
+from bakeoff.manifest import COMPLETE, Imported, ImportedFile, Manifest, MetricFacts
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.stats import RATE
 from bakeoff.store import Key, Scores, Unit
@@ -117,19 +118,20 @@ def import_results(
                 taken.add_file(file, wanted.setup)
             taken.end()
         manifest = _make(folder, name, wanted, taken)
-        for said in manifest["imported"]["notes"]:
-            note(said)
+        for text in manifest.imported.notes if manifest.imported else ():
+            note(text)
         return finished.Run(_put(folder, manifest, results))
 
 
-def _put(folder: Path, manifest: dict[str, Any], results: Path) -> Path:
+def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
     """Give the folder its place among the results; where it is."""
-    place = store.new_folder(results, manifest["benchmark"])
+    place = store.new_folder(results, manifest.benchmark)
     try:
-        manifest["run"] = place.name
+        file = manifest.file
         if (folder / "task").is_dir():
-            manifest["file"] = os.path.relpath(place / "task" / manifest["file"])
-        store.write_json(folder / store.MANIFEST, manifest)
+            file = os.path.relpath(place / "task" / file)
+        placed = manifest.model_copy(update={"run": place.name, "file": file})
+        store.write_manifest(folder, placed)
         finished.write_comparison(finished.Run(folder))
         folder.rename(place)
     except BaseException:
@@ -138,20 +140,25 @@ def _put(folder: Path, manifest: dict[str, Any], results: Path) -> Path:
     return place
 
 
-def restore(folder: Path, manifest: dict[str, Any]) -> None:
+def restore(folder: Path, manifest: Manifest) -> Manifest:
     """Put the scores that came with a run's answers beside those its scorers gave.
 
-    To be called after `run.score`, which replaces all scores. Does nothing to other runs.
+    To be called after `run.score`, which replaces all scores; gives the manifest with the metrics
+    of both. Does nothing to other runs.
     """
-    imported = manifest.get("imported")
+    imported = manifest.imported
     if not imported:
-        return
-    manifest["spent"] = {}  # by bakeoff; what the other tool spent it does not say
-    for task, facts in manifest["tasks"].items():
-        facts["metrics"] |= imported["metrics"]
-        for setup in imported["setups"] if imported["metrics"] else ():
+        return manifest
+    tasks = {
+        name: task.model_copy(update={"metrics": {**task.metrics, **imported.metrics}})
+        for name, task in manifest.tasks.items()
+    }
+    for task in tasks:
+        for setup in imported.setups if imported.metrics else ():
             unit = Unit(task, setup)
-            store.write_scores(folder, unit, _with_given(folder, unit, imported["worst"]))
+            store.write_scores(folder, unit, _with_given(folder, unit, imported.worst))
+    # Spent by bakeoff: what the other tool spent it does not say.
+    return manifest.model_copy(update={"tasks": tasks, "spent": {}})
 
 
 def _with_given(
@@ -328,7 +335,7 @@ class _Intake:
         self.timed: store.Journal | None = None
         self.ends: dict[str, tuple[float, float]] = {}
         """Metric -> its smallest and its largest value."""
-        self.sources: list[dict[str, Any]] = []
+        self.sources: list[ImportedFile] = []
         self.unseen = {n: p for n, p in taken.places.items() if n not in taken.optional}
         self.problems: list[str] = []
         self.faulty = 0
@@ -356,8 +363,12 @@ class _Intake:
             chosen = " that --where asks for" if left_out else ""
             self.problems.append(f"{file}: no rows{chosen}")
         self.sources.append(
-            {"file": os.path.relpath(file), "sha256": sha256_file(file), "rows": rows}
-            | ({"left_out": left_out} if left_out else {})
+            ImportedFile(
+                file=os.path.relpath(file),
+                sha256=sha256_file(file),
+                rows=rows,
+                left_out=left_out or None,
+            )
         )
 
     def _fault(self, text: str) -> None:
@@ -517,7 +528,7 @@ def _identifier(text: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, Any]:
+def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> Manifest:
     """Task, samples, scores and manifest of the run whose journals are whole."""
     task, file = taken.task, wanted.task
     if not task and wanted.scorers:
@@ -527,16 +538,15 @@ def _make(folder: Path, name: str, wanted: Import, taken: _Intake) -> dict[str, 
         task = _task(wanted, taken)
     suite = _suite(name, file.name if file else taken.name, taken)
     store.write_samples(folder, {task.name: task.samples})
-    manifest = _manifest(suite, wanted, taken, task)
     if not file:
-        manifest["file"] = taken.sources[0]["file"]
+        named = taken.sources[0].file
     else:
         # Of a task made here only its name is known until the run has its place.
-        manifest["file"] = os.path.relpath(file) if wanted.task else file.name
+        named = os.path.relpath(file) if wanted.task else file.name
+    manifest = _manifest(suite, wanted, taken, task, named)
     if task.scorers:
-        run.score(folder, manifest, suite, {task.name: task})
-    restore(folder, manifest)
-    return manifest
+        manifest = run.score(folder, manifest, suite, {task.name: task})
+    return restore(folder, manifest)
 
 
 def _suite(name: str, task: str, taken: _Intake) -> Suite:
@@ -591,7 +601,7 @@ def _task(wanted: Import, taken: _Intake) -> Task:
     file = TaskFile(
         name=taken.name,
         description=_DESCRIPTION,
-        rows=Rows(test=Source(files=taken.sources[0]["file"])),
+        rows=Rows(test=Source(files=taken.sources[0].file)),
         scorers=tuple(wanted.fields.scores),
     )
     whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
@@ -614,40 +624,40 @@ def _task(wanted: Import, taken: _Intake) -> Task:
     )
 
 
-def _manifest(suite: Suite, wanted: Import, taken: _Intake, task: Task) -> dict[str, Any]:
+def _manifest(suite: Suite, wanted: Import, taken: _Intake, task: Task, file: str) -> Manifest:
     command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
-    return {
-        **run.blank_manifest(suite, Selection(), {task.name: task}),
+    parts = {
+        "file": file,
         "command": wanted.command or command,
-        "status": "complete",
+        "status": COMPLETE,
         "imported": _imported(wanted, taken),
     }
+    return run.blank_manifest(suite, Selection(), {task.name: task}).model_copy(update=parts)
 
 
-def _imported(wanted: Import, taken: _Intake) -> dict[str, Any]:
+def _imported(wanted: Import, taken: _Intake) -> Imported:
     """Where everything came from, what was made of it, and what is to be known about it."""
     lower = set(wanted.lower_is_better)
     scores = wanted.fields.scores
     mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
-    return {
-        "files": taken.sources,
-        "fields": {**mapping, "optional": sorted(wanted.fields.optional)},
-        "answers": bool(wanted.fields.answer),
-        "setups": {lane.name: lane.origin for lane in taken.lanes.values()},
-        "metrics": {
-            metric: {
-                "higher_is_better": metric not in lower,
-                "aggregate": "mean",
-                "bounds": list(RATE) if _is_rate(taken.ends[metric]) else None,
-                "version": digest(["imported", metric, path, metric not in lower]),
-                "about": f"`{path}` of the imported rows.",
-            }
+    return Imported(
+        files=tuple(taken.sources),
+        fields={**mapping, "optional": sorted(wanted.fields.optional)},
+        answers=bool(wanted.fields.answer),
+        setups={lane.name: lane.origin for lane in taken.lanes.values()},
+        metrics={
+            metric: MetricFacts(
+                higher_is_better=metric not in lower,
+                bounds=RATE if _is_rate(taken.ends[metric]) else None,
+                version=digest(["imported", metric, path, metric not in lower]),
+                about=f"`{path}` of the imported rows.",
+            )
             for metric, path in scores.items()
         },
-        "worst": {metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
-        "timing": "the other tool's own" if taken.timed else None,
-        "notes": list(_notes(taken, lower)),
-    }
+        worst={metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
+        timing="the other tool's own" if taken.timed else None,
+        notes=tuple(_notes(taken, lower)),
+    )
 
 
 def _is_rate(ends: tuple[float, float]) -> bool:
@@ -661,7 +671,7 @@ def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
 
 def _notes(taken: _Intake, lower: Iterable[str]) -> Iterator[str]:
     """What a reader must know of the rows, a sentence each."""
-    rows = sum(source["rows"] for source in taken.sources)
+    rows = sum(source.rows for source in taken.sources)
     lanes, cells = taken.lanes.values(), len(taken.samples) * taken.repeats
     times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
     yield (
