@@ -43,9 +43,10 @@ from bakeoff.cost.crossover import (
 from bakeoff.cost.prices import Prices, load_prices
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.store import FORMAT, MANIFEST, Unit, open_journal, write_json, write_samples
+from bakeoff.store import MANIFEST, Unit, open_journal, write_json, write_manifest, write_samples
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
+from bakeoff.testing import RATE, made_manifest, task_facts
 from conftest import ROOT, Cli
 
 SQUARE: dict[str, Any] = {
@@ -102,49 +103,22 @@ def write_run(
     tasks: Mapping[str, int] = {"qa": 4},
     answered: Callable[[str, str, int], Answer | Failure] = answer,
     clock: Callable[[str, int], Answer] | None = timed,
+    suite: Suite | None = None,
     **changes: Any,
 ) -> Run:
     """A finished run; `tasks` are names and numbers of samples, `changes` of the manifest."""
     path = folder / "20260101-000000-000000"
     path.mkdir(parents=True)
-    suite = Suite.model_validate({"name": "small", "tasks": list(tasks), "setups": setups})
-    contains = {"higher_is_better": True, "aggregate": "mean", "bounds": [0, 1]}
-    contains |= {"version": "v", "about": "a"}
+    suite = suite or Suite.model_validate({"name": "small", "tasks": list(tasks), "setups": setups})
     tuned = [(t, s.name) for t in tasks for s in suite.setups.values() if s.tune]
-    manifest = {
-        "format": FORMAT,
-        "run": path.name,
-        "benchmark": "small",
-        "file": "small.yaml",
-        "command": "bakeoff run small.yaml",
-        "status": "complete",
-        "created": "2026-01-01T00:00:00+00:00",
-        "suite": suite.model_dump(mode="json"),
-        "tasks": {
-            task: {
-                **{"description": "d", "licence": "", "headline": "contains", "dropped": []},
-                **{"n": n, "population": n, "train": 3, "metrics": {"contains": contains}},
-                "digests": {"task": "00", "test": "11", "prompt": "22"},
-            }
-            for task, n in tasks.items()
-        },
-        "skipped": {},
-        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
-        "spent": {},
-        "checks": {},
-        "models": {},
-        "adapters": {
-            f"{t}/{s}": {"digest": f"{t} dd", "reused": False, "training": TRAINING}
-            for t, s in tuned
-        },
+    facts = {
+        "adapters": {f"{t}/{s}": {"digest": f"{t} dd", "training": TRAINING} for t, s in tuned},
         "indexes": {f"{task}/books": {**INDEX, "digest": f"{task} ii"} for task in tasks},
-        "versions": {"python": "3"},
-        "hardware": {"processor": "p", "cores": 2, "memory_gb": 1.0, "gpu": None, "system": "s"},
-        "commit": None,
         "seconds": {"quality": 1.0},
         **changes,
     }
-    write_json(path / MANIFEST, manifest)
+    asked = {task: task_facts(n, {"contains": RATE}) for task, n in tasks.items()}
+    write_manifest(path, made_manifest(path.name, suite, asked, **facts))
     samples = {task: [sample(i) for i in range(n)] for task, n in tasks.items()}
     write_samples(path, samples)
     for task, members in samples.items():
@@ -283,12 +257,12 @@ def test_a_month_is_the_sum_of_its_parts(run: Run) -> None:
 def changing(folder: Path, **index: Any) -> Run:
     """A run whose task also stands there as it was before a change of five passages."""
     run = write_run(folder, SQUARE, {"qa_before": 4, "qa": 4})
-    manifest = dict(run.manifest)
-    manifest["tasks"]["qa"]["before"] = "qa_before"
+    raw = json.loads((run.folder / MANIFEST).read_text())
+    raw["tasks"]["qa"]["before"] = "qa_before"
     about = {"setups": ["rag", "hybrid"], "embedder": "e"}
-    manifest["indexes"]["qa_before/books"] |= about
-    manifest["indexes"]["qa/books"] |= about | {"changed": 5} | index
-    write_json(run.folder / MANIFEST, manifest)
+    raw["indexes"]["qa_before/books"] |= about
+    raw["indexes"]["qa/books"] |= about | {"changed": 5} | index
+    write_json(run.folder / MANIFEST, raw)
     return Run(run.folder)
 
 
@@ -315,9 +289,9 @@ def test_a_task_of_before_a_change_is_no_load(tmp_path: Path) -> None:
 def test_an_update_that_was_not_timed_is_not_free(tmp_path: Path) -> None:
     work = {**WORK, "embedded": 0, "embed_s": 0.0}
     run = changing(tmp_path, work=work)
-    manifest = dict(run.manifest)
-    manifest["indexes"]["qa_before/books"]["work"] = work
-    write_json(run.folder / MANIFEST, manifest)
+    raw = json.loads((run.folder / MANIFEST).read_text())
+    raw["indexes"]["qa_before/books"]["work"] = work
+    write_json(run.folder / MANIFEST, raw)
     found = reckon(Run(run.folder), prices(hours={"base": {}}))
     assert "embedding of an update on qa: it was not timed in this run" in found.left_out
 
@@ -430,7 +404,7 @@ def test_a_machine_behind_an_endpoint_may_be_any(tmp_path: Path) -> None:
             "endpoints": {"there": {"url": "http://127.0.0.1:9"}},
         }
     )
-    run = write_run(tmp_path, {"served": {}}, suite=suite.model_dump(mode="json"))
+    run = write_run(tmp_path, {"served": {}}, suite=suite)
     gpu = {"there:small": {"per_hour": 36.0, "machine": "gpu"}}
     assert value(reckon(run, prices(BY_HOURS, models=gpu)), "served", "per_request") == 0.025
 

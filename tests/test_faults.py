@@ -95,7 +95,7 @@ def test_every_sample_is_answered_once_by_an_endpoint_that_often_fails(
         f"q{i}" for i in range(400)
     )
     assert run.columns["words", "base", "exact_match"].values.mean() == 1.0
-    assert said["requests"] == run.manifest["spent"]["base"]["requests"] <= 1.12 * 400
+    assert said["requests"] == run.manifest.spent["base"].requests <= 1.12 * 400
     assert said["retry_after_violations"] == 0
 
 
@@ -136,7 +136,7 @@ def test_what_no_question_would_survive_stops_the_run_at_once(
         assert stats(url)["requests"] < 100
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert run_of(tmp_path).manifest["status"] == "interrupted"
+    assert run_of(tmp_path).manifest.status == "interrupted"
 
 
 @pytest.mark.slow
@@ -226,9 +226,9 @@ def test_the_cache_answers_a_second_run_and_never_its_latency(tmp_path: Path, qu
         runs = [Run(m.parent) for m in sorted(tmp_path.glob("results/words/*/manifest.json"))]
         assert quick("--no-cache").returncode == 0
         assert stats(url)["requests"] == first + 2 * (1 + 4 * 2) + 30
-    spent = [run.manifest["spent"]["base"] for run in runs]
-    assert [s["from_cache"] for s in spent] == [0, 30]
-    assert spent[1]["prompt_tokens"] == spent[1]["requests"] == 0
+    spent = [run.manifest.spent["base"] for run in runs]
+    assert [s.from_cache for s in spent] == [0, 30]
+    assert spent[1].prompt_tokens == spent[1].requests == 0
     tokens = [run.columns["words", "base", "prompt_tokens"].values.tolist() for run in runs]
     assert tokens[0] == tokens[1]
 
@@ -287,7 +287,7 @@ def test_shards_make_up_the_whole_and_nothing_else(tmp_path: Path, quick: Any, c
     assert list(merged.samples["words"].values()) == list(alone.samples["words"].values())
     for key, column in alone.columns.items():
         assert merged.columns[key].values.tolist() == column.values.tolist(), key
-    assert merged.manifest["spent"] == alone.manifest["spent"]
+    assert merged.manifest.spent == alone.manifest.spent
 
 
 def test_a_limited_run_says_so(tmp_path: Path, quick: Any, cli: Cli) -> None:
@@ -370,7 +370,7 @@ def test_an_mlflow_server_that_is_gone_costs_nothing(tmp_path: Path, cli: Cli) -
         )
     assert done.returncode == 0, done.stderr
     assert "send it later with `bakeoff log" in done.stderr
-    assert run_of(tmp_path).manifest["status"] == "complete"
+    assert run_of(tmp_path).manifest.status == "complete"
     for _ in range(2):
         assert cli("log", "latest", cwd=tmp_path).returncode == 0
     assert len(logged(tmp_path / "results", "words")) == 1
@@ -412,6 +412,6 @@ def test_money_is_a_metric_that_gates_can_bound(tmp_path: Path, quick: Any, cli:
         for name in ("prompt_tokens", "completion_tokens", "cost")
     )
     assert cost.tolist() == pytest.approx(((prompt * 1000 + completion * 5000) / 1e6).tolist())
-    assert cost.sum() == pytest.approx(run.manifest["spent"]["base"]["cost"])
+    assert cost.sum() == pytest.approx(run.manifest.spent["base"].cost)
     bound = f"sum(*.cost) <= {cost.sum() * 0.99:.6f}"
     assert cli("gate", run.folder, "--check", bound, cwd=tmp_path).returncode == 10

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +17,11 @@ from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
+from bakeoff.manifest import Manifest
 from bakeoff.scorers.text import holds, stale_answer
 from bakeoff.scoring import Context
-from bakeoff.suite import load_suite
+from bakeoff.suite import Suite, load_suite
+from bakeoff.testing import made_manifest, task_facts
 from conftest import NOTES, ROOT, Cli, write_project
 
 CHANGED = {
@@ -259,9 +263,22 @@ def test_freshness_by_hand() -> None:
     }
 
 
-IDLE = {"route": None, "call": None, "endpoint": None, "imported": []}
-SETUPS = {"s": IDLE, "other": IDLE, "own": {**IDLE, "call": "bot.py::answer"}}
+SETUPS: dict[str, Any] = {"s": {"tune": True}, "other": {}, "own": {"call": "bot.py::answer"}}
 TOOK = {"passages": 50, "embedded": 50, "embed_s": 5.0, "build_s": 0.5, "bytes": 1, "kind": "x"}
+
+
+def changed_manifest(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    setups: Mapping[str, Any] = SETUPS,
+    **parts: Any,
+) -> Manifest:
+    """A task before and after a change, its index before and after."""
+    suite = Suite.model_validate({"name": "small", "tasks": ["t"], "setups": setups})
+    tasks = {"t_before": task_facts(1, after="t"), "t": task_facts(1, before="t_before")}
+    about = {"digest": "i", "passages": 50, "embedder": "e", "setups": ["s"]}
+    indexes = {"t_before/d": {**about, **before}, "t/d": {**about, **after}}
+    return made_manifest("run", suite, tasks, indexes=indexes, **parts)
 
 
 @pytest.mark.parametrize(
@@ -275,13 +292,13 @@ TOOK = {"passages": 50, "embedded": 50, "embed_s": 5.0, "build_s": 0.5, "bytes":
 def test_the_work_of_an_update_is_that_of_what_changed(
     index: dict[str, object], seconds: float
 ) -> None:
-    about = {"embedder": "e", "setups": ["s"]}
-    manifest = {
-        "suite": {"setups": {**SETUPS, "r": {**IDLE, "route": {"first": "other", "then": "s"}}}},
-        "tasks": {"t": {"before": "t_before"}},
-        "adapters": {"t/s": {"training": {"seconds": 120.0, "tokens": 9000, "rows": 40}}},
-        "indexes": {"t_before/d": {"work": TOOK, **about}, "t/d": {**index, **about}},
-    }
+    training = {"seconds": 120.0, "tokens": 9000, "rows": 40, "peak_memory_mb": 1.0}
+    manifest = changed_manifest(
+        {"work": TOOK},
+        index,
+        {**SETUPS, "r": {"route": {"first": "other", "then": "s"}}},
+        adapters={"t/s": {"digest": "a", "training": training}},
+    )
     assert work(manifest, "t", "s") == {
         "seconds": pytest.approx(seconds),
         "tokens": 9000,
@@ -295,13 +312,8 @@ def test_the_work_of_an_update_is_that_of_what_changed(
 
 def test_work_that_was_never_measured_is_not_known() -> None:
     nothing = {**TOOK, "embedded": 0, "embed_s": 0.0}
-    index = {"work": nothing, "changed": 6, "embedder": "e", "setups": ["s"]}
-    manifest = {
-        "suite": {"setups": SETUPS},
-        "tasks": {"t": {"before": "t_before"}},
-        "adapters": {},
-        "indexes": {"t_before/d": index, "t/d": index},
-    }
+    index = {"work": nothing, "changed": 6}
+    manifest = changed_manifest(index, index)
     assert work(manifest, "t", "s")["seconds"] is None
 
 
@@ -343,8 +355,8 @@ def test_an_index_after_a_change_embeds_only_what_changed(cli: Cli, changed: Pat
     done = cli("run", "benchmarks/smallest.yaml", "--no-mlflow", cwd=folder)
     assert done.returncode == 0, done.stderr
     run = Run(next((folder / "results" / "smallest").iterdir()))
-    assert run.manifest["indexes"]["tiny/notes"]["changed"] == 2
-    assert "changed" not in run.manifest["indexes"]["tiny_before/notes"]
+    assert run.manifest.indexes["tiny/notes"].changed == 2
+    assert run.manifest.indexes["tiny_before/notes"].changed is None
     facts = run.comparison["tasks"]["tiny"]["freshness"]["setups"]["rag"]
     assert facts["work"]["passages"] == 2
 

@@ -31,10 +31,20 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
-from bakeoff.store import FORMAT, MANIFEST, PAGE, Unit, open_journal, write_json, write_samples
+from bakeoff.manifest import Manifest, MetricFacts, TextsRemoved
+from bakeoff.store import (
+    MANIFEST,
+    PAGE,
+    Unit,
+    open_journal,
+    write_json,
+    write_manifest,
+    write_samples,
+)
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
 from bakeoff.table import number
+from bakeoff.testing import made_manifest, task_facts
 from conftest import Cli, write_project
 
 SQUARE: dict[str, Any] = {
@@ -55,59 +65,27 @@ Cell = Callable[[str, str, Sample], tuple[Outcome, Mapping[str, Score]]]
 """(task, setup, sample) -> what came of it, and its scores."""
 
 
-def manifest(name: str, suite: Suite, tasks: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
+def manifest(name: str, suite: Suite, tasks: Mapping[str, Sequence[Sample]]) -> Manifest:
     metrics = {
-        metric: {
-            "higher_is_better": higher,
-            "aggregate": "mean",
-            "bounds": [0, 1],
-            "version": "v",
-            "about": "what it is",
-        }
+        metric: MetricFacts(higher_is_better=higher, bounds=(0, 1), version="v", about="what it is")
         for metric, higher in METRICS.items()
-    }
-    facts = {
-        task: {
-            "description": "d",
-            "licence": "",
-            "headline": "contains",
-            "n": len(samples),
-            "population": len(samples),
-            "metrics": metrics,
-            "train": 3,
-            "dropped": [],
-            "digests": {"task": "00", "test": "11", "prompt": "22"},
-        }
-        for task, samples in tasks.items()
     }
     curve = [
         {"epoch": 1.0, "train_loss": 2.0, "validation_loss": 1.5},
         {"epoch": 2.0, "train_loss": 1.0, "validation_loss": 1.25},
     ]
     training = {"rows": 9, "tokens": 99, "seconds": 1.0, "peak_memory_mb": 1.0, "curve": curve}
-    adapter = {"digest": "dd", "reused": False, "training": training}
-    return {
-        "format": FORMAT,
-        "run": name,
-        "benchmark": suite.name,
-        "file": "small.yaml",
-        "command": "bakeoff run small.yaml",
-        "status": "complete",
-        "created": "2026-01-01T00:00:00+00:00",
-        "suite": suite.model_dump(mode="json"),
-        "tasks": facts,
-        "skipped": {},
-        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
-        "spent": {},
-        "checks": {},
-        "models": {"embedded": {"weights": "ff"}},
-        "adapters": {f"{task}/fine-tuned": adapter for task in tasks},
-        "indexes": {},
-        "versions": {"python": "3", "bakeoff": "0.1.0"},
-        "hardware": {"processor": "p", "cores": 2, "memory_gb": 1.0, "gpu": None, "system": "s"},
-        "commit": None,
-        "seconds": {"quality": 1.0},
-    }
+    return made_manifest(
+        name,
+        suite,
+        {
+            task: task_facts(len(samples), metrics, headline="contains", description="d", train=3)
+            for task, samples in tasks.items()
+        },
+        models={"embedded": {"weights": "ff"}},
+        adapters={f"{task}/fine-tuned": {"digest": "dd", "training": training} for task in tasks},
+        seconds={"quality": 1.0},
+    )
 
 
 def write_run(
@@ -123,7 +101,7 @@ def write_run(
     path.mkdir(parents=True)
     fields = {"name": "small", "tasks": list(tasks), "setups": setups, "gates": list(gates)}
     suite = Suite.model_validate({**fields, **changes})
-    write_json(path / MANIFEST, manifest(path.name, suite, tasks))
+    write_manifest(path, manifest(path.name, suite, tasks))
     write_samples(path, tasks)
     for task, samples in tasks.items():
         for setup in setups:
@@ -489,8 +467,8 @@ def test_a_long_answer_is_shortened_and_its_length_kept(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_texts_were_pruned_still_has_a_page(run: Run) -> None:
-    found = {**run.manifest, "pruned": {"on": "2026-02-01", "what": "texts"}}
-    write_json(run.folder / MANIFEST, found)
+    mark = TextsRemoved(on="2026-02-01", what="texts")
+    write_manifest(run.folder, run.manifest.model_copy(update={"pruned": mark}))
     assert "Answers and passages were removed on 2026-02-01." in page_of(Run(run.folder))
 
 

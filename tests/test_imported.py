@@ -22,7 +22,7 @@ from bakeoff.imported.intake import SAID
 from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
-from bakeoff.run import score
+from bakeoff.run import describe, score
 from bakeoff.store import Unit
 from bakeoff.suite import load_suite
 from conftest import ROOT
@@ -103,15 +103,15 @@ def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: P
     found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
     assert found["gates"][0]["state"] in ("PASS", "INCONCLUSIVE")
     assert run.kinds == {"old": "own", "new": "own"}
-    assert run.manifest["status"] == "complete"
-    assert run.manifest["run"] == run.folder.name
-    (source,) = run.manifest["imported"]["files"]
-    assert source["rows"] == 4
-    assert len(source["sha256"]) == 64
-    assert run.manifest["imported"]["fields"]["setup"] == "model"
-    metric = run.manifest["tasks"]["both"]["metrics"]["acc"]
-    assert metric["bounds"] == [0.0, 1.0]
-    assert metric["version"]
+    assert run.manifest.status == "complete"
+    assert run.manifest.run == run.folder.name
+    (source,) = run.manifest.imported.files
+    assert source.rows == 4
+    assert len(source.sha256) == 64
+    assert run.manifest.imported.fields["setup"] == "model"
+    metric = run.manifest.tasks["both"].metrics["acc"]
+    assert metric.bounds == (0.0, 1.0)
+    assert metric.version
     assert store.find_run("latest", tmp_path / "results") == run.folder
 
 
@@ -126,7 +126,7 @@ def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Pa
     assert estimate(run, "acc", "b") == {**estimate(run, "acc", "b"), "value": 0.5, "n": 2}
     (missing,) = [note for note in notes if "missing" in note]
     assert "setup b: 1 of 2 answers are missing from b.csv" in missing
-    assert notes == run.manifest["imported"]["notes"]
+    assert notes == [*run.manifest.imported.notes]
     records = {record.sample: record for record in run.records("a", "b")}
     assert records["y"].error == "missing from b.csv"
 
@@ -136,7 +136,7 @@ def test_a_rate_where_less_is_better_scores_1_when_it_failed(tmp_path: Path) -> 
     b = write_csv(tmp_path / "b.csv", "id,toxic\nx,0\n")
     run = take(tmp_path, a, b, scores=["toxic"], lower_is_better=["toxic"])
     assert scores(run, "b")["y"] == {"toxic": 1.0}
-    assert run.manifest["tasks"]["a"]["metrics"]["toxic"]["higher_is_better"] is False
+    assert run.manifest.tasks["a"].metrics["toxic"].higher_is_better is False
 
 
 @pytest.mark.parametrize("nothing", ["", "NaN", "nan", "N/A", "null", "inf", "-Infinity", "1e999"])
@@ -271,7 +271,7 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
         tmp_path / "bad.jsonl", [{**row, "out": {"text": "nonsense"}} for row in right[:-8]]
     )
     run = take(tmp_path, good, bad, columns=["answer=out.text"], scores=["theirs"], task=HANDBOOK)
-    assert run.manifest["benchmark"] == "handbook_qa"
+    assert run.manifest.benchmark == "handbook_qa"
     assert estimate(run, "exact_match", "good")["value"] == 1
     assert estimate(run, "contains", "bad")["value"] == 0
     n = len(task.samples)
@@ -279,9 +279,9 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     assert estimate(run, "error", "bad")["value"] == pytest.approx(8 / n)
     assert estimate(run, "theirs", "bad")["value"] == pytest.approx(0.5 * (n - 8) / n)
     assert list(run.samples["handbook_qa"]) == [sample.id for sample in task.samples]
-    facts = run.manifest["tasks"]["handbook_qa"]
-    assert facts["digests"] == dict(task.digests)
-    assert facts["metrics"]["theirs"]["about"] == "`theirs` of the imported rows."
+    facts = run.manifest.tasks["handbook_qa"]
+    assert facts.digests == dict(task.digests)
+    assert facts.metrics["theirs"].about == "`theirs` of the imported rows."
     assert "handbook_qa" in report.markdown(run)
 
 
@@ -349,7 +349,7 @@ def test_without_a_task_the_rows_make_one_that_can_be_scored_again(tmp_path: Pat
     assert run.samples["quiz"]["1"].targets == ("Paris", "paris")
     assert run.samples["quiz"]["1"].question == "Capital?"
     again = rescore(run.folder, Workspace(tmp_path / "cache", tmp_path))
-    assert again.manifest["rescored"] == 1
+    assert again.manifest.rescored == 1
     assert {k: v["exact_match"] for k, v in scores(again, "quiz").items()} == {"1": 1.0, "2": 0.0}
 
 
@@ -358,15 +358,15 @@ def test_scores_that_came_along_are_put_back_after_scoring_again(tmp_path: Path)
     file = write_rows(tmp_path / "a.jsonl", rows)
     run = take(tmp_path, file, columns=["answer=a"], scores=["own"], task=HANDBOOK)
     before = scores(run, "a")
-    manifest = dict(run.manifest)
-    del manifest["tasks"]["handbook_qa"]["metrics"]["own"]
-    score(run.folder, manifest, run.suite, {"handbook_qa": load_task(HANDBOOK)})
+    task = load_task(HANDBOOK)
+    manifest = run.manifest.model_copy(update={"tasks": {"handbook_qa": describe(task)}})
+    manifest = score(run.folder, manifest, run.suite, {"handbook_qa": task})
     assert all("own" not in found for found in scores(run, "a").values())
-    restore(run.folder, manifest)
+    manifest = restore(run.folder, manifest)
     assert scores(run, "a") == before
     assert before[rows[0]["id"]]["own"] == 0.5
-    assert manifest["tasks"]["handbook_qa"]["metrics"]["own"]["higher_is_better"] is True
-    assert manifest["spent"] == {}
+    assert manifest.tasks["handbook_qa"].metrics["own"].higher_is_better is True
+    assert manifest.spent == {}
 
 
 def test_an_error_or_no_answer_is_a_failure_whatever_its_score(tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_seconds_become_latencies_that_are_marked_as_the_other_tools_own(tmp_pat
     assert (found["value"], found["n"]) == (1.0, 2)
     assert estimate(run, "prompt_tokens", "a")["value"] == 25
     assert estimate(run, "completion_tokens", "a")["value"] == 4.5
-    assert run.manifest["imported"]["timing"] == "the other tool's own"
+    assert run.manifest.imported.timing == "the other tool's own"
     assert all(record.answer.seconds() is None for record in run.records("a", "a") if record.answer)
     assert "a | 1 | 2 |" in report.markdown(run)
     bad = write_csv(tmp_path / "b.csv", "id,acc,s\nx,1,-1\n")
@@ -479,8 +479,8 @@ def test_lm_eval_samples_are_imported_by_the_folder_of_their_model(tmp_path: Pat
     run = take(tmp_path, tmp_path / "out", where=["filter=strict"], **options)
     assert estimate(run, "exact_match", "org__small")["value"] == 0.5
     assert estimate(run, "exact_match", "org__large")["value"] == 1.0
-    assert "bleu" not in run.manifest["tasks"]["gsm8k"]["metrics"]
-    assert run.manifest["imported"]["files"][0]["left_out"] == 2
+    assert "bleu" not in run.manifest.tasks["gsm8k"].metrics
+    assert run.manifest.imported.files[0].left_out == 2
     assert run.samples["gsm8k"]["1"].targets == ("1",)
 
 

@@ -226,12 +226,12 @@ def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
 def test_tokens_and_money_of_judges_are_kept_apart_from_the_setups(go: Go) -> None:
     answers = {name: ANSWERS[name] for name in ("good", "again", "slow", "declined")}
     done = go(BY, answers=answers)
-    spent = done.manifest["judges"]["judge:m"]
-    assert spent["asked"] == 4
-    assert spent["failed"] == 1
-    assert (spent["prompt_tokens"], spent["completion_tokens"]) == (300, 30)
-    assert spent["cost"] == pytest.approx(3 * (100 * 1000 + 10 * 10000) / 1e6)
-    assert done.manifest["spent"]["mine"]["cost"] == 0
+    spent = done.manifest.judges["judge:m"]
+    assert spent.asked == 4
+    assert spent.failed == 1
+    assert (spent.prompt_tokens, spent.completion_tokens) == (300, 30)
+    assert spent.cost == pytest.approx(3 * (100 * 1000 + 10 * 10000) / 1e6)
+    assert done.manifest.spent["mine"].cost == 0
 
 
 def test_what_a_judge_said_is_not_paid_for_twice(go: Go, judge: Judge) -> None:
@@ -240,8 +240,8 @@ def test_what_a_judge_said_is_not_paid_for_twice(go: Go, judge: Judge) -> None:
     assert len(judge.asked) == 2
     done = go(BY, answers=answers, cached=True)
     assert len(judge.asked) == 2
-    assert done.manifest["judges"]["judge:m"]["from_cache"] == 2
-    assert done.manifest["judges"]["judge:m"]["prompt_tokens"] == 0
+    assert done.manifest.judges["judge:m"].from_cache == 2
+    assert done.manifest.judges["judge:m"].prompt_tokens == 0
 
 
 def test_without_the_shared_cache_verdicts_stay_with_the_run(go: Go, judge: Judge) -> None:
@@ -354,7 +354,7 @@ def test_stored_answers_are_judged_by_a_judge_named_later(go: Go, tmp_path: Path
     workspace = Workspace(tmp_path / "cache", tmp_path / "results")
     again = rescore(done.folder, workspace, judges)
     assert values(again, "support_context(by='other:m')") == {"good": 1.0, "half": 0.5}
-    assert again.manifest["judges"]["other:m"]["asked"] == 2
+    assert again.manifest.judges["other:m"].asked == 2
 
 
 def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> None:
@@ -363,7 +363,7 @@ def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> Non
     done = go(BY, again, answers=answers)
     assert values(done, again) == values(done, BY)
     assert {body["seed"] for body in judge.asked} == {0, 1, 1000}
-    assert done.manifest["judges"]["judge:m"]["asked"] == 7
+    assert done.manifest.judges["judge:m"].asked == 7
     found = done.comparison["tasks"]["barrow"]["metrics"][BY]["opinions"]["mine"]
     assert (found["judge"], found["answers"]) == (0.0, 3)
     assert "Judges asked again" in report.markdown(done)
@@ -374,8 +374,8 @@ def test_parts_of_a_run_add_up_what_their_judges_were_asked(go: Go, tmp_path: Pa
     parts = [go(BY, answers=answers, shard=(part, 2)) for part in (1, 2)]
     whole = merge([part.folder for part in parts], tmp_path / "results")
     assert values(whole, BY) == {"good": 1.0, "half": 0.5, "again": 1.0}
-    spent = whole.manifest["judges"]["judge:m"]
-    assert (spent["asked"], spent["prompt_tokens"]) == (4, 400)
+    spent = whole.manifest.judges["judge:m"]
+    assert (spent.asked, spent.prompt_tokens) == (4, 400)
 
 
 def test_a_plan_says_how_much_judges_would_have_to_judge(go: Go, tmp_path: Path) -> None:
@@ -418,9 +418,9 @@ def test_ragas_scores_none_where_its_judge_did_not_do_as_asked(go: Go) -> None:
 def test_ragas_counts_are_those_of_the_judge(go: Go, judge: Judge) -> None:
     name = "ragas(by='judge:m', metric='Faithfulness')"
     done = go(name, answers={"good": ANSWERS["good"]})
-    spent = done.manifest["judges"]["judge:m"]
-    assert spent["asked"] == len(judge.asked) == 2
-    assert spent["prompt_tokens"] == 200
+    spent = done.manifest.judges["judge:m"]
+    assert spent.asked == len(judge.asked) == 2
+    assert spent.prompt_tokens == 200
 
 
 def test_factual_correctness_of_ragas_weighs_claims_both_ways(go: Go) -> None:

@@ -300,21 +300,21 @@ def test_every_recipe_makes_weights_that_act(cli: Cli, tmp_path: Path) -> None:
     done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = Run(next((tmp_path / "results" / "smallest").iterdir()))
-    trained = {name.split("/")[1]: each for name, each in run.manifest["adapters"].items()}
-    assert len({each["digest"] for each in trained.values()}) == 7
-    told = {name: each["training"] for name, each in trained.items()}
-    assert {name: each["objective"] for name, each in told.items()} == {
+    trained = {name.split("/")[1]: each for name, each in run.manifest.adapters.items()}
+    assert len({adapter.digest for adapter in trained.values()}) == 7
+    told = {name: adapter.training for name, adapter in trained.items()}
+    assert {name: training.objective for name, training in told.items()} == {
         "cpt": "cpt",
         "raft": "raft",
         "distilled": "distill",
         **dict.fromkeys(["dora", "full", "together", "swept"], "sft"),
     }
-    assert told["distilled"]["learnt"] == {"kept": 4}
-    tried = told["swept"]["trials"]
+    assert told["distilled"].learnt == {"kept": 4}
+    tried = told["swept"].trials
     assert {trial["rank"] for trial in tried} == {2, 4}
-    assert told["swept"]["seconds"] == pytest.approx(sum(t["seconds"] for t in tried), abs=0.02)
+    assert told["swept"].seconds == pytest.approx(sum(t["seconds"] for t in tried), abs=0.02)
     best = min(tried, key=lambda trial: trial["validation_loss"])
-    assert told["swept"]["curve"][0]["validation_loss"] == best["validation_loss"]
+    assert told["swept"].curve[0].validation_loss == best["validation_loss"]
     assert all(r.answer for s in trained for r in run.records("tiny", s))
 
 

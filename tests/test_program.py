@@ -150,7 +150,7 @@ def test_report_comparison_and_mlflow_hold_the_journals_numbers(
     )
     cells = [float(re.match(r"[\d.]+", c.strip())[0]) for c in row.split("|")[4:-1]]  # type: ignore[index]
     assert cells == pytest.approx(list(expected.values()), abs=5e-4)
-    assert _mlflow_headlines(project, run.manifest["run"]) == pytest.approx(expected, abs=1e-4)
+    assert _mlflow_headlines(project, run.manifest.run) == pytest.approx(expected, abs=1e-4)
 
 
 def _mlflow_headlines(project: Path, invocation: str) -> dict[str, float]:
@@ -264,7 +264,7 @@ def test_ctrl_c_leaves_a_journal_that_loads(tmp_path: Path, cache: Path) -> None
     (folder,) = tmp_path.glob("results/slow/*")
     run = Run(folder)
     assert [record.sample for record in run.records("tiny", "mine")] == ["q1"]
-    assert run.manifest["status"] == "interrupted"
+    assert run.manifest.status == "interrupted"
 
 
 BAD = {
@@ -322,7 +322,7 @@ def test_bad_input_ends_with_one_clear_message(tmp_path: Path, cli: Cli, fault: 
 def test_an_adapter_for_another_base_is_refused(
     tmp_path: Path, cli: Cli, finished_run: Path, cache: Path
 ) -> None:
-    digest = Run(finished_run).manifest["adapters"]["tiny/hybrid"]["digest"]
+    digest = Run(finished_run).manifest.adapters["tiny/hybrid"].digest
     copy = tmp_path / "adapter"
     shutil.copytree(cache / "adapters" / digest, copy)
     (copy / "base.json").write_text(json.dumps({"weights": "0" * 16}))

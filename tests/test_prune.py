@@ -30,8 +30,18 @@ from bakeoff.core import (
     Score,
     Step,
 )
-from bakeoff.store import COMMITTED, MANIFEST, Unit, open_journal, read_manifest, write_json
+from bakeoff.manifest import Manifest, TextsRemoved
+from bakeoff.store import (
+    COMMITTED,
+    MANIFEST,
+    Unit,
+    open_journal,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
 from bakeoff.suite import Suite
+from bakeoff.testing import RATE, made_manifest, task_facts
 
 MADE = datetime(2026, 6, 1, 3, tzinfo=UTC)
 NOW = MADE + timedelta(days=40)
@@ -41,7 +51,7 @@ RAG = Unit("qa", "rag")
 KILLED = 3
 
 
-def manifest(name: str, **changes: Any) -> dict[str, Any]:
+def manifest(name: str, **changes: Any) -> Manifest:
     suite: dict[str, Any] = {
         "name": "small",
         "tasks": ["qa"],
@@ -49,33 +59,9 @@ def manifest(name: str, **changes: Any) -> dict[str, Any]:
     }
     suite["policy"] = {"max_error_rate": 1.0}
     suite["gates"] = ["rag.qa.contains >= base.qa.contains", "rate(*.error) <= 0.5"]
-    facts = {"higher_is_better": True, "aggregate": "mean", "bounds": [0.0, 1.0]}
-    metrics = {"contains": facts, "label": {**facts, "aggregate": "macro_f1"}}
-    for about in metrics.values():
-        about.update(version="1", about="a")
-    task = {"description": "d", "licence": "", "headline": "contains", "metrics": metrics}
-    task |= {
-        "n": 9,
-        "population": 9,
-        "train": 0,
-        "dropped": [],
-        "digests": {"test": "0", "prompt": "1"},
-    }
-    return {
-        "format": store.FORMAT,
-        "run": name,
-        "benchmark": "small",
-        "file": "small.yaml",
-        "status": "complete",
-        "created": MADE.isoformat(),
-        "suite": Suite.model_validate(suite).model_dump(mode="json"),
-        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
-        "tasks": {"qa": task},
-        "skipped": {},
-        "models": {},
-        "checks": {},
-        **changes,
-    }
+    metrics = {"contains": RATE, "label": RATE.model_copy(update={"aggregate": "macro_f1"})}
+    facts = {"created": MADE.isoformat(), **changes}
+    return made_manifest(name, Suite.model_validate(suite), {"qa": task_facts(9, metrics)}, **facts)
 
 
 def answer(n: int, setup: str, timed: bool = False) -> Answer:
@@ -90,7 +76,7 @@ def write_run(results: Path, name: str = "one", **changes: Any) -> Path:
     """Nine samples on two setups, a failure in each; rag has two attempts."""
     run = results / "small" / name
     run.mkdir(parents=True)
-    write_json(run / MANIFEST, manifest(name, **changes))
+    write_manifest(run, manifest(name, **changes))
     samples = [Sample(str(n), {"question": SAID}, (SAID,)) for n in range(9)]
     store.write_samples(run, {"qa": samples})
     (run / "report.md").write_text(SAID)
@@ -217,7 +203,7 @@ def test_the_manifest_says_when_and_what(results: Path) -> None:
     before = read_manifest(run)
     pruned(results)
     mark = {"on": "2026-07-11", "what": "answer and passage texts, claims and reasons"}
-    assert read_manifest(run) == {**before, "pruned": mark}
+    assert read_manifest(run) == before.model_copy(update={"pruned": TextsRemoved(**mark)})
 
 
 def test_the_committed_attempt_stays_a_link_to_its_attempt(results: Path) -> None:
@@ -265,7 +251,7 @@ def test_young_and_unfinished_runs_are_not_touched(
     results: Path, days: int, changes: dict[str, Any]
 ) -> None:
     run = write_run(results)
-    write_json(run / MANIFEST, manifest("one", **changes))
+    write_manifest(run, manifest("one", **changes))
     before = content(run)
     assert pruned(results, days=days) == []
     assert content(run) == before
@@ -279,7 +265,7 @@ def test_a_run_one_second_past_its_days_is_pruned(results: Path) -> None:
 @pytest.mark.parametrize("name", ["one", "the-baseline"])
 def test_a_baseline_is_never_touched_by_its_id_or_its_folder(results: Path, name: str) -> None:
     run = write_run(results)
-    write_json(run / MANIFEST, manifest("the-baseline"))
+    write_manifest(run, manifest("the-baseline"))
     other = write_run(results, "another")
     before = content(run)
     assert [done.run for done in pruned(results, name)] == [other]
@@ -305,7 +291,8 @@ def test_a_run_that_cannot_be_judged_is_named(
     results: Path, changes: dict[str, Any], says: str
 ) -> None:
     run = write_run(results)
-    write_json(run / MANIFEST, manifest("one", **changes))
+    raw = json.loads((run / MANIFEST).read_text())
+    write_json(run / MANIFEST, {**raw, **changes})
     (left,) = pruned(results)
     assert says in left.left
     assert texts(run)
@@ -417,7 +404,7 @@ def test_whatever_was_answered_only_its_texts_change(
     results = tmp_path_factory.mktemp("results")
     run = results / "small" / "one"
     run.mkdir(parents=True)
-    write_json(run / MANIFEST, manifest("one"))
+    write_manifest(run, manifest("one"))
     with open_journal(run, RAG) as journal:
         for n, outcome in enumerate(outcomes):
             journal.append(Record(QUALITY, "qa", "rag", str(n), outcome))

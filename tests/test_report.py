@@ -23,18 +23,12 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
+from bakeoff.manifest import Hardware
 from bakeoff.policy import Gate
-from bakeoff.store import (
-    FORMAT,
-    MANIFEST,
-    Unit,
-    open_journal,
-    write_json,
-    write_samples,
-    write_scores,
-)
+from bakeoff.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.suite import Suite
 from bakeoff.table import Table, number
+from bakeoff.testing import RATE, made_manifest, task_facts
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}
 GATES = ["rag.qa.contains >= base.qa.contains", "count(*.error) <= 0"]
@@ -53,38 +47,10 @@ def write_run(folder: Path, status: str = "complete", gates: list[str] = GATES) 
     suite = Suite.model_validate(
         {"name": "small", "tasks": ["qa"], "setups": SETUPS, "gates": gates}
     )
-    contains = {
-        "higher_is_better": True,
-        "aggregate": "mean",
-        "bounds": [0, 1],
-        "version": "v",
-        "about": "a",
-    }
-    facts = {"description": "d", "licence": "", "headline": "contains", "n": 10, "population": 40}
-    facts |= {"metrics": {"contains": contains}, "train": 3, "dropped": ["t1"]}
-    manifest = {
-        "format": FORMAT,
-        "run": run.name,
-        "benchmark": "small",
-        "file": "small.yaml",
-        "command": "bakeoff run small.yaml",
-        "status": status,
-        "created": "2026-01-01T00:00:00+00:00",
-        "suite": suite.model_dump(mode="json"),
-        "tasks": {"qa": facts | {"digests": {"task": "00", "test": "11", "prompt": "22"}}},
-        "skipped": {},
-        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
-        "spent": {},
-        "checks": {},
-        "models": {},
-        "adapters": {},
-        "indexes": {},
-        "versions": {"python": "3"},
-        "hardware": {"processor": "p", "cores": 2, "memory_gb": 1.0, "gpu": None, "system": "s"},
-        "commit": None,
-        "seconds": {"quality": 1.0},
-    }
-    write_json(run / MANIFEST, manifest)
+    facts = task_facts(10, {"contains": RATE}, population=40, train=3, dropped=["t1"])
+    hardware = Hardware(processor="p", cores=2, memory_gb=1.0, gpu=None)
+    parts = {"status": status, "hardware": hardware, "seconds": {"quality": 1.0}}
+    write_manifest(run, made_manifest(run.name, suite, {"qa": facts}, **parts))
     samples = [sample(n) for n in range(10)]
     write_samples(run, {"qa": samples})
     right = {"base": {"0", "1"}, "rag": {s.id for s in samples} - {FAILED}}
@@ -243,7 +209,13 @@ def test_the_same_run_renders_the_same_markdown(run: Run) -> None:
 
 def test_the_report_says_what_was_run(run: Run) -> None:
     text = report.markdown(run)
-    for told in ("# small\n", "`bakeoff run small.yaml`", "commit unknown", "GPU: none", "seed 0"):
+    for told in (
+        "# small\n",
+        "`bakeoff run benchmarks/small.yaml`",
+        "commit unknown",
+        "GPU: none",
+        "seed 0",
+    ):
         assert told in text
 
 

@@ -386,9 +386,9 @@ def test_every_recipe_answers_and_says_what_it_read(cli: Cli, tmp_path: Path) ->
     assert "19 kilos" not in read["misled"]["q1"][0].text
     assert "6.40" in read["misled"]["q1"][0].text
     assert read["words"]["q1"][0].score != read["rag"]["q1"][0].score
-    indexes = run.manifest["indexes"]
-    assert len({each["digest"] for each in indexes.values()}) == len(indexes) >= 3
-    assert all(each["work"]["passages"] == each["passages"] for each in indexes.values())
+    indexes = run.manifest.indexes
+    assert len({index.digest for index in indexes.values()}) == len(indexes) >= 3
+    assert all(index.work.passages == index.passages for index in indexes.values())
 
 
 def test_documents_that_do_not_fit_are_refused_before_anything_is_asked(

@@ -151,7 +151,7 @@ def test_a_setup_that_declines_passes_the_question_on(cli: Cli, tmp_path: Path) 
     values = run.columns["tiny", "routed", "contains"]
     assert dict(zip(values.samples, values.values, strict=True)) == {"q1": 1, "q2": 1, "q3": 0}
     assert {r.setup for r in run.latencies("tiny")} == {"shy", "bold", "routed"}
-    assert run.manifest["spent"]["routed"]["requests"] == 0
+    assert run.manifest.spent["routed"].requests == 0
 
 
 def test_a_setup_that_tells_no_confidence_cannot_be_unsure(cli: Cli, tmp_path: Path) -> None:

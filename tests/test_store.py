@@ -27,7 +27,6 @@ from bakeoff.core import (
 )
 from bakeoff.store import (
     COMMITTED,
-    FORMAT,
     Journal,
     Unit,
     busy,
@@ -42,9 +41,11 @@ from bakeoff.store import (
     requests_sent,
     units,
     write_json,
+    write_manifest,
     write_samples,
     write_scores,
 )
+from bakeoff.testing import made_manifest, suite, task_facts
 
 ODD = 'naïve ✓\nline two\u2028three\u0085four\r\x1e "quoted" \\ \U0001f600'
 ANSWERED = Record(
@@ -287,8 +288,8 @@ def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
 
 def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    manifest = {"run": "é", "format": FORMAT}
-    write_json(path, manifest)
+    manifest = made_manifest("é", suite("small", "qa", 3), {"qa": task_facts(2)})
+    write_manifest(tmp_path, manifest)
     with pytest.raises(TypeError):
         write_json(path, {"run": object()})
     assert read_manifest(tmp_path) == manifest

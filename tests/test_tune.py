@@ -20,7 +20,7 @@ from bakeoff.tune.batches import Example, validation_rows
 @pytest.fixture
 def adapter_copy(finished_run: Path, cache: Path, tmp_path: Path) -> Path:
     """A copy of a trained adapter that a test may damage."""
-    digest = Run(finished_run).manifest["adapters"]["tiny/hybrid"]["digest"]
+    digest = Run(finished_run).manifest.adapters["tiny/hybrid"].digest
     shutil.copytree(cache / "adapters" / digest, tmp_path / "adapter")
     return tmp_path / "adapter"
 

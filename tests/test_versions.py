@@ -16,6 +16,7 @@ from bakeoff.file_versions import FILES, recorded, stated
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
+from bakeoff.manifest import Manifest
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, differences
 from bakeoff.scorers import ragas_metrics, verdict
@@ -144,8 +145,8 @@ def test_a_function_of_ones_own_has_the_digest_of_its_file(tmp_path: Path) -> No
     before = version("./own.py::short", tmp_path)
     file.write_text("def short(sample, answer, context):\n    return 0\n")
     assert version("./own.py::short", tmp_path) != before
-    kept = store.read_manifest(OLD)["tasks"]["ferry"]["metrics"]["./mine.py::short"]
-    assert version("./mine.py::short", KEPT / "tasks") == kept["version"]
+    kept = store.read_manifest(OLD).tasks["ferry"].metrics["./mine.py::short"]
+    assert version("./mine.py::short", KEPT / "tasks") == kept.version
 
 
 def test_a_function_of_ones_own_may_state_its_version(
@@ -180,9 +181,8 @@ def today(results: Path) -> Run:
         name="ferry",
     )
     run = import_results(wanted, results)
-    manifest = store.read_manifest(run.folder)
-    manifest["judges"] = store.read_manifest(OLD)["judges"]
-    store.write_json(run.folder / store.MANIFEST, manifest)
+    judges = store.read_manifest(OLD).judges
+    store.write_manifest(run.folder, run.manifest.model_copy(update={"judges": judges}))
     return Run(run.folder)
 
 
@@ -215,7 +215,7 @@ def test_a_run_of_before_is_comparable_with_baselines_of_before_and_of_today(
     results: Path, today: Run
 ) -> None:
     then = Run(results / "ferry" / "before")
-    assert then.manifest["tasks"]["ferry"]["metrics"]["contains"]["version"] == "1"
+    assert then.manifest.tasks["ferry"].metrics["contains"].version == "1"
     assert unlike(then.rows, kept_rows(results)) == {}
     assert unlike(then.rows, today.rows) == {}
     accepted = replace(today.rows, before={})  # as it is read from a file
@@ -223,18 +223,24 @@ def test_a_run_of_before_is_comparable_with_baselines_of_before_and_of_today(
     assert list(unlike(then.rows, accepted)) == ["support_gold(by='mine.json')"]
 
 
+def at_version(manifest: Manifest, metric: str, version: str) -> Manifest:
+    raw = manifest.model_dump(mode="json")
+    raw["tasks"]["ferry"]["metrics"][metric]["version"] = version
+    return Manifest.model_validate(raw)
+
+
 @pytest.mark.parametrize("what", ["a raised version", "another prompt", "another hash"])
 def test_a_version_that_is_neither_equal_nor_of_before_is_not_comparable(
     what: str, results: Path, today: Run
 ) -> None:
-    manifest, known = json.loads(json.dumps(today.manifest)), kept_rows(results)
-    metrics = manifest["tasks"]["ferry"]["metrics"]
+    manifest, known = today.manifest, kept_rows(results)
     names = ["contains", "judged_correct(by='judge:m')"]
     for name in names:
         if what == "a raised version":
-            metrics[name]["version"] = metrics[name]["version"].replace("1", "2", 1)
+            stated = manifest.tasks["ferry"].metrics[name].version
+            manifest = at_version(manifest, name, stated.replace("1", "2", 1))
         elif what == "another prompt":
-            metrics[name]["version"] = "1+prompt:0123456789abcdef"
+            manifest = at_version(manifest, name, "1+prompt:0123456789abcdef")
     if what == "another hash":
         changed = {f"scorer {name}": "0123456789abcdef" for name in names}
         known = replace(known, conditions={"ferry": {**known.conditions["ferry"], **changed}})
@@ -283,8 +289,7 @@ def test_nights_of_before_and_of_today_pin_the_same_scorers(today: Run) -> None:
     then = json.loads((KEPT / "nights.json").read_text())["pinned"]
     assert nightly.pinned(today.manifest)["scorers ferry"] == then["scorers ferry"]
     assert nightly.pinned(Run(OLD).manifest)["scorers ferry"] == then["scorers ferry"]
-    raised = json.loads(json.dumps(today.manifest))
-    raised["tasks"]["ferry"]["metrics"]["contains"]["version"] = "2"
+    raised = at_version(today.manifest, "contains", "2")
     assert nightly.pinned(raised)["scorers ferry"] != then["scorers ferry"]
 
 

@@ -37,7 +37,7 @@ def accept(run: Run, channel: str, reason: str, results: Path) -> dict[str, Any]
     Raises `BakeoffError` for a run that is incomplete, limited, a shard, or fails its gates.
     """
     _acceptable(run, results)
-    benchmark, name = run.manifest["benchmark"], run.manifest["run"]
+    benchmark, name = run.manifest.benchmark, run.manifest.run
     folder(results).mkdir(parents=True, exist_ok=True)
     rows = folder(results) / f"{benchmark}.{name}.rows.json.gz"
     write_rows(rows, run.rows)
@@ -65,15 +65,15 @@ def adopt(results: Path, found: Mapping[str, Any]) -> None:
 
 def _acceptable(run: Run, results: Path) -> None:
     manifest = run.manifest
-    if manifest["status"] != "complete":
-        raise BakeoffError(f"{run.folder}: the run is {manifest['status']}: it is no baseline")
+    if not manifest.complete:
+        raise BakeoffError(f"{run.folder}: the run is {manifest.status}: it is no baseline")
     if run.shard[1] > 1:
         raise BakeoffError(f"{run.folder}: one part of {run.shard[1]}: merge the parts first")
     if run.limited:
         raise BakeoffError(
             f"{run.folder}: a limited run ({run.limited}) is no baseline: run all samples"
         )
-    if failed := _failed(run, references(results, manifest["benchmark"])):
+    if failed := _failed(run, references(results, manifest.benchmark)):
         raise BakeoffError(
             f"{run.folder}: it fails its gates ({'; '.join(failed[:3])}): it is no baseline; mend "
             "the run or the gate first"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bakeoff.answer import messages
 from bakeoff.core import BakeoffError
@@ -117,7 +115,7 @@ def _last(plan: Plan, results: Path) -> Run | None:
     for manifest in sorted((results / plan.suite.name).glob(f"*/{MANIFEST}"), reverse=True):
         run = Run(manifest.parent)
         try:
-            if run.manifest["status"] == "complete":
+            if run.manifest.complete:
                 return run
         except BakeoffError:
             continue
@@ -131,11 +129,11 @@ def _note(plan: Plan, last: Run | None) -> str:
             f"({CHARACTERS_A_TOKEN} characters a token), passages and answers at their largest; "
             "no time can be said."
         )
-    seconds: Mapping[str, Any] = last.manifest["seconds"]
+    seconds = last.manifest.seconds
     cells = sum(len(last.samples[t]) * len(setups) for t, setups in last.asked.items())
     repeats = last.suite.repeats
     quality = seconds.get("quality", 0.0) / max(1, cells * repeats) * plan.cells
-    from_cache = sum(spent["from_cache"] for spent in last.manifest["spent"].values())
+    from_cache = sum(spent.from_cache for spent in last.manifest.spent.values())
     if from_cache:
         when = f"; {from_cache} of its answers came from the cache, so that a fresh run is slower"
     else:

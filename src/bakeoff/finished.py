@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import compare, freshness, latency, store
-from bakeoff.columns import Columns, Measure, columns, leak_columns
+from bakeoff.columns import Columns, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.file_versions import recorded
 from bakeoff.judge import as_json, judge
+from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
 from bakeoff.scoring import Metric
@@ -34,25 +35,22 @@ class Run:
     """Setups to look at, while the others are still to come; all of them where empty."""
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         return read_manifest(self.folder)
 
     @property
     def shard(self) -> tuple[int, int]:
         """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""
-        part, parts = self.manifest["selection"]["shard"]
-        return part, parts
+        return self.manifest.selection.shard
 
     @property
     def limited(self) -> str:
         """What was left out on purpose, as the command line says it; empty for a whole run."""
-        selection = self.manifest["selection"]
-        chosen = {name: selection[name] for name in ("limit", "ids", "tags") if selection[name]}
-        return ", ".join(f"{name} {value}" for name, value in chosen.items())
+        return str(self.manifest.selection)
 
     @cached_property
     def suite(self) -> Suite:
-        whole = Suite.model_validate(self.manifest["suite"])
+        whole = self.manifest.suite
         setups = {n: s for n, s in whole.setups.items() if not self.only or n in self.only}
         return whole.model_copy(update={"setups": setups})
 
@@ -85,21 +83,18 @@ class Run:
 
     @property
     def headlines(self) -> dict[str, str]:
-        return {name: task["headline"] for name, task in self.manifest["tasks"].items()}
+        return {name: task.headline for name, task in self.manifest.tasks.items()}
 
-    def metric(self, task: str, name: str) -> Mapping[str, Any]:
+    def metric(self, task: str, name: str) -> MetricFacts:
         """What the manifest says of a metric; measured columns are better when lower."""
-        known: Mapping[str, Any] = self.manifest["tasks"][task]["metrics"].get(
-            name, {"higher_is_better": False}
-        )
-        return known
+        return self.manifest.tasks[task].metrics.get(name, MetricFacts(higher_is_better=False))
 
     @cached_property
     def columns(self) -> Columns:
         measures = {
-            (task, metric): Measure.of(about)
-            for task, facts in self.manifest["tasks"].items()
-            for metric, about in facts["metrics"].items()
+            (task, metric): about.measure
+            for task, facts in self.manifest.tasks.items()
+            for metric, about in facts.metrics.items()
         }
         setups = self.suite.setups.values()
         prices = {s.name: price for s in setups if (price := self.suite.price(s))}
@@ -115,8 +110,8 @@ class Run:
     @cached_property
     def leaks(self) -> Columns:
         """The samples that the audit at the run's start found to be leaked; none without one."""
-        audits = self.manifest.get("audit", {})
-        return leak_columns(self.columns, {t: found["leaked"] for t, found in audits.items()})
+        audits = self.manifest.audit
+        return leak_columns(self.columns, {t: found.leaked for t, found in audits.items()})
 
     @cached_property
     def comparison(self) -> dict[str, Any]:
@@ -136,26 +131,26 @@ class Run:
     @property
     def changes(self) -> dict[str, str]:
         """Tasks whose documents changed -> the tasks that are the state before."""
-        named = {task: facts.get("before", "") for task, facts in self.manifest["tasks"].items()}
+        named = {task: facts.before for task, facts in self.manifest.tasks.items()}
         return {after: before for after, before in named.items() if before in self.samples}
 
     @cached_property
     def rows(self) -> Rows:
         """What was measured, sample by sample, without texts."""
-        facts = self.manifest["tasks"]
+        facts = self.manifest.tasks
         decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
         timed = {task: found.get("latency") for task, found in self.comparison["tasks"].items()}
         factors = {task: latency.noise_factor(found) for task, found in timed.items() if found}
         return Rows(
-            self.manifest["run"],
-            self.manifest["benchmark"],
+            self.manifest.run,
+            self.manifest.benchmark,
             self.kinds,
             {**self.columns, **self.leaks},
             {t: {s.id: s.tags for s in members.values()} for t, members in self.samples.items()},
             {
                 task: {
-                    "samples": digest([about["digests"]["test"], sorted(self.samples[task])]),
-                    "prompt": about["digests"]["prompt"],
+                    "samples": digest([about.digests["test"], sorted(self.samples[task])]),
+                    "prompt": about.digests["prompt"],
                     "decoding": digest(decoding),
                     **self._scorers(task),
                 }
@@ -164,7 +159,7 @@ class Run:
             {setup.name: self._tokenizer(setup) for setup in self.suite.setups.values()},
             {setup.name: self._dtype(setup) for setup in self.suite.setups.values()},
             {task: factor for task, factor in factors.items() if factor is not None},
-            self.manifest["skipped"],
+            self.manifest.skipped,
             {task: self._scorers(task, recorded) for task in facts},
         )
 
@@ -173,35 +168,29 @@ class Run:
     ) -> dict[str, str]:
         """`scorer METRIC` -> its version, as `named`, and what the model was that it asked."""
         found = {}
-        for metric, about in self.manifest["tasks"][task]["metrics"].items():
-            version, judge = named(metric, about["version"]), self._judge(metric)
-            found[f"scorer {metric}"] = digest([version, judge]) if judge else version
-        return found
-
-    def _judge(self, metric: str) -> Mapping[str, str]:
-        """What the model was that a metric asked; empty where it asked none."""
-        judges = self.manifest.get("judges", {})
-        known = judges.get(Metric.parse(metric).judge, {}) if judges else {}
-        found: Mapping[str, str] = known.get("fingerprint", {})
+        for metric, about in self.manifest.tasks[task].metrics.items():
+            version = named(metric, about.version)
+            judge = self.manifest.judges and self.manifest.judge(Metric.parse(metric).judge)
+            found[f"scorer {metric}"] = digest([version, dict(judge)]) if judge else version
         return found
 
     def _tokenizer(self, setup: Setup) -> str:
         """What counts the tokens of a setup: weights bring their tokenizer along."""
         if setup.own:
             return f"own: {setup.name}"
-        known = self.manifest["models"].get(setup.model, {})
-        return str(known.get("weights") or known.get("model") or setup.model)
+        known = self.manifest.fingerprint(setup)
+        return known.get("weights") or known.get("model") or setup.model
 
     def _dtype(self, setup: Setup) -> str:
         """What a setup's model computed in here; empty for what ran elsewhere."""
-        known = {} if setup.own else self.manifest["models"].get(setup.model, {})
-        return str(known.get("dtype", ""))
+        return self.manifest.fingerprint(setup).get("dtype", "")
 
     @property
     def dtype(self) -> str:
         """What local models computed in; empty where there were none."""
         # Runs of before `auto` have it in the benchmark alone.
-        return str(self.manifest.get("dtype", self.suite.dtype))
+        known = self.manifest.dtype
+        return str(self.suite.dtype) if known is None else known
 
     @property
     def verdicts(self) -> dict[str, Any]:
@@ -221,10 +210,10 @@ class Run:
 
         Raises `MissingEvidence` when the run is not complete.
         """
-        if self.manifest["status"] != "complete":
+        if not self.manifest.complete:
             raise MissingEvidence(
-                f"{self.folder}: the run is {self.manifest['status']}; finish it with "
-                f"`bakeoff run {self.manifest['file']} --resume {self.folder.name}`"
+                f"{self.folder}: the run is {self.manifest.status}; finish it with "
+                f"`bakeoff run {self.manifest.file} --resume {self.folder.name}`"
             )
         if self.shard[1] > 1:
             raise MissingEvidence(

@@ -7,13 +7,14 @@ date. Questions say in their tag `change` what became of their answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from bakeoff.columns import Column, Columns
 from bakeoff.compare import contrast, estimate
 from bakeoff.core import Sample
+from bakeoff.manifest import Manifest
 
 CHANGES = ("changed", "new", "removed", "unchanged")
 """Values of the tag `change`: what the change did to a question's answer."""
@@ -78,34 +79,31 @@ def _gap(more: Column, less: Column, keep: Sequence[str]) -> dict[str, Any] | No
     return asdict(contrast([(more.only(keep), 1), (less.only(keep), -1)]))
 
 
-def work(manifest: Mapping[str, Any], task: str, setup: str) -> dict[str, Any]:
+def work(manifest: Manifest, task: str, setup: str) -> dict[str, Any]:
     """What bringing a setup up to date took: the training anew, and the passages that changed.
 
     Seconds of embedding are those of the changed passages at the pace measured when the index, or
     the one before the change, was built: what a cache already held is not free. `None` where
     nothing was measured, as for a system of one's own; a routed setup needs the work of both parts.
     """
-    spec = manifest["suite"]["setups"][setup]
-    if spec["route"]:
-        both = [work(manifest, task, spec["route"][part]) for part in ("first", "then")]
+    spec = manifest.suite.setups[setup]
+    if spec.route:
+        both = [work(manifest, task, part) for part in (spec.route.first, spec.route.then)]
         return {name: _sum(each[name] for each in both) for name in both[0]}
-    if spec["call"] or spec["endpoint"] or spec["imported"]:
+    if spec.own:
         return {"seconds": None, "tokens": 0, "rows": 0, "passages": 0}
-    training = (manifest["adapters"].get(f"{task}/{setup}") or {}).get("training") or {}
-    index = next(_indexes(manifest, task, setup), None)
-    before = next(_indexes(manifest, manifest["tasks"][task]["before"], setup), None)
-    seconds: list[float | None] = [training["seconds"]] if training else []
-    passages = index.get("changed") if index else None
+    training = manifest.training(task, setup)
+    index = manifest.index(task, setup)
+    before = manifest.index(manifest.tasks[task].before, setup)
+    seconds: list[float | None] = [training.seconds] if training else []
+    passages = index.changed if index else None
     if index and passages is not None:
-        rate = next((p for each in (index, before) if each and (p := pace(each))), None)
-        embeds = bool(index["embedder"])
-        embed_s = None if embeds and rate is None else passages * (rate or 0.0)
-        seconds.append(None if embed_s is None else embed_s + index["work"]["build_s"])
+        seconds.append(index.seconds(passages, before))
     known = [s for s in seconds if s is not None]
     return {
         "seconds": round(sum(known), 2) if len(known) == len(seconds) else None,
-        "tokens": training.get("tokens", 0),
-        "rows": training.get("rows", 0),
+        "tokens": training.tokens if training else 0,
+        "rows": training.rows if training else 0,
         "passages": passages or 0,
     }
 
@@ -113,15 +111,3 @@ def work(manifest: Mapping[str, Any], task: str, setup: str) -> dict[str, Any]:
 def _sum(values: Iterable[float | None]) -> float | None:
     known = list(values)
     return None if None in known else sum(value for value in known if value is not None)
-
-
-def _indexes(manifest: Mapping[str, Any], task: str, setup: str) -> Iterator[Mapping[str, Any]]:
-    for name, index in manifest["indexes"].items():
-        if name.partition("/")[0] == task and setup in index.get("setups", ()):
-            yield index
-
-
-def pace(index: Mapping[str, Any]) -> float | None:
-    """Seconds of embedding a passage, as the manifest tells of an index; `None` where not told."""
-    took = index["work"]
-    return took["embed_s"] / took["embedded"] if took["embedded"] else None

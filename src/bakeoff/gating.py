@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import baseline, publish, store
-from bakeoff.columns import Measure
 from bakeoff.core import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
@@ -52,8 +51,8 @@ def scope(run: Run) -> Scope:
     return Scope(
         list(run.suite.setups),
         {
-            task: {metric: Measure.of(about) for metric, about in facts["metrics"].items()}
-            for task, facts in run.manifest["tasks"].items()
+            task: {metric: about.measure for metric, about in facts.metrics.items()}
+            for task, facts in run.manifest.tasks.items()
         },
     )
 
@@ -61,7 +60,7 @@ def scope(run: Run) -> Scope:
 def _accepted(run: Run, gates: Sequence[Gate], results: Path) -> dict[str, Rows]:
     """The baselines that the gates name: others may be broken without harm."""
     named = [name for name in baseline.CHANNELS if any(f"{name}:" in gate.check for gate in gates)]
-    return baseline.references(results, run.manifest["benchmark"], named) if named else {}
+    return baseline.references(results, run.manifest.benchmark, named) if named else {}
 
 
 def reference(text: str, results: Path) -> Rows:
@@ -70,6 +69,6 @@ def reference(text: str, results: Path) -> Rows:
     if path.name.endswith(".json.gz"):
         return read_rows(path)
     run = Run(store.find_run(text, results))
-    if run.manifest["status"] != "complete":
-        raise MissingEvidence(f"{run.folder}: the run is {run.manifest['status']}")
+    if not run.manifest.complete:
+        raise MissingEvidence(f"{run.folder}: the run is {run.manifest.status}")
     return run.rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bakeoff import freshness
 from bakeoff.finished import Run
+from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup
 from bakeoff.table import Table, cell, number
 
@@ -57,26 +57,15 @@ def _reads(run: Run, task: str, setup: str) -> str:
 
 
 def _up_front(run: Run, task: str, setup: str) -> str:
-    adapter = run.manifest["adapters"].get(f"{task}/{setup}") or {}
-    training = adapter.get("training") or {}
     parts = []
-    if training:
-        parts.append(f"{training['seconds']:.0f} s training on {training['rows']} rows")
-    if index := _index(run, task, setup):
+    if training := run.manifest.training(task, setup):
+        parts.append(f"{training.seconds:.0f} s training on {training.rows} rows")
+    if index := run.manifest.index(task, setup):
         # All of them, though a cache held some: the next user's cache does not.
-        rate = freshness.pace(index) if index["embedder"] else 0.0
-        took = None if rate is None else rate * index["passages"] + index["work"]["build_s"]
+        took = index.seconds(index.passages)
         seconds = "time not measured," if took is None else f"{took:.1f} s"
-        parts.append(f"{seconds} indexing {index['passages']} passages")
+        parts.append(f"{seconds} indexing {index.passages} passages")
     return ", ".join(parts)
-
-
-def _index(run: Run, task: str, setup: str) -> Mapping[str, Any] | None:
-    for name, index in run.manifest["indexes"].items():
-        if name.partition("/")[0] == task and setup in index.get("setups", ()):
-            found: Mapping[str, Any] = index
-            return found
-    return None
 
 
 def _update(run: Run, task: str, setup: str) -> str:
@@ -140,14 +129,14 @@ def _tokens(run: Run, task: str, setup: str) -> str:
 
 
 def _keeps(run: Run, task: str, setup: str) -> str:
-    return ", ".join(_parts(run.suite.setups[setup], _index(run, task, setup)))
+    return ", ".join(_parts(run.suite.setups[setup], run.manifest.index(task, setup)))
 
 
-def _parts(spec: Setup, index: Mapping[str, Any] | None) -> Iterator[str]:
+def _parts(spec: Setup, index: IndexFacts | None) -> Iterator[str]:
     if spec.tune:
         yield "whole weights of its own" if spec.tune.method == "full" else "an adapter"
-    if index:
-        yield f"an index of {index['work']['bytes'] / 2**20:.1f} MiB"
+    if index and index.work:
+        yield f"an index of {index.work.bytes / 2**20:.1f} MiB"
 
 
 ASPECTS: Mapping[str, Aspect] = {

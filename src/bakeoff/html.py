@@ -90,7 +90,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         effects=report.effects(run),
         hatches=Markup(svg.HATCHES),
         pictures=[(each, Markup(each.inline(f"plot{n}"))) for n, each in enumerate(drawn)],
-        tasks=[(task, run.manifest["tasks"][task], [*_tables(run, task)]) for task in run.samples],
+        tasks=[(task, run.manifest.tasks[task], [*_tables(run, task)]) for task in run.samples],
         others=[t for t in _others(run) if t.rows],
         checks=report.checks(run),
         facts=[*_facts(run)],
@@ -140,17 +140,17 @@ def _policy(style: str, script: str) -> str:
 
 def _notes(run: Run) -> Iterator[str]:
     """What makes the page less than the benchmark's own result."""
-    if run.manifest["status"] != "complete":
-        yield f"The run is {run.manifest['status']}: what is missing counts as failed."
+    if not run.manifest.complete:
+        yield f"The run is {run.manifest.status}: what is missing counts as failed."
     if run.shard[1] > 1:
         yield f"Part {run.shard[0]} of {run.shard[1]}: join the parts before you judge."
     if run.limited:
         yield f"A limited run ({run.limited}): not the benchmark's result."
-    if "pruned" in run.manifest:
-        yield f"Answers and passages were removed on {run.manifest['pruned']['on']}."
-    if "imported" in run.manifest:
+    if run.manifest.pruned:
+        yield f"Answers and passages were removed on {run.manifest.pruned.on}."
+    if run.manifest.imported:
         yield "Answers, scores, times and tokens are those of another tool."
-    for name, reason in run.manifest["skipped"].items():
+    for name, reason in run.manifest.skipped.items():
         yield f"Skipped {name}: {reason}"
 
 
@@ -217,7 +217,7 @@ def _measured(run: Run) -> Iterator[Row]:
 
 def _row(run: Run, task: str, metric: str) -> Row:
     facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
-    best = report.best_of(facts, run.metric(task, metric)["higher_is_better"])
+    best = report.best_of(facts, run.metric(task, metric).higher_is_better)
     counts = sorted({each["n"] for each in facts["setups"].values()})
     n = "-".join(dict.fromkeys(str(count) for count in (counts[:1] + counts[-1:])))
     cells = tuple(
@@ -264,7 +264,7 @@ def _rank(run: Run, task: str, metric: str, setup: str, best: set[str]) -> str:
         return ""
     valued = run.comparison["tasks"][task]["metrics"][metric]["setups"]
     values = [each["value"] for each in valued.values() if each["value"] is not None]
-    top = max(values) if run.metric(task, metric)["higher_is_better"] else min(values)
+    top = max(values) if run.metric(task, metric).higher_is_better else min(values)
     return "best" if valued[setup]["value"] == top else "≈ best"
 
 
@@ -287,22 +287,18 @@ def _others(run: Run) -> Iterator[Table]:
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
     """What was run, as (what, which)."""
     m = run.manifest
-    yield "command", m["command"]
-    yield "run", m["run"]
-    yield "started", m["created"]
-    if "imported" in m:
-        for each in m["imported"]["files"]:
-            yield "file", f"{each['file']}: {each['rows']} rows, sha256 {each['sha256']}"
-        yield from (("note", note) for note in m["imported"]["notes"])
+    yield "command", m.command
+    yield "run", m.run
+    yield "started", m.created
+    if m.imported:
+        for file in m.imported.files:
+            yield "file", f"{file.file}: {file.rows} rows, sha256 {file.sha256}"
+        yield from (("note", note) for note in m.imported.notes)
         return
-    yield "commit", m["commit"] or "unknown"
-    hardware = m["hardware"]
-    yield (
-        "machine",
-        f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gb']} GB, "
-        f"GPU: {hardware['gpu'] or 'none'}, {hardware['system']}",
-    )
-    yield "seconds", ", ".join(f"{name} {value:.0f}" for name, value in m["seconds"].items())
+    yield "commit", m.commit or "unknown"
+    if m.hardware:
+        yield "machine", f"{m.hardware}, {m.hardware.system}"
+    yield "seconds", ", ".join(f"{name} {value:.0f}" for name, value in m.seconds.items())
     suite = run.suite
     yield "dtype", run.dtype or "none: no model ran in this process"
     yield "seed", str(suite.seed)
@@ -313,12 +309,12 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     if suite.repeats > 1:
         yield "repeats", str(suite.repeats)
     yield "batches", f"at most {suite.batch_tokens} tokens"
-    yield "versions", ", ".join(f"{k} {v}" for k, v in m["versions"].items() if v)
-    for reference, known in m["models"].items():
+    yield "versions", ", ".join(f"{k} {v}" for k, v in m.versions.items() if v)
+    for reference, known in m.models.items():
         yield f"model {reference}", ", ".join(f"{k} {v}" for k, v in known.items() if v)
-    for name, facts in m["adapters"].items():
-        yield f"adapter {name}", facts["digest"]
-    for name, index in m["indexes"].items():
-        yield f"index {name}", f"{index['passages']} passages, {index['digest']}"
-    for name, task in m["tasks"].items():
-        yield f"task {name}", ", ".join(f"{k} {v}" for k, v in task["digests"].items())
+    for name, adapter in m.adapters.items():
+        yield f"adapter {name}", adapter.digest
+    for name, index in m.indexes.items():
+        yield f"index {name}", f"{index.passages} passages, {index.digest}"
+    for name, task in m.tasks.items():
+        yield f"task {name}", ", ".join(f"{k} {v}" for k, v in task.digests.items())

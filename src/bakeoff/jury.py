@@ -16,6 +16,7 @@ from bakeoff.cached import CachedModel
 from bakeoff.core import BakeoffError, Decoding, Embedder, Failure, Generation
 from bakeoff.data import Task
 from bakeoff.library import Library
+from bakeoff.manifest import JudgeSpent
 from bakeoff.responses import Responses
 from bakeoff.scoring import Chat, Entailment, Metric, Need, Scorer, behind_endpoint
 from bakeoff.suite import Suite, VerifierSpec
@@ -119,17 +120,15 @@ class Jury:
                 given |= zip(members, vectors, strict=True)
         return given
 
-    def as_json(self, before: Mapping[str, Any]) -> dict[str, Any]:
+    def facts(self, before: Mapping[str, JudgeSpent]) -> dict[str, JudgeSpent]:
         """For the manifest: what each judge is and what it spent, added to `before`."""
-        return {
-            by: {
-                "fingerprint": dict(what),
-                **{
-                    name: round(count + before.get(by, {}).get(name, 0), 6)
-                    for name, count in asdict(self.spent[by]).items()
-                },
-            }
+        known = {
+            by: JudgeSpent(fingerprint=dict(what), **asdict(self.spent[by]))
             for by, what in sorted(self.fingerprints.items())
+        }
+        return {
+            by: spent.plus(before.get(by, JudgeSpent(fingerprint=spent.fingerprint)))
+            for by, spent in known.items()
         }
 
     def close(self) -> None:

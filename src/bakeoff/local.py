@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bakeoff.core import Decoding, Message, Model, Sample
 from bakeoff.data import Task
 from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
+from bakeoff.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.models import Dressed, LocalModel, resolve
 from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
@@ -54,8 +55,8 @@ class Local:
             )
         return self.models[reference]
 
-    def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> dict[str, Any]:
-        """Find or train the setup's weights for the task, and say what they are (JSON).
+    def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> AdapterFacts:
+        """Find or train the setup's weights for the task, and say what they are.
 
         Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
         """
@@ -83,11 +84,11 @@ class Local:
                 f"adapter {task.name}: trained in {training.seconds:.0f} s "
                 f"({training.tokens} tokens)"
             )
-        return {
-            "digest": adapter.digest,
-            "reused": adapter.reused,
-            "training": asdict(training) if training else None,
-        }
+        return AdapterFacts(
+            digest=adapter.digest,
+            reused=adapter.reused,
+            training=Training.model_validate(asdict(training)) if training else None,
+        )
 
     def _twin(self, setup: Setup, task: Task) -> Adapter | None:
         for (other, name), adapter in self.adapters.items():
@@ -145,10 +146,10 @@ class Local:
 
     def batch_check(
         self, setup: Setup, task: Task, asked: Sequence[Sequence[Message]], decoding: Decoding
-    ) -> dict[str, int]:
+    ) -> BatchCheck:
         """How many of these chats are answered differently alone than in a batch."""
         dressed = self.dressed(setup, task)
         prompts = [dressed.model.render(chat) for chat in asked]
         with dressed.model.wearing(dressed.adapter):
             share = dressed.model.batch_check(prompts, decoding)
-        return {"prompts": len(prompts), "differing": round(share * len(prompts))}
+        return BatchCheck(prompts=len(prompts), differing=round(share * len(prompts)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bakeoff.scoring import Bounds
 from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
@@ -19,16 +18,6 @@ class Measure:
     """`mean`, `median` (times), or `macro_f1` for values that carry label pairs."""
     bounds: Bounds | None = (0.0, 1.0)
     """The smallest and the largest value that can occur; `None` where nothing bounds them."""
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any]) -> Measure:
-        """The measure that a manifest describes."""
-        bounds = about["bounds"]
-        return cls(
-            about["higher_is_better"],
-            about["aggregate"],
-            (float(bounds[0]), float(bounds[1])) if bounds else None,
-        )
 
 
 MEASURES: Mapping[str, Measure] = {

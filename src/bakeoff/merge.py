@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from bakeoff import finished, prune, store
 from bakeoff.core import BakeoffError, Sample, canonical, digest
+from bakeoff.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
 from bakeoff.store import Unit
 
 ALIKE = ("format", "suite", "models", "adapters", "indexes", "versions")
@@ -27,14 +28,14 @@ def merge(folders: Sequence[Path], results: Path) -> finished.Run:
         task: _interleaved([run.samples.get(task, {}) for run in runs]) for task in _tasks(runs)
     }
     for task, members in samples.items():
-        whole = next(r.manifest["tasks"][task]["whole"] for r in runs if task in r.samples)
-        if digest([sample.id for sample in members]) != whole["ids"]:
+        whole = next(r.manifest.tasks[task].whole for r in runs if task in r.samples)
+        if not whole or digest([sample.id for sample in members]) != whole.ids:
             raise BakeoffError(f"merge: task '{task}': the parts do not make up its samples")
-    folder = store.new_folder(results, str(runs[0].manifest["benchmark"]))
+    folder = store.new_folder(results, runs[0].manifest.benchmark)
     store.write_samples(folder, samples)
     for unit in dict.fromkeys(unit for run in runs for unit in store.units(run.folder)):
         _join(runs, unit, folder)
-    store.write_json(folder / store.MANIFEST, _manifest(runs, samples, folder))
+    store.write_manifest(folder, _manifest(runs, samples, folder))
     done = finished.Run(folder)
     finished.write_comparison(done)
     return done
@@ -46,31 +47,29 @@ def _tasks(runs: Sequence[finished.Run]) -> list[str]:
 
 def _check(runs: Sequence[finished.Run]) -> None:
     first, parts = runs[0], runs[0].shard[1]
+    lasting = _lasting(first)
     for run in runs:
-        for part in ALIKE:
-            if canonical(_lasting(run, part)) != canonical(_lasting(first, part)):
+        for part, value in _lasting(run).items():
+            if canonical(value) != canonical(lasting[part]):
                 raise BakeoffError(f"merge: {run.folder}: {part} differs from {first.folder}")
-        for task, facts in run.manifest["tasks"].items():
-            other = first.manifest["tasks"].get(task, facts)
-            if canonical(facts["digests"]) != canonical(other["digests"]):
+        for task, facts in run.manifest.tasks.items():
+            if facts.digests != first.manifest.tasks.get(task, facts).digests:
                 raise BakeoffError(
                     f"merge: {run.folder}: task '{task}' differs from {first.folder}"
                 )
         prune.with_texts(run.folder, run.manifest)
-        if run.manifest["status"] != "complete":
-            raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest['status']}")
+        if not run.manifest.complete:
+            raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest.status}")
     found = [run.shard for run in runs]
     if found != [(part, parts) for part in range(1, parts + 1)] or parts == 1:
         listed = ", ".join(f"{part}/{n}" for part, n in found)
         raise BakeoffError(f"merge: give every part of one run once; these are {listed}")
 
 
-def _lasting(run: finished.Run, part: str) -> Any:
-    """A part of the manifest without what may differ from machine to machine."""
-    value = run.manifest[part]
-    if part == "adapters":
-        return {name: facts["digest"] for name, facts in value.items()}
-    return value
+def _lasting(run: finished.Run) -> dict[str, Any]:
+    """The parts of a manifest that are alike, without what differs from machine to machine."""
+    adapters = {name: adapter.digest for name, adapter in run.manifest.adapters.items()}
+    return {**run.manifest.model_dump(mode="json", include=set(ALIKE)), "adapters": adapters}
 
 
 def _interleaved(parts: Sequence[dict[str, Sample]]) -> list[Sample]:
@@ -97,45 +96,43 @@ def _scores(run: finished.Run, unit: Unit) -> Any:
 
 def _manifest(
     runs: Sequence[finished.Run], samples: dict[str, list[Sample]], folder: Path
-) -> dict[str, Any]:
-    first = runs[0].manifest
-    facts = {t: next(r.manifest["tasks"][t] for r in runs if t in r.samples) for t in samples}
-    spent = {s: _spent([run.manifest["spent"][s] for run in runs]) for s in first["spent"]}
-    phases = {phase for run in runs for phase in run.manifest["seconds"]}
-    return {
-        **first,
+) -> Manifest:
+    manifests = [run.manifest for run in runs]
+    first = manifests[0]
+    facts = {t: next(r.manifest.tasks[t] for r in runs if t in r.samples) for t in samples}
+    phases = {phase for manifest in manifests for phase in manifest.seconds}
+    parts = {
         "run": folder.name,
         "command": "bakeoff merge " + " ".join(run.folder.name for run in runs),
-        "selection": {**first["selection"], "shard": [1, 1]},
-        "tasks": {task: {**facts[task], "n": len(samples[task])} for task in samples},
+        "selection": first.selection.model_copy(update={"shard": (1, 1)}),
+        "tasks": {
+            task: facts[task].model_copy(update={"n": len(members)})
+            for task, members in samples.items()
+        },
         # The same in every part; a part that had no sample of a task has none of it.
-        "audit": {t: a for run in runs for t, a in run.manifest.get("audit", {}).items()},
-        "spent": spent,
-        "judges": _judges([run.manifest.get("judges", {}) for run in runs]),
+        "audit": {task: audit for m in manifests for task, audit in m.audit.items()},
+        "spent": {name: _spent([m.spent[name] for m in manifests]) for name in first.spent},
+        "judges": _judges([m.judges for m in manifests]),
         "seconds": {
-            phase: round(sum(r.manifest["seconds"].get(phase, 0) for r in runs), 3)
+            phase: round(sum(m.seconds.get(phase, 0) for m in manifests), 3)
             for phase in sorted(phases)
         },
-        "merged": [{"run": run.folder.name, "hardware": run.manifest["hardware"]} for run in runs],
+        "merged": tuple(
+            MergedShard(run=run.folder.name, hardware=run.manifest.hardware) for run in runs
+        ),
     }
+    return first.model_copy(update=parts)
 
 
-def _judges(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _judges(parts: Sequence[Mapping[str, JudgeSpent]]) -> dict[str, JudgeSpent]:
     """What each judge was asked in all parts together. Raises when it was not the same judge."""
-    found: dict[str, Any] = {}
-    for part in parts:
-        for by, facts in part.items():
-            known = found.setdefault(by, {"fingerprint": facts["fingerprint"]})
-            if known["fingerprint"] != facts["fingerprint"]:
-                raise BakeoffError(f"merge: judge '{by}' is not the same in all parts")
-            for name in facts.keys() - {"fingerprint"}:
-                known[name] = known.get(name, 0) + facts[name]
-    return found
+    whole: dict[str, JudgeSpent] = {}
+    for by, judge in (item for part in parts for item in part.items()):
+        if by in whole and whole[by].fingerprint != judge.fingerprint:
+            raise BakeoffError(f"merge: judge '{by}' is not the same in all parts")
+        whole[by] = whole[by].plus(judge) if by in whole else judge
+    return whole
 
 
-def _spent(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    failed: Counter[str] = Counter()
-    for part in parts:
-        failed.update(part["failed"])
-    sums = {name: sum(part[name] for part in parts) for name in parts[0] if name != "failed"}
-    return {**sums, "failed": dict(sorted(failed.items()))}
+def _spent(parts: Sequence[SetupSpent]) -> SetupSpent:
+    return reduce(SetupSpent.plus, parts)

@@ -20,6 +20,7 @@ from bakeoff.core import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
+from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
 from bakeoff.progress import Progress
 from bakeoff.run import Plan, same, unfinished
@@ -126,7 +127,7 @@ def _run(
 def _cut_short(plan: Plan, results: Path) -> Path | None:
     """This night's unfinished run: answers of another night are no measurement of this one."""
     found = unfinished(plan, results)
-    return found if found and store.read_manifest(found)["night"] == plan.night else None
+    return found if found and store.read_manifest(found).night == plan.night else None
 
 
 def _complete(plan: Plan, results: Path) -> Path | None:
@@ -135,8 +136,7 @@ def _complete(plan: Plan, results: Path) -> Path | None:
             manifest = store.read_manifest(path.parent)
         except BakeoffError:
             continue  # of another version, or damaged: not the run of this night
-        done = manifest["status"] == "complete" and manifest["night"] == plan.night
-        if done and same(plan, manifest):
+        if manifest.complete and manifest.night == plan.night and same(plan, manifest):
             return path.parent
     return None
 
@@ -145,9 +145,9 @@ def _night(done: Run, night: date, verdict: Mapping[str, Any] | None) -> Night:
     manifest = done.manifest
     return Night(
         night,
-        manifest["run"],
+        manifest.run,
         datetime.now(UTC),
-        manifest["commit"],
+        manifest.commit,
         int(verdict["exit_code"]) if verdict else 0,
         str(verdict["state"]) if verdict else UNGATED,
         pinned(manifest),
@@ -155,19 +155,19 @@ def _night(done: Run, night: date, verdict: Mapping[str, Any] | None) -> Night:
     )
 
 
-def pinned(manifest: dict[str, Any]) -> dict[str, str]:
+def pinned(manifest: Manifest) -> dict[str, str]:
     """The inputs that nights must share to be compared: versions, models, data, scorers.
 
     `setup S` and `task T` concern the series of S and T alone.
     """
-    found = {"versions": digest(manifest["versions"])}
-    for name, setup in manifest["suite"]["setups"].items():
-        found[f"setup {name}"] = digest(manifest["models"].get(setup["model"], {}))
-    for name, facts in manifest["tasks"].items():
-        digests = {k: v for k, v in facts["digests"].items() if k != "task"}
+    found = {"versions": digest(dict(manifest.versions))}
+    for name, setup in manifest.suite.setups.items():
+        found[f"setup {name}"] = digest(dict(manifest.models.get(setup.model, {})))
+    for name, facts in manifest.tasks.items():
+        digests = {k: v for k, v in facts.digests.items() if k != "task"}
         found[f"task {name}"] = digest(digests)
         # As recorded first: a history that began then goes on without a cut.
-        scorers = {m: recorded(m, about["version"]) for m, about in facts["metrics"].items()}
+        scorers = {m: recorded(m, about.version) for m, about in facts.metrics.items()}
         found[f"scorers {name}"] = digest(scorers)
     return found
 
@@ -189,7 +189,7 @@ def series(done: Run) -> dict[str, Point]:
                         estimate["low"],
                         estimate["high"],
                         estimate["n"],
-                        bool(done.metric(task, metric)["higher_is_better"]),
+                        bool(done.metric(task, metric).higher_is_better),
                     )
     return found
 

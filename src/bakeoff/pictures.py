@@ -14,6 +14,7 @@ from bakeoff import counts, plots
 from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
 from bakeoff.finished import Run
+from bakeoff.manifest import Epoch
 from bakeoff.plots import Whisker
 from bakeoff.store import COST
 from bakeoff.svg import Picture
@@ -147,7 +148,7 @@ def _against(run: Run, task: str, of: str, costs: Mapping[str, Any], unit: str) 
     if len(names) < 2:
         return None
     points = {name: (costs[name]["value"], scored[name]["value"]) for name in names}
-    best = front(points, run.metric(task, metric)["higher_is_better"])
+    best = front(points, run.metric(task, metric).higher_is_better)
     rows = [
         (n, *_ends(scored[n], metric), *_ends(costs[n], unit), "yes" if n in best else "no")
         for n in names
@@ -291,27 +292,31 @@ def _refusals(run: Run, task: str) -> Made | None:
 
 
 def _training(run: Run, task: str) -> Made | None:
-    made: dict[str, tuple[str, Sequence[Mapping[str, float]]]] = {}
-    for name, facts in run.manifest["adapters"].items():
-        if name.startswith(f"{task}/") and facts["training"]:
+    made: dict[str, tuple[str, Sequence[Epoch]]] = {}
+    for name, adapter in run.manifest.adapters.items():
+        if name.startswith(f"{task}/") and adapter.training:
             # Setups of one recipe share an adapter: one curve.
             setup = name.removeprefix(f"{task}/")
-            made.setdefault(facts["digest"], (setup, facts["training"]["curve"]))
+            made.setdefault(adapter.digest, (setup, adapter.training.curve))
     lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
     rows = []
-    kinds = {"train_loss": "training", "validation_loss": "validation"}
     for place, (setup, curve) in enumerate(made.values()):
-        for kind, word in kinds.items():
-            if points := [(p["epoch"], p[kind]) for p in curve if kind in p]:
-                lines[f"{setup}, {word}"] = (points, place, word == "validation")
+        losses = {
+            "training": [(point.epoch, point.train_loss) for point in curve],
+            "validation": [(point.epoch, point.validation_loss) for point in curve],
+        }
+        for kind, values in losses.items():
+            if points := [(epoch, loss) for epoch, loss in values if loss is not None]:
+                lines[f"{setup}, {kind}"] = (points, place, kind == "validation")
         rows += [
-            (setup, f"{p['epoch']:g}", *(number(p.get(kind), "") for kind in kinds)) for p in curve
+            (setup, f"{p.epoch:g}", number(p.train_loss, ""), number(p.validation_loss, ""))
+            for p in curve
         ]
     if not lines:
         return None
     return (
         "Loss by epoch on the training rows and on the rows held back.",
-        Table("", ("adapter", "epoch", *kinds.values()), tuple(rows)),
+        Table("", ("adapter", "epoch", "training", "validation"), tuple(rows)),
         plots.curves(lines, ("epoch", "loss")),
     )
 
@@ -325,7 +330,7 @@ def _learning(run: Run, task: str) -> Made | None:
         spec = run.suite.setups[name]
         if spec.tune:
             recipe = spec.model_dump(exclude={"name": True, "description": True})
-            rows = recipe["tune"].pop("rows") or run.manifest["tasks"][task]["train"]
+            rows = recipe["tune"].pop("rows") or run.manifest.tasks[task].train
             curves.setdefault(canonical(recipe), []).append((rows, name))
     known = [sorted(points) for points in curves.values() if len(dict(points)) > 1]
     if not known:

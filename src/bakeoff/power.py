@@ -80,7 +80,7 @@ def earlier(results: Path, benchmark: str) -> Rows | None:
     for manifest in sorted(results.glob(f"{benchmark}/*/manifest.json"), reverse=True):
         run = Run(manifest.parent)
         try:
-            if run.manifest["status"] == "complete" and not run.limited and run.shard[1] == 1:
+            if run.manifest.complete and not run.limited and run.shard[1] == 1:
                 return run.rows
         except BakeoffError:
             continue  # of another version, or damaged: an older one will do

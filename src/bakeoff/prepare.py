@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bakeoff.answer import Engine, build, chats, context_of, own
 from bakeoff.cached import CachedModel, verify
@@ -18,6 +18,14 @@ from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
 from bakeoff.jury import Place
 from bakeoff.library import Library
+from bakeoff.manifest import (
+    AdapterFacts,
+    BatchCheck,
+    Fingerprint,
+    IndexFacts,
+    IndexWork,
+    TokenCheck,
+)
 from bakeoff.progress import Progress, working
 from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
@@ -65,7 +73,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
 class Kitchen:
     """Everything that is open while a benchmark runs. Close it after use.
 
-    `found` is what the run's manifest says of models, adapters and indexes.
+    `models`, `adapters` and `indexes` are what the run's manifest says of them.
     """
 
     def __init__(
@@ -81,7 +89,9 @@ class Kitchen:
         self.workspace = workspace
         self.progress = progress
         self.responses = responses
-        self.found: dict[str, dict[str, Any]] = {"models": {}, "adapters": {}, "indexes": {}}
+        self.models: dict[str, Fingerprint] = {}
+        self.adapters: dict[str, AdapterFacts] = {}
+        self.indexes: dict[str, IndexFacts] = {}
         self.library = Library(workspace.cache, self._served_embedder)
         self._local: Local | None = None
         self._clients: dict[tuple[str, int], Client] = {}
@@ -117,8 +127,8 @@ class Kitchen:
         A setup that learns from another one comes after it.
         """
         others = [each for each in self._tasks.values() if setup.takes(each.name)]
-        found = self.local.adapt(setup, task, _of_its_time(task, others))
-        self.found["adapters"][f"{task.name}/{setup.name}"] = found
+        adapter = self.local.adapt(setup, task, _of_its_time(task, others))
+        self.adapters[f"{task.name}/{setup.name}"] = adapter
 
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
@@ -130,11 +140,9 @@ class Kitchen:
                     "which an endpoint does not give; use a local model or another task"
                 )
             model = self._served_model(setup)
-            self.found["models"][f"{setup.model.partition(':')[0]}:{model.name}"] = (
-                model.fingerprint()
-            )
+            self.models[f"{setup.model.partition(':')[0]}:{model.name}"] = model.fingerprint()
         elif not (setup.call or setup.route):
-            self.found["models"][setup.model] = self.local.plain(setup.model).fingerprint()
+            self.models[setup.model] = self.local.plain(setup.model).fingerprint()
 
     @property
     def local(self) -> Local:
@@ -203,32 +211,31 @@ class Kitchen:
             corpus = self.library.corpus(task, setup.retrieve)
         if setup.retrieve.passages == "full":
             self._fits(setup, task, corpus)
-        found = self.found["indexes"]
-        for key, known in found.items():
-            if key.startswith(f"{task.name}/") and known["digest"] == corpus.digest:
-                if setup.name not in known["setups"]:
-                    known["setups"].append(setup.name)
+        for key, known in self.indexes.items():
+            if key.startswith(f"{task.name}/") and known.digest == corpus.digest:
+                readers = tuple(dict.fromkeys([*(known.setups or ()), setup.name]))
+                self.indexes[key] = known.model_copy(update={"setups": readers})
                 return
         # Several recipes over one corpus: each names a setup that reads it.
-        found[name if name not in found else f"{name} for {setup.name}"] = {
+        self.indexes[name if name not in self.indexes else f"{name} for {setup.name}"] = IndexFacts(
             **corpus.manifest,
-            "digest": corpus.digest,
-            "passages": len(corpus.passages),
-            "work": asdict(corpus.work),
-            "setups": [setup.name],
-            **self._changed(setup, task, corpus),
-        }
+            digest=corpus.digest,
+            passages=len(corpus.passages),
+            work=IndexWork(**asdict(corpus.work)),
+            setups=(setup.name,),
+            changed=self._changed(setup, task, corpus),
+        )
         verb = "reused" if corpus.reused else "built"
         self.progress.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
 
-    def _changed(self, setup: Setup, task: Task, corpus: Corpus) -> dict[str, int]:
+    def _changed(self, setup: Setup, task: Task, corpus: Corpus) -> int | None:
         """How many passages of an index are not in that of the time before a change."""
         assert setup.retrieve
         before = next((each for each in self._tasks.values() if each.after == task.name), None)
         if before is None:
-            return {}
+            return None
         known = {p.text for p in self.library.corpus(before, setup.retrieve).passages}
-        return {"changed": sum(p.text not in known for p in corpus.passages)}
+        return sum(p.text not in known for p in corpus.passages)
 
     def _fits(self, setup: Setup, task: Task, corpus: Corpus) -> None:
         """Raise `BakeoffError` where all documents together are more than may be read."""
@@ -323,16 +330,17 @@ class Kitchen:
         }
         return harvest(task, teacher, outcomes, keep, tests)
 
-    def token_checks(self) -> dict[str, dict[str, int]]:
+    def token_checks(self) -> dict[str, TokenCheck]:
         """Where a tokenizer is known: how often an endpoint's own token counts differed."""
-        return {name: asdict(model.tally) for name, model in self._served.items() if model.counter}
+        counted = {name: model for name, model in self._served.items() if model.counter}
+        return {name: TokenCheck(**asdict(model.tally)) for name, model in counted.items()}
 
-    def batch_checks(self, tasks: Mapping[str, Task]) -> dict[str, dict[str, int]]:
+    def batch_checks(self, tasks: Mapping[str, Task]) -> dict[str, BatchCheck]:
         """For each local model, by its first setup: whether batches change answers.
 
         Of a model whose answers are the same in every batch it is not asked again.
         """
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, BatchCheck] = {}
         seen = set()
         for setup in self.suite.setups.values():
             task = next((t for t in tasks.values() if setup.takes(t.name)), None)

@@ -10,17 +10,16 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bakeoff import store
 from bakeoff.core import BakeoffError
+from bakeoff.manifest import Manifest, TextsRemoved
 
-PRUNED = "pruned"
-"""In a manifest: when texts were taken out of the run, and which."""
 WHAT = "answer and passage texts, claims and reasons"
 
 
@@ -49,23 +48,23 @@ def prune(results: Path, days: float, keep: Collection[str], now: datetime) -> l
     return [pruned for pruned in found if pruned]
 
 
-def with_texts(folder: Path, manifest: Mapping[str, Any]) -> None:
+def with_texts(folder: Path, manifest: Manifest) -> None:
     """Raise `BakeoffError` when texts were taken out of the run: it cannot be scored again."""
-    if PRUNED in manifest:
+    if manifest.pruned:
         raise BakeoffError(
-            f"{folder}: its {WHAT} were pruned on {manifest[PRUNED]['on']}: it can be read and "
+            f"{folder}: its {WHAT} were pruned on {manifest.pruned.on}: it can be read and "
             "compared, but not scored again or gone on with; run the benchmark again"
         )
 
 
 def _pruned(folder: Path, oldest: datetime, keep: Collection[str], now: datetime) -> Pruned | None:
     try:
-        if not _due(folder, store.read_manifest(folder), oldest, keep):
+        if not _due(store.read_manifest(folder), oldest, keep):
             return None
         with store.held(folder):
             # Read again: what was true before the lock may not be so any more.
             manifest = store.read_manifest(folder)
-            if not _due(folder, manifest, oldest, keep):
+            if not _due(manifest, oldest, keep):
                 return None
             return Pruned(folder, _take_out(folder, manifest, now))
     except BakeoffError as error:
@@ -74,35 +73,29 @@ def _pruned(folder: Path, oldest: datetime, keep: Collection[str], now: datetime
         return Pruned(folder, 0, f"{error.filename or folder}: {error.strerror or error}")
 
 
-def _due(
-    folder: Path, manifest: Mapping[str, Any], oldest: datetime, keep: Collection[str]
-) -> bool:
-    if manifest.get("status") != "complete" or manifest.get("run") in keep:
+def _due(manifest: Manifest, oldest: datetime, keep: Collection[str]) -> bool:
+    if not manifest.complete or manifest.run in keep:
         return False
-    if PRUNED in manifest and "unfinished" not in manifest[PRUNED]:
+    if manifest.pruned and not manifest.pruned.unfinished:
         return False
-    try:
-        made = datetime.fromisoformat(manifest["created"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BakeoffError(f"{folder / store.MANIFEST}: created: not a time") from error
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)) < oldest
+    return manifest.started < oldest
 
 
-def _take_out(folder: Path, manifest: dict[str, Any], now: datetime) -> int:
+def _take_out(folder: Path, manifest: Manifest, now: datetime) -> int:
     """Bytes taken out. Marked first, so that half a run's texts are never scored again."""
-    mark = {"on": now.date().isoformat(), "what": WHAT}
-    mark = {**mark, "on": manifest.get(PRUNED, mark)["on"]}
-    _put_manifest(folder, {**manifest, PRUNED: {**mark, "unfinished": True}})
+    on = manifest.pruned.on if manifest.pruned else now.date().isoformat()
+    _put_manifest(folder, manifest, TextsRemoved(on=on, what=WHAT, unfinished=True))
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
     for file in (*folder.glob(f"{store.JUDGED}*"), *folder.glob(store.PAGE)):
         freed += file.stat().st_size
         file.unlink()
-    _put_manifest(folder, {**manifest, PRUNED: mark})
+    _put_manifest(folder, manifest, TextsRemoved(on=on, what=WHAT))
     return freed
 
 
-def _put_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    _put(folder / store.MANIFEST, [json.dumps(manifest, indent=2).encode() + b"\n"])
+def _put_manifest(folder: Path, manifest: Manifest, mark: TextsRemoved) -> None:
+    marked = manifest.model_copy(update={"pruned": mark}).model_dump(mode="json")
+    _put(folder / store.MANIFEST, [json.dumps(marked, indent=2).encode() + b"\n"])
 
 
 def _take_out_of_unit(folder: Path) -> int:

@@ -12,6 +12,7 @@ from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.latency import clear
+from bakeoff.manifest import Imported, Manifest
 from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
 from bakeoff.store import ADVICE, COST
@@ -69,7 +70,7 @@ def headline(run: Run) -> Table:
             ):
                 rows.append(_row(run, task, metric, setups))
     return Table(
-        f"{run.manifest['benchmark']}, run {run.folder.name}"
+        f"{run.manifest.benchmark}, run {run.folder.name}"
         + (f" (limited: {run.limited})" if run.limited else ""),
         ("task", "metric", "n", *setups),
         tuple(rows),
@@ -85,7 +86,7 @@ def _failures(metric: Mapping[str, Any]) -> list[float]:
 def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, ...]:
     facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
     by_setup = facts["setups"]
-    best = best_of(facts, run.metric(task, metric)["higher_is_better"])
+    best = best_of(facts, run.metric(task, metric).higher_is_better)
     cells = []
     for setup in setups:
         if setup not in by_setup:
@@ -158,7 +159,7 @@ def findings(run: Run) -> list[str]:
         metric = facts["headline"]
         found = facts["metrics"].get(metric, {}).get("effects", {})
         if effect := found.get("tuning, open book"):
-            better = run.metric(task, metric)["higher_is_better"]
+            better = run.metric(task, metric).higher_is_better
             text = signed(effect, metric).rstrip("*")
             said.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid less rag {text}).")
         declined = facts["metrics"].get("wrong_refusal", {"setups": {}})["setups"]
@@ -447,17 +448,15 @@ def details(run: Run, task: str) -> Table:
     ordered = [m for m in metrics if m not in MEASURED] + [m for m in metrics if m in MEASURED]
     rows = tuple(_row(run, task, metric, setups)[1:] for metric in ordered)
     rows += tuple(row[1:] for row in _answered(run, task, setups))
-    facts = run.manifest["tasks"][task]
-    sampled = (
-        f" (a seeded sample of {facts['population']})" if facts["n"] < facts["population"] else ""
-    )
-    dropped = len(facts["dropped"])
+    facts = run.manifest.tasks[task]
+    sampled = f" (a seeded sample of {facts.population})" if facts.n < facts.population else ""
+    dropped = len(facts.dropped)
     left_out = (
         f" {dropped} training rows were left out: they (nearly) repeat test rows."
         if dropped
         else ""
     )
-    return Table(task, ("metric", "n", *setups), rows, f"{facts['n']} samples{sampled}.{left_out}")
+    return Table(task, ("metric", "n", *setups), rows, f"{facts.n} samples{sampled}.{left_out}")
 
 
 def latencies(run: Run) -> Table:
@@ -519,26 +518,26 @@ def spending(run: Run) -> Table:
     rows = tuple(
         (
             setup,
-            str(spent["requests"] or "-"),
-            str(spent["from_cache"]),
-            str(spent["prompt_tokens"]),
-            str(spent["completion_tokens"]),
-            f"{spent['cost']:.4g}" if spent["cost"] else "-",
-            ", ".join(f"{count} {kind}" for kind, count in spent["failed"].items()) or "-",
+            str(spent.requests or "-"),
+            str(spent.from_cache),
+            str(spent.prompt_tokens),
+            str(spent.completion_tokens),
+            f"{spent.cost:.4g}" if spent.cost else "-",
+            ", ".join(f"{count} {kind}" for kind, count in spent.failed.items()) or "-",
         )
-        for setup, spent in run.manifest["spent"].items()
+        for setup, spent in run.manifest.spent.items()
     )
     judges = tuple(
         (
             f"judge {by}",
-            str(spent["asked"] - spent["from_cache"]),
-            str(spent["from_cache"]),
-            str(spent["prompt_tokens"]),
-            str(spent["completion_tokens"]),
-            f"{spent['cost']:.4g}" if spent["cost"] else "-",
-            str(spent["failed"] or "-"),
+            str(judge.asked - judge.from_cache),
+            str(judge.from_cache),
+            str(judge.prompt_tokens),
+            str(judge.completion_tokens),
+            f"{judge.cost:.4g}" if judge.cost else "-",
+            str(judge.failed or "-"),
         )
-        for by, spent in run.manifest.get("judges", {}).items()
+        for by, judge in run.manifest.judges.items()
     )
     return Table(
         "Spent",
@@ -623,19 +622,19 @@ def power(found: Sequence[Preview]) -> Table:
 def training(run: Run) -> Table:
     """What each adapter took to make."""
     rows = []
-    for name, facts in run.manifest["adapters"].items():
-        made = facts["training"]
-        if made:
-            curve = ", ".join(f"{p['validation_loss']:.3f}" for p in made["curve"])
+    for name, adapter in run.manifest.adapters.items():
+        if made := adapter.training:
+            losses = [point.validation_loss for point in made.curve]
+            curve = ", ".join(f"{loss:.3f}" for loss in losses if loss is not None)
             rows.append(
                 (
                     name,
-                    str(made["rows"]),
-                    str(made["tokens"]),
-                    f"{made['seconds']:.0f}",
-                    f"{made['peak_memory_mb']:.0f}",
+                    str(made.rows),
+                    str(made.tokens),
+                    f"{made.seconds:.0f}",
+                    f"{made.peak_memory_mb:.0f}",
                     curve,
-                    "reused" if facts["reused"] else "trained in this run",
+                    "reused" if adapter.reused else "trained in this run",
                 )
             )
         else:
@@ -665,45 +664,42 @@ def costs(run: Run) -> list[Table]:
 
 def checks(run: Run) -> list[str]:
     """What the run found out about its own numbers, a sentence each."""
-    known, said = run.manifest["checks"], []
-    for task, audit in run.manifest.get("audit", {}).items():
+    known, said = run.manifest.checks, []
+    for task, audit in run.manifest.audit.items():
         said += [
-            f"data: {task}: {found['count']} of {found['of']} {found['about']}"
-            for found in audit["findings"].values()
-            if found["grave"] and found["count"]
+            f"data: {task}: {finding.count} of {finding.of} {finding.about}"
+            for finding in audit.findings.values()
+            if finding.grave and finding.count
         ]
-    for name, tally in known.get("tokens", {}).items():
+    for name, tally in (known.tokens or {}).items():
         said.append(
-            f"tokens: {name} counted {tally['differing']} of {tally['checked']} prompts otherwise "
-            f"than the named tokenizer (by up to {tally['largest']} tokens)"
+            f"tokens: {name} counted {tally.differing} of {tally.checked} prompts otherwise "
+            f"than the named tokenizer (by up to {tally.largest} tokens)"
         )
-    for name, check in known.get("batches", {}).items():
+    for name, check in (known.batches or {}).items():
         said.append(
-            f"batches: {check['differing']} of {check['prompts']} answers of {name} change when "
+            f"batches: {check.differing} of {check.prompts} answers of {name} change when "
             "they are generated alone instead of in a batch"
         )
-    if load := known.get("load"):
-        peak = max(value for values in load.values() for value in values)
+    if known.load:
+        peak = max(value for values in known.load.values() for value in values)
+        machine = run.manifest.hardware
+        cores = f", on {machine.cores} cores" if machine else ""
         said.append(
-            f"load: at most {peak} processes wanted to run at the ends of the latency pass, on "
-            f"{run.manifest['hardware']['cores']} cores"
+            f"load: at most {peak} processes wanted to run at the ends of the latency pass{cores}"
         )
     return said
 
 
-def _origin(run: Run) -> list[str]:
+def _origin(m: Manifest, imported: Imported) -> list[str]:
     """What an imported run was made of: nothing of it was asked or timed here."""
-    m = run.manifest
-    files = [
-        f"- `{each['file']}`: {each['rows']} rows, sha256 {each['sha256']}"
-        for each in m["imported"]["files"]
-    ]
+    files = [f"- `{f.file}`: {f.rows} rows, sha256 {f.sha256}" for f in imported.files]
     return [
         "## What was imported",
         "",
-        f"- command: `{m['command']}`, {m['created']}",
+        f"- command: `{m.command}`, {m.created}",
         *files,
-        *(f"- {note}" for note in m["imported"]["notes"]),
+        *(f"- {note}" for note in imported.notes),
         "",
         "Answers, scores, times and tokens are those of another tool; bakeoff asked nothing.",
     ]
@@ -711,29 +707,26 @@ def _origin(run: Run) -> list[str]:
 
 def _provenance(run: Run) -> list[str]:
     m = run.manifest
-    if "imported" in m:
-        return _origin(run)
-    hardware, phases = m["hardware"], m["seconds"]
+    if m.imported:
+        return _origin(m, m.imported)
     models = [
         f"- model `{ref}`: {', '.join(f'{k} {v}' for k, v in print_.items())}"
-        for ref, print_ in m["models"].items()
+        for ref, print_ in m.models.items()
     ]
     indexes = [
-        f"- index `{name}`: {i['passages']} passages, {i['digest']}"
-        for name, i in m["indexes"].items()
+        f"- index `{name}`: {i.passages} passages, {i.digest}" for name, i in m.indexes.items()
     ]
     tasks = [
-        f"- task `{name}`: {', '.join(f'{k} {v}' for k, v in t['digests'].items())}"
-        for name, t in m["tasks"].items()
+        f"- task `{name}`: {', '.join(f'{k} {v}' for k, v in t.digests.items())}"
+        for name, t in m.tasks.items()
     ]
-    versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items() if v)
+    versions = ", ".join(f"{k} {v}" for k, v in m.versions.items() if v)
     return [
         "## What was run",
         "",
-        f"- command: `{m['command']}`, started {m['created']}, commit {m['commit'] or 'unknown'}",
-        f"- machine: {hardware['processor']}, {hardware['cores']} cores, "
-        f"{hardware['memory_gb']} GB, GPU: {hardware['gpu'] or 'none'}",
-        f"- seconds: {', '.join(f'{k} {v:.0f}' for k, v in phases.items())}",
+        f"- command: `{m.command}`, started {m.created}, commit {m.commit or 'unknown'}",
+        *([f"- machine: {m.hardware}"] if m.hardware else []),
+        f"- seconds: {', '.join(f'{k} {v:.0f}' for k, v in m.seconds.items())}",
         f"- dtype {run.dtype or 'none'}, seed {run.suite.seed}, greedy decoding, "
         f"batches of at most {run.suite.batch_tokens} tokens",
         f"- versions: {versions}",
@@ -749,7 +742,7 @@ def _provenance(run: Run) -> list[str]:
 
 def markdown(run: Run) -> str:
     """The whole report as Markdown."""
-    parts = [f"# {run.manifest['benchmark']}", "", run.suite.description.strip(), ""]
+    parts = [f"# {run.manifest.benchmark}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
         parts += markdown_lines(verdicts(run.verdicts))
     parts += [line for table in advised(run) for line in markdown_lines(table)]
@@ -757,7 +750,7 @@ def markdown(run: Run) -> str:
     if (square := effects(run)).rows:
         parts += markdown_lines(square)
         parts += [line for said in findings(run) for line in (f"- {said}", "")]
-    parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest["skipped"].items()]
+    parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest.skipped.items()]
     for task in run.comparison["tasks"]:
         parts += markdown_lines(head_to_head(run, task))
         parts += markdown_lines(details(run, task))
@@ -772,9 +765,9 @@ def markdown(run: Run) -> str:
             parts += markdown_lines(table)
     if (timed := latencies(run)).rows:
         parts += markdown_lines(timed)
-    if run.manifest["spent"]:
+    if run.manifest.spent:
         parts += markdown_lines(spending(run))
-    if run.manifest["adapters"]:
+    if run.manifest.adapters:
         parts += markdown_lines(training(run))
     parts += [line for table in costs(run) for line in markdown_lines(table)]
     parts += [line for check in checks(run) for line in (f"- {check}", "")]

@@ -8,6 +8,7 @@ from bakeoff import finished, imported, prune, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.jury import Jury
+from bakeoff.manifest import TaskFacts
 from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
 from bakeoff.suite import Suite, load_suite
@@ -22,36 +23,31 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> f
     with store.held(folder):
         run = finished.Run(folder)
         manifest = run.manifest
-        if manifest["status"] != "complete":
-            raise BakeoffError(f"{folder}: the run is {manifest['status']}; finish it first")
+        if not manifest.complete:
+            raise BakeoffError(f"{folder}: the run is {manifest.status}; finish it first")
         prune.with_texts(folder, manifest)
-        if "imported" in manifest and not manifest["file"].endswith(".yaml"):
+        if manifest.imported and not manifest.file.endswith(".yaml"):
             raise BakeoffError(
                 f"{folder}: its scores were imported without a task: there is nothing to score by"
             )
-        chosen = manifest["selection"]
-        selection = Selection(
-            chosen["limit"],
-            tuple(chosen["ids"]),
-            tuple((name, value) for name, value in chosen["tags"]),
-            run.shard,
-        )
-        file = Path(manifest["file"])
+        chosen = manifest.selection
+        selection = Selection(chosen.limit, chosen.ids, chosen.tags, chosen.shard)
+        file = Path(manifest.file)
         suite = _with_judges(run.suite, judges) if judges else run.suite
         tasks, skipped = load_tasks(suite, file, workspace.data, selection)
-        for name in manifest["tasks"]:
+        for name in manifest.tasks:
             if name not in tasks:
                 raise BakeoffError(f"{folder}: task '{name}' cannot be had: {skipped.get(name)}")
-            _check(folder, manifest["tasks"][name], tasks[name])
-        manifest["tasks"] = {name: describe(tasks[name]) for name in manifest["tasks"]}
+            _check(folder, manifest.tasks[name], tasks[name])
+        known = {name: describe(tasks[name]) for name in manifest.tasks}
+        parts = {"tasks": known, "rescored": manifest.rescored + 1}
+        manifest = manifest.model_copy(update=parts)
         jury = Jury(workspace.place(suite, judges or file))
         try:
-            score(folder, manifest, suite, tasks, jury)
+            manifest = score(folder, manifest, suite, tasks, jury)
         finally:
             jury.close()
-        imported.restore(folder, manifest)
-        manifest["rescored"] = manifest.get("rescored", 0) + 1
-        store.write_json(folder / store.MANIFEST, manifest)
+        store.write_manifest(folder, imported.restore(folder, manifest))
         done = finished.Run(folder)
         finished.write_comparison(done)
     return done
@@ -62,8 +58,8 @@ def _with_judges(suite: Suite, file: Path) -> Suite:
     return suite.model_copy(update={"endpoints": other.endpoints, "verifiers": other.verifiers})
 
 
-def _check(folder: Path, then: dict[str, object], now: Task) -> None:
-    if then["digests"]["test"] != now.digests["test"]:  # type: ignore[index]
+def _check(folder: Path, then: TaskFacts, now: Task) -> None:
+    if then.digests["test"] != now.digests["test"]:
         raise BakeoffError(
             f"{folder}: task '{now.name}': its rows changed since the run: the answers belong to "
             "other questions; run the benchmark again"

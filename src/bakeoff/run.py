@@ -28,8 +28,19 @@ from bakeoff.core import (
 from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
+from bakeoff.manifest import (
+    COMPLETE,
+    INTERRUPTED,
+    RUNNING,
+    AuditFacts,
+    Hardware,
+    Manifest,
+    MetricFacts,
+    Selected,
+    TaskFacts,
+    Whole,
+)
 from bakeoff.marking import Marking, score_unit
-from bakeoff.measure import Measure
 from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
@@ -71,7 +82,7 @@ class Plan:
         return Scope(
             list(self.suite.setups),
             {
-                name: {str(m): Measure.of(_about(s, "")) for m, s in task.scorers.items()}
+                name: {str(m): _about(s, "").measure for m, s in task.scorers.items()}
                 for name, task in self.tasks.items()
             },
         )
@@ -104,7 +115,7 @@ class _State:
 
     plan: Plan
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     kitchen: Kitchen
     progress: Progress
     meter: Meter
@@ -115,7 +126,24 @@ class _State:
     """What is done in a thread of its own from the first question on."""
 
     def save(self) -> None:
-        store.write_json(self.folder / store.MANIFEST, self.manifest)
+        store.write_manifest(self.folder, self.manifest)
+
+    def put(self, **parts: Any) -> None:
+        """Replace parts of the manifest."""
+        self.manifest = self.manifest.model_copy(update=parts)
+
+    def put_checks(self, **parts: Any) -> None:
+        self.put(checks=self.manifest.checks.model_copy(update=parts))
+
+    def put_found(self) -> None:
+        """Have the manifest say what was opened, made or found so far."""
+        kitchen = self.kitchen
+        self.put(
+            models=dict(kitchen.models),
+            adapters=dict(kitchen.adapters),
+            indexes=dict(kitchen.indexes),
+        )
+        self.save()
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -124,9 +152,9 @@ class _State:
         try:
             yield
         finally:
-            seconds = self.manifest["seconds"]
-            spent = time.perf_counter() - started
-            seconds[phase] = round(seconds.get(phase, 0.0) + spent, 3)
+            seconds = self.manifest.seconds
+            spent = seconds.get(phase, 0.0) + time.perf_counter() - started
+            self.put(seconds={**seconds, phase: round(spent, 3)})
 
 
 def run(
@@ -146,16 +174,16 @@ def run(
     if not plan.tasks:
         reasons = "; ".join(plan.skipped.values())
         raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
-    manifest = {**_manifest(plan), "dtype": local_dtype(plan.suite, plan.file)}
+    manifest = _manifest(plan).model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
     retry = retry_failed
     if resume:
         folder = resume
         old = store.read_manifest(folder)
-        retry = retry or old["status"] != "complete"
+        retry = retry or not old.complete
         manifest = _resumed(old, manifest, folder)
     else:
         folder = store.new_folder(workspace.results, plan.suite.name)
-        manifest["run"] = folder.name
+        manifest = manifest.model_copy(update={"run": folder.name})
     with store.held(folder):
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
         kitchen = Kitchen(plan.suite, plan.file, workspace, progress, responses)
@@ -174,7 +202,7 @@ def run(
 
 
 def _run(state: _State) -> finished.Run:
-    plan, manifest = state.plan, state.manifest
+    plan = state.plan
     state.save()
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
@@ -184,11 +212,11 @@ def _run(state: _State) -> finished.Run:
         _answer(state)
     except BaseException:
         state.marking.stop()
-        manifest["status"] = "interrupted"
+        state.put(status=INTERRUPTED)
         state.save()
         raise
-    count_spent(state.folder, manifest, plan.suite, plan.tasks)
-    manifest["status"] = "complete"
+    state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
+    state.put(status=COMPLETE)
     state.save()
     from bakeoff import finished
 
@@ -199,82 +227,68 @@ def _run(state: _State) -> finished.Run:
     return done
 
 
-def _manifest(plan: Plan) -> dict[str, Any]:
+def _manifest(plan: Plan) -> Manifest:
     forced = plan.suite.dtype
     command = [
         *("bakeoff run", os.path.relpath(plan.file)),
         *plan.selection.arguments(),
         *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
     ]
-    return {
-        **blank_manifest(plan.suite, plan.selection, plan.tasks),
+    parts = {
         "file": os.path.relpath(plan.file),
         "command": " ".join(command),
         "night": plan.night,
         "skipped": dict(plan.skipped),
     }
+    return blank_manifest(plan.suite, plan.selection, plan.tasks).model_copy(update=parts)
 
 
-def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]) -> Manifest:
     """What stands in the manifest of every run before anything is asked."""
-    return {
-        "format": store.FORMAT,
-        "run": "",
-        "benchmark": suite.name,
-        "file": "",
-        "command": "",
-        "dtype": "",
-        "status": "running",
-        "night": "",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "suite": suite.model_dump(mode="json"),
-        "selection": asdict(selection),
-        "tasks": {name: describe(task) for name, task in tasks.items()},
-        "skipped": {},
-        "models": {},
-        "adapters": {},
-        "indexes": {},
-        "spent": {},
-        "checks": {},
-        "audit": {},
-        "versions": machine.versions(),
-        "hardware": machine.hardware(),
-        "commit": machine.commit(),
-        "seconds": {},
-    }
+    return Manifest(
+        benchmark=suite.name,
+        dtype="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        suite=suite,
+        selection=Selected(**asdict(selection)),
+        tasks={name: describe(task) for name, task in tasks.items()},
+        versions=machine.versions(),
+        hardware=Hardware(**machine.hardware()),
+        commit=machine.commit(),
+    )
 
 
-def describe(task: Task) -> dict[str, Any]:
+def describe(task: Task) -> TaskFacts:
     """What a manifest says of a task."""
-    return {
-        "description": task.file.description.strip(),
-        "licence": task.file.licence,
-        "headline": task.file.headline_metric,
-        "metrics": {
+    return TaskFacts(
+        description=task.file.description.strip(),
+        licence=task.file.licence,
+        headline=task.file.headline_metric,
+        metrics={
             str(metric): _about(scorer, scorer.version_of(metric, task.folder))
             for metric, scorer in task.scorers.items()
         },
-        "n": len(task.samples),
-        "after": task.after,
-        "before": f"{task.name}{BEFORE}" if task.file.changes and not task.after else "",
-        "whole": {"n": task.whole, "ids": task.whole_ids},
-        "population": len(task.population),
-        "train": len(task.train),
-        "dropped": list(task.dropped),
-        "digests": dict(task.digests),
-    }
+        n=len(task.samples),
+        after=task.after,
+        before=f"{task.name}{BEFORE}" if task.file.changes and not task.after else "",
+        whole=Whole(n=task.whole, ids=task.whole_ids),
+        population=len(task.population),
+        train=len(task.train),
+        dropped=tuple(task.dropped),
+        digests=dict(task.digests),
+    )
 
 
-def _about(scorer: Scorer, version: str) -> dict[str, Any]:
+def _about(scorer: Scorer, version: str) -> MetricFacts:
     """What a manifest says of a metric."""
-    return {
-        "higher_is_better": scorer.higher_is_better,
-        "aggregate": scorer.aggregate,
-        "bounds": scorer.bounds,
-        "asks": scorer.asks,
-        "version": version,
-        "about": scorer.about,
-    }
+    return MetricFacts(
+        higher_is_better=scorer.higher_is_better,
+        aggregate=scorer.aggregate,
+        bounds=scorer.bounds,
+        asks=scorer.asks,
+        version=version,
+        about=scorer.about,
+    )
 
 
 ALIKE = ("suite", "selection", "tasks")
@@ -283,11 +297,12 @@ FREE = ("description", "gates", "policy", "limits", "repeats", "verifiers")
 """Parts of a suite that change no answer; more repeats only add some."""
 
 
-def _asked(manifest: Mapping[str, Any], part: str) -> dict[str, Any]:
-    return {name: v for name, v in manifest[part].items() if part != "suite" or name not in FREE}
+def _asked(manifest: Manifest, part: str) -> dict[str, Any]:
+    found: dict[str, Any] = manifest.model_dump(mode="json", include={part})[part]
+    return {name: v for name, v in found.items() if part != "suite" or name not in FREE}
 
 
-def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
     """The old run's manifest, when the same run is asked for again."""
     prune.with_texts(folder, old)
     for part in ALIKE:
@@ -297,17 +312,18 @@ def _resumed(old: dict[str, Any], new: dict[str, Any], folder: Path) -> dict[str
                 f"{folder}: cannot be resumed: {part} changed since ({', '.join(changed)}); "
                 "start a new run"
             )
-    if old.get("dtype", new["dtype"]) != new["dtype"]:
+    if old.dtype is not None and old.dtype != new.dtype:
         raise BakeoffError(
-            f"{folder}: cannot be resumed: its models computed in {old['dtype']}, and here they "
-            f"would in {new['dtype']}; resume it on a machine of the same kind, or start a new run"
+            f"{folder}: cannot be resumed: its models computed in {old.dtype}, and here they "
+            f"would in {new.dtype}; resume it on a machine of the same kind, or start a new run"
         )
-    if new["suite"]["repeats"] < old["suite"]["repeats"]:
+    if new.suite.repeats < old.suite.repeats:
         raise BakeoffError(
-            f"{folder}: every sample was to be asked {old['suite']['repeats']} times: it can be "
+            f"{folder}: every sample was to be asked {old.suite.repeats} times: it can be "
             "resumed with as many repeats or more"
         )
-    return {**old, "suite": new["suite"], "status": "running", "resumed": old.get("resumed", 0) + 1}
+    parts = {"suite": new.suite, "status": RUNNING, "resumed": old.resumed + 1}
+    return old.model_copy(update=parts)
 
 
 def unfinished(plan: Plan, results: Path) -> Path | None:
@@ -320,22 +336,22 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
         found = store.read_manifest(folder)
     except BakeoffError:
         return None  # of another version, or damaged: nothing to go on with
-    if found["status"] == "complete":
+    if found.complete:
         return None
     return folder if same(plan, found) and not store.busy(folder) else None
 
 
-def same(plan: Plan, found: Mapping[str, Any]) -> bool:
+def same(plan: Plan, found: Manifest) -> bool:
     """Whether a run's manifest is of this very plan, code and versions."""
     wanted = _manifest(plan)
     alike = all(canonical(_asked(found, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
-    alike &= found["suite"]["repeats"] == wanted["suite"]["repeats"]
-    return alike and all(found[part] == wanted[part] for part in ("versions", "commit"))
+    alike &= found.suite.repeats == wanted.suite.repeats
+    return alike and (found.versions, found.commit) == (wanted.versions, wanted.commit)
 
 
-def _beside(state: _State) -> Future[dict[str, Any]]:
+def _beside(state: _State) -> Future[dict[str, AuditFacts]]:
     """What needs no answers, done in a thread while they are waited for; gives the audit."""
-    audits: Future[dict[str, Any]] = Future()
+    audits: Future[dict[str, AuditFacts]] = Future()
 
     def work() -> None:
         try:
@@ -350,27 +366,26 @@ def _beside(state: _State) -> Future[dict[str, Any]]:
     return audits
 
 
-def _audit(state: _State) -> dict[str, Any]:
+def _audit(state: _State) -> dict[str, AuditFacts]:
     """The checks of the data that take seconds: a run's own numbers depend on them."""
     found = {name: audit.audit(task, state.plan.suite) for name, task in state.plan.tasks.items()}
     for name, each in found.items():
         for finding in each.findings:
             if finding.told:
                 state.progress.note(f"audit: {name}: {finding}")
-    return {name: each.as_json() for name, each in found.items()}
+    return {name: AuditFacts.model_validate(each.as_json()) for name, each in found.items()}
 
 
 def _prepare(state: _State) -> None:
     with state.timed("prepare"):
         state.marking.jury.open(state.plan.tasks.values())
         state.kitchen.prepare(state.plan.tasks)
-    for reference, fingerprint in state.kitchen.found["models"].items():
-        if state.manifest["models"].get(reference, fingerprint) != fingerprint:
+    for reference, fingerprint in state.kitchen.models.items():
+        if state.manifest.models.get(reference, fingerprint) != fingerprint:
             raise BakeoffError(
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
             )
-    state.manifest |= state.kitchen.found
-    state.save()
+    state.put_found()
 
 
 def _answer(state: _State) -> None:
@@ -398,8 +413,7 @@ def _answer(state: _State) -> None:
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
             state.kitchen.adapt(*cell)
-        state.manifest |= state.kitchen.found
-        state.save()
+        state.put_found()
         _answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
     with state.timed("score"), working(state.progress, "scoring"):
@@ -407,15 +421,14 @@ def _answer(state: _State) -> None:
             state.marking.finish()
             _route(state)
         finally:
-            count_judges(state.manifest, state.marking.jury)
+            state.manifest = count_judges(state.manifest, state.marking.jury)
     with state.timed("audit"):
-        state.manifest["audit"] = audits.result()
-    checks = state.manifest["checks"]
-    if found := state.kitchen.token_checks():
-        checks["tokens"] = found
+        state.put(audit=audits.result())
+    if tokens := state.kitchen.token_checks():
+        state.put_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
-        if found := state.kitchen.batch_checks(state.plan.tasks):
-            checks["batches"] = found
+        if batches := state.kitchen.batch_checks(state.plan.tasks):
+            state.put_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:
@@ -538,7 +551,8 @@ def _latency(state: _State, task: Task) -> None:
                     journal.append(record)
         journal.commit()
     load.append(machine.load())
-    state.manifest["checks"].setdefault("load", {})[task.name] = load
+    known = state.manifest.checks.load or {}
+    state.put_checks(load={**known, task.name: tuple(load)})
     state.progress.finish()
 
 
@@ -565,12 +579,12 @@ def spread(samples: tuple[Sample, ...], n: int) -> list[Sample]:
 
 def score(
     folder: Path,
-    manifest: dict[str, Any],
+    manifest: Manifest,
     suite: Suite,
     tasks: Mapping[str, Task],
     jury: Jury | None = None,
-) -> None:
-    """Score every record of a run, and count in its manifest what the run spent."""
+) -> Manifest:
+    """Score every record of a run; its manifest with what the run spent."""
     if jury:
         jury.open(tasks.values())
     for task in tasks.values():
@@ -578,14 +592,13 @@ def score(
             if setup.takes(task.name):
                 score_unit(folder, suite, task, setup.name, jury.give if jury else no_models)
     if jury:
-        count_judges(manifest, jury)
-    count_spent(folder, manifest, suite, tasks)
+        manifest = count_judges(manifest, jury)
+    return count_spent(folder, manifest, suite, tasks)
 
 
-def count_spent(
-    folder: Path, manifest: dict[str, Any], suite: Suite, tasks: Collection[str]
-) -> None:
-    """Count in a run's manifest what each setup sent and spent."""
+def count_spent(folder: Path, manifest: Manifest, suite: Suite, tasks: Collection[str]) -> Manifest:
+    """A run's manifest with what each setup sent and spent."""
+    counted = dict(manifest.spent)
     for setup in suite.setups.values():
         spent = Spent()
         for task in tasks:
@@ -594,10 +607,11 @@ def count_spent(
                 for record in store.read_records(folder, unit):
                     spent.count(record)
                 spent.requests += store.requests_sent(folder, unit)
-        manifest["spent"][setup.name] = spent.as_json(suite, setup)
+        counted[setup.name] = spent.facts(suite, setup)
+    return manifest.model_copy(update={"spent": counted})
 
 
-def count_judges(manifest: dict[str, Any], jury: Jury) -> None:
-    """Add what judges were asked to what they were asked for this run before."""
-    before = manifest.get("judges", {})
-    manifest["judges"] = {**before, **jury.as_json(before)}
+def count_judges(manifest: Manifest, jury: Jury) -> Manifest:
+    """A run's manifest with what judges were asked, added to what they were asked before."""
+    before = manifest.judges
+    return manifest.model_copy(update={"judges": {**before, **jury.facts(before)}})

@@ -7,9 +7,9 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from bakeoff.core import Answer, Failure, Incomplete, Record
+from bakeoff.manifest import SetupSpent
 from bakeoff.suite import Setup, Suite
 
 
@@ -45,16 +45,16 @@ class Spent:
             self.completion_tokens += completion
             self.from_cache += any(step.cached for step in record.answer.steps)
 
-    def as_json(self, suite: Suite, setup: Setup) -> dict[str, Any]:
+    def facts(self, suite: Suite, setup: Setup) -> SetupSpent:
         """As it stands in the manifest, with its cost in money."""
-        return {
-            "requests": self.requests,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "from_cache": self.from_cache,
-            "failed": dict(sorted(self.failed.items())),
-            "cost": round(cost(suite, setup, self.prompt_tokens, self.completion_tokens), 6),
-        }
+        return SetupSpent(
+            requests=self.requests,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            from_cache=self.from_cache,
+            failed=dict(sorted(self.failed.items())),
+            cost=round(cost(suite, setup, self.prompt_tokens, self.completion_tokens), 6),
+        )
 
 
 class Meter:

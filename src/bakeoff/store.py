@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
-from bakeoff.file_versions import stated
+from bakeoff.files import validated
 from bakeoff.journal import (
     COMMITTED,
     UNITS,
@@ -36,12 +36,12 @@ from bakeoff.journal import (
     requests_sent,
     units,
 )
+from bakeoff.manifest import FORMAT, Manifest
 
 __all__ = [
     "ADVICE",
     "COMMITTED",
     "COST",
-    "FORMAT",
     "JUDGED",
     "LOCK",
     "MANIFEST",
@@ -70,6 +70,7 @@ __all__ = [
     "requests_sent",
     "units",
     "write_json",
+    "write_manifest",
     "write_samples",
     "write_scores",
 ]
@@ -79,8 +80,6 @@ SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"
 """Kept beside a run where somebody asked for them; what makes them is imported only then."""
-FORMAT = 3
-"""Of a run's folder, in its manifest."""
 
 Key = tuple[str, int]
 """(sample, repeat): what tells the answers of one setup to one task apart."""
@@ -139,23 +138,23 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
         raise BakeoffError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def read_manifest(run: Path) -> dict[str, Any]:
+def read_manifest(run: Path) -> Manifest:
     """The run's manifest, as it would be written today. Raises `BakeoffError` for no run."""
     path = run / MANIFEST
     if not path.is_file():
         raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)")
-    manifest = read_json(path)
-    if manifest.get("format") != FORMAT:
+    raw = read_json(path)
+    if raw.get("format") != FORMAT:
         raise BakeoffError(
-            f"{path}: format {manifest.get('format')!r}, made by another version of bakeoff; "
+            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; "
             f"this one reads format {FORMAT}: run the benchmark again"
         )
-    ragas = manifest.get("versions", {}).get("ragas") or "missing"
-    for facts in manifest.get("tasks", {}).values():
-        for name, about in facts.get("metrics", {}).items():
-            if "version" in about:
-                about["version"] = stated(name, about["version"], ragas)
-    return manifest
+    return validated(Manifest, path, raw)
+
+
+def write_manifest(run: Path, manifest: Manifest) -> None:
+    """Put a run's manifest in the place of the one before it, whole or not at all."""
+    write_json(run / MANIFEST, manifest.model_dump(mode="json"))
 
 
 def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:

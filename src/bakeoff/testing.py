@@ -6,7 +6,7 @@ scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,17 @@ from bakeoff.core import (
     Step,
     digest,
 )
+from bakeoff.manifest import (
+    COMPLETE,
+    AdapterFacts,
+    Epoch,
+    Hardware,
+    IndexFacts,
+    Manifest,
+    MetricFacts,
+    TaskFacts,
+    Training,
+)
 from bakeoff.store import Unit
 from bakeoff.suite import Suite
 
@@ -34,13 +45,46 @@ SETUPS: dict[str, dict[str, Any]] = {
     "hybrid": {"tune": True, "retrieve": True},
 }
 TEXT = "The east gate opens at 6.40 and is locked at 21.15; the keys hang in the lodge. " * 4
-RATE = {"aggregate": "mean", "bounds": [0.0, 1.0], "version": "1", "about": ""}
-METRICS = {name: {**RATE, "higher_is_better": True} for name in ("exact_match", "recall(k=5)")}
+RATE = MetricFacts(higher_is_better=True, bounds=(0.0, 1.0), version="1")
+METRICS = dict.fromkeys(("exact_match", "recall(k=5)"), RATE)
+MADE = "2026-01-01T00:00:00+00:00"
+"""When made runs were made, where a test says nothing else."""
 
 
 def right(setup: str, number: int) -> bool:
     """Whether a setup answers the sample of that number rightly."""
     return number % 5 <= list(SETUPS).index(setup)
+
+
+def task_facts(
+    samples: int, metrics: Mapping[str, MetricFacts] = METRICS, **parts: Any
+) -> TaskFacts:
+    """What a manifest says of a task with so many samples; the first metric is its headline."""
+    facts: dict[str, Any] = {
+        "headline": next(iter(metrics)),
+        "metrics": metrics,
+        "n": samples,
+        "population": samples,
+        "digests": {"task": "00", "test": "11", "prompt": "22"},
+    }
+    return TaskFacts(**{**facts, **parts})
+
+
+def made_manifest(run: str, suite: Suite, tasks: Mapping[str, TaskFacts], **parts: Any) -> Manifest:
+    """The manifest of a complete run; `parts` are its other fields."""
+    facts: dict[str, Any] = {
+        "run": run,
+        "benchmark": suite.name,
+        "file": f"benchmarks/{suite.name}.yaml",
+        "command": f"bakeoff run benchmarks/{suite.name}.yaml",
+        "status": COMPLETE,
+        "created": MADE,
+        "suite": suite,
+        "tasks": tasks,
+        "versions": {"bakeoff": "0.1.0"},
+        "hardware": Hardware(processor="none", cores=1, memory_gb=1.0, gpu=None),
+    }
+    return Manifest(**{**facts, **parts})
 
 
 def suite(name: str, task: str, timed: int) -> Suite:
@@ -87,7 +131,7 @@ def make_run(
                         Record(LATENCY, task, setup, f"q{i}", _answer(setup, i, said, 1.0))
                     )
             journal.commit()
-    store.write_json(folder / store.MANIFEST, _manifest(folder, chosen, task, samples, night))
+    store.write_manifest(folder, _manifest(folder, chosen, task, samples, night))
     finished.write_comparison(finished.Run(folder))
     return folder
 
@@ -120,41 +164,29 @@ def _answer(setup: str, number: int, said: str, seconds: float | None) -> Answer
     return Answer(text + said, passages, steps)
 
 
-def _manifest(folder: Path, chosen: Suite, task: str, samples: int, night: str) -> dict[str, Any]:
-    curve = [{"epoch": 1.0, "train_loss": 1.5, "validation_loss": 1.25}]
-    curve.append({"epoch": 2.0, "train_loss": 0.75, "validation_loss": 1.0})
-    training = {"rows": 40, "epochs": 2.0, "tokens": 4000, "seconds": 12.5, "peak_memory_mb": 900.0}
-    adapter = {"digest": digest([task, "adapter"]), "reused": False}
-    adapter |= {"training": {**training, "curve": curve}}
-    return {
-        "format": store.FORMAT,
-        "run": folder.name,
-        "benchmark": chosen.name,
-        "file": f"benchmarks/{chosen.name}.yaml",
-        "command": f"bakeoff run benchmarks/{chosen.name}.yaml",
-        "status": "complete",
-        "night": night,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "suite": chosen.model_dump(mode="json"),
-        "selection": {"limit": None, "ids": [], "tags": [], "shard": [1, 1]},
-        "tasks": {
-            task: {
-                "headline": "exact_match",
-                "metrics": METRICS,
-                "n": samples,
-                "population": samples,
-                "dropped": [],
-                "digests": {"test": digest([task, samples]), "prompt": digest("prompt")},
-            }
-        },
-        "skipped": {},
-        "models": {"embedded": {"weights": "b179c9523d0e6a0f", "engine": "made up"}},
-        "adapters": {f"{task}/fine-tuned": adapter, f"{task}/hybrid": adapter},
-        "indexes": {f"{task}/notes": {"passages": 1, "digest": digest("index")}},
-        "spent": {},
-        "checks": {},
-        "versions": {"bakeoff": "0.1.0"},
-        "hardware": {"processor": "none", "cores": 1, "memory_gb": 1, "gpu": None},
-        "commit": "0123abc",
-        "seconds": {"quality": 20.0, "latency": 10.0},
-    }
+def _manifest(folder: Path, chosen: Suite, task: str, samples: int, night: str) -> Manifest:
+    training = Training(
+        rows=40,
+        epochs=2.0,
+        tokens=4000,
+        seconds=12.5,
+        peak_memory_mb=900.0,
+        curve=(
+            Epoch(epoch=1.0, train_loss=1.5, validation_loss=1.25),
+            Epoch(epoch=2.0, train_loss=0.75, validation_loss=1.0),
+        ),
+    )
+    adapter = AdapterFacts(digest=digest([task, "adapter"]), training=training)
+    digests = {"test": digest([task, samples]), "prompt": digest("prompt")}
+    return made_manifest(
+        folder.name,
+        chosen,
+        {task: task_facts(samples, digests=digests)},
+        night=night,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        models={"embedded": {"weights": "b179c9523d0e6a0f", "engine": "made up"}},
+        adapters={f"{task}/fine-tuned": adapter, f"{task}/hybrid": adapter},
+        indexes={f"{task}/notes": IndexFacts(passages=1, digest=digest("index"))},
+        commit="0123abc",
+        seconds={"quality": 20.0, "latency": 10.0},
+    )

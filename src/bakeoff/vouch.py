@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bakeoff.core import BakeoffError, digest
 from bakeoff.file_versions import recorded
+from bakeoff.manifest import Manifest
 from bakeoff.policy import Policy
 from bakeoff.scoring import Metric
 from bakeoff.store import read_json
@@ -19,7 +19,7 @@ def file_of(metric: str, folder: Path) -> Path:
     return folder / (re.sub(r"[^\w.=-]+", "-", metric).strip("-") + ".json")
 
 
-def unvouched(policy: Policy, manifest: Mapping[str, Any]) -> dict[str, str]:
+def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
     """Metrics of a run that ask a verifier or judge and may not be gated on -> why.
 
     Empty where the policy asks for no agreement with people.
@@ -27,12 +27,11 @@ def unvouched(policy: Policy, manifest: Mapping[str, Any]) -> dict[str, str]:
     if policy.min_agreement is None:
         return {}
     found = {}
-    for facts in manifest["tasks"].values():
-        for name, about in facts["metrics"].items():
-            if about.get("asks") in ("verifier", "judge"):
-                by = Metric.parse(name).judge
-                judge = manifest.get("judges", {}).get(by, {}).get("fingerprint", {})
-                if problem := _problem(name, about["version"], judge, policy):
+    for facts in manifest.tasks.values():
+        for name, about in facts.metrics.items():
+            if about.asks in ("verifier", "judge"):
+                judge = manifest.judge(Metric.parse(name).judge)
+                if problem := _problem(name, about.version, judge, policy):
                     found[name] = problem
     return found
 

@@ -89,10 +89,10 @@ def grounds(run: Run) -> Grounds:
     Raises `MissingEvidence` when the run is not complete, `BakeoffError` when the costs are
     older than its scores, or of another version.
     """
-    if run.manifest["status"] != "complete":
+    if not run.manifest.complete:
         raise MissingEvidence(
-            f"{run.folder}: the run is {run.manifest['status']}; finish it with "
-            f"`bakeoff run {run.manifest['file']} --resume {run.folder.name}`"
+            f"{run.folder}: the run is {run.manifest.status}; finish it with "
+            f"`bakeoff run {run.manifest.file} --resume {run.folder.name}`"
         )
     if run.shard[1] > 1:
         raise MissingEvidence(
@@ -111,7 +111,7 @@ def grounds(run: Run) -> Grounds:
 
 def _directions(run: Run, task: str) -> dict[str, bool]:
     metrics = [m for m in run.comparison["tasks"][task]["metrics"] if m not in MEASURED]
-    return {metric: run.metric(task, metric)["higher_is_better"] for metric in metrics}
+    return {metric: run.metric(task, metric).higher_is_better for metric in metrics}
 
 
 def _known(run: Run, setup: Setup) -> Known:
@@ -150,7 +150,7 @@ def _reference(run: Run, setup: Setup) -> str:
 def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
     if not setup.own:
         return float(setup.retrieve is not None)
-    if "pruned" in run.manifest:
+    if run.manifest.pruned:
         return None
     answers = [r.answer for task in tasks for r in run.records(task, setup.name)]
     shown = [bool(answer.passages) for answer in answers if answer]

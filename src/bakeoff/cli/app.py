@@ -275,7 +275,7 @@ def pull_baselines(run: Run) -> None:
 
     folder = baseline.folder(results())
     folder.mkdir(parents=True, exist_ok=True)
-    for found in baselines.pull(run.manifest["benchmark"], folder, uri):
+    for found in baselines.pull(run.manifest.benchmark, folder, uri):
         baseline.adopt(results(), found)
 
 

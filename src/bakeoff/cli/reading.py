@@ -233,7 +233,7 @@ def log(run: str, traces: int, quiet: bool) -> None:
 
     done = finished(run)
     runs.log(done, tracking_uri(), traces)
-    benchmark = done.manifest["benchmark"]
+    benchmark = done.manifest.benchmark
     kept = history(done.folder.parent.parent, benchmark)
     nights.log(benchmark, read(kept), done.folder.parent, tracking_uri())
     if not quiet:

@@ -147,8 +147,8 @@ def _bought(run: Run, prices: Prices, name: str, ledger: Ledger) -> ByTask | Non
 
 def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledger: Ledger) -> None:
     """Say what stands behind the numbers."""
-    if run.manifest["status"] != "complete":
-        ledger.note(f"the run is {run.manifest['status']}: what is missing counts as failed")
+    if not run.manifest.complete:
+        ledger.note(f"the run is {run.manifest.status}: what is missing counts as failed")
     timed = [
         len(part.column.samples)
         for by_task in bought.values()

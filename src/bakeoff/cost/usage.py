@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from bakeoff.cost.prices import (
     WorkPrice,
 )
 from bakeoff.finished import Run
+from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup
 
 UP_FRONT, UPDATE, MONTH, REQUEST = "up front", "update", "month", "request"
@@ -176,19 +177,19 @@ def _same_machine(run: Run, machine: str | None, place: str, *references: str) -
     does not know the machine. An hour of a machine with a GPU may be priced as one without for
     search and embedding, which can do without.
     """
-    known = run.manifest.get("hardware")
+    known = run.manifest.hardware
     if not known or any(run.suite.served(reference) for reference in references):
         return
-    if machine == "gpu" and not known["gpu"]:
+    if machine == "gpu" and not known.gpu:
         raise BakeoffError(
             f"{place}.machine: gpu, and the run's seconds are of a machine without one "
-            f"({known['processor']}): price them as cpu, or run the benchmark on the machine you "
+            f"({known.processor}): price them as cpu, or run the benchmark on the machine you "
             "would use"
         )
-    if machine == "cpu" and known["gpu"] and place not in ("retrieval", "embedding"):
+    if machine == "cpu" and known.gpu and place not in ("retrieval", "embedding"):
         raise BakeoffError(
             f"{place}.machine: cpu, and the run's seconds are of a machine with a GPU "
-            f"({known['gpu']}): price them as gpu, or run the benchmark on the machine you would "
+            f"({known.gpu}): price them as gpu, or run the benchmark on the machine you would "
             "use"
         )
 
@@ -200,7 +201,7 @@ def work(run: Run, prices: Prices, name: str, ledger: Ledger) -> list[Item]:
     stored: list[Item] = []
     if setup.retrieve:
         indexes = {task: _index(run, setup, task) for task in tasks}
-        known = {each["digest"]: (task, each) for task, each in indexes.items() if each}
+        known = {each.digest: (task, each) for task, each in indexes.items() if each}
         for task, each in known.values():
             built += _embedded(run, prices, setup, task, each, ledger)
             stored += _stored(prices, task, each, ledger)
@@ -215,21 +216,16 @@ def _trained(
 ) -> Iterator[Item]:
     if not setup.tune:
         return
-    adapters = run.manifest["adapters"]
+    adapters = run.manifest.adapters
     # An adapter of all tasks together stands under each of them, and was trained once.
-    made = {
-        each["digest"]: each for task in tasks if (each := adapters.get(f"{task}/{setup.name}"))
-    }
-    missing = [task for task in tasks if not (adapters.get(f"{task}/{setup.name}") or {}).get(
-        "training"
-    )]  # fmt: skip
-    if missing:
+    made = {each.digest: each for task in tasks if (each := adapters.get(f"{task}/{setup.name}"))}
+    if not all(run.manifest.training(task, setup.name) for task in tasks):
         ledger.leave_out(f"training of {setup.name}: made outside of bakeoff")
     if setup.tune.distill or (setup.tune.cpt and setup.tune.cpt.paraphrases):
         ledger.leave_out(f"training of {setup.name}: answers of the model that taught it")
     for each in made.values():
-        if facts := each["training"]:
-            yield from _training(run, prices, facts["seconds"], facts["tokens"], ledger)
+        if facts := each.training:
+            yield from _training(run, prices, facts.seconds, facts.tokens, ledger)
 
 
 def _training(
@@ -258,52 +254,46 @@ def _priced(
     return Item(place, when, value, value, value, once=True)
 
 
-def _index(run: Run, setup: Setup, task: str) -> Mapping[str, Any] | None:
+def _index(run: Run, setup: Setup, task: str) -> IndexFacts | None:
     """The index that a setup reads for a task.
 
     Runs of before indexes named their setups tell it by its name: the setup's own, that of its
     twin, or the task's first.
     """
     assert setup.retrieve
-    indexes = {k: v for k, v in run.manifest["indexes"].items() if k.startswith(f"{task}/")}
-    for found in indexes.values():
-        if setup.name in found.get("setups", ()):
-            return dict(found)
+    if known := run.manifest.index(task, setup.name):
+        return known
+    indexes = {k: v for k, v in run.manifest.indexes.items() if k.startswith(f"{task}/")}
     twins = [s.name for s in run.suite.setups.values() if s.retrieve == setup.retrieve]
     for name in (setup.name, *twins):
         for key, found in indexes.items():
             if key.endswith(f" for {name}"):
-                return dict(found)
+                return found
     corpus = setup.retrieve.corpus.get(task)
     first = [k for k in indexes if " for " not in k and corpus in (None, k.partition("/")[2])]
-    return dict(indexes[first[0]]) if first else None
+    return indexes[first[0]] if first else None
 
 
 def _embedded(
-    run: Run, prices: Prices, setup: Setup, task: str, index: Mapping[str, Any], ledger: Ledger
+    run: Run, prices: Prices, setup: Setup, task: str, index: IndexFacts, ledger: Ledger
 ) -> Iterator[Item]:
     """Embedding all passages of an index, and building it, as if no cache had helped."""
     assert setup.retrieve
     if prices.embedding is None:
         ledger.leave_out("embedding: the price file lacks embedding")
         return
-    spent, passages = index.get("work"), index["passages"]
+    spent, passages = index.work, index.passages
     if prices.embedding.per_million_tokens is not None:
         if setup.retrieve.vectors:
             tokens = _passage_tokens(setup, passages, ledger)
             yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UP_FRONT)
         return
-    seconds = _rate(spent) * passages + spent["build_s"] if spent else None
-    if spent is None or (setup.retrieve.vectors and not spent["embedded"]):
+    seconds = (spent.pace or 0.0) * passages + spent.build_s if spent else None
+    if spent is None or (setup.retrieve.vectors and not spent.embedded):
         ledger.leave_out(f"embedding on {task}: it was not timed in this run")
     elif seconds is not None:
         embedder = setup.retrieve.embedder
         yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UP_FRONT, embedder)
-
-
-def _rate(spent: Mapping[str, Any] | None) -> float:
-    """Seconds for a passage, of those that were embedded and not found in a cache."""
-    return spent["embed_s"] / spent["embedded"] if spent and spent["embedded"] else 0.0
 
 
 def _passage_tokens(setup: Setup, passages: float, ledger: Ledger) -> float:
@@ -317,8 +307,8 @@ def _passage_tokens(setup: Setup, passages: float, ledger: Ledger) -> float:
     return passages * (known or setup.retrieve.chunk_words * TOKENS_PER_WORD)
 
 
-def _stored(prices: Prices, task: str, index: Mapping[str, Any], ledger: Ledger) -> Iterator[Item]:
-    size = index.get("work", {}).get("bytes")
+def _stored(prices: Prices, task: str, index: IndexFacts, ledger: Ledger) -> Iterator[Item]:
+    size = index.work.bytes if index.work else None
     if prices.index_gb_month is None:
         ledger.leave_out("index storage: the price file lacks index_gb_month")
     elif size is None:
@@ -348,12 +338,12 @@ def _updated(
         return
     ledger.note(f"an update is that of {', '.join(found)}, as the run measured it")
     for task in found:
-        training = (run.manifest["adapters"].get(f"{task}/{setup.name}") or {}).get("training")
+        training = run.manifest.training(task, setup.name)
         if training:
-            spent = training["seconds"], training["tokens"]
+            spent = training.seconds, training.tokens
             yield from _training(run, prices, *spent, ledger, UPDATE)
         if setup.retrieve:
-            learnt = training["seconds"] if training else 0.0
+            learnt = training.seconds if training else 0.0
             yield from _indexed_again(run, prices, setup, task, learnt, ledger)
 
 
@@ -365,7 +355,7 @@ def _indexed_again(
     spent, index = freshness.work(run.manifest, task, setup.name), _index(run, setup, task)
     if prices.embedding is None:
         return
-    if index is None or index.get("changed") is None:
+    if index is None or index.changed is None:
         ledger.leave_out(f"embedding of an update on {task}: the run does not tell what changed")
     elif prices.embedding.per_million_tokens is not None:
         tokens = _passage_tokens(setup, spent["passages"], ledger) if setup.retrieve.vectors else 0

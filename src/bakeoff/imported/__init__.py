@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bakeoff import finished, store
 from bakeoff.core import BakeoffError, faults
@@ -26,6 +25,7 @@ from bakeoff.imported.intake import Intake, identifier
 from bakeoff.imported.made import make
 from bakeoff.imported.rows import LINES, TABLES, read_rows
 from bakeoff.imported.wanted import Import
+from bakeoff.manifest import Manifest
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.suite import MEASURED, TaskUse
 
@@ -61,19 +61,20 @@ def import_results(
                 taken.add_file(file, wanted.setup)
             taken.end()
         manifest = make(folder, name, wanted, taken)
-        for said in manifest["imported"]["notes"]:
-            note(said)
+        for text in manifest.imported.notes if manifest.imported else ():
+            note(text)
         return finished.Run(_put(folder, manifest, results))
 
 
-def _put(folder: Path, manifest: dict[str, Any], results: Path) -> Path:
+def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
     """Give the folder its place among the results; where it is."""
-    place = store.new_folder(results, manifest["benchmark"])
+    place = store.new_folder(results, manifest.benchmark)
     try:
-        manifest["run"] = place.name
+        file = manifest.file
         if (folder / "task").is_dir():
-            manifest["file"] = os.path.relpath(place / "task" / manifest["file"])
-        store.write_json(folder / store.MANIFEST, manifest)
+            file = os.path.relpath(place / "task" / file)
+        placed = manifest.model_copy(update={"run": place.name, "file": file})
+        store.write_manifest(folder, placed)
         finished.write_comparison(finished.Run(folder))
         folder.rename(place)
     except BaseException:

@@ -5,30 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from bakeoff import store
 from bakeoff.core import BakeoffError, Score
+from bakeoff.manifest import Manifest
 from bakeoff.store import Key, Scores, Unit
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""
 
 
-def restore(folder: Path, manifest: dict[str, Any]) -> None:
+def restore(folder: Path, manifest: Manifest) -> Manifest:
     """Put the scores that came with a run's answers beside those its scorers gave.
 
-    To be called after `run.score`, which replaces all scores. Does nothing to other runs.
+    To be called after `run.score`, which replaces all scores; gives the manifest with the metrics
+    of both. Does nothing to other runs.
     """
-    imported = manifest.get("imported")
+    imported = manifest.imported
     if not imported:
-        return
-    manifest["spent"] = {}  # by bakeoff; what the other tool spent it does not say
-    for task, facts in manifest["tasks"].items():
-        facts["metrics"] |= imported["metrics"]
-        for setup in imported["setups"] if imported["metrics"] else ():
+        return manifest
+    tasks = {
+        name: task.model_copy(update={"metrics": {**task.metrics, **imported.metrics}})
+        for name, task in manifest.tasks.items()
+    }
+    for task in tasks:
+        for setup in imported.setups if imported.metrics else ():
             unit = Unit(task, setup)
-            store.write_scores(folder, unit, _with_given(folder, unit, imported["worst"]))
+            store.write_scores(folder, unit, _with_given(folder, unit, imported.worst))
+    # Spent by bakeoff: what the other tool spent it does not say.
+    return manifest.model_copy(update={"tasks": tasks, "spent": {}})
 
 
 def _with_given(

@@ -31,6 +31,7 @@ from bakeoff.imported.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
 from bakeoff.imported.fields import Fields, find, shown
 from bakeoff.imported.given import GIVEN
 from bakeoff.imported.rows import read_rows
+from bakeoff.manifest import ImportedFile
 from bakeoff.store import Unit
 
 SAID = 20
@@ -103,7 +104,7 @@ class Intake:
         self.timed: store.Journal | None = None
         self.ends: dict[str, tuple[float, float]] = {}
         """Metric -> its smallest and its largest value."""
-        self.sources: list[dict[str, Any]] = []
+        self.sources: list[ImportedFile] = []
         self.unseen = {n: p for n, p in taken.places.items() if n not in taken.optional}
         self.problems: list[str] = []
         self.faulty = 0
@@ -131,8 +132,12 @@ class Intake:
             chosen = " that --where asks for" if left_out else ""
             self.problems.append(f"{file}: no rows{chosen}")
         self.sources.append(
-            {"file": os.path.relpath(file), "sha256": sha256_file(file), "rows": rows}
-            | ({"left_out": left_out} if left_out else {})
+            ImportedFile(
+                file=os.path.relpath(file),
+                sha256=sha256_file(file),
+                rows=rows,
+                left_out=left_out or None,
+            )
         )
 
     def _fault(self, text: str) -> None:

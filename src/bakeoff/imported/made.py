@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,12 +16,13 @@ from bakeoff.data import PROMPT, Selection, Task, load_task, take
 from bakeoff.imported.given import restore
 from bakeoff.imported.intake import FIRST, Intake
 from bakeoff.imported.wanted import Import
+from bakeoff.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.stats import RATE
 from bakeoff.suite import Suite, TaskUse
 from bakeoff.taskfile import Rows, Source, TaskFile
 
 
-def make(folder: Path, name: str, wanted: Import, taken: Intake) -> dict[str, Any]:
+def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:
     """Task, samples, scores and manifest of the run whose journals are whole."""
     task, file = taken.task, wanted.task
     if not task and wanted.scorers:
@@ -32,16 +32,15 @@ def make(folder: Path, name: str, wanted: Import, taken: Intake) -> dict[str, An
         task = _task(wanted, taken)
     suite = _suite(name, file.name if file else taken.name, taken)
     store.write_samples(folder, {task.name: task.samples})
-    manifest = _manifest(suite, wanted, taken, task)
     if not file:
-        manifest["file"] = taken.sources[0]["file"]
+        named = taken.sources[0].file
     else:
         # Of a task made here only its name is known until the run has its place.
-        manifest["file"] = os.path.relpath(file) if wanted.task else file.name
+        named = os.path.relpath(file) if wanted.task else file.name
+    manifest = _manifest(suite, wanted, taken, task, named)
     if task.scorers:
-        run.score(folder, manifest, suite, {task.name: task})
-    restore(folder, manifest)
-    return manifest
+        manifest = run.score(folder, manifest, suite, {task.name: task})
+    return restore(folder, manifest)
 
 
 def _suite(name: str, task: str, taken: Intake) -> Suite:
@@ -96,7 +95,7 @@ def _task(wanted: Import, taken: Intake) -> Task:
     file = TaskFile(
         name=taken.name,
         description=_DESCRIPTION,
-        rows=Rows(test=Source(files=taken.sources[0]["file"])),
+        rows=Rows(test=Source(files=taken.sources[0].file)),
         scorers=tuple(wanted.fields.scores),
     )
     whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
@@ -119,40 +118,40 @@ def _task(wanted: Import, taken: Intake) -> Task:
     )
 
 
-def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task) -> dict[str, Any]:
+def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task, file: str) -> Manifest:
     command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
-    return {
-        **run.blank_manifest(suite, Selection(), {task.name: task}),
+    parts = {
+        "file": file,
         "command": wanted.command or command,
-        "status": "complete",
+        "status": COMPLETE,
         "imported": _imported(wanted, taken),
     }
+    return run.blank_manifest(suite, Selection(), {task.name: task}).model_copy(update=parts)
 
 
-def _imported(wanted: Import, taken: Intake) -> dict[str, Any]:
+def _imported(wanted: Import, taken: Intake) -> Imported:
     """Where everything came from, what was made of it, and what is to be known about it."""
     lower = set(wanted.lower_is_better)
     scores = wanted.fields.scores
     mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
-    return {
-        "files": taken.sources,
-        "fields": {**mapping, "optional": sorted(wanted.fields.optional)},
-        "answers": bool(wanted.fields.answer),
-        "setups": {lane.name: lane.origin for lane in taken.lanes.values()},
-        "metrics": {
-            metric: {
-                "higher_is_better": metric not in lower,
-                "aggregate": "mean",
-                "bounds": list(RATE) if _is_rate(taken.ends[metric]) else None,
-                "version": digest(["imported", metric, path, metric not in lower]),
-                "about": f"`{path}` of the imported rows.",
-            }
+    return Imported(
+        files=tuple(taken.sources),
+        fields={**mapping, "optional": sorted(wanted.fields.optional)},
+        answers=bool(wanted.fields.answer),
+        setups={lane.name: lane.origin for lane in taken.lanes.values()},
+        metrics={
+            metric: MetricFacts(
+                higher_is_better=metric not in lower,
+                bounds=RATE if _is_rate(taken.ends[metric]) else None,
+                version=digest(["imported", metric, path, metric not in lower]),
+                about=f"`{path}` of the imported rows.",
+            )
             for metric, path in scores.items()
         },
-        "worst": {metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
-        "timing": "the other tool's own" if taken.timed else None,
-        "notes": list(_notes(taken, lower)),
-    }
+        worst={metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
+        timing="the other tool's own" if taken.timed else None,
+        notes=tuple(_notes(taken, lower)),
+    )
 
 
 def _is_rate(ends: tuple[float, float]) -> bool:
@@ -166,7 +165,7 @@ def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
 
 def _notes(taken: Intake, lower: Iterable[str]) -> Iterator[str]:
     """What a reader must know of the rows, a sentence each."""
-    rows = sum(source["rows"] for source in taken.sources)
+    rows = sum(source.rows for source in taken.sources)
     lanes, cells = taken.lanes.values(), len(taken.samples) * taken.repeats
     times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
     yield (

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import mlflow
 from mlflow.entities import Metric, Param
 
 from bakeoff.core import digest
 from bakeoff.finished import Run
+from bakeoff.manifest import AdapterFacts, Epoch, Training
 from bakeoff.suite import Setup
 from bakeoff.track.names import adapters, allowed, params, text
 
@@ -60,8 +59,8 @@ def training_runs(
 ) -> dict[str, str]:
     """Task -> the training run of the setup's adapter; each adapter was trained once."""
     return {
-        task: _training_run(client, run, setup, experiment, task, facts)
-        for task, facts in adapters(run, setup)
+        task: _training_run(client, run, setup, experiment, task, adapter)
+        for task, adapter in adapters(run, setup)
     }
 
 
@@ -71,26 +70,27 @@ def _training_run(
     setup: Setup,
     experiment: str,
     task: str,
-    facts: Mapping[str, Any],
+    adapter: AdapterFacts,
 ) -> str:
-    found = client.search_runs([experiment], f"tags.adapter = '{facts['digest']}'")
+    found = client.search_runs([experiment], f"tags.adapter = '{adapter.digest}'")
     complete = [each for each in found if each.data.tags.get("logged") == "complete"]
     if complete:
         return str(complete[0].info.run_id)
     for each in found:
         client.delete_run(each.info.run_id)
-    made = facts["training"]
-    start = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * 1000)
+    made = adapter.training
+    assert made
+    start = int(run.manifest.started.timestamp() * 1000)
     identity = client.create_run(
         experiment,
         start_time=start,
         run_name=task,
         tags={
-            "adapter": facts["digest"],
+            "adapter": adapter.digest,
             "task": task,
-            "suite": run.manifest["benchmark"],
+            "suite": run.manifest.benchmark,
             "mlflow.note.content": (
-                f"The adapter of `{task}`, first seen in bake-off {run.manifest['run']}. "
+                f"The adapter of `{task}`, first seen in bake-off {run.manifest.run}. "
                 "Its steps are epochs."
             ),
         },
@@ -100,23 +100,23 @@ def _training_run(
     client.log_batch(
         identity,
         params=[Param(name, text(value)) for name, value in recipe.items() if value is not None],
-        metrics=[*_facts(made, start), *_curve(made["curve"], start)],
+        metrics=[*_facts(made, start), *_curve(made.curve, start)],
     )
-    client.set_terminated(identity, end_time=start + int(made["seconds"] * 1000))
+    client.set_terminated(identity, end_time=start + int(made.seconds * 1000))
     client.set_tag(identity, "logged", "complete")
     return str(identity)
 
 
-def _facts(made: Mapping[str, Any], start: int) -> list[Metric]:
-    numbers = {name: value for name, value in made.items() if isinstance(value, int | float)}
+def _facts(made: Training, start: int) -> list[Metric]:
+    numbers = {name: value for name, value in made if isinstance(value, int | float)}
     return [Metric(name, float(value), start, 0) for name, value in numbers.items()]
 
 
-def _curve(curve: list[Mapping[str, float]], start: int) -> list[Metric]:
+def _curve(curve: Sequence[Epoch], start: int) -> list[Metric]:
     """The losses by epoch."""
     return [
         Metric(name, value, start, step)
         for step, point in enumerate(curve, 1)
-        for name, value in point.items()
-        if name != "epoch"
+        for name, value in point
+        if name != "epoch" and value is not None
     ]

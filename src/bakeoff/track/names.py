@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from bakeoff import report
 from bakeoff.core import digest
 from bakeoff.finished import Run
+from bakeoff.manifest import AdapterFacts
 from bakeoff.scoring import Metric
 from bakeoff.suite import MEASURED, Setup
 from bakeoff.table import as_markdown
@@ -104,19 +104,19 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
     for part, spec in (("tune", setup.tune), ("retrieve", setup.retrieve)):
         values = spec.model_dump(mode="json") if spec else {}
         found |= {f"{part}.{name}": value for name, value in values.items() if value}
-    known = {} if setup.own else manifest["models"].get(setup.model, {})
+    known = manifest.fingerprint(setup)
     found |= {f"model.{name}": value for name, value in known.items() if value}
     for task in run.asked:
         if setup.name in run.asked[task]:
-            found[f"prompt.{task}"] = manifest["tasks"][task]["digests"].get("prompt", "")
-    for task, facts in _adapters(run, setup):
-        found[f"tune.adapter.{task}"] = facts["digest"]
+            found[f"prompt.{task}"] = manifest.tasks[task].digests.get("prompt", "")
+    for task, adapter in _adapters(run, setup):
+        found[f"tune.adapter.{task}"] = adapter.digest
     # Runs of before indexes named their setups had one index for all of a task.
     every = [setup.name] if setup.retrieve else []
     found |= {
-        f"retrieve.index.{name.partition(' for ')[0]}": index["digest"]
-        for name, index in manifest["indexes"].items()
-        if setup.name in index.get("setups", every)
+        f"retrieve.index.{name.partition(' for ')[0]}": index.digest
+        for name, index in manifest.indexes.items()
+        if setup.name in (every if index.setups is None else index.setups)
     }
     return {allowed(name): text(value)[:PARAM] for name, value in found.items() if value != ""}
 
@@ -137,37 +137,37 @@ def _model(setup: Setup) -> str:
     return setup.call or (setup.endpoint.url if setup.endpoint else setup.model)
 
 
-def _adapters(run: Run, setup: Setup) -> list[tuple[str, Mapping[str, Any]]]:
-    """(task, facts) of every adapter of a setup."""
-    split = [(name.rpartition("/"), facts) for name, facts in run.manifest["adapters"].items()]
-    return [(task, facts) for (task, _, owner), facts in split if owner == setup.name]
+def _adapters(run: Run, setup: Setup) -> list[tuple[str, AdapterFacts]]:
+    """(task, adapter) of every adapter of a setup."""
+    split = [(name.rpartition("/"), adapter) for name, adapter in run.manifest.adapters.items()]
+    return [(task, adapter) for (task, _, owner), adapter in split if owner == setup.name]
 
 
-def adapters(run: Run, setup: Setup) -> list[tuple[str, Mapping[str, Any]]]:
-    """(task, facts) of every adapter of a setup that was trained here."""
-    return [(task, facts) for task, facts in _adapters(run, setup) if facts["training"]]
+def adapters(run: Run, setup: Setup) -> list[tuple[str, AdapterFacts]]:
+    """(task, adapter) of every adapter of a setup that was trained here."""
+    return [(task, adapter) for task, adapter in _adapters(run, setup) if adapter.training]
 
 
 def tags(run: Run, setup: Setup) -> dict[str, str]:
     """What ties the runs of a bake-off together, and what is to be read in a row of them."""
     manifest = run.manifest
-    data = {task: about["digests"]["test"] for task, about in manifest["tasks"].items()}
+    data = {task: about.digests["test"] for task, about in manifest.tasks.items()}
     found = {
         "setup": setup.name,
         "kind": setup.kind,
-        "suite": manifest["benchmark"],
-        "invocation": manifest["run"],
-        "night": manifest.get("night", ""),
+        "suite": manifest.benchmark,
+        "invocation": manifest.run,
+        "night": manifest.night,
         "gate": verdict(run),
         "limited": run.limited,
-        "commit": manifest["commit"] or "",
+        "commit": manifest.commit or "",
         "data": ", ".join(f"{task} {value}" for task, value in data.items()),
         "comparison": digest(run.comparison),
         "mlflow.note.content": note(run),
         "mlflow.runColor": COLOURS[list(run.suite.setups).index(setup.name) % len(COLOURS)],
-        "mlflow.source.name": manifest.get("command", ""),
+        "mlflow.source.name": manifest.command,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": manifest["commit"] or "",
+        "mlflow.source.git.commit": manifest.commit or "",
     }
     return {name: text(value)[:TAG] for name, value in found.items() if value}
 

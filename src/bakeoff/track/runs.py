@@ -6,7 +6,6 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 import mlflow
@@ -50,14 +49,14 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
     What is there already is not doubled, what is missing is added, what was scored again is
     replaced. Raises `BakeoffError` when the store cannot be reached or refuses.
     """
-    name = run.manifest["benchmark"]
+    name = run.manifest.benchmark
     remedy = f"send it later with `bakeoff log {run.folder.name}`"
     with alone(run.folder.parent), reaching(uri, remedy) as client:
         made = partial(experiment, client, uri=uri, results=run.folder.parent.parent)
         store = _Store(
             client,
             made(name, tags=_experiment_tags(run)),
-            made(f"{name}-training", tags={}) if run.manifest["adapters"] else "",
+            made(f"{name}-training", tags={}) if run.manifest.adapters else "",
         )
         there = _there(run, store)
         setups = list(run.suite.setups.values())
@@ -68,7 +67,7 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
             where = Place(store.experiment, identity, model)
             traces.log(client, uri, run, setup, where, traced)
             found[setup.name] = identity
-    logged = links.Logged(shown(uri), store.experiment, run.manifest["run"], found)
+    logged = links.Logged(shown(uri), store.experiment, run.manifest.run, found)
     links.keep(run.folder, logged)
     return logged
 
@@ -84,7 +83,7 @@ def _there(run: Run, store: _Store) -> dict[str, list[Stored]]:
     found: dict[str, list[Stored]] = defaultdict(list)
     token = None
     while True:
-        where = f"tags.invocation = '{run.manifest['run']}'"
+        where = f"tags.invocation = '{run.manifest.run}'"
         page = store.client.search_runs([store.experiment], where, page_token=token)
         for each in page:
             found[each.data.tags.get("setup", "")].append(each)
@@ -118,7 +117,7 @@ def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str
     client = store.client
     trained = models.training_runs(client, run, setup, store.training) if store.training else {}
     model = models.logged_model(client, run, setup, store.experiment, trained)
-    start = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * 1000)
+    start = int(run.manifest.started.timestamp() * 1000)
     identity = str(
         client.create_run(
             store.experiment,
@@ -136,7 +135,7 @@ def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str
             client.log_artifact(identity, str(run.folder / name))
     if (run.folder / "plots").is_dir():
         client.log_artifacts(identity, str(run.folder / "plots"), "plots")
-    took = sum(run.manifest["seconds"].values())
+    took = sum(run.manifest.seconds.values())
     client.set_terminated(identity, end_time=start + place + int(took * 1000))
     client.set_tag(identity, "logged", "complete")
     return identity, model
@@ -147,7 +146,7 @@ def _log_numbers(
 ) -> None:
     """Params and metrics, in as few calls as the store allows."""
     data = _datasets(run, setup)
-    at = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * 1000)
+    at = int(run.manifest.started.timestamp() * 1000)
     numbers = [
         Metric(name, value, at, 0, model, data[task].name, data[task].digest, identity)
         for (task, name), value in metrics(run, setup.name).items()
@@ -164,9 +163,9 @@ def _datasets(run: Run, setup: Setup) -> dict[str, Dataset]:
     return {
         task: Dataset(
             name=text(task),
-            digest=run.manifest["tasks"][task]["digests"]["test"],
+            digest=run.manifest.tasks[task].digests["test"],
             source_type="local",
-            source=json.dumps({"uri": run.manifest["file"]}),
+            source=json.dumps({"uri": run.manifest.file}),
             profile=json.dumps({"num_rows": len(run.samples[task])}),
         )
         for task, setups in run.asked.items()

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import mlflow
@@ -71,7 +70,7 @@ def log(
     tracing = TracingClient(uri)
     wanted = [(_identity(place, each.record), each) for each in _chosen(run, setup, count)]
     missing = [(identity, each) for identity, each in wanted if f"tr-{identity}" not in there]
-    start = int(datetime.fromisoformat(run.manifest["created"]).timestamp() * _SECOND)
+    start = int(run.manifest.started.timestamp() * _SECOND)
     for first in range(0, len(missing), BATCH):
         spans: list[Span] = []
         for number, (identity, each) in enumerate(missing[first : first + BATCH], first):
@@ -297,7 +296,7 @@ def _info(
             "kind": setup.kind,
             "task": record.task,
             "sample": text(record.sample)[:200],
-            "invocation": run.manifest["run"],
+            "invocation": run.manifest.run,
         },
         assessments=list(_assessments(f"tr-{identity}", run, each)),
     )

@@ -1,0 +1,413 @@
+"""What `manifest.json` says of a run: what was asked of what, on which machine, and what it took.
+
+Values, never filled in: a run that goes on replaces its manifest (`model_copy`) and writes it
+whole. What newer runs alone say has a default, so that older manifests are read as well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from bakeoff.file_versions import stated
+from bakeoff.files import File
+from bakeoff.measure import Measure
+from bakeoff.suite import Setup, Suite
+
+FORMAT: Final = 3
+"""Of a run's folder."""
+RUNNING: Final = "running"
+INTERRUPTED: Final = "interrupted"
+COMPLETE: Final = "complete"
+Fingerprint = Mapping[str, str]
+"""What can change a model's answers beside prompt and decoding, by name."""
+T = TypeVar("T")
+Known = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+"""A part that does not stand in the file where there is none."""
+Counted = Annotated[int, Field(exclude_if=lambda value: not value)]
+"""A number that does not stand in the file where it is 0."""
+
+
+class Part(File):
+    # JSON as Python writes it: what has no upper bound ends at Infinity.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+
+class Selected(Part):
+    """The part of the samples that was asked."""
+
+    limit: int | None = None
+    ids: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    shard: tuple[int, int] = (1, 1)
+    """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""
+
+    def __str__(self) -> str:
+        """What was left out on purpose; empty for a whole run and for a part of one."""
+        chosen = {"limit": self.limit, "ids": [*self.ids], "tags": [[*tag] for tag in self.tags]}
+        return ", ".join(f"{name} {value}" for name, value in chosen.items() if value)
+
+
+class MetricFacts(Part):
+    """A metric of a task as its scorer described it."""
+
+    higher_is_better: bool
+    aggregate: str = "mean"
+    bounds: tuple[float, float] | None = None
+    asks: str = ""
+    """The kind of model that it asks, if any."""
+    version: str = ""
+    about: str = ""
+
+    @property
+    def measure(self) -> Measure:
+        return Measure(self.higher_is_better, self.aggregate, self.bounds)
+
+
+class Whole(Part):
+    """The samples of a task before a shard was taken."""
+
+    n: int
+    ids: str
+    """Digest of their ids."""
+
+
+class TaskFacts(Part):
+    """A task as it was asked."""
+
+    description: str = ""
+    licence: str = ""
+    headline: str
+    metrics: Mapping[str, MetricFacts]
+    n: int
+    after: str = ""
+    """The task that this one is the state before."""
+    before: str = ""
+    """The task that is the state before a change of the documents."""
+    whole: Known[Whole] = None
+    population: int
+    train: int = 0
+    dropped: tuple[str, ...] = ()
+    """Training rows that (nearly) repeat test rows."""
+    digests: Mapping[str, str]
+
+
+class Epoch(Part):
+    """A point of a training curve."""
+
+    epoch: float
+    train_loss: Known[float] = None
+    validation_loss: Known[float] = None
+
+
+class Training(Part):
+    """What training took, and how its loss went."""
+
+    rows: int
+    validation_rows: Known[int] = None
+    epochs: Known[float] = None
+    tokens: int
+    seconds: float
+    peak_memory_mb: float
+    curve: tuple[Epoch, ...] = ()
+    best_epoch: Known[float] = None
+    objective: Known[str] = None
+    learnt: Mapping[str, Any] = {}
+    trials: tuple[Mapping[str, Any], ...] = ()
+
+
+class AdapterFacts(Part):
+    """Tuned weights of a setup for a task."""
+
+    digest: str
+    reused: bool = False
+    training: Training | None = None
+    """`None` for a ready adapter, made outside of bakeoff."""
+
+
+class IndexWork(Part):
+    """What it took to build an index."""
+
+    passages: int
+    embedded: int
+    """Passages that no earlier index had embedded."""
+    embed_s: float
+    build_s: float
+    bytes: int
+    kind: str = ""
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds of embedding a passage; `None` where all of them came from a cache."""
+        return self.embed_s / self.embedded if self.embedded else None
+
+
+class IndexFacts(Part):
+    """An index over the documents of a task."""
+
+    corpus: str = ""
+    documents: int = 0
+    splitter: Mapping[str, Any] = {}
+    embedder: str = ""
+    """Its digest; empty where no vectors are searched."""
+    index: str = ""
+    format: int = 1
+    digest: str
+    passages: int
+    work: Known[IndexWork] = None
+    setups: Known[tuple[str, ...]] = None
+    """The setups that read it; runs of before do not say."""
+    changed: Known[int] = None
+    """Passages that are not in the index of the time before a change."""
+
+    def seconds(self, passages: int, earlier: IndexFacts | None = None) -> float | None:
+        """What embedding so many passages and building the index take; `None` if not measured.
+
+        The pace of embedding is that of this index or, where a cache had all, of an earlier one.
+        """
+        if self.work is None:
+            return None
+        if not self.embedder:
+            return self.work.build_s
+        known = [index.work.pace for index in (self, earlier) if index and index.work]
+        pace = next((pace for pace in known if pace is not None), None)
+        return None if pace is None else passages * pace + self.work.build_s
+
+
+class SetupSpent(Part):
+    """What one setup sent and spent, answers from the cache left out."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    from_cache: int = 0
+    failed: Mapping[str, int] = {}
+    """Kind of failure -> how many cells."""
+    cost: float = 0.0
+
+    def plus(self, other: SetupSpent) -> SetupSpent:
+        failed = Counter(self.failed) + Counter(other.failed)
+        return SetupSpent(failed=dict(sorted(failed.items())), **_sums(self, other))
+
+
+class JudgeSpent(Part):
+    """What one judge or verifier was asked, and what that took."""
+
+    fingerprint: Fingerprint
+    asked: int = 0
+    from_cache: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+    def plus(self, other: JudgeSpent) -> JudgeSpent:
+        return JudgeSpent(fingerprint=self.fingerprint, **_sums(self, other))
+
+
+def _sums(one: Part, other: Part) -> dict[str, Any]:
+    numbers = {name: value for name, value in one if isinstance(value, int | float)}
+    return {name: round(value + getattr(other, name), 6) for name, value in numbers.items()}
+
+
+class TokenCheck(Part):
+    """An endpoint's own token counts held against a known tokenizer."""
+
+    checked: int
+    differing: int
+    largest: int
+    """The largest difference, in tokens."""
+
+
+class BatchCheck(Part):
+    """Answers that change when they are generated alone instead of in a batch."""
+
+    prompts: int
+    differing: int
+
+
+class Checks(Part):
+    """What the run measured of its own numbers."""
+
+    tokens: Known[Mapping[str, TokenCheck]] = None
+    """By model."""
+    batches: Known[Mapping[str, BatchCheck]] = None
+    """By setup."""
+    load: Known[Mapping[str, tuple[float, ...]]] = None
+    """Task -> processes that wanted to run before and after its latency pass."""
+
+
+class AuditFinding(Part):
+    """How many rows or documents have a fault, of how many, and the first of them."""
+
+    about: str
+    count: int
+    of: int
+    first: tuple[str, ...] = ()
+    note: str = ""
+    grave: bool = False
+
+
+class AuditFacts(Part):
+    """The faults of a task's rows and documents."""
+
+    findings: Mapping[str, AuditFinding] = {}
+    leaked: tuple[str, ...] = ()
+    """Samples that must not count as unseen."""
+
+
+class Hardware(Part):
+    """The machine that a run was made on."""
+
+    processor: str
+    cores: int | None
+    memory_gb: float
+    gpu: str | None
+    system: str = ""
+
+    def __str__(self) -> str:
+        gpu = self.gpu or "none"
+        return f"{self.processor}, {self.cores} cores, {self.memory_gb} GB, GPU: {gpu}"
+
+
+class ImportedFile(Part):
+    file: str
+    sha256: str
+    rows: int
+    left_out: Known[int] = None
+    """Rows that `--where` left out."""
+
+
+class Imported(Part):
+    """Where another tool's results came from, and what was made of them."""
+
+    files: tuple[ImportedFile, ...] = ()
+    fields: Mapping[str, Any] = {}
+    answers: bool = False
+    setups: Mapping[str, str] = {}
+    """Setup -> its name in the rows."""
+    metrics: Mapping[str, MetricFacts] = {}
+    worst: Mapping[str, float] = {}
+    """Imported metric -> what a failed answer scores."""
+    timing: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class TextsRemoved(Part):
+    """When texts were taken out of a run, and which."""
+
+    on: str
+    what: str
+    unfinished: Known[bool] = None
+
+
+class MergedShard(Part):
+    run: str
+    hardware: Hardware | None
+
+
+class Manifest(Part):
+    """All that a run's folder says beside samples, answers and scores."""
+
+    format: Literal[3] = FORMAT
+    run: str = ""
+    benchmark: str
+    file: str = ""
+    command: str = ""
+    dtype: Known[str] = None
+    """What local models computed in, empty without any; runs of before do not say."""
+    status: Literal["running", "interrupted", "complete"] = RUNNING
+    night: str = ""
+    created: str
+    """ISO 8601."""
+    suite: Suite
+    selection: Selected = Selected()
+    tasks: Mapping[str, TaskFacts]
+    skipped: Mapping[str, str] = {}
+    """Task that could not be run -> why."""
+    models: Mapping[str, Fingerprint] = {}
+    adapters: Mapping[str, AdapterFacts] = {}
+    """By TASK/SETUP."""
+    indexes: Mapping[str, IndexFacts] = {}
+    """By TASK/CORPUS, with the setup that reads it where a corpus has several."""
+    spent: Mapping[str, SetupSpent] = {}
+    checks: Checks = Checks()
+    audit: Mapping[str, AuditFacts] = {}
+    versions: Mapping[str, str | None] = {}
+    hardware: Known[Hardware] = None
+    commit: str | None = None
+    seconds: Mapping[str, float] = {}
+    """By phase."""
+    judges: Mapping[str, JudgeSpent] = {}
+    merged: Annotated[tuple[MergedShard, ...], Field(exclude_if=lambda value: not value)] = ()
+    rescored: Counted = 0
+    resumed: Counted = 0
+    imported: Known[Imported] = None
+    pruned: Known[TextsRemoved] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stated_versions(cls, raw: Any) -> Any:
+        """A scorer's version was the hash of its file once: the version that the hash means."""
+        if not isinstance(raw, dict) or not isinstance(tasks := raw.get("tasks"), dict):
+            return raw
+        versions = raw.get("versions")
+        ragas = (versions.get("ragas") if isinstance(versions, dict) else None) or "missing"
+        return {**raw, "tasks": {name: _stated(task, ragas) for name, task in tasks.items()}}
+
+    @field_validator("created")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("not a time") from None
+        return value
+
+    @field_validator("hardware", mode="before")
+    @classmethod
+    def _some(cls, value: Any) -> Any:
+        return value or None
+
+    @property
+    def started(self) -> datetime:
+        made = datetime.fromisoformat(self.created)
+        return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+    @property
+    def complete(self) -> bool:
+        return self.status == COMPLETE
+
+    def fingerprint(self, setup: Setup) -> Fingerprint:
+        """What the model of a setup was; empty where none of ours answered."""
+        return {} if setup.own else self.models.get(setup.model, {})
+
+    def judge(self, by: str) -> Fingerprint:
+        """What a judge or verifier was; empty where none was asked."""
+        return self.judges[by].fingerprint if by in self.judges else {}
+
+    def training(self, task: str, setup: str) -> Training | None:
+        """What tuning a setup for a task took; `None` where it was not tuned here."""
+        adapter = self.adapters.get(f"{task}/{setup}")
+        return adapter.training if adapter else None
+
+    def index(self, task: str, setup: str) -> IndexFacts | None:
+        """The index that says that a setup read it for a task."""
+        found = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
+        return next((index for index in found if setup in (index.setups or ())), None)
+
+
+def _stated(task: Any, ragas: str) -> Any:
+    if not isinstance(task, dict) or not isinstance(metrics := task.get("metrics"), dict):
+        return task
+    known = {
+        name: {**about, "version": stated(name, about["version"], ragas)}
+        if isinstance(about, dict) and isinstance(about.get("version"), str)
+        else about
+        for name, about in metrics.items()
+    }
+    return {**task, "metrics": known}

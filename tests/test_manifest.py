@@ -1,0 +1,93 @@
+"""Runs that were written before manifests, scores and verdicts had types are read as they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff.core import BakeoffError
+from bakeoff.finished import GATES, Run
+from bakeoff.manifest import IndexFacts, IndexWork
+from bakeoff.store import MANIFEST, read_manifest, write_manifest
+
+KEPT = Path(__file__).parent / "fixtures" / "runs"
+SQUARE = {"base": 0.2, "fine-tuned": 0.4, "rag": 0.6, "hybrid": 0.8}
+HEADLINES = {
+    "trained": {"base": 0, "fine-tuned": 0, "rag": 1 / 3, "hybrid": 1 / 3, "mine": 1 / 3},
+    "shard": {"mine": 1.0},
+    "merged": {"mine": 5 / 6},
+    "imported": {"a-one": 1.0, "b-two": 0.0},
+    "made": SQUARE,
+    "pruned": SQUARE,
+}
+"""Kept run -> setup -> the mean of the headline metric."""
+GATED = [name for name in HEADLINES if (KEPT / name / GATES).is_file()]
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_a_kept_run_has_the_scores_that_it_had(name: str) -> None:
+    run = Run(KEPT / name)
+    found = {
+        setup: np.nanmean(column.values)
+        for (task, setup, metric), column in run.columns.items()
+        if metric == run.headlines[task]
+    }
+    assert found == pytest.approx(HEADLINES[name])
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_a_kept_run_is_judged_as_it_was(name: str) -> None:
+    kept = json.loads((KEPT / name / GATES).read_text())
+    again = json.loads(json.dumps(Run(KEPT / name).judged()))
+    assert again == kept
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_a_manifest_is_written_as_it_was_read(name: str, tmp_path: Path) -> None:
+    kept = read_manifest(KEPT / name)
+    write_manifest(tmp_path, kept)
+    assert read_manifest(tmp_path) == kept
+    before = json.loads((KEPT / name / MANIFEST).read_text())
+    now = json.loads((tmp_path / MANIFEST).read_text())
+    assert list(before) == [part for part in now if part in before]
+    assert without_defaults(now, before) == without_defaults(before, before)
+
+
+def without_defaults(now: Any, before: Any) -> Any:
+    """`now` without what older manifests do not have, or state otherwise (`test_versions`)."""
+    if not isinstance(now, dict) or not isinstance(before, dict):
+        return now
+    return {n: without_defaults(now[n], part) for n, part in before.items() if n != "version"}
+
+
+def test_every_part_of_a_manifest_is_known(tmp_path: Path) -> None:
+    raw = json.loads((KEPT / "made" / MANIFEST).read_text())
+    for place, fault in (
+        ((), {"surprise": 1}),
+        (("hardware",), {"cpu": "fast"}),
+        (("tasks", "gate_qa"), {"headlines": "f1"}),
+    ):
+        changed = json.loads(json.dumps(raw))
+        part = changed
+        for name in place:
+            part = part[name]
+        part |= fault
+        (tmp_path / MANIFEST).write_text(json.dumps(changed))
+        (name,) = fault
+        with pytest.raises(BakeoffError, match=rf"{'.'.join([*place, name])}: no such field"):
+            read_manifest(tmp_path)
+
+
+def test_the_pace_of_an_index_is_that_of_what_was_embedded() -> None:
+    work = {"passages": 10, "embedded": 4, "embed_s": 2.0, "build_s": 0.5, "bytes": 1}
+    index = IndexFacts(digest="i", passages=10, embedder="e", work=IndexWork(**work))
+    assert index.seconds(10) == 10 * 0.5 + 0.5
+    cached = index.model_copy(update={"work": IndexWork(**{**work, "embedded": 0})})
+    assert cached.seconds(10) is None
+    assert cached.seconds(10, earlier=index) == 5.5
+    assert cached.model_copy(update={"embedder": ""}).seconds(10) == 0.5
+    assert IndexFacts(digest="i", passages=10).seconds(10) is None
