@@ -30,8 +30,11 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.lexical import claims
+from bakeoff.metric import Metric
+from bakeoff.needs import Chat, Embedding, Need
+from bakeoff.registry import find_scorer
 from bakeoff.score import Cell, scores
-from bakeoff.scoring import Chat, Context, Embedding, Metric, Need, find_scorer
+from bakeoff.scorer import Context
 
 TESTS = Path(__file__).parent
 STORED = TESTS / "golden" / "scores.json"

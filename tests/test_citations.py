@@ -21,7 +21,10 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.lexical import claims
-from bakeoff.scoring import Context, Entailment, Metric, find_scorer
+from bakeoff.metric import Metric
+from bakeoff.needs import Entailment
+from bakeoff.registry import find_scorer
+from bakeoff.scorer import Context
 
 
 def words(text: str) -> set[str]:

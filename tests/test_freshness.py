@@ -18,8 +18,8 @@ from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
 from bakeoff.manifest import Manifest
+from bakeoff.scorer import Context
 from bakeoff.scorers.text import holds, stale_answer
-from bakeoff.scoring import Context
 from bakeoff.suite import Suite, load_suite
 from bakeoff.testing import made_manifest, task_facts
 from conftest import NOTES, ROOT, Cli, write_project

@@ -19,6 +19,7 @@ from bakeoff.finished import Run
 from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
 from bakeoff.models import LocalModel
+from bakeoff.pool import Pool
 from bakeoff.recipes import Distillation, Retrieve, Tune
 from bakeoff.suite import Setup, Suite, load_suite
 from bakeoff.tune.batches import Lessons
@@ -44,7 +45,8 @@ def school(model: LocalModel, tiny: Task, cache: Path) -> School:
     def no_writer(reference: str) -> LocalModel:
         raise AssertionError(reference)
 
-    return School(suite, Library(cache), model, no_writer, lambda task, recipe: NO_TEACHER)
+    library = Library(Pool(suite, Path(), cache, {}))
+    return School(suite, library, model, no_writer, lambda task, recipe: NO_TEACHER)
 
 
 # -- what a recipe may say

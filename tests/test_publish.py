@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bakeoff.plain_text import cell, plain
 from bakeoff.publish import (
     ANNOTATIONS,
     COMMENT_CHARACTERS,
     SUMMARY_BYTES,
-    cell,
     comment,
     junit,
     marker,
-    plain,
     summary,
     workflow_commands,
 )

@@ -18,10 +18,12 @@ from bakeoff.core import (
     Step,
 )
 from bakeoff.gate import Check, Ref
+from bakeoff.metric import Metric
+from bakeoff.registry import find_scorer, scorers
 from bakeoff.score import Cell
+from bakeoff.scorer import Context
 from bakeoff.scorers.behaviour import syllables
 from bakeoff.scorers.numbers import numbers
-from bakeoff.scoring import Context, Metric, find_scorer, scorers
 
 REFUSALS = Context(refusals=("unknown",))
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from bakeoff.core import Answer, Passage, Sample, Score, Step
-from bakeoff.scoring import Context, Metric, scorers
+from bakeoff.metric import Metric
+from bakeoff.registry import scorers
+from bakeoff.scorer import Context
 
 RETRIEVED = (Step("retrieve"), Step("decode"))
 

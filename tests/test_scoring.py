@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.core import Answer, BakeoffError, Sample, Score
-from bakeoff.scoring import Context, Metric, did_you_mean, find_scorer, load_function, scorers
+from bakeoff.functions import load_function
+from bakeoff.hints import did_you_mean
+from bakeoff.metric import Metric
+from bakeoff.registry import find_scorer, scorers
+from bakeoff.scorer import Context
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import trend
+from bakeoff import nightly, trend
 from bakeoff.core import BakeoffError
 from bakeoff.table import Table
 from bakeoff.trend import Drift, Night, Point, alarms, keep, missing, read, stretches
@@ -362,7 +362,7 @@ def test_the_way_back_and_a_second_fall_are_told_apart() -> None:
 
 def test_an_alert_tells_of_the_benchmark_and_the_drift() -> None:
     found = the_drift(history([0.75] * 20 + [0.5] * 3))
-    told = trend.as_alert("small", found)
+    told = nightly.as_alert("small", found)
     assert told.id == f"small {F1} down 2026-09-01 1"
     assert told.text == f"small: {found.text}"
     assert json.loads(json.dumps(told.facts))["direction"] == "down"

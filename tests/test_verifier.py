@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from bakeoff.core import NOT_FOUND, SUPPORTED, BakeoffError
-from bakeoff.scoring import Entailment
+from bakeoff.needs import Entailment
 from bakeoff.suite import VerifierSpec
 from bakeoff.verifier import Verifier
 

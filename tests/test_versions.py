@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 import golden_scores
-from bakeoff import baseline, lexical, nightly, scoring, store
+from bakeoff import baseline, lexical, nightly, scorer, store
 from bakeoff.file_versions import FILES, recorded, stated
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
 from bakeoff.manifest import Manifest
+from bakeoff.metric import Metric
 from bakeoff.policy import Gate, Policy
+from bakeoff.registry import find_scorer, scorers
 from bakeoff.rows import Rows, differences
 from bakeoff.scorers import ragas_metrics, verdict
 from bakeoff.scorers import text as short_answers
-from bakeoff.scoring import Metric, find_scorer
 from bakeoff.vouch import unvouched
 from golden_scores import measured, problems, stored
 
@@ -48,7 +49,7 @@ def test_the_stored_scores_are_those_of_every_scorer_at_its_version() -> None:
 
 
 def test_every_scorer_states_its_version_and_has_stored_scores() -> None:
-    known = scoring.scorers()
+    known = scorers()
     assert {found.name for found in known.values() if found.version is None} == set()
     assert {Metric.parse(name).name for name in stored()} == set(known)
 
@@ -76,8 +77,8 @@ def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPa
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    raised = replace(scoring.scorers()["contains"], version=2)
-    monkeypatch.setitem(scoring._SCORERS, "contains", raised)
+    raised = replace(scorers()["contains"], version=2)
+    monkeypatch.setitem(scorer.REGISTERED, "contains", raised)
     assert told("contains") == [
         "contains: what is stored is of version 1, the scorer is at 2: look at what changed, then "
         "python tests/golden_scores.py"
@@ -152,9 +153,9 @@ def test_a_function_of_ones_own_has_the_digest_of_its_file(tmp_path: Path) -> No
 def test_a_function_of_ones_own_may_state_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_SCORERS", dict(scoring._SCORERS))
+    monkeypatch.setattr(scorer, "REGISTERED", dict(scorer.REGISTERED))
     code = (
-        "from bakeoff.scoring import scorer\n\n@scorer({})\n"
+        "from bakeoff.scorer import scorer\n\n@scorer({})\n"
         "def short(sample, answer, context):\n    return 1\n"
     )
     (tmp_path / "own.py").write_text(code.format("version=3"))

@@ -24,7 +24,9 @@ from figures import Table
 
 from bakeoff.core import Answer, Passage, Sample, Step
 from bakeoff.lexical.words import listed
-from bakeoff.scoring import Context, Metric, Scorer, find_scorer
+from bakeoff.metric import Metric
+from bakeoff.registry import find_scorer
+from bakeoff.scorer import Context, Scorer
 
 METRICS = (
     *("exact_match", "token_f1", "contains", "right_refusal", "wrong_refusal"),

@@ -36,9 +36,12 @@ from bakeoff.core import (
     faults,
 )
 from bakeoff.lexical import Evidence, claims, features
+from bakeoff.metric import Metric
+from bakeoff.needs import Chat, Need
+from bakeoff.registry import find_scorer
 from bakeoff.score import Cell, Give, no_models, scores
+from bakeoff.scorer import Context, Scorer
 from bakeoff.scorers.verdict import OPINION
-from bakeoff.scoring import Chat, Context, Metric, Need, Scorer, find_scorer
 from bakeoff.stats import Floats, Ints, cluster_codes
 
 DRAWS = 400

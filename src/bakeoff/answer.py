@@ -22,9 +22,9 @@ from bakeoff.core import (
     unwatched,
 )
 from bakeoff.data import Task
+from bakeoff.functions import load_function
 from bakeoff.library import Library
 from bakeoff.ranking import Hits
-from bakeoff.scoring import load_function
 from bakeoff.suite import Setup
 
 

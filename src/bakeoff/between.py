@@ -10,8 +10,8 @@ from typing import Any
 from bakeoff.columns import Column
 from bakeoff.compare import changed, contrast, estimate
 from bakeoff.core import MissingEvidence
+from bakeoff.measure import LATENCY_METRICS
 from bakeoff.rows import Rows, differences
-from bakeoff.suite import LATENCY_METRICS
 
 
 def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from bakeoff.core import LATENCY, QUALITY, Record, Sample, Score
 from bakeoff.measure import MEASURES as MEASURES
+from bakeoff.measure import TOKEN_METRICS
 from bakeoff.measure import Measure as Measure
 from bakeoff.stats import RATE, Floats, Ints, cluster_codes
-from bakeoff.suite import TOKEN_METRICS, Price
+from bakeoff.suite import Price
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from typing import Any
 
 from bakeoff.core import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.data import Task
+from bakeoff.metric import Metric
 from bakeoff.overlap import near_duplicates
 from bakeoff.recipes import Distillation
+from bakeoff.registry import find_scorer
 from bakeoff.score import score_records
 from bakeoff.scorers.citations import MARK
-from bakeoff.scoring import Metric, find_scorer
 from bakeoff.suite import Setup
 
 SUPPORT = Metric.parse("support_context")

@@ -10,8 +10,8 @@ from bakeoff.answer import messages
 from bakeoff.core import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
+from bakeoff.metric import behind_endpoint
 from bakeoff.run import Plan
-from bakeoff.scoring import behind_endpoint
 from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
 from bakeoff.suite import Setup

@@ -18,10 +18,10 @@ from bakeoff.columns import Column
 from bakeoff.compare import Contrast, combine, confusion, shared
 from bakeoff.core import BakeoffError
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
+from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Policy
 from bakeoff.rows import Rows, differences
 from bakeoff.stats import Bounds, Floats, Interval, Ints
-from bakeoff.suite import LATENCY_METRICS
 
 NAMED = 20
 """Samples named with a verdict."""

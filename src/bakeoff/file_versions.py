@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bakeoff.core import digest
-from bakeoff.scoring import Metric, behind_endpoint
+from bakeoff.metric import Metric, behind_endpoint
 
 FILES: Mapping[str, str] = {
     "accuracy": "a45e45145a275b57",

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bakeoff.core import BakeoffError, faults
-from bakeoff.scoring import did_you_mean
+from bakeoff.hints import did_you_mean
 
 
 class File(BaseModel):

@@ -16,9 +16,9 @@ from bakeoff.evidence import Evidence
 from bakeoff.file_versions import recorded
 from bakeoff.judge import as_json, judge
 from bakeoff.manifest import Manifest, MetricFacts
+from bakeoff.metric import Metric
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
-from bakeoff.scoring import Metric
 from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Setup, Suite
 from bakeoff.vouch import unvouched

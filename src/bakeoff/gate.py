@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bakeoff.core import BakeoffError
-from bakeoff.measure import MEASURES, Measure
+from bakeoff.hints import did_you_mean
+from bakeoff.measure import LATENCY_METRICS, MEASURES, Measure
+from bakeoff.metric import Metric
 from bakeoff.policy import Gate
-from bakeoff.scoring import Metric, did_you_mean
-from bakeoff.suite import LATENCY_METRICS
 
 REFERENCES = ("baseline", "anchor")
 MEANS = ("mean", "rate")

@@ -20,9 +20,9 @@ from markupsafe import Markup
 from bakeoff import browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
-from bakeoff.publish import plain
+from bakeoff.measure import MEASURED
+from bakeoff.plain_text import plain
 from bakeoff.store import ADVICE, PAGE, PLOTS
-from bakeoff.suite import MEASURED
 from bakeoff.table import Table, number
 
 _TEXT = 5000

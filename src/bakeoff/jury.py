@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.cached import CachedModel
-from bakeoff.core import BakeoffError, Decoding, Embedder, Failure, Generation
-from bakeoff.data import Task
-from bakeoff.library import Library
+from bakeoff.core import BakeoffError, Decoding, Failure, Generation
 from bakeoff.manifest import JudgeSpent
+from bakeoff.metric import Metric, behind_endpoint
+from bakeoff.needs import Chat, Entailment, Need
+from bakeoff.pool import Pool
 from bakeoff.responses import Responses
-from bakeoff.scoring import Chat, Entailment, Metric, Need, Scorer, behind_endpoint
+from bakeoff.score import Scored
+from bakeoff.scorer import Scorer
 from bakeoff.suite import Suite, VerifierSpec
 
 if TYPE_CHECKING:
-    from bakeoff.endpoint import Client
-    from bakeoff.served import ServedModel
     from bakeoff.verifier import Verifier
 
 Spend = Callable[[int, int, float], None]
@@ -44,13 +44,6 @@ class Place:
     responses: Path
     """The file of replies that were paid for."""
     environment: Mapping[str, str] = field(repr=False)
-
-    def connect(self, name: str) -> Client:
-        """A connection to an endpoint of the benchmark. Raises `BakeoffError` without its key."""
-        from bakeoff.endpoint import connect
-
-        spec = self.suite.endpoints[name]
-        return connect(spec, f"endpoints.{name}", self.file, self.environment)
 
 
 @dataclass
@@ -77,13 +70,12 @@ class Jury:
         self.spent: defaultdict[str, Judged] = defaultdict(Judged)
         self.fingerprints: dict[str, Mapping[str, str]] = {}
         """Judge -> what can change its verdicts."""
-        self._library = Library(place.cache, self._served_embedder)
+        self._pool = Pool(place.suite, place.file, place.cache, place.environment)
         self._responses: Responses | None = None
-        self._clients: dict[str, Client] = {}
         self._judges: dict[str, CachedModel] = {}
         self._verifiers: dict[str, Verifier] = {}
 
-    def open(self, tasks: Iterable[Task]) -> None:
+    def open(self, tasks: Iterable[Scored]) -> None:
         """See that the models which the tasks' metrics ask can be had, before anything is spent.
 
         Raises `BakeoffError` for the first that cannot.
@@ -102,7 +94,7 @@ class Jury:
         name = metric.judge.partition(":")[0]
         if name not in self.place.suite.endpoints:
             raise BakeoffError(f"{metric}: the benchmark has no endpoint '{name}'")
-        self.place.connect(name)
+        self._pool.client(f"endpoints.{name}", self.place.suite.endpoints[name])
 
     def give(self, needs: Collection[Need]) -> dict[Need, Any]:
         """What the models say to each need, or a `Failure`.
@@ -116,7 +108,7 @@ class Jury:
             elif kind is Entailment:
                 given |= self._verified(by, members)
             else:
-                vectors = self._library.embedder(by).embed([need.text for need in members])
+                vectors = self._pool.embedder(by).embed([need.text for need in members])
                 given |= zip(members, vectors, strict=True)
         return given
 
@@ -132,12 +124,11 @@ class Jury:
         }
 
     def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
+        self._pool.close()
         if self._responses:
             self._responses.close()
         # Whoever asks again opens them anew.
-        self._clients, self._judges, self._responses = {}, {}, None
+        self._judges, self._responses = {}, None
 
     def _chat(self, by: str, members: Sequence[Chat]) -> dict[Need, Any]:
         judge = self._judge(by)
@@ -169,36 +160,15 @@ class Jury:
 
     def _judge(self, by: str) -> CachedModel:
         if by not in self._judges:
-            model = self._served(by)
+            behind = self.place.suite.served(by)
+            if not behind:
+                raise BakeoffError(f"judge '{by}': the benchmark has no such endpoint")
+            model = self._pool.served(*behind)
             if self._responses is None:
                 self._responses = Responses(self.place.responses)
             self._judges[by] = CachedModel(model, self._responses)
             self.fingerprints[by] = model.fingerprint()
         return self._judges[by]
-
-    def _served(self, by: str) -> ServedModel:
-        from bakeoff.served import ServedModel
-
-        found = self.place.suite.served(by)
-        if not found:
-            raise BakeoffError(f"judge '{by}': the benchmark has no such endpoint")
-        endpoint = self.place.suite.endpoints[found[0]]
-        return ServedModel(self._client(found[0]), endpoint, found[1])
-
-    def _client(self, name: str) -> Client:
-        if name not in self._clients:
-            self._clients[name] = self.place.connect(name)
-        return self._clients[name]
-
-    def _served_embedder(self, reference: str) -> Embedder | None:
-        found = self.place.suite.served(reference)
-        if not found:
-            return None
-        from bakeoff.served_embedder import ServedEmbedder
-
-        return ServedEmbedder(
-            self._client(found[0]), self.place.suite.endpoints[found[0]], found[1]
-        )
 
     def _verified(self, by: str, members: Sequence[Entailment]) -> dict[Need, Any]:
         verifier = self._verifier(by)

@@ -1,50 +1,28 @@
-"""One retrieval for all setups: corpora, embedders, and what was found, each opened once."""
+"""One retrieval for all setups: corpora, and what was retrieved, each opened once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bakeoff.core import Embedder, Sample, digest
+from bakeoff.core import Sample, digest
 from bakeoff.data import Task
+from bakeoff.pool import Pool
 from bakeoff.ranking import Hits, composed, gold_passages
 from bakeoff.recipes import Retrieve
 
 if TYPE_CHECKING:
-    from bakeoff.embed import Reranker
     from bakeoff.retrieve import Corpus
 
 
 @dataclass
 class Library:
-    """Open embedders and indexes, and what they found: one retrieval serves every setup."""
+    """Open indexes, and what they gave: one retrieval serves every setup."""
 
-    cache: Path
-    served: Callable[[str], Embedder | None] = lambda reference: None
-    """The embedder of an endpoint, when the reference names one."""
-    _embedders: dict[str, Embedder] = field(default_factory=dict)
-    _rerankers: dict[str, Reranker] = field(default_factory=dict)
+    pool: Pool
     _corpora: dict[tuple[str, str, str], Corpus] = field(default_factory=dict)
     _found: dict[tuple[str, str, str, str], list[Hits]] = field(default_factory=dict)
-
-    def embedder(self, reference: str) -> Embedder:
-        if reference not in self._embedders:
-            found = self.served(reference)
-            if found is None:
-                from bakeoff.embed import LocalEmbedder
-
-                found = LocalEmbedder(reference, self.cache)
-            self._embedders[reference] = found
-        return self._embedders[reference]
-
-    def reranker(self, reference: str) -> Reranker:
-        if reference not in self._rerankers:
-            from bakeoff.embed import Reranker
-
-            self._rerankers[reference] = Reranker(reference)
-        return self._rerankers[reference]
 
     def corpus(self, task: Task, spec: Retrieve) -> Corpus:
         """The task's corpus, indexed."""
@@ -54,9 +32,16 @@ class Library:
             from bakeoff.retrieve import open_corpus
 
             documents, identity = task.corpora[name], task.digests[f"corpus:{name}"]
-            embedder = self.embedder(spec.embedder) if spec.vectors else None
-            count = getattr(self.embedder(spec.embedder), "count", None) if _counts(spec) else None
-            self._corpora[key] = open_corpus(documents, identity, spec, embedder, self.cache, count)
+            embedder = self.pool.embedder(spec.embedder) if spec.vectors or _counts(spec) else None
+            count = getattr(embedder, "count", None) if _counts(spec) else None
+            self._corpora[key] = open_corpus(
+                documents,
+                identity,
+                spec,
+                embedder if spec.vectors else None,
+                self.pool.cache,
+                count,
+            )
         return self._corpora[key]
 
     def search(
@@ -83,11 +68,11 @@ class Library:
         if spec.passages == "full":
             return [corpus.passages] * len(samples)
         questions = [sample.question for sample in samples]
-        vectors = self.embedder(spec.embedder).embed(questions) if spec.vectors else None
+        vectors = self.pool.embedder(spec.embedder).embed(questions) if spec.vectors else None
         own = [sample.id for sample in samples] if training else ()
         found = corpus.find(spec, questions, vectors, own)
         if spec.rerank:
-            reranker = self.reranker(spec.rerank)
+            reranker = self.pool.reranker(spec.rerank)
             pairs = zip(questions, found, strict=True)
             found = [reranker.rank(question, hits, corpus.titles) for question, hits in pairs]
         return [

@@ -47,7 +47,7 @@ class Local:
         """The model of this reference, loaded once."""
         if reference not in self.models:
             limit_threads()
-            weights = resolve(reference, self.library.cache)
+            weights = resolve(reference, self.library.pool.cache)
             model = LocalModel(weights, self.dtype, self.suite.batch_tokens, self.suite.quantize)
             self.models[reference] = model
             self.progress.note(
@@ -125,7 +125,7 @@ class Local:
             found,
             recipe,
             suite.seed,
-            self.library.cache,
+            self.library.pool.cache,
             f"adapter {name}",
             self.progress,
         )

@@ -18,8 +18,9 @@ from bakeoff import store
 from bakeoff.core import Answer, Incomplete
 from bakeoff.data import Task
 from bakeoff.jury import Jury
+from bakeoff.metric import behind_endpoint
+from bakeoff.needs import Need
 from bakeoff.score import Give, Rivals, no_models, score_records
-from bakeoff.scoring import Need, behind_endpoint
 from bakeoff.store import Unit
 from bakeoff.suite import Suite
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bakeoff.scoring import Bounds
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
+"""Seconds per answer, from the latency pass."""
+TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
+MEASURED = ("error", "leak", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
+"""Columns every run has, beside the scorers a task names."""
+Bounds = tuple[float, float]
+"""The smallest and the largest value there can be."""
 
 
 @dataclass(frozen=True)

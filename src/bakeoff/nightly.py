@@ -206,7 +206,7 @@ def _code(night: Night, drifts: Sequence[Drift], orders: Orders) -> int:
 def _alerts(
     benchmark: str, night: Night, drifts: Sequence[Drift], verdict: Mapping[str, Any] | None
 ) -> list[Alert]:
-    found = [trend.as_alert(benchmark, drift) for drift in drifts if drift.harmful]
+    found = [as_alert(benchmark, drift) for drift in drifts if drift.harmful]
     if verdict and verdict["exit_code"]:
         failed = [row for row in verdict["gates"] if row["state"] == verdict["state"]]
         lines = "; ".join(f"{row['check']}: {row['reason']}" for row in failed[:3])
@@ -257,3 +257,18 @@ def _retention(results: Path, days: float) -> list[str]:
         else f"{each.run.name}: texts taken out, {each.freed_bytes / 1e6:.1f} MB"
         for each in pruned
     ]
+
+
+def as_alert(benchmark: str, drift: trend.Drift) -> Alert:
+    """The alert that tells of a drift."""
+    facts = {
+        "benchmark": benchmark,
+        "series": drift.series,
+        "night": str(drift.night),
+        "since": str(drift.since),
+        "direction": "up" if drift.up else "down",
+        "harmful": drift.harmful,
+        "before": drift.before,
+        "after": drift.after,
+    }
+    return Alert(f"{benchmark} {drift.id}", f"{benchmark}: {drift.text}", facts)

@@ -20,9 +20,9 @@ from bakeoff.evidence import Evidence, Finding, find
 from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import FAIL, PASS, Case, expand, judge
+from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
-from bakeoff.suite import LATENCY_METRICS
 
 DISCORDANCE = 0.25
 """Share of the samples that differ between two setups, where no run tells."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from bakeoff.answer import Engine, build, chats, context_of, own
 from bakeoff.cached import CachedModel, verify
-from bakeoff.core import Answerer, BakeoffError, Embedder, Model, Sample, digest
+from bakeoff.core import Answerer, BakeoffError, Model, Sample, digest
 from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
+from bakeoff.hints import did_you_mean
 from bakeoff.jury import Place
 from bakeoff.library import Library
 from bakeoff.manifest import (
@@ -26,15 +27,14 @@ from bakeoff.manifest import (
     IndexWork,
     TokenCheck,
 )
+from bakeoff.pool import Pool
 from bakeoff.progress import Progress, working
 from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
-from bakeoff.scoring import did_you_mean
-from bakeoff.suite import Connection, Setup, Suite
+from bakeoff.suite import Setup, Suite
 from bakeoff.table import Table
 
 if TYPE_CHECKING:
-    from bakeoff.endpoint import Client
     from bakeoff.local import Local
     from bakeoff.retrieve import Corpus
     from bakeoff.served import ServedModel
@@ -92,10 +92,9 @@ class Kitchen:
         self.models: dict[str, Fingerprint] = {}
         self.adapters: dict[str, AdapterFacts] = {}
         self.indexes: dict[str, IndexFacts] = {}
-        self.library = Library(workspace.cache, self._served_embedder)
+        self.pool = Pool(suite, file, workspace.cache, workspace.environment)
+        self.library = Library(self.pool)
         self._local: Local | None = None
-        self._clients: dict[tuple[str, int], Client] = {}
-        self._served: dict[str, ServedModel] = {}
         self._tasks: Mapping[str, Task] = {}
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
@@ -132,7 +131,7 @@ class Kitchen:
 
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
-            self._client(f"setups.{setup.name}.endpoint", setup.endpoint)
+            self.pool.client(f"setups.{setup.name}.endpoint", setup.endpoint)
         elif self.suite.served(setup.model):
             if task.file.answer == "likelihood":
                 raise BakeoffError(
@@ -157,48 +156,14 @@ class Kitchen:
             )
         return self._local
 
-    def _client(self, where: str, spec: Connection, concurrency: int = 0) -> Client:
-        """The connection that the benchmark file names at `where`, opened once per concurrency."""
-        if concurrency:
-            spec = spec.model_copy(update={"concurrency": concurrency})
-        if (where, concurrency) not in self._clients:
-            from bakeoff.endpoint import connect
-
-            environment = self.workspace.environment
-            self._clients[where, concurrency] = connect(spec, where, self.file, environment)
-        return self._clients[where, concurrency]
-
     def _served_model(self, setup: Setup) -> ServedModel:
-        from bakeoff.served import ServedModel
-
-        found = self.suite.served(setup.model)
-        assert found
-        name, model = found
+        behind = self.suite.served(setup.model)
+        assert behind
+        endpoint, model = behind
         if setup.tune and setup.tune.adapter:
             # A served adapter is another model name on the same endpoint.
             model = setup.tune.adapter
-        if f"{name}:{model}" not in self._served:
-            endpoint = self.suite.endpoints[name]
-            counter, rendered = None, None
-            if endpoint.tokenizer:
-                from bakeoff.tokens import load_tokenizer
-
-                counter, rendered = load_tokenizer(endpoint.tokenizer, self.workspace.cache)
-            client = self._client(f"endpoints.{name}", endpoint)
-            self._served[f"{name}:{model}"] = ServedModel(
-                client, endpoint, model, counter, rendered
-            )
-        return self._served[f"{name}:{model}"]
-
-    def _served_embedder(self, reference: str) -> Embedder | None:
-        found = self.suite.served(reference)
-        if not found:
-            return None
-        from bakeoff.served_embedder import ServedEmbedder
-
-        name, model = found
-        endpoint = self.suite.endpoints[name]
-        return ServedEmbedder(self._client(f"endpoints.{name}", endpoint), endpoint, model)
+        return self.pool.served(endpoint, model, counted=True)
 
     def _index(self, setup: Setup, task: Task) -> None:
         assert setup.retrieve
@@ -266,7 +231,7 @@ class Kitchen:
             from bakeoff.served import service
 
             where = f"setups.{setup.name}.endpoint"
-            return service(self._client(where, setup.endpoint), setup.endpoint)
+            return service(self.pool.client(where, setup.endpoint), setup.endpoint)
         model = self.model(setup, task)
         return build(setup, task, self.engine(self._kept(model) if cached else model))
 
@@ -279,11 +244,11 @@ class Kitchen:
             from bakeoff.served import service
 
             where = f"setups.{setup.name}.endpoint"
-            return service(self._client(where, setup.endpoint, concurrency), setup.endpoint)
+            return service(self.pool.client(where, setup.endpoint, concurrency), setup.endpoint)
         if setup.call or not self.suite.served(setup.model):
             return None
         model = self._served_model(setup)
-        client = self._client(model.client.name, model.endpoint, concurrency)
+        client = self.pool.client(model.client.name, model.endpoint, concurrency)
         return build(setup, task, self.engine(replace(model, client=client, timing=True)))
 
     def engine(self, model: Model) -> Engine:
@@ -332,8 +297,8 @@ class Kitchen:
 
     def token_checks(self) -> dict[str, TokenCheck]:
         """Where a tokenizer is known: how often an endpoint's own token counts differed."""
-        counted = {name: model for name, model in self._served.items() if model.counter}
-        return {name: TokenCheck(**asdict(model.tally)) for name, model in counted.items()}
+        counted = self.pool.counted.items()
+        return {name: TokenCheck(**asdict(model.tally)) for name, model in counted}
 
     def batch_checks(self, tasks: Mapping[str, Task]) -> dict[str, BatchCheck]:
         """For each local model, by its first setup: whether batches change answers.
@@ -358,8 +323,7 @@ class Kitchen:
         return found
 
     def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
+        self.pool.close()
         if self.responses:
             self.responses.close()
 

@@ -13,10 +13,10 @@ from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.latency import clear
 from bakeoff.manifest import Imported, Manifest
+from bakeoff.measure import MEASURED
 from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
 from bakeoff.store import ADVICE, COST
-from bakeoff.suite import MEASURED
 from bakeoff.table import Table, cell, markdown_lines, number
 
 DECLINES = 0.9

@@ -17,8 +17,8 @@ import numpy as np
 from bakeoff import store
 from bakeoff.core import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
 from bakeoff.data import Task
+from bakeoff.metric import Metric
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Metric
 from bakeoff.stats import Floats
 from bakeoff.store import Unit
 from bakeoff.suite import Route, Setup

@@ -16,8 +16,8 @@ import numpy as np
 
 from bakeoff.columns import Column, Columns, Measure
 from bakeoff.core import BakeoffError
+from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.stats import Floats
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
 FORMAT = 1
 

@@ -45,7 +45,7 @@ from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
-from bakeoff.scoring import Scorer
+from bakeoff.scorer import Scorer
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
 from bakeoff.suite import Forced, Setup, Suite

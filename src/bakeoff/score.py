@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from bakeoff.core import Answer, BakeoffError, Failure, Record, Sample, Score, Step
-from bakeoff.data import Task
-from bakeoff.scoring import Context, Metric, Need, Scorer, Wanted
+from bakeoff.metric import Metric
+from bakeoff.needs import Need, Wanted
+from bakeoff.scorer import Context, Scorer
 from bakeoff.store import Key
 from bakeoff.suite import Setup
 
@@ -22,6 +23,20 @@ TOGETHER = 1000
 """Answers whose needs are asked of the models together."""
 ROUNDS = 100
 """How often a scorer may ask for more; ragas asks of one passage after the other."""
+
+
+class Scored(Protocol):
+    """A task, as far as scoring goes."""
+
+    @property
+    def samples(self) -> Sequence[Sample]: ...
+
+    @property
+    def scorers(self) -> Mapping[Metric, Scorer]: ...
+
+    def context(self) -> Context:
+        """What its scorers may know beside sample and answer."""
+
 
 Give = Callable[[Collection[Need]], Mapping[Need, Any]]
 """Asks models: each need's result, or a `Failure`."""
@@ -90,7 +105,7 @@ def _checked(score: Score, bounds: tuple[float, float] | None) -> Score:
 
 def score_records(
     records: Iterable[Record],
-    task: Task,
+    task: Scored,
     setup: Setup,
     give: Give = no_models,
     rivals: Rivals | None = None,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
-from bakeoff.publish import plain
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.plain_text import plain
 
 CELL, TEXT = 5000, 2000
 """Characters of one cell in Markdown, and in plain text."""

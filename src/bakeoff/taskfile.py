@@ -11,7 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core import BakeoffError
 from bakeoff.files import File, prompt_fields, read_yaml, validated
-from bakeoff.scoring import Metric, did_you_mean
+from bakeoff.hints import did_you_mean
+from bakeoff.metric import Metric
 
 BEFORE = "_before"
 """What the name of a task ends with that asks its questions right after a change: of setups that

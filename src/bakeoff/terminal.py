@@ -14,8 +14,8 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bakeoff.plain_text import plain
 from bakeoff.progress import Unit
-from bakeoff.publish import plain
 from bakeoff.table import TEXT, Table
 
 _COLOURS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 from bakeoff.core import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest
+from bakeoff.metric import Metric
 from bakeoff.policy import Policy
-from bakeoff.scoring import Metric
 from bakeoff.store import read_json
 
 

@@ -13,7 +13,8 @@ from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
 from bakeoff.finished import Run
 from bakeoff.latency import Bounded
-from bakeoff.suite import MEASURED, Setup
+from bakeoff.measure import MEASURED
+from bakeoff.suite import Setup
 
 NOTHING = Bounded(None)
 """What is not known."""

@@ -9,7 +9,7 @@ from bakeoff.audit.meaning import alike
 from bakeoff.audit.suspects import suspects
 from bakeoff.core import BakeoffError, Embedder, faults
 from bakeoff.data import Task, Unavailable, load_task
-from bakeoff.scoring import did_you_mean
+from bakeoff.hints import did_you_mean
 from bakeoff.suite import Suite
 from bakeoff.taskfile import task_path
 

@@ -50,7 +50,7 @@ class _Commands(click.Group):
 
 
 def _fail(error: BakeoffError, code: int) -> None:
-    from bakeoff.publish import plain
+    from bakeoff.plain_text import plain
 
     # Messages quote files: what they hold must not move a terminal's cursor.
     lines = [plain(line, 5000) for line in f"bakeoff: {error}".split("\n")]

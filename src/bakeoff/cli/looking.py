@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
     from bakeoff.data import Unavailable, load_task
-    from bakeoff.scoring import scorers
+    from bakeoff.registry import scorers
     from bakeoff.table import Table
 
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
@@ -94,18 +94,22 @@ def audit(
     """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
     from bakeoff.audit import shown
     from bakeoff.audit.deeper import audit_all
-    from bakeoff.library import Library
     from bakeoff.suite import load_suite
     from bakeoff.table import as_markdown
 
     with waiting("looking at the data"):
+        embedder = None
+        if embed:
+            from bakeoff.embed import LocalEmbedder
+
+            embedder = LocalEmbedder("embedded", cache_folder())
         found, skipped = audit_all(
             load_suite(benchmark),
             benchmark,
             data_folder(data),
             only=task,
             window=window,
-            embedder=Library(cache_folder()).embedder("embedded") if embed else None,
+            embedder=embedder,
         )
     if form == "json":
         click.echo(json.dumps(shown.as_json(found, skipped), indent=2, ensure_ascii=False))
@@ -148,7 +152,8 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
     from bakeoff import agreement, cards
     from bakeoff.jury import Jury
-    from bakeoff.scoring import Metric, find_scorer
+    from bakeoff.metric import Metric
+    from bakeoff.registry import find_scorer
 
     metric, folder = Metric.parse(name), Path.cwd()
     scorer = find_scorer(metric, folder)

@@ -16,11 +16,11 @@ from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.finished import Run
+from bakeoff.hints import did_you_mean
 from bakeoff.latency import Bounded
-from bakeoff.scoring import did_you_mean
+from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.stats import LEVEL
 from bakeoff.store import COST
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
 
 __all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]
 

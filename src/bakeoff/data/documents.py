@@ -8,7 +8,7 @@ from typing import Any
 
 from bakeoff.core import BakeoffError, Document, Sample, digest
 from bakeoff.data.rows import text_of_file
-from bakeoff.scoring import load_function
+from bakeoff.functions import load_function
 from bakeoff.taskfile import CorpusFile
 
 

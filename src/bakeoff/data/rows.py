@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core import BakeoffError
 from bakeoff.data.task import Unavailable
-from bakeoff.scoring import load_function
+from bakeoff.functions import load_function
 from bakeoff.taskfile import Source, TaskFile
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core import BakeoffError, Document, Sample
-from bakeoff.scoring import Context, Metric, Scorer
+from bakeoff.metric import Metric
+from bakeoff.scorer import Context, Scorer
 from bakeoff.taskfile import TaskFile
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bakeoff.core import BakeoffError, faults
-from bakeoff.scoring import Metric, did_you_mean
+from bakeoff.hints import did_you_mean
+from bakeoff.metric import Metric
 
 _NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")
 

@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from bakeoff.core import Answer, Sample, Score
-from bakeoff.scoring import Context, Outcome, Settings, scorer
+from bakeoff.scorer import Context, Outcome, Settings, scorer
 
 
 def _is_pattern(settings: Settings) -> str:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from bakeoff.core import SUPPORTED, Answer, Sample, Score
 from bakeoff.lexical import claims, nearest_passage
+from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Context, Outcome, scorer
 
 MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _AFTER_STOP = re.compile(r"([.!?]+)((?:\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)")

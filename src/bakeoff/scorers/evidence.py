@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 from bakeoff.core import Answer, Sample
+from bakeoff.scorer import Context, Outcome, Settings, scorer
 from bakeoff.scorers.text import holds
-from bakeoff.scoring import Context, Outcome, Settings, scorer
 
 
 def ranked(answer: Answer) -> list[str]:

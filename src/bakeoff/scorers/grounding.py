@@ -8,8 +8,8 @@ empty context, so the shares exist for every setup.
 from __future__ import annotations
 
 from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
+from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers.support import claims_of, decided_by
-from bakeoff.scoring import Context, Outcome, scorer
 
 
 def _share(

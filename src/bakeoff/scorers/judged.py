@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bakeoff.core import Answer, Sample, Score
+from bakeoff.needs import Embedding
+from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers import verdict
 from bakeoff.scorers.text import refused
-from bakeoff.scoring import Context, Embedding, Outcome, scorer
 
 
 @scorer(

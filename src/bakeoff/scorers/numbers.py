@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from bakeoff.core import Answer, Sample, Score
+from bakeoff.scorer import Context, Outcome, Settings, scorer
 from bakeoff.scorers.text import spoken
-from bakeoff.scoring import Context, Outcome, Settings, scorer
 
 _NUMBER = re.compile(
     r"""

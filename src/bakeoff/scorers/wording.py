@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core import Answer, Sample
+from bakeoff.scorer import Context, Outcome, Settings, scorer
 from bakeoff.scorers.text import spoken
-from bakeoff.scoring import Context, Outcome, Settings, scorer
 
 if TYPE_CHECKING:
     from nltk.stem.porter import PorterStemmer

@@ -15,13 +15,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core import faults
 from bakeoff.files import File, prompt_fields, read_yaml, validated
+from bakeoff.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.recipes import Retrieve, Tune
 from bakeoff.suite import checks
 from bakeoff.suite.defaults import named_tasks, setups_by_rows, with_defaults
 from bakeoff.suite.endpoints import Connection, Endpoint, Price, Service, served_by
 from bakeoff.suite.limits import Limits
-from bakeoff.suite.measured import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.suite.setups import Route, Setup
 from bakeoff.taskfile import changed
 

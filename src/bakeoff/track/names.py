@@ -10,8 +10,9 @@ from bakeoff import report
 from bakeoff.core import digest
 from bakeoff.finished import Run
 from bakeoff.manifest import AdapterFacts
-from bakeoff.scoring import Metric
-from bakeoff.suite import MEASURED, Setup
+from bakeoff.measure import MEASURED
+from bakeoff.metric import Metric
+from bakeoff.suite import Setup
 from bakeoff.table import as_markdown
 
 DECIMALS, DIGITS = 4, 4

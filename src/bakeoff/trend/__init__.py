@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from bakeoff.trend.drift import Drift, Stretch, alarms, as_alert, least, stretches
+from bakeoff.trend.drift import Drift, Stretch, alarms, least, stretches
 from bakeoff.trend.nights import Night, Point, heartbeat, history, keep, missing, read
 from bakeoff.trend.shown import csv, spans, sparkline, table
 
@@ -15,7 +15,6 @@ __all__ = [
     "Point",
     "Stretch",
     "alarms",
-    "as_alert",
     "csv",
     "heartbeat",
     "history",

@@ -12,8 +12,7 @@ from statistics import median
 import numpy as np
 
 from bakeoff import stats
-from bakeoff.alert import Alert
-from bakeoff.suite import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.table import number
 from bakeoff.trend.nights import Night, Point, known_value, oldest_first
 
@@ -211,18 +210,3 @@ def least(stretch: Stretch) -> float:
         return 2 / max(1.0, median(p.n for p in points))
     halves = [(high - low) / 2 for low, high in intervals]
     return max(median(halves) if halves else 0.0, 0.02 * abs(median(values)))
-
-
-def as_alert(benchmark: str, drift: Drift) -> Alert:
-    """The alert that tells of a drift."""
-    facts = {
-        "benchmark": benchmark,
-        "series": drift.series,
-        "night": str(drift.night),
-        "since": str(drift.since),
-        "direction": "up" if drift.up else "down",
-        "harmful": drift.harmful,
-        "before": drift.before,
-        "after": drift.after,
-    }
-    return Alert(f"{benchmark} {drift.id}", f"{benchmark}: {drift.text}", facts)

@@ -1,0 +1,61 @@
+"""The scorer that a metric names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bakeoff.core import BakeoffError
+from bakeoff.functions import load_function
+from bakeoff.hints import did_you_mean
+from bakeoff.metric import Metric, behind_endpoint
+from bakeoff.scorer import REGISTERED, Scorer
+
+
+def scorers() -> Mapping[str, Scorer]:
+    """Every scorer that comes with bakeoff, by name."""
+    from bakeoff import scorers as _  # noqa: F401  (importing registers them)
+
+    return dict(sorted(REGISTERED.items()))
+
+
+def find_scorer(metric: Metric, folder: Path) -> Scorer:
+    """The scorer a metric names, its settings checked. Raises `BakeoffError`."""
+    if "::" in metric.name:
+        function = load_function(metric.name, folder)
+        found = Scorer(metric.name, function)
+        registered = REGISTERED.get(function.__name__)
+        if registered and registered.function is function:
+            found = replace(registered, name=metric.name)
+    else:
+        known = scorers()
+        if metric.name not in known:
+            raise BakeoffError(f"no scorer named '{metric.name}'{did_you_mean(metric.name, known)}")
+        found = known[metric.name]
+    known_settings = found.settings()
+    for name, value in metric.settings:
+        if name not in known_settings:
+            takes = ", ".join(known_settings) or "none"
+            raise BakeoffError(f"{metric.name} has no setting '{name}'; it takes {takes}")
+        default = known_settings[name]
+        kind = (int, float) if type(default) is float else type(default)
+        if default is not inspect.Parameter.empty and not isinstance(value, kind):
+            raise BakeoffError(
+                f"{metric.name}: {name} must be of the kind of {default!r}, found {value!r}"
+            )
+        if value not in found.choices.get(name, (value,)):
+            hint = did_you_mean(str(value), found.choices[name])
+            raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
+    if metric.judge.endswith(".json") and not (folder / metric.judge).is_file():
+        raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
+    if found.asks == "judge" and not behind_endpoint(metric.judge):
+        raise BakeoffError(
+            f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
+            "the benchmark's endpoints"
+        )
+    settings = {**known_settings, **dict(metric.settings)}
+    if found.check and (problem := found.check(settings)):
+        raise BakeoffError(f"{metric}: {problem}")
+    return replace(found, bounds=found.bounds_by(settings)) if found.bounds_by else found

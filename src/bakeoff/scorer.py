@@ -1,0 +1,162 @@
+"""A scorer: a plain function of sample, answer and context, and what a reader must know of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import Answer, Failure, Sample, Score, digest
+from bakeoff.measure import Bounds
+from bakeoff.metric import Metric
+from bakeoff.needs import Need, Unjudged, Wanted
+
+Outcome = Score | float | bool | None
+"""What a scorer returns: `None` means that the metric does not apply to this sample."""
+Settings = Mapping[str, Any]
+"""A metric's settings by name, the defaults filled in."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a scorer may know of the task beside the sample and the answer."""
+
+    refusals: tuple[str, ...] = ()
+    """Phrases that count as declining to answer."""
+    schema: Mapping[str, Any] | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
+    labels: tuple[str, ...] = ()
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """Text of every document a gold id can name."""
+    folder: Path = Path()
+    """Of the task file: what a metric names as a file is looked for there."""
+    given: Mapping[Need, Any] = field(default_factory=dict, repr=False)
+    """What models have said so far."""
+    rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
+    """Answers of other setups to the same sample, where a metric is `against` them."""
+
+    def ask(self, *needs: Need) -> list[Any]:
+        """What the models say to these needs.
+
+        Raises `Wanted` when they have not been asked yet, and `Unjudged` when one failed.
+        """
+        if missing := [need for need in needs if need not in self.given]:
+            raise Wanted(missing)
+        for need in needs:
+            if isinstance(failed := self.given[need], Failure):
+                raise Unjudged(failed.error)
+        return [self.given[need] for need in needs]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A function (sample, answer, context) -> score, with what a reader must know about it.
+
+    The function's keyword-only arguments are the metric's settings.
+    """
+
+    name: str
+    function: Callable[..., Outcome]
+    higher_is_better: bool = True
+    aggregate: str = "mean"
+    """`mean`, or `macro_f1` for scores that carry label pairs."""
+    bounds: Bounds | None = None
+    """The smallest and the largest score there can be, where that is known."""
+    version: int | None = None
+    """Raised whenever the same answer may get another score; `None`: its file stands for it."""
+    made_of: Callable[[Metric], Mapping[str, str]] | None = None
+    """What decides about a metric's score beside the code, such as a prompt -> its digest."""
+    asks: str = ""
+    """What its setting `by` names: a `verifier` (a judge, a local model, or words alone where it
+    is left out), a `judge` behind an endpoint, or an `embedder`."""
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What settings of a few values may be."""
+    bounds_by: Callable[[Settings], Bounds] | None = None
+    """The bounds, where settings decide about them."""
+    check: Callable[[Settings], str] | None = None
+    """What is wrong with settings that have the right kinds; empty when nothing is."""
+
+    def version_of(self, metric: Metric, folder: Path) -> str:
+        """What decides about a metric's score, such as `2` or `1+lexical_model:ab12cd34ab12cd34`.
+
+        Scores of two versions are not compared. A function that states no version has the digest
+        of its file.
+        """
+        parts = dict(self.made_of(metric)) if self.made_of else {}
+        if metric.judge.endswith(".json"):
+            parts["calibration"] = digest((folder / metric.judge).read_bytes())
+        if self.version is None:
+            own = self._digest_of_file()
+            return digest([own, *parts.values()]) if parts else own
+        return "+".join([str(self.version), *(f"{name}:{is_}" for name, is_ in parts.items())])
+
+    def _digest_of_file(self) -> str:
+        file = inspect.getsourcefile(self.function)
+        return digest([self.name, *([digest(Path(file).read_bytes())] if file else [])])
+
+    @property
+    def about(self) -> str:
+        return (inspect.getdoc(self.function) or "").split("\n")[0]
+
+    def settings(self) -> dict[str, Any]:
+        """The settings the scorer takes and their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def score(
+        self, sample: Sample, answer: Answer, context: Context, metric: Metric
+    ) -> Score | None:
+        """The score, or `None` where the metric does not apply to this sample.
+
+        Raises `Wanted` when a model must be asked first.
+        """
+        try:
+            result = self.function(sample, answer, context, **dict(metric.settings))
+        except Unjudged as reason:
+            return Score(None, str(reason))
+        if result is None or isinstance(result, Score):
+            return result
+        return Score(float(result))
+
+
+REGISTERED: dict[str, Scorer] = {}
+"""Scorers by name, those of imported modules; `registry.scorers` imports all that are shipped."""
+
+
+def scorer(
+    *,
+    version: int | None = None,
+    higher_is_better: bool = True,
+    aggregate: str = "mean",
+    bounds: Bounds | Callable[[Settings], Bounds] | None = (0.0, 1.0),
+    made_of: Callable[[Metric], Mapping[str, str]] | None = None,
+    asks: str = "",
+    choices: Mapping[str, tuple[str, ...]] | None = None,
+    check: Callable[[Settings], str] | None = None,
+) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
+    """Make a function a scorer under its own name. Its docstring's first line explains it.
+
+    Raise `version` whenever the same answer may get another score.
+    """
+    fixed, by = (None, bounds) if callable(bounds) else (bounds, None)
+
+    def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        name = function.__name__
+        REGISTERED[name] = Scorer(
+            name,
+            function,
+            higher_is_better,
+            aggregate,
+            fixed,
+            version,
+            made_of,
+            asks,
+            choices or {},
+            by,
+            check,
+        )
+        return function
+
+    return register
