@@ -9,30 +9,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
 from bakeoff.core import Answer, Record
+from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.stats import LEVEL
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
-@dataclass(frozen=True)
-class Bounded:
-    """A value with its 95% interval; ends are `None` where the sample is too small for one."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def known(self) -> bool:
-        return self.low is not None and self.high is not None
-
-
-def quantile(values: Sequence[float], share: float) -> Bounded:
+def quantile(values: Sequence[float], share: float) -> Estimate:
     """A quantile with its order-statistic interval (Conover 1999, section 3.2).
 
     Between ranks whose binomial probability of holding the quantile is at least 95%. Where the
@@ -42,7 +30,7 @@ def quantile(values: Sequence[float], share: float) -> Bounded:
     ordered = sorted(values)
     n = len(ordered)
     if not n or (share > 0.5 and n < round(1 / (1 - share))):
-        return Bounded(None)
+        return UNKNOWN
     value = median(ordered) if share == 0.5 else ordered[math.ceil(share * n) - 1]
     tail = (1 - LEVEL) / 2
     below, low, high = 0.0, 0, n + 1
@@ -55,10 +43,12 @@ def quantile(values: Sequence[float], share: float) -> Bounded:
         if below >= 1 - tail:
             high = rank + 1
             break
-    return Bounded(
+    return Estimate(
         value,
         ordered[low - 1] if low else None,
         ordered[high - 1] if high <= n else None,
+        n,
+        method="order statistics",
     )
 
 
@@ -127,7 +117,7 @@ def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
     }
 
 
-def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Bounded:
+def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Estimate:
     """The median of the paired ratios of seconds, with its order-statistic interval."""
     pairs = [
         (answers[s].seconds() or 0.0, first[s].seconds() or 0.0) for s in answers if s in first

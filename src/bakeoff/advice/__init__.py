@@ -21,10 +21,9 @@ from bakeoff.advice.needs import Needs, check
 from bakeoff.advice.quality import together
 from bakeoff.advice.questions import Line
 from bakeoff.advice.worth import monthly
-from bakeoff.compare import Estimate
 from bakeoff.core import BakeoffError, digest
+from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.finished import Run
-from bakeoff.latency import Bounded
 from bakeoff.store import ADVICE, read_json, write_json
 
 FORMAT = 1
@@ -43,9 +42,9 @@ class Ranked:
     """From 1; `None` for references, setups ruled out and those that were not compared."""
     quality: Estimate
     """Weighted, from 0 to 1."""
-    less_best: Bounded
+    less_best: Estimate
     """The paired difference from the best estimate of the first tier."""
-    per_month: Bounded
+    per_month: Estimate
     note: str = ""
 
 
@@ -128,10 +127,7 @@ def _alone(choice: Choice) -> str:
     gaps = {s: choice.gap(best, s) for s in choice.candidates if s != best}
     nearest = min(gaps, key=lambda s: gaps[s].value or 0.0)
     gap = gaps[nearest]
-    return (
-        f"Its weighted quality is better than that of {nearest}, the nearest, by "
-        f"{told(Bounded(gap.value, gap.low, gap.high))}."
-    )
+    return f"Its weighted quality is better than that of {nearest}, the nearest, by {told(gap)}."
 
 
 def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
@@ -169,10 +165,10 @@ def _ranking(choice: Choice) -> list[Ranked]:
 def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
     known, costs = choice.grounds.setup(setup), choice.grounds.costs
     best = choice.tiers[0][0] if choice.tiers else setup
-    less = Bounded(None)
+    less = UNKNOWN
     if tier is not None and setup != best:
         gap = choice.gap(setup, best)
-        less = Bounded(gap.value, gap.low, gap.high)
+        less = Estimate(gap.value, gap.low, gap.high)
     note = ""
     if known.reference:
         note = f"a ceiling, not to be chosen: {known.reference}"
@@ -188,7 +184,7 @@ def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
         tier,
         choice.qualities[setup],
         less,
-        monthly(costs, setup, choice.needs) if costs else Bounded(None),
+        monthly(costs, setup, choice.needs) if costs else UNKNOWN,
         note,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -11,11 +10,12 @@ from typing import Any
 
 from bakeoff.core import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
-from bakeoff.cost.crossover import Crossover, Range, crossover, exactly, total
+from bakeoff.cost.crossover import Crossover, crossover, total
 from bakeoff.cost.prices import SECONDS, Prices
 from bakeoff.cost.requests import ByTask, Dearest
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
+from bakeoff.estimates import Estimate, exactly
 from bakeoff.finished import Run
 from bakeoff.scoring import did_you_mean
 from bakeoff.stats import LEVEL
@@ -33,21 +33,23 @@ class Costs:
     """What one setup costs, in ranges."""
 
     bill: Bill
-    each: Range | None
+    each: Estimate | None
     """A request; `None` where it is not known."""
     share: Mapping[str, float] = field(default_factory=dict)
 
-    def work(self, when: str) -> Range:
-        return total((Range(i.value, i.low, i.high), 1) for i in self.bill.items if i.when == when)
+    def work(self, when: str) -> Estimate:
+        return total(
+            (Estimate(i.value, i.low, i.high), 1) for i in self.bill.items if i.when == when
+        )
 
     def once(self, when: str) -> bool:
         return any(item.once for item in self.bill.items if item.when == when)
 
-    def fixed(self, load: Load) -> Range:
+    def fixed(self, load: Load) -> Estimate:
         """By month, whatever the volume; what was spent up front is spread over the months."""
         return total((self.work(when), factor) for when, factor in load.fixed.items())
 
-    def monthly(self, load: Load) -> Range | None:
+    def monthly(self, load: Load) -> Estimate | None:
         if self.each is None:
             return None
         return total([(self.fixed(load), 1), (self.each, load.volume)])
@@ -192,7 +194,7 @@ def _setup(
         and column.measure.bounds[0] >= 0
     }
 
-    def correct(share: Mapping[str, float]) -> Range | None:
+    def correct(share: Mapping[str, float]) -> Estimate | None:
         if by_task is None or not share or not set(share) <= set(scores):
             return None
         return requests.per_correct(by_task, scores, share, top)
@@ -215,14 +217,12 @@ def _setup(
     }
 
 
-def _json(found: Range | None, *, measured_once: bool = False) -> dict[str, float | None]:
+def _json(found: Estimate | None, *, measured_once: bool = False) -> dict[str, float | None]:
     """Value and ends; `None` where there is none. Of seconds measured once, no end is known."""
     if found is None:
         return dict.fromkeys(("value", "low", "high"))
-    ends = (None, None) if measured_once else (found.low, found.high)
-    three = (found.value, *ends)
-    known = [each if each is not None and math.isfinite(each) else None for each in three]
-    return dict(zip(("value", "low", "high"), known, strict=True))
+    low, high = (None, None) if measured_once else (found.low, found.high)
+    return {"value": found.value, "low": low, "high": high}
 
 
 def _comparable(one: Costs, two: Costs) -> bool:
@@ -232,19 +232,19 @@ def _comparable(one: Costs, two: Costs) -> bool:
 
 def _gap(
     a: str, b: str, bought: Mapping[str, ByTask | None], costs: Mapping[str, Costs], top: Dearest
-) -> Range:
+) -> Estimate:
     """What a request costs more on b than on a."""
     one, two = bought[b], bought[a]
     assert one is not None and two is not None
     return requests.difference(one, two, costs[a].share, top)
 
 
-def _pair(a: str, b: str, costs: Mapping[str, Costs], each: Range, load: Load) -> dict[str, Any]:
+def _pair(a: str, b: str, costs: Mapping[str, Costs], each: Estimate, load: Load) -> dict[str, Any]:
     fixed = fixed_gap(costs[a].bill.items, costs[b].bill.items, load)
     found: Crossover = crossover(fixed, each)
     gap = total([(fixed, 1), (each, load.volume)])
     cheaper = {1: b, -1: a}.get(found.cheaper)
-    here = None if not gap.clear else b if gap.value < 0 else a
+    here = None if not gap.clear else b if gap.ends[1] < 0 else a
     return {
         "a": a,
         "b": b,
@@ -262,7 +262,7 @@ def _pair(a: str, b: str, costs: Mapping[str, Costs], each: Range, load: Load) -
     }
 
 
-def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
+def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
     """What b costs more by month, whatever the volume. What both take alike cancels out."""
     left = list(b)
     mine = []
@@ -273,10 +273,12 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
         else:
             mine.append(item)
     signed = [*((item, 1) for item in left), *((item, -1) for item in mine)]
-    found = total((Range(i.value, i.low, i.high), sign * load.fixed[i.when]) for i, sign in signed)
+    found = total(
+        (Estimate(i.value, i.low, i.high), sign * load.fixed[i.when]) for i, sign in signed
+    )
     # Sums of the same numbers in another order differ in the last digit.
     tiny = 1e-12 * sum(abs(item.value) for item, _ in signed)
-    return exactly(0.0) if max(abs(found.low), abs(found.high)) <= tiny else found
+    return exactly(0.0) if max(map(abs, found.ends)) <= tiny else found
 
 
 def monthly_at(setup: Mapping[str, Any], volume: float) -> tuple[float, float, float]:
@@ -286,15 +288,16 @@ def monthly_at(setup: Mapping[str, Any], volume: float) -> tuple[float, float, f
     """
     each, fixed = (_range(setup[part]) for part in ("per_request", "fixed"))
     found = total([(fixed, 1), (each, volume)])
-    return found.value, found.low, found.high
+    assert found.value is not None
+    return found.value, *found.ends
 
 
-def _range(found: Mapping[str, float | None]) -> Range:
+def _range(found: Mapping[str, float | None]) -> Estimate:
     value, low, high = found["value"], found["low"], found["high"]
     if value is None:
         raise ValueError("no price")
     # An end that is not known is drawn as none: the tables say so.
-    return Range(value, value if low is None else low, value if high is None else high)
+    return Estimate(value, value if low is None else low, value if high is None else high)
 
 
 def write(run: Run, found: Mapping[str, Any]) -> Path:
