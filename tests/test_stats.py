@@ -385,6 +385,13 @@ def test_quantiles_of_latency_have_order_statistics_for_ends() -> None:
     assert (stats.samples_to_bound(0.95), stats.samples_to_bound(0.99)) == (59, 299)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
+def test_the_interval_of_a_quantile_holds_it_whatever_the_number(share: float) -> None:
+    for n in range(1, 400):
+        found = stats.quantile_interval(np.arange(n, dtype=float), share)
+        assert found.ends[0] <= found.value <= found.ends[1]
+
+
 def test_ratios_of_latency_are_paired() -> None:
     ratio = stats.quantile_ratio(RAG_MS, BASE_MS)
     assert ratio.value == close(1.912280701754386)

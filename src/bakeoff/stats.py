@@ -879,7 +879,7 @@ def quantile(values: Floats, share: float) -> float:
     """The quantile of a sample, interpolated between the two values around it.
 
     The only definition here, numpy's default (type 7 of Hyndman and Fan 1996): 0.5 gives the usual
-    median, and it always lies between the order statistics that bound the quantile.
+    median, and it lies between the order statistics that bound the quantile.
     """
     return float(np.quantile(values, share))
 
@@ -891,9 +891,11 @@ def quantile_interval(values: Floats, share: float, *, level: float = LEVEL) -> 
     if not n:
         return _UNJUDGED
     low, high, _ = order_ranks(n, share, level)
+    value = quantile(ordered, share)
     return Estimate(
-        quantile(ordered, share),
-        float(ordered[low - 1]) if low else None,
+        value,
+        # Of two values the rank around their p99 is the second, and it lies just below that.
+        min(value, float(ordered[low - 1])) if low else None,
         float(ordered[high - 1]) if high <= n else None,
         n,
         method="order statistics",
