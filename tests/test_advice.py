@@ -33,11 +33,11 @@ from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
 from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost
-from bakeoff.cost.crossover import Range, total
+from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
+from bakeoff.estimates import UNKNOWN, Estimate, exactly
 from bakeoff.files import read_yaml
 from bakeoff.finished import Run
-from bakeoff.latency import Bounded
 from bakeoff.store import MANIFEST, write_json
 from bakeoff.suite import Suite
 from bakeoff.table import as_markdown
@@ -47,8 +47,7 @@ from test_report import write_run
 SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
 N = 100
 RATES = Measure()
-NOTHING = Bounded(None)
-GAIN = Bounded(0.5, 0.3, 0.7)
+GAIN = Estimate(0.5, 0.3, 0.7)
 
 
 def column(
@@ -84,33 +83,29 @@ def known(*setups: Known, costs: Costs | None = None) -> Grounds:
     return Grounds("run", dict.fromkeys(tasks, "contains"), metrics, setups, costs)
 
 
-def exact(value: float) -> Bounded:
-    return Bounded(value, value, value)
-
-
 def spent(
-    up_front: Bounded = NOTHING,
-    fixed: Bounded = NOTHING,
-    per_request: Bounded = NOTHING,
-    per_update: Bounded = NOTHING,
+    up_front: Estimate = UNKNOWN,
+    fixed: Estimate = UNKNOWN,
+    per_request: Estimate = UNKNOWN,
+    per_update: Estimate = UNKNOWN,
 ) -> SetupCost:
     return SetupCost(
         up_front=up_front,
         fixed=fixed,
         per_request=per_request,
         per_update=per_update,
-        per_correct=NOTHING,
-        per_month=NOTHING,
-        storage=NOTHING,
+        per_correct=UNKNOWN,
+        per_month=UNKNOWN,
+        storage=UNKNOWN,
         parts={},
         tasks={},
         left_out=(),
     )
 
 
-def dearer(a: str, b: str, fixed: Bounded, per_request: Bounded) -> Pair:
+def dearer(a: str, b: str, fixed: Estimate, per_request: Estimate) -> Pair:
     """Two setups by their difference alone."""
-    difference = Difference(fixed=fixed, per_request=per_request, per_month=NOTHING)
+    difference = Difference(fixed=fixed, per_request=per_request, per_month=UNKNOWN)
     ends = dict.fromkeys(("volume", "low", "high", "cheaper_above", "cheaper_here"))
     return Pair(a=a, b=b, **ends, state="cannot be told", difference=difference)
 
@@ -123,7 +118,7 @@ def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) ->
     made = {
         name.replace("_", "-"): each
         if isinstance(each, SetupCost)
-        else spent(exact(0), Bounded(each[0], each[0] - each[1], each[0] + each[1]), exact(0))
+        else spent(exactly(0), Estimate(each[0], each[0] - each[1], each[0] + each[1]), exactly(0))
         for name, each in setups.items()
     }
     given = {(p.a, p.b): p for p in pairs}
@@ -150,21 +145,18 @@ def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) ->
     )
 
 
-def less(one: Bounded, two: Bounded) -> Bounded:
+def less(one: Estimate, two: Estimate) -> Estimate:
     if None in (one.low, two.low):
-        return Bounded(one.value - two.value) if None not in (one.value, two.value) else NOTHING
-    found = total(
-        [(Range(one.value, one.low, one.high), 1), (Range(two.value, two.low, two.high), -1)]
-    )
-    return Bounded(found.value, found.low, found.high)
+        return Estimate(one.value - two.value) if None not in (one.value, two.value) else UNKNOWN
+    return total([(one, 1), (two, -1)])
 
 
-def timed(p95: Bounded, p50: Bounded = NOTHING) -> dict[str, Any]:
+def timed(p95: Estimate, p50: Estimate = UNKNOWN) -> dict[str, Any]:
     return {"timed": {"qa": Timed(60, {"p50": p50, "p95": p95})}}
 
 
-def updated(seconds: float | None, gain: Bounded = GAIN) -> dict[str, Any]:
-    return {"updates": {"qa": Update(gain, gain, Bounded(0.0, -0.1, 0.1), seconds)}}
+def updated(seconds: float | None, gain: Estimate = GAIN) -> dict[str, Any]:
+    return {"updates": {"qa": Update(gain, gain, Estimate(0.0, -0.1, 0.1), seconds)}}
 
 
 @dataclass(frozen=True)
@@ -191,8 +183,8 @@ BASE, RAG, TUNED, HYBRID = (
     setup("fine-tuned", 60),
     setup("hybrid", 60),
 )
-SLOW = Bounded(4.0, 3.0, 5.0)
-FAST = Bounded(0.5, 0.4, 0.6)
+SLOW = Estimate(4.0, 3.0, 5.0)
+FAST = Estimate(0.5, 0.4, 0.6)
 QUARTERS = ["abcd"[n // 25] for n in range(N)]
 UNJUDGED = [math.nan] * 50 + [1.0] * 10 + [0.0] * 40
 TWO: Mapping[str, int] = {"qa": 80, "labels": 20}
@@ -224,8 +216,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "rag",
         costs=money(
-            rag=spent(exact(0), Bounded(100), exact(0)),
-            fine_tuned=spent(exact(0), Bounded(50), exact(0)),
+            rag=spent(exactly(0), Estimate(100), exactly(0)),
+            fine_tuned=spent(exactly(0), Estimate(50), exactly(0)),
         ),
     ),
     "cheaper is no excuse for worse": Case(
@@ -237,8 +229,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "fine-tuned",
         costs=money(
-            rag=spent(exact(0), exact(50), exact(0.01)),
-            fine_tuned=spent(exact(0), exact(100), exact(0.001)),
+            rag=spent(exactly(0), exactly(50), exactly(0.01)),
+            fine_tuned=spent(exactly(0), exactly(100), exactly(0.001)),
         ),
     ),
     # 50 + 20 x 1 = 70 against 40 + 20 x 5 = 140 at 20 updates.
@@ -247,8 +239,8 @@ CASES: Mapping[str, Case] = {
         tuple(setup(k, 60, **updated(60)) for k in ("hybrid", "fine-tuned")),
         "hybrid",
         costs=money(
-            hybrid=spent(exact(0), exact(50), exact(0), exact(1)),
-            fine_tuned=spent(exact(0), exact(40), exact(0), exact(5)),
+            hybrid=spent(exactly(0), exactly(50), exactly(0), exactly(1)),
+            fine_tuned=spent(exactly(0), exactly(40), exactly(0), exactly(5)),
         ),
     ),
     # Dearer by 10 at 5 updates, of which each costs 3: cheaper by 5 without any.
@@ -258,8 +250,8 @@ CASES: Mapping[str, Case] = {
         "fine-tuned",
         costs=money(
             updates=5,
-            rag=spent(exact(0), exact(100), exact(0), exact(0)),
-            fine_tuned=spent(exact(0), exact(110), exact(0), exact(3)),
+            rag=spent(exactly(0), exactly(100), exactly(0), exactly(0)),
+            fine_tuned=spent(exactly(0), exactly(110), exactly(0), exactly(3)),
         ),
     ),
     "updates whose price is not known": Case(
@@ -268,8 +260,8 @@ CASES: Mapping[str, Case] = {
         "rag",
         costs=money(
             updates=5,
-            rag=spent(exact(0), exact(100), exact(0)),
-            fine_tuned=spent(exact(0), exact(50), exact(0)),
+            rag=spent(exactly(0), exactly(100), exactly(0)),
+            fine_tuned=spent(exactly(0), exactly(50), exactly(0)),
         ),
     ),
     "a paired difference tells where intervals overlap": Case(
@@ -279,7 +271,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             rag=(100, 30),
             fine_tuned=(90, 30),
-            pairs=(dearer("rag", "fine-tuned", Bounded(-10, -15, -5), exact(0)),),
+            pairs=(dearer("rag", "fine-tuned", Estimate(-10, -15, -5), exactly(0)),),
         ),
     ),
     "also where it is given the other way round": Case(
@@ -289,7 +281,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             fine_tuned=(90, 30),
             rag=(100, 30),
-            pairs=(dearer("fine-tuned", "rag", Bounded(10, 5, 15), exact(0)),),
+            pairs=(dearer("fine-tuned", "rag", Estimate(10, 5, 15), exactly(0)),),
         ),
     ),
     "a paired difference within noise does not": Case(
@@ -299,7 +291,7 @@ CASES: Mapping[str, Case] = {
         costs=money(
             rag=(100, 1),
             fine_tuned=(90, 1),
-            pairs=(dearer("rag", "fine-tuned", Bounded(-10, -25, 5), exact(0)),),
+            pairs=(dearer("rag", "fine-tuned", Estimate(-10, -25, 5), exactly(0)),),
         ),
     ),
     # -10 + 100 x 0.02 = -8; at 1000 requests it would be +10.
@@ -308,8 +300,8 @@ CASES: Mapping[str, Case] = {
         (RAG, TUNED),
         "fine-tuned",
         costs=money(
-            rag=spent(exact(0), exact(20), exact(0.01)),
-            fine_tuned=spent(exact(0), exact(10), exact(0.03)),
+            rag=spent(exactly(0), exactly(20), exactly(0.01)),
+            fine_tuned=spent(exactly(0), exactly(10), exactly(0.03)),
         ),
     ),
     "sources are required": Case(
@@ -404,19 +396,19 @@ CASES: Mapping[str, Case] = {
     ),
     "too few timed for the quantile": Case(
         {"latency": {"seconds": 4}},
-        (setup("rag", 60, **timed(Bounded(None), FAST)),),
+        (setup("rag", 60, **timed(UNKNOWN, FAST)),),
         "rag",
         doubts={"latency": "not known"},
         state="conditional",
     ),
     "another quantile": Case(
         {"latency": {"seconds": 4, "quantile": "p50"}},
-        (setup("rag", 60, **timed(Bounded(None), FAST)),),
+        (setup("rag", 60, **timed(UNKNOWN, FAST)),),
         "rag",
     ),
     "a low end alone can rule out": Case(
         {"latency": {"seconds": 2}},
-        (setup("hybrid", 90, **timed(Bounded(4, 3, None))), setup("rag", 60, **timed(FAST))),
+        (setup("hybrid", 90, **timed(Estimate(4, 3, None))), setup("rag", 60, **timed(FAST))),
         "rag",
         out={"hybrid": "latency"},
     ),
@@ -425,7 +417,7 @@ CASES: Mapping[str, Case] = {
         (setup("fine-tuned", 90), RAG),
         "rag",
         out={"fine-tuned": "budget.up_front"},
-        costs=money(fine_tuned=spent(exact(500)), rag=spent(exact(5))),
+        costs=money(fine_tuned=spent(exactly(500)), rag=spent(exactly(5))),
     ),
     "measured once, and dear by less than twice": Case(
         {"budget": {"up_front": 100}},
@@ -433,7 +425,7 @@ CASES: Mapping[str, Case] = {
         "fine-tuned",
         doubts={"budget.up_front": "not proven"},
         state="conditional",
-        costs=money(fine_tuned=spent(Bounded(150)), rag=spent(exact(5))),
+        costs=money(fine_tuned=spent(Estimate(150)), rag=spent(exactly(5))),
     ),
     # 10 + 100,000 x 0.01 = 1010 a month.
     "too dear at the volume needed": Case(
@@ -442,8 +434,8 @@ CASES: Mapping[str, Case] = {
         "rag",
         out={"hybrid": "budget.per_month"},
         costs=money(
-            hybrid=spent(exact(0), exact(10), exact(0.01)),
-            rag=spent(exact(0), exact(10), exact(0.001)),
+            hybrid=spent(exactly(0), exactly(10), exactly(0.01)),
+            rag=spent(exactly(0), exactly(10), exactly(0.001)),
         ),
     ),
     "a budget without costs": Case(
@@ -503,7 +495,7 @@ CASES: Mapping[str, Case] = {
     "an update that does harm": Case(
         {"updates_per_month": 1},
         (
-            setup("fine-tuned", 90, **updated(60, Bounded(-0.2, -0.3, -0.1))),
+            setup("fine-tuned", 90, **updated(60, Estimate(-0.2, -0.3, -0.1))),
             setup("rag", 60, **updated(60)),
         ),
         "rag",
@@ -511,7 +503,7 @@ CASES: Mapping[str, Case] = {
     ),
     "an update that shows no gain": Case(
         {"updates_per_month": 1},
-        (setup("base", 60, **updated(0, Bounded(0.0, -0.1, 0.1))),),
+        (setup("base", 60, **updated(0, Estimate(0.0, -0.1, 0.1))),),
         "base",
         doubts={"updates: follows a change": "not proven"},
         state="conditional",
@@ -627,23 +619,19 @@ def shuffled(found: Grounds) -> Grounds:
 
 
 def scaled(found: Grounds) -> Grounds:
-    def times(each: Bounded) -> Bounded:
-        ends = (each.value, each.low, each.high)
-        return Bounded(*(None if end is None else 7 * end for end in ends))
-
     if found.costs is None:
         return found
     setups = {
         name: setup.model_copy(
             update={
-                part: times(getattr(setup, part))
+                part: getattr(setup, part).scaled(7)
                 for part in ("up_front", "fixed", "per_request", "per_update")
             }
         )
         for name, setup in found.costs.setups.items()
     }
     pairs = tuple(
-        dearer(p.a, p.b, times(p.difference.fixed), times(p.difference.per_request))
+        dearer(p.a, p.b, p.difference.fixed.scaled(7), p.difference.per_request.scaled(7))
         for p in found.costs.crossovers
     )
     costs = found.costs.model_copy(update={"setups": setups, "crossovers": pairs})
@@ -852,27 +840,27 @@ def test_a_headline_that_nothing_bounds_cannot_be_weighed() -> None:
 @pytest.mark.parametrize(
     ("found", "limit", "at_most", "held"),
     [
-        (Bounded(1, 0.5, 1.5), 2, True, "met"),
-        (Bounded(1, 0.5, 2), 2, True, "met"),
-        (Bounded(1, 0.5, 2.1), 2, True, "not proven"),
-        (Bounded(3, 2, 4), 2, True, "not proven"),
-        (Bounded(3, 2.1, 4), 2, True, "violated"),
-        (Bounded(3, 2.1, None), 2, True, "violated"),
-        (Bounded(1, None, None), 2, True, "not proven"),
-        (Bounded(None), 2, True, "not known"),
-        (Bounded(1, 0.5, 1.5), 2, False, "violated"),
-        (Bounded(3, 2, 4), 2, False, "met"),
+        (Estimate(1, 0.5, 1.5), 2, True, "met"),
+        (Estimate(1, 0.5, 2), 2, True, "met"),
+        (Estimate(1, 0.5, 2.1), 2, True, "not proven"),
+        (Estimate(3, 2, 4), 2, True, "not proven"),
+        (Estimate(3, 2.1, 4), 2, True, "violated"),
+        (Estimate(3, 2.1, None), 2, True, "violated"),
+        (Estimate(1, None, None), 2, True, "not proven"),
+        (UNKNOWN, 2, True, "not known"),
+        (Estimate(1, 0.5, 1.5), 2, False, "violated"),
+        (Estimate(3, 2, 4), 2, False, "met"),
     ],
 )
 def test_a_limit_is_met_or_violated_by_a_whole_interval(
-    found: Bounded, limit: float, at_most: bool, held: str
+    found: Estimate, limit: float, at_most: bool, held: str
 ) -> None:
     assert state(found, limit, at_most=at_most) == held
 
 
 def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
     """10 + 5000 x 0.01 + 2 x 3 = 66; the ends by squares: 2² + 25² = 25.08²."""
-    cost_ = spent(exact(0), Bounded(10, 8, 12), Bounded(0.01, 0.005, 0.015), exact(3))
+    cost_ = spent(exactly(0), Estimate(10, 8, 12), Estimate(0.01, 0.005, 0.015), exactly(3))
     needs = Needs(volume_per_month=5000, updates_per_month=2)
     found = worth.monthly(money(rag=cost_), "rag", needs)
     half = math.hypot(2, 25)
@@ -883,9 +871,9 @@ def test_the_monthly_cost_moves_with_requests_and_updates() -> None:
 def test_what_would_change_the_answer_is_named() -> None:
     """Crossing 100 / 0.09; budget 1000 + 300 / 0.1; 210 / 200; (210 - 200) / (9 - 4) updates."""
     costs = money(
-        rag=spent(exact(0), exact(100), exact(0.1), exact(9)),
-        fine_tuned=spent(exact(0), exact(200), exact(0.01), exact(4)),
-        hybrid=spent(exact(0), exact(900), exact(1), exact(0)),
+        rag=spent(exactly(0), exactly(100), exactly(0.1), exactly(9)),
+        fine_tuned=spent(exactly(0), exactly(200), exactly(0.01), exactly(4)),
+        hybrid=spent(exactly(0), exactly(900), exactly(1), exactly(0)),
     )
     needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
     found = flips(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
@@ -1016,7 +1004,7 @@ def priced(run: Run) -> Costs:
     return found
 
 
-def ends(money: Bounded) -> tuple[float | None, float | None, float | None]:
+def ends(money: Estimate) -> tuple[float | None, float | None, float | None]:
     return money.value, money.low, money.high
 
 
@@ -1075,7 +1063,7 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
         "both": 12.0,
         "mine": None,
     }
-    assert found.setup("rag").updates["qa"].gain == Bounded(0.5, 0.2, 0.8)
+    assert found.setup("rag").updates["qa"].gain == Estimate(0.5, 0.2, 0.8)
     assert found.setup("rag").updates["qa"].damage.value is None
     assert found.fresh_tasks == ["qa"]
 

@@ -34,15 +34,13 @@ from bakeoff.cost.crossover import (
     SAME,
     UNKNOWN,
     Crossover,
-    Range,
     crossover,
-    exactly,
     quotients,
     total,
 )
 from bakeoff.cost.prices import Prices, load_prices
+from bakeoff.estimates import Estimate, exactly
 from bakeoff.finished import Run
-from bakeoff.latency import Bounded
 from bakeoff.store import MANIFEST, Unit, open_journal, write_json, write_manifest, write_samples
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
@@ -157,7 +155,7 @@ def value(found: Costs, setup: str, part: str) -> float:
     return number
 
 
-def three(money: Bounded) -> tuple[float | None, float | None, float | None]:
+def three(money: Estimate) -> tuple[float | None, float | None, float | None]:
     return money.value, money.low, money.high
 
 
@@ -189,7 +187,7 @@ def test_a_share_of_prompt_tokens_at_the_cached_price(run: Run) -> None:
 
 def test_a_setups_own_price_comes_before_that_of_its_model(run: Run) -> None:
     found = reckon(run, prices(setups={"rag": {"per_request": 0.5}}, retrieval=None), LOAD)
-    assert found.setups["rag"].per_request == Bounded(0.5, 0.5, 0.5)
+    assert found.setups["rag"].per_request == Estimate(0.5, 0.5, 0.5)
     assert value(found, "base", "per_request") < 0.001
 
 
@@ -221,13 +219,13 @@ def test_work_up_front(run: Run) -> None:
     # Seconds that were measured once: nothing is known of how they vary.
     assert found.setups["rag"].up_front.low is None
     assert value(found, "hybrid", "up_front") == pytest.approx(0.2 + 0.37)
-    assert found.setups["base"].up_front == Bounded(0, 0, 0)
+    assert found.setups["base"].up_front == Estimate(0, 0, 0)
 
 
 def test_training_by_the_hour(run: Run) -> None:
     found = reckon(run, prices(BY_HOURS), LOAD)
     # 7,200 s are two hours at 0.5.
-    assert found.setups["fine-tuned"].up_front == Bounded(1.0)
+    assert found.setups["fine-tuned"].up_front == Estimate(1.0)
 
 
 def test_an_adapter_of_all_tasks_together_is_paid_once(tmp_path: Path) -> None:
@@ -348,7 +346,7 @@ def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
     setups = {"base": {}, "mine": {"call": "./bot.py::answer"}}
     run = write_run(tmp_path, setups, clock=None)
     found = reckon(run, prices(hours={"base": {}}))
-    assert found.setups["mine"].per_request == Bounded(None)
+    assert found.setups["mine"].per_request == Estimate()
     assert found.setups["mine"].per_month.value is None
     assert found.crossovers == ()
     assert any(text.startswith("mine: what a request costs") for text in found.left_out)
@@ -482,31 +480,27 @@ ENDS = st.floats(0.01, 100).map(lambda x: round(x, 3))
 
 
 @st.composite
-def ranges(draw: st.DrawFn) -> Range:
+def ranges(draw: st.DrawFn) -> Estimate:
     """Numbers of either sign, exact or with an interval of unequal sides."""
     middle = draw(ENDS) * draw(st.sampled_from((-1, 1)))
     below, above = draw(st.sampled_from((0.0, 1.0))) * draw(ENDS), draw(ENDS)
-    return Range(middle, middle - below, middle + above if below else middle)
+    return Estimate(middle, middle - below, middle + above if below else middle)
 
 
 @st.composite
-def above_0(draw: st.DrawFn) -> Range:
+def above_0(draw: st.DrawFn) -> Estimate:
     """Numbers above 0 for sure."""
     middle, share = draw(ENDS), draw(st.sampled_from((0.0, 0.3, 0.7)))
-    return Range(middle, middle * (1 - share), middle * (1 + 2 * share))
-
-
-def negative(found: Range) -> Range:
-    return Range(-found.value, -found.high, -found.low)
+    return Estimate(middle, middle * (1 - share), middle * (1 + 2 * share))
 
 
 def test_a_sum_by_hand() -> None:
     # Distances 3 and 4 make 5: 10 - 5; the other way 6 and 8 make 10.
-    found = total([(Range(6, 3, 12), 1), (Range(8, 0, 12), 0.5)])
+    found = total([(Estimate(6, 3, 12), 1), (Estimate(8, 0, 12), 0.5)])
     assert (found.value, found.low) == (10, 10 - 5)
     assert found.high == pytest.approx(10 + math.hypot(6, 2))
     # Taken away, the sides change places.
-    assert total([(Range(6, 3, 12), -1)]) == Range(-6, -12, -3)
+    assert total([(Estimate(6, 3, 12), -1)]) == Estimate(-6, -12, -3)
 
 
 def test_an_exact_crossover_is_a_point() -> None:
@@ -517,29 +511,29 @@ def test_an_exact_crossover_is_a_point() -> None:
 
 def test_with_one_uncertain_line_the_interval_is_that_of_the_line() -> None:
     # A request of b costs 0.25 to 1 less: 100 / 1 to 100 / 0.25.
-    found = crossover(exactly(100.0), Range(-0.5, -1.0, -0.25))
+    found = crossover(exactly(100.0), Estimate(-0.5, -1.0, -0.25))
     assert (found.state, found.volume) == (CROSSES, 200.0)
     assert (found.low, found.high) == pytest.approx((100, 400))
     # Fixed cost of 50 to 300 more: 50 / 0.5 to 300 / 0.5.
-    found = crossover(Range(100.0, 50.0, 300.0), exactly(-0.5))
+    found = crossover(Estimate(100.0, 50.0, 300.0), exactly(-0.5))
     assert (found.low, found.high) == pytest.approx((100, 600))
 
 
 def test_fiellers_own_set() -> None:
     # Equal sides of 2 around 10 and of 1 around 4: (10 - 4r)² = 4 + r², 15r² - 80r + 96 = 0.
     root = math.sqrt(80**2 - 4 * 15 * 96)
-    ((low, high),) = quotients(Range(10, 8, 12), Range(4, 3, 5))
+    ((low, high),) = quotients(Estimate(10, 8, 12), Estimate(4, 3, 5))
     assert (low, high) == pytest.approx(((80 - root) / 30, (80 + root) / 30))
 
 
 def test_a_difference_that_may_be_none_has_no_upper_end() -> None:
-    found = crossover(exactly(100.0), Range(-0.5, -1.0, 0.25))
+    found = crossover(exactly(100.0), Estimate(-0.5, -1.0, 0.25))
     assert (found.state, found.volume, found.high, found.cheaper) == (UNKNOWN, 200.0, None, 0)
     assert found.low == pytest.approx(100)
 
 
 def test_a_fixed_cost_that_may_be_none_has_no_lower_end() -> None:
-    found = crossover(Range(100.0, -50.0, 300.0), exactly(-0.5))
+    found = crossover(Estimate(100.0, -50.0, 300.0), exactly(-0.5))
     assert (found.state, found.low, found.cheaper) == (UNKNOWN, 0.0, 1)
     assert found.high == pytest.approx(600)
 
@@ -549,12 +543,12 @@ def test_alike_in_one_and_dearer_in_the_other_is_never() -> None:
     assert crossover(exactly(7.0), exactly(0.0)) == Crossover(NEVER, None, None, None, -1)
     assert crossover(exactly(0.0), exactly(-0.5)).state == ALWAYS
     assert crossover(exactly(0.0), exactly(0.0)).state == SAME
-    assert crossover(exactly(0.0), Range(0.1, -0.1, 0.3)).state == UNKNOWN
+    assert crossover(exactly(0.0), Estimate(0.1, -0.1, 0.3)).state == UNKNOWN
 
 
 @given(ranges(), ranges())
-def test_a_crossover_is_the_same_from_both_sides(fixed: Range, each: Range) -> None:
-    one, two = crossover(fixed, each), crossover(negative(fixed), negative(each))
+def test_a_crossover_is_the_same_from_both_sides(fixed: Estimate, each: Estimate) -> None:
+    one, two = crossover(fixed, each), crossover(fixed.scaled(-1), each.scaled(-1))
     swapped = {NEVER: ALWAYS, ALWAYS: NEVER}
     assert two.state == swapped.get(one.state, one.state)
     assert (two.volume, two.low, two.high) == pytest.approx((one.volume, one.low, one.high))
@@ -562,30 +556,28 @@ def test_a_crossover_is_the_same_from_both_sides(fixed: Range, each: Range) -> N
 
 
 @given(ranges(), ranges(), st.sampled_from((2.0**-20, 0.25, 8.0, 2.0**20)))
-def test_the_currency_does_not_matter(fixed: Range, each: Range, k: float) -> None:
-    assert crossover(scaled(fixed, k), scaled(each, k)) == crossover(fixed, each)
-
-
-def scaled(found: Range, k: float) -> Range:
-    return Range(k * found.value, k * found.low, k * found.high)
+def test_the_currency_does_not_matter(fixed: Estimate, each: Estimate, k: float) -> None:
+    assert crossover(fixed.scaled(k), each.scaled(k)) == crossover(fixed, each)
 
 
 @given(above_0(), above_0(), ENDS)
-def test_a_dearer_start_moves_the_crossover_its_way(dear: Range, each: Range, more: float) -> None:
+def test_a_dearer_start_moves_the_crossover_its_way(
+    dear: Estimate, each: Estimate, more: float
+) -> None:
     """b is dearer at first and cheaper by request: a dearer start asks for more requests."""
-    dearer = Range(dear.value + more, dear.low + more, dear.high + more)
-    one, two = crossover(dear, negative(each)), crossover(dearer, negative(each))
+    dearer = dear.scaled(1, more)
+    one, two = crossover(dear, each.scaled(-1)), crossover(dearer, each.scaled(-1))
     assert one.state == two.state == CROSSES and one.cheaper == two.cheaper == 1
     for end in ("volume", "low", "high"):
         assert getattr(two, end) > getattr(one, end)
 
 
 @given(ranges(), ranges())
-def test_the_set_is_where_the_difference_may_be_0(fixed: Range, each: Range) -> None:
+def test_the_set_is_where_the_difference_may_be_0(fixed: Estimate, each: Estimate) -> None:
     found = crossover(fixed, each)
     for volume in (1e-3, 0.1, 0.5, 1.0, 2.0, 10.0, 1e3):
         gap = total([(fixed, 1), (each, volume)])
-        inside = any(low <= volume <= high for low, high in quotients(fixed, negative(each)))
+        inside = any(low <= volume <= high for low, high in quotients(fixed, each.scaled(-1)))
         near = min(abs(gap.low), abs(gap.high)) < 1e-6 * abs(gap.value) + 1e-9
         assert near or inside == (not gap.clear)
         if inside and not near:
@@ -593,9 +585,9 @@ def test_the_set_is_where_the_difference_may_be_0(fixed: Range, each: Range) -> 
 
 
 @given(above_0(), above_0())
-def test_cheaper_in_both_never_crosses(fixed: Range, each: Range) -> None:
+def test_cheaper_in_both_never_crosses(fixed: Estimate, each: Estimate) -> None:
     assert crossover(fixed, each) == Crossover(NEVER, None, None, None, -1)
-    assert crossover(negative(fixed), negative(each)) == Crossover(ALWAYS, None, None, None, 1)
+    assert crossover(fixed.scaled(-1), each.scaled(-1)) == Crossover(ALWAYS, None, None, None, 1)
 
 
 def holds(found: Crossover, fixed: float, each: float) -> bool:
@@ -629,8 +621,8 @@ def test_what_is_said_is_true_in_95_of_100_experiments(case: str, skewed: bool) 
         drawn = random.gamma(2.0, 0.7, samples) - 1.4 if skewed else random.normal(size=samples)
         seen = stats.skewed_t(drawn + each)
         start = random.normal(fixed, error) if error else fixed
-        known = Range(start, start - 1.96 * error, start + 1.96 * error)
-        true += holds(crossover(known, Range(seen.value, seen.low, seen.high)), fixed, each)
+        known = Estimate(start, start - 1.96 * error, start + 1.96 * error)
+        true += holds(crossover(known, Estimate(seen.value, seen.low, seen.high)), fixed, each)
     assert true / n >= 0.93
 
 

@@ -7,29 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.core import LATENCY, Answer, Failure, Record, Step
-from bakeoff.latency import Bounded, clear, quantile, summary
+from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.latency import clear, quantile, summary
 
 
 @pytest.mark.parametrize(
     ("n", "share", "expected"),
     [
         # Ranks whose binomial probability of holding the median is at least 95%.
-        (5, 0.5, Bounded(3.0, None, None)),
-        (6, 0.5, Bounded(3.5, 1.0, 6.0)),
-        (10, 0.5, Bounded(5.5, 2.0, 9.0)),
-        (9, 0.9, Bounded(None)),
-        (10, 0.9, Bounded(9.0, 7.0, None)),
-        (100, 0.9, Bounded(90.0, 84.0, 96.0)),
-        (99, 0.99, Bounded(None)),
-        (100, 0.99, Bounded(99.0, 97.0, None)),
-        (0, 0.5, Bounded(None)),
-        (5000, 0.5, Bounded(2500.5, 2431.0, 2570.0)),
+        (5, 0.5, Estimate(3.0, None, None)),
+        (6, 0.5, Estimate(3.5, 1.0, 6.0)),
+        (10, 0.5, Estimate(5.5, 2.0, 9.0)),
+        (9, 0.9, UNKNOWN),
+        (10, 0.9, Estimate(9.1, 7.0, None)),
+        (100, 0.9, Estimate(90.1, 84.0, 96.0)),
+        (99, 0.99, UNKNOWN),
+        (100, 0.99, Estimate(99.01, 97.0, None)),
+        (0, 0.5, UNKNOWN),
+        (5000, 0.5, Estimate(2500.5, 2431.0, 2570.0)),
     ],
 )
 def test_a_quantile_stands_between_ranks_or_says_that_n_is_too_small(
-    n: int, share: float, expected: Bounded
+    n: int, share: float, expected: Estimate
 ) -> None:
-    assert quantile([float(i + 1) for i in reversed(range(n))], share) == expected
+    found = quantile([float(i + 1) for i in reversed(range(n))], share)
+    assert found.value == pytest.approx(expected.value)
+    assert (found.low, found.high) == (expected.low, expected.high)
 
 
 @given(st.lists(st.floats(0.001, 100), min_size=1, max_size=60), st.sampled_from([0.5, 0.9, 0.95]))
@@ -57,12 +60,15 @@ def test_parts_and_ratios_are_of_the_same_samples() -> None:
     records += [Record(LATENCY, "qa", "slow", "6", Failure("timeout"))]
     found = summary(records, ["base", "slow", "none"])
     assert list(found["setups"]) == ["base", "slow"]
-    assert found["noise"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    noise = found["noise"]
+    assert (noise["value"], noise["low"], noise["high"]) == (1.0, 1.0, 1.0)
     slow = found["setups"]["slow"]
-    assert slow["ratio"] == pytest.approx({"value": 2.0, "low": 2.0, "high": 2.0})
+    ratio = slow["ratio"]
+    assert (ratio["value"], ratio["low"], ratio["high"]) == pytest.approx((2.0, 2.0, 2.0))
     assert (slow["n"], slow["failed"], found["setups"]["base"]["failed"]) == (6, 1, 0)
     base = found["setups"]["base"]
-    assert base["quantiles"]["p50"] == pytest.approx({"value": 3.6, "low": 1.1, "high": 6.1})
+    median = base["quantiles"]["p50"]
+    assert (median["value"], median["low"], median["high"]) == pytest.approx((3.6, 1.1, 6.1))
     assert base["quantiles"]["p90"]["value"] is None
     assert base["first_token_s"] == pytest.approx(3.5 / 2 + 0.1)
     assert base["per_token_s"] == pytest.approx(3.5 / 2 / 5)

@@ -53,6 +53,15 @@ def test_a_kept_run_gives_the_numbers_that_are_kept(name: str, now: dict[str, st
         assert differences(old.splitlines(), new.splitlines()) == []
 
 
+def test_a_gate_and_the_comparison_say_the_same_quantile(now: dict[str, str]) -> None:
+    gate = next(g for g in json.loads(now["gates.json"])["gates"] if g["id"] == "p90")
+    tasks = json.loads(now["compare.json"])["tasks"]
+    p90 = tasks["topics"]["latency"]["setups"]["rag"]["quantiles"]["p90"]
+    assert gate["left"] == pytest.approx(p90["value"])
+    ends = (gate["right"] - p90["high"], gate["right"] - p90["low"])
+    assert (gate["low"], gate["high"]) == pytest.approx(ends)
+
+
 def test_the_kept_run_is_what_its_script_makes(tmp_path: Path) -> None:
     made, kept = kept_run.make(tmp_path / "made"), kept_run.unpack(tmp_path / "kept")
     names = sorted(str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file())

@@ -17,12 +17,13 @@ import numpy as np
 from scipy import special
 
 from bakeoff import stats
-from bakeoff.stats import RATE, Floats, Interval, Ints
+from bakeoff.estimates import Estimate
+from bakeoff.stats import RATE, Floats, Ints
 
 Random = np.random.Generator
 Draw = Callable[[Random, int], tuple[Floats, Ints | None]]
 """(random, samples) -> values, or features of a statistic, and clusters."""
-Rule = Callable[[Floats, Ints | None], Interval]
+Rule = Callable[[Floats, Ints | None], Estimate]
 
 SIZES = (20, 50, 200)
 SIZE_HEADS = " | ".join(f"n = {n}" for n in SIZES)
@@ -46,7 +47,7 @@ def default(bounds: tuple[float, float] | None, exact: bool = False) -> Rule:
     return partial(stats.mean_interval, bounds=bounds, exact=exact)
 
 
-def bca(values: Floats, clusters: Ints | None) -> Interval:
+def bca(values: Floats, clusters: Ints | None) -> Estimate:
     features = np.stack([values, np.ones(len(values))], axis=1)
     return stats.bootstrap_interval(features, stats.mean_of, clusters)
 
@@ -55,14 +56,14 @@ def unclustered(rule: Rule) -> Rule:
     return lambda values, _: rule(values, None)
 
 
-def newcombe(pairs: Floats, _: Ints | None) -> Interval:
+def newcombe(pairs: Floats, _: Ints | None) -> Estimate:
     """Newcombe's interval; `pairs` is coded 2 left + right."""
     both, wins, losses, neither = (float(np.sum(pairs == code)) for code in (3, 2, 1, 0))
     low, high = stats.newcombe(both, wins, losses, neither)
-    return Interval((wins - losses) / len(pairs), low, high, "")
+    return Estimate.of((wins - losses) / len(pairs), low, high, "")
 
 
-def tango(pairs: Floats, _: Ints | None) -> Interval:
+def tango(pairs: Floats, _: Ints | None) -> Estimate:
     return stats.difference_interval(np.floor(pairs / 2) - pairs % 2)
 
 
@@ -150,15 +151,15 @@ def seconds(noise: float, random: Random, n: int) -> Floats:
     return found
 
 
-def median_ratio(values: Floats, _: Ints | None) -> Interval:
+def median_ratio(values: Floats, _: Ints | None) -> Estimate:
     return stats.quantile_ratio(values.imag, values.real)
 
 
-def mean_ratio(values: Floats, _: Ints | None) -> Interval:
+def mean_ratio(values: Floats, _: Ints | None) -> Estimate:
     return stats.mean_ratio(values.imag, values.real)
 
 
-def quantile(share: float, values: Floats, _: Ints | None) -> Interval:
+def quantile(share: float, values: Floats, _: Ints | None) -> Estimate:
     return stats.quantile_interval(values, share)
 
 

@@ -35,6 +35,7 @@ from bakeoff.core import (
     Step,
     faults,
 )
+from bakeoff.estimates import Estimate
 from bakeoff.lexical import Evidence, claims, features
 from bakeoff.metric import Metric
 from bakeoff.needs import Chat, Need
@@ -69,33 +70,24 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A number with its 95% interval, by bootstrap over sources."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Agreement:
     """What one scorer, or one floor, has to do with the labels."""
 
     name: str
     judged: int
     unjudged: int
-    auroc: Measured
+    auroc: Estimate
     """How often a good answer scores above a bad one; ties count half."""
     balanced_accuracy: float
     """At a threshold chosen on other sources, mean of both classes."""
     f1: float
     """Of finding the bad answers, at that threshold."""
-    kappa: Measured
+    kappa: Estimate
     """Cohen's, at that threshold."""
-    pearson: Measured
+    pearson: Estimate
     """With the labels, or with the mean of the raters."""
-    spearman: Measured
-    within: Mapping[str, Measured]
+    spearman: Estimate
+    within: Mapping[str, Estimate]
     """AUROC within each generator: a score may know who wrote an answer, not whether it is good."""
     spread: float | None = None
     """Standard deviation of the scores of one answer, when a judge was asked repeatedly."""
@@ -108,8 +100,8 @@ class People:
     """How far people agree with each other: each rater against the mean of the others."""
 
     rows: int
-    pearson: Measured
-    kappa: Measured
+    pearson: Estimate
+    kappa: Estimate
     """Of pairs of raters, above a half against not."""
 
 
@@ -214,7 +206,7 @@ def check(
         _agreement("containment (floor)", rows, np.array([_contained(r) for r in rows]), seed),
         max(
             (_agreement("length alone (floor)", rows, way * length, seed) for way in (1, -1)),
-            key=lambda found: found.auroc.value,
+            key=lambda found: found.auroc.value or 0.0,
         ),
     ]
     mine = replace(mine, spread=_spread(values), reasons=dict(reasons.most_common()))
@@ -335,7 +327,7 @@ def _share_in_order(good: Ints, values: Floats) -> float:
 
 def _measured_by(
     measure: Callable[..., float], one: Any, other: Any, sources: Ints, seed: int
-) -> Measured:
+) -> Estimate:
     """A measure of two columns, with its interval by bootstrap over sources."""
     draws = []
     with warnings.catch_warnings():
@@ -346,7 +338,7 @@ def _measured_by(
         value = float(measure(one, other))
     known = [draw for draw in draws if math.isfinite(draw)]
     low, high = np.quantile(known, [0.025, 0.975]) if known else (math.nan, math.nan)
-    return Measured(value, float(low), float(high))
+    return Estimate.of(value, float(low), float(high), "bootstrap over sources", len(sources))
 
 
 def _draws(sources: Ints, seed: int) -> Iterator[Ints]:
@@ -357,14 +349,15 @@ def _draws(sources: Ints, seed: int) -> Iterator[Ints]:
         yield np.concatenate([places[i] for i in random.integers(0, len(places), len(places))])
 
 
-def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Measured:
+def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Estimate:
     draws = [
         _share_in_order(good[drawn], values[drawn])
         for drawn in _draws(sources, seed)
         if 0 < good[drawn].sum() < len(drawn)
     ]
     low, high = np.quantile(draws, [0.025, 0.975]) if draws else (0.0, 1.0)
-    return Measured(_share_in_order(good, values), float(low), float(high))
+    value = _share_in_order(good, values)
+    return Estimate.of(value, float(low), float(high), "bootstrap over sources", len(sources))
 
 
 def _decided(values: Floats, good: Ints, sources: Ints) -> Ints:

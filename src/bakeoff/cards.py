@@ -7,10 +7,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bakeoff.agreement import Measured, Report
+from bakeoff.agreement import Report
 from bakeoff.core import digest
+from bakeoff.estimates import Estimate
 from bakeoff.store import write_json
-from bakeoff.table import Table, as_markdown
+from bakeoff.table import Table, as_markdown, number
 from bakeoff.vouch import file_of
 
 
@@ -77,5 +78,6 @@ def tables(report: Report) -> list[Table]:
     return [agreement, more] if facts else [agreement]
 
 
-def _measured(found: Measured) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+def _measured(found: Estimate) -> str:
+    ends = f" [{number(found.low, '')}, {number(found.high, '')}]" if found.known else ""
+    return number(found.value, "") + ends

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -21,7 +21,8 @@ from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Columns
 from bakeoff.consistency import consistency, opinions
 from bakeoff.core import Sample
-from bakeoff.stats import LEVEL, Bounds, Floats, Interval, Statistic
+from bakeoff.estimates import Difference, Estimate, finite
+from bakeoff.stats import LEVEL, Bounds, Floats, Statistic
 
 CHANGED = 50
 """Samples named in a comparison, of those that changed sides."""
@@ -30,70 +31,26 @@ SLICE = 5
 _OPINION = re.compile(r"#\d+(?=')")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95% interval, what it stands on, and how the interval was made.
-
-    An end is `None` where the data cannot bound it.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unjudged: int = 0
-    method: str = ""
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves 0 out: for differences, a sign that can be told."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
-
-
-@dataclass(frozen=True)
-class Difference(Estimate):
-    """A paired difference, and how much it could have shown."""
-
-    p: float | None = None
-    """Two-sided: sign-flip permutation, which is McNemar's exact test for 0/1 values."""
-    wins: int = 0
-    ties: int = 0
-    losses: int = 0
-    detectable: float | None = None
-    """The smallest true difference found in 80% of such comparisons (MDE), two-sided at 0.05."""
-    needed: int | None = None
-    """Samples for which the difference seen would be the detectable one."""
-
-
-def _end(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def estimate(column: Column) -> Estimate:
     """The column's aggregate with the 95% interval that fits it; see `docs/statistics.md`."""
     judged = column.only(column.judged)
     n, unjudged = len(judged.samples), len(column.samples) - len(judged.samples)
     if not n:
-        return Estimate(None, None, None, 0, unjudged, "nothing judged")
-    found = _interval(judged)
-    low, high = _end(found.low), _end(found.high)
-    return Estimate(found.value, low, high, n, unjudged, found.method)
+        return Estimate(unjudged=unjudged, method="nothing judged")
+    return replace(_interval(judged), n=n, unjudged=unjudged)
 
 
-def _interval(judged: Column) -> Interval:
+def _interval(judged: Column) -> Estimate:
     measure = judged.measure
     if measure.aggregate == "median":
         found = stats.quantile_interval(judged.values, 0.5)
         # A side that the sample is too small to bound leaves no interval at all.
-        return found if _end(found.low) is not None else Interval(found.value, *_NOTHING, "")
+        return found if found.known else Estimate(found.value)
     if judged.labels and measure.aggregate == "macro_f1":
         features, statistic = confusion(judged.labels)
         return stats.statistic_interval(features, statistic, judged.codes, bounds=stats.RATE)
     exact = not measure.higher_is_better
     return stats.mean_interval(judged.values, judged.codes, bounds=measure.bounds, exact=exact)
-
-
-_NOTHING = (-math.inf, math.inf)
 
 
 def confusion(labels: Sequence[tuple[str, str]]) -> tuple[Floats, Statistic]:
@@ -197,7 +154,7 @@ def contrast(sides: Sides) -> Difference:
     found = combine(sides)
     n = len(found.samples)
     if not n:
-        return Difference(None, None, None, 0, found.unjudged, "nothing judged on all sides")
+        return Difference(unjudged=found.unjudged, method="nothing judged on all sides")
     values, codes, bounds = found.values, found.codes, found.bounds
     interval = stats.difference_interval(values, codes, bounds=bounds)
     detectable = stats.detectable_gain(values, codes, bounds=bounds)
@@ -206,8 +163,8 @@ def contrast(sides: Sides) -> Difference:
     reached = math.isfinite(detectable) and effect
     return Difference(
         effect,
-        _end(interval.low),
-        _end(interval.high),
+        interval.low,
+        interval.high,
         n,
         found.unjudged,
         f"paired {found.method or interval.method}",
@@ -215,7 +172,7 @@ def contrast(sides: Sides) -> Difference:
         wins,
         ties,
         losses,
-        _end(detectable),
+        finite(detectable),
         math.ceil(n * (detectable / effect) ** 2) if reached else None,
     )
 
@@ -232,14 +189,14 @@ def _of_medians(sides: Sides) -> Difference:
     kept, unjudged = shared(sides)
     n = len(kept[0][0].samples)
     if not n:
-        return Difference(None, None, None, 0, unjudged, "nothing judged on all sides")
+        return Difference(unjudged=unjudged, method="nothing judged on all sides")
     differences = sum((factor * column.values for column, factor in kept), np.zeros(n))
     found = stats.quantile_interval(differences, 0.5)
     p = stats.mcnemar(*stats.win_tie_loss(differences)[::2])
     wins, ties, losses = stats.win_tie_loss(differences)
-    low, high = _end(found.low), _end(found.high)
     method = "paired order statistics"
-    return Difference(found.value, low, high, n, unjudged, method, p, wins, ties, losses)
+    ends = (found.low, found.high)
+    return Difference(found.value, *ends, n, unjudged, method, p, wins, ties, losses)
 
 
 EFFECTS: Mapping[str, Mapping[str, int]] = {

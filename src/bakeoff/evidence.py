@@ -17,11 +17,12 @@ from bakeoff import stats
 from bakeoff.columns import Column
 from bakeoff.compare import Contrast, combine, confusion, shared
 from bakeoff.core import BakeoffError
+from bakeoff.estimates import Estimate
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
 from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Policy
 from bakeoff.rows import Rows, differences
-from bakeoff.stats import Bounds, Floats, Interval, Ints
+from bakeoff.stats import Bounds, Floats, Ints
 
 NAMED = 20
 """Samples named with a verdict."""
@@ -287,9 +288,10 @@ def _against_number(check: Check, column: Column, alpha: float) -> Finding:
         violated = _p(turned, codes, margin, "less", between)
         holds = _p(turned, codes, margin, "greater", between)
         reach = _reach(sign * worst, codes, margin, between)
-    gap = check.sign * (interval.value - limit)
+    left = float(values.mean())
+    gap = check.sign * (left - limit)
     return Finding(
-        interval.value,
+        left,
         limit,
         gap,
         _ends(interval, sign, limit),
@@ -308,8 +310,8 @@ def _sides(sign: int) -> tuple[Alternative, Alternative]:
     return ("less", "greater") if sign > 0 else ("greater", "less")
 
 
-def _ends(interval: Interval, sign: int, limit: float) -> tuple[float, float]:
-    low, high = sorted(sign * (end - limit) for end in (interval.low, interval.high))
+def _ends(interval: Estimate, sign: int, limit: float) -> tuple[float, float]:
+    low, high = sorted(sign * (end - limit) for end in interval.ends)
     return low, high
 
 
@@ -378,7 +380,7 @@ def _of_contrast(
         left,
         left - check.sign * gap,
         gap,
-        (interval.low - margin, interval.high - margin),
+        (interval.ends[0] - margin, interval.ends[1] - margin),
         _p(values, codes, margin, "less", bounds),
         _p(values, codes, margin, "greater", bounds),
         _reach(worst, codes, margin, bounds),
@@ -429,10 +431,11 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
         found = stats.quantile_interval(values, share)
         less, more = _sides(sign)
         worst = np.full(len(values), -math.inf if sign > 0 else math.inf)
+        value = stats.quantile(values, share)
         return Finding(
-            found.value,
+            value,
             limit,
-            sign * (found.value - limit),
+            sign * (value - limit),
             _ends(found, sign, limit),
             stats.quantile_p(values, share, limit, less),
             stats.quantile_p(values, share, limit, more),
@@ -443,7 +446,7 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
     draws = stats.quantile_draws(left.values, right.values, share)
     n = len(left.samples)
-    value, other = (float(np.quantile(side.values, share)) for side in (left, right))
+    value, other = (stats.quantile(side.values, share) for side in (left, right))
     limit = check.factor * other + check.shift
     gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
     low, high = np.quantile(gaps, [0.025, 0.975])

@@ -6,60 +6,30 @@ within minutes, do so much less. How much is left is measured: the first setup i
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from bakeoff.core import Answer, Record
-from bakeoff.stats import LEVEL
+from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.stats import quantile_interval
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
-@dataclass(frozen=True)
-class Bounded:
-    """A value with its 95% interval; ends are `None` where the sample is too small for one."""
+def quantile(values: Sequence[float], share: float) -> Estimate:
+    """A quantile of seconds or ratios with its order-statistic interval.
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def known(self) -> bool:
-        return self.low is not None and self.high is not None
-
-
-def quantile(values: Sequence[float], share: float) -> Bounded:
-    """A quantile with its order-statistic interval (Conover 1999, section 3.2).
-
-    Between ranks whose binomial probability of holding the quantile is at least 95%. Where the
-    upper rank would lie above the largest value, the sample is too small to bound it; where even
-    the value itself would be the largest only because there is no larger one, it is left out.
+    It is left out where there are too few values: it would be the largest only because there is no
+    larger one.
     """
-    ordered = sorted(values)
-    n = len(ordered)
-    if not n or (share > 0.5 and n < round(1 / (1 - share))):
-        return Bounded(None)
-    value = median(ordered) if share == 0.5 else ordered[math.ceil(share * n) - 1]
-    tail = (1 - LEVEL) / 2
-    below, low, high = 0.0, 0, n + 1
-    for rank in range(n + 1):
-        # P(at most `rank` values lie below the quantile); by logarithms, as n may be large.
-        ways = math.lgamma(n + 1) - math.lgamma(rank + 1) - math.lgamma(n - rank + 1)
-        below += math.exp(ways + rank * math.log(share) + (n - rank) * math.log1p(-share))
-        if below <= tail:
-            low = rank + 1
-        if below >= 1 - tail:
-            high = rank + 1
-            break
-    return Bounded(
-        value,
-        ordered[low - 1] if low else None,
-        ordered[high - 1] if high <= n else None,
-    )
+    if share > 0.5 and len(values) < round(1 / (1 - share)):
+        return UNKNOWN
+    return quantile_interval(np.asarray(values, dtype=np.float64), share)
 
 
 def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
@@ -127,7 +97,7 @@ def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
     }
 
 
-def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Bounded:
+def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Estimate:
     """The median of the paired ratios of seconds, with its order-statistic interval."""
     pairs = [
         (answers[s].seconds() or 0.0, first[s].seconds() or 0.0) for s in answers if s in first

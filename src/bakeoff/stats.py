@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.estimates import Estimate
 from bakeoff.special import betainc, betaincinv, binomial_cdf, t_cdf, t_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,6 @@ Bounds = tuple[float, float]
 Statistic = Callable[[Floats], Floats]
 """An aggregate as a function of summed features, (draws, features) -> (draws,)."""
 Alternative = Literal["two-sided", "less", "greater"]
-QuantileMethod = Literal["linear", "median_unbiased"]
 
 LEVEL = 0.95
 ALPHA, POWER = 0.05, 0.8
@@ -49,21 +49,7 @@ CELLS = 4_000_000
 _NORMAL = NormalDist()
 
 
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its interval; an end is infinite where the data cannot bound it."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-
-    def within(self, bounds: Bounds | None) -> Interval:
-        """The interval cut to what can occur at all."""
-        if bounds is None:
-            return self
-        low, high = max(self.low, bounds[0]), min(self.high, bounds[1])
-        return Interval(self.value, low, high, self.method)
+_UNJUDGED = Estimate(method="nothing judged")
 
 
 def _z(level: float) -> float:
@@ -208,31 +194,31 @@ def t_interval(
     clusters: Ints | None = None,
     level: float = LEVEL,
     degrees: float | None = None,
-) -> Interval:
+) -> Estimate:
     """The mean with Student's t interval; over clusters, on their number less one.
 
     `degrees` replaces the degrees of freedom; infinite makes it the normal interval.
     """
     values, clusters = _judged(values, clusters)
     if not len(values):
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged")
+        return _UNJUDGED
     parts = _parts(values, clusters)
     half = _t(level, len(parts) - 1 if degrees is None else degrees) * _error(parts)
     mean = float(values.mean())
-    return Interval(mean, mean - half, mean + half, "t")
+    return Estimate.of(mean, mean - half, mean + half, "t")
 
 
 def _flat(values: Floats) -> bool:
     return float(np.ptp(values)) <= 1e-12 * max(1.0, abs(float(values[0])))
 
 
-def _no_spread(value: float, count: int, level: float, bounds: Bounds | None) -> Interval:
+def _no_spread(value: float, count: int, level: float, bounds: Bounds | None) -> Estimate:
     """All values are equal: at most a share of 1 - ((1 - level) / 2)^(1/n) can be otherwise."""
     if bounds is None:
-        return Interval(value, -math.inf, math.inf, "no spread")
+        return Estimate.of(value, -math.inf, math.inf, "no spread")
     share = 1 - ((1 - level) / 2) ** (1 / count)
     low, high = value - share * (value - bounds[0]), value + share * (bounds[1] - value)
-    return Interval(value, low, high, "no spread")
+    return Estimate.of(value, low, high, "no spread")
 
 
 def _robust_error(values: Floats, clusters: Ints | None) -> tuple[Floats, float]:
@@ -248,7 +234,7 @@ def mean_interval(
     bounds: Bounds | None = None,
     level: float = LEVEL,
     exact: bool = False,
-) -> Interval:
+) -> Estimate:
     """The mean of the judged values with the interval that fits them.
 
     With bounds, Wilson's interval on the effective number of trials: that which makes the
@@ -260,7 +246,7 @@ def mean_interval(
     """
     values, clusters = _judged(values, clusters, bounds)
     if not len(values):
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged").within(bounds)
+        return _UNJUDGED.within(bounds)
     mean = float(values.mean())
     if bounds is None:
         return skewed_t(values, clusters, level=level)
@@ -286,7 +272,7 @@ def mean_interval(
         method, rule = "mid-p", mid_p
     ends = rule(share * trials, trials, level)
     scaled = [low + end * (high - low) for end in ends]
-    return Interval(mean, min(scaled[0], mean), max(scaled[1], mean), word + method)
+    return Estimate.of(mean, min(scaled[0], mean), max(scaled[1], mean), word + method)
 
 
 def _trials(
@@ -313,7 +299,7 @@ def skewed_t(
     *,
     bounds: Bounds | None = None,
     level: float = LEVEL,
-) -> Interval:
+) -> Estimate:
     """The mean with a t interval made longer, never shorter, on the side of the long tail.
 
     The ends are the outer ones of Student's t and of Hall's cubic transformation of it (Hall
@@ -322,14 +308,14 @@ def skewed_t(
     """
     values, clusters = _judged(values, clusters, bounds)
     if not len(values):
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged").within(bounds)
+        return _UNJUDGED.within(bounds)
     mean = float(values.mean())
     if _flat(values):
         return _no_spread(mean, len(_parts(values, clusters)), level, bounds)
     parts, error = _robust_error(values, clusters)
     low, high = _skewed_ends(parts, error, level)
     word = "" if clusters is None else "clustered "
-    return Interval(mean, mean + low, mean + high, f"{word}skewed t").within(bounds)
+    return Estimate.of(mean, mean + low, mean + high, f"{word}skewed t").within(bounds)
 
 
 def _skewness(parts: Floats) -> float:
@@ -370,7 +356,7 @@ def difference_interval(
     *,
     bounds: Bounds | None = GAIN,
     level: float = LEVEL,
-) -> Interval:
+) -> Estimate:
     """The mean of paired differences with the interval that fits them.
 
     Differences of 0/1 values (-1, 0, 1 within those bounds): Tango's score interval; over
@@ -378,20 +364,20 @@ def difference_interval(
     """
     differences, clusters = _judged(differences, clusters, bounds)
     if not len(differences):
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged").within(bounds)
+        return _UNJUDGED.within(bounds)
     if not _from_pairs(differences, bounds):
         return skewed_t(differences, clusters, bounds=bounds, level=level)
     wins, _, losses = win_tie_loss(differences)
     mean, n = float(differences.mean()), len(differences)
     if clusters is None:
-        return Interval(mean, *tango(wins, losses, n, level), "tango")
+        return Estimate.of(mean, *tango(wins, losses, n, level), "tango")
     ratio, count = _pairs_ratio(differences, clusters)
     if count < 2:
-        return Interval(mean, *GAIN, "clustered tango")
+        return Estimate.of(mean, *GAIN, "clustered tango")
     # The score grows with the root of the counts: the quantile of t is taken by fewer of them.
     share = min(1.0, ratio * (_z(level) / _t(level, count - 1)) ** 2) if ratio else count / n
     low, high = tango(wins * share, losses * share, n * share, level)
-    return Interval(mean, low, high, "clustered tango")
+    return Estimate.of(mean, low, high, "clustered tango")
 
 
 def _from_pairs(differences: Floats, bounds: Bounds | None) -> bool:
@@ -716,8 +702,8 @@ def detectable_gain(
     """
     error = standard_error(differences, clusters)
     if error == 0:
-        found = difference_interval(differences, clusters, bounds=bounds)
-        error = (found.high - found.low) / (2 * _z(LEVEL))
+        low, high = difference_interval(differences, clusters, bounds=bounds).ends
+        error = (high - low) / (2 * _z(LEVEL))
     return detectable(error, alpha=alpha, power=power, sides=sides)
 
 
@@ -889,21 +875,30 @@ def order_ranks(n: int, share: float, level: float = LEVEL) -> tuple[int, int, f
     return low, last + 1, float(below[last] - (below[low - 1] if low else 0.0))
 
 
-def quantile_interval(
-    values: Floats, share: float, *, level: float = LEVEL, method: QuantileMethod = "linear"
-) -> Interval:
-    """A quantile with its order-statistic interval; `method` is numpy's, of the value alone."""
+def quantile(values: Floats, share: float) -> float:
+    """The quantile of a sample, interpolated between the two values around it.
+
+    The only definition here, numpy's default (type 7 of Hyndman and Fan 1996): 0.5 gives the usual
+    median, and it lies between the order statistics that bound the quantile.
+    """
+    return float(np.quantile(values, share))
+
+
+def quantile_interval(values: Floats, share: float, *, level: float = LEVEL) -> Estimate:
+    """A quantile with its order-statistic interval (Conover 1999, section 3.2)."""
     ordered = np.sort(values[~np.isnan(values)])
     n = len(ordered)
     if not n:
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged")
+        return _UNJUDGED
     low, high, _ = order_ranks(n, share, level)
-    value = float(np.quantile(ordered, share, method=method))
-    return Interval(
+    value = quantile(ordered, share)
+    return Estimate(
         value,
-        float(ordered[low - 1]) if low else -math.inf,
-        float(ordered[high - 1]) if high <= n else math.inf,
-        "order statistics",
+        # Of two values the rank around their p99 is the second, and it lies just below that.
+        min(value, float(ordered[low - 1])) if low else None,
+        float(ordered[high - 1]) if high <= n else None,
+        n,
+        method="order statistics",
     )
 
 
@@ -930,7 +925,7 @@ def quantile_draws(left: Floats, right: Floats, share: float, seed: int = 0) -> 
 
 def quantile_ratio(
     left: Floats, right: Floats, share: float = 0.5, *, level: float = LEVEL, seed: int = 0
-) -> Interval:
+) -> Estimate:
     """The ratio of two quantiles over the same samples, with a paired bootstrap interval.
 
     For a latency pass of hundreds of samples: it sorts every resample. Wider than it need be
@@ -940,20 +935,22 @@ def quantile_ratio(
     left, right = left[known], right[known]
     n = len(left)
     if not n:
-        return Interval(math.nan, -math.inf, math.inf, "nothing judged")
+        return _UNJUDGED
     above, below = quantile_draws(left, right, share, seed)
     low, high = np.quantile(above / below, [(1 - level) / 2, (1 + level) / 2])
-    value = float(np.quantile(left, share) / np.quantile(right, share))
-    return Interval(value, min(float(low), value), max(float(high), value), "paired bootstrap")
+    value = quantile(left, share) / quantile(right, share)
+    return Estimate.of(value, min(float(low), value), max(float(high), value), "paired bootstrap")
 
 
 def mean_ratio(
     left: Floats, right: Floats, clusters: Ints | None = None, level: float = LEVEL
-) -> Interval:
+) -> Estimate:
     """The geometric mean of paired ratios of positive values, with a t interval of their logs."""
     found = t_interval(np.log(left) - np.log(right), clusters, level)
-    value, low, high = math.exp(found.value), math.exp(found.low), math.exp(found.high)
-    return Interval(value, low, high, "geometric t")
+    if found.value is None:
+        return found
+    low, high = map(math.exp, found.ends)
+    return Estimate.of(math.exp(found.value), low, high, "geometric t")
 
 
 def mean_of(totals: Floats) -> Floats:
@@ -1007,12 +1004,12 @@ def bootstrap_interval(
     method: Literal["percentile", "bca"] = "bca",
     level: float = LEVEL,
     seed: int = 0,
-) -> Interval:
+) -> Estimate:
     """A statistic with its bootstrap interval, from percentiles or BCa (Efron 1987)."""
     value = float(statistic(features.sum(axis=0, keepdims=True))[0])
     groups = _by_cluster(features, clusters)
     if len(groups) < 2:
-        return Interval(value, -math.inf, math.inf, "one cluster")
+        return Estimate.of(value, -math.inf, math.inf, "one cluster")
     draws = np.sort(resample(features, statistic, clusters, seed=seed))
     tails = [(1 - level) / 2, (1 + level) / 2]
     if method == "bca":
@@ -1025,7 +1022,7 @@ def bootstrap_interval(
         tails = [_corrected(_NORMAL.inv_cdf(tail), shift, bend) for tail in tails]
     low, high = (float(end) for end in np.quantile(draws, tails))
     word = "" if clusters is None else "clustered "
-    return Interval(value, min(low, value), max(high, value), f"{word}{method}")
+    return Estimate.of(value, min(low, value), max(high, value), f"{word}{method}")
 
 
 def _corrected(z: float, shift: float, bend: float) -> float:
@@ -1048,7 +1045,7 @@ def statistic_interval(
     *,
     bounds: Bounds | None = None,
     level: float = LEVEL,
-) -> Interval:
+) -> Estimate:
     """A statistic that is no mean (macro-F1, a ratio of sums) with its interval.
 
     `skewed_t` over the jackknife's pseudo-values: no seed, and one pass over any number of
@@ -1057,13 +1054,13 @@ def statistic_interval(
     value = float(statistic(features.sum(axis=0, keepdims=True))[0])
     count = len(features) if clusters is None else len(np.unique(clusters))
     if count < 2:
-        return Interval(value, -math.inf, math.inf, "one cluster").within(bounds)
+        return Estimate.of(value, -math.inf, math.inf, "one cluster").within(bounds)
     parts = pseudo_values(features, statistic, clusters)
     word = "" if clusters is None else "clustered "
     if _flat(parts):
         return _no_spread(value, count, level, bounds)
-    found = skewed_t(parts, level=level)
-    return Interval(value, found.low, found.high, f"{word}jackknife").within(bounds)
+    ends = skewed_t(parts, level=level).ends
+    return Estimate.of(value, *ends, f"{word}jackknife").within(bounds)
 
 
 def probability_better(wins: int, losses: int) -> float:

@@ -17,8 +17,8 @@ from bakeoff.advice.needs import Needs, check
 from bakeoff.advice.quality import together
 from bakeoff.advice.worth import monthly
 from bakeoff.core import digest
+from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.finished import Run
-from bakeoff.latency import Bounded
 from bakeoff.store import ADVICE, COST, read_json
 
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]
@@ -81,10 +81,7 @@ def _alone(choice: Choice) -> str:
     gaps = {s: choice.gap(best, s) for s in choice.candidates if s != best}
     nearest = min(gaps, key=lambda s: gaps[s].value or 0.0)
     gap = gaps[nearest]
-    return (
-        f"Its weighted quality is better than that of {nearest}, the nearest, by "
-        f"{told(Bounded(gap.value, gap.low, gap.high))}."
-    )
+    return f"Its weighted quality is better than that of {nearest}, the nearest, by {told(gap)}."
 
 
 def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
@@ -122,10 +119,10 @@ def _ranking(choice: Choice) -> list[Ranked]:
 def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
     known, costs = choice.grounds.setup(setup), choice.grounds.costs
     best = choice.tiers[0][0] if choice.tiers else setup
-    less = Bounded(None)
+    less = UNKNOWN
     if tier is not None and setup != best:
         gap = choice.gap(setup, best)
-        less = Bounded(gap.value, gap.low, gap.high)
+        less = Estimate(gap.value, gap.low, gap.high)
     note = ""
     if known.reference:
         note = f"a ceiling, not to be chosen: {known.reference}"
@@ -141,7 +138,7 @@ def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
         tier=tier,
         quality=choice.qualities[setup],
         less_best=less,
-        per_month=monthly(costs, setup, choice.needs) if costs else Bounded(None),
+        per_month=monthly(costs, setup, choice.needs) if costs else UNKNOWN,
         note=note,
     )
 

@@ -10,10 +10,9 @@ from bakeoff.advice.flips import Flip
 from bakeoff.advice.limits import Check
 from bakeoff.advice.needs import Needs
 from bakeoff.advice.questions import Line
-from bakeoff.compare import Estimate
 from bakeoff.core import BakeoffError
+from bakeoff.estimates import Estimate
 from bakeoff.files import File, validated
-from bakeoff.latency import Bounded
 from bakeoff.store import ADVICE, read_json, write_json
 
 FORMAT: Final = 1
@@ -32,9 +31,9 @@ class Ranked(File):
     """From 1; `None` for references, setups ruled out and those that were not compared."""
     quality: Estimate
     """Weighted, from 0 to 1."""
-    less_best: Bounded
+    less_best: Estimate
     """The paired difference from the best estimate of the first tier."""
-    per_month: Bounded
+    per_month: Estimate
     note: str
 
 

@@ -10,9 +10,8 @@ from bakeoff.advice import limits, quality
 from bakeoff.advice.grounds import Grounds, Known
 from bakeoff.advice.limits import Check
 from bakeoff.advice.needs import Needs
-from bakeoff.advice.quality import Gap
 from bakeoff.advice.worth import cheaper
-from bakeoff.compare import Estimate
+from bakeoff.estimates import Difference, Estimate
 
 SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
 """Kinds, the simplest to keep first; how much a system of the user's takes is not known."""
@@ -76,17 +75,17 @@ class Choice:
             for known in self.grounds.setups
         }
 
-    def gap(self, one: str, two: str) -> Gap:
+    def gap(self, one: str, two: str) -> Difference:
         """How much better one setup is than another, at the level at which all of them hold."""
         return self._gaps(one, two)
 
     @cached_property
-    def _gaps(self) -> Callable[[str, str], Gap]:
+    def _gaps(self) -> Callable[[str, str], Difference]:
         level = quality.together(len(self.candidates) - 1)
         columns = {known.name: known.quality for known in self.grounds.setups}
 
         @cache
-        def gap(one: str, two: str) -> Gap:
+        def gap(one: str, two: str) -> Difference:
             return quality.gap(columns[one], columns[two], self.weights, level)
 
         return gap

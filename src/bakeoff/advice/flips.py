@@ -10,7 +10,7 @@ from bakeoff.advice.choice import Choice
 from bakeoff.advice.limits import MONTH_S, told
 from bakeoff.advice.needs import Budget
 from bakeoff.cost.crossover import CROSSES
-from bakeoff.latency import Bounded
+from bakeoff.estimates import Estimate
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _weights(choice: Choice) -> Iterator[Flip]:
         level = quality.together(len(choice.candidates) - 1)
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
         noise = "" if gap.better(choice.needs.margin) else ", which noise could explain"
-        end = f"at a weight of {1 if more else 0} by {told(Bounded(gap.value, gap.low, gap.high))}"
+        end = f"at a weight of {1 if more else 0} by {told(gap)}"
         yield Flip(
             "weights",
             f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "
@@ -151,7 +151,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         found = worth.crossing(costs, picked, other, choice.needs)
         if found is not None and found.state == CROSSES:
             above, below = (other, picked) if found.cheaper > 0 else (picked, other)
-            at = _count(Bounded(found.volume, found.low, found.high))
+            at = _count(Estimate(found.volume, found.low, found.high))
             said = f"above {at} requests a month {above} is cheaper, below them {below}"
             yield Flip("volume", said)
     limit = choice.needs.budget.per_month
@@ -166,7 +166,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
             yield Flip("volume", said)
 
 
-def _count(found: Bounded) -> str:
+def _count(found: Estimate) -> str:
     if found.value is None:
         return "-"
     if found.low is None or found.high is None:

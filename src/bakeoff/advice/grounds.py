@@ -8,27 +8,24 @@ from typing import Any
 
 from bakeoff import cost
 from bakeoff.columns import Column
-from bakeoff.compare import Estimate, estimate
+from bakeoff.compare import estimate
 from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
+from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.finished import Run
-from bakeoff.latency import Bounded
 from bakeoff.measure import MEASURED
 from bakeoff.suite import Setup
-
-NOTHING = Bounded(None)
-"""What is not known."""
 
 
 @dataclass(frozen=True)
 class Update:
     """What a change of the documents does to a setup, on one task."""
 
-    rate: Bounded = NOTHING
+    rate: Estimate = UNKNOWN
     """Share right, after the setup's own update, of the questions whose answer changed."""
-    gain: Bounded = NOTHING
+    gain: Estimate = UNKNOWN
     """What the update gave on them, paired."""
-    damage: Bounded = NOTHING
+    damage: Estimate = UNKNOWN
     """What it cost on questions whose answer is as before, paired; above 0 is harm."""
     seconds: float | None = None
     """Work of the update, measured once."""
@@ -39,7 +36,7 @@ class Timed:
     """Seconds of one setup's answers to one task, asked one at a time."""
 
     n: int
-    quantiles: Mapping[str, Bounded]
+    quantiles: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -159,15 +156,15 @@ def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
 
 
 def _timed(found: Mapping[str, Any]) -> Timed:
-    return Timed(found["n"], {q: _bounded(each) for q, each in found["quantiles"].items()})
+    return Timed(found["n"], {q: _estimate(each) for q, each in found["quantiles"].items()})
 
 
 def _update(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> Update:
     found = by_setup[setup.name]
     return Update(
-        _bounded(found.get("update_rate")),
-        _bounded(found.get("gain")),
-        _bounded(found.get("damage")),
+        _estimate(found.get("update_rate")),
+        _estimate(found.get("gain")),
+        _estimate(found.get("damage")),
         _work(setup, by_setup),
     )
 
@@ -182,10 +179,10 @@ def _work(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> float | No
     return sum(known) if len(known) == len(parts) else None
 
 
-def _bounded(found: Mapping[str, Any] | None) -> Bounded:
+def _estimate(found: Mapping[str, Any] | None) -> Estimate:
     if not found:
-        return NOTHING
-    return Bounded(found["value"], found["low"], found["high"])
+        return UNKNOWN
+    return Estimate(found["value"], found["low"], found["high"])
 
 
 def _costs(run: Run) -> Costs | None:

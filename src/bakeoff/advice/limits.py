@@ -14,8 +14,7 @@ from bakeoff.advice import quality
 from bakeoff.advice.grounds import Grounds, Known, Timed
 from bakeoff.advice.needs import Needs, named
 from bakeoff.advice.worth import monthly
-from bakeoff.compare import Estimate
-from bakeoff.latency import Bounded
+from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.table import number
 
 State = Literal["met", "violated", "not proven", "not known"]
@@ -74,7 +73,7 @@ def _worst(found: Sequence[Check]) -> list[Check]:
     return sorted(found, key=lambda check: WORST.index(check.state))[:1]
 
 
-def state(found: Bounded | Estimate, limit: float, *, at_most: bool) -> State:
+def state(found: Estimate, limit: float, *, at_most: bool) -> State:
     """What an interval says to a limit."""
     if found.value is None:
         return "not known"
@@ -86,7 +85,7 @@ def state(found: Bounded | Estimate, limit: float, *, at_most: bool) -> State:
     return "violated" if violated else "met" if met else "not proven"
 
 
-def told(found: Bounded | Estimate, metric: str = "") -> str:
+def told(found: Estimate, metric: str = "") -> str:
     """A value with its interval, as in a table."""
     value = number(found.value, metric)
     if found.value is None or found.low is None or found.high is None:
@@ -127,11 +126,9 @@ def _follows(known: Known, task: str) -> Check:
         return Check(known.name, need, "not known", f"{task}: not measured before and after")
     gain = update.gain
     said = f"{task}: its update gives {told(gain)} on questions whose answer changed"
-    clear = None not in (gain.low, gain.high)
-    if clear and gain.low > 0:  # type: ignore[operator]
-        return Check(known.name, need, "met", said)
-    worse = clear and gain.high < 0  # type: ignore[operator]
-    return Check(known.name, need, "violated" if worse else "not proven", said)
+    low, high = gain.ends
+    state: State = "met" if low > 0 else "violated" if high < 0 else "not proven"
+    return Check(known.name, need, state, said)
 
 
 def _keeps_up(known: Known, task: str, updates: float) -> Check:
@@ -171,7 +168,7 @@ def span(seconds: float) -> str:
 
 def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
     timed = known.timed.get(task, Timed(0, {}))
-    found = timed.quantiles.get(quantile, Bounded(None))
+    found = timed.quantiles.get(quantile, UNKNOWN)
     held = state(found, limit, at_most=True)
     if held == "not known":
         said = f"{task}: {timed.n} timed answers are too few for a {quantile}"
@@ -185,7 +182,7 @@ def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
 
 def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
     task, _, metric = name.partition(".")
-    found = known.metrics.get((task, metric), Estimate(None, None, None, 0))
+    found = known.metrics.get((task, metric), UNKNOWN)
     held, bound = state(found, limit, at_most=at_most), "at most" if at_most else "at least"
     if held == "not known":
         said = f"{name} was not measured on it"
@@ -198,7 +195,7 @@ def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
 
 
 def _errors(known: Known, task: str, limit: float) -> Check:
-    found = known.metrics.get((task, "error"), Estimate(None, None, None, 0))
+    found = known.metrics.get((task, "error"), UNKNOWN)
     held = state(found, limit, at_most=True)
     said = f"{task}: {told(found)} of its answers failed, the limit is {limit:g}"
     return Check(known.name, "error_rate", held, said)
@@ -210,7 +207,7 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
     for part, limit in limits.items():
         if limit is None:
             continue
-        need, found = f"budget.{part}", Bounded(None)
+        need, found = f"budget.{part}", UNKNOWN
         if costs and known.name in costs.setups:
             made = costs.setups[known.name].up_front
             found = made if part == "up_front" else monthly(costs, known.name, needs)
@@ -244,8 +241,7 @@ def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> 
                 gap = quality.gap(other.quality, known.quality, {task: 1.0}, level)
                 if gap.better(needs.margin):
                     said = (
-                        f"{task}: top accuracy is needed, and {other.name} is better by "
-                        f"{told(Bounded(gap.value, gap.low, gap.high))}"
+                        f"{task}: top accuracy is needed, and {other.name} is better by {told(gap)}"
                     )
                     found.append(Check(known.name, "narrow", "violated", said))
                     break

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,35 +17,13 @@ from bakeoff import compare, stats
 from bakeoff.columns import Column
 from bakeoff.compare import Contrast
 from bakeoff.core import BakeoffError
+from bakeoff.estimates import UNKNOWN, Difference, Estimate, finite
 from bakeoff.stats import LEVEL, RATE
 from bakeoff.taskfile import changed
 
 Columns = Mapping[str, Column]
 """Task -> the headline of one setup."""
 Cluster = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How much better one setup is than another, paired; an end is `None` where unbounded."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    """Samples judged on both sides, over the tasks that weigh."""
-    detectable: float | None = None
-    """The smallest true difference that 80% of such runs would find."""
-
-    def better(self, margin: float) -> bool:
-        """Whether it is more than chance and large enough to matter."""
-        return None not in (self.value, self.low) and self.low > 0 and self.value >= margin  # type: ignore[operator]
-
-    def samples(self, size: float) -> int | None:
-        """About how many samples would find a true difference of `size` in 80% of runs."""
-        if not size or self.detectable is None:
-            return None
-        return math.ceil(self.n * (self.detectable / size) ** 2)
 
 
 @dataclass(frozen=True)
@@ -73,13 +51,13 @@ def scale(column: Column, task: str) -> tuple[float, float]:
     return high - low, low if measure.higher_is_better else high
 
 
-def quality(columns: Columns, weights: Mapping[str, float]) -> compare.Estimate:
+def quality(columns: Columns, weights: Mapping[str, float]) -> Estimate:
     """Weighted quality from 0 to 1 with its 95% interval; no value where a task is missing."""
     parts, n, unjudged = [], 0, 0
     for task in weights:
         found = compare.estimate(columns[task]) if task in columns else None
         if found is None or found.value is None:
-            return compare.Estimate(None, None, None, 0)
+            return UNKNOWN
         width, worst = scale(columns[task], task)
         ends = [abs(end - worst) / width for end in _ends(found, columns[task])]
         value = abs(found.value - worst) / width
@@ -91,10 +69,10 @@ def quality(columns: Columns, weights: Mapping[str, float]) -> compare.Estimate:
         )
         n, unjudged = n + found.n, unjudged + found.unjudged
     value, low, high, _ = _summed(parts, list(weights.values()))
-    return compare.Estimate(value, max(low, 0.0), min(high, 1.0), n, unjudged)
+    return Estimate(value, max(low, 0.0), min(high, 1.0), n, unjudged)
 
 
-def _ends(found: compare.Estimate, column: Column) -> tuple[float, float]:
+def _ends(found: Estimate, column: Column) -> tuple[float, float]:
     bounds = column.measure.bounds or RATE
     return (
         bounds[0] if found.low is None else found.low,
@@ -102,30 +80,31 @@ def _ends(found: compare.Estimate, column: Column) -> tuple[float, float]:
     )
 
 
-def gap(left: Columns, right: Columns, weights: Mapping[str, float], level: float = LEVEL) -> Gap:
+def gap(
+    left: Columns, right: Columns, weights: Mapping[str, float], level: float = LEVEL
+) -> Difference:
     """How much better the left side is than the right one, paired by sample and cluster."""
     parts, n = [], 0
     for task in weights:
         if task not in left or task not in right:
-            return Gap(None, None, None, 0)
+            return Difference()
         one, two = left[task], right[task]
         width, _ = scale(one, task)
         sign = 1.0 if one.measure.higher_is_better else -1.0
         found = compare.combine([(one, sign), (two, -sign)])
         if not found.samples:
-            return Gap(None, None, None, 0)
+            return Difference()
         parts.append(_part(task, found, one, width, level))
         n += len(found.samples)
     value, low, high, detectable = _summed(parts, list(weights.values()))
-    ends = (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
-    return Gap(value, *ends, n, detectable if math.isfinite(detectable) else None)
+    return replace(Difference.of(value, low, high, n=n), detectable=finite(detectable))
 
 
 def _part(task: str, found: Contrast, column: Column, width: float, level: float) -> _Part:
     interval = stats.difference_interval(
         found.values, found.codes, bounds=found.bounds, level=level
     )
-    low, high = max(interval.low, -width), min(interval.high, width)
+    low, high = max(interval.ends[0], -width), min(interval.ends[1], width)
     least = stats.detectable_gain(found.values, found.codes, bounds=found.bounds, alpha=1 - level)
     clusters = _names(task, found.samples, column)
     ends = (found.value / width, low / width, high / width, least / width)

@@ -10,8 +10,7 @@ from bakeoff.advice.grounds import Known
 from bakeoff.advice.limits import span, told
 from bakeoff.advice.needs import named
 from bakeoff.advice.worth import monthly
-from bakeoff.compare import Estimate
-from bakeoff.latency import Bounded
+from bakeoff.estimates import UNKNOWN, Estimate
 
 SUPPORT = ("citation_recall", "citation_precision", "support_context")
 """Metrics of how far sources carry what is said; settings are left out."""
@@ -123,7 +122,7 @@ def _by_task(choice: Choice, need: bool | tuple[str, ...]) -> str:
 
 def _headline(choice: Choice, task: str) -> str:
     metric = choice.grounds.headlines[task]
-    nothing = Estimate(None, None, None, 0)
+    nothing = UNKNOWN
     found = {
         known.name: told(known.metrics.get((task, metric), nothing))
         for known in _setups(choice)
@@ -144,7 +143,7 @@ def _costs(choice: Choice) -> str:
     if costs is not None:
         found = {}
         for known in _setups(choice):
-            month: Bounded = monthly(costs, known.name, choice.needs)
+            month: Estimate = monthly(costs, known.name, choice.needs)
             if month.value is not None:
                 found[known.name] = f"{told(month, 'cost')} {costs.currency} a month"
         return _joined(found, "what a month costs is not known")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from bakeoff.advice.advice import Advice
-from bakeoff.latency import Bounded
+from bakeoff.estimates import Estimate
 from bakeoff.table import Table, cell
 
 
@@ -49,7 +49,7 @@ def _ranking(advice: Advice) -> Table:
     )
 
 
-def _signed(difference: Bounded) -> str:
+def _signed(difference: Estimate) -> str:
     if difference.value is None:
         return "-"
     text = f"{difference.value:+.3f}"

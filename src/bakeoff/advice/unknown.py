@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.limits import told
-from bakeoff.latency import Bounded
 
 LEFT_OUT = 3
 """Of what the costs leave out, so many are named."""
@@ -69,7 +68,7 @@ def _samples(choice: Choice) -> Iterator[str]:
             if gap.detectable is None:
                 yield f"{other} and {picked}: too few samples to say what could have been seen."
                 continue
-            seen = told(Bounded(gap.value, gap.low, gap.high))
+            seen = told(gap)
             said = (
                 f"{other} less {picked}: {seen} on {gap.n} samples; a difference of "
                 f"{gap.detectable:.3f} would probably have been seen"

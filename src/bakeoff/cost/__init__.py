@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,14 +9,14 @@ from itertools import combinations
 from bakeoff.core import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
 from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost, TaskCost, as_json, read, write
-from bakeoff.cost.crossover import Range, crossover, exactly, total
+from bakeoff.cost.crossover import crossover, total
 from bakeoff.cost.prices import SECONDS, Prices
 from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
+from bakeoff.estimates import UNKNOWN, Estimate, exactly
 from bakeoff.finished import Run
 from bakeoff.hints import did_you_mean
-from bakeoff.latency import Bounded
 from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.stats import LEVEL
 from bakeoff.store import COST
@@ -33,22 +32,22 @@ class Spent:
     bill: Bill
     by_task: ByTask | None
     """What its requests cost; `None` where that is not known of one of its tasks."""
-    each: Range | None
+    each: Estimate | None
     """A request; `None` where it is not known."""
     share: Shares
     left_out: tuple[str, ...]
 
-    def work(self, when: str) -> Range:
-        return total((Range(i.value, i.low, i.high), 1) for i in self.bill.items if i.when == when)
+    def work(self, when: str) -> Estimate:
+        return total((item.amount, 1) for item in self.bill.items if item.when == when)
 
     def once(self, when: str) -> bool:
         return any(item.once for item in self.bill.items if item.when == when)
 
-    def fixed(self, load: Load) -> Range:
+    def fixed(self, load: Load) -> Estimate:
         """By month, whatever the volume; what was spent up front is spread over the months."""
         return total((self.work(when), factor) for when, factor in load.fixed.items())
 
-    def monthly(self, load: Load) -> Range | None:
+    def monthly(self, load: Load) -> Estimate | None:
         if self.each is None:
             return None
         return total([(self.fixed(load), 1), (self.each, load.volume)])
@@ -184,7 +183,7 @@ def _setup(run: Run, setup: Spent, top: Dearest, load: Load) -> SetupCost:
         and column.measure.bounds[0] >= 0
     }
 
-    def correct(share: Shares) -> Range | None:
+    def correct(share: Shares) -> Estimate | None:
         if by_task is None or not share or not set(share) <= set(scores):
             return None
         return requests.per_correct(by_task, scores, share, top)
@@ -192,29 +191,28 @@ def _setup(run: Run, setup: Spent, top: Dearest, load: Load) -> SetupCost:
     def alone(task: str) -> TaskCost:
         share = {task: 1.0}
         each = requests.per_request(by_task, share, top) if by_task else None
-        return TaskCost(per_request=_bounded(each), per_correct=_bounded(correct(share)))
+        return TaskCost(per_request=_money(each), per_correct=_money(correct(share)))
 
     return SetupCost(
-        up_front=_bounded(setup.work(UP_FRONT), measured_once=setup.once(UP_FRONT)),
-        per_request=_bounded(setup.each),
-        per_correct=_bounded(correct(setup.share)),
-        per_month=_bounded(setup.monthly(load)),
-        per_update=_bounded(setup.work(UPDATE), measured_once=setup.once(UPDATE)),
-        storage=_bounded(setup.work(MONTH)),
-        fixed=_bounded(setup.fixed(load)),
+        up_front=_money(setup.work(UP_FRONT), measured_once=setup.once(UP_FRONT)),
+        per_request=_money(setup.each),
+        per_correct=_money(correct(setup.share)),
+        per_month=_money(setup.monthly(load)),
+        per_update=_money(setup.work(UPDATE), measured_once=setup.once(UPDATE)),
+        storage=_money(setup.work(MONTH)),
+        fixed=_money(setup.fixed(load)),
         parts=setup.bill.by_part(load),
         tasks={task: alone(task) for task in setup.share},
         left_out=setup.left_out,
     )
 
 
-def _bounded(money: Range | None, *, measured_once: bool = False) -> Bounded:
-    """Value and ends; `None` where there is none. Of seconds measured once, no end is known."""
-    if money is None:
-        return Bounded(None)
-    ends = (None, None) if measured_once else (money.low, money.high)
-    known = (n if n is not None and math.isfinite(n) else None for n in (money.value, *ends))
-    return Bounded(*known)
+def _money(known: Estimate | None, *, measured_once: bool = False) -> Estimate:
+    """What the file keeps: value and ends. Of seconds measured once, no end is known."""
+    if known is None:
+        return UNKNOWN
+    ends = (None, None) if measured_once else (known.low, known.high)
+    return Estimate(known.value, *ends)
 
 
 def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
@@ -230,15 +228,13 @@ def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
         low=crossing.low,
         high=crossing.high,
         cheaper_above={1: b.name, -1: a.name}.get(crossing.cheaper),
-        cheaper_here=None if not gap.clear else b.name if gap.value < 0 else a.name,
+        cheaper_here=None if not gap.clear else b.name if gap.ends[1] < 0 else a.name,
         state=crossing.state,
-        difference=Difference(
-            fixed=_bounded(fixed), per_request=_bounded(each), per_month=_bounded(gap)
-        ),
+        difference=Difference(fixed=_money(fixed), per_request=_money(each), per_month=_money(gap)),
     )
 
 
-def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
+def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
     """What b costs more by month, whatever the volume. What both take alike cancels out."""
     left = list(b)
     mine = []
@@ -249,10 +245,10 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Range:
         else:
             mine.append(item)
     signed = [*((item, 1) for item in left), *((item, -1) for item in mine)]
-    found = total((Range(i.value, i.low, i.high), sign * load.fixed[i.when]) for i, sign in signed)
+    found = total((item.amount, sign * load.fixed[item.when]) for item, sign in signed)
     # Sums of the same numbers in another order differ in the last digit.
     tiny = 1e-12 * sum(abs(item.value) for item, _ in signed)
-    return exactly(0.0) if max(abs(found.low), abs(found.high)) <= tiny else found
+    return exactly(0.0) if max(map(abs, found.ends)) <= tiny else found
 
 
 def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
@@ -261,12 +257,13 @@ def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
     Raises `ValueError` where its requests have no price.
     """
     month = total([(_range(setup.fixed), 1), (_range(setup.per_request), volume)])
-    return month.value, month.low, month.high
+    assert month.value is not None
+    return month.value, *month.ends
 
 
-def _range(money: Bounded) -> Range:
+def _range(money: Estimate) -> Estimate:
     if money.value is None:
         raise ValueError("no price")
     # An end that is not known is drawn as none: the tables say so.
     low = money.value if money.low is None else money.low
-    return Range(money.value, low, money.value if money.high is None else money.high)
+    return Estimate(money.value, low, money.value if money.high is None else money.high)

@@ -5,40 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PlainSerializer
 
 from bakeoff.core import BakeoffError
 from bakeoff.cost.crossover import State
+from bakeoff.estimates import Estimate
 from bakeoff.files import File, validated
-from bakeoff.latency import Bounded
 from bakeoff.store import COST, read_json, write_json
 
 FORMAT: Final = 1
 """Of `cost.json`."""
 
 
+def _ends(money: Estimate) -> dict[str, float | None]:
+    return {"value": money.value, "low": money.low, "high": money.high}
+
+
+Money = Annotated[Estimate, PlainSerializer(_ends)]
+"""Money as the file keeps it: value and ends alone."""
+
+
 class TaskCost(File):
     """Money for one setup on one task."""
 
-    per_request: Bounded
-    per_correct: Bounded
+    per_request: Money
+    per_correct: Money
 
 
 class SetupCost(File):
     """Money for one setup. An end that is `None` is unbounded, or of what was measured once."""
 
-    up_front: Bounded
-    per_request: Bounded
+    up_front: Money
+    per_request: Money
     """No value where it is not known, as in what depends on it."""
-    per_correct: Bounded
-    per_month: Bounded
+    per_correct: Money
+    per_month: Money
     """At the volume, the updates and the months that the costs were made for."""
-    per_update: Bounded
-    storage: Bounded
+    per_update: Money
+    storage: Money
     """By month."""
-    fixed: Bounded
+    fixed: Money
     """By month, whatever the volume."""
     parts: Mapping[str, float]
     """What is paid for -> money by month."""
@@ -50,10 +58,10 @@ class SetupCost(File):
 class Difference(File):
     """What the second setup of a pair costs more than the first; paired by sample by request."""
 
-    fixed: Bounded
+    fixed: Money
     """By month, whatever the volume."""
-    per_request: Bounded
-    per_month: Bounded
+    per_request: Money
+    per_month: Money
 
 
 class Pair(File):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from bakeoff.estimates import Estimate, exactly
+
 State = Literal["crosses", "never", "always", "cannot be told", "same"]
 CROSSES: Final = "crosses"
 NEVER: Final = "never"
@@ -16,66 +18,51 @@ UNKNOWN: Final = "cannot be told"
 SAME: Final = "same"
 
 
-@dataclass(frozen=True)
-class Range:
-    """A number with its 95% interval; the ends equal it where it is exact, or are infinite."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return not self.low <= 0 <= self.high
-
-
-def exactly(value: float) -> Range:
-    return Range(value, value, value)
-
-
-def total(parts: Iterable[tuple[Range, float]]) -> Range:
+def total(parts: Iterable[tuple[Estimate, float]]) -> Estimate:
     """The weighted sum of independent numbers, with the interval made from theirs.
 
-    MOVER (Zou and Donner 2008): the distances to the ends add up as squares, each side apart.
+    MOVER (Zou and Donner 2008): the distances to the ends add up as squares, each side apart. One
+    number that is not known leaves nothing known of the sum.
     """
     value, below, above = 0.0, 0.0, 0.0
     for part, factor in parts:
         if factor == 0:
             continue
+        if part.value is None:
+            return Estimate()
         value += factor * part.value
-        sides = (part.value - part.low, part.high - part.value)
+        low, high = part.ends
+        sides = (part.value - low, high - part.value)
         lower, upper = sides if factor > 0 else sides[::-1]
         below, above = math.hypot(below, factor * lower), math.hypot(above, factor * upper)
-    return Range(value, value - below, value + above)
+    return Estimate.of(value, value - below, value + above)
 
 
 def quotients(
-    top: Range, bottom: Range, correlation: float = 0.0
+    top: Estimate, bottom: Estimate, correlation: float = 0.0
 ) -> tuple[tuple[float, float], ...]:
     """The quotients r >= 0 that the data allow: the interval of `top - r bottom` holds 0.
 
     Fieller's set (1954), with MOVER's unequal sides as in Newcombe (2016). It can be empty, two
     intervals, or without an upper end (infinite).
     """
-    if not all(map(math.isfinite, (top.low, top.high, bottom.low, bottom.high))):
+    over, under = top.value, bottom.value
+    if over is None or under is None or not (top.known and bottom.known):
         return ((0.0, math.inf),)
+    (top_low, top_high), (bottom_low, bottom_high) = top.ends, bottom.ends
     # Where top - r bottom is above 0 its lower distance decides, below 0 the upper one.
-    sides = (
-        (top.value - top.low, bottom.high - bottom.value),
-        (top.high - top.value, bottom.value - bottom.low),
-    )
-    value = top.value / bottom.value if bottom.value else math.inf
+    sides = ((over - top_low, bottom_high - under), (top_high - over, under - bottom_low))
+    value = over / under if under else math.inf
     cuts = {value} if 0 < value < math.inf else set()
     for e, f in sides:
         cuts |= _roots(
-            bottom.value**2 - f**2,
-            -2 * (top.value * bottom.value - correlation * e * f),
-            top.value**2 - e**2,
+            under**2 - f**2,
+            -2 * (over * under - correlation * e * f),
+            over**2 - e**2,
         )
 
     def allowed(r: float) -> bool:
-        gap = top.value - r * bottom.value
+        gap = over - r * under
         e, f = sides[0] if gap >= 0 else sides[1]
         return gap**2 <= e**2 + (r * f) ** 2 - 2 * correlation * e * r * f
 
@@ -121,7 +108,7 @@ class Crossover:
     """At large volumes: 1 b, -1 a, 0 where it cannot be told."""
 
 
-def crossover(fixed: Range, each: Range) -> Crossover:
+def crossover(fixed: Estimate, each: Estimate) -> Crossover:
     """Where the monthly costs of b and a cross.
 
     `fixed` and `each` are what b costs more than a: by month, and by request. The difference at v
@@ -130,14 +117,14 @@ def crossover(fixed: Range, each: Range) -> Crossover:
     """
     if fixed == each == exactly(0.0):
         return Crossover(SAME, None, None, None, 0)
-    found = quotients(fixed, Range(-each.value, -each.high, -each.low))
+    found = quotients(fixed, each.scaled(-1))
     limit = fixed if each == exactly(0.0) else each
-    cheaper = 0 if not limit.clear else 1 if limit.value < 0 else -1
+    cheaper = 0 if not limit.clear else 1 if limit.ends[1] < 0 else -1
     if not found:
         # Nothing is allowed: the sign is the same everywhere, also where one of the two is 0.
-        dearer = max(fixed.value, each.value) > 0
+        dearer = max(fixed.value or 0.0, each.value or 0.0) > 0
         return Crossover(NEVER if dearer else ALWAYS, None, None, None, -1 if dearer else 1)
-    value = -fixed.value / each.value if each.value else math.inf
+    value = -fixed.value / each.value if each.value and fixed.value else math.inf
     low, high = found[0][0], found[-1][1]
     told = low > 0 and high < math.inf
     return Crossover(

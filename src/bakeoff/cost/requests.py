@@ -10,9 +10,10 @@ import numpy as np
 
 from bakeoff import compare, stats
 from bakeoff.columns import Column, Measure
-from bakeoff.cost.crossover import Range, exactly, quotients, total
+from bakeoff.cost.crossover import quotients, total
 from bakeoff.cost.prices import REQUESTS
 from bakeoff.cost.usage import Part
+from bakeoff.estimates import Estimate, exactly
 from bakeoff.stats import RATE
 
 ByTask = Mapping[str, Sequence[Part]]
@@ -57,7 +58,7 @@ def dearest(setups: Sequence[ByTask]) -> dict[tuple[str, str], float]:
 Dearest = Mapping[tuple[str, str], float]
 
 
-def per_request(costs: ByTask, share: Shares, top: Dearest) -> Range:
+def per_request(costs: ByTask, share: Shares, top: Dearest) -> Estimate:
     """The mean cost of a request over the tasks, weighted by their shares."""
     return total(
         (_mean([(column, 1)], of, top[task, of]), share[task])
@@ -66,9 +67,9 @@ def per_request(costs: ByTask, share: Shares, top: Dearest) -> Range:
     )
 
 
-def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Range:
+def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Estimate:
     """What a request costs more on the left: paired by sample where both stand on the same."""
-    terms: list[tuple[Range, float]] = []
+    terms: list[tuple[Estimate, float]] = []
     for task in share:
         one, two = sums(left[task]), sums(right[task])
         for of in sorted({*one, *two}):
@@ -77,12 +78,12 @@ def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Rang
     return total(terms)
 
 
-def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Range:
+def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Estimate:
     """The mean of a signed sum of columns over the samples that all of them have."""
     found = compare.combine(sides)
     values, n = found.values, len(found.values)
     if not n:
-        return Range(math.nan, -math.inf, math.inf)
+        return Estimate()
     mean = float(values.mean())
     if of == REQUESTS:
         return exactly(mean)  # a flat price: nothing varies, and nothing was measured
@@ -95,8 +96,9 @@ def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Range:
         values = np.full(n, mean)
     interval = stats.skewed_t(values, found.codes, bounds=bounds)
     # Money alone is never below 0; a difference may be.
-    low = max(interval.low, 0.0) if len(sides) == 1 and sides[0][1] > 0 else interval.low
-    return Range(mean, low, interval.high)
+    low, high = interval.ends
+    low = max(low, 0.0) if len(sides) == 1 and sides[0][1] > 0 else low
+    return Estimate.of(mean, low, high, n=n)
 
 
 def score(column: Column) -> Column:
@@ -106,23 +108,22 @@ def score(column: Column) -> Column:
     return column
 
 
-def per_correct(costs: ByTask, scores: Mapping[str, Column], share: Shares, top: Dearest) -> Range:
+def per_correct(
+    costs: ByTask, scores: Mapping[str, Column], share: Shares, top: Dearest
+) -> Estimate:
     """Mean cost over mean score: money for a right answer; infinite ends where none may be right.
 
     A request that failed has no tokens, and scores 0: it is taken to cost as much as others.
     """
     cost = per_request(costs, share, top)
     rights = {task: compare.estimate(score(scores[task])) for task in share}
-    if any(None in (e.value, e.low, e.high) for e in rights.values()):
-        return Range(math.nan, 0.0, math.inf)
-    right = total(
-        (Range(e.value or 0.0, e.low or 0.0, e.high or 0.0), share[t]) for t, e in rights.items()
-    )
+    if not all(each.known for each in rights.values()):
+        return Estimate(low=0.0)
+    right = total((each, share[task]) for task, each in rights.items())
     found = quotients(cost, right, _correlation(costs, scores, share))
-    value = cost.value / right.value if right.value > 0 else math.inf
-    if not found:
-        return Range(value, 0.0, math.inf)
-    return Range(value, found[0][0], found[-1][1])
+    value = cost.value / right.value if right.value and cost.value is not None else math.inf
+    low, high = (found[0][0], found[-1][1]) if found else (0.0, math.inf)
+    return Estimate.of(value, low, high)
 
 
 def _correlation(costs: ByTask, scores: Mapping[str, Column], share: Shares) -> float:

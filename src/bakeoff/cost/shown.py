@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bakeoff.cost.costs import Costs, Pair
 from bakeoff.cost.crossover import ALWAYS, CROSSES, NEVER, SAME
-from bakeoff.latency import Bounded
+from bakeoff.estimates import Estimate
 from bakeoff.table import Table
 
 THOUSAND = 1000.0
@@ -25,7 +25,7 @@ def money(value: float | None) -> str:
     return text if "e" not in text else f"{value:.9f}".rstrip("0").rstrip(".") or "0"
 
 
-def _range(found: Bounded, times: float = 1.0) -> str:
+def _range(found: Estimate, times: float = 1.0) -> str:
     value, low, high = (
         None if end is None else end * times for end in (found.value, found.low, found.high)
     )

@@ -19,6 +19,7 @@ from bakeoff.cost.prices import (
     Prices,
     WorkPrice,
 )
+from bakeoff.estimates import Estimate
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup
@@ -55,6 +56,10 @@ class Item:
     high: float
     once: bool = False
     """Rests on seconds measured a single time, so that nothing is known of how they vary."""
+
+    @property
+    def amount(self) -> Estimate:
+        return Estimate(self.value, self.low, self.high)
 
 
 @dataclass
