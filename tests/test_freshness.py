@@ -340,7 +340,7 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
     (table,) = report.freshness(run)
     assert table.rows[0][:2] == ("learner", "right after")
     assert table.rows[1][2].startswith("1.000 [")
-    states = [gate["state"] for gate in run.verdicts["gates"]]
+    states = [gate.state for gate in run.verdicts.gates]
     assert states == ["PASS", "FAIL"]
     page = (run.folder / "report.html").read_text()
     assert "when the documents change" in page

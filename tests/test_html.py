@@ -242,9 +242,9 @@ def test_the_verdict_stands_before_the_results_with_its_reasons(run: Run) -> Non
     page = page_of(run)
     found = run.verdicts
     assert page.index('id="verdict"') < page.index('id="results"')
-    assert f"<strong>{found['state']}</strong>" in page
-    for row in found["gates"]:
-        assert row["reason"].split(";")[0].replace("'", "&#39;") in page
+    assert f"<strong>{found.state}</strong>" in page
+    for verdict in found.gates:
+        assert verdict.reason.split(";")[0].replace("'", "&#39;") in page
 
 
 def test_a_run_without_gates_says_so(tmp_path: Path) -> None:

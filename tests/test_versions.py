@@ -208,7 +208,7 @@ def test_gates_judge_a_run_of_today_by_a_baseline_of_before(results: Path, today
     checks = [f"good.ferry.{m} >= baseline:good.ferry.{m}" for m in metrics]
     gates = [Gate(check=check, mode="point") for check in checks]
     judged = today.judged(gates, Policy(), baseline.references(results, "ferry"))
-    assert [row["state"] for row in judged["gates"]] == ["PASS"] * 3
+    assert [verdict.state for verdict in judged.gates] == ["PASS"] * 3
 
 
 def test_a_run_of_before_is_comparable_with_baselines_of_before_and_of_today(
@@ -248,9 +248,9 @@ def test_a_version_that_is_neither_equal_nor_of_before_is_not_comparable(
     run.__dict__["manifest"] = manifest
     assert list(unlike(run.rows, known)) == names
     gate = Gate(check="good.ferry.contains >= baseline:good.ferry.contains", mode="point")
-    (row,) = run.judged([gate], Policy(), {"baseline": known})["gates"]
-    assert row["state"] == "ERROR"
-    assert "not comparable with the baseline: scorer contains of task ferry" in row["reason"]
+    (verdict,) = run.judged([gate], Policy(), {"baseline": known}).gates
+    assert verdict.state == "ERROR"
+    assert "not comparable with the baseline: scorer contains of task ferry" in verdict.reason
 
 
 def test_what_was_one_hash_before_may_be_two_versions_now() -> None:

@@ -14,13 +14,14 @@ from bakeoff.columns import Columns, columns, leak_columns
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.file_versions import recorded
-from bakeoff.judge import as_json, judge
+from bakeoff.judge import concluded, judge
 from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
 from bakeoff.scoring import Metric
 from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Setup, Suite
+from bakeoff.verdict import Verdicts
 from bakeoff.vouch import unvouched
 
 COMPARISON, GATES = "comparison.json", "gates.json"
@@ -193,10 +194,10 @@ class Run:
         return str(self.suite.dtype) if known is None else known
 
     @property
-    def verdicts(self) -> dict[str, Any]:
+    def verdicts(self) -> Verdicts:
         """What `gates.json` says, or would say without a baseline."""
         kept = self.folder / GATES
-        return store.read_json(kept) if kept.is_file() else self.judged()
+        return store.read_verdicts(kept) if kept.is_file() else self.judged()
 
     def judged(
         self,
@@ -205,8 +206,8 @@ class Run:
         references: Mapping[str, Rows] | None = None,
         *,
         allow_mismatch: bool = False,
-    ) -> dict[str, Any]:
-        """The verdicts of the benchmark's gates, or of others, as `gates.json` holds them.
+    ) -> Verdicts:
+        """The verdicts of the benchmark's gates, or of others.
 
         Raises `MissingEvidence` when the run is not complete.
         """
@@ -224,7 +225,7 @@ class Run:
         known = policy or self.suite.policy
         vouched = unvouched(known, self.manifest)
         evidence = Evidence(self.rows, references or {}, known, allow_mismatch, vouched)
-        return as_json(judge(chosen, evidence), evidence, limited=self.limited)
+        return concluded(judge(chosen, evidence), evidence, limited=self.limited)
 
 
 def write_comparison(run: Run) -> None:

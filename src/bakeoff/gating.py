@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bakeoff import baseline, publish, store
 from bakeoff.core import BakeoffError, MissingEvidence, faults
@@ -12,6 +11,7 @@ from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, read_rows
+from bakeoff.verdict import Verdicts
 
 JUNIT, COMMENT = "gates.xml", "gates.md"
 
@@ -25,7 +25,7 @@ def gate(
     references: Mapping[str, Rows] | None = None,
     allow_mismatch: bool = False,
     output: Path | None = None,
-) -> dict[str, Any]:
+) -> Verdicts:
     """Judge a run and keep `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
 
     The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
@@ -40,7 +40,7 @@ def gate(
     folder = output or (run.folder if gates is None else None)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-        store.write_json(folder / GATES, found)
+        store.write_verdicts(folder / GATES, found)
         (folder / JUNIT).write_text(publish.junit(found), encoding="utf-8")
         (folder / COMMENT).write_text(publish.comment(found), encoding="utf-8")
     return found

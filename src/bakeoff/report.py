@@ -18,6 +18,7 @@ from bakeoff.stats import ALPHA
 from bakeoff.store import ADVICE, COST
 from bakeoff.suite import MEASURED
 from bakeoff.table import Table, cell, markdown_lines, number
+from bakeoff.verdict import Verdict, Verdicts
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is said to decline everything."""
@@ -561,23 +562,22 @@ def slices(run: Run, task: str) -> Table:
     return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
 
 
-def verdicts(found: Mapping[str, Any]) -> Table:
-    """The gates and what came of them, worst first; `found` is what `gates.json` holds."""
-    notes = [f"{found['state']} (exit code {found['exit_code']})."]
-    if found["limited"]:
-        notes.append(f"A limited run ({found['limited']}): not the benchmark's verdict.")
-    notes += [f"Not comparable, and let pass: {sentence}." for sentence in found["mismatch"]]
-    order = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
-    sorted_rows = sorted(found["gates"], key=lambda row: order.index(row["state"]))
-    rows = tuple((row["state"], _gate(row), row["reason"]) for row in sorted_rows[:GATES_SHOWN])
-    if len(sorted_rows) > GATES_SHOWN:
-        notes.append(f"{len(sorted_rows) - GATES_SHOWN} more gates are in gates.json.")
+def verdicts(found: Verdicts) -> Table:
+    """The gates and what came of them, worst first."""
+    notes = [f"{found.state} (exit code {found.exit_code})."]
+    if found.limited:
+        notes.append(f"A limited run ({found.limited}): not the benchmark's verdict.")
+    notes += [f"Not comparable, and let pass: {sentence}." for sentence in found.mismatch]
+    gates = found.worst_first
+    rows = tuple((gate.state, _gate(gate), gate.reason) for gate in gates[:GATES_SHOWN])
+    if len(gates) > GATES_SHOWN:
+        notes.append(f"{len(gates) - GATES_SHOWN} more gates are in gates.json.")
     return Table("Gates", ("verdict", "gate", "evidence"), rows, " ".join(notes))
 
 
-def _gate(row: Mapping[str, Any]) -> str:
-    warns = " (warns only)" if row["severity"] == "warn" else ""
-    return str(row["check"]) + warns + (f" ({row['mode']})" if row["mode"] == "prove" else "")
+def _gate(gate: Verdict) -> str:
+    warns = " (warns only)" if gate.severity == "warn" else ""
+    return gate.check + warns + (f" ({gate.mode})" if gate.mode == "prove" else "")
 
 
 def advised(run: Run) -> list[Table]:

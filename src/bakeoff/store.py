@@ -39,6 +39,7 @@ from bakeoff.core import (
 )
 from bakeoff.files import validated
 from bakeoff.manifest import FORMAT, Manifest
+from bakeoff.verdict import Verdicts
 
 MANIFEST, SAMPLES, UNITS, LOCK = "manifest.json", "samples.jsonl", "units", "lock"
 COMMITTED, SCORES, JUDGED = "committed.jsonl", "scores.jsonl", "judged.sqlite"
@@ -396,6 +397,16 @@ def read_manifest(run: Path) -> Manifest:
 def write_manifest(run: Path, manifest: Manifest) -> None:
     """Put a run's manifest in the place of the one before it, whole or not at all."""
     write_json(run / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def read_verdicts(path: Path) -> Verdicts:
+    """The verdicts that a `gates.json` holds. Raises `BakeoffError` where it holds none."""
+    return validated(Verdicts, path, read_json(path))
+
+
+def write_verdicts(path: Path, verdicts: Verdicts) -> None:
+    """Keep verdicts, whole or not at all."""
+    write_json(path, verdicts.model_dump(mode="json"))
 
 
 def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:

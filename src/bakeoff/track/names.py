@@ -174,7 +174,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
 
 def verdict(run: Run) -> str:
     """What the gates say of a run; `none` without gates."""
-    return str(run.verdicts["state"]) if run.suite.gates else "none"
+    return run.verdicts.state if run.suite.gates else "none"
 
 
 def view(run: Run) -> str:
