@@ -11,7 +11,7 @@ from typing import Any
 
 from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, columns, leak_columns
-from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
+from bakeoff.core import MissingEvidence, Record, Sample, digest
 from bakeoff.evidence import Evidence
 from bakeoff.file_versions import recorded
 from bakeoff.judge import concluded, judge
@@ -19,7 +19,7 @@ from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
 from bakeoff.scoring import Metric
-from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
+from bakeoff.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Setup, Suite
 from bakeoff.verdict import Verdicts
 from bakeoff.vouch import unvouched
@@ -67,7 +67,7 @@ class Run:
         """The records of a task's latency pass, of all setups."""
         return store.read_records(self.folder, Unit(task))
 
-    def scores(self, task: str, setup: str) -> Iterator[tuple[Key, dict[str, Score]]]:
+    def scores(self, task: str, setup: str) -> Iterator[ScoreRow]:
         """The scores of a task on a setup, streamed, in the order of its records."""
         return store.read_scores(self.folder, Unit(task, setup))
 
@@ -104,7 +104,11 @@ class Run:
             (record for cell in cells for record in self.records(*cell)),
             (record for task in self.samples for record in self.latencies(task)),
         )
-        scores = ((*cell, *key, found) for cell in cells for key, found in self.scores(*cell))
+        scores = (
+            (*cell, row.sample, row.repeat, row.scores)
+            for cell in cells
+            for row in self.scores(*cell)
+        )
         repeats = self.suite.repeats
         return columns(self.samples, self.asked, records, scores, measures, repeats, prices)
 

@@ -52,7 +52,7 @@ from bakeoff.foreign import (
 from bakeoff.manifest import COMPLETE, Imported, ImportedFile, Manifest, MetricFacts
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.stats import RATE
-from bakeoff.store import Key, Scores, Unit
+from bakeoff.store import ScoreRow, Scores, Unit
 from bakeoff.suite import MEASURED, Suite, TaskUse
 from bakeoff.taskfile import Rows, Source, TaskFile
 
@@ -161,9 +161,7 @@ def restore(folder: Path, manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"tasks": tasks, "spent": {}})
 
 
-def _with_given(
-    folder: Path, unit: Unit, worst: Mapping[str, float]
-) -> Iterator[tuple[Key, Scores]]:
+def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterator[ScoreRow]:
     scored = (unit.folder(folder) / store.SCORES).is_file()
     others = store.read_scores(folder, unit) if scored else None
     with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
@@ -179,7 +177,7 @@ def _with_given(
                 given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
             else:
                 given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
-            yield key, {**found, **given}
+            yield ScoreRow(key, {**found, **given})
 
 
 def _files(wanted: Import) -> list[Path]:
