@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.file_versions import stated
+from bakeoff.file_versions import with_stated_versions
 from bakeoff.files import Known, Stored
 from bakeoff.measure import Measure
 from bakeoff.suite import Setup, Suite
@@ -344,12 +344,7 @@ class Manifest(Stored):
     @model_validator(mode="before")
     @classmethod
     def _stated_versions(cls, raw: Any) -> Any:
-        """A scorer's version was the hash of its file once: the version that the hash means."""
-        if not isinstance(raw, dict) or not isinstance(tasks := raw.get("tasks"), dict):
-            return raw
-        versions = raw.get("versions")
-        ragas = (versions.get("ragas") if isinstance(versions, dict) else None) or "missing"
-        return {**raw, "tasks": {name: _stated(task, ragas) for name, task in tasks.items()}}
+        return with_stated_versions(raw)
 
     @field_validator("created")
     @classmethod
@@ -391,15 +386,3 @@ class Manifest(Stored):
         """The index that says that a setup read it for a task."""
         found = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
         return next((index for index in found if setup in (index.setups or ())), None)
-
-
-def _stated(task: Any, ragas: str) -> Any:
-    if not isinstance(task, dict) or not isinstance(metrics := task.get("metrics"), dict):
-        return task
-    known = {
-        name: {**about, "version": stated(name, about["version"], ragas)}
-        if isinstance(about, dict) and isinstance(about.get("version"), str)
-        else about
-        for name, about in metrics.items()
-    }
-    return {**task, "metrics": known}
