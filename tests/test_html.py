@@ -31,6 +31,7 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.store import (
     MANIFEST,
@@ -240,7 +241,7 @@ def test_the_pages_numbers_are_those_of_comparison_json(run: Run) -> None:
 
 def test_the_verdict_stands_before_the_results_with_its_reasons(run: Run) -> None:
     page = page_of(run)
-    found = run.verdicts
+    found = verdicts_of(run)
     assert page.index('id="verdict"') < page.index('id="results"')
     assert f"<strong>{found.state}</strong>" in page
     for verdict in found.gates:

@@ -11,6 +11,7 @@ import pytest
 
 from bakeoff.core import BakeoffError
 from bakeoff.finished import GATES, Run
+from bakeoff.judging import judged, verdicts_of
 from bakeoff.manifest import IndexFacts, IndexWork
 from bakeoff.store import (
     MANIFEST,
@@ -49,8 +50,8 @@ def test_a_kept_run_has_the_scores_that_it_had(name: str) -> None:
 @pytest.mark.parametrize("name", GATED)
 def test_a_kept_run_is_judged_as_it_was(name: str) -> None:
     kept = json.loads((KEPT / name / GATES).read_text())
-    assert Run(KEPT / name).judged().model_dump(mode="json") == kept
-    assert Run(KEPT / name).verdicts == Run(KEPT / name).judged()
+    assert judged(Run(KEPT / name)).model_dump(mode="json") == kept
+    assert verdicts_of(Run(KEPT / name)) == judged(Run(KEPT / name))
 
 
 @pytest.mark.parametrize("name", HEADLINES)

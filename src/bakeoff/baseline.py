@@ -15,6 +15,7 @@ from typing import Any
 from bakeoff import store
 from bakeoff.core import BakeoffError, MissingEvidence, sha256_file
 from bakeoff.finished import Run
+from bakeoff.judging import judged
 from bakeoff.machine import commit
 from bakeoff.rows import Rows, read_rows, write_rows
 from bakeoff.verdict import ERROR, FAIL
@@ -90,11 +91,11 @@ def _failed(run: Run, known: Mapping[str, Rows]) -> list[str]:
     if not run.suite.gates:
         return []
     itself = dict.fromkeys(CHANNELS, run.rows)
-    judged = run.judged(references=known).gates
-    alone = run.judged(references=itself).gates
+    held = judged(run, references=known).gates
+    alone = judged(run, references=itself).gates
     return [
         f"{verdict.check}: {verdict.state}"
-        for verdict, own in zip(judged, alone, strict=True)
+        for verdict, own in zip(held, alone, strict=True)
         if (verdict.state == FAIL and verdict.severity == "fail") or own.state == ERROR
     ]
 

@@ -9,6 +9,7 @@ from bakeoff import baseline, publish, store
 from bakeoff.core import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
+from bakeoff.judging import judged
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, read_rows
 from bakeoff.verdict import Verdicts
@@ -36,7 +37,7 @@ def gate(
         raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")
     faults([f"{run.folder}: {p}" for p in check_gates(chosen, scope(run), names=False)])
     known = {**_accepted(run, chosen, results), **(references or {})}
-    found = run.judged(chosen, policy, known, allow_mismatch=allow_mismatch)
+    found = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
     folder = output or (run.folder if gates is None else None)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

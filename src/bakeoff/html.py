@@ -20,6 +20,7 @@ from markupsafe import Markup
 from bakeoff import browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
+from bakeoff.judging import verdicts_of
 from bakeoff.publish import plain
 from bakeoff.store import ADVICE, PAGE, PLOTS
 from bakeoff.suite import MEASURED
@@ -81,7 +82,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         run=run,
         m=run.manifest,
         notes=[*_notes(run)],
-        verdict=_verdict(run.verdicts) if judged else None,
+        verdict=_verdict(verdicts_of(run)) if judged else None,
         findings=report.findings(run),
         advice=_advice(run),
         setups=list(run.suite.setups.values()),

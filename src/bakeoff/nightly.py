@@ -20,6 +20,7 @@ from bakeoff.core import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
 from bakeoff.progress import Progress
@@ -78,7 +79,7 @@ def nightly(
         drifts = _on(trend.alarms(nights), orders.night)
         note = f"the night of {orders.night} was done before, by run {found.run}"
         kept = workspace.results / plan.suite.name / found.run
-        before = Run(kept).verdicts if (kept / GATES).is_file() else None
+        before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
         # A crash after the line was kept may have left these out; nothing is told or logged twice.
         if (kept / store.MANIFEST).is_file():
             publish(Run(kept))

@@ -11,6 +11,7 @@ from bakeoff.between import sides
 from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
+from bakeoff.judging import verdicts_of
 from bakeoff.latency import clear
 from bakeoff.manifest import Imported, Manifest
 from bakeoff.power import Preview
@@ -744,7 +745,7 @@ def markdown(run: Run) -> str:
     """The whole report as Markdown."""
     parts = [f"# {run.manifest.benchmark}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
-        parts += markdown_lines(verdicts(run.verdicts))
+        parts += markdown_lines(verdicts(verdicts_of(run)))
     parts += [line for table in advised(run) for line in markdown_lines(table)]
     parts += markdown_lines(headline(run))
     if (square := effects(run)).rows:
