@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from bakeoff.core import BakeoffError
 from bakeoff.measure import MEASURES, Measure
-from bakeoff.policy import Gate
+from bakeoff.policy import Gate, Mode
 from bakeoff.scoring import Metric, did_you_mean
 from bakeoff.suite import LATENCY_METRICS
 
@@ -167,7 +167,7 @@ def _expression(text: str) -> tuple[Ref, float, float]:
     return right, factor, shift
 
 
-def mode(gate: Gate, check: Check, default: str) -> str:
+def mode(gate: Gate, check: Check, default: Mode) -> Mode:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
     fact = check.left.aggregate in FACTS or check.op == "=="
     return gate.mode or (

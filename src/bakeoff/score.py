@@ -15,7 +15,7 @@ from typing import Any
 from bakeoff.core import Answer, BakeoffError, Failure, Record, Sample, Score, Step
 from bakeoff.data import Task
 from bakeoff.scoring import Context, Metric, Need, Scorer, Wanted
-from bakeoff.store import Key
+from bakeoff.store import Key, ScoreRow
 from bakeoff.suite import Setup
 
 TOGETHER = 1000
@@ -94,7 +94,7 @@ def score_records(
     setup: Setup,
     give: Give = no_models,
     rivals: Rivals | None = None,
-) -> Iterator[tuple[Key, dict[str, Score]]]:
+) -> Iterator[ScoreRow]:
     """The scores of each record of a task on a setup, in their order."""
     context = task.context()
     samples = {sample.id: sample for sample in task.samples}
@@ -116,7 +116,7 @@ def score_records(
         for cell, score in zip(cells, scores(cells, give), strict=True):
             if score is not None:
                 found[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
-        yield from found.items()
+        yield from (ScoreRow(key, scored) for key, scored in found.items())
 
 
 def _beside(context: Context, record: Record, rivals: Rivals) -> Context:
