@@ -182,7 +182,7 @@ def _attend(
     def rows(part: torch.Tensor) -> torch.Tensor:
         """(rows, heads, width, head width): each row alone, filled up at its end."""
         places = part[0, :, shared:].transpose(0, 1)
-        return pad_sequence(list(places.split(own)), batch_first=True).transpose(1, 2)
+        return pad_sequence(list(torch.split(places, own)), batch_first=True).transpose(1, 2)
 
     def behind_start(part: torch.Tensor) -> torch.Tensor:
         start = part[:, :, :shared].expand(len(own), -1, -1, -1)
