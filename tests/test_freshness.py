@@ -17,6 +17,7 @@ from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.scorer import Context
 from bakeoff.scorers.text import holds, stale_answer
@@ -340,7 +341,7 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
     (table,) = report.freshness(run)
     assert table.rows[0][:2] == ("learner", "right after")
     assert table.rows[1][2].startswith("1.000 [")
-    states = [gate["state"] for gate in run.verdicts["gates"]]
+    states = [gate.state for gate in verdicts_of(run).gates]
     assert states == ["PASS", "FAIL"]
     page = (run.folder / "report.html").read_text()
     assert "when the documents change" in page

@@ -31,6 +31,7 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.store import (
     MANIFEST,
@@ -240,11 +241,11 @@ def test_the_pages_numbers_are_those_of_comparison_json(run: Run) -> None:
 
 def test_the_verdict_stands_before_the_results_with_its_reasons(run: Run) -> None:
     page = page_of(run)
-    found = run.verdicts
+    found = verdicts_of(run)
     assert page.index('id="verdict"') < page.index('id="results"')
-    assert f"<strong>{found['state']}</strong>" in page
-    for row in found["gates"]:
-        assert row["reason"].split(";")[0].replace("'", "&#39;") in page
+    assert f"<strong>{found.state}</strong>" in page
+    for verdict in found.gates:
+        assert verdict.reason.split(";")[0].replace("'", "&#39;") in page
 
 
 def test_a_run_without_gates_says_so(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
+from bakeoff.judging import verdicts_of
 from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
@@ -97,11 +98,11 @@ def test_means_and_counts_of_csv_and_json_lines_are_those_of_the_rows(tmp_path: 
 def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", "id,model,acc\n1,old,0\n2,old,1\n1,new,1\n2,new,1\n")
     run = take(tmp_path, file, columns=["setup=model"], scores=["acc"], name="both")
-    assert Run(run.folder).verdicts["gates"] == []
+    assert verdicts_of(Run(run.folder)).gates == ()
     text = report.markdown(run)
     assert "| both | acc | 2 |" in text
     found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
-    assert found["gates"][0]["state"] in ("PASS", "INCONCLUSIVE")
+    assert found.gates[0].state in ("PASS", "INCONCLUSIVE")
     assert run.kinds == {"old": "own", "new": "own"}
     assert run.manifest.status == "complete"
     assert run.manifest.run == run.folder.name

@@ -12,20 +12,10 @@ import pytest
 
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.evidence import Evidence
-from bakeoff.judge import (
-    ERROR,
-    FAIL,
-    INCONCLUSIVE,
-    PASS,
-    SKIPPED,
-    Verdict,
-    as_json,
-    exit_code,
-    judge,
-    overall,
-)
+from bakeoff.judge import concluded, exit_code, judge, overall
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
+from bakeoff.verdict import ERROR, FAIL, INCONCLUSIVE, PASS, SKIPPED, Changed, State, Verdict
 
 NAN = math.nan
 
@@ -96,8 +86,8 @@ def test_a_verdict_says_all_that_it_stands_on() -> None:
     assert found.method == "tango"
     # 80% power, one-sided: (1.645 + 0.842) * sqrt((0.09 - 0.07^2) / 99)
     assert found.detectable == pytest.approx(2.4865 * math.sqrt(0.0851 / 99), rel=1e-3)
-    assert [b["sample"] for b in found.broke] == [f"q{i}" for i in range(1, 9)]
-    assert found.mended == [{"task": "qa", "sample": "q0", "left": 1.0, "right": 0.0}]
+    assert [sample.sample for sample in found.broke] == [f"q{i}" for i in range(1, 9)]
+    assert found.mended == (Changed(task="qa", sample="q0", left=1.0, right=0.0),)
     assert "0.92 against 0.97" in found.reason
 
 
@@ -297,9 +287,9 @@ def test_a_baseline_is_paired_by_sample_and_must_have_measured_the_same() -> Non
         assert f"not comparable with the baseline: {what} of task qa" in refused.reason
         gate = [Gate(check="rag.qa.f1 >= baseline:rag.qa.f1")]
         evidence = Evidence(now, {"baseline": other}, Policy(), allow_mismatch=True)
-        kept = as_json(judge(gate, evidence), evidence)
-        assert (kept["state"], kept["exit_code"]) == (FAIL, 10)
-        assert what in kept["mismatch"][0]
+        kept = concluded(judge(gate, evidence), evidence)
+        assert (kept.state, kept.exit_code) == (FAIL, 10)
+        assert what in kept.mismatch[0]
 
 
 def test_samples_that_only_one_side_has_are_left_out_only_on_request() -> None:
@@ -385,16 +375,17 @@ def test_macro_f1_is_judged_as_itself_and_not_as_the_accuracy() -> None:
 
 
 def test_exit_codes_in_their_order() -> None:
-    plain = Verdict("g", "", "", "c", "fail", "refute", PASS, "")
-    passed, failed, error, opened = (
-        replace(plain, state=s) for s in (PASS, FAIL, ERROR, INCONCLUSIVE)
-    )
-    asked = replace(opened, on_inconclusive="fail")
+    def made(state: State, **parts: Any) -> Verdict:
+        facts = {"severity": "fail", "mode": "refute", **parts}
+        return Verdict(id="g", check="c", state=state, **facts)
+
+    passed, failed, error, opened = map(made, (PASS, FAIL, ERROR, INCONCLUSIVE))
+    asked = made(INCONCLUSIVE, on_inconclusive="fail")
     assert exit_code([passed]) == exit_code([passed, opened]) == 0
     assert exit_code([passed, asked]) == 11
     assert exit_code([passed, failed, asked]) == 10
     assert exit_code([passed, failed, error, asked]) == exit_code([error]) == 12
     assert exit_code([]) == 12
     assert overall([passed, opened]) == INCONCLUSIVE
-    assert overall([passed, replace(opened, on_inconclusive="pass")]) == PASS
-    assert overall([passed, replace(failed, severity="warn")]) == PASS
+    assert overall([passed, made(INCONCLUSIVE, on_inconclusive="pass")]) == PASS
+    assert overall([passed, made(FAIL, severity="warn")]) == PASS

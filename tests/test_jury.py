@@ -15,6 +15,7 @@ from bakeoff.core import Score
 from bakeoff.data import Selection, load_tasks
 from bakeoff.estimate import judge_asks
 from bakeoff.finished import Run
+from bakeoff.judging import judged
 from bakeoff.merge import merge
 from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
@@ -219,8 +220,8 @@ def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
     assert (cell["value"], cell["n"], cell["unjudged"]) == (0.75, 2, 0)
     assert scores(done, BY)["declined"] == Score(None, "the answer makes no claim", applies=False)
     gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="point")
-    (found,) = done.judged([gate])["gates"]
-    assert (found["state"], found["n"]) == ("PASS", 2)
+    (found,) = judged(done, [gate]).gates
+    assert (found.state, found.n) == ("PASS", 2)
 
 
 def test_tokens_and_money_of_judges_are_kept_apart_from_the_setups(go: Go) -> None:

@@ -11,8 +11,16 @@ import pytest
 
 from bakeoff.core import BakeoffError
 from bakeoff.finished import GATES, Run
+from bakeoff.judging import judged, verdicts_of
 from bakeoff.manifest import IndexFacts, IndexWork
-from bakeoff.store import MANIFEST, read_manifest, write_manifest
+from bakeoff.store import (
+    MANIFEST,
+    read_manifest,
+    read_verdicts,
+    write_manifest,
+    write_verdicts,
+)
+from bakeoff.verdict import State, Verdict, Verdicts
 
 KEPT = Path(__file__).parent / "fixtures" / "runs"
 SQUARE = {"base": 0.2, "fine-tuned": 0.4, "rag": 0.6, "hybrid": 0.8}
@@ -42,8 +50,8 @@ def test_a_kept_run_has_the_scores_that_it_had(name: str) -> None:
 @pytest.mark.parametrize("name", GATED)
 def test_a_kept_run_is_judged_as_it_was(name: str) -> None:
     kept = json.loads((KEPT / name / GATES).read_text())
-    again = json.loads(json.dumps(Run(KEPT / name).judged()))
-    assert again == kept
+    assert judged(Run(KEPT / name)).model_dump(mode="json") == kept
+    assert verdicts_of(Run(KEPT / name)) == judged(Run(KEPT / name))
 
 
 @pytest.mark.parametrize("name", HEADLINES)
@@ -91,3 +99,38 @@ def test_the_pace_of_an_index_is_that_of_what_was_embedded() -> None:
     assert cached.seconds(10, earlier=index) == 5.5
     assert cached.model_copy(update={"embedder": ""}).seconds(10) == 0.5
     assert IndexFacts(digest="i", passages=10).seconds(10) is None
+
+
+def test_verdicts_are_written_as_they_were_read(tmp_path: Path) -> None:
+    for name in GATED:
+        kept = read_verdicts(KEPT / name / GATES)
+        write_verdicts(tmp_path / GATES, kept)
+        assert json.loads((tmp_path / GATES).read_text()) == json.loads(
+            (KEPT / name / GATES).read_text()
+        )
+
+
+def test_verdicts_of_an_unknown_format_or_shape_are_refused(tmp_path: Path) -> None:
+    raw = json.loads((KEPT / "made" / GATES).read_text())
+    for fault, told in (
+        ({"format": 1}, "format: Input should be 2"),
+        ({"state": "FINE"}, "state: Input should be"),
+        ({"gates": [{**raw["gates"][0], "surprise": 1}]}, r"gates\.0\.surprise: no such field"),
+    ):
+        (tmp_path / GATES).write_text(json.dumps({**raw, **fault}))
+        with pytest.raises(BakeoffError, match=told):
+            read_verdicts(tmp_path / GATES)
+
+
+def test_verdicts_are_shown_in_one_order() -> None:
+    def gate(state: State, **parts: Any) -> Verdict:
+        facts = {"severity": "fail", "mode": "refute", **parts}
+        return Verdict(id=state, check="c", state=state, **facts)
+
+    asked = gate("INCONCLUSIVE", on_inconclusive="fail")
+    warned = gate("FAIL", severity="warn")
+    order = [gate("ERROR"), gate("FAIL"), asked, warned, gate("INCONCLUSIVE"), gate("PASS")]
+    facts = {"run": "r", "benchmark": "b", "state": "ERROR", "exit_code": 12}
+    found = Verdicts(**facts, gates=tuple(reversed(order)))
+    assert found.worst_first == order
+    assert [verdict.failing for verdict in order] == [False, True, True, False, False, False]

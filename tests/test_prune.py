@@ -30,6 +30,7 @@ from bakeoff.core import (
     Score,
     Step,
 )
+from bakeoff.judging import judged
 from bakeoff.manifest import Manifest, TextsRemoved
 from bakeoff.store import (
     COMMITTED,
@@ -140,7 +141,7 @@ def facts(run: Path) -> dict[str, Any]:
     finished.write_comparison(read)
     found: dict[str, Any] = {
         "comparison": (run / finished.COMPARISON).read_text(),
-        "verdicts": read.judged(),
+        "verdicts": judged(read).model_dump(mode="json"),
     }
     for key, column in read.columns.items():
         found[repr(key)] = (column.samples, column.clusters, column.values.tolist(), column.labels)
@@ -420,4 +421,4 @@ def test_the_run_of_these_tests_has_columns_and_verdicts_to_compare(results: Pat
     columns = run.columns
     assert {key[2] for key in columns} >= {"contains", "label", "latency_s", "retrieve_s", "error"}
     assert all(np.isfinite(column.values).all() for column in columns.values())
-    assert {verdict["state"] for verdict in run.judged()["gates"]} <= {"PASS", "FAIL"}
+    assert {verdict.state for verdict in judged(run).gates} <= {"PASS", "FAIL"}

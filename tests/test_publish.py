@@ -25,6 +25,7 @@ from bakeoff.publish import (
     summary,
     workflow_commands,
 )
+from bakeoff.verdict import Verdicts
 
 SCHEMA = Path(__file__).parent / "junit.xsd"
 STATES = ("PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED")
@@ -61,7 +62,7 @@ def gate(state: str = "FAIL", **given: Any) -> dict[str, Any]:
     return {**row, **given}
 
 
-def verdict(*gates: dict[str, Any], **given: Any) -> dict[str, Any]:
+def verdict(*gates: dict[str, Any], **given: Any) -> Verdicts:
     found = {
         "format": 2,
         "run": "20261122-230350",
@@ -75,7 +76,7 @@ def verdict(*gates: dict[str, Any], **given: Any) -> dict[str, Any]:
         "exit_code": 10,
         "gates": list(gates),
     }
-    return {**found, **given}
+    return Verdicts.model_validate({**found, **given})
 
 
 ONE_OF_EACH = verdict(

@@ -23,6 +23,7 @@ from bakeoff.core import (
 )
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
+from bakeoff.judging import judged, verdicts_of
 from bakeoff.manifest import Hardware
 from bakeoff.policy import Gate
 from bakeoff.store import Unit, open_journal, write_manifest, write_samples, write_scores
@@ -157,21 +158,21 @@ def test_slices_are_the_headline_by_tag(run: Run) -> None:
 
 
 def test_verdicts_come_from_the_runs_own_gates_or_others(run: Run) -> None:
-    assert [(row["check"], row["state"]) for row in run.verdicts["gates"]] == [
+    assert [(gate.check, gate.state) for gate in verdicts_of(run).gates] == [
         ("rag.qa.contains >= base.qa.contains", "ERROR"),
         ("count(base.error) <= 0", "PASS"),
         ("count(rag.error) <= 0", "FAIL"),
     ]
-    assert "10.0% of the answers of rag failed" in run.verdicts["gates"][0]["reason"]
-    (other,) = run.judged([Gate(check="count(rag.error) <= 1")])["gates"]
-    assert other["state"] == "PASS"
+    assert "10.0% of the answers of rag failed" in verdicts_of(run).gates[0].reason
+    (other,) = judged(run, [Gate(check="count(rag.error) <= 1")]).gates
+    assert other.state == "PASS"
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted"])
 def test_a_run_that_is_not_complete_has_no_verdict(status: str, tmp_path: Path) -> None:
     run = write_run(tmp_path, status)
     with pytest.raises(MissingEvidence, match=f"the run is {status}; finish it with .*--resume"):
-        run.judged()
+        judged(run)
 
 
 def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -> None:
@@ -180,8 +181,10 @@ def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -
     found = kept["tasks"]["qa"]["metrics"]["contains"]["setups"]["rag"]
     assert (found["value"], found["n"]) == (0.9, 10)
     gate(run, run.folder.parent)
-    assert json.loads((run.folder / "gates.json").read_text()) == run.verdicts
-    assert run.verdicts["exit_code"] == 12
+    assert json.loads((run.folder / "gates.json").read_text()) == judged(run).model_dump(
+        mode="json"
+    )
+    assert verdicts_of(run).exit_code == 12
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(run: Run) -> None:

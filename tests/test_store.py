@@ -221,6 +221,28 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     assert dict(read_scores(tmp_path, UNIT)) == scores
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{",
+        "[]",
+        '{"sample": "1", "scores": {}}',
+        '{"sample": "1", "repeat": 0, "scores": {"f1": "high"}}',
+        '{"sample": "1", "repeat": 0, "scores": {"f1": ["0.5", "", null]}}',
+        '{"sample": "1", "repeat": 0, "scores": {"f1": [0.5, "", null, [{"claim": "x"}]]}}',
+    ],
+)
+def test_a_damaged_row_of_scores_is_named_by_file_and_line(row: str, tmp_path: Path) -> None:
+    UNIT.folder(tmp_path).mkdir(parents=True)
+    write_scores(tmp_path, UNIT, [(("0", 0), {"f1": Score(1.0)})])
+    with (UNIT.folder(tmp_path) / "scores.jsonl").open("a") as stream:
+        stream.write(f"{row}\n")
+    rows = read_scores(tmp_path, UNIT)
+    assert next(rows).scores["f1"].value == 1.0
+    with pytest.raises(BakeoffError, match=r"scores\.jsonl: line 2 is damaged"):
+        next(rows)
+
+
 def test_a_run_without_rows_is_not_damaged_but_one_without_files_is(tmp_path: Path) -> None:
     UNIT.folder(tmp_path).mkdir(parents=True)
     write_samples(tmp_path, {})

@@ -16,6 +16,7 @@ from bakeoff.file_versions import FILES, recorded, stated
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
+from bakeoff.judging import judged
 from bakeoff.manifest import Manifest
 from bakeoff.metric import Metric
 from bakeoff.policy import Gate, Policy
@@ -209,8 +210,8 @@ def test_gates_judge_a_run_of_today_by_a_baseline_of_before(results: Path, today
     metrics = ("contains", "token_f1", "support_gold")
     checks = [f"good.ferry.{m} >= baseline:good.ferry.{m}" for m in metrics]
     gates = [Gate(check=check, mode="point") for check in checks]
-    judged = today.judged(gates, Policy(), baseline.references(results, "ferry"))
-    assert [row["state"] for row in judged["gates"]] == ["PASS"] * 3
+    found = judged(today, gates, Policy(), baseline.references(results, "ferry"))
+    assert [verdict.state for verdict in found.gates] == ["PASS"] * 3
 
 
 def test_a_run_of_before_is_comparable_with_baselines_of_before_and_of_today(
@@ -250,9 +251,9 @@ def test_a_version_that_is_neither_equal_nor_of_before_is_not_comparable(
     run.__dict__["manifest"] = manifest
     assert list(unlike(run.rows, known)) == names
     gate = Gate(check="good.ferry.contains >= baseline:good.ferry.contains", mode="point")
-    (row,) = run.judged([gate], Policy(), {"baseline": known})["gates"]
-    assert row["state"] == "ERROR"
-    assert "not comparable with the baseline: scorer contains of task ferry" in row["reason"]
+    (verdict,) = judged(run, [gate], Policy(), {"baseline": known}).gates
+    assert verdict.state == "ERROR"
+    assert "not comparable with the baseline: scorer contains of task ferry" in verdict.reason
 
 
 def test_what_was_one_hash_before_may_be_two_versions_now() -> None:
@@ -275,9 +276,9 @@ def cards(folder: Path, **changed: Any) -> Policy:
 
 
 def test_cards_of_before_vouch_for_scorers_of_today(tmp_path: Path, today: Run) -> None:
-    judged = {"judged_correct(by='judge:m')"}  # has no card
+    unknown = {"judged_correct(by='judge:m')"}  # has no card
     for run in (today, Run(OLD)):
-        assert set(unvouched(cards(tmp_path / run.folder.name), run.manifest)) == judged
+        assert set(unvouched(cards(tmp_path / run.folder.name), run.manifest)) == unknown
 
 
 def test_a_card_of_another_version_or_judge_does_not_vouch(tmp_path: Path, today: Run) -> None:

@@ -15,8 +15,10 @@ from typing import Any
 from bakeoff import store
 from bakeoff.core import BakeoffError, MissingEvidence, sha256_file
 from bakeoff.finished import Run
+from bakeoff.judging import judged
 from bakeoff.machine import commit
 from bakeoff.rows import Rows, read_rows, write_rows
+from bakeoff.verdict import ERROR, FAIL
 
 CHANNELS: Mapping[str, str] = {"baseline": "rolling", "anchor": "anchor"}
 """What a gate calls it -> its channel."""
@@ -89,12 +91,12 @@ def _failed(run: Run, known: Mapping[str, Rows]) -> list[str]:
     if not run.suite.gates:
         return []
     itself = dict.fromkeys(CHANNELS, run.rows)
-    rows = run.judged(references=known)["gates"]
-    alone = run.judged(references=itself)["gates"]
+    held = judged(run, references=known).gates
+    alone = judged(run, references=itself).gates
     return [
-        f"{row['check']}: {row['state']}"
-        for row, own in zip(rows, alone, strict=True)
-        if (row["state"] == "FAIL" and row["severity"] == "fail") or own["state"] == "ERROR"
+        f"{verdict.check}: {verdict.state}"
+        for verdict, own in zip(held, alone, strict=True)
+        if (verdict.state == FAIL and verdict.severity == "fail") or own.state == ERROR
     ]
 
 

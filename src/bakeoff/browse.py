@@ -187,7 +187,7 @@ Scored = tuple[Record, Mapping[str, Score]]
 
 def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, list[Scored]]:
     """Sample -> its first answers with their scores, by repeat."""
-    scores = {key: found for key, found in run.scores(task, setup) if key[0] in wanted}
+    scores = {row.key: row.scores for row in run.scores(task, setup) if row.sample in wanted}
     found: dict[str, list[Scored]] = defaultdict(list)
     records = (r for r in run.records(task, setup) if r.sample in wanted and r.repeat < REPEATS)
     for record in sorted(records, key=lambda r: r.repeat):

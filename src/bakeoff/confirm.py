@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bakeoff.prepare import Workspace
 from bakeoff.progress import Progress
 from bakeoff.run import Plan, run
+from bakeoff.verdict import FAIL, Verdicts
 
 if TYPE_CHECKING:
     from bakeoff.finished import Run
@@ -24,7 +25,7 @@ def run_and_judge(
     retry_failed: bool = False,
     before_judging: Callable[[Run], None] = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
-) -> tuple[Run, Mapping[str, Any] | None]:
+) -> tuple[Run, Verdicts | None]:
     """The finished run and what its gates say; `None` for a shard, or without gates.
 
     After a failure, `policy.confirm` more answers are asked of every sample, with other seeds,
@@ -39,7 +40,7 @@ def run_and_judge(
 
     before_judging(done)
     found = gating.gate(done, workspace.results)
-    if found["state"] != "FAIL" or not plan.suite.policy.confirm:
+    if found.state != FAIL or not plan.suite.policy.confirm:
         return done, found
     repeats = plan.suite.repeats + plan.suite.policy.confirm
     progress.note(f"a gate fails: every sample is asked {repeats} times before that counts")

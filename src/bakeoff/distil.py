@@ -85,7 +85,7 @@ def harvest(
     ]
     asked = {headline: scorer, SUPPORT: find_scorer(SUPPORT, task.folder)}
     pupil = replace(task, samples=task.train, scorers=asked)
-    scored = [found for _, found in score_records(records, pupil, teacher)]
+    scored = [row.scores for row in score_records(records, pupil, teacher)]
     counts: Counter[str] = Counter({"kept": 0})
     kept = []
     for sample, record, found in zip(task.train, records, scored, strict=True):

@@ -23,6 +23,7 @@ from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Policy
 from bakeoff.rows import Rows, differences
 from bakeoff.stats import Bounds, Floats, Ints
+from bakeoff.verdict import Changed
 
 NAMED = 20
 """Samples named with a verdict."""
@@ -52,8 +53,8 @@ class Finding:
     noisy_gap: tuple[float, float] = (math.nan, math.nan)
     """The gap with the left side divided and multiplied by the machine's noise; NaN: no times."""
     note: str = ""
-    broke: Sequence[dict[str, Any]] = ()
-    mended: Sequence[dict[str, Any]] = ()
+    broke: Sequence[Changed] = ()
+    mended: Sequence[Changed] = ()
 
 
 class Missing(BakeoffError):
@@ -315,19 +316,19 @@ def _ends(interval: Estimate, sign: int, limit: float) -> tuple[float, float]:
     return low, high
 
 
-def _lowest(column: Column, sign: int, limit: float) -> list[dict[str, Any]]:
+def _lowest(column: Column, sign: int, limit: float) -> list[Changed]:
     """The samples furthest on the wrong side of the limit."""
     order = np.argsort(sign * np.nan_to_num(column.values, nan=sign * math.inf), kind="stable")
     return [
-        {**_place(column.samples[int(i)]), "left": float(column.values[i]), "right": None}
+        _changed(column.samples[int(i)], float(column.values[i]), None)
         for i in order[:NAMED]
         if sign * (column.values[i] - limit) < 0
     ]
 
 
-def _place(name: str) -> dict[str, str]:
+def _changed(name: str, left: float, right: float | None) -> Changed:
     task, _, sample = name.partition("/")
-    return {"task": task, "sample": sample}
+    return Changed(task=task, sample=sample, left=left, right=right)
 
 
 def _p(
@@ -404,21 +405,16 @@ def _mean_of(column: Column, contrast: Contrast) -> float:
 
 def _changes(
     check: Check, columns: Sequence[Column]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], tuple[int, int, int]]:
+) -> tuple[list[Changed], list[Changed], tuple[int, int, int]]:
     """Samples that lost and won most, and how many won, tied and lost, sample against sample."""
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
     gain = check.sign * (left.values - check.factor * right.values)
     gain = np.where(np.abs(gain) < 1e-12, 0.0, gain)
 
-    def named(order: Floats) -> list[dict[str, Any]]:
+    def named(order: Floats) -> list[Changed]:
         places = [int(i) for i in np.argsort(order, kind="stable")[:NAMED] if order[i] < 0]
         return [
-            {
-                **_place(left.samples[i]),
-                "left": float(left.values[i]),
-                "right": float(right.values[i]),
-            }
-            for i in places
+            _changed(left.samples[i], float(left.values[i]), float(right.values[i])) for i in places
         ]
 
     return named(gain), named(-gain), stats.win_tie_loss(gain)

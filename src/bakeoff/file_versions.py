@@ -7,6 +7,7 @@ version 1 and what they are made of stays as it was. What is raised needs no cha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bakeoff.core import digest
 from bakeoff.metric import Metric, behind_endpoint
@@ -95,6 +96,27 @@ def stated(metric: str, version: str, ragas: str) -> str:
         return version
     asked = {"ragas": ragas} if found.name.startswith("ragas") else {}
     return "+".join(["1", *(f"{name}:{is_}" for name, is_ in {**asked, **_then(found)}.items())])
+
+
+def with_stated_versions(manifest: Any) -> Any:
+    """What a manifest file holds, every hash of a scorer in it replaced by the version it means."""
+    if not isinstance(manifest, dict) or not isinstance(tasks := manifest.get("tasks"), dict):
+        return manifest
+    versions = manifest.get("versions")
+    ragas = (versions.get("ragas") if isinstance(versions, dict) else None) or "missing"
+    return {**manifest, "tasks": {name: _task(task, ragas) for name, task in tasks.items()}}
+
+
+def _task(task: Any, ragas: str) -> Any:
+    if not isinstance(task, dict) or not isinstance(metrics := task.get("metrics"), dict):
+        return task
+    known = {
+        name: {**about, "version": stated(name, about["version"], ragas)}
+        if isinstance(about, dict) and isinstance(about.get("version"), str)
+        else about
+        for name, about in metrics.items()
+    }
+    return {**task, "metrics": known}
 
 
 def recorded(metric: str, version: str) -> str:

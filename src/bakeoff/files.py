@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from string import Formatter
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bakeoff.core import BakeoffError, faults
 from bakeoff.hints import did_you_mean
@@ -17,7 +17,17 @@ class File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Stored(File):
+    """A part of a file that bakeoff itself writes and reads back."""
+
+    # JSON as Python writes it: what has no upper bound ends at Infinity.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+
 F = TypeVar("F", bound=File)
+T = TypeVar("T")
+Known = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+"""A part that does not stand in the file where there is none."""
 
 
 def prompt_fields(template: str) -> set[str]:

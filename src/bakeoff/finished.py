@@ -1,8 +1,8 @@
-"""A finished run read back from its folder: columns, comparison, verdicts. No model is loaded."""
+"""A finished run read back from its folder: columns and comparison. No model is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -11,17 +11,13 @@ from typing import Any
 
 from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, columns, leak_columns
-from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
-from bakeoff.evidence import Evidence
+from bakeoff.core import Record, Sample, digest
 from bakeoff.file_versions import recorded
-from bakeoff.judge import as_json, judge
 from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.metric import Metric
-from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
-from bakeoff.store import Key, Unit, read_manifest, read_samples, write_json
+from bakeoff.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 from bakeoff.suite import Setup, Suite
-from bakeoff.vouch import unvouched
 
 COMPARISON, GATES = "comparison.json", "gates.json"
 
@@ -66,7 +62,7 @@ class Run:
         """The records of a task's latency pass, of all setups."""
         return store.read_records(self.folder, Unit(task))
 
-    def scores(self, task: str, setup: str) -> Iterator[tuple[Key, dict[str, Score]]]:
+    def scores(self, task: str, setup: str) -> Iterator[ScoreRow]:
         """The scores of a task on a setup, streamed, in the order of its records."""
         return store.read_scores(self.folder, Unit(task, setup))
 
@@ -103,7 +99,11 @@ class Run:
             (record for cell in cells for record in self.records(*cell)),
             (record for task in self.samples for record in self.latencies(task)),
         )
-        scores = ((*cell, *key, found) for cell in cells for key, found in self.scores(*cell))
+        scores = (
+            (*cell, row.sample, row.repeat, row.scores)
+            for cell in cells
+            for row in self.scores(*cell)
+        )
         repeats = self.suite.repeats
         return columns(self.samples, self.asked, records, scores, measures, repeats, prices)
 
@@ -191,40 +191,6 @@ class Run:
         # Runs of before `auto` have it in the benchmark alone.
         known = self.manifest.dtype
         return str(self.suite.dtype) if known is None else known
-
-    @property
-    def verdicts(self) -> dict[str, Any]:
-        """What `gates.json` says, or would say without a baseline."""
-        kept = self.folder / GATES
-        return store.read_json(kept) if kept.is_file() else self.judged()
-
-    def judged(
-        self,
-        gates: Sequence[Gate] | None = None,
-        policy: Policy | None = None,
-        references: Mapping[str, Rows] | None = None,
-        *,
-        allow_mismatch: bool = False,
-    ) -> dict[str, Any]:
-        """The verdicts of the benchmark's gates, or of others, as `gates.json` holds them.
-
-        Raises `MissingEvidence` when the run is not complete.
-        """
-        if not self.manifest.complete:
-            raise MissingEvidence(
-                f"{self.folder}: the run is {self.manifest.status}; finish it with "
-                f"`bakeoff run {self.manifest.file} --resume {self.folder.name}`"
-            )
-        if self.shard[1] > 1:
-            raise MissingEvidence(
-                f"{self.folder}: part {self.shard[0]} of {self.shard[1]}; join the parts with "
-                "`bakeoff merge RUN RUN ...`"
-            )
-        chosen = self.suite.gates if gates is None else gates
-        known = policy or self.suite.policy
-        vouched = unvouched(known, self.manifest)
-        evidence = Evidence(self.rows, references or {}, known, allow_mismatch, vouched)
-        return as_json(judge(chosen, evidence), evidence, limited=self.limited)
 
 
 def write_comparison(run: Run) -> None:

@@ -19,7 +19,7 @@ from bakeoff.core import BakeoffError
 from bakeoff.hints import did_you_mean
 from bakeoff.measure import LATENCY_METRICS, MEASURES, Measure
 from bakeoff.metric import Metric
-from bakeoff.policy import Gate
+from bakeoff.policy import Gate, Mode
 
 REFERENCES = ("baseline", "anchor")
 MEANS = ("mean", "rate")
@@ -167,7 +167,7 @@ def _expression(text: str) -> tuple[Ref, float, float]:
     return right, factor, shift
 
 
-def mode(gate: Gate, check: Check, default: str) -> str:
+def mode(gate: Gate, check: Check, default: Mode) -> Mode:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
     fact = check.left.aggregate in FACTS or check.op == "=="
     return gate.mode or (

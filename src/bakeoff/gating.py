@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bakeoff import baseline, publish, store
 from bakeoff.core import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
+from bakeoff.judging import judged
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, read_rows
+from bakeoff.verdict import Verdicts
 
 JUNIT, COMMENT = "gates.xml", "gates.md"
 
@@ -25,7 +26,7 @@ def gate(
     references: Mapping[str, Rows] | None = None,
     allow_mismatch: bool = False,
     output: Path | None = None,
-) -> dict[str, Any]:
+) -> Verdicts:
     """Judge a run and keep `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
 
     The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
@@ -36,11 +37,11 @@ def gate(
         raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")
     faults([f"{run.folder}: {p}" for p in check_gates(chosen, scope(run), names=False)])
     known = {**_accepted(run, chosen, results), **(references or {})}
-    found = run.judged(chosen, policy, known, allow_mismatch=allow_mismatch)
+    found = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
     folder = output or (run.folder if gates is None else None)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-        store.write_json(folder / GATES, found)
+        store.write_verdicts(folder / GATES, found)
         (folder / JUNIT).write_text(publish.junit(found), encoding="utf-8")
         (folder / COMMENT).write_text(publish.comment(found), encoding="utf-8")
     return found

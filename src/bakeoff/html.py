@@ -20,10 +20,12 @@ from markupsafe import Markup
 from bakeoff import browse, pictures, report, svg
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
+from bakeoff.judging import verdicts_of
 from bakeoff.measure import MEASURED
 from bakeoff.plain_text import plain
 from bakeoff.store import ADVICE, PAGE, PLOTS
 from bakeoff.table import Table, number
+from bakeoff.verdict import PASS, STATES, Verdicts
 
 _TEXT = 5000
 """Characters of one text in the page's own part."""
@@ -33,7 +35,6 @@ _STATES = {
     "INCONCLUSIVE": "At least one gate has no answer.",
     "ERROR": "Evidence is missing: no verdict.",
 }
-_GATES = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         run=run,
         m=run.manifest,
         notes=[*_notes(run)],
-        verdict=_verdict(run.verdicts) if judged else None,
+        verdict=_verdict(verdicts_of(run)) if judged else None,
         findings=report.findings(run),
         advice=_advice(run),
         setups=list(run.suite.setups.values()),
@@ -154,23 +155,23 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"Skipped {name}: {reason}"
 
 
-def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
-    gates = sorted(found["gates"], key=lambda row: _GATES.index(row["state"]))
-    counts = {state: sum(row["state"] == state for row in gates) for state in _GATES}
-    warned = [row for row in gates if row["state"] == "FAIL" and row["severity"] == "warn"]
-    said = _STATES[found["state"]]
-    if found["state"] == "PASS" and counts["PASS"] < len(gates):
+def _verdict(found: Verdicts) -> dict[str, Any]:
+    gates = found.worst_first
+    counts = {state: sum(gate.state == state for gate in gates) for state in STATES}
+    warned = sum(gate.warning for gate in gates)
+    said = _STATES[found.state]
+    if found.state == PASS and counts[PASS] < len(gates):
         said = "No gate fails the run."
     told = ", ".join(f"{n} {state.lower()}" for state, n in counts.items() if n)
     return {
-        "state": found["state"],
+        "state": found.state,
         "said": said,
-        "told": f"{len(gates)} gates: {told}" + (f" ({len(warned)} only warn)" if warned else ""),
-        "code": found["exit_code"],
-        "mismatch": found["mismatch"],
+        "told": f"{len(gates)} gates: {told}" + (f" ({warned} only warn)" if warned else ""),
+        "code": found.exit_code,
+        "mismatch": found.mismatch,
         "gates": gates[: report.GATES_SHOWN],
         "more": max(len(gates) - report.GATES_SHOWN, 0),
-        "references": found["references"],
+        "references": found.references,
     }
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from bakeoff import stats
 from bakeoff.compare import SLICE
@@ -17,43 +18,17 @@ from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipp
 from bakeoff.gate import Check, mode
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import differences
-
-PASS, FAIL, INCONCLUSIVE, ERROR, SKIPPED = "PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED"
-FORMAT = 2
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of one gate, for one setup and slice; a row of `gates.json`."""
-
-    id: str
-    setup: str
-    slice: str
-    check: str
-    severity: str
-    mode: str
-    state: str
-    reason: str
-    left: float | None = None
-    right: float | None = None
-    """The limit: factor and shift included."""
-    gap: float | None = None
-    """At least 0 is what the check claims."""
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    """One-sided: against the claim in refute mode, for it in prove mode."""
-    p_adjusted: float | None = None
-    n: int = 0
-    wins: int = 0
-    ties: int = 0
-    losses: int = 0
-    detectable: float | None = None
-    needed: int | None = None
-    method: str = ""
-    broke: list[dict[str, Any]] = field(default_factory=list)
-    mended: list[dict[str, Any]] = field(default_factory=list)
-    on_inconclusive: str = "warn"
+from bakeoff.verdict import (
+    ERROR,
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    SKIPPED,
+    Reference,
+    State,
+    Verdict,
+    Verdicts,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +44,7 @@ class Case:
     """Why there is nothing to judge: `skipped` where that is in order, `missing` where not."""
 
     @property
-    def severity(self) -> str:
+    def severity(self) -> Literal["fail", "warn"]:
         return self.gate.severity or ("warn" if self.gate.by else "fail")
 
 
@@ -126,7 +101,7 @@ def _sliced(gate: Gate, check: Check, setup: str, evidence: Evidence) -> Iterato
         yield Case(gate, sliced, setup, f"{gate.by}={value}", few)
 
 
-def _outcome(case: Case, evidence: Evidence) -> Finding | tuple[str, str]:
+def _outcome(case: Case, evidence: Evidence) -> Finding | tuple[State, str]:
     """The finding, or (state, reason) where there is none."""
     if case.skipped:
         return SKIPPED, case.skipped
@@ -140,7 +115,7 @@ def _outcome(case: Case, evidence: Evidence) -> Finding | tuple[str, str]:
         return ERROR, str(error)
 
 
-Outcome = Finding | tuple[str, str]
+Outcome = Finding | tuple[State, str]
 
 
 def _adjusted(
@@ -168,24 +143,22 @@ def _adjusted(
 
 def _decide(case: Case, outcome: Outcome, p: float | None, policy: Policy) -> Verdict:
     how = mode(case.gate, case.check, policy.mode)
-    verdict = Verdict(
-        case.gate.name,
-        case.setup,
-        case.slice,
-        str(case.check),
-        case.severity,
-        how,
-        ERROR,
-        "",
+    verdict = partial(
+        Verdict,
+        id=case.gate.name,
+        setup=case.setup,
+        slice=case.slice,
+        check=str(case.check),
+        severity=case.severity,
+        mode=how,
         on_inconclusive=case.gate.on_inconclusive or policy.on_inconclusive,
     )
     if not isinstance(outcome, Finding):
-        return replace(verdict, state=outcome[0], reason=outcome[1])
+        return verdict(state=outcome[0], reason=outcome[1])
     rules = {"point": _point, "refute": _refute, "prove": _prove}
     state, reason, needed = rules[how](case.check, outcome, p, policy.alpha)
     raw = {"refute": outcome.violated, "prove": outcome.holds}.get(how)
-    return replace(
-        verdict,
+    return verdict(
         state=state,
         reason=f"{_numbers(outcome, case.check)}{reason}; n = {outcome.n}{outcome.note}",
         left=outcome.left,
@@ -202,8 +175,8 @@ def _decide(case: Case, outcome: Outcome, p: float | None, policy: Policy) -> Ve
         detectable=_known(outcome.detectable),
         needed=needed,
         method=outcome.method,
-        broke=list(outcome.broke),
-        mended=list(outcome.mended),
+        broke=tuple(outcome.broke),
+        mended=tuple(outcome.mended),
     )
 
 
@@ -219,7 +192,7 @@ def _numbers(found: Finding, check: Check) -> str:
     return text
 
 
-Decision = tuple[str, str, int | None]
+Decision = tuple[State, str, int | None]
 _EDGE = 1e-9
 """Rounding that is no violation: 0.6 - 0.5 is below 0.1 in floating point."""
 
@@ -263,16 +236,13 @@ def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """0 when nothing fails, 12 when evidence is missing, 10 for a failure, 11 for no answer."""
-    counted = [v for v in verdicts if v.severity == "fail"]
     if any(v.state == ERROR for v in verdicts) or all(v.state == SKIPPED for v in verdicts):
         return 12
-    if any(v.state == FAIL for v in counted):
-        return 10
-    unanswered = any(v.state == INCONCLUSIVE and v.on_inconclusive == "fail" for v in counted)
-    return 11 if unanswered else 0
+    failing = [verdict.state for verdict in verdicts if verdict.failing]
+    return 10 if FAIL in failing else 11 if failing else 0
 
 
-def overall(verdicts: Sequence[Verdict]) -> str:
+def overall(verdicts: Sequence[Verdict]) -> State:
     """The verdict of all gates together."""
     code = exit_code(verdicts)
     if code in (10, 12):
@@ -281,23 +251,20 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     return INCONCLUSIVE if any(v.on_inconclusive != "pass" for v in open_ones) else PASS
 
 
-def as_json(
-    verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = ""
-) -> dict[str, Any]:
-    """The verdicts as they are kept in `gates.json`."""
+def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = "") -> Verdicts:
+    """The verdicts with what they were judged by and what they come to together."""
     rows = evidence.rows
-    return {
-        "format": FORMAT,
-        "run": rows.run,
-        "benchmark": rows.benchmark,
-        "limited": limited,
-        "policy": evidence.policy.model_dump(mode="json"),
-        "references": {name: {"run": found.run} for name, found in evidence.references.items()},
-        "mismatch": _mismatch(evidence) if evidence.allow_mismatch else [],
-        "state": overall(verdicts),
-        "exit_code": exit_code(verdicts),
-        "gates": [asdict(verdict) for verdict in verdicts],
-    }
+    return Verdicts(
+        run=rows.run,
+        benchmark=rows.benchmark,
+        limited=limited,
+        policy=evidence.policy,
+        references={name: Reference(run=r.run) for name, r in evidence.references.items()},
+        mismatch=tuple(_mismatch(evidence)) if evidence.allow_mismatch else (),
+        state=overall(verdicts),
+        exit_code=exit_code(verdicts),
+        gates=tuple(verdicts),
+    )
 
 
 def _mismatch(evidence: Evidence) -> list[str]:

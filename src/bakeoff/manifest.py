@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bakeoff.file_versions import stated
-from bakeoff.files import File
+from bakeoff.file_versions import with_stated_versions
+from bakeoff.files import Known, Stored
 from bakeoff.measure import Measure
 from bakeoff.suite import Setup, Suite
 
@@ -25,19 +25,11 @@ INTERRUPTED: Final = "interrupted"
 COMPLETE: Final = "complete"
 Fingerprint = Mapping[str, str]
 """What can change a model's answers beside prompt and decoding, by name."""
-T = TypeVar("T")
-Known = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
-"""A part that does not stand in the file where there is none."""
 Counted = Annotated[int, Field(exclude_if=lambda value: not value)]
 """A number that does not stand in the file where it is 0."""
 
 
-class Part(File):
-    # JSON as Python writes it: what has no upper bound ends at Infinity.
-    model_config = ConfigDict(ser_json_inf_nan="constants")
-
-
-class Selected(Part):
+class Selected(Stored):
     """The part of the samples that was asked."""
 
     limit: int | None = None
@@ -52,7 +44,7 @@ class Selected(Part):
         return ", ".join(f"{name} {value}" for name, value in chosen.items() if value)
 
 
-class MetricFacts(Part):
+class MetricFacts(Stored):
     """A metric of a task as its scorer described it."""
 
     higher_is_better: bool
@@ -68,7 +60,7 @@ class MetricFacts(Part):
         return Measure(self.higher_is_better, self.aggregate, self.bounds)
 
 
-class Whole(Part):
+class Whole(Stored):
     """The samples of a task before a shard was taken."""
 
     n: int
@@ -76,7 +68,7 @@ class Whole(Part):
     """Digest of their ids."""
 
 
-class TaskFacts(Part):
+class TaskFacts(Stored):
     """A task as it was asked."""
 
     description: str = ""
@@ -96,7 +88,7 @@ class TaskFacts(Part):
     digests: Mapping[str, str]
 
 
-class Epoch(Part):
+class Epoch(Stored):
     """A point of a training curve."""
 
     epoch: float
@@ -104,7 +96,7 @@ class Epoch(Part):
     validation_loss: Known[float] = None
 
 
-class Training(Part):
+class Training(Stored):
     """What training took, and how its loss went."""
 
     rows: int
@@ -120,7 +112,7 @@ class Training(Part):
     trials: tuple[Mapping[str, Any], ...] = ()
 
 
-class AdapterFacts(Part):
+class AdapterFacts(Stored):
     """Tuned weights of a setup for a task."""
 
     digest: str
@@ -129,7 +121,7 @@ class AdapterFacts(Part):
     """`None` for a ready adapter, made outside of bakeoff."""
 
 
-class IndexWork(Part):
+class IndexWork(Stored):
     """What it took to build an index."""
 
     passages: int
@@ -146,7 +138,7 @@ class IndexWork(Part):
         return self.embed_s / self.embedded if self.embedded else None
 
 
-class IndexFacts(Part):
+class IndexFacts(Stored):
     """An index over the documents of a task."""
 
     corpus: str = ""
@@ -178,7 +170,7 @@ class IndexFacts(Part):
         return None if pace is None else passages * pace + self.work.build_s
 
 
-class SetupSpent(Part):
+class SetupSpent(Stored):
     """What one setup sent and spent, answers from the cache left out."""
 
     requests: int = 0
@@ -194,7 +186,7 @@ class SetupSpent(Part):
         return SetupSpent(failed=dict(sorted(failed.items())), **_sums(self, other))
 
 
-class JudgeSpent(Part):
+class JudgeSpent(Stored):
     """What one judge or verifier was asked, and what that took."""
 
     fingerprint: Fingerprint
@@ -209,12 +201,12 @@ class JudgeSpent(Part):
         return JudgeSpent(fingerprint=self.fingerprint, **_sums(self, other))
 
 
-def _sums(one: Part, other: Part) -> dict[str, Any]:
+def _sums(one: Stored, other: Stored) -> dict[str, Any]:
     numbers = {name: value for name, value in one if isinstance(value, int | float)}
     return {name: round(value + getattr(other, name), 6) for name, value in numbers.items()}
 
 
-class TokenCheck(Part):
+class TokenCheck(Stored):
     """An endpoint's own token counts held against a known tokenizer."""
 
     checked: int
@@ -223,14 +215,14 @@ class TokenCheck(Part):
     """The largest difference, in tokens."""
 
 
-class BatchCheck(Part):
+class BatchCheck(Stored):
     """Answers that change when they are generated alone instead of in a batch."""
 
     prompts: int
     differing: int
 
 
-class Checks(Part):
+class Checks(Stored):
     """What the run measured of its own numbers."""
 
     tokens: Known[Mapping[str, TokenCheck]] = None
@@ -241,7 +233,7 @@ class Checks(Part):
     """Task -> processes that wanted to run before and after its latency pass."""
 
 
-class AuditFinding(Part):
+class AuditFinding(Stored):
     """How many rows or documents have a fault, of how many, and the first of them."""
 
     about: str
@@ -252,7 +244,7 @@ class AuditFinding(Part):
     grave: bool = False
 
 
-class AuditFacts(Part):
+class AuditFacts(Stored):
     """The faults of a task's rows and documents."""
 
     findings: Mapping[str, AuditFinding] = {}
@@ -260,7 +252,7 @@ class AuditFacts(Part):
     """Samples that must not count as unseen."""
 
 
-class Hardware(Part):
+class Hardware(Stored):
     """The machine that a run was made on."""
 
     processor: str
@@ -274,7 +266,7 @@ class Hardware(Part):
         return f"{self.processor}, {self.cores} cores, {self.memory_gb} GB, GPU: {gpu}"
 
 
-class ImportedFile(Part):
+class ImportedFile(Stored):
     file: str
     sha256: str
     rows: int
@@ -282,7 +274,7 @@ class ImportedFile(Part):
     """Rows that `--where` left out."""
 
 
-class Imported(Part):
+class Imported(Stored):
     """Where another tool's results came from, and what was made of them."""
 
     files: tuple[ImportedFile, ...] = ()
@@ -297,7 +289,7 @@ class Imported(Part):
     notes: tuple[str, ...] = ()
 
 
-class TextsRemoved(Part):
+class TextsRemoved(Stored):
     """When texts were taken out of a run, and which."""
 
     on: str
@@ -305,12 +297,12 @@ class TextsRemoved(Part):
     unfinished: Known[bool] = None
 
 
-class MergedShard(Part):
+class MergedShard(Stored):
     run: str
     hardware: Hardware | None
 
 
-class Manifest(Part):
+class Manifest(Stored):
     """All that a run's folder says beside samples, answers and scores."""
 
     format: Literal[3] = FORMAT
@@ -352,12 +344,7 @@ class Manifest(Part):
     @model_validator(mode="before")
     @classmethod
     def _stated_versions(cls, raw: Any) -> Any:
-        """A scorer's version was the hash of its file once: the version that the hash means."""
-        if not isinstance(raw, dict) or not isinstance(tasks := raw.get("tasks"), dict):
-            return raw
-        versions = raw.get("versions")
-        ragas = (versions.get("ragas") if isinstance(versions, dict) else None) or "missing"
-        return {**raw, "tasks": {name: _stated(task, ragas) for name, task in tasks.items()}}
+        return with_stated_versions(raw)
 
     @field_validator("created")
     @classmethod
@@ -399,15 +386,3 @@ class Manifest(Part):
         """The index that says that a setup read it for a task."""
         found = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
         return next((index for index in found if setup in (index.setups or ())), None)
-
-
-def _stated(task: Any, ragas: str) -> Any:
-    if not isinstance(task, dict) or not isinstance(metrics := task.get("metrics"), dict):
-        return task
-    known = {
-        name: {**about, "version": stated(name, about["version"], ragas)}
-        if isinstance(about, dict) and isinstance(about.get("version"), str)
-        else about
-        for name, about in metrics.items()
-    }
-    return {**task, "metrics": known}

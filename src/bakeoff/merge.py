@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from bakeoff import finished, prune, store
 from bakeoff.core import BakeoffError, Sample, canonical, digest
 from bakeoff.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
-from bakeoff.store import Unit
+from bakeoff.store import ScoreRow, Unit
 
 ALIKE = ("format", "suite", "models", "adapters", "indexes", "versions")
 
@@ -90,7 +90,7 @@ def _join(runs: Sequence[finished.Run], unit: Unit, folder: Path) -> None:
         store.write_scores(folder, unit, rows)
 
 
-def _scores(run: finished.Run, unit: Unit) -> Any:
+def _scores(run: finished.Run, unit: Unit) -> Iterable[ScoreRow]:
     return run.scores(unit.task, unit.setup) if unit in store.units(run.folder) else ()
 
 

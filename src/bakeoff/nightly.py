@@ -7,7 +7,7 @@ results/nightly/BENCHMARK.heartbeat.json    the newest night: a missing one is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,11 +20,13 @@ from bakeoff.core import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
 from bakeoff.progress import Progress
 from bakeoff.run import Plan, same, unfinished
 from bakeoff.trend import Drift, Night, Point
+from bakeoff.verdict import Verdicts
 
 UNGATED = "UNGATED"
 """The state of a night whose benchmark has no gates: nothing was judged, so nothing passed."""
@@ -77,7 +79,7 @@ def nightly(
         drifts = _on(trend.alarms(nights), orders.night)
         note = f"the night of {orders.night} was done before, by run {found.run}"
         kept = workspace.results / plan.suite.name / found.run
-        before = Run(kept).verdicts if (kept / GATES).is_file() else None
+        before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
         # A crash after the line was kept may have left these out; nothing is told or logged twice.
         if (kept / store.MANIFEST).is_file():
             publish(Run(kept))
@@ -112,7 +114,7 @@ def nightly(
 
 def _run(
     plan: Plan, workspace: Workspace, progress: Progress, prepare: Callable[[Run], None]
-) -> tuple[Run, Mapping[str, Any] | None]:
+) -> tuple[Run, Verdicts | None]:
     """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
     if complete := _complete(plan, workspace.results):
         progress.note(f"run {complete.name} of this night is complete")
@@ -141,15 +143,15 @@ def _complete(plan: Plan, results: Path) -> Path | None:
     return None
 
 
-def _night(done: Run, night: date, verdict: Mapping[str, Any] | None) -> Night:
+def _night(done: Run, night: date, verdict: Verdicts | None) -> Night:
     manifest = done.manifest
     return Night(
         night,
         manifest.run,
         datetime.now(UTC),
         manifest.commit,
-        int(verdict["exit_code"]) if verdict else 0,
-        str(verdict["state"]) if verdict else UNGATED,
+        verdict.exit_code if verdict else 0,
+        verdict.state if verdict else UNGATED,
         pinned(manifest),
         series(done),
     )
@@ -204,12 +206,12 @@ def _code(night: Night, drifts: Sequence[Drift], orders: Orders) -> int:
 
 
 def _alerts(
-    benchmark: str, night: Night, drifts: Sequence[Drift], verdict: Mapping[str, Any] | None
+    benchmark: str, night: Night, drifts: Sequence[Drift], verdict: Verdicts | None
 ) -> list[Alert]:
     found = [as_alert(benchmark, drift) for drift in drifts if drift.harmful]
-    if verdict and verdict["exit_code"]:
-        failed = [row for row in verdict["gates"] if row["state"] == verdict["state"]]
-        lines = "; ".join(f"{row['check']}: {row['reason']}" for row in failed[:3])
+    if verdict and verdict.exit_code:
+        failed = [gate for gate in verdict.gates if gate.state == verdict.state]
+        lines = "; ".join(f"{gate.check}: {gate.reason}" for gate in failed[:3])
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         text = f"{benchmark}: the gates of {night.night} say {night.state}: {lines}{more}"
         found.append(Alert(f"{benchmark} {night.night} {night.state}", text))
@@ -225,7 +227,7 @@ def _tell(
     benchmark: str,
     night: Night,
     drifts: Sequence[Drift],
-    verdict: Mapping[str, Any] | None,
+    verdict: Verdicts | None,
     orders: Orders,
     path: Path,
 ) -> list[str]:

@@ -9,6 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.files import File
 
+Mode = Literal["refute", "prove", "point"]
+"""Fail what is proven to be violated, pass what is proven to hold, or compare numbers alone."""
+
 
 class Gate(File):
     """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1`."""
@@ -17,7 +20,7 @@ class Gate(File):
     # The length apart: a counted repetition of `\w` takes 50 ms and 9 MB to compile.
     id: Annotated[str, Field(pattern=r"^[\w.:/ -]*$", max_length=80)] = ""
     description: str = ""
-    mode: Literal["refute", "prove", "point"] | None = None
+    mode: Mode | None = None
     """The policy's where left out; `point` for sums, counts, money and errors."""
     severity: Literal["fail", "warn"] | None = None
     """`fail` where left out, `warn` for a gate over slices."""

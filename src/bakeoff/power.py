@@ -19,10 +19,11 @@ from bakeoff.core import BakeoffError, Sample
 from bakeoff.evidence import Evidence, Finding, find
 from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
-from bakeoff.judge import FAIL, PASS, Case, expand, judge
+from bakeoff.judge import Case, expand, judge
 from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
+from bakeoff.verdict import FAIL, PASS
 
 DISCORDANCE = 0.25
 """Share of the samples that differ between two setups, where no run tells."""
@@ -227,6 +228,6 @@ def _state(
     plain = None if aggregate and aggregate.startswith("pass") else aggregate
     refs = [Ref(side, check.left.task, "m", plain) for side in ("left", "right")]
     line = replace(check, left=refs[0], right=refs[1] if check.right else None)
-    gate = Gate(check=str(line), mode=mode(case.gate, check, policy.mode))  # type: ignore[arg-type]
+    gate = Gate(check=str(line), mode=mode(case.gate, check, policy.mode))
     (verdict,) = judge([gate], Evidence(rows, {}, policy))
     return verdict.state

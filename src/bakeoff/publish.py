@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree
 
 from bakeoff.plain_text import cell, plain
+from bakeoff.verdict import (
+    ERROR,
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    STATES,
+    Changed,
+    Verdict,
+    Verdicts,
+)
 
 SUMMARY_BYTES = 1_000_000
 """GitHub drops a larger step summary without a word; its own limit is 1 MiB."""
@@ -26,7 +35,6 @@ SAMPLES = 20
 MISMATCHES = 5
 """Sentences on what is not comparable, the rest being in `gates.json`."""
 
-_ORDER = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
 _MARKS = {
     "PASS": "✅",
     "FAIL": "❌",
@@ -55,38 +63,20 @@ def marker(benchmark: str) -> str:
     return f"<!-- bakeoff:gates:{name} -->"
 
 
-def _failing(row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether the gate makes the exit code what it is."""
-    if row["state"] == "INCONCLUSIVE":
-        wanted = row.get("on_inconclusive", found["policy"]["on_inconclusive"])
-        return bool(row["severity"] == wanted == "fail")
-    return (row["state"], row["severity"]) == ("FAIL", "fail")
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    parts = [plain(row[part], 100) for part in ("id", "setup", "slice")]
+def _name(gate: Verdict) -> str:
+    parts = [plain(part, 100) for part in (gate.id, gate.setup, gate.slice)]
     return " / ".join(part for part in parts if part) or "gate"
 
 
-def _sorted(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Gates, the worst first: errors, what decides the exit code, warnings, the rest."""
-
-    def rank(row: Mapping[str, Any]) -> tuple[bool, bool, int]:
-        state = row["state"]
-        return state != "ERROR", not _failing(row, found), _ORDER.index(state)
-
-    return sorted(found["gates"], key=rank)
-
-
-def junit(found: Mapping[str, Any]) -> str:
+def junit(found: Verdicts) -> str:
     """JUnit XML: a test case for each gate; warnings, open questions and skips are `skipped`."""
-    kinds = [_kind(row, found) for row in found["gates"]]
+    kinds = [_kind(gate) for gate in found.gates]
     counts = {kind: str(kinds.count(kind)) for kind in ("failure", "error", "skipped")}
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        name=plain(f"bakeoff gates: {found['benchmark']}"),
+        name=plain(f"bakeoff gates: {found.benchmark}"),
         tests=str(len(kinds)),
         failures=counts["failure"],
         errors=counts["error"],
@@ -96,23 +86,22 @@ def junit(found: Mapping[str, Any]) -> str:
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in _properties(found):
         ElementTree.SubElement(properties, "property", name=plain(name), value=plain(value))
-    seed, names = found.get("seed"), Counter[str]()
-    for row, kind in zip(found["gates"], kinds, strict=True):
-        name = _name(row)
+    names = Counter[str]()
+    for gate, kind in zip(found.gates, kinds, strict=True):
+        name = _name(gate)
         names[name] += 1
         case = ElementTree.SubElement(
             suite,
             "testcase",
             # Long names that were cut may be the same; CI systems show only one of those.
             name=name if names[name] == 1 else f"{name} ({names[name]})",
-            classname=plain(f"bakeoff.{found['benchmark']}"),
+            classname=plain(f"bakeoff.{found.benchmark}"),
             time="0",
         )
-        text = "\n".join(_evidence(row, seed))
+        text = "\n".join(_evidence(gate, found.seed))
         if kind:
-            word = "warning: " if row["state"] == "FAIL" and kind == "skipped" else ""
-            message = plain(f"{word}{row['reason']}")
-            child = ElementTree.SubElement(case, kind, type=str(row["state"]), message=message)
+            message = plain(f"{'warning: ' if gate.warning else ''}{gate.reason}")
+            child = ElementTree.SubElement(case, kind, type=gate.state, message=message)
             child.text = text
         else:
             ElementTree.SubElement(case, "system-out").text = text
@@ -120,62 +109,64 @@ def junit(found: Mapping[str, Any]) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _properties(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name in ("run", "benchmark", "state", "exit_code", "limited", "seed"):
-        yield name, found.get(name, "")
-    yield from ((f"policy.{name}", value) for name, value in found["policy"].items())
-    yield from ((name, reference["run"]) for name, reference in found["references"].items())
-    yield from (("mismatch", sentence) for sentence in found["mismatch"][:MISMATCHES])
+def _properties(found: Verdicts) -> Iterator[tuple[str, object]]:
+    yield from (("run", found.run), ("benchmark", found.benchmark), ("state", found.state))
+    yield from (("exit_code", found.exit_code), ("limited", found.limited))
+    yield "seed", "" if found.seed is None else found.seed
+    yield from ((f"policy.{name}", value) for name, value in found.policy)
+    yield from ((name, reference.run) for name, reference in found.references.items())
+    yield from (("mismatch", sentence) for sentence in found.mismatch[:MISMATCHES])
 
 
-def _kind(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    if row["state"] == "ERROR":
+def _kind(gate: Verdict) -> str:
+    if gate.state == ERROR:
         return "error"
-    if _failing(row, found):
+    if gate.failing:
         return "failure"
-    return "" if row["state"] == "PASS" else "skipped"
+    return "" if gate.state == PASS else "skipped"
 
 
-def _evidence(row: Mapping[str, Any], seed: object) -> Iterator[str]:
-    yield plain(row["check"])
-    yield plain(row["reason"])
-    known = [f"{name} {_number(row[name])}" for name in _NUMBERS if row.get(name) is not None]
-    how = [f"mode {row['mode']}", f"method {row['method'] or 'none'}"]
+def _evidence(gate: Verdict, seed: int | None) -> Iterator[str]:
+    yield plain(gate.check)
+    yield plain(gate.reason)
+    numbers = {name: getattr(gate, name) for name in _NUMBERS}
+    known = [f"{name} {_number(n)}" for name, n in numbers.items() if n is not None]
+    how = [f"mode {gate.mode}", f"method {gate.method or 'none'}"]
     yield plain(", ".join([*known, *how, *([] if seed is None else [f"seed {seed}"])]))
-    if row["broke"]:
-        yield "samples that got worse: " + ", ".join(_samples(row["broke"]))
+    if gate.broke:
+        yield "samples that got worse: " + ", ".join(_samples(gate.broke))
 
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
-def _samples(changed: Sequence[Mapping[str, Any]]) -> list[str]:
+def _samples(changed: Sequence[Changed]) -> list[str]:
     return [
-        f"{plain(each['task'], 80)}/{plain(each['sample'], 80)} ({_change(each)})"
-        for each in changed[:SAMPLES]
+        f"{plain(sample.task, 80)}/{plain(sample.sample, 80)} ({_change(sample)})"
+        for sample in changed[:SAMPLES]
     ]
 
 
-def _change(each: Mapping[str, Any]) -> str:
+def _change(sample: Changed) -> str:
     """The value before and after: `left` is the side that the gate is about."""
-    if each["right"] is None:
-        return f"{each['left']:.3g}"
-    return f"{each['right']:.3g} → {each['left']:.3g}"
+    if sample.right is None:
+        return f"{sample.left:.3g}"
+    return f"{sample.right:.3g} → {sample.left:.3g}"
 
 
-def workflow_commands(found: Mapping[str, Any]) -> list[str]:
+def workflow_commands(found: Verdicts) -> list[str]:
     """GitHub workflow commands, at most ten errors and ten warnings; the last says what is left."""
     levels: dict[str, list[str]] = {"error": [], "warning": []}
-    for row in _sorted(found):
-        if row["state"] == "ERROR" or _failing(row, found):
+    for gate in found.worst_first:
+        if gate.state == ERROR or gate.failing:
             level = "error"
-        elif row["state"] in ("FAIL", "INCONCLUSIVE"):
+        elif gate.state in (FAIL, INCONCLUSIVE):
             level = "warning"
         else:
             continue
-        title = _property(f"{row['state']}: {_name(row)}")
-        message = _data(f"{row['check']}: {row['reason']}")
+        title = _property(f"{gate.state}: {_name(gate)}")
+        message = _data(f"{gate.check}: {gate.reason}")
         levels[level].append(f"::{level} title={title}::{message}")
     return [line for level, lines in levels.items() for line in _at_most(lines, level)]
 
@@ -196,38 +187,37 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def summary(found: Mapping[str, Any], report_link: str = "") -> str:
+def summary(found: Verdicts, report_link: str = "") -> str:
     """Markdown for a step's summary: every gate, the least telling ones left out past the limit.
 
     What did not pass comes first, then the samples that broke, then what passed. `report_link`
     is Markdown.
     """
-    rows = _sorted(found)
-    passed = [row for row in rows if row["state"] == "PASS"]
-    others = [row for row in rows if row["state"] != "PASS"]
+    passed = [gate for gate in found.worst_first if gate.state == PASS]
+    others = [gate for gate in found.worst_first if gate.state != PASS]
     head, broken = _head(found), [*_broken(found)]
     foot = [*_foot(found, report_link)]
     room = SUMMARY_BYTES - sum(_bytes(line) for line in (*head, *broken, *foot)) - 1000
-    kept = _that_fit([_row(row) for row in others], room)
+    kept = _that_fit([_row(gate) for gate in others], room)
     room -= sum(map(_bytes, kept))
     # A better row behind one that was left out would be out of order.
-    well = _that_fit([_row(row) for row in passed], room) if len(kept) == len(others) else []
+    well = _that_fit([_row(gate) for gate in passed], room) if len(kept) == len(others) else []
     lines = [*head, *_table(kept), *broken, *_table(well), *_left_out(others[len(kept) :], "")]
     return "\n".join([*lines, *_left_out(passed[len(well) :], ""), *foot]) + "\n"
 
 
-def comment(found: Mapping[str, Any], report_link: str = "") -> str:
+def comment(found: Verdicts, report_link: str = "") -> str:
     """A short comment for a pull request; it begins with the hidden `marker`.
 
     `report_link` is Markdown.
     """
-    rows = [row for row in _sorted(found) if row["state"] != "PASS"]
-    head = [marker(str(found["benchmark"])), *_head(found)]
+    gates = [gate for gate in found.worst_first if gate.state != PASS]
+    head = [marker(found.benchmark), *_head(found)]
     foot = [*_foot(found, report_link)]
     room = COMMENT_CHARACTERS - sum(_bytes(line) for line in (*head, *foot)) - 1000
-    kept = _that_fit([_row(row) for row in rows[:SAMPLES]], room)
+    kept = _that_fit([_row(gate) for gate in gates[:SAMPLES]], room)
     room -= sum(map(_bytes, kept))
-    lines = [*head, *_table(kept), *_left_out(rows[len(kept) :], " that did not pass")]
+    lines = [*head, *_table(kept), *_left_out(gates[len(kept) :], " that did not pass")]
     broken = [*_broken(found)]
     named = _that_fit(broken, room)
     cut = [] if len(named) == len(broken) else ["", "More samples are in gates.json."]
@@ -253,71 +243,70 @@ def _table(rows: Sequence[str]) -> list[str]:
     return ["", "| | gate | evidence |", "| --- | --- | --- |", *rows] if rows else []
 
 
-def _left_out(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
-    if not rows:
+def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
+    if not gates:
         return []
-    counts = Counter(row["state"] for row in rows)
-    states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    return ["", f"{len(rows)} more gates{what} are in gates.json ({states})."]
+    counts = Counter(gate.state for gate in gates)
+    states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    return ["", f"{len(gates)} more gates{what} are in gates.json ({states})."]
 
 
-def _head(found: Mapping[str, Any]) -> list[str]:
+def _head(found: Verdicts) -> list[str]:
     """The verdict, how many gates came to what, and what makes the verdict less than it seems."""
-    state = str(found["state"])
-    lines = [f"## {_MARKS.get(state, '')} bakeoff: {state}", "", _counts(found)]
-    if found["limited"]:
-        lines += ["", f"A limited run ({cell(found['limited'])}): not the benchmark's verdict."]
-    for sentence in found["mismatch"][:MISMATCHES]:
+    lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", _counts(found)]
+    if found.limited:
+        lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
+    for sentence in found.mismatch[:MISMATCHES]:
         lines += ["", f"**Not comparable, and let pass:** {cell(sentence)}."]
-    if len(found["mismatch"]) > MISMATCHES:
-        lines += ["", f"{len(found['mismatch']) - MISMATCHES} more differences are in gates.json."]
+    if len(found.mismatch) > MISMATCHES:
+        lines += ["", f"{len(found.mismatch) - MISMATCHES} more differences are in gates.json."]
     return lines
 
 
-def _counts(found: Mapping[str, Any]) -> str:
-    def kind(row: Mapping[str, Any]) -> str:
-        if row["state"] == "FAIL":
-            return "failed" if _failing(row, found) else "failed but only warn"
-        return _WORDS[row["state"]]
+def _counts(found: Verdicts) -> str:
+    def kind(gate: Verdict) -> str:
+        if gate.state == FAIL:
+            return "failed but only warn" if gate.warning else "failed"
+        return _WORDS[gate.state]
 
-    counts = Counter(kind(row) for row in found["gates"])
+    counts = Counter(kind(gate) for gate in found.gates)
     order = ("failed", "failed but only warn", *_WORDS.values())
     known = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
-    total = len(found["gates"])
-    return f"{cell(found['benchmark'])}: {total} gate{'s' if total != 1 else ''}: {known or '-'}."
+    total = len(found.gates)
+    return f"{cell(found.benchmark)}: {total} gate{'s' if total != 1 else ''}: {known or '-'}."
 
 
-def _foot(found: Mapping[str, Any], report_link: str) -> Iterator[str]:
+def _foot(found: Verdicts, report_link: str) -> Iterator[str]:
     yield ""
-    facts = f"Run {cell(found['run'])}, exit code {found['exit_code']}."
+    facts = f"Run {cell(found.run)}, exit code {found.exit_code}."
     yield f"{facts} {report_link}".rstrip()
-    for name, reference in found["references"].items():
-        when = f", accepted {cell(reference['accepted'])}" if reference.get("accepted") else ""
-        why = f" ({cell(reference['reason'])})" if reference.get("reason") else ""
-        yield f"Compared with {cell(name)} {cell(reference['run'])}{when}{why}."
+    for name, reference in found.references.items():
+        when = f", accepted {cell(reference.accepted)}" if reference.accepted else ""
+        why = f" ({cell(reference.reason)})" if reference.reason else ""
+        yield f"Compared with {cell(name)} {cell(reference.run)}{when}{why}."
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    warns = " (warns only)" if row["severity"] == "warn" else ""
-    state = f"{_MARKS[row['state']]} {row['state']}"
-    changes = f"; {_changes(row)}" if row["wins"] or row["losses"] else ""
-    return f"| {state} | {cell(row['check'])}{warns} | {cell(row['reason'])}{changes} |"
+def _row(gate: Verdict) -> str:
+    warns = " (warns only)" if gate.severity == "warn" else ""
+    changes = f"; {_changes(gate)}" if gate.wins or gate.losses else ""
+    state = f"{_MARKS[gate.state]} {gate.state}"
+    return f"| {state} | {cell(gate.check)}{warns} | {cell(gate.reason)}{changes} |"
 
 
-def _changes(row: Mapping[str, Any]) -> str:
-    return f"samples: {row['losses']} worse, {row['wins']} better, {row['ties']} same"
+def _changes(gate: Verdict) -> str:
+    return f"samples: {gate.losses} worse, {gate.wins} better, {gate.ties} same"
 
 
-def _broken(found: Mapping[str, Any]) -> Iterator[str]:
+def _broken(found: Verdicts) -> Iterator[str]:
     """The samples that got worse, gate by gate, of those that did not pass."""
-    rows = [r for r in _sorted(found) if r["broke"] and r["state"] in ("FAIL", "INCONCLUSIVE")]
-    for row in rows[:SAMPLES]:
-        yield from ("", f"**{cell(row['check'])}**: what got worse", "")
-        shown = row["broke"][:SAMPLES]
-        for each in shown:
-            yield f"- {cell(each['task'], 80)} / {cell(each['sample'], 80)}: {_change(each)}"
-        if row["losses"] > len(shown):
-            yield f"- and {row['losses'] - len(shown)} more"
-    if len(rows) > SAMPLES:
+    gates = [g for g in found.worst_first if g.broke and g.state in (FAIL, INCONCLUSIVE)]
+    for gate in gates[:SAMPLES]:
+        yield from ("", f"**{cell(gate.check)}**: what got worse", "")
+        shown = gate.broke[:SAMPLES]
+        for sample in shown:
+            yield f"- {cell(sample.task, 80)} / {cell(sample.sample, 80)}: {_change(sample)}"
+        if gate.losses > len(shown):
+            yield f"- and {gate.losses - len(shown)} more"
+    if len(gates) > SAMPLES:
         yield ""
-        yield f"The samples of {len(rows) - SAMPLES} more gates are in gates.json."
+        yield f"The samples of {len(gates) - SAMPLES} more gates are in gates.json."

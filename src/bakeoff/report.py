@@ -11,6 +11,7 @@ from bakeoff.between import sides
 from bakeoff.compare import CHANGED
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
+from bakeoff.judging import verdicts_of
 from bakeoff.latency import clear
 from bakeoff.manifest import Imported, Manifest
 from bakeoff.measure import MEASURED
@@ -18,6 +19,7 @@ from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
 from bakeoff.store import ADVICE, COST
 from bakeoff.table import Table, cell, markdown_lines, number
+from bakeoff.verdict import Verdict, Verdicts
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is said to decline everything."""
@@ -561,23 +563,22 @@ def slices(run: Run, task: str) -> Table:
     return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
 
 
-def verdicts(found: Mapping[str, Any]) -> Table:
-    """The gates and what came of them, worst first; `found` is what `gates.json` holds."""
-    notes = [f"{found['state']} (exit code {found['exit_code']})."]
-    if found["limited"]:
-        notes.append(f"A limited run ({found['limited']}): not the benchmark's verdict.")
-    notes += [f"Not comparable, and let pass: {sentence}." for sentence in found["mismatch"]]
-    order = ("ERROR", "FAIL", "INCONCLUSIVE", "SKIPPED", "PASS")
-    sorted_rows = sorted(found["gates"], key=lambda row: order.index(row["state"]))
-    rows = tuple((row["state"], _gate(row), row["reason"]) for row in sorted_rows[:GATES_SHOWN])
-    if len(sorted_rows) > GATES_SHOWN:
-        notes.append(f"{len(sorted_rows) - GATES_SHOWN} more gates are in gates.json.")
+def verdicts(found: Verdicts) -> Table:
+    """The gates and what came of them, worst first."""
+    notes = [f"{found.state} (exit code {found.exit_code})."]
+    if found.limited:
+        notes.append(f"A limited run ({found.limited}): not the benchmark's verdict.")
+    notes += [f"Not comparable, and let pass: {sentence}." for sentence in found.mismatch]
+    gates = found.worst_first
+    rows = tuple((gate.state, _gate(gate), gate.reason) for gate in gates[:GATES_SHOWN])
+    if len(gates) > GATES_SHOWN:
+        notes.append(f"{len(gates) - GATES_SHOWN} more gates are in gates.json.")
     return Table("Gates", ("verdict", "gate", "evidence"), rows, " ".join(notes))
 
 
-def _gate(row: Mapping[str, Any]) -> str:
-    warns = " (warns only)" if row["severity"] == "warn" else ""
-    return str(row["check"]) + warns + (f" ({row['mode']})" if row["mode"] == "prove" else "")
+def _gate(gate: Verdict) -> str:
+    warns = " (warns only)" if gate.severity == "warn" else ""
+    return gate.check + warns + (f" ({gate.mode})" if gate.mode == "prove" else "")
 
 
 def advised(run: Run) -> list[Table]:
@@ -744,7 +745,7 @@ def markdown(run: Run) -> str:
     """The whole report as Markdown."""
     parts = [f"# {run.manifest.benchmark}", "", run.suite.description.strip(), ""]
     if run.suite.gates and run.shard[1] == 1:
-        parts += markdown_lines(verdicts(run.verdicts))
+        parts += markdown_lines(verdicts(verdicts_of(run)))
     parts += [line for table in advised(run) for line in markdown_lines(table)]
     parts += markdown_lines(headline(run))
     if (square := effects(run)).rows:

@@ -16,7 +16,7 @@ from bakeoff.core import Answer, BakeoffError, Failure, Record, Sample, Score, S
 from bakeoff.metric import Metric
 from bakeoff.needs import Need, Wanted
 from bakeoff.scorer import Context, Scorer
-from bakeoff.store import Key
+from bakeoff.store import Key, ScoreRow
 from bakeoff.suite import Setup
 
 TOGETHER = 1000
@@ -109,7 +109,7 @@ def score_records(
     setup: Setup,
     give: Give = no_models,
     rivals: Rivals | None = None,
-) -> Iterator[tuple[Key, dict[str, Score]]]:
+) -> Iterator[ScoreRow]:
     """The scores of each record of a task on a setup, in their order."""
     context = task.context()
     samples = {sample.id: sample for sample in task.samples}
@@ -131,7 +131,7 @@ def score_records(
         for cell, score in zip(cells, scores(cells, give), strict=True):
             if score is not None:
                 found[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
-        yield from found.items()
+        yield from (ScoreRow(key, scored) for key, scored in found.items())
 
 
 def _beside(context: Context, record: Record, rivals: Rivals) -> Context:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.files import validated
@@ -37,6 +37,7 @@ from bakeoff.journal import (
     units,
 )
 from bakeoff.manifest import FORMAT, Manifest
+from bakeoff.verdict import Verdicts
 
 __all__ = [
     "ADVICE",
@@ -53,6 +54,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "Key",
+    "ScoreRow",
     "Scores",
     "Unit",
     "busy",
@@ -67,12 +69,14 @@ __all__ = [
     "read_records",
     "read_samples",
     "read_scores",
+    "read_verdicts",
     "requests_sent",
     "units",
     "write_json",
     "write_manifest",
     "write_samples",
     "write_scores",
+    "write_verdicts",
 ]
 
 MANIFEST, SAMPLES, LOCK = "manifest.json", "samples.jsonl", "lock"
@@ -85,6 +89,22 @@ Key = tuple[str, int]
 """(sample, repeat): what tells the answers of one setup to one task apart."""
 Scores = Mapping[str, Score]
 """Metric -> score; a metric that does not apply has no entry."""
+T = TypeVar("T")
+
+
+class ScoreRow(NamedTuple):
+    """The scores of one answer."""
+
+    key: Key
+    scores: Scores
+
+    @property
+    def sample(self) -> str:
+        return self.key[0]
+
+    @property
+    def repeat(self) -> int:
+        return self.key[1]
 
 
 @contextmanager
@@ -157,6 +177,16 @@ def write_manifest(run: Path, manifest: Manifest) -> None:
     write_json(run / MANIFEST, manifest.model_dump(mode="json"))
 
 
+def read_verdicts(path: Path) -> Verdicts:
+    """The verdicts that a `gates.json` holds. Raises `BakeoffError` where it holds none."""
+    return validated(Verdicts, path, read_json(path))
+
+
+def write_verdicts(path: Path, verdicts: Verdicts) -> None:
+    """Keep verdicts, whole or not at all."""
+    write_json(path, verdicts.model_dump(mode="json"))
+
+
 def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
     """Keep every sample of the run beside its records, so that the folder speaks for itself."""
     rows = (
@@ -179,17 +209,21 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
 
 def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
     """Task -> sample id -> sample, in the order of the run."""
-    found: dict[str, dict[str, Sample]] = {}
-    for row in _rows(run / SAMPLES):
-        found.setdefault(row["task"], {})[row["id"]] = Sample(
-            row["id"],
-            row["fields"],
-            tuple(row["targets"]),
-            tuple(row["gold"]),
-            row["cluster"],
-            row["tags"],
-        )
-    return found
+    samples: dict[str, dict[str, Sample]] = {}
+    for task, sample in _rows(run / SAMPLES, _sample):
+        samples.setdefault(task, {})[sample.id] = sample
+    return samples
+
+
+def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
+    return row["task"], Sample(
+        row["id"],
+        row["fields"],
+        tuple(row["targets"]),
+        tuple(row["gold"]),
+        row["cluster"],
+        row["tags"],
+    )
 
 
 def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> None:
@@ -202,11 +236,14 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
     _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
 
 
-def read_scores(run: Path, unit: Unit) -> Iterator[tuple[Key, dict[str, Score]]]:
-    """The unit's scores. Raises `BakeoffError` when it has none."""
-    for row in _rows(unit.folder(run) / SCORES):
-        scores = {metric: _score_from_json(*found) for metric, found in row["scores"].items()}
-        yield (row["sample"], row["repeat"]), scores
+def read_scores(run: Path, unit: Unit) -> Iterator[ScoreRow]:
+    """The unit's scores. Raises `BakeoffError` when it has none, or for a row that is none."""
+    return _rows(unit.folder(run) / SCORES, _score_row)
+
+
+def _score_row(row: Mapping[str, Any]) -> ScoreRow:
+    scores = {metric: _score_from_json(*parts) for metric, parts in row["scores"].items()}
+    return ScoreRow((row["sample"], row["repeat"]), scores)
 
 
 def _score_to_json(score: Score) -> list[Any]:
@@ -224,18 +261,25 @@ def _score_from_json(
     claims: Sequence[Mapping[str, Any]] = (),
     applies: bool = True,
 ) -> Score:
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no score")
     checked = (CheckedClaim(**{**c, "missing": tuple(c.get("missing", ()))}) for c in claims)
     pair = (labels[0], labels[1]) if labels else None
     return Score(value, reason, pair, tuple(checked), applies)
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def _rows(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+    """Every line of a file of rows, parsed. Raises `BakeoffError` for one that is damaged."""
     try:
         # As bytes: text files also end lines at signs that an answer may hold.
         with path.open("rb") as stream:
-            for line in stream:
+            for number, line in enumerate(stream, 1):
                 if line.strip():
-                    yield json.loads(line)
+                    try:
+                        row = parse(json.loads(line))
+                    except (ValueError, KeyError, TypeError, AttributeError) as error:
+                        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+                    yield row
     except FileNotFoundError as error:
         raise MissingEvidence(f"{path}: missing; the run did not finish") from error
 

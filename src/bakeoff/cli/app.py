@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from bakeoff.run import Plan
     from bakeoff.suite import Dtype
     from bakeoff.table import Table
+    from bakeoff.verdict import Verdicts
 
 # There are none, and to look for them reads what every installed package says of itself.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
@@ -286,7 +286,7 @@ def tracking_uri() -> str:
     return named or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
 
 
-def show_gates(found: Mapping[str, Any]) -> int:
+def show_gates(found: Verdicts) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
     from bakeoff import publish, report
 
@@ -296,7 +296,7 @@ def show_gates(found: Mapping[str, Any]) -> int:
             stream.write(publish.summary(found))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         click.echo("\n".join(publish.workflow_commands(found)))
-    return int(found["exit_code"])
+    return found.exit_code
 
 
 def write_report(run: Run) -> Path:

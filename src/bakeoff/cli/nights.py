@@ -141,7 +141,9 @@ def nightly(
     if done.run:
         show(report.headline(done.run))
         if done.run.suite.gates:
-            show_gates(done.run.verdicts)
+            from bakeoff.judging import verdicts_of
+
+            show_gates(verdicts_of(done.run))
         if not no_mlflow:
             show_links(done.run)
     for note in done.notes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ from bakeoff.cli.app import (
 
 if TYPE_CHECKING:
     from bakeoff.finished import Run
+    from bakeoff.verdict import Verdicts
 
 
 @main.command()
@@ -91,14 +91,14 @@ def _get_ready_to_report() -> None:
     html.template()
 
 
-def _judged(done: Run) -> Mapping[str, Any] | None:
+def _judged(done: Run) -> Verdicts | None:
     from bakeoff import gating
 
     pull_baselines(done)
     return gating.gate(done, results()) if done.suite.gates else None
 
 
-def _finish(done: Run, found: Mapping[str, Any] | None, *, log: bool) -> None:
+def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
     """Report and log a whole run, show what came of it, and exit by its gates."""
     from bakeoff import report
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bakeoff import store
 from bakeoff.core import BakeoffError, Score
 from bakeoff.manifest import Manifest
-from bakeoff.store import Key, Scores, Unit
+from bakeoff.store import ScoreRow, Scores, Unit
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""
@@ -36,9 +36,7 @@ def restore(folder: Path, manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"tasks": tasks, "spent": {}})
 
 
-def _with_given(
-    folder: Path, unit: Unit, worst: Mapping[str, float]
-) -> Iterator[tuple[Key, Scores]]:
+def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterator[ScoreRow]:
     scored = (unit.folder(folder) / store.SCORES).is_file()
     others = store.read_scores(folder, unit) if scored else None
     with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
@@ -54,4 +52,4 @@ def _with_given(
                 given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
             else:
                 given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
-            yield key, {**found, **given}
+            yield ScoreRow(key, {**found, **given})

@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff import report
 from bakeoff.core import digest
 from bakeoff.finished import Run
+from bakeoff.judging import verdicts_of
 from bakeoff.manifest import AdapterFacts
 from bakeoff.measure import MEASURED
 from bakeoff.metric import Metric
@@ -175,7 +176,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
 
 def verdict(run: Run) -> str:
     """What the gates say of a run; `none` without gates."""
-    return str(run.verdicts["state"]) if run.suite.gates else "none"
+    return verdicts_of(run).state if run.suite.gates else "none"
 
 
 def view(run: Run) -> str:

@@ -147,9 +147,9 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
         )
         names = set(ordered[:share])
         scores = {
-            key[0]: found
-            for key, found in run.scores(task, setup.name)
-            if key[0] in names and key[1] == 0
+            row.sample: row.scores
+            for row in run.scores(task, setup.name)
+            if row.sample in names and row.repeat == 0
         }
         records = {
             each.sample: each

@@ -1,0 +1,50 @@
+"""A finished run judged by gates: by those of its benchmark, or by others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bakeoff import store
+from bakeoff.core import MissingEvidence
+from bakeoff.evidence import Evidence
+from bakeoff.finished import GATES, Run
+from bakeoff.judge import concluded, judge
+from bakeoff.policy import Gate, Policy
+from bakeoff.rows import Rows
+from bakeoff.verdict import Verdicts
+from bakeoff.vouch import unvouched
+
+
+def verdicts_of(run: Run) -> Verdicts:
+    """What a run's `gates.json` says, or would say without a baseline."""
+    kept = run.folder / GATES
+    return store.read_verdicts(kept) if kept.is_file() else judged(run)
+
+
+def judged(
+    run: Run,
+    gates: Sequence[Gate] | None = None,
+    policy: Policy | None = None,
+    references: Mapping[str, Rows] | None = None,
+    *,
+    allow_mismatch: bool = False,
+) -> Verdicts:
+    """The verdicts of the benchmark's gates, or of others.
+
+    Raises `MissingEvidence` when the run is not complete.
+    """
+    if not run.manifest.complete:
+        raise MissingEvidence(
+            f"{run.folder}: the run is {run.manifest.status}; finish it with "
+            f"`bakeoff run {run.manifest.file} --resume {run.folder.name}`"
+        )
+    if run.shard[1] > 1:
+        raise MissingEvidence(
+            f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
+            "`bakeoff merge RUN RUN ...`"
+        )
+    chosen = run.suite.gates if gates is None else gates
+    known = policy or run.suite.policy
+    vouched = unvouched(known, run.manifest)
+    evidence = Evidence(run.rows, references or {}, known, allow_mismatch, vouched)
+    return concluded(judge(chosen, evidence), evidence, limited=run.limited)

@@ -1,0 +1,111 @@
+"""What came of the gates of a run, as `gates.json` keeps it and as everything else shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from bakeoff.files import Known, Stored
+from bakeoff.policy import Mode, Policy
+
+PASS: Final = "PASS"
+FAIL: Final = "FAIL"
+INCONCLUSIVE: Final = "INCONCLUSIVE"
+ERROR: Final = "ERROR"
+SKIPPED: Final = "SKIPPED"
+State = Literal["PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED"]
+STATES: tuple[State, ...] = (ERROR, FAIL, INCONCLUSIVE, SKIPPED, PASS)
+"""The worst first."""
+FORMAT: Final = 2
+
+
+class Changed(Stored):
+    """A sample whose value is another one on the two sides of a gate."""
+
+    task: str
+    sample: str
+    left: float
+    """On the side that the gate is about."""
+    right: float | None
+    """`None` where that side is held against a limit."""
+
+
+class Verdict(Stored):
+    """What came of one gate, for one setup and slice."""
+
+    id: str
+    setup: str = ""
+    slice: str = ""
+    check: str
+    severity: Literal["fail", "warn"]
+    mode: Mode
+    state: State
+    reason: str = ""
+    left: float | None = None
+    right: float | None = None
+    """The limit: factor and shift included."""
+    gap: float | None = None
+    """At least 0 is what the check claims."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """One-sided: against the claim in refute mode, for it in prove mode."""
+    p_adjusted: float | None = None
+    n: int = 0
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    detectable: float | None = None
+    needed: int | None = None
+    method: str = ""
+    broke: tuple[Changed, ...] = ()
+    mended: tuple[Changed, ...] = ()
+    on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
+
+    @property
+    def failing(self) -> bool:
+        """Whether it makes the exit code that of a failure or of no answer."""
+        if self.severity == "warn":
+            return False
+        unanswered = self.state == INCONCLUSIVE and self.on_inconclusive == "fail"
+        return self.state == FAIL or unanswered
+
+    @property
+    def warning(self) -> bool:
+        """Whether it failed and only warns."""
+        return self.state == FAIL and self.severity == "warn"
+
+
+class Reference(Stored):
+    """A run that gates compare with."""
+
+    run: str
+    accepted: Known[str] = None
+    reason: Known[str] = None
+
+
+class Verdicts(Stored):
+    """The verdicts of a run's gates, and what they come to together."""
+
+    format: Literal[2] = FORMAT
+    run: str
+    benchmark: str
+    limited: str = ""
+    """What of the run was left out on purpose; empty for a whole one."""
+    seed: Known[int] = None
+    policy: Policy = Policy()
+    references: Mapping[str, Reference] = {}
+    """By `baseline` and `anchor`."""
+    mismatch: tuple[str, ...] = ()
+    """What differs from the references although it was allowed to."""
+    state: State
+    exit_code: int
+    gates: tuple[Verdict, ...]
+
+    @property
+    def worst_first(self) -> list[Verdict]:
+        """Errors, what decides the exit code, then by state."""
+        return sorted(
+            self.gates,
+            key=lambda gate: (gate.state != ERROR, not gate.failing, STATES.index(gate.state)),
+        )
