@@ -20,8 +20,9 @@ class File(BaseModel):
 class Stored(File):
     """A part of a file that bakeoff itself writes and reads back."""
 
-    # JSON as Python writes it: what has no upper bound ends at Infinity.
-    model_config = ConfigDict(ser_json_inf_nan="constants")
+    # JSON as Python writes it: what has no upper bound ends at Infinity. Built when first used:
+    # a command that reads no such file does not wait for it.
+    model_config = ConfigDict(ser_json_inf_nan="constants", defer_build=True)
 
 
 F = TypeVar("F", bound=File)

@@ -300,23 +300,19 @@ def _training(run: Run, task: str) -> Made | None:
             made.setdefault(adapter.digest, (setup, adapter.training.curve))
     lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
     rows = []
+    kinds = {"train_loss": "training", "validation_loss": "validation"}
     for place, (setup, curve) in enumerate(made.values()):
-        losses = {
-            "training": [(point.epoch, point.train_loss) for point in curve],
-            "validation": [(point.epoch, point.validation_loss) for point in curve],
-        }
-        for kind, values in losses.items():
-            if points := [(epoch, loss) for epoch, loss in values if loss is not None]:
-                lines[f"{setup}, {kind}"] = (points, place, kind == "validation")
-        rows += [
-            (setup, f"{p.epoch:g}", number(p.train_loss, ""), number(p.validation_loss, ""))
-            for p in curve
-        ]
+        for kind, word in kinds.items():
+            losses = [(p.epoch, getattr(p, kind)) for p in curve]
+            if points := [(epoch, loss) for epoch, loss in losses if loss is not None]:
+                lines[f"{setup}, {word}"] = (points, place, word == "validation")
+        for p in curve:
+            rows.append((setup, f"{p.epoch:g}", *(number(getattr(p, k), "") for k in kinds)))
     if not lines:
         return None
     return (
         "Loss by epoch on the training rows and on the rows held back.",
-        Table("", ("adapter", "epoch", "training", "validation"), tuple(rows)),
+        Table("", ("adapter", "epoch", *kinds.values()), tuple(rows)),
         plots.curves(lines, ("epoch", "loss")),
     )
 
