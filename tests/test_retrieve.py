@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 from bakeoff.core import BakeoffError, Document, Passage, Sample
 from bakeoff.finished import Run
+from bakeoff.nearest import index_of
 from bakeoff.ranking import Words, composed, fused, gold_passages
 from bakeoff.recipes import Noise, Retrieve
-from bakeoff.retrieve import Corpus, index_of, open_corpus
+from bakeoff.retrieve import Corpus, open_corpus
 from bakeoff.splitting import passages, split, title
 from conftest import Cli, write_project
 
@@ -207,6 +210,23 @@ def test_words_alone_need_no_embedder(tmp_path: Path) -> None:
     assert corpus.index is None
     assert corpus.work.embedded == 0
     assert corpus_of(None, tmp_path, by="bm25").reused
+
+
+def test_words_alone_import_no_faiss(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from bakeoff.core import Document
+from bakeoff.recipes import Retrieve
+from bakeoff.retrieve import open_corpus
+spec = Retrieve(by="bm25", k=1)
+corpus = open_corpus([Document("tea", "Tea is served.")], "x", spec, None, Path(sys.argv[1]))
+print(len(corpus.find(spec, ["tea"], None)), "faiss" in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["1", "False"]
 
 
 def test_fused_passages_are_those_of_both_lists(embedder: LocalEmbedder, tmp_path: Path) -> None:

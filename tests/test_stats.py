@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats as scipy_stats
 
+import rivals
 from bakeoff import stats
 from bakeoff.estimates import Estimate
 from bakeoff.stats import GAIN, RATE, Floats
+from conftest import ROOT
 
 # Twenty questions on five documents, answered by two setups. The figures that tests give for
 # them come from scipy 1.17 and statsmodels 0.14 (proportion_confint, mcnemar, cluster-robust
@@ -77,14 +79,14 @@ RATES: list[tuple[Callable[..., Any], int, int, tuple[float, float]]] = [
     (stats.clopper_pearson, 16, 20, (0.5633859970033317, 0.9426660029499673)),
     (stats.clopper_pearson, 20, 20, (0.8315665290169146, 1.0)),
     (stats.clopper_pearson, 0, 100, (0.0, 0.03621669264517642)),
-    (stats.credible, 12, 20, (0.3839203163445963, 0.7893705860719458)),
-    (stats.credible, 16, 20, (0.5917742374830746, 0.9284799475212692)),
-    (stats.credible, 20, 20, (0.8833610170951246, 0.9999757535215408)),
-    (stats.agresti_coull, 12, 20, (0.3860303790620197, 0.7817445893274164)),
-    (stats.agresti_coull, 16, 20, (0.5782364154450155, 0.9250884897232929)),
-    (stats.wald, 12, 20, (0.38529670275394107, 0.8147032972460588)),
-    (stats.wald, 16, 20, (0.6246954918846838, 0.9753045081153163)),
-    (stats.wald, 20, 20, (1.0, 1.0)),
+    (rivals.credible, 12, 20, (0.3839203163445963, 0.7893705860719458)),
+    (rivals.credible, 16, 20, (0.5917742374830746, 0.9284799475212692)),
+    (rivals.credible, 20, 20, (0.8833610170951246, 0.9999757535215408)),
+    (rivals.agresti_coull, 12, 20, (0.3860303790620197, 0.7817445893274164)),
+    (rivals.agresti_coull, 16, 20, (0.5782364154450155, 0.9250884897232929)),
+    (rivals.wald, 12, 20, (0.38529670275394107, 0.8147032972460588)),
+    (rivals.wald, 16, 20, (0.6246954918846838, 0.9753045081153163)),
+    (rivals.wald, 20, 20, (1.0, 1.0)),
 ]
 
 
@@ -96,8 +98,8 @@ def test_intervals_of_rates_are_those_of_statsmodels(
 
 
 def test_a_uniform_prior_and_a_one_sided_level_are_scipys() -> None:
-    assert stats.credible(12, 20, prior=1) == close((0.3843543903786459, 0.7818031431148698))
-    assert stats.credible(16, 20, prior=1) == close((0.5809339588164719, 0.9178241244069774))
+    assert rivals.credible(12, 20, prior=1) == close((0.3843543903786459, 0.7818031431148698))
+    assert rivals.credible(16, 20, prior=1) == close((0.5809339588164719, 0.9178241244069774))
     assert stats.wilson(12, 20, level=0.90)[0] == close(0.4185558502932586)
     assert stats.wilson(16, 20, level=0.90)[0] == close(0.6216233141646321)
 
@@ -181,7 +183,7 @@ def test_pairing_gains_what_the_correlation_says() -> None:
     assert math.hypot(left, right) == close(0.14509525002200233)
     correlation = (left**2 + right**2 - paired**2) / (2 * left * right)
     assert correlation == close(0.3572172541558803)
-    assert stats.unpaired_p(RAG, HYBRID) == close(0.16807831903497006)
+    assert rivals.unpaired_p(RAG, HYBRID) == close(0.16807831903497006)
 
 
 @pytest.mark.parametrize(
@@ -199,14 +201,14 @@ def test_paired_intervals_have_their_published_values(
     digits = 5e-4 if sum(counts) == 21 else 5e-5
     _, wins, losses, _ = counts
     assert stats.tango(wins, losses, sum(counts)) == pytest.approx(tango, abs=digits)
-    assert stats.newcombe(*counts) == pytest.approx(newcombe, abs=digits)
+    assert rivals.newcombe(*counts) == pytest.approx(newcombe, abs=digits)
 
 
 def test_paired_intervals_are_those_of_statsmodels() -> None:
     expected = (-0.049128593595349594, 0.4369082633934932)
     assert ends(stats.difference_interval(GAINED)) == close(expected)
     assert stats.difference_interval(GAINED, level=0.90).low == close(-0.0017226195220861917)
-    assert stats.newcombe(11, 5, 1, 3) == close((-0.04802817516649671, 0.4192994938295801))
+    assert rivals.newcombe(11, 5, 1, 3) == close((-0.04802817516649671, 0.4192994938295801))
 
 
 def test_twenty_equal_pairs_have_an_interval_all_the_same() -> None:
@@ -243,21 +245,21 @@ def test_mcnemars_p_has_its_published_values() -> None:
 
 def test_bootstraps_of_the_difference_are_scipys_within_one_question() -> None:
     features = mean_features(GAINED)
-    assert stats.resample(features, stats.mean_of).std() == pytest.approx(0.11523, rel=0.05)
+    assert rivals.resample(features, rivals.mean_of).std() == pytest.approx(0.11523, rel=0.05)
     one = 0.05 + 1e-9
-    percentile = stats.bootstrap_interval(features, stats.mean_of, method="percentile")
+    percentile = rivals.bootstrap_interval(features, rivals.mean_of, method="percentile")
     assert ends(percentile) == pytest.approx((0.0, 0.45), abs=one)
     basic = 2 * percentile.value - percentile.high, 2 * percentile.value - percentile.low
     assert basic == pytest.approx((-0.05, 0.40), abs=one)
-    bca = stats.bootstrap_interval(features, stats.mean_of)
+    bca = rivals.bootstrap_interval(features, rivals.mean_of)
     assert ends(bca) == pytest.approx((0.0, 0.45), abs=one)
-    clustered = stats.bootstrap_interval(features, stats.mean_of, DOCUMENT, method="percentile")
+    clustered = rivals.bootstrap_interval(features, rivals.mean_of, DOCUMENT, method="percentile")
     assert ends(clustered) == pytest.approx((0.05, 0.35), abs=one)
 
 
 def test_bca_is_scipys_where_values_are_skewed() -> None:
     values = np.random.default_rng(3).exponential(size=40)
-    ours = stats.bootstrap_interval(mean_features(values), stats.mean_of)
+    ours = rivals.bootstrap_interval(mean_features(values), rivals.mean_of)
     theirs = scipy_stats.bootstrap(
         (values,), np.mean, n_resamples=4000, rng=np.random.default_rng(0)
     ).confidence_interval
@@ -265,8 +267,8 @@ def test_bca_is_scipys_where_values_are_skewed() -> None:
 
 
 def test_posteriors_are_those_of_beta_and_dirichlet_draws() -> None:
-    assert stats.probability_better(5, 1) == close(0.9375)
-    draws = stats.posterior_differences(5, 1, 14)
+    assert rivals.probability_better(5, 1) == close(0.9375)
+    draws = rivals.posterior_differences(5, 1, 14)
     expected = (-0.05115208692038093, 0.3883284659818439)
     assert np.quantile(draws, [0.025, 0.975]) == pytest.approx(expected, abs=4e-3)
     assert float(np.mean(draws > -0.05)) == pytest.approx(0.974455, abs=2e-3)
@@ -284,7 +286,7 @@ def test_families_of_p_are_adjusted_as_statsmodels_does() -> None:
 
 def test_millers_example_needs_969_questions() -> None:
     """Miller 2024, section 5: a gain of 3 points, a variance of 1/9 between questions."""
-    assert stats.samples_needed(0.03, 1 / 9) == 969
+    assert rivals.samples_needed(0.03, 1 / 9) == 969
     assert stats.detectable(math.sqrt(1 / 9 / 968.9974980677886)) == close(0.03)
     one, ten = 1 / 9 + 1 / 6 + 1 / 6, 1 / 9 + (1 / 6 + 1 / 6) / 10
     assert stats.detectable(math.sqrt(one / 3875.9899922711543)) == close(0.03)
@@ -393,11 +395,11 @@ def test_the_interval_of_a_quantile_holds_it_whatever_the_number(share: float) -
 
 
 def test_ratios_of_latency_are_paired() -> None:
-    ratio = stats.quantile_ratio(RAG_MS, BASE_MS)
+    ratio = rivals.quantile_ratio(RAG_MS, BASE_MS)
     assert ratio.value == close(1.912280701754386)
     assert ends(ratio) == pytest.approx((1.8717948717948718, 1.9304347826086956), abs=5e-3)
-    assert stats.quantile_ratio(RAG_MS, BASE_MS, 0.95).value == close(1.9865229110512126)
-    mean = stats.mean_ratio(RAG_MS, BASE_MS)
+    assert rivals.quantile_ratio(RAG_MS, BASE_MS, 0.95).value == close(1.9865229110512126)
+    mean = rivals.mean_ratio(RAG_MS, BASE_MS)
     assert (mean.value, *ends(mean)) == close(
         (1.914399842178008, 1.8996465993707476, 1.9292676632301915)
     )
@@ -454,7 +456,7 @@ def test_nothing_judged_bounds_nothing() -> None:
     nothing = np.array([NAN, NAN])
     found = [interval for interval, _ in every_interval(nothing, None, 0.95)]
     found.append(stats.quantile_interval(nothing, 0.5))
-    found.append(stats.quantile_ratio(nothing, nothing))
+    found.append(rivals.quantile_ratio(nothing, nothing))
     assert {interval.method for interval in found} == {"nothing judged"}
     assert all(interval.value is None for interval in found)
     assert stats.difference_p(nothing, margin=0.1) == stats.difference_p(nothing) == 1.0
@@ -501,7 +503,7 @@ def test_a_value_that_cannot_occur_is_refused() -> None:
     with pytest.raises(ValueError, match="outside"):
         stats.difference_interval(np.array([0.0, 2.0]))
     with pytest.raises(ValueError, match="needs a discordance"):
-        stats.paired_power(50, 0.1, -0.2)
+        rivals.paired_power(50, 0.1, -0.2)
 
 
 def test_clusters_that_agree_inside_widen_an_interval_and_others_leave_it() -> None:
@@ -585,7 +587,7 @@ def test_a_seed_moves_a_random_p_by_no_more_than_the_draws_allow() -> None:
 
 
 def test_fewer_than_five_pairs_that_differ_are_no_evidence() -> None:
-    assert [stats.fewest_discordant(alpha) for alpha in (0.05, 0.03125, 0.025, 0.01)] == [
+    assert [rivals.fewest_discordant(alpha) for alpha in (0.05, 0.03125, 0.025, 0.01)] == [
         5,
         5,
         6,
@@ -606,21 +608,21 @@ def test_power_is_the_share_of_simulated_runs_that_are_found(
     for wins, losses, ties in random.multinomial(n, shares, size=1500):
         gains = np.repeat([1.0, -1.0, 0.0], [wins, losses, ties])
         found += stats.difference_p(gains, margin=margin, alternative="less") < 0.05
-    expected = stats.paired_power(n, 0.25, difference, margin=margin)
+    expected = rivals.paired_power(n, 0.25, difference, margin=margin)
     assert found / 1500 == pytest.approx(expected, abs=0.04)
 
 
 def test_the_samples_that_are_needed_give_the_power_asked_for() -> None:
-    n = stats.samples_needed(0.05, 0.25 - 0.05**2, sides=1)
-    assert 0.76 < stats.paired_power(n, 0.25, -0.05) < 0.82
-    assert stats.paired_power(4, 1.0, -1.0) == 0.0  # cannot fail: four pairs say nothing
-    assert stats.paired_power(5, 1.0, -1.0) == close(1.0)
-    assert stats.paired_power(500, 0.0, 0.0) == 0.0
-    assert stats.paired_power(500, 0.0, 0.0, margin=-0.05) == 0.0
+    n = rivals.samples_needed(0.05, 0.25 - 0.05**2, sides=1)
+    assert 0.76 < rivals.paired_power(n, 0.25, -0.05) < 0.82
+    assert rivals.paired_power(4, 1.0, -1.0) == 0.0  # cannot fail: four pairs say nothing
+    assert rivals.paired_power(5, 1.0, -1.0) == close(1.0)
+    assert rivals.paired_power(500, 0.0, 0.0) == 0.0
+    assert rivals.paired_power(500, 0.0, 0.0, margin=-0.05) == 0.0
 
 
 def test_identical_models_are_found_different_in_no_more_than_alpha_of_runs() -> None:
-    assert max(stats.paired_power(n, 0.25, 0.0) for n in range(5, 400, 7)) <= 0.05
+    assert max(rivals.paired_power(n, 0.25, 0.0) for n in range(5, 400, 7)) <= 0.05
 
 
 # Repeats that are not all there.
@@ -665,16 +667,16 @@ def test_the_jackknife_and_the_bootstrap_agree_on_a_ratio_of_sums() -> None:
     clusters = np.arange(400) // 4
     for given_clusters in (None, clusters):
         jackknife = stats.statistic_interval(features, f1, given_clusters, bounds=RATE)
-        bootstrap = stats.bootstrap_interval(features, f1, given_clusters)
+        bootstrap = rivals.bootstrap_interval(features, f1, given_clusters)
         assert jackknife.value == bootstrap.value
         assert ends(jackknife) == pytest.approx(ends(bootstrap), abs=0.01)
 
 
 def test_the_jackknife_of_a_mean_is_its_t_interval() -> None:
     values = np.random.default_rng(8).normal(size=30)
-    found = stats.statistic_interval(mean_features(values), stats.mean_of)
+    found = stats.statistic_interval(mean_features(values), rivals.mean_of)
     assert ends(found) == close(ends(stats.skewed_t(values)))
-    alone = stats.statistic_interval(mean_features(values[:1]), stats.mean_of)
+    alone = stats.statistic_interval(mean_features(values[:1]), rivals.mean_of)
     assert ends(alone) == (-math.inf, math.inf)
 
 
@@ -854,7 +856,7 @@ def test_the_order_of_samples_and_the_names_of_clusters_change_nothing(
         )
         assert p == pytest.approx(q, abs=1e-9)
     a, b = (
-        stats.bootstrap_interval(mean_features(v), stats.mean_of, c)
+        rivals.bootstrap_interval(mean_features(v), rivals.mean_of, c)
         for v, c in ((values, clusters), (other, moved))
     )
     assert ends(a) == pytest.approx(ends(b), abs=1e-9)
@@ -883,7 +885,7 @@ def test_intervals_narrow_as_the_same_rates_come_from_more_samples(
     assume(n > 0)
     rules: list[Callable[[int], tuple[float, float]]] = [
         lambda times: stats.tango(wins * times, losses * times, n * times, level),
-        lambda times: stats.newcombe(0, wins * times, losses * times, ties * times, level),
+        lambda times: rivals.newcombe(0, wins * times, losses * times, ties * times, level),
         lambda times: stats.wilson(wins * times, n * times, level),
         lambda times: stats.mid_p(wins * times, n * times, level),
         lambda times: stats.clopper_pearson(wins * times, n * times, level),
@@ -916,12 +918,15 @@ def test_adjusted_p_keep_their_order_and_are_no_smaller(p: list[float], random: 
 
 
 PROGRAM = """
+import sys
 import numpy as np
 from bakeoff import stats
+sys.path.append(sys.argv[1])
+import rivals
 codes = stats.cluster_codes([name for name in "the quick brown fox jumps over it all".split()] * 3)
 values = np.random.default_rng(0).normal(0.2, 1, 24)
 features = np.stack([values, np.ones(24)], axis=1)
-print(codes.tolist(), stats.bootstrap_interval(features, stats.mean_of, codes, seed=4))
+print(codes.tolist(), rivals.bootstrap_interval(features, rivals.mean_of, codes, seed=4))
 print(stats.sign_flip_p(values), stats.skewed_t(values, codes))
 """
 
@@ -929,7 +934,7 @@ print(stats.sign_flip_p(values), stats.skewed_t(values, codes))
 def test_results_are_the_same_in_every_process() -> None:
     printed = {
         subprocess.run(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", PROGRAM, str(ROOT / "benchmarks" / "studies")],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
@@ -951,5 +956,5 @@ def test_a_hundred_thousand_samples_are_resampled_in_pieces() -> None:
     """What a draw weighs is bounded, so that memory does not grow with the samples."""
     assert stats.CELLS * 8 * 3 <= 100e6
     values = np.random.default_rng(0).normal(size=30_000)
-    found = stats.bootstrap_interval(mean_features(values), stats.mean_of, method="percentile")
+    found = rivals.bootstrap_interval(mean_features(values), rivals.mean_of, method="percentile")
     assert ends(found) == pytest.approx(ends(stats.t_interval(values)), abs=2e-3)

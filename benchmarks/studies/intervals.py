@@ -16,6 +16,7 @@ from functools import cache, partial
 import numpy as np
 from scipy import special
 
+import rivals
 from bakeoff import stats
 from bakeoff.estimates import Estimate
 from bakeoff.stats import RATE, Floats, Ints
@@ -49,7 +50,7 @@ def default(bounds: tuple[float, float] | None, exact: bool = False) -> Rule:
 
 def bca(values: Floats, clusters: Ints | None) -> Estimate:
     features = np.stack([values, np.ones(len(values))], axis=1)
-    return stats.bootstrap_interval(features, stats.mean_of, clusters)
+    return rivals.bootstrap_interval(features, rivals.mean_of, clusters)
 
 
 def unclustered(rule: Rule) -> Rule:
@@ -59,7 +60,7 @@ def unclustered(rule: Rule) -> Rule:
 def newcombe(pairs: Floats, _: Ints | None) -> Estimate:
     """Newcombe's interval; `pairs` is coded 2 left + right."""
     both, wins, losses, neither = (float(np.sum(pairs == code)) for code in (3, 2, 1, 0))
-    low, high = stats.newcombe(both, wins, losses, neither)
+    low, high = rivals.newcombe(both, wins, losses, neither)
     return Estimate.of((wins - losses) / len(pairs), low, high, "")
 
 
@@ -152,11 +153,11 @@ def seconds(noise: float, random: Random, n: int) -> Floats:
 
 
 def median_ratio(values: Floats, _: Ints | None) -> Estimate:
-    return stats.quantile_ratio(values.imag, values.real)
+    return rivals.quantile_ratio(values.imag, values.real)
 
 
 def mean_ratio(values: Floats, _: Ints | None) -> Estimate:
-    return stats.mean_ratio(values.imag, values.real)
+    return rivals.mean_ratio(values.imag, values.real)
 
 
 def quantile(share: float, values: Floats, _: Ints | None) -> Estimate:
@@ -195,7 +196,7 @@ RATES: dict[str, Callable[[int, int], tuple[float, float]]] = {
     "default": default_rate,
     "exact (Clopper-Pearson)": stats.clopper_pearson,
     "Wilson": stats.wilson,
-    "Wald": stats.wald,
+    "Wald": rivals.wald,
 }
 
 
@@ -266,7 +267,7 @@ def paired_cases() -> Iterable[Case]:
 
 def other_cases() -> Iterable[Case]:
     jackknife = partial(stats.statistic_interval, statistic=macro_f1, bounds=RATE)
-    resampled = partial(stats.bootstrap_interval, statistic=macro_f1)
+    resampled = partial(rivals.bootstrap_interval, statistic=macro_f1)
     truth = float(macro_f1(labels(np.random.default_rng(0), 2_000_000).sum(axis=0)[None])[0])
     rules: dict[str, Rule] = {
         "default (jackknife)": lambda values, _: jackknife(values),
@@ -349,7 +350,7 @@ def gate_table(title: str, drop: float, runs: int, seed: int) -> None:
     print(f"| rule | {sizes} |\n|---|{'---|' * len(GATE_SIZES)}")
     for name, found in gate_rates(drop, runs, seed).items():
         print(f"| {name} | {' | '.join(f'{100 * share:.1f}' for share in found)} |", flush=True)
-    power = [stats.paired_power(n, DISCORDANCE, -drop) for n in GATE_SIZES]
+    power = [rivals.paired_power(n, DISCORDANCE, -drop) for n in GATE_SIZES]
     print(f"| the first, computed | {' | '.join(f'{100 * share:.1f}' for share in power)} |")
 
 

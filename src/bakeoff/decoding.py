@@ -15,8 +15,6 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 Tokens = Sequence[int]
-Layers = list[tuple[torch.Tensor, torch.Tensor]]
-"""For each layer the keys and the values of one row: (1, heads, places, width)."""
 Choose = Callable[[torch.Tensor, Sequence[int]], Sequence[int]]
 """Logits (n, vocabulary) and the n rows they belong to -> a token for each."""
 

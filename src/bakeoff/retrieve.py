@@ -1,4 +1,4 @@
-"""Documents split, embedded and indexed once; top-k passages for a question. The door to faiss."""
+"""Documents split, embedded and indexed once; top-k passages for a question."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff import nearest
 from bakeoff.core import Document, Embedder, Passage, digest
 from bakeoff.ranking import Hits, Words, fused
 from bakeoff.recipes import Retrieve
@@ -23,15 +23,6 @@ from bakeoff.splitting import passages, title
 from bakeoff.vectors import embed_kept
 
 Vectors = npt.NDArray[np.float32]
-
-FLAT = 100_000
-"""Passages up to which all vectors are compared: exact, and still 10 ms for a question."""
-NEIGHBOURS, SEARCHED = 32, 128
-"""Links of a passage in the HNSW graph, and passages looked at while searching it."""
-PER_CELL = 39
-"""Vectors of an IVF cell at the least, as faiss asks for in training."""
-PROBED = 0.125
-"""Share of its cells that an IVF index looks into."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +133,7 @@ def open_corpus(
         "documents": len(documents),
         "splitter": spec.identity(),
         "embedder": embedder.digest if embedder else "",
-        "index": _kind(spec) if embedder else "none",
+        "index": nearest.kind(spec) if embedder else "none",
         "format": 1,
     }
     titles = {d.id: title(d) for d in documents}
@@ -153,19 +144,12 @@ def open_corpus(
         _build(made, titles, manifest, spec, embedder, cache, target)
     lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     stretches = tuple(Passage(**json.loads(line)) for line in lines)
-    index = faiss.read_index(str(target / "index.faiss")) if embedder else None
+    index = nearest.read(target / INDEX) if embedder else None
     work = Work(**json.loads((target / WORK).read_text()))
     return Corpus(stretches, titles, manifest, index, reused, work)
 
 
-WORK = "work.json"
-
-
-def _kind(spec: Retrieve) -> str:
-    version = faiss.__version__.rsplit(".", 1)[0]
-    # The kind that `auto` chooses follows from the documents, which stand in the manifest.
-    name = {"auto": "IndexFlatIP", "flat": "IndexFlatIP"}.get(spec.index, spec.index)
-    return f"{name}, faiss {version}"
+WORK, INDEX = "work.json", "index.faiss"
 
 
 def _build(
@@ -185,9 +169,9 @@ def _build(
         if timed:
             # The title goes into the vector: a chunk from the middle does not name its subject.
             texts = [f"{titles[p.document]}\n{p.text}".strip() for p in made]
-            index = index_of(embed_kept(timed, cache, texts), spec)
+            index = nearest.index_of(embed_kept(timed, cache, texts), spec)
             kind = type(index).__name__
-            faiss.write_index(index, str(folder / "index.faiss"))
+            nearest.write(index, folder / INDEX)
         lines = [json.dumps(asdict(p), ensure_ascii=False) for p in made]
         (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "manifest.json").write_text(json.dumps(dict(manifest), indent=2))
@@ -219,28 +203,3 @@ class _Timed:
         self.texts += len(texts)
         self.seconds += time.perf_counter() - started
         return found
-
-
-def index_of(vectors: Vectors, spec: Retrieve) -> Any:
-    """An index over vectors, shape (n, dimensions), by inner product."""
-    n, width = vectors.shape
-    kind = spec.index if spec.index != "auto" else "flat" if n <= FLAT else "hnsw"
-    if kind == "hnsw":
-        graph = faiss.IndexHNSWFlat(width, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efSearch = SEARCHED
-        # Threads add in an order of their own, and the graph would differ from time to time.
-        threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)
-        graph.add(vectors)
-        faiss.omp_set_num_threads(threads)
-        return graph
-    flat = faiss.IndexFlatIP(width)
-    if kind == "flat":
-        flat.add(vectors)
-        return flat
-    count = max(1, min(n // PER_CELL, round(4 * n**0.5)))
-    cells = faiss.IndexIVFFlat(flat, width, count, faiss.METRIC_INNER_PRODUCT)
-    cells.train(vectors)
-    cells.add(vectors)
-    cells.nprobe = max(1, round(PROBED * count))
-    return cells

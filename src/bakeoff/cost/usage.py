@@ -119,7 +119,8 @@ def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> lis
     else:
         if not setup.own:
             _same_machine(run, price.machine, place, setup.model)
-        made = _timed(run, task, name, "latency_s", price.per_hour or 0.0, place, "seconds")
+        seconds = run.columns.get((task, name, "latency_s"))
+        made = _timed(seconds, price.per_hour or 0.0, place, "seconds")
     if not made:
         lacks = "tokens were not counted" if price.by == TOKENS else "it was not timed"
         ledger.leave_out(f"{name} on {task}: what a request costs: {lacks}")
@@ -152,16 +153,14 @@ def _searching(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -
     machine = prices.retrieval
     embedder = run.suite.setups[name].retrieve
     _same_machine(run, machine.machine, "retrieval", embedder.embedder if embedder else "")
-    found = _timed(run, task, name, "retrieve_s", machine.per_hour, "retrieval", "retrieval")
-    if not found:
+    seconds = run.columns.get((task, name, "retrieve_s"))
+    made = _timed(seconds, machine.per_hour, "retrieval", "retrieval")
+    if not made:
         ledger.leave_out(f"retrieval of {name} on {task}: it was not timed")
-    return found
+    return made
 
 
-def _timed(
-    run: Run, task: str, name: str, metric: str, per_hour: float, place: str, of: str
-) -> list[Part]:
-    column = run.columns.get((task, name, metric))
+def _timed(column: Column | None, per_hour: float, place: str, of: str) -> list[Part]:
     if column is None or not len(column.samples):
         return []
     return [Part(place, of, SECONDS, _money(column, column.values * per_hour / HOUR_S))]

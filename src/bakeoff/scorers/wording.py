@@ -1,9 +1,13 @@
 """How near an answer's wording is to a target's: ROUGE-L, BLEU and chrF of one answer.
 
-Equal to rouge-score and to sacrebleu (sentence level, its defaults), which the tests hold them to;
-counted here because those take 3 to 40 times as long. All three are from 0 to 1, the best target
-counts, and an unanswerable question wants a refusal.
+Equal to rouge-score and to sacrebleu (sentence level, its defaults), which the tests hold them to.
+All three are from 0 to 1, the best target counts, and an unanswerable question wants a refusal.
 """
+
+# Counted here, on answers of 40 words, four to a target: rouge-score takes 15 times as long (and
+# needs nltk and absl); sacrebleu 1.2 times as long for BLEU and 1.9 times for chrF, 5 times as long
+# where texts are scored again. Only ROUGE-L needs the copy for its speed; the other two are here so
+# that they need no further package.
 
 from __future__ import annotations
 

@@ -1,0 +1,113 @@
+"""The statistics of a comparison: intervals, tests, power, repeats and drift, as pure functions.
+
+Values are arrays over samples, NaN where a sample could not be judged. Clusters are whole numbers,
+one for each sample (`cluster_codes`): samples that share one are not independent. No result
+depends on the order of the samples or on the names of the clusters. `level` is that of a two-sided
+interval, so one end of a level of 0.90 is a one-sided bound at 95%.
+"""
+
+from __future__ import annotations
+
+from bakeoff.stats.jackknife import Statistic, pseudo_values, statistic_interval
+from bakeoff.stats.means import (
+    FEW_HITS,
+    FEW_TRIALS,
+    GAIN,
+    difference_interval,
+    mean_interval,
+    skewed_t,
+    t_interval,
+)
+from bakeoff.stats.power import POWER, detectable, detectable_gain
+from bakeoff.stats.quantiles import (
+    CELLS,
+    RESAMPLES,
+    order_ranks,
+    quantile,
+    quantile_draws,
+    quantile_interval,
+    samples_to_bound,
+)
+from bakeoff.stats.rates import clopper_pearson, mid_p, tango, tango_score, wilson
+from bakeoff.stats.repeats import Split, disagreement, flips, pass_at, pass_hat, variance_split
+from bakeoff.stats.shift import Alarm, drift
+from bakeoff.stats.significance import (
+    ENUMERATED,
+    FLIPPED,
+    FLIPS,
+    Alternative,
+    adjust_discoveries,
+    adjust_holm,
+    difference_p,
+    mcnemar,
+    quantile_p,
+    rate_p,
+    sign_flip_p,
+)
+from bakeoff.stats.values import (
+    ALPHA,
+    LEVEL,
+    RATE,
+    Bounds,
+    Floats,
+    Ints,
+    cluster_codes,
+    standard_error,
+    win_tie_loss,
+)
+
+__all__ = [
+    "ALPHA",
+    "CELLS",
+    "ENUMERATED",
+    "FEW_HITS",
+    "FEW_TRIALS",
+    "FLIPPED",
+    "FLIPS",
+    "GAIN",
+    "LEVEL",
+    "POWER",
+    "RATE",
+    "RESAMPLES",
+    "Alarm",
+    "Alternative",
+    "Bounds",
+    "Floats",
+    "Ints",
+    "Split",
+    "Statistic",
+    "adjust_discoveries",
+    "adjust_holm",
+    "clopper_pearson",
+    "cluster_codes",
+    "detectable",
+    "detectable_gain",
+    "difference_interval",
+    "difference_p",
+    "disagreement",
+    "drift",
+    "flips",
+    "mcnemar",
+    "mean_interval",
+    "mid_p",
+    "order_ranks",
+    "pass_at",
+    "pass_hat",
+    "pseudo_values",
+    "quantile",
+    "quantile_draws",
+    "quantile_interval",
+    "quantile_p",
+    "rate_p",
+    "samples_to_bound",
+    "sign_flip_p",
+    "skewed_t",
+    "standard_error",
+    "statistic_interval",
+    "t_interval",
+    "tango",
+    "tango_score",
+    "variance_split",
+    "wilson",
+    "win_tie_loss",
+]
