@@ -12,10 +12,11 @@ from bakeoff.data import Task
 from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
-from bakeoff.models import Dressed, LocalModel, resolve
+from bakeoff.models import Dressed, LocalModel
 from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
+from bakeoff.weights import resolve
 
 if TYPE_CHECKING:
     from bakeoff.tune.adapter import Adapter
