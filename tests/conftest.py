@@ -101,7 +101,8 @@ def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def model(cache: Path) -> LocalModel:
     """The embedded model in this process. No test leaves an adapter on it."""
-    from bakeoff.models import LocalModel, resolve
+    from bakeoff.models import LocalModel
+    from bakeoff.weights import resolve
 
     return LocalModel(resolve("embedded", cache), "float32")
 

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
 
 from bakeoff.core import BakeoffError, Decoding, Failure, Generation
 from bakeoff.decoding import Options, Start, loglikelihoods, read
-from bakeoff.models import Dressed, LocalModel, resolve
+from bakeoff.models import Dressed, LocalModel
+from bakeoff.weights import resolve
 
 QUESTIONS = ["What is the capital of France?", "Name a colour.", "What is two plus three?", "Hello"]
 PASSAGES = "Read this first. " + "The east gate opens at 6.40 in the morning. " * 12

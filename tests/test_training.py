@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from bakeoff.core import BakeoffError
-from bakeoff.models import Weights
 from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Packs, Row, pack, start_of_all
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned
 from bakeoff.tune.trainer import train
+from bakeoff.weights import Weights
 
 WORDS = 60
 SMALL = {

@@ -32,13 +32,14 @@ from bakeoff.answer import context_of, messages
 from bakeoff.data import load_task
 from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.embed import LocalEmbedder
-from bakeoff.models import LocalModel, resolve
+from bakeoff.models import LocalModel
 from bakeoff.progress import PlainProgress
 from bakeoff.recipes import Retrieve, Tune
 from bakeoff.retrieve import open_corpus
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Example, Row, encode, start_of_all, validation_rows
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned
+from bakeoff.weights import resolve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BATCH, RATE, SEED = 4, 1e-3, 7

@@ -13,10 +13,11 @@ from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.manifest import AdapterFacts, BatchCheck, Training
-from bakeoff.models import Dressed, LocalModel, resolve
+from bakeoff.models import Dressed, LocalModel
 from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
+from bakeoff.weights import resolve
 
 if TYPE_CHECKING:
     from bakeoff.tune.adapter import Adapter

@@ -1,24 +1,19 @@
-"""Local language models: references resolved, weights loaded once, prompts answered in batches."""
+"""Local language models: weights loaded once, prompts answered in batches."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
-import shutil
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bakeoff import embedded
 from bakeoff.core import (
     BakeoffError,
     Decoding,
@@ -27,7 +22,6 @@ from bakeoff.core import (
     Message,
     Sending,
     digest,
-    sha256_file,
     unwatched,
 )
 from bakeoff.decoding import (
@@ -43,6 +37,7 @@ from bakeoff.decoding import (
     write,
 )
 from bakeoff.device import free_memory, pick_device, synchronize
+from bakeoff.weights import Weights
 
 T = TypeVar("T")
 
@@ -51,97 +46,6 @@ GENERATION = 2
 
 PASS_TOKENS = {"cpu": 512}
 """Prompt tokens read at once, where a whole batch is not the fastest."""
-
-# Notes of the library to its own developers; our users can do nothing about them.
-warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-transformers.utils.logging.disable_progress_bar()
-transformers.utils.logging.set_verbosity_error()
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model folder in transformers' own format, and a digest of everything in it that counts."""
-
-    reference: str
-    folder: Path
-    digest: str
-
-
-def resolve(reference: str, cache: Path) -> Weights:
-    """The weights that `embedded`, `hf:ORG/NAME[@REV]`, a folder or a `.gguf` file names.
-
-    Raises `BakeoffError` when the reference leads nowhere.
-    """
-    if reference == "embedded":
-        gguf = embedded.folder(embedded.GENERATOR, cache) / embedded.GENERATOR.checked
-        return _converted(reference, gguf, cache)
-    if reference.startswith("hf:"):
-        return _from_hub(reference)
-    path = Path(reference).expanduser()
-    if path.suffix == ".gguf" and path.is_file():
-        return _converted(reference, path, cache)
-    if path.is_dir() and (path / "config.json").is_file():
-        return Weights(reference, path, _folder_digest(path))
-    raise BakeoffError(
-        f"model '{reference}': not found; write embedded, hf:ORG/NAME, "
-        "a folder with a config.json, or a .gguf file"
-    )
-
-
-def _from_hub(reference: str) -> Weights:
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = reference.removeprefix("hf:").partition("@")
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-    try:
-        folder = snapshot_download(name, revision=revision or None, allow_patterns=patterns)
-    except Exception as error:  # the hub client raises many unrelated types
-        raise BakeoffError(
-            f"model '{reference}': the hub gave {type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no reason'}"
-        ) from error
-    return Weights(reference, Path(folder), digest([name, Path(folder).name]))
-
-
-def _folder_digest(folder: Path) -> str:
-    kinds = (".safetensors", ".bin", ".json", ".model", ".jinja")
-    files = sorted(f for f in folder.iterdir() if f.suffix in kinds)
-    return digest([[f.name, sha256_file(f)] for f in files])
-
-
-def _converted(reference: str, gguf: Path, cache: Path) -> Weights:
-    """A safetensors copy of a GGUF file: it loads 20 times faster and can be trained."""
-    with gguf.open("rb") as stream:
-        if stream.read(4) != b"GGUF":
-            raise BakeoffError(f"model '{reference}': {gguf.name} is no GGUF file (bad magic)")
-    identity = sha256_file(gguf)[:16]
-    target = cache / "models" / f"{gguf.stem}-{identity}"
-    if not (target / "config.json").is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            try:
-                _convert(gguf, Path(scratch) / "model")
-            except (ValueError, KeyError, OSError, RuntimeError) as error:
-                raise BakeoffError(f"model '{reference}': cannot be converted: {error}") from error
-            if not target.exists():
-                shutil.move(Path(scratch) / "model", target)
-    return Weights(reference, target, identity)
-
-
-def _convert(gguf: Path, target: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    loaded = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
-    config = loaded.config
-    # A GGUF-loaded model is marked as quantised and can be neither saved nor trained.
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    fresh.load_state_dict(loaded.state_dict())
-    fresh.generation_config = loaded.generation_config
-    fresh.save_pretrained(target)
-    tokenizer.save_pretrained(target)
 
 
 class LocalModel:

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from bakeoff.core import Message
-from bakeoff.models import resolve
+from bakeoff.weights import resolve
 
 
 def load_tokenizer(

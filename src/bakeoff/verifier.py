@@ -38,9 +38,9 @@ from bakeoff.core import (
 )
 from bakeoff.device import pick_device
 from bakeoff.lexical import WEAKEST, Claim, Evidence, claims, nearest_passage, pooled
-from bakeoff.models import resolve
 from bakeoff.needs import Entailment
 from bakeoff.suite import VerifierSpec
+from bakeoff.weights import resolve
 
 Floats = npt.NDArray[np.float64]
 

@@ -225,7 +225,7 @@ def list_models() -> None:
 def fetch() -> None:
     """Fetch and convert the embedded generator and embedder."""
     from bakeoff import embedded
-    from bakeoff.models import resolve
+    from bakeoff.weights import resolve
 
     cache = cache_folder()
     with waiting("fetching and converting the models"):

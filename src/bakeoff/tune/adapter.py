@@ -14,7 +14,8 @@ import torch
 from safetensors import safe_open
 
 from bakeoff.core import BakeoffError, digest
-from bakeoff.models import LocalModel, Weights
+from bakeoff.models import LocalModel
+from bakeoff.weights import Weights
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
