@@ -39,10 +39,11 @@ from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
+from bakeoff.comparison import Freshness, Updated, Work
 from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
-from bakeoff.estimates import UNKNOWN, Estimate, exactly
+from bakeoff.estimates import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.store import MANIFEST, write_json
@@ -987,9 +988,9 @@ def test_costs_of_other_scores_are_refused(run: Run) -> None:
         grounds(run)
 
 
-def work(seconds: float | None) -> dict[str, Any]:
-    gain = {"value": 0.5, "low": 0.2, "high": 0.8}
-    return {"gain": gain, "update_rate": gain, "damage": None, "work": {"seconds": seconds}}
+def updated_in(seconds: float | None) -> Updated:
+    gain = Difference(0.5, 0.2, 0.8)
+    return Updated({}, {}, gain, {}, gain, None, {}, Work(seconds))
 
 
 def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
@@ -1008,8 +1009,10 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
     for name in ("both", "mine"):
         shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
     again = Run(run.folder)
-    fresh = {"base": work(0.0), "rag": work(12.0), "both": work(0.0), "mine": work(0.0)}
-    again.comparison["tasks"]["qa"]["freshness"] = {"setups": fresh}
+    times = {"base": 0.0, "rag": 12.0, "both": 0.0, "mine": 0.0}
+    fresh = Freshness("qa_before", {}, {name: updated_in(took) for name, took in times.items()})
+    tasks = again.comparison.tasks
+    tasks["qa"] = replace(tasks["qa"], freshness=fresh)
     found = grounds(again)
     assert {k.name: k.updates["qa"].seconds for k in found.setups} == {
         "base": 0.0,
@@ -1017,7 +1020,7 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
         "both": 12.0,
         "mine": None,
     }
-    assert found.setup("rag").updates["qa"].gain == Estimate(0.5, 0.2, 0.8)
+    assert found.setup("rag").updates["qa"].gain == Difference(0.5, 0.2, 0.8)
     assert found.setup("rag").updates["qa"].damage.value is None
     assert found.fresh_tasks == ["qa"]
 

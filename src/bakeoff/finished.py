@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, Measure, columns, leak_columns
+from bakeoff.comparison import Comparison, Freshness
 from bakeoff.core import MissingEvidence, Record, Sample, Score, digest
 from bakeoff.evidence import Evidence
 from bakeoff.file_versions import recorded
@@ -119,19 +120,28 @@ class Run:
         return leak_columns(self.columns, {t: found["leaked"] for t, found in audits.items()})
 
     @cached_property
-    def comparison(self) -> dict[str, Any]:
+    def comparison(self) -> Comparison:
         compared = compare.compare(self.columns, self.samples, self.kinds, self.headlines)
-        for task, setups in self.asked.items():
-            timed = latency.summary(self.latencies(task), setups)
-            if timed["setups"]:
-                compared["tasks"][task]["latency"] = timed
-        for after, before in self.changes.items():
-            members, headline = self.samples[after], self.headlines[after]
-            found = freshness.freshness(self.columns, members, before, after, headline)
-            for setup, facts in found["setups"].items():
-                facts["work"] = freshness.work(self.manifest, after, setup)
-            compared["tasks"][after]["freshness"] = found
-        return compared
+        tasks = {
+            name: replace(
+                task,
+                latency=latency.summary(self.latencies(name), self.asked[name]),
+                freshness=self._freshness(name),
+            )
+            for name, task in compared.tasks.items()
+        }
+        return replace(compared, tasks=tasks)
+
+    def _freshness(self, task: str) -> Freshness | None:
+        if task not in self.changes:
+            return None
+        before, headline = self.changes[task], self.headlines[task]
+        found = freshness.freshness(self.columns, self.samples[task], before, task, headline)
+        setups = {
+            name: replace(updated, work=freshness.work(self.manifest, task, name))
+            for name, updated in found.setups.items()
+        }
+        return replace(found, setups=setups)
 
     @property
     def changes(self) -> dict[str, str]:
@@ -144,7 +154,7 @@ class Run:
         """What was measured, sample by sample, without texts."""
         facts = self.manifest["tasks"]
         decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
-        timed = {task: found.get("latency") for task, found in self.comparison["tasks"].items()}
+        timed = {name: task.latency for name, task in self.comparison.tasks.items()}
         factors = {task: latency.noise_factor(found) for task, found in timed.items() if found}
         return Rows(
             self.manifest["run"],
@@ -240,4 +250,4 @@ class Run:
 
 def write_comparison(run: Run) -> None:
     """Keep the comparison beside the journal it was computed from."""
-    write_json(run.folder / COMPARISON, run.comparison)
+    write_json(run.folder / COMPARISON, run.comparison.as_json())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bakeoff.estimates import Estimate
 from bakeoff.table import Table, cell
 
 
@@ -28,9 +29,9 @@ def _ranking(found: Mapping[str, Any]) -> Table:
             each["setup"],
             "-" if each["tier"] is None else str(each["tier"]),
             each["kind"],
-            cell(each["quality"], "") + _unjudged(each["quality"]),
+            cell(Estimate(**each["quality"]), "") + _unjudged(each["quality"]),
             _signed(each["less_best"]),
-            cell(each["per_month"], "cost"),
+            cell(Estimate(**each["per_month"]), "cost"),
             each["note"],
         )
         for each in found["ranking"]
