@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Measure
+from bakeoff.comparison import Abstention, Share
 from bakeoff.core import Sample
 
 MEMBERS = {
@@ -30,15 +30,15 @@ def column(
     return Column(tuple(names), tuple(names), rows.mean(axis=1), None, measure, rows)
 
 
-def found(headline: str = "token_f1", **metrics: Column) -> Mapping[str, object]:
+def found(headline: str = "token_f1", **metrics: Column) -> Abstention | None:
     table = {("qa", "rag", name): each for name, each in metrics.items()}
     return abstention(table, "qa", "rag", MEMBERS, headline)
 
 
-def counts(told: Mapping[str, object]) -> dict[str, dict[str, int]]:
+def counts(told: Abstention) -> dict[str, dict[str, int]]:
     return {
-        kind: {done: each["n"] for done, each in told[kind].items()}
-        for kind in ("answerable", "unanswerable")
+        kind: {done: cell.n for done, cell in cells.items()}
+        for kind, cells in (("answerable", told.answerable), ("unanswerable", told.unanswerable))
     }
 
 
@@ -51,11 +51,11 @@ WANTED = {
 def test_the_crag_score_alone_tells_every_cell() -> None:
     told = found(crag=column([1, 1, -1, 0, 1, 1, -1], ALL, -1), error=column(NO_ERRORS, ALL))
     assert counts(told) == WANTED
-    assert told["by"] == ["crag"]
+    assert told.by == ("crag",)
     named = found(**{"my <score>": column(NO_ERRORS, ALL)}, error=column(NO_ERRORS, ALL))
-    assert named == {}
-    assert told["answerable"]["right"] == {"n": 2, "share": 0.5}
-    assert told["unanswerable"]["answered"]["share"] == pytest.approx(1 / 3)
+    assert named is None
+    assert told.answerable["right"] == Share(2, 0.5)
+    assert told.unanswerable["answered"].share == pytest.approx(1 / 3)
 
 
 def test_refusals_and_a_metric_of_0_and_1_tell_the_same() -> None:
@@ -67,7 +67,7 @@ def test_refusals_and_a_metric_of_0_and_1_tell_the_same() -> None:
         error=column(NO_ERRORS, ALL),
     )
     assert counts(told) == WANTED
-    assert told["by"] == ["right_refusal", "wrong_refusal", "contains"]
+    assert told.by == ("right_refusal", "wrong_refusal", "contains")
 
 
 def test_where_every_refusal_is_one_metric_that_tells_as_well_and_a_judge_is_counted_beside() -> (
@@ -80,26 +80,26 @@ def test_where_every_refusal_is_one_metric_that_tells_as_well_and_a_judge_is_cou
         **{"judged_declined(by='a:b')": column([0, 0, 1, 1, 1, 1, math.nan], ALL)},
     )
     assert counts(told) == WANTED
-    assert told["by"] == ["declined", "contains"]
-    assert told["judged"] == {"judged_declined(by='a:b')": 4}
+    assert told.by == ("declined", "contains")
+    assert told.judged == {"judged_declined(by='a:b')": 4}
 
 
 def test_a_wrong_answer_that_costs_nothing_cannot_be_told_from_a_refusal() -> None:
     free = {"crag(wrong=0.0)": column([1, 1, 0, 0, 1, 1, 0], ALL)}
-    assert found(**free, error=column(NO_ERRORS, ALL)) == {}
+    assert found(**free, error=column(NO_ERRORS, ALL)) is None
 
 
 def test_metrics_that_do_not_tell_give_no_table() -> None:
     error = column(NO_ERRORS, ALL)
-    assert found(contains=column([1] * 7, ALL), error=error) == {}
+    assert found(contains=column([1] * 7, ALL), error=error) is None
     refusals = {
         "wrong_refusal": column([0, 0, 0, 1], ALL[:4]),
         "right_refusal": column([1, 1, 0], ALL[4:]),
     }
-    assert found(**refusals, token_f1=column([0.5] * 7, ALL), error=error) == {}
-    assert found(wrong_refusal=refusals["wrong_refusal"], contains=column([1] * 7, ALL)) == {}
+    assert found(**refusals, token_f1=column([0.5] * 7, ALL), error=error) is None
+    assert found(wrong_refusal=refusals["wrong_refusal"], contains=column([1] * 7, ALL)) is None
     worse_when_high = Column(ALL, ALL, np.ones(7), measure=Measure(higher_is_better=False))
-    assert found("odd", **refusals, odd=worse_when_high, error=error) == {}
+    assert found("odd", **refusals, odd=worse_when_high, error=error) is None
 
 
 def test_failed_answers_are_in_no_cell_and_repeats_count_one_by_one() -> None:
@@ -110,8 +110,7 @@ def test_failed_answers_are_in_no_cell_and_repeats_count_one_by_one() -> None:
         "answerable": {"right": 4, "wrong": 1, "refused": 1},
         "unanswerable": {"refused": 4, "answered": 1},
     }
-    assert (told["failed"], told["unjudged"]) == (2, 1)
-    assert json.loads(json.dumps(told)) == told
+    assert (told.failed, told.unjudged) == (2, 1)
 
 
 def test_a_kind_of_question_that_does_not_occur_has_no_shares() -> None:
@@ -122,5 +121,5 @@ def test_a_kind_of_question_that_does_not_occur_has_no_shares() -> None:
         ("qa", "rag", "error"): column([0, 0, 0, 0], ALL[:4]),
     }
     told = abstention(table, "qa", "rag", members, "exact_match")
-    assert told["unanswerable"]["refused"] == {"n": 0, "share": None}
-    assert told["answerable"]["wrong"] == {"n": 1, "share": 0.25}
+    assert told.unanswerable["refused"] == Share(0, None)
+    assert told.answerable["wrong"] == Share(1, 0.25)

@@ -31,11 +31,12 @@ from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
+from bakeoff.comparison import Freshness, Updated, Work
 from bakeoff.core import BakeoffError, MissingEvidence
-from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost
+from bakeoff.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
-from bakeoff.estimates import UNKNOWN, Estimate, exactly
+from bakeoff.estimates import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.store import MANIFEST, write_json
@@ -105,7 +106,7 @@ def spent(
 
 def dearer(a: str, b: str, fixed: Estimate, per_request: Estimate) -> Pair:
     """Two setups by their difference alone."""
-    difference = Difference(fixed=fixed, per_request=per_request, per_month=UNKNOWN)
+    difference = CostDifference(fixed=fixed, per_request=per_request, per_month=UNKNOWN)
     ends = dict.fromkeys(("volume", "low", "high", "cheaper_above", "cheaper_here"))
     return Pair(a=a, b=b, **ends, state="cannot be told", difference=difference)
 
@@ -1033,9 +1034,9 @@ def test_costs_of_other_scores_are_refused(run: Run) -> None:
         grounds(run)
 
 
-def work(seconds: float | None) -> dict[str, Any]:
-    gain = {"value": 0.5, "low": 0.2, "high": 0.8}
-    return {"gain": gain, "update_rate": gain, "damage": None, "work": {"seconds": seconds}}
+def updated_in(seconds: float | None) -> Updated:
+    gain = Difference(0.5, 0.2, 0.8)
+    return Updated({}, {}, gain, {}, gain, None, {}, Work(seconds))
 
 
 def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
@@ -1054,8 +1055,10 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
     for name in ("both", "mine"):
         shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
     again = Run(run.folder)
-    fresh = {"base": work(0.0), "rag": work(12.0), "both": work(0.0), "mine": work(0.0)}
-    again.comparison["tasks"]["qa"]["freshness"] = {"setups": fresh}
+    times = {"base": 0.0, "rag": 12.0, "both": 0.0, "mine": 0.0}
+    fresh = Freshness("qa_before", {}, {name: updated_in(took) for name, took in times.items()})
+    tasks = again.comparison.tasks
+    tasks["qa"] = replace(tasks["qa"], freshness=fresh)
     found = grounds(again)
     assert {k.name: k.updates["qa"].seconds for k in found.setups} == {
         "base": 0.0,
@@ -1063,7 +1066,7 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
         "both": 12.0,
         "mine": None,
     }
-    assert found.setup("rag").updates["qa"].gain == Estimate(0.5, 0.2, 0.8)
+    assert found.setup("rag").updates["qa"].gain == Difference(0.5, 0.2, 0.8)
     assert found.setup("rag").updates["qa"].damage.value is None
     assert found.fresh_tasks == ["qa"]
 

@@ -217,16 +217,16 @@ def test_the_square_is_taken_apart_by_subtraction() -> None:
     table = {
         ("qa", s, "m"): Column(*[tuple(QA["qa"])] * 2, np.full(4, v)) for s, v in means.items()
     }
-    found = compare(table, QA, kinds, {"qa": "m"})["tasks"]["qa"]["metrics"]["m"]
-    assert {name: effect["value"] for name, effect in found["effects"].items()} == {
+    found = compare(table, QA, kinds, {"qa": "m"}).tasks["qa"].metrics["m"]
+    assert {name: effect.value for name, effect in found.effects.items()} == {
         "tuning, closed book": 0.25,
         "tuning, open book": 0.5,
         "retrieval, untuned": 0.5,
         "retrieval, tuned": 0.75,
         "interaction": 0.25,
     }
-    assert found["differences"]["h - b"]["value"] == 1.0
-    assert len(found["differences"]) == 6
+    assert found.differences["h - b"].value == 1.0
+    assert len(found.differences) == 6
 
 
 def test_slices_hold_five_samples_at_the_least_and_never_all() -> None:
@@ -239,8 +239,8 @@ def test_slices_hold_five_samples_at_the_least_and_never_all() -> None:
     names = tuple(members)
     values = np.array([float(name.startswith("some")) for name in names])
     table = {("qa", "b", "m"): Column(names, names, values)}
-    found = compare(table, {"qa": members}, {"b": "base"}, {"qa": "m"})["tasks"]["qa"]["slices"]
-    assert {tag: s["setups"]["b"]["value"] for tag, s in found.items()} == {
+    found = compare(table, {"qa": members}, {"b": "base"}, {"qa": "m"}).tasks["qa"].slices
+    assert {tag: s.setups["b"].value for tag, s in found.items()} == {
         "kind=many": 0.0,
         "kind=some": 1.0,
     }
@@ -270,6 +270,6 @@ def test_the_confusion_matrix_is_counted_by_expected_and_said() -> None:
         ("t", "base", "error"): Column(names, names, np.zeros(4)),
     }
     samples = {"t": {n: Sample(n, {"question": "?"}, ("a",)) for n in names}}
-    found = compare(table, samples, {"base": "base"}, {"t": "accuracy"})["tasks"]["t"]["confusion"]
-    assert found == {"base": [("a", "a", 1), ("a", "b", 2), ("b", "(none)", 1)]}
+    found = compare(table, samples, {"base": "base"}, {"t": "accuracy"}).tasks["t"].confusion
+    assert found == {"base": (("a", "a", 1), ("a", "b", 2), ("b", "(none)", 1))}
     assert report.mistakes(found["base"]) == [("a", "b", 2, 3), ("b", "(none)", 1, 1)]

@@ -381,12 +381,12 @@ def test_endpoints_are_timed_at_stated_levels_of_concurrency(tmp_path: Path, qui
         write_words(tmp_path, 30, url, latency={"samples": 16, "warmup": 1, "concurrency": [8]})
         assert quick().returncode == 0
         assert stats(url)["in_flight_max"] <= 32
-    timed = run_of(tmp_path).comparison["tasks"]["words"]["latency"]
-    assert timed["setups"]["base"]["n"] == timed["loaded"]["8"]["base"]["n"] == 16
-    for found in (timed["setups"]["base"], timed["loaded"]["8"]["base"]):
-        assert found["first_token_s"] >= 0.02
-        assert found["quantiles"]["p50"]["low"] >= 0.02
-    assert timed["noise"]["low"] is not None
+    timed = run_of(tmp_path).comparison.tasks["words"].latency
+    assert timed.setups["base"].n == timed.loaded["8"]["base"].n == 16
+    for found in (timed.setups["base"], timed.loaded["8"]["base"]):
+        assert found.first_token_s >= 0.02
+        assert found.quantiles["p50"].low >= 0.02
+    assert timed.noise.low is not None
 
 
 def test_token_counts_that_differ_from_the_named_tokenizer_are_reported(

@@ -12,6 +12,7 @@ import pytest
 
 from bakeoff import report
 from bakeoff.columns import Column, Measure
+from bakeoff.comparison import Work
 from bakeoff.core import Answer, BakeoffError, Sample, Score
 from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.finished import Run
@@ -239,26 +240,26 @@ def test_freshness_by_hand() -> None:
         ("t", "late", "contains"): column({"a": 1}),
     }
     found = freshness(table, samples, "t_before", "t", "contains")
-    assert found["n"] == {"changed": 2, "new": 1, "removed": 1, "unchanged": 4}
-    assert list(found["setups"]) == ["s"]
-    facts = found["setups"]["s"]
-    assert {c: e["value"] for c, e in facts["stale"].items()} == {
+    assert found.n == {"changed": 2, "new": 1, "removed": 1, "unchanged": 4}
+    assert list(found.setups) == ["s"]
+    facts = found.setups["s"]
+    assert {c: e.value for c, e in facts.stale.items()} == {
         "changed": 0.0,
         "new": 0.0,
         "removed": 1.0,
         "unchanged": 0.75,
     }
-    assert {c: e["value"] for c, e in facts["fresh"].items()} == {
+    assert {c: e.value for c, e in facts.fresh.items()} == {
         "changed": 0.5,
         "new": 1.0,
         "removed": 1.0,
         "unchanged": 0.25,
     }
-    assert facts["update_rate"]["value"] == 0.75
-    assert facts["gain"]["value"] == 0.5
-    assert facts["damage"]["value"] == 0.5
-    assert facts["gains"]["unchanged"]["value"] == -0.5
-    assert {k: e["value"] for k, e in facts["stale_rate"].items()} == {
+    assert facts.update_rate.value == 0.75
+    assert facts.gain.value == 0.5
+    assert facts.damage.value == 0.5
+    assert facts.gains["unchanged"].value == -0.5
+    assert {k: e.value for k, e in facts.stale_rate.items()} == {
         "before": pytest.approx(2 / 3),
         "after": pytest.approx(1 / 3),
     }
@@ -300,22 +301,17 @@ def test_the_work_of_an_update_is_that_of_what_changed(
         {**SETUPS, "r": {"route": {"first": "other", "then": "s"}}},
         adapters={"t/s": {"digest": "a", "training": training}},
     )
-    assert work(manifest, "t", "s") == {
-        "seconds": pytest.approx(seconds),
-        "tokens": 9000,
-        "rows": 40,
-        "passages": 6,
-    }
-    assert work(manifest, "t", "other") == {"seconds": 0, "tokens": 0, "rows": 0, "passages": 0}
+    assert work(manifest, "t", "s") == Work(pytest.approx(seconds), 9000, 40, 6)
+    assert work(manifest, "t", "other") == Work(seconds=0)
     assert work(manifest, "t", "r") == work(manifest, "t", "s")
-    assert work(manifest, "t", "own")["seconds"] is None
+    assert work(manifest, "t", "own").seconds is None
 
 
 def test_work_that_was_never_measured_is_not_known() -> None:
     nothing = {**TOOK, "embedded": 0, "embed_s": 0.0}
     index = {"work": nothing, "changed": 6}
     manifest = changed_manifest(index, index)
-    assert work(manifest, "t", "s")["seconds"] is None
+    assert work(manifest, "t", "s").seconds is None
 
 
 # -- the program
@@ -327,15 +323,15 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
     # Right after the change two answers of two are stale: that gate fails.
     assert done.returncode == 10, done.stderr
     run = Run(next((folder / "results" / "smallest").iterdir()))
-    facts = run.comparison["tasks"]["tiny"]["freshness"]["setups"]["learner"]
-    assert {c: e["value"] for c, e in facts["fresh"].items()} == {
+    facts = run.comparison.tasks["tiny"].freshness.setups["learner"]
+    assert {c: e.value for c, e in facts.fresh.items()} == {
         "changed": 1.0,
         "new": 0.0,
         "removed": 1.0,
         "unchanged": 0.0,
     }
-    assert facts["damage"]["value"] == 1.0
-    assert facts["stale_rate"]["before"]["value"] == 1.0
+    assert facts.damage.value == 1.0
+    assert facts.stale_rate["before"].value == 1.0
     assert [r.task for r in run.latencies("tiny")] == ["tiny"] * 2
     assert not list(run.latencies("tiny_before"))
     (table,) = report.freshness(run)
@@ -358,8 +354,8 @@ def test_an_index_after_a_change_embeds_only_what_changed(cli: Cli, changed: Pat
     run = Run(next((folder / "results" / "smallest").iterdir()))
     assert run.manifest.indexes["tiny/notes"].changed == 2
     assert run.manifest.indexes["tiny_before/notes"].changed is None
-    facts = run.comparison["tasks"]["tiny"]["freshness"]["setups"]["rag"]
-    assert facts["work"]["passages"] == 2
+    facts = run.comparison.tasks["tiny"].freshness.setups["rag"]
+    assert facts.work.passages == 2
 
 
 def test_head_to_head_says_what_each_setup_changes_and_takes(cli: Cli, changed: Path) -> None:

@@ -322,11 +322,11 @@ def test_every_picture_has_its_numbers_and_a_file(run: Run) -> None:
 
 def test_the_effects_picture_shows_the_comparisons_intervals(run: Run) -> None:
     (effects,) = [each for each in pictures.draw(run) if each.subject == "effects"]
-    found = run.comparison["tasks"]["qa"]["metrics"]["contains"]["effects"]
+    found = run.comparison.tasks["qa"].metrics["contains"].effects
     for name, *ends, n in effects.table.rows:
         each = found[name]
-        assert ends == [number(each[k], "contains") for k in ("value", "low", "high")]
-        assert n == str(each["n"])
+        assert ends == [number(value, "contains") for value in (each.value, each.low, each.high)]
+        assert n == str(each.n)
 
 
 def test_a_pictures_names_may_hold_markup_and_formulas() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bakeoff import gating, report, store
 from bakeoff.core import BakeoffError
 from bakeoff.data import load_task
+from bakeoff.estimates import Estimate
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
@@ -64,10 +66,9 @@ def refused(tmp_path: Path, *files: Path, **options: Any) -> str:
     return str(caught.value)
 
 
-def estimate(run: Run, metric: str, setup: str) -> dict[str, Any]:
-    (task,) = run.comparison["tasks"].values()
-    found: dict[str, Any] = task["metrics"][metric]["setups"][setup]
-    return found
+def estimate(run: Run, metric: str, setup: str) -> Estimate:
+    (task,) = run.comparison.tasks.values()
+    return task.metrics[metric].setups[setup]
 
 
 def scores(run: Run, setup: str) -> dict[str, dict[str, float | None]]:
@@ -85,14 +86,14 @@ def test_means_and_counts_of_csv_and_json_lines_are_those_of_the_rows(tmp_path: 
         [{"id": name, "acc": name == "z", "f1": 1} for name in ("z", "y", "x")],
     )
     run = take(tmp_path, a, b, scores=["acc", "f1"], name="both")
-    assert estimate(run, "acc", "a")["value"] == pytest.approx(2 / 3)
-    assert estimate(run, "f1", "a")["value"] == pytest.approx(0.25)
-    assert estimate(run, "acc", "b")["value"] == pytest.approx(1 / 3)
-    assert [estimate(run, "acc", setup)["n"] for setup in "ab"] == [3, 3]
-    assert estimate(run, "error", "a")["value"] == 0
-    difference = run.comparison["tasks"]["both"]["metrics"]["f1"]["differences"]["b - a"]
-    assert difference["value"] == pytest.approx(0.75)
-    assert (difference["n"], difference["wins"], difference["losses"]) == (3, 3, 0)
+    assert estimate(run, "acc", "a").value == pytest.approx(2 / 3)
+    assert estimate(run, "f1", "a").value == pytest.approx(0.25)
+    assert estimate(run, "acc", "b").value == pytest.approx(1 / 3)
+    assert [estimate(run, "acc", setup).n for setup in "ab"] == [3, 3]
+    assert estimate(run, "error", "a").value == 0
+    difference = run.comparison.tasks["both"].metrics["f1"].differences["b - a"]
+    assert difference.value == pytest.approx(0.75)
+    assert (difference.n, difference.wins, difference.losses) == (3, 3, 0)
 
 
 def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: Path) -> None:
@@ -123,8 +124,9 @@ def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Pa
     options: dict[str, Any] = {"scores": ["acc", "loss", "rating"], "lower_is_better": ["loss"]}
     run = take(tmp_path, a, b, notes=notes, **options)
     assert scores(run, "b")["y"] == {"acc": 0.0, "loss": 7.0, "rating": -2.0}
-    assert estimate(run, "error", "b")["value"] == 0.5
-    assert estimate(run, "acc", "b") == {**estimate(run, "acc", "b"), "value": 0.5, "n": 2}
+    assert estimate(run, "error", "b").value == 0.5
+    found = estimate(run, "acc", "b")
+    assert (found.value, found.n) == (0.5, 2)
     (missing,) = [note for note in notes if "missing" in note]
     assert "setup b: 1 of 2 answers are missing from b.csv" in missing
     assert notes == [*run.manifest.imported.notes]
@@ -145,7 +147,7 @@ def test_what_is_no_number_is_unjudged_and_counted(tmp_path: Path, nothing: str)
     file = write_csv(tmp_path / "a.csv", f"id,acc\nx,{nothing}\ny,1\n")
     notes: list[str] = []
     run = take(tmp_path, file, scores=["acc"], notes=notes)
-    assert (estimate(run, "acc", "a")["n"], estimate(run, "acc", "a")["unjudged"]) == (1, 1)
+    assert (estimate(run, "acc", "a").n, estimate(run, "acc", "a").unjudged) == (1, 1)
     assert "setup a: 1 of 2 values of acc are unjudged" in notes
 
 
@@ -252,8 +254,8 @@ def test_the_same_row_twice_is_fine_where_a_column_tells_repeats_apart(tmp_path:
     file = write_csv(tmp_path / "a.csv", text)
     run = take(tmp_path, file, columns=["repeat=epoch"], scores=["acc"])
     assert run.suite.repeats == 2
-    assert estimate(run, "acc", "a")["value"] == pytest.approx((0.5 + 1 + 0) / 3)
-    assert estimate(run, "error", "a")["value"] == pytest.approx(0.5 / 3)
+    assert estimate(run, "acc", "a").value == pytest.approx((0.5 + 1 + 0) / 3)
+    assert estimate(run, "error", "a").value == pytest.approx(0.5 / 3)
     again = write_csv(tmp_path / "b.csv", "id,epoch,acc\nx,1,1\nx,1,0\n")
     with pytest.raises(BakeoffError, match="1 rows stand twice"):
         take(tmp_path, again, columns=["repeat=epoch"], scores=["acc"])
@@ -273,12 +275,12 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     )
     run = take(tmp_path, good, bad, columns=["answer=out.text"], scores=["theirs"], task=HANDBOOK)
     assert run.manifest.benchmark == "handbook_qa"
-    assert estimate(run, "exact_match", "good")["value"] == 1
-    assert estimate(run, "contains", "bad")["value"] == 0
+    assert estimate(run, "exact_match", "good").value == 1
+    assert estimate(run, "contains", "bad").value == 0
     n = len(task.samples)
-    assert estimate(run, "contains", "bad")["n"] == n
-    assert estimate(run, "error", "bad")["value"] == pytest.approx(8 / n)
-    assert estimate(run, "theirs", "bad")["value"] == pytest.approx(0.5 * (n - 8) / n)
+    assert estimate(run, "contains", "bad").n == n
+    assert estimate(run, "error", "bad").value == pytest.approx(8 / n)
+    assert estimate(run, "theirs", "bad").value == pytest.approx(0.5 * (n - 8) / n)
     assert list(run.samples["handbook_qa"]) == [sample.id for sample in task.samples]
     facts = run.manifest.tasks["handbook_qa"]
     assert facts.digests == dict(task.digests)
@@ -393,7 +395,7 @@ def test_clusters_and_tags_come_along_and_must_agree(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", text)
     run = take(tmp_path, file, columns=["cluster=doc"], scores=["acc"], tags=["lang"])
     assert run.samples["a"]["5"].cluster == "d1"
-    assert run.comparison["tasks"]["a"]["slices"]["lang=de"]["setups"]["a"]["n"] == 6
+    assert run.comparison.tasks["a"].slices["lang=de"].setups["a"].n == 6
     other = write_csv(tmp_path / "b.csv", text.replace("d0", "d9"))
     with pytest.raises(BakeoffError, match=r"4 rows differ from an earlier row.*cluster of '0'"):
         take(tmp_path, file, other, columns=["cluster=doc"], scores=["acc"])
@@ -407,10 +409,10 @@ def test_seconds_become_latencies_that_are_marked_as_the_other_tools_own(tmp_pat
         columns=["milliseconds=ms", "cached=hit", "prompt_tokens=p", "completion_tokens=c"],
         scores=["acc"],
     )
-    found = run.comparison["tasks"]["a"]["metrics"]["latency_s"]["setups"]["a"]
-    assert (found["value"], found["n"]) == (1.0, 2)
-    assert estimate(run, "prompt_tokens", "a")["value"] == 25
-    assert estimate(run, "completion_tokens", "a")["value"] == 4.5
+    found = run.comparison.tasks["a"].metrics["latency_s"].setups["a"]
+    assert (found.value, found.n) == (1.0, 2)
+    assert estimate(run, "prompt_tokens", "a").value == 25
+    assert estimate(run, "completion_tokens", "a").value == 4.5
     assert run.manifest.imported.timing == "the other tool's own"
     assert all(record.answer.seconds() is None for record in run.records("a", "a") if record.answer)
     assert "a | 1 | 2 |" in report.markdown(run)
@@ -478,8 +480,8 @@ def test_lm_eval_samples_are_imported_by_the_folder_of_their_model(tmp_path: Pat
     assert "4 rows stand twice" in found
     assert "choose rows with --where" in found
     run = take(tmp_path, tmp_path / "out", where=["filter=strict"], **options)
-    assert estimate(run, "exact_match", "org__small")["value"] == 0.5
-    assert estimate(run, "exact_match", "org__large")["value"] == 1.0
+    assert estimate(run, "exact_match", "org__small").value == 0.5
+    assert estimate(run, "exact_match", "org__large").value == 1.0
     assert "bleu" not in run.manifest.tasks["gsm8k"].metrics
     assert run.manifest.imported.files[0].left_out == 2
     assert run.samples["gsm8k"]["1"].targets == ("1",)
@@ -508,11 +510,11 @@ def test_promptfoo_results_are_imported_by_provider(tmp_path: Path) -> None:
     document = tmp_path / "results.json"
     document.write_text(json.dumps({"evalId": "e", "results": {"version": 3, "results": rows}}))
     run = take(tmp_path, document, preset="promptfoo")
-    assert estimate(run, "score", "openai-gpt-4o")["value"] == 0.75
-    assert estimate(run, "success", "openai-gpt-4o")["value"] == 0.5
-    assert estimate(run, "error", "openai-gpt-4o")["value"] == 0
-    assert estimate(run, "error", "echo")["value"] == 0.5
-    assert estimate(run, "latency_s", "openai-gpt-4o")["value"] == pytest.approx(0.42)
+    assert estimate(run, "score", "openai-gpt-4o").value == 0.75
+    assert estimate(run, "success", "openai-gpt-4o").value == 0.5
+    assert estimate(run, "error", "openai-gpt-4o").value == 0
+    assert estimate(run, "error", "echo").value == 0.5
+    assert estimate(run, "latency_s", "openai-gpt-4o").value == pytest.approx(0.42)
     lines = write_rows(tmp_path / "lines.jsonl", rows)
     other = take(tmp_path, lines, preset="promptfoo")
     assert estimate(other, "score", "echo") == estimate(run, "score", "echo")
@@ -527,8 +529,8 @@ def test_the_same_rows_make_the_same_numbers_whatever_their_order(tmp_path: Path
         for file in (one, two)
     ]
     assert len(list((tmp_path / "results" / "n").iterdir())) == 2
-    metrics = [each["tasks"]["n"]["metrics"]["acc"] for each in found]
-    assert metrics[0]["differences"]["bb - a"] == pytest.approx(metrics[1]["differences"]["bb - a"])
+    metrics = [each.tasks["n"].metrics["acc"].differences["bb - a"] for each in found]
+    assert asdict(metrics[0]) == pytest.approx(asdict(metrics[1]))
 
 
 def test_paths_find_columns_first_then_what_is_nested() -> None:
@@ -563,6 +565,6 @@ def test_what_goes_in_comes_out(
     values = {name: None if v is None else float(v) for name, (_, v) in cells.items()}
     assert {name: found["acc"] for name, found in scores(run, "a").items()} == values
     known = [value for value in values.values() if value is not None]
-    assert estimate(run, "acc", "a")["n"] == len(known)
-    assert estimate(run, "acc", "a")["value"] == pytest.approx(math.fsum(known) / len(known))
+    assert estimate(run, "acc", "a").n == len(known)
+    assert estimate(run, "acc", "a").value == pytest.approx(math.fsum(known) / len(known))
     assert Unit("a", "a") in store.units(run.folder)

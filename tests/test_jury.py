@@ -210,14 +210,14 @@ def test_a_reply_without_the_form_is_asked_for_once_more_with_another_seed(
 
 def test_a_mean_over_what_could_be_judged_says_how_many_were_not(go: Go) -> None:
     done = go(BY)
-    cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
-    assert (cell["value"], cell["n"], cell["unjudged"]) == (pytest.approx(2.5 / 3), 3, 4)
+    cell = done.comparison.tasks["barrow"].metrics[BY].setups["mine"]
+    assert (cell.value, cell.n, cell.unjudged) == (pytest.approx(2.5 / 3), 3, 4)
 
 
 def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
     done = go(BY, answers={name: ANSWERS[name] for name in ("good", "half", "declined")})
-    cell = done.comparison["tasks"]["barrow"]["metrics"][BY]["setups"]["mine"]
-    assert (cell["value"], cell["n"], cell["unjudged"]) == (0.75, 2, 0)
+    cell = done.comparison.tasks["barrow"].metrics[BY].setups["mine"]
+    assert (cell.value, cell.n, cell.unjudged) == (0.75, 2, 0)
     assert scores(done, BY)["declined"] == Score(None, "the answer makes no claim", applies=False)
     gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="point")
     (found,) = judged(done, [gate]).gates
@@ -365,8 +365,8 @@ def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> Non
     assert values(done, again) == values(done, BY)
     assert {body["seed"] for body in judge.asked} == {0, 1, 1000}
     assert done.manifest.judges["judge:m"].asked == 7
-    found = done.comparison["tasks"]["barrow"]["metrics"][BY]["opinions"]["mine"]
-    assert (found["judge"], found["answers"]) == (0.0, 3)
+    found = done.comparison.tasks["barrow"].metrics[BY].opinions["mine"]
+    assert (found.judge, found.answers) == (0.0, 3)
     assert "Judges asked again" in report.markdown(done)
 
 

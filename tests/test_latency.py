@@ -59,28 +59,26 @@ def test_parts_and_ratios_are_of_the_same_samples() -> None:
     records += [timed("slow", i, 2 * (1.0 + i) + 0.1) for i in range(6)]
     records += [Record(LATENCY, "qa", "slow", "6", Failure("timeout"))]
     found = summary(records, ["base", "slow", "none"])
-    assert list(found["setups"]) == ["base", "slow"]
-    noise = found["noise"]
-    assert (noise["value"], noise["low"], noise["high"]) == (1.0, 1.0, 1.0)
-    slow = found["setups"]["slow"]
-    ratio = slow["ratio"]
-    assert (ratio["value"], ratio["low"], ratio["high"]) == pytest.approx((2.0, 2.0, 2.0))
-    assert (slow["n"], slow["failed"], found["setups"]["base"]["failed"]) == (6, 1, 0)
-    base = found["setups"]["base"]
-    median = base["quantiles"]["p50"]
-    assert (median["value"], median["low"], median["high"]) == pytest.approx((3.6, 1.1, 6.1))
-    assert base["quantiles"]["p90"]["value"] is None
-    assert base["first_token_s"] == pytest.approx(3.5 / 2 + 0.1)
-    assert base["per_token_s"] == pytest.approx(3.5 / 2 / 5)
-    assert base["tokens_per_s"] == pytest.approx(36 / (21 + 0.6))
+    assert list(found.setups) == ["base", "slow"]
+    noise = found.noise
+    assert (noise.value, noise.low, noise.high) == (1.0, 1.0, 1.0)
+    slow = found.setups["slow"]
+    ratio = slow.ratio
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2.0, 2.0, 2.0))
+    assert (slow.n, slow.failed, found.setups["base"].failed) == (6, 1, 0)
+    base = found.setups["base"]
+    median = base.quantiles["p50"]
+    assert (median.value, median.low, median.high) == pytest.approx((3.6, 1.1, 6.1))
+    assert base.quantiles["p90"].value is None
+    assert base.first_token_s == pytest.approx(3.5 / 2 + 0.1)
+    assert base.per_token_s == pytest.approx(3.5 / 2 / 5)
+    assert base.tokens_per_s == pytest.approx(36 / (21 + 0.6))
 
 
 def test_a_ratio_within_the_noise_is_not_clear() -> None:
-    noise = {"value": 1.0, "low": 0.9, "high": 1.2}
-    assert clear({"value": 1.5, "low": 1.3, "high": 2.0}, noise)
-    assert clear({"value": 0.5, "low": 0.3, "high": 0.8}, noise)
-    assert not clear({"value": 1.15, "low": 1.1, "high": 1.3}, noise)
-    assert not clear({"value": 1.5, "low": 1.3, "high": None}, noise)
-    assert not clear(
-        {"value": 1.5, "low": 1.3, "high": 2.0}, {"value": None, "low": None, "high": None}
-    )
+    noise = Estimate(1.0, 0.9, 1.2)
+    assert clear(Estimate(1.5, 1.3, 2.0), noise)
+    assert clear(Estimate(0.5, 0.3, 0.8), noise)
+    assert not clear(Estimate(1.15, 1.1, 1.3), noise)
+    assert not clear(Estimate(1.5, 1.3, None), noise)
+    assert not clear(Estimate(1.5, 1.3, 2.0), UNKNOWN)

@@ -278,9 +278,8 @@ def test_a_good_night_advances_the_baseline_and_old_texts_go(go: Go, tmp_path: P
     assert next(iter(Run(first).records("words", "mine"))).answer.text == "w0"
     second = runs(tmp_path)[1]
     assert {r.answer.text for r in Run(second).records("words", "mine")} == {""}
-    assert Run(second).comparison["tasks"]["words"]["metrics"]["exact_match"]["setups"]["mine"][
-        "value"
-    ] == pytest.approx(33 / 40)
+    exact = Run(second).comparison.tasks["words"].metric("exact_match")
+    assert exact.setups["mine"].value == pytest.approx(33 / 40)
 
 
 def test_confirm_asks_again_before_a_failure_counts(go: Go, tmp_path: Path) -> None:

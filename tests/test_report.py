@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bakeoff import report
+from bakeoff.comparison import Abstention, Repeats, Share, Summary
 from bakeoff.core import (
     LATENCY,
     QUALITY,
@@ -21,6 +23,7 @@ from bakeoff.core import (
     Score,
     Step,
 )
+from bakeoff.estimates import Difference, Estimate
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import judged, verdicts_of
@@ -222,18 +225,16 @@ def test_the_report_says_what_was_run(run: Run) -> None:
         assert told in text
 
 
-def summary(**effects: tuple[float, float, float]) -> dict[str, Any]:
+def summary(**effects: tuple[float, float, float]) -> Summary:
     """A metric whose differences have these values and intervals."""
-    found = {
-        name.replace("_", " ").replace("tuning ", "tuning, "): {
-            "value": value,
-            "low": low,
-            "high": high,
-            "detectable": 0.1,
+    return Summary(
+        effects={
+            name.replace("_", " ").replace("tuning ", "tuning, "): Difference(
+                value, low, high, detectable=0.1
+            )
+            for name, (value, low, high) in effects.items()
         }
-        for name, (value, low, high) in effects.items()
-    }
-    return {"setups": {}, "differences": {}, "effects": found}
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,14 +248,14 @@ def summary(**effects: tuple[float, float, float]) -> dict[str, Any]:
 def test_the_square_is_said_in_words(
     run: Run, effect: tuple[float, float, float], told: str
 ) -> None:
-    run.comparison["tasks"]["qa"]["metrics"]["contains"] = summary(tuning_open_book=effect)
+    run.comparison.tasks["qa"].metrics["contains"] = summary(tuning_open_book=effect)
     (said,) = report.findings(run)
     assert said.startswith(f"qa: {told}")
 
 
 def test_a_setup_that_always_declines_is_named(run: Run) -> None:
-    refusals = {"base": {"value": 0.95}, "rag": {"value": 0.2}}
-    run.comparison["tasks"]["qa"]["metrics"]["wrong_refusal"] = {"setups": refusals}
+    refusals = Summary({"base": Estimate(0.95), "rag": Estimate(0.2)})
+    run.comparison.tasks["qa"].metrics["wrong_refusal"] = refusals
     assert report.findings(run) == [
         "qa: base declines 95% of the questions that have an answer: what it scores on those "
         "without one is no merit."
@@ -262,22 +263,15 @@ def test_a_setup_that_always_declines_is_named(run: Run) -> None:
 
 
 def test_answering_and_declining_are_told_apart_in_the_report(run: Run) -> None:
-    told = {
-        "by": ["crag"],
-        "answerable": {
-            "right": {"n": 6, "share": 0.75},
-            "wrong": {"n": 1, "share": 0.125},
-            "refused": {"n": 1, "share": 0.125},
-        },
-        "unanswerable": {
-            "refused": {"n": 0, "share": None},
-            "answered": {"n": 0, "share": None},
-        },
-        "failed": 2,
-        "unjudged": 0,
-    }
+    cells = Abstention(
+        ("crag",),
+        failed=2,
+        unjudged=0,
+        answerable={"right": Share(6, 0.75), "wrong": Share(1, 0.125), "refused": Share(1, 0.125)},
+        unanswerable={"refused": Share(0, None), "answered": Share(0, None)},
+    )
     assert not report.declining(run).rows
-    run.comparison["tasks"]["qa"]["abstention"]["rag"] = told
+    run.comparison.tasks["qa"].abstention["rag"] = cells
     table = report.declining(run)
     assert table.rows == (("qa", "rag", "6 (75%)", "1 (12%)", "1 (12%)", "-", "-", "2"),)
     assert table.note.endswith("by crag.")
@@ -285,20 +279,12 @@ def test_answering_and_declining_are_told_apart_in_the_report(run: Run) -> None:
 
 
 def test_repeats_show_the_headline_and_a_metric_that_is_right_or_wrong(run: Run) -> None:
-    varied: dict[str, Any] = {
-        "between": 0.25,
-        "within": 0.125,
-        "correlation": 2 / 3,
-        "disagreement": 0.5,
-        "flips": None,
-        "pass@k": None,
-        "pass^k": None,
-    }
-    rates = {**varied, "flips": 0.5, "pass@k": {"1": 0.75}, "pass^k": {"1": 0.25}}
-    facts = run.comparison["tasks"]["qa"]
+    varied = Repeats(0.25, 0.125, 2 / 3, 0.5, flips=None, pass_at=None, pass_hat=None)
+    rates = replace(varied, flips=0.5, pass_at={"1": 0.75}, pass_hat={"1": 0.25})
+    facts = run.comparison.tasks["qa"]
     assert not report.repeats(run).rows
     for metric, found in (("contains", varied), ("f1", varied), ("em", rates), ("cost", rates)):
-        facts["metrics"].setdefault(metric, {})["repeats"] = {"rag": found}
+        facts.metrics[metric] = replace(facts.metric(metric), repeats={"rag": found})
     assert [row[:3] for row in report.repeats(run).rows] == [
         ("qa", "contains", "rag"),
         ("qa", "em", "rag"),

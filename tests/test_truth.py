@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from bakeoff.comparison import from_json
+from bakeoff.core import BakeoffError
+from bakeoff.finished import Run
+
 sys.path.insert(0, str(Path(__file__).resolve().parent / "fixtures" / "runs"))
 import make as kept_run
 
@@ -60,6 +64,13 @@ def test_a_gate_and_the_comparison_say_the_same_quantile(now: dict[str, str]) ->
     assert gate["left"] == pytest.approx(p90["value"])
     ends = (gate["right"] - p90["high"], gate["right"] - p90["low"])
     assert (gate["low"], gate["high"]) == pytest.approx(ends)
+
+
+def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
+    compared = Run(kept_run.unpack(tmp_path)).comparison
+    assert from_json(json.dumps(compared.as_json())) == compared
+    with pytest.raises(BakeoffError, match="format 1, this version reads 2"):
+        from_json(json.dumps(compared.as_json() | {"format": 1}))
 
 
 def test_the_kept_run_is_what_its_script_makes(tmp_path: Path) -> None:

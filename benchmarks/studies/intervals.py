@@ -189,7 +189,7 @@ def rates_table() -> None:
 
 def default_rate(hits: int, n: int) -> tuple[float, float]:
     found = stats.mean_interval(np.repeat([1.0, 0.0], [hits, n - hits]), bounds=RATE)
-    return found.low, found.high
+    return found.ends
 
 
 RATES: dict[str, Callable[[int, int], tuple[float, float]]] = {
@@ -301,9 +301,9 @@ def covered(case: Case, n: int, runs: int, seed: int) -> dict[str, tuple[float, 
         values, clusters = case.draw(random, n)
         for name, rule in case.rules.items():
             if run % SLOW.get(name, 1) == 0:
-                found = rule(values, clusters)
-                held[name].append(found.low - 1e-12 <= case.truth <= found.high + 1e-12)
-                widths[name].append(found.high - found.low)
+                low, high = rule(values, clusters).ends
+                held[name].append(low - 1e-12 <= case.truth <= high + 1e-12)
+                widths[name].append(high - low)
     return {name: (np.mean(held[name]), np.mean(widths[name])) for name in case.rules}
 
 

@@ -13,8 +13,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff.compare import Difference, contrast
+from bakeoff.compare import contrast
+from bakeoff.estimates import Difference
 from bakeoff.finished import Run
+from bakeoff.report import signed
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,10 @@ def seen(run: Run, pattern: Pattern) -> Difference | None:
 
 def verdict(found: Difference | None) -> str:
     """In words what the interval says."""
-    if found is None or found.low is None or found.high is None:
+    if found is None or not found.known:
         return "not measured"
-    if found.low > 0:
-        return "found"
-    return "contradicted" if found.high < 0 else "cannot be told"
+    low, high = found.ends
+    return "found" if low > 0 else "contradicted" if high < 0 else "cannot be told"
 
 
 def main(folder: Path) -> None:
@@ -114,8 +115,8 @@ def main(folder: Path) -> None:
         if pattern.tags:
             which += f" ({pattern.tags[0]} = {pattern.tags[1]})"
         shown, n = "-", "-"
-        if found and found.value is not None and found.low is not None and found.high is not None:
-            shown = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+        if found and found.known:
+            shown = signed(found).rstrip("*")
             n = str(found.n)
         cells = (pattern.claim, pattern.published, f"{which}: {shown}", n, verdict(found))
         print("| " + " | ".join(cells) + " |")

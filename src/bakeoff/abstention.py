@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bakeoff.columns import Column, Columns
+from bakeoff.comparison import Abstention, Share
 from bakeoff.core import Sample
 from bakeoff.stats import Floats
 
@@ -32,16 +32,16 @@ CELLS: tuple[Cell, ...] = (
 
 def abstention(
     table: Columns, task: str, setup: str, members: Mapping[str, Sample], headline: str
-) -> dict[str, Any]:
+) -> Abstention | None:
     """How many answers of a setup fall in each cell, and their share of the kind of question.
 
-    Repeats count one by one. Failed answers are in no cell and counted beside. Empty where the
+    Repeats count one by one. Failed answers are in no cell and counted beside. `None` where the
     task's metrics do not tell.
     """
     mine = {metric: column for (t, s, metric), column in table.items() if (t, s) == (task, setup)}
     told = _by_crag(mine, members) or _by_refusals(mine, members, headline)
     if not told or "error" not in mine:
-        return {}
+        return None
     counts: Counter[Cell] = Counter()
     failed = unjudged = 0
     for name, errors in _rows(mine["error"]).items():
@@ -58,21 +58,14 @@ def abstention(
         for name, column in mine.items()
         if name.partition("(")[0] == "judged_declined"
     }
-    return {
-        "by": list(told.by),
-        "failed": failed,
-        "unjudged": unjudged,
-        **_shares(counts),
-        **({"judged": declined} if declined else {}),
-    }
+    shares = {kind: _shares(counts, kind) for kind in ("answerable", "unanswerable")}
+    return Abstention(told.by, failed, unjudged, **shares, judged=declined)
 
 
-def _shares(counts: Counter[Cell]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for kind, done in CELLS:
-        n, whole = counts[kind, done], sum(counts[k, d] for k, d in CELLS if k == kind)
-        found.setdefault(kind, {})[done] = {"n": n, "share": n / whole if whole else None}
-    return found
+def _shares(counts: Counter[Cell], kind: str) -> dict[str, Share]:
+    mine = {done: counts[kind, done] for k, done in CELLS if k == kind}
+    whole = sum(mine.values())
+    return {done: Share(n, n / whole if whole else None) for done, n in mine.items()}
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 from bakeoff.columns import Column
 from bakeoff.compare import changed, contrast, estimate
+from bakeoff.comparison import RunComparison, RunDifference, RunSummary
 from bakeoff.core import MissingEvidence
 from bakeoff.measure import LATENCY_METRICS
 from bakeoff.rows import Rows, differences
 
 
-def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> dict[str, Any]:
-    """The comparison of runs as plain JSON, by task, metric and setup.
+def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunComparison:
+    """The comparison of runs, by task, metric and setup.
 
     A setup is compared with the one of the same name in every later run; where the runs have no
     setup in common, each with each. Differences are paired by sample: a later run less an
@@ -37,23 +36,21 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> dict[str, 
             + "\n  ".join(mismatch)
             + "\n--allow-mismatch compares them all the same, and says so"
         )
-    tasks: dict[str, Any] = {}
+    tasks: dict[str, dict[str, RunSummary]] = {}
     for one, two, task, metric, setups in pairs:
         if metric in LATENCY_METRICS:
             continue
-        facts = tasks.setdefault(task, {}).setdefault(metric, {"sides": {}, "differences": {}})
         columns = [
             runs[i].columns[task, s, metric] for i, s in zip((one, two), setups, strict=True)
         ]
         names = [f"{labels[i]}:{s}" for i, s in zip((one, two), setups, strict=True)]
-        for name, column in zip(names, columns, strict=True):
-            facts["sides"][name] = asdict(estimate(column))
-        facts["differences"][f"{names[1]} - {names[0]}"] = _difference(columns[1], columns[0])
-    return {
-        "runs": {label: rows.run for label, rows in zip(labels, runs, strict=True)},
-        "mismatch": mismatch,
-        "tasks": tasks,
-    }
+        sides = dict(zip(names, map(estimate, columns), strict=True))
+        pair = {f"{names[1]} - {names[0]}": _difference(columns[1], columns[0])}
+        summaries = tasks.setdefault(task, {})
+        known = summaries.get(metric, RunSummary({}, {}))
+        summaries[metric] = RunSummary(known.sides | sides, known.differences | pair)
+    named = {label: rows.run for label, rows in zip(labels, runs, strict=True)}
+    return RunComparison(named, tuple(mismatch), tasks)
 
 
 def _labels(runs: Sequence[Rows]) -> list[str]:
@@ -93,11 +90,12 @@ def _mismatch(
     return [f"{labels[one]} and {labels[two]}: {sentence}" for sentence in found]
 
 
-def _difference(left: Column, right: Column) -> dict[str, Any]:
-    return {**asdict(contrast([(left, 1), (right, -1)])), "changed": changed(left, right)}
+def _difference(left: Column, right: Column) -> RunDifference:
+    found = contrast([(left, 1), (right, -1)])
+    return RunDifference(**vars(found), changed=changed(left, right))
 
 
-def sides(found: Mapping[str, Any]) -> list[str]:
+def sides(found: RunComparison) -> list[str]:
     """Every side of a comparison between runs, `A:rag`, in order."""
-    metrics = [facts for task in found["tasks"].values() for facts in task.values()]
-    return list(dict.fromkeys(name for facts in metrics for name in facts["sides"]))
+    summaries = [summary for task in found.tasks.values() for summary in task.values()]
+    return list(dict.fromkeys(name for summary in summaries for name in summary.sides))

@@ -11,7 +11,7 @@ from bakeoff.agreement import Report
 from bakeoff.core import digest
 from bakeoff.estimates import Estimate
 from bakeoff.store import write_json
-from bakeoff.table import Table, as_markdown, number
+from bakeoff.table import Table, as_markdown, cell
 from bakeoff.vouch import file_of
 
 
@@ -79,5 +79,4 @@ def tables(report: Report) -> list[Table]:
 
 
 def _measured(found: Estimate) -> str:
-    ends = f" [{number(found.low, '')}, {number(found.high, '')}]" if found.known else ""
-    return number(found.value, "") + ends
+    return cell(found, "")

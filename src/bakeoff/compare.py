@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from bakeoff import stats
 from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Columns
+from bakeoff.comparison import Change, Changed, Comparison, Summary, TaskComparison
 from bakeoff.consistency import consistency, opinions
 from bakeoff.core import Sample
 from bakeoff.estimates import Difference, Estimate, finite
@@ -168,12 +168,12 @@ def contrast(sides: Sides) -> Difference:
         n,
         found.unjudged,
         f"paired {found.method or interval.method}",
-        stats.difference_p(values, codes, bounds=bounds),
-        wins,
-        ties,
-        losses,
-        finite(detectable),
-        math.ceil(n * (detectable / effect) ** 2) if reached else None,
+        p=stats.difference_p(values, codes, bounds=bounds),
+        wins=wins,
+        ties=ties,
+        losses=losses,
+        detectable=finite(detectable),
+        needed=math.ceil(n * (detectable / effect) ** 2) if reached else None,
     )
 
 
@@ -224,67 +224,74 @@ def compare(
     samples: Mapping[str, Mapping[str, Sample]],
     kinds: Mapping[str, str],
     headlines: Mapping[str, str],
-) -> dict[str, Any]:
-    """The comparison as plain JSON: per task and metric, estimates, effects, differences, slices.
+) -> Comparison:
+    """The comparison: by task and metric estimates, effects, differences, slices.
 
     `kinds` maps setups to their corner, `headlines` tasks to the metric sliced by tag.
     """
     square = corners(kinds)
-    tasks: dict[str, Any] = {}
+    tasks: dict[str, TaskComparison] = {}
     for task, members in samples.items():
-        metrics: dict[str, Any] = {}
-        for metric in dict.fromkeys(m for t, _, m in table if t == task):
-            mine = {s: table[task, s, metric] for s in kinds if (task, s, metric) in table}
-            metrics[metric] = _summary(mine, square)
-            if varied := {s: r for s, column in mine.items() if (r := consistency(column))}:
-                metrics[metric]["repeats"] = varied
-        for metric, again in _asked_again(metrics).items():
-            asked = {
-                s: [t for m in again if (t := table.get((task, s, m))) is not None] for s in kinds
-            }
-            if judged := {s: r for s, columns in asked.items() if (r := opinions(columns))}:
-                metrics[metric]["opinions"] = judged
+        metrics = _metrics(task, table, kinds, square)
         headline = headlines[task]
         mine = {s: table[task, s, headline] for s in kinds if (task, s, headline) in table}
-        tasks[task] = {
-            "n": len(members),
-            "headline": headline,
-            "metrics": metrics,
-            "answered": _answered(task, table, kinds, headline),
-            "changed": {f"{b} - {a}": changed(mine[b], mine[a]) for a, b in combinations(mine, 2)},
-            "abstention": {
-                s: found for s in mine if (found := abstention(table, task, s, members, headline))
+        tasks[task] = TaskComparison(
+            len(members),
+            headline,
+            metrics,
+            _answered(task, table, kinds, headline),
+            {f"{b} - {a}": changed(mine[b], mine[a]) for a, b in combinations(mine, 2)},
+            {
+                setup: cells
+                for setup in mine
+                if (cells := abstention(table, task, setup, members, headline))
             },
-            "confusion": {s: c for s in kinds if (c := _confused(table, task, s))},
-            "slices": _slices(members, mine, square),
+            {s: c for s in kinds if (c := _confused(table, task, s))},
+            _slices(members, mine, square),
+        )
+    return Comparison(LEVEL, kinds, tasks)
+
+
+def _metrics(
+    task: str, table: Columns, kinds: Mapping[str, str], square: Mapping[str, str]
+) -> dict[str, Summary]:
+    names = list(dict.fromkeys(m for t, _, m in table if t == task))
+    again = _asked_again(names)
+    summaries: dict[str, Summary] = {}
+    for metric in names:
+        mine = {s: table[task, s, metric] for s in kinds if (task, s, metric) in table}
+        asked = {
+            s: [t for m in again.get(metric, ()) if (t := table.get((task, s, m))) is not None]
+            for s in kinds
         }
-    return {"level": LEVEL, "setups": kinds, "tasks": tasks}
+        summaries[metric] = replace(
+            _summary(mine, square),
+            repeats={s: found for s, c in mine.items() if (found := consistency(c))},
+            opinions={s: split for s, columns in asked.items() if (split := opinions(columns))},
+        )
+    return summaries
 
 
-def _confused(table: Columns, task: str, setup: str) -> list[tuple[str, str, int]]:
-    """The confusion matrix of a setup: (expected, said, answers) of every pair that occurs."""
+def _confused(table: Columns, task: str, setup: str) -> tuple[tuple[str, str, int], ...]:
+    """The confusion matrix of a setup: (expected, predicted, answers) of every pair that occurs."""
     labels = (c.labels for (t, s, _), c in table.items() if (t, s) == (task, setup) and c.labels)
     counts = Counter(next(labels, ()))
-    return sorted((*pair, n) for pair, n in counts.items())
+    return tuple(sorted((*pair, n) for pair, n in counts.items()))
 
 
-def changed(left: Column, right: Column, most: int = CHANGED) -> dict[str, list[dict[str, Any]]]:
+def changed(left: Column, right: Column, most: int = CHANGED) -> Changed:
     """The samples that the left side does worse (`broke`) and better, largest change first."""
     (one, _), (two, _) = shared([(left, 1), (right, -1)])[0]
     gap = one.values - two.values
     better = gap if left.measure.higher_is_better else -gap
-    found = {}
-    for name, order in (("broke", better), ("mended", -better)):
+
+    def largest(order: Floats) -> tuple[Change, ...]:
         places = [int(i) for i in np.argsort(order, kind="stable")[:most] if order[i] < -1e-12]
-        found[name] = [
-            {
-                "sample": one.samples[i],
-                "left": float(one.values[i]),
-                "right": float(two.values[i]),
-            }
-            for i in places
-        ]
-    return found
+        return tuple(
+            Change(one.samples[i], float(one.values[i]), float(two.values[i])) for i in places
+        )
+
+    return Changed(largest(better), largest(-better))
 
 
 def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
@@ -297,7 +304,9 @@ def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
     return {metric: again for metric, again in first.items() if len(again) > 1}
 
 
-def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) -> dict[str, Any]:
+def _answered(
+    task: str, table: Columns, kinds: Mapping[str, str], metric: str
+) -> dict[str, Estimate]:
     """The other denominator: each setup over what it answered, when any of them failed.
 
     The samples then differ between setups, so there are no differences: only estimates.
@@ -309,48 +318,50 @@ def _answered(task: str, table: Columns, kinds: Mapping[str, str], metric: str) 
     for setup, column in errors.items():
         places = np.flatnonzero(column.values == 0)
         if (scores := table.get((task, setup, metric))) and len(places):
-            kept = scores.only([column.samples[i] for i in places])
-            found[setup] = asdict(estimate(kept))
+            found[setup] = estimate(scores.only([column.samples[i] for i in places]))
     return found
 
 
-def _summary(mine: Mapping[str, Column], square: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "setups": {name: asdict(estimate(column)) for name, column in mine.items()},
-        "effects": {
-            effect: asdict(contrast([(mine[square[k]], s) for k, s in signs.items()]))
+def _summary(mine: Mapping[str, Column], square: Mapping[str, str]) -> Summary:
+    return Summary(
+        {name: estimate(column) for name, column in mine.items()},
+        {
+            effect: contrast([(mine[square[k]], s) for k, s in signs.items()])
             for effect, signs in EFFECTS.items()
             if all(square.get(kind) in mine for kind in signs)
         },
-        "differences": {
-            f"{b} - {a}": asdict(contrast([(mine[b], 1), (mine[a], -1)]))
-            for a, b in combinations(mine, 2)
-        },
-    }
+        {f"{b} - {a}": contrast([(mine[b], 1), (mine[a], -1)]) for a, b in combinations(mine, 2)},
+    )
 
 
 def _slices(
     members: Mapping[str, Sample], mine: Mapping[str, Column], square: Mapping[str, str]
-) -> dict[str, Any]:
-    slices: dict[str, Any] = {}
+) -> dict[str, Summary]:
+    slices: dict[str, Summary] = {}
     for tag in sorted({f"{k}={v}" for s in members.values() for k, v in s.tags.items()}):
         name, _, value = tag.partition("=")
         keep = [s.id for s in members.values() if s.tags.get(name) == value]
         if SLICE <= len(keep) < len(members):
             cut = {setup: column.only(keep) for setup, column in mine.items()}
             slices[tag] = _summary(cut, square)
-    _adjust(list(_found(slices)))
-    return slices
+    return _adjusted(slices)
 
 
-def _found(slices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for summary in slices.values():
-        for part in ("effects", "differences"):
-            yield from (found for found in summary[part].values() if found["p"] is not None)
-
-
-def _adjust(found: Sequence[dict[str, Any]]) -> None:
+def _adjusted(slices: Mapping[str, Summary]) -> dict[str, Summary]:
     """One slice in twenty differs by chance: each p also after Benjamini and Hochberg."""
-    adjusted = stats.adjust_discoveries([each["p"] for each in found])
-    for each, p in zip(found, adjusted, strict=True):
-        each["p_adjusted"] = p
+    parts = [part for summary in slices.values() for part in (summary.effects, summary.differences)]
+    raw = [found.p for part in parts for found in part.values() if found.p is not None]
+    adjusted = iter(stats.adjust_discoveries(raw))
+
+    def with_p(part: Mapping[str, Difference]) -> dict[str, Difference]:
+        return {
+            name: found if found.p is None else replace(found, p_adjusted=next(adjusted))
+            for name, found in part.items()
+        }
+
+    return {
+        tag: replace(
+            summary, effects=with_p(summary.effects), differences=with_p(summary.differences)
+        )
+        for tag, summary in slices.items()
+    }

@@ -4,63 +4,61 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from bakeoff import stats
 from bakeoff.columns import Column
+from bakeoff.comparison import Opinions, Repeats
+from bakeoff.estimates import finite
 from bakeoff.stats import Floats, Ints
 
 
-def consistency(column: Column) -> dict[str, Any]:
-    """Agreement and variance of a metric's repeated answers; empty when each was asked once.
-
-    `flips`, `pass@k` and `pass^k` (for each k) are of values of 0 and 1, and `None` otherwise.
-    """
+def consistency(column: Column) -> Repeats | None:
+    """Agreement and variance of a metric's repeated answers; `None` when each was asked once."""
     answers = column.answers
     if answers is None or np.isnan(answers[:, 1:]).all():
-        return {}
+        return None
     split = stats.variance_split(answers)
     rates = bool(np.isin(answers[~np.isnan(answers)], (0.0, 1.0)).all())
-    return {
-        "between": _finite(split.between),
-        "within": _finite(split.within),
-        "correlation": _finite(split.correlation),
-        "disagreement": _finite(stats.disagreement(answers)),
-        "flips": _finite(stats.flips(answers)) if rates else None,
-        "pass@k": _passes(answers, stats.pass_at) if rates else None,
-        "pass^k": _passes(answers, stats.pass_hat) if rates else None,
-    }
+    return Repeats(
+        between=finite(split.between),
+        within=finite(split.within),
+        correlation=finite(split.correlation),
+        disagreement=finite(stats.disagreement(answers)),
+        flips=finite(stats.flips(answers)) if rates else None,
+        pass_at=_passes(answers, stats.pass_at) if rates else None,
+        pass_hat=_passes(answers, stats.pass_hat) if rates else None,
+    )
 
 
-def opinions(columns: Sequence[Column]) -> dict[str, Any]:
+def opinions(columns: Sequence[Column]) -> Opinions | None:
     """Variance split into samples, sampling and judge, from several opinions of one judge.
 
-    `columns` hold the same metric of the same answers, judged anew in each; empty for fewer than
+    `columns` hold the same metric of the same answers, judged anew in each; `None` for fewer than
     two. `sampling` is `None` where each sample was answered once: it is then part of `between`.
     Only answers that have every opinion count; nested random effects, by their mean squares.
     """
     if len(columns) < 2:
-        return {}
+        return None
     keep = [s for s in columns[0].samples if all(s in column.judged for column in columns)]
     kept = [column.only(keep) for column in columns]
     said = np.stack([c.values[:, None] if c.answers is None else c.answers for c in kept], axis=2)
     said[np.isnan(said).any(axis=2)] = np.nan
     whole = said[~np.isnan(said).any(axis=2)]
     if len(whole) < 2:
-        return {}
+        return None
     judge = float(whole.var(axis=1, ddof=1).mean())
     part = judge / len(columns)
     split = stats.variance_split(said.mean(axis=2))
     once = math.isnan(split.within)
-    return {
-        "opinions": len(columns),
-        "answers": len(whole),
-        "between": _finite(max(0.0, split.between - part) if once else split.between),
-        "sampling": None if once else max(0.0, split.within - part),
-        "judge": judge,
-    }
+    return Opinions(
+        opinions=len(columns),
+        answers=len(whole),
+        between=finite(max(0.0, split.between - part) if once else split.between),
+        sampling=None if once else max(0.0, split.within - part),
+        judge=judge,
+    )
 
 
 def _passes(answers: Floats, rule: Callable[[Ints, Ints, int], Floats]) -> dict[str, float | None]:
@@ -70,9 +68,5 @@ def _passes(answers: Floats, rule: Callable[[Ints, Ints, int], Floats]) -> dict[
     found = {}
     for k in range(1, answers.shape[1] + 1):
         values = rule(hits, trials, k)
-        found[str(k)] = _finite(float(values[trials >= k].mean())) if (trials >= k).any() else None
+        found[str(k)] = finite(float(values[trials >= k].mean())) if (trials >= k).any() else None
     return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

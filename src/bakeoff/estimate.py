@@ -96,18 +96,23 @@ def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected
     if setup.own:
         return Expected(requests, 0, 0, True)
     if last:
-        metrics = last.comparison["tasks"].get(task.name, {}).get("metrics", {})
-        means = [
-            metrics.get(kind, {}).get("setups", {}).get(setup.name, {}).get("value")
+        prompt_tokens, completion_tokens = (
+            _mean(last, task.name, setup.name, kind)
             for kind in ("prompt_tokens", "completion_tokens")
-        ]
-        if None not in means:
-            return Expected(requests, means[0] * requests, means[1] * requests, True)
+        )
+        if prompt_tokens is not None and completion_tokens is not None:
+            return Expected(requests, prompt_tokens * requests, completion_tokens * requests, True)
     texts = [message["content"] for s in task.samples for message in messages(task, s)]
     prompt = sum(map(len, texts)) / CHARACTERS_A_TOKEN / len(task.samples)
     if setup.retrieve:
         prompt += setup.retrieve.context_tokens
     return Expected(requests, prompt * requests, task.file.max_tokens * requests, False)
+
+
+def _mean(run: Run, task: str, setup: str, metric: str) -> float | None:
+    compared = run.comparison.tasks.get(task)
+    estimate = compared.metric(metric).setups.get(setup) if compared else None
+    return estimate.value if estimate else None
 
 
 def _last(plan: Plan, results: Path) -> Run | None:

@@ -93,6 +93,8 @@ class Difference(Estimate):
     """The smallest true difference found in 80% of such comparisons (MDE), two-sided at 0.05."""
     needed: int | None = None
     """Samples for which the difference seen would be the detectable one."""
+    p_adjusted: float | None = None
+    """After Benjamini and Hochberg, where it is one of many slices."""
 
     def better(self, margin: float) -> bool:
         """Whether it is above 0 by more than chance, and large enough to matter."""

@@ -7,6 +7,9 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.comparison import Comparison, RunComparison, Summary
+from bakeoff.estimates import Estimate
+
 if TYPE_CHECKING:
     import pandas
 
@@ -15,35 +18,36 @@ NUMBERS = (
     *("wins", "ties", "losses", "detectable", "needed"),
 )
 COLUMNS = ("task", "metric", "slice", "kind", "name", *NUMBERS)
-PARTS = {
-    "setups": "estimate",
-    "sides": "estimate",
-    "effects": "effect",
-    "differences": "difference",
-}
 
 
-def rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def rows(comparison: Comparison | RunComparison) -> Iterator[dict[str, Any]]:
     """Every estimate, effect and difference of a comparison, of one run or between runs."""
-    for task, facts in comparison["tasks"].items():
-        for metric, summary in facts.get("metrics", facts).items():
-            yield from _of(summary, task, metric, "")
-        for tag, summary in facts.get("slices", {}).items():
-            yield from _of(summary, task, facts["headline"], tag)
+    if isinstance(comparison, RunComparison):
+        for task, metrics in comparison.tasks.items():
+            for metric, runs in metrics.items():
+                yield from _of(runs.sides, task, metric, "", "estimate")
+                yield from _of(runs.differences, task, metric, "", "difference")
+        return
+    for task, facts in comparison.tasks.items():
+        for metric, summary in facts.metrics.items():
+            yield from _all(summary, task, metric, "")
+        for tag, summary in facts.slices.items():
+            yield from _all(summary, task, facts.headline, tag)
 
 
-def _of(summary: Mapping[str, Any], task: str, metric: str, tag: str) -> Iterator[dict[str, Any]]:
-    for part, kind in PARTS.items():
-        for name, found in summary.get(part, {}).items():
-            numbers = {each: found.get(each) for each in NUMBERS}
-            yield {
-                "task": task,
-                "metric": metric,
-                "slice": tag,
-                "kind": kind,
-                "name": name,
-                **numbers,
-            }
+def _all(summary: Summary, task: str, metric: str, tag: str) -> Iterator[dict[str, Any]]:
+    yield from _of(summary.setups, task, metric, tag, "estimate")
+    yield from _of(summary.effects, task, metric, tag, "effect")
+    yield from _of(summary.differences, task, metric, tag, "difference")
+
+
+def _of(
+    estimates: Mapping[str, Estimate], task: str, metric: str, tag: str, kind: str
+) -> Iterator[dict[str, Any]]:
+    place = {"task": task, "metric": metric, "slice": tag, "kind": kind}
+    for name, estimate in estimates.items():
+        numbers = {number: getattr(estimate, number, None) for number in NUMBERS}
+        yield {**place, "name": name, **numbers}
 
 
 def csv_text(table: Iterable[Mapping[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
@@ -64,7 +68,7 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def frame(comparison: Mapping[str, Any]) -> pandas.DataFrame:
+def frame(comparison: Comparison | RunComparison) -> pandas.DataFrame:
     """The rows of a comparison as a pandas DataFrame."""
     import pandas
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, columns, leak_columns
+from bakeoff.comparison import Comparison, Freshness
 from bakeoff.core import Record, Sample, digest
 from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest, MetricFacts
@@ -114,19 +114,28 @@ class Run:
         return leak_columns(self.columns, {t: found.leaked for t, found in audits.items()})
 
     @cached_property
-    def comparison(self) -> dict[str, Any]:
+    def comparison(self) -> Comparison:
         compared = compare.compare(self.columns, self.samples, self.kinds, self.headlines)
-        for task, setups in self.asked.items():
-            timed = latency.summary(self.latencies(task), setups)
-            if timed["setups"]:
-                compared["tasks"][task]["latency"] = timed
-        for after, before in self.changes.items():
-            members, headline = self.samples[after], self.headlines[after]
-            found = freshness.freshness(self.columns, members, before, after, headline)
-            for setup, facts in found["setups"].items():
-                facts["work"] = freshness.work(self.manifest, after, setup)
-            compared["tasks"][after]["freshness"] = found
-        return compared
+        tasks = {
+            name: replace(
+                task,
+                latency=latency.summary(self.latencies(name), self.asked[name]),
+                freshness=self._freshness(name),
+            )
+            for name, task in compared.tasks.items()
+        }
+        return replace(compared, tasks=tasks)
+
+    def _freshness(self, task: str) -> Freshness | None:
+        if task not in self.changes:
+            return None
+        before, headline = self.changes[task], self.headlines[task]
+        found = freshness.freshness(self.columns, self.samples[task], before, task, headline)
+        setups = {
+            name: replace(updated, work=freshness.work(self.manifest, task, name))
+            for name, updated in found.setups.items()
+        }
+        return replace(found, setups=setups)
 
     @property
     def changes(self) -> dict[str, str]:
@@ -139,7 +148,7 @@ class Run:
         """What was measured, sample by sample, without texts."""
         facts = self.manifest.tasks
         decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
-        timed = {task: found.get("latency") for task, found in self.comparison["tasks"].items()}
+        timed = {name: task.latency for name, task in self.comparison.tasks.items()}
         factors = {task: latency.noise_factor(found) for task, found in timed.items() if found}
         return Rows(
             self.manifest.run,
@@ -195,4 +204,4 @@ class Run:
 
 def write_comparison(run: Run) -> None:
     """Keep the comparison beside the journal it was computed from."""
-    write_json(run.folder / COMPARISON, run.comparison)
+    write_json(run.folder / COMPARISON, run.comparison.as_json())

@@ -7,13 +7,13 @@ date. Questions say in their tag `change` what became of their answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from bakeoff.columns import Column, Columns
 from bakeoff.compare import contrast, estimate
+from bakeoff.comparison import Freshness, Updated, Work
 from bakeoff.core import Sample
+from bakeoff.estimates import Difference, Estimate
 from bakeoff.manifest import Manifest
 
 CHANGES = ("changed", "new", "removed", "unchanged")
@@ -24,15 +24,8 @@ STALE = "stale_answer"
 
 def freshness(
     table: Columns, samples: Mapping[str, Sample], before: str, after: str, headline: str
-) -> dict[str, Any]:
-    """By setup, as plain JSON; `before` and `after` name the two tasks, `samples` are of `after`.
-
-    `stale` and `fresh` are the headline metric right after the change and after the update, by what
-    changed; `gains` are the paired differences. `update_rate` is the headline over all questions
-    whose answer changed, after the update, and `gain` what the update gave on them. `stale_rate`
-    is the share of answers that were right before the change and are no longer. `damage` is what
-    the update cost on questions whose answer is the same as before: above 0 is harm.
-    """
+) -> Freshness:
+    """By setup; `before` and `after` name the two tasks, `samples` are of `after`."""
     setups = [s for t, s, m in table if t == after and m == headline]
     found = {}
     for setup in setups:
@@ -40,22 +33,22 @@ def freshness(
         if old is None:
             continue
         learnt, same = _asked(samples, TO_LEARN), _asked(samples, ["unchanged"])
-        found[setup] = {
-            "stale": _by_change(old, samples),
-            "fresh": _by_change(new, samples),
-            "update_rate": asdict(estimate(new.only(learnt))) if learnt else None,
-            "gains": {
+        found[setup] = Updated(
+            stale=_by_change(old, samples),
+            fresh=_by_change(new, samples),
+            update_rate=estimate(new.only(learnt)) if learnt else None,
+            gains={
                 change: _gap(new, old, _asked(samples, [change])) for change in _counts(samples)
             },
-            "gain": _gap(new, old, learnt),
-            "damage": _gap(old, new, same),
-            "stale_rate": {
-                state: asdict(estimate(column))
+            gain=_gap(new, old, learnt),
+            damage=_gap(old, new, same),
+            stale_rate={
+                state: estimate(column)
                 for state, task in (("before", before), ("after", after))
                 if (column := table.get((task, setup, STALE))) is not None
             },
-        }
-    return {"before": before, "n": _counts(samples), "setups": found}
+        )
+    return Freshness(before, _counts(samples), found)
 
 
 def _asked(samples: Mapping[str, Sample], changes: Collection[str]) -> list[str]:
@@ -66,20 +59,17 @@ def _counts(samples: Mapping[str, Sample]) -> dict[str, int]:
     return {change: n for change in CHANGES if (n := len(_asked(samples, [change])))}
 
 
-def _by_change(column: Column, samples: Mapping[str, Sample]) -> dict[str, Any]:
-    return {
-        change: asdict(estimate(column.only(_asked(samples, [change]))))
-        for change in _counts(samples)
-    }
+def _by_change(column: Column, samples: Mapping[str, Sample]) -> dict[str, Estimate]:
+    return {change: estimate(column.only(_asked(samples, [change]))) for change in _counts(samples)}
 
 
-def _gap(more: Column, less: Column, keep: Sequence[str]) -> dict[str, Any] | None:
+def _gap(more: Column, less: Column, keep: Sequence[str]) -> Difference | None:
     if not keep:
         return None
-    return asdict(contrast([(more.only(keep), 1), (less.only(keep), -1)]))
+    return contrast([(more.only(keep), 1), (less.only(keep), -1)])
 
 
-def work(manifest: Manifest, task: str, setup: str) -> dict[str, Any]:
+def work(manifest: Manifest, task: str, setup: str) -> Work:
     """What bringing a setup up to date took: the training anew, and the passages that changed.
 
     Seconds of embedding are those of the changed passages at the pace measured when the index, or
@@ -88,10 +78,15 @@ def work(manifest: Manifest, task: str, setup: str) -> dict[str, Any]:
     """
     spec = manifest.suite.setups[setup]
     if spec.route:
-        both = [work(manifest, task, part) for part in (spec.route.first, spec.route.then)]
-        return {name: _sum(each[name] for each in both) for name in both[0]}
+        one, two = (work(manifest, task, part) for part in (spec.route.first, spec.route.then))
+        return Work(
+            None if one.seconds is None or two.seconds is None else one.seconds + two.seconds,
+            one.tokens + two.tokens,
+            one.rows + two.rows,
+            one.passages + two.passages,
+        )
     if spec.own:
-        return {"seconds": None, "tokens": 0, "rows": 0, "passages": 0}
+        return Work()
     training = manifest.training(task, setup)
     index = manifest.index(task, setup)
     before = manifest.index(manifest.tasks[task].before, setup)
@@ -100,14 +95,9 @@ def work(manifest: Manifest, task: str, setup: str) -> dict[str, Any]:
     if index and passages is not None:
         seconds.append(index.seconds(passages, before))
     known = [s for s in seconds if s is not None]
-    return {
-        "seconds": round(sum(known), 2) if len(known) == len(seconds) else None,
-        "tokens": training.tokens if training else 0,
-        "rows": training.rows if training else 0,
-        "passages": passages or 0,
-    }
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
+    return Work(
+        round(sum(known), 2) if len(known) == len(seconds) else None,
+        training.tokens if training else 0,
+        training.rows if training else 0,
+        passages or 0,
+    )

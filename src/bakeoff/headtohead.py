@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
+from bakeoff.comparison import Updated
+from bakeoff.estimates import UNKNOWN
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup
@@ -69,37 +70,37 @@ def _up_front(run: Run, task: str, setup: str) -> str:
 
 
 def _update(run: Run, task: str, setup: str) -> str:
-    facts = _freshness(run, task, setup)
-    if not facts:
+    updated = _updated(run, task, setup)
+    if not updated:
         return ""
-    took = facts["work"]
-    seconds = "not measured" if took["seconds"] is None else f"{took['seconds']:.1f} s"
-    parts = [f"{took[name]} {name}" for name in ("rows", "passages") if took[name]]
+    work = updated.work
+    seconds = "not measured" if work.seconds is None else f"{work.seconds:.1f} s"
+    counts = {"rows": work.rows, "passages": work.passages}
+    parts = [f"{n} {name}" for name, n in counts.items() if n]
     if not parts:
-        return "not measured" if took["seconds"] is None else "nothing to do"
+        return "not measured" if work.seconds is None else "nothing to do"
     return f"{seconds}: {', '.join(parts)}"
 
 
-def _freshness(run: Run, task: str, setup: str) -> Mapping[str, Any]:
-    found = run.comparison["tasks"][task].get("freshness", {"setups": {}})
-    facts: Mapping[str, Any] = found["setups"].get(setup, {})
-    return facts
+def _updated(run: Run, task: str, setup: str) -> Updated | None:
+    found = run.comparison.tasks[task].freshness
+    return found.setups.get(setup) if found else None
 
 
 def _fresh(run: Run, task: str, setup: str) -> str:
-    found = _freshness(run, task, setup).get("update_rate")
-    return cell(found, "") if found else ""
+    updated = _updated(run, task, setup)
+    return cell(updated.update_rate, "") if updated and updated.update_rate else ""
 
 
 def _stale(run: Run, task: str, setup: str) -> str:
-    found = _freshness(run, task, setup).get("stale_rate", {}).get("before")
-    return cell(found, "") if found else ""
+    updated = _updated(run, task, setup)
+    stale = updated.stale_rate.get("before") if updated else None
+    return cell(stale, "") if stale else ""
 
 
 def _measured(metric: str) -> Aspect:
     def aspect(run: Run, task: str, setup: str) -> str:
-        facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}})
-        found = facts["setups"].get(setup)
+        found = run.comparison.tasks[task].metric(metric).setups.get(setup)
         return cell(found, metric) if found else ""
 
     return aspect
@@ -111,18 +112,14 @@ def _quality(run: Run, task: str, setup: str) -> str:
 
 def _answered(run: Run, task: str, setup: str) -> str:
     """The share of unanswerable questions that were answered: the opposite of right refusals."""
-    facts = run.comparison["tasks"][task]["metrics"].get("right_refusal", {"setups": {}})
-    found = facts["setups"].get(setup)
-    if not found or found["value"] is None:
-        return ""
-    ends = [None if found[end] is None else 1 - found[end] for end in ("high", "low")]
-    return cell({"value": 1 - found["value"], "low": ends[0], "high": ends[1]}, "")
+    found = run.comparison.tasks[task].metric("right_refusal").setups.get(setup)
+    return cell(found.scaled(-1, 1), "") if found and found.value is not None else ""
 
 
 def _tokens(run: Run, task: str, setup: str) -> str:
-    metrics = run.comparison["tasks"][task]["metrics"]
+    facts = run.comparison.tasks[task]
     means = [
-        metrics.get(kind, {"setups": {}})["setups"].get(setup, {}).get("value")
+        facts.metric(kind).setups.get(setup, UNKNOWN).value
         for kind in ("prompt_tokens", "completion_tokens")
     ]
     return "" if None in means else " + ".join(number(mean, "prompt_tokens") for mean in means)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from bakeoff import browse, pictures, report, svg
+from bakeoff.estimates import UNKNOWN, Difference
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
@@ -211,62 +212,62 @@ def _advice(run: Run) -> Advised | None:
 
 def _measured(run: Run) -> Iterator[Row]:
     for metric in ("latency_s", "prompt_tokens", "completion_tokens", "cost"):
-        for task, facts in run.comparison["tasks"].items():
-            if metric in facts["metrics"]:
+        for task, facts in run.comparison.tasks.items():
+            if metric in facts.metrics:
                 yield _row(run, task, metric)
 
 
 def _row(run: Run, task: str, metric: str) -> Row:
-    facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
-    best = report.best_of(facts, run.metric(task, metric).higher_is_better)
-    counts = sorted({each["n"] for each in facts["setups"].values()})
+    summary = run.comparison.tasks[task].metric(metric)
+    best = report.best_of(summary, run.metric(task, metric).higher_is_better)
+    counts = sorted({estimate.n for estimate in summary.setups.values()})
     n = "-".join(dict.fromkeys(str(count) for count in (counts[:1] + counts[-1:])))
     cells = tuple(
-        _cell(run, task, metric, setup, best) if setup in facts["setups"] else None
+        _cell(run, task, metric, setup, best) if setup in summary.setups else None
         for setup in run.suite.setups
     )
     return Row(task, metric, n, cells)
 
 
 def _cell(run: Run, task: str, metric: str, setup: str, best: set[str]) -> Cell:
-    metrics = run.comparison["tasks"][task]["metrics"]
-    facts = metrics[metric]
-    each, first = facts["setups"][setup], next(iter(run.suite.setups))
-    gap = facts["differences"].get(f"{setup} - {first}")
-    clear = setup != first and report.differ(facts, setup, first)
+    facts = run.comparison.tasks[task]
+    summary = facts.metric(metric)
+    estimate, first = summary.setups[setup], next(iter(run.suite.setups))
+    gap = summary.differences.get(f"{setup} - {first}")
+    clear = setup != first and report.differ(summary, setup, first)
     if clear and metric == "latency_s":
         clear = report.beyond_noise(run, task, setup)
-    ends = [each["low"], each["high"]]
-    failed = metrics.get("error", {"setups": {}})["setups"].get(setup, {"value": None, "n": 0})
-    notes = [f"{each['unjudged']} unjudged"] if each["unjudged"] else []
-    if failed["value"] and metric not in MEASURED:
-        notes.append(f"{failed['value'] * failed['n']:.3g} of {failed['n']} failed")
+    failed = facts.metric("error").setups.get(setup, UNKNOWN)
+    notes = [f"{estimate.unjudged} unjudged"] if estimate.unjudged else []
+    if failed.value and metric not in MEASURED:
+        notes.append(f"{failed.value * failed.n:.3g} of {failed.n} failed")
     return Cell(
-        number(each["value"], metric),
-        "" if None in ends else " to ".join(number(end, metric) for end in ends),
-        _change(gap, metric) if gap and gap["value"] is not None else "",
+        number(estimate.value, metric),
+        " to ".join(number(end, metric) for end in estimate.ends) if estimate.known else "",
+        _change(gap, metric) if gap else "",
         clear,
         _rank(run, task, metric, setup, best),
         tuple(notes),
     )
 
 
-def _change(gap: Mapping[str, Any], metric: str) -> str:
+def _change(gap: Difference, metric: str) -> str:
     def signed(value: float) -> str:
         return ("+" if value >= 0 else "-") + number(abs(value), metric)
 
-    if None in (gap["low"], gap["high"]):
-        return signed(gap["value"])
-    return f"{signed(gap['value'])} [{signed(gap['low'])}, {signed(gap['high'])}]"
+    if gap.value is None:
+        return ""
+    low, high = gap.ends
+    return signed(gap.value) + (f" [{signed(low)}, {signed(high)}]" if gap.known else "")
 
 
 def _rank(run: Run, task: str, metric: str, setup: str, best: set[str]) -> str:
     if setup not in best:
         return ""
-    valued = run.comparison["tasks"][task]["metrics"][metric]["setups"]
-    values = [each["value"] for each in valued.values() if each["value"] is not None]
+    valued = run.comparison.tasks[task].metric(metric).setups
+    values = [estimate.value for estimate in valued.values() if estimate.value is not None]
     top = max(values) if run.metric(task, metric).higher_is_better else min(values)
-    return "best" if valued[setup]["value"] == top else "≈ best"
+    return "best" if valued[setup].value == top else "≈ best"
 
 
 def _tables(run: Run, task: str) -> Iterator[Table]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from statistics import median
-from typing import Any
 
 import numpy as np
 
+from bakeoff.comparison import Latency, Timed, Times
 from bakeoff.core import Answer, Record
 from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.stats import quantile_interval
@@ -32,12 +31,8 @@ def quantile(values: Sequence[float], share: float) -> Estimate:
     return quantile_interval(np.asarray(values, dtype=np.float64), share)
 
 
-def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
-    """One task's latency pass as JSON: a part per setup, and the noise of the machine.
-
-    `loaded` holds, by the number of requests in flight, what setups over HTTP took under load;
-    a retrieval is not in those times.
-    """
+def summary(records: Iterable[Record], setups: Sequence[str]) -> Latency | None:
+    """One task's latency pass by setup, and the noise of the machine; `None` without one."""
     found: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
     failed: dict[str, int] = defaultdict(int)
     loaded: dict[int, dict[str, dict[str, Answer]]] = defaultdict(lambda: defaultdict(dict))
@@ -50,22 +45,24 @@ def summary(records: Iterable[Record], setups: Sequence[str]) -> dict[str, Any]:
         else:
             found[record.setup, record.repeat][record.sample] = record.answer
     first = found.get((setups[0], 0), {})
-    return {
-        "loaded": {
-            str(level): {setup: _parts(answers) for setup, answers in by_setup.items()}
+    timed = {
+        setup: Timed(**vars(_times(answers)), ratio=_ratio(answers, first), failed=failed[setup])
+        for setup in setups
+        if (answers := found.get((setup, 0), {}))
+    }
+    if not timed:
+        return None
+    return Latency(
+        {
+            str(level): {setup: _times(answers) for setup, answers in by_setup.items()}
             for level, by_setup in loaded.items()
         },
-        "setups": {
-            setup: {**_parts(answers), "ratio": asdict(_ratio(answers, first))}
-            | {"failed": failed[setup]}
-            for setup in setups
-            if (answers := found.get((setup, 0), {}))
-        },
-        "noise": asdict(_ratio(found.get((setups[0], 1), {}), first)),
-    }
+        timed,
+        _ratio(found.get((setups[0], 1), {}), first),
+    )
 
 
-def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
+def _times(answers: Mapping[str, Answer]) -> Times:
     seconds = [sum(s.seconds or 0.0 for s in answer.steps) for answer in answers.values()]
     parts = {
         name: [s for a in answers.values() if (s := a.seconds(name)) is not None]
@@ -85,16 +82,20 @@ def _parts(answers: Mapping[str, Answer]) -> dict[str, Any]:
         if (spent := answer.seconds("decode")) is not None
         and (written := answer.tokens("completion_tokens")) > 1
     ]
-    return {
-        "n": len(seconds),
-        "quantiles": {
-            f"p{share * 100:.0f}": asdict(quantile(seconds, share)) for share in QUANTILES
-        },
-        "first_token_s": median(first_token) if first_token else None,
-        "per_token_s": median(per_token) if per_token else None,
-        "tokens_per_s": tokens / whole if tokens and whole else None,
-        **{f"{name}_s": median(values) if values else None for name, values in parts.items()},
-    }
+    return Times(
+        n=len(seconds),
+        quantiles={f"p{share * 100:.0f}": quantile(seconds, share) for share in QUANTILES},
+        first_token_s=_median(first_token),
+        per_token_s=_median(per_token),
+        tokens_per_s=tokens / whole if tokens and whole else None,
+        retrieve_s=_median(parts["retrieve"]),
+        prefill_s=_median(parts["prefill"]),
+        decode_s=_median(parts["decode"]),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Estimate:
@@ -106,18 +107,17 @@ def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Estima
     return quantile(ratios, 0.5)
 
 
-def clear(ratio: Mapping[str, float | None], noise: Mapping[str, float | None]) -> bool:
+def clear(ratio: Estimate, noise: Estimate) -> bool:
     """Whether a ratio differs from 1 by more than the machine's own noise."""
-    ends = (ratio["low"], ratio["high"], noise["low"], noise["high"])
-    if None in ends:
+    if not ratio.known or not noise.known:
         return False
-    low, high, noise_low, noise_high = (end for end in ends if end is not None)
+    (low, high), (noise_low, noise_high) = ratio.ends, noise.ends
     return low > max(1.0, noise_high) or high < min(1.0, noise_low)
 
 
-def noise_factor(timed: Mapping[str, Any]) -> float | None:
+def noise_factor(timed: Latency) -> float | None:
     """The factor by which two times of the same setup may differ; `None` where unknown."""
-    low, high = timed["noise"]["low"], timed["noise"]["high"]
-    if low is None or high is None or low <= 0:
+    low, high = timed.noise.ends
+    if not timed.noise.known or low <= 0:
         return None
-    return float(max(high, 1 / low, 1.0))
+    return max(high, 1 / low, 1.0)

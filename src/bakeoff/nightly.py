@@ -179,18 +179,18 @@ def series(done: Run) -> dict[str, Point]:
     refs = [ref for gate in done.suite.gates for ref in Check.parse(gate.check).refs]
     named = {(ref.metric, ref.task, ref.setup) for ref in refs}
     found = {}
-    for task, facts in done.comparison["tasks"].items():
-        for metric, summary in facts["metrics"].items():
-            for setup, estimate in summary["setups"].items():
-                wanted = metric == facts["headline"] or any(
+    for task, facts in done.comparison.tasks.items():
+        for metric, summary in facts.metrics.items():
+            for setup, estimate in summary.setups.items():
+                wanted = metric == facts.headline or any(
                     metric == m and t in (None, task) and s in ("*", setup) for m, t, s in named
                 )
-                if wanted and estimate["value"] is not None:
+                if wanted and estimate.value is not None:
                     found[f"{setup}.{task}.{metric}"] = Point(
-                        estimate["value"],
-                        estimate["low"],
-                        estimate["high"],
-                        estimate["n"],
+                        estimate.value,
+                        estimate.low,
+                        estimate.high,
+                        estimate.n,
                         bool(done.metric(task, metric).higher_is_better),
                     )
     return found

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bakeoff import counts, plots
 from bakeoff.compare import EFFECTS, estimate
 from bakeoff.core import LATENCY, canonical
+from bakeoff.estimates import Estimate
 from bakeoff.finished import Run
 from bakeoff.manifest import Epoch
 from bakeoff.plots import Whisker
@@ -85,39 +85,35 @@ Made = tuple[str, Table, Picture]
 """What a picture shows in words, its numbers, the picture."""
 
 
-def _headline(run: Run, task: str) -> tuple[str, Mapping[str, Any]]:
-    """The task's headline metric and what the comparison has of it."""
-    facts = run.comparison["tasks"][task]
-    nothing: Mapping[str, Any] = {"setups": {}, "effects": {}}
-    return facts["headline"], facts["metrics"].get(facts["headline"], nothing)
-
-
-def _by_setup(run: Run, task: str, metric: str) -> dict[str, Any]:
+def _by_setup(run: Run, task: str, metric: str) -> dict[str, Estimate]:
     """Setup -> its estimate of a metric, where it has a value."""
-    found = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}})
-    return {name: each for name, each in found["setups"].items() if each["value"] is not None}
+    setups = run.comparison.tasks[task].metric(metric).setups
+    return {name: estimate for name, estimate in setups.items() if estimate.value is not None}
 
 
-def _whisker(run: Run, each: Mapping[str, Any], setup: str = "") -> Whisker:
+def _value(estimate: Estimate) -> float:
+    """The value of an estimate that is known to have one."""
+    assert estimate.value is not None
+    return estimate.value
+
+
+def _whisker(run: Run, estimate: Estimate, setup: str = "") -> Whisker:
     place = list(run.suite.setups).index(setup) if setup else 0
-    return Whisker(each["value"], each["low"], each["high"], place)
+    return Whisker(_value(estimate), estimate.low, estimate.high, place)
 
 
-def _ends(each: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
-    return (
-        number(each["value"], metric),
-        number(each["low"], metric),
-        number(each["high"], metric),
-    )
+def _ends(estimate: Estimate, metric: str) -> tuple[str, str, str]:
+    value, low, high = estimate.value, estimate.low, estimate.high
+    return number(value, metric), number(low, metric), number(high, metric)
 
 
 def _effects(run: Run, task: str) -> Made | None:
-    metric, facts = _headline(run, task)
-    known = facts["effects"]
-    found = {name: known[name] for name in EFFECTS if known.get(name, {}).get("value") is not None}
+    metric = run.headlines[task]
+    known = run.comparison.tasks[task].metric(metric).effects
+    found = {n: known[n] for n in EFFECTS if n in known and known[n].value is not None}
     if not found:
         return None
-    rows = [(name, *_ends(each, metric), str(each["n"])) for name, each in found.items()]
+    rows = [(name, *_ends(each, metric), str(each.n)) for name, each in found.items()]
     whiskers = {name: _whisker(run, each) for name, each in found.items()}
     return (
         f"Change of {metric} with its 95% interval; an interval that holds 0 shows no effect. "
@@ -141,13 +137,13 @@ def front(points: Mapping[str, tuple[float, float]], higher_is_better: bool) -> 
     return sorted((n for n, key in keys.items() if not beaten(key)), key=lambda n: keys[n])
 
 
-def _against(run: Run, task: str, of: str, costs: Mapping[str, Any], unit: str) -> Made | None:
+def _against(run: Run, task: str, of: str, costs: Mapping[str, Estimate], unit: str) -> Made | None:
     """Quality against a cost, with the front of setups that no other one beats."""
     metric, scored = run.headlines[task], _by_setup(run, task, run.headlines[task])
     names = [name for name in scored if name in costs]
     if len(names) < 2:
         return None
-    points = {name: (costs[name]["value"], scored[name]["value"]) for name in names}
+    points = {name: (_value(costs[name]), _value(scored[name])) for name in names}
     best = front(points, run.metric(task, metric).higher_is_better)
     rows = [
         (n, *_ends(scored[n], metric), *_ends(costs[n], unit), "yes" if n in best else "no")
@@ -173,8 +169,7 @@ def _quality_cost(run: Run, task: str) -> Made | None:
 
 def _quality_tokens(run: Run, task: str) -> Made | None:
     sums = {
-        name: {"value": read + written, "low": None, "high": None}
-        for name, (read, _, written) in _tokens_of(run, task).items()
+        name: Estimate(read + written) for name, (read, _, written) in _tokens_of(run, task).items()
     }
     return _against(run, task, "tokens of an answer", sums, "prompt_tokens")
 
@@ -185,7 +180,7 @@ def _tokens_of(run: Run, task: str) -> dict[str, tuple[float, float, float]]:
         _by_setup(run, task, f"{kind}_tokens") for kind in ("prompt", "context", "completion")
     )
     return {
-        name: (read[name]["value"], context[name]["value"], written[name]["value"])
+        name: (_value(read[name]), _value(context[name]), _value(written[name]))
         for name in read
         if name in context and name in written
     }
@@ -209,22 +204,21 @@ def _tokens(run: Run, task: str) -> Made | None:
 
 
 def _latency(run: Run, task: str) -> Made | None:
-    timed = run.comparison["tasks"][task].get("latency", {"setups": {}})["setups"]
-    if not timed:
+    timed = run.comparison.tasks[task].latency
+    if timed is None:
         return None
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    seconds: dict[str, list[float]] = {name: [] for name in timed.setups}
     for record in run.latencies(task):
         spent = record.answer.seconds() if record.answer else None
         if record.phase == LATENCY and not record.repeat and spent is not None:
             seconds[record.setup].append(spent)
-    quantiles = ("p50", "p90", "p95", "p99")
+    quantiles = list(next(iter(timed.setups.values())).quantiles)
     rows = []
     drawn = {}
-    for name, facts in timed.items():
-        known = facts["quantiles"]
-        cells = (number(known[q]["value"], "latency_s") for q in quantiles)
-        rows.append((name, str(facts["n"]), *cells))
-        drawn[name] = (seconds[name], _whisker(run, known["p50"], name))
+    for name, times in timed.setups.items():
+        cells = (number(times.quantiles[q].value, "latency_s") for q in quantiles)
+        rows.append((name, str(times.n), *cells))
+        drawn[name] = (seconds[name], _whisker(run, times.quantiles["p50"], name))
     return (
         f"A dot is one answer, the bar the median; at most {plots.DOTS} dots of a "
         "setup, evenly by rank.",
@@ -236,19 +230,19 @@ def _latency(run: Run, task: str) -> Made | None:
 def _retrieval(run: Run, task: str) -> Made | None:
     """How good answers are where retrieval found what was wanted, and where it did not."""
     metric = run.headlines[task]
-    known = run.comparison["tasks"][task]["metrics"]
+    known = run.comparison.tasks[task].metrics
     by = next((m for m in known if m.startswith("evidence_") and m != metric), None)
     if by is None:
         return None
     rows, whiskers = [], {}
-    for setup in known[by]["setups"]:
+    for setup in known[by].setups:
         if (task, setup, metric) not in run.columns:
             continue
         for part, names in counts.retrieved(run.columns[task, setup, by]).items():
-            found = vars(estimate(run.columns[task, setup, metric].only(names)))
-            if found["value"] is not None:
-                rows.append((setup, part, *_ends(found, metric), str(found["n"])))
-                whiskers[f"{setup}, {part} ({found['n']})"] = _whisker(run, found, setup)
+            found = estimate(run.columns[task, setup, metric].only(names))
+            if found.value is not None:
+                rows.append((setup, part, *_ends(found, metric), str(found.n)))
+                whiskers[f"{setup}, {part} ({found.n})"] = _whisker(run, found, setup)
     if not rows:
         return None
     return (
@@ -272,11 +266,11 @@ def _refusals(run: Run, task: str) -> Made | None:
         return None
     found = {
         setup: {
-            **{part: sum(each[k][d]["n"] for k, d in cells) for part, cells in _DONE.items()},
-            "unjudged": each["unjudged"],
-            "failed": each["failed"],
+            **{part: sum(each.cell(*c).n for c in cells) for part, cells in _DONE.items()},
+            "unjudged": each.unjudged,
+            "failed": each.failed,
         }
-        for setup, each in run.comparison["tasks"][task]["abstention"].items()
+        for setup, each in run.comparison.tasks[task].abstention.items()
     }
     if not found:
         return None
@@ -319,7 +313,7 @@ def _training(run: Run, task: str) -> Made | None:
 
 def _learning(run: Run, task: str) -> Made | None:
     """Setups that differ in nothing but the number of rows they were tuned on."""
-    metric, _ = _headline(run, task)
+    metric = run.headlines[task]
     by_setup = _by_setup(run, task, metric)
     curves: dict[str, list[tuple[int, str]]] = {}
     for name in by_setup:
@@ -335,7 +329,7 @@ def _learning(run: Run, task: str) -> Made | None:
     told: list[tuple[str, ...]] = []
     for place, points in enumerate(known):
         base = points[0][1].removesuffix(f"-{points[0][0]}")
-        values = [(float(n), float(by_setup[name]["value"])) for n, name in points]
+        values = [(float(n), _value(by_setup[name])) for n, name in points]
         lines[base] = (values, place, False)
         told += [(base, str(n), *_ends(by_setup[name], metric)) for n, name in points]
     return (

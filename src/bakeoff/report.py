@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bakeoff.abstention import CELLS
 from bakeoff.between import sides
 from bakeoff.compare import CHANGED
+from bakeoff.comparison import (
+    Freshness,
+    Latency,
+    RunComparison,
+    Share,
+    Summary,
+    TaskComparison,
+    Times,
+    Work,
+)
+from bakeoff.estimates import Difference, Estimate
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
@@ -27,49 +37,47 @@ GATES_SHOWN = 100
 """Gates in a table, the worst first."""
 
 
-def best_of(facts: Mapping[str, Any], higher: bool) -> set[str]:
+def best_of(summary: Summary, higher: bool) -> set[str]:
     """The setups that are best, or not clearly worse than the best; none when all are."""
-    valued = {s: e["value"] for s, e in facts["setups"].items() if e["value"] is not None}
+    valued = {s: e.value for s, e in summary.setups.items() if e.value is not None}
     if len(set(valued.values())) < 2:
         return set()
     top = (max if higher else min)(valued, key=lambda s: valued[s])
-    best = {s for s in valued if s == top or not differ(facts, s, top)}
+    best = {s for s in valued if s == top or not differ(summary, s, top)}
     return set() if len(best) == len(valued) else best
 
 
-def differ(facts: Mapping[str, Any], a: str, b: str) -> bool:
+def differ(summary: Summary, a: str, b: str) -> bool:
     """Whether two setups differ by more than chance: an interval without 0.
 
     Where nothing bounds an interval, as for token counts that are all the same, the p decides.
     """
-    differences = facts["differences"]
+    differences = summary.differences
     found = differences.get(f"{b} - {a}") or differences.get(f"{a} - {b}")
     if not found:
         return False
-    if found["low"] is None or found["high"] is None:
-        return found["p"] is not None and found["p"] < ALPHA
-    return not found["low"] <= 0 <= found["high"]
+    if not found.known:
+        return found.p is not None and found.p < ALPHA
+    return found.clear
 
 
 def beyond_noise(run: Run, task: str, setup: str) -> bool:
     """Whether a setup's time differs from the first one's by more than the machine's noise."""
-    timed = run.comparison["tasks"][task].get("latency", {"setups": {}})
-    found = timed["setups"].get(setup)
-    return bool(found) and clear(found["ratio"], timed["noise"])
+    timed = run.comparison.tasks[task].latency
+    return timed is not None and setup in timed.setups and _beyond(timed, setup)
+
+
+def _beyond(timed: Latency, setup: str) -> bool:
+    return clear(timed.setups[setup].ratio, timed.noise)
 
 
 def headline(run: Run) -> Table:
     """Setups side by side: each task's headline metric, then time and tokens."""
     setups = list(run.suite.setups)
-    rows = [
-        _row(run, task, facts["headline"], setups)
-        for task, facts in run.comparison["tasks"].items()
-    ]
+    rows = [_row(run, task, facts.headline, setups) for task, facts in run.comparison.tasks.items()]
     for metric in ("latency_s", "prompt_tokens", "error"):
-        for task, facts in run.comparison["tasks"].items():
-            if metric in facts["metrics"] and (
-                metric != "error" or any(_failures(facts["metrics"][metric]))
-            ):
+        for task, facts in run.comparison.tasks.items():
+            if metric in facts.metrics and (metric != "error" or _failed(facts.metric(metric))):
                 rows.append(_row(run, task, metric, setups))
     return Table(
         f"{run.manifest.benchmark}, run {run.folder.name}"
@@ -81,60 +89,54 @@ def headline(run: Run) -> Table:
     )
 
 
-def _failures(metric: Mapping[str, Any]) -> list[float]:
-    return [e["value"] for e in metric["setups"].values() if e["value"]]
+def _failed(errors: Summary) -> bool:
+    return any(estimate.value for estimate in errors.setups.values())
 
 
 def _row(run: Run, task: str, metric: str, setups: Sequence[str]) -> tuple[str, ...]:
-    facts = run.comparison["tasks"][task]["metrics"].get(metric, {"setups": {}, "differences": {}})
-    by_setup = facts["setups"]
-    best = best_of(facts, run.metric(task, metric).higher_is_better)
+    summary = run.comparison.tasks[task].metric(metric)
+    by_setup = summary.setups
+    best = best_of(summary, run.metric(task, metric).higher_is_better)
     cells = []
     for setup in setups:
         if setup not in by_setup:
             cells.append("-")
             continue
-        differs = setup != setups[0] and differ(facts, setup, setups[0])
+        differs = setup != setups[0] and differ(summary, setup, setups[0])
         if differs and metric == "latency_s":
             differs = beyond_noise(run, task, setup)
         mark = ("*" if differs else "") + ("^" if setup in best else "")
-        unjudged = by_setup[setup]["unjudged"]
+        unjudged = by_setup[setup].unjudged
         cells.append(
             cell(by_setup[setup], metric, mark) + (f" ({unjudged} unjudged)" if unjudged else "")
         )
-    counts = sorted({e["n"] for e in by_setup.values()})
+    counts = sorted({e.n for e in by_setup.values()})
     n = "-".join(str(c) for c in ([counts[0], counts[-1]] if len(counts) > 1 else counts))
     return (task, metric, n, *cells)
 
 
 def _answered(run: Run, task: str, setups: Sequence[str]) -> list[tuple[str, ...]]:
     """The headline metric over the samples that each setup answered, where some failed."""
-    facts = run.comparison["tasks"][task]
-    found = facts.get("answered", {})
+    facts = run.comparison.tasks[task]
+    found, metric = facts.answered, facts.headline
     if not found:
         return []
-    metric = facts["headline"]
     cells = [cell(found[s], metric) if s in found else "-" for s in setups]
-    counts = sorted({e["n"] for e in found.values()})
+    counts = sorted({e.n for e in found.values()})
     n = "-".join(dict.fromkeys(map(str, (counts[0], counts[-1]))))
     return [(task, f"{metric}, failures left out", n, *cells)]
 
 
 def effects(run: Run) -> Table:
     """The square by subtraction, for each task's headline metric."""
-    names = list(
-        dict.fromkeys(
-            e
-            for facts in run.comparison["tasks"].values()
-            for e in facts["metrics"].get(facts["headline"], {}).get("effects", {})
-        )
-    )
-    rows = []
-    for task, facts in run.comparison["tasks"].items():
-        metric = facts["headline"]
-        found = facts["metrics"].get(metric, {}).get("effects", {})
-        if found:
-            rows.append((task, metric, *(signed(found.get(name), metric) for name in names)))
+    tasks = run.comparison.tasks
+    known = {task: facts.metric(facts.headline).effects for task, facts in tasks.items()}
+    names = list(dict.fromkeys(name for found in known.values() for name in found))
+    rows = [
+        (task, tasks[task].headline, *(signed(found.get(name)) for name in names))
+        for task, found in known.items()
+        if found
+    ]
     return Table(
         "What tuning and retrieval each change",
         ("task", "metric", *names),
@@ -144,55 +146,54 @@ def effects(run: Run) -> Table:
     )
 
 
-def signed(estimate: Mapping[str, Any] | None, metric: str) -> str:
-    if estimate is None or estimate["value"] is None:
+def signed(estimate: Estimate | None) -> str:
+    """A difference with its sign and interval, `*` where that leaves 0 out."""
+    if estimate is None or estimate.value is None:
         return "-"
-    text = f"{estimate['value']:+.3f}"
-    if estimate["low"] is None:
+    text = f"{estimate.value:+.3f}"
+    if not estimate.known:
         return text
-    clear = not estimate["low"] <= 0 <= estimate["high"]
-    return f"{text} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]{'*' if clear else ''}"
+    low, high = estimate.ends
+    return f"{text} [{low:+.3f}, {high:+.3f}]{'*' if estimate.clear else ''}"
 
 
 def findings(run: Run) -> list[str]:
     """What the numbers say in words: what tuning does to the use of context, who never answers."""
     said = []
-    for task, facts in run.comparison["tasks"].items():
-        metric = facts["headline"]
-        found = facts["metrics"].get(metric, {}).get("effects", {})
-        if effect := found.get("tuning, open book"):
+    for task, facts in run.comparison.tasks.items():
+        metric = facts.headline
+        if effect := facts.metric(metric).effects.get("tuning, open book"):
             better = run.metric(task, metric).higher_is_better
-            text = signed(effect, metric).rstrip("*")
+            text = signed(effect).rstrip("*")
             said.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid less rag {text}).")
-        declined = facts["metrics"].get("wrong_refusal", {"setups": {}})["setups"]
         said += [
-            f"{task}: {setup} declines {found['value']:.0%} of the questions that have an answer: "
+            f"{task}: {setup} declines {found.value:.0%} of the questions that have an answer: "
             "what it scores on those without one is no merit."
-            for setup, found in declined.items()
-            if found["value"] is not None and found["value"] >= DECLINES
+            for setup, found in facts.metric("wrong_refusal").setups.items()
+            if found.value is not None and found.value >= DECLINES
         ]
     return said
 
 
-def _damage(effect: Mapping[str, Any], higher_is_better: bool) -> str:
-    low, high = effect["low"], effect["high"]
-    if low is None or high is None:
+def _damage(effect: Difference, higher_is_better: bool) -> str:
+    low, high = effect.ends
+    if not effect.known:
         return "too few samples to say what tuning does to answers from passages"
     worse, gains = (high < 0, low > 0) if higher_is_better else (low > 0, high < 0)
     if worse:
         return "tuning damages the use of retrieved passages"
     if gains:
         return "tuning improves answers from retrieved passages"
-    size = effect["detectable"]
+    size = effect.detectable
     bound = f"; a change of {size:.2g} would probably have been seen" if size else ""
     return f"no effect of tuning on answers from retrieved passages was seen{bound}"
 
 
 def differences(run: Run, task: str) -> Table:
     """Every pair of setups on the headline metric: how far apart, and is it chance."""
-    facts = run.comparison["tasks"][task]
-    metric = facts["headline"]
-    found = facts["metrics"].get(metric, {}).get("differences", {})
+    facts = run.comparison.tasks[task]
+    metric = facts.headline
+    found = facts.metric(metric).differences
     return _pairs(f"{task}: {metric}, pair by pair", found, metric)
 
 
@@ -202,7 +203,7 @@ _PAIRS = (
 )
 
 
-def _pairs(title: str, found: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
+def _pairs(title: str, found: Mapping[str, Difference], metric: str) -> Table:
     rows = tuple((name, *_pair(each, metric)) for name, each in found.items())
     return Table(
         title,
@@ -214,27 +215,26 @@ def _pairs(title: str, found: Mapping[str, Mapping[str, Any]], metric: str) -> T
     )
 
 
-def _pair(found: Mapping[str, Any], metric: str) -> tuple[str, ...]:
-    if found["value"] is None:
+def _pair(found: Difference, metric: str) -> tuple[str, ...]:
+    if found.value is None:
         return ("0", *["-"] * 7)
-    counts = (str(found[each]) for each in ("wins", "ties", "losses"))
-    p = found["p"]
+    p = found.p
     return (
-        str(found["n"]),
-        signed(found, metric),
+        str(found.n),
+        signed(found),
         "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}",
-        *counts,
-        number(found["detectable"], metric),
-        str(found["needed"] or "-"),
+        *map(str, (found.wins, found.ties, found.losses)),
+        number(found.detectable, metric),
+        str(found.needed or "-"),
     )
 
 
 def changed(run: Run, task: str) -> Table:
     """The samples that one setup gets worse, and better, than another on the headline metric."""
     rows = []
-    for pair, found in run.comparison["tasks"][task]["changed"].items():
-        for word, kind in (("worse", "broke"), ("better", "mended")):
-            if names := [each["sample"] for each in found[kind]]:
+    for pair, found in run.comparison.tasks[task].changed.items():
+        for word, changes in (("worse", found.broke), ("better", found.mended)):
+            if names := [change.sample for change in changes]:
                 more = f" and more ({CHANGED} named)" if len(names) == CHANGED else ""
                 rows.append((pair, word, ", ".join(names) + more))
     return Table(f"{task}: samples that changed sides", ("pair", "", "samples"), tuple(rows))
@@ -244,12 +244,12 @@ def repeats(run: Run) -> Table:
     """How far answers to the same question vary, where each was asked several times."""
     k = str(run.suite.repeats)
     rows = []
-    for task, facts in run.comparison["tasks"].items():
+    for task, facts in run.comparison.tasks.items():
         for metric in _repeated(facts):
-            for setup, found in facts["metrics"][metric]["repeats"].items():
-                cells = [number(found[name], "") for name in _VARIED]
-                cells += [number((found[name] or {}).get(k), "") for name in ("pass@k", "pass^k")]
-                rows.append((task, metric, setup, *cells))
+            for setup, found in facts.metric(metric).repeats.items():
+                numbers = [getattr(found, name) for name in _VARIED]
+                numbers += [(rates or {}).get(k) for rates in (found.pass_at, found.pass_hat)]
+                rows.append((task, metric, setup, *(number(value, "") for value in numbers)))
     return Table(
         f"Repeats: {k} answers to each question",
         ("task", "metric", "setup", *_VARIED.values(), f"pass@{k}", f"pass^{k}"),
@@ -265,12 +265,12 @@ def judged_again(run: Run) -> Table:
     """How far a judge varies, where it was asked several times of the same answers."""
     rows = [
         (
-            *(task, metric, setup, str(found["opinions"]), str(found["answers"])),
-            *(number(found[name], "") for name in ("between", "sampling", "judge")),
+            *(task, metric, setup, str(found.opinions), str(found.answers)),
+            *(number(part, "") for part in (found.between, found.sampling, found.judge)),
         )
-        for task, facts in run.comparison["tasks"].items()
-        for metric, summary in facts["metrics"].items()
-        for setup, found in summary.get("opinions", {}).items()
+        for task, facts in run.comparison.tasks.items()
+        for metric, summary in facts.metrics.items()
+        for setup, found in summary.opinions.items()
     ]
     return Table(
         "Judges asked again",
@@ -293,18 +293,16 @@ _VARIED = {
 }
 
 
-def _repeated(facts: Mapping[str, Any]) -> list[str]:
+def _repeated(facts: TaskComparison) -> list[str]:
     """The headline, and where it is not of 0 and 1 the first metric that is."""
-    varied = [
-        name for name, m in facts["metrics"].items() if "repeats" in m and name not in MEASURED
-    ]
+    varied = [name for name, m in facts.metrics.items() if m.repeats and name not in MEASURED]
     rates = [
         name
         for name in varied
-        if any(found["flips"] is not None for found in facts["metrics"][name]["repeats"].values())
+        if any(found.flips is not None for found in facts.metric(name).repeats.values())
     ]
-    headline = [name for name in varied if name == facts["headline"]]
-    return headline if facts["headline"] in rates else [*headline, *rates[:1]]
+    headline = [name for name in varied if name == facts.headline]
+    return headline if facts.headline in rates else [*headline, *rates[:1]]
 
 
 CONFUSED = 10
@@ -315,7 +313,7 @@ def confused(run: Run, task: str) -> Table:
     """Which labels a task's setups took for which, most often first."""
     rows = [
         (setup, expected, said, str(n), f"{n / total:.0%}")
-        for setup, pairs in run.comparison["tasks"][task]["confusion"].items()
+        for setup, pairs in run.comparison.tasks[task].confusion.items()
         for expected, said, n, total in mistakes(pairs)
     ]
     return Table(
@@ -338,32 +336,26 @@ def mistakes(pairs: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int,
 def freshness(run: Run) -> list[Table]:
     """Of each task whose documents changed: every setup right after, and after its update."""
     return [
-        _freshness(run, task, facts["freshness"])
-        for task, facts in run.comparison["tasks"].items()
-        if facts.get("freshness", {}).get("setups")
+        _freshness(run, task, facts.freshness)
+        for task, facts in run.comparison.tasks.items()
+        if facts.freshness and facts.freshness.setups
     ]
 
 
-def _freshness(run: Run, task: str, found: Mapping[str, Any]) -> Table:
-    metric, changes = run.headlines[task], list(found["n"])
+def _freshness(run: Run, task: str, found: Freshness) -> Table:
+    metric, changes = run.headlines[task], list(found.n)
     rows = []
-    for setup, facts in found["setups"].items():
-        took = facts["work"]
-        parts = [f"{took['seconds']:.1f} s" if took["seconds"] is not None else "not measured"]
-        parts += [f"{took[name]} {name}" for name in ("tokens", "rows", "passages") if took[name]]
-        idle = took["seconds"] is not None and len(parts) == 1
-        needed = "nothing to do" if idle else ", ".join(parts)
-        for state, named, side in (
-            ("right after", "stale", "before"),
-            ("updated", "fresh", "after"),
-        ):
-            stale = facts["stale_rate"].get(side)
-            values = [cell(facts[named][change], metric) for change in changes]
-            last = needed if named == "fresh" else ""
-            rows.append((setup, state, *values, cell(stale, metric) if stale else "-", last))
-        gained = [signed(facts["gains"][change], metric) for change in changes]
+    for setup, updated in found.setups.items():
+        states = (
+            ("right after", updated.stale, updated.stale_rate.get("before"), ""),
+            ("updated", updated.fresh, updated.stale_rate.get("after"), _needed(updated.work)),
+        )
+        for state, by_change, stale, needed in states:
+            values = [cell(by_change[change], metric) for change in changes]
+            rows.append((setup, state, *values, cell(stale, metric) if stale else "-", needed))
+        gained = [signed(updated.gains[change]) for change in changes]
         rows.append((setup, "difference", *gained, "", ""))
-    heads = (f"{change} ({n})" for change, n in found["n"].items())
+    heads = (f"{change} ({n})" for change, n in found.n.items())
     return Table(
         f"{task}: when the documents change ({metric})",
         ("setup", "state", *heads, "stale answers", "work of the update"),
@@ -374,22 +366,31 @@ def _freshness(run: Run, task: str, found: Mapping[str, Any]) -> Table:
     )
 
 
+def _needed(work: Work) -> str:
+    """The work of an update in words."""
+    counts = {"tokens": work.tokens, "rows": work.rows, "passages": work.passages}
+    parts = [f"{n} {name}" for name, n in counts.items() if n]
+    if work.seconds is None:
+        return ", ".join(["not measured", *parts])
+    return ", ".join([f"{work.seconds:.1f} s", *parts]) if parts else "nothing to do"
+
+
 def declining(run: Run) -> Table:
     """What each setup does with questions that have an answer, and with those that have none."""
     rows = [
         (
             task,
             setup,
-            *(_share(found[kind][done]) for kind, done in CELLS),
-            str(found["failed"] + found["unjudged"]),
+            *(_share(found.cell(kind, done)) for kind, done in CELLS),
+            str(found.failed + found.unjudged),
         )
-        for task, facts in run.comparison["tasks"].items()
-        for setup, found in facts["abstention"].items()
+        for task, facts in run.comparison.tasks.items()
+        for setup, found in facts.abstention.items()
     ]
     sources = {
-        ", ".join(found["by"])
-        for facts in run.comparison["tasks"].values()
-        for found in facts["abstention"].values()
+        ", ".join(found.by)
+        for facts in run.comparison.tasks.values()
+        for found in facts.abstention.values()
     }
     return Table(
         "Answering and declining",
@@ -405,30 +406,30 @@ _CELLS = (
 )
 
 
-def _share(found: Mapping[str, Any]) -> str:
-    return "-" if found["share"] is None else f"{found['n']} ({found['share']:.0%})"
+def _share(found: Share) -> str:
+    return "-" if found.share is None else f"{found.n} ({found.share:.0%})"
 
 
-def between_runs(found: Mapping[str, Any]) -> list[Table]:
+def between_runs(found: RunComparison) -> list[Table]:
     """The tables of a comparison between runs."""
     names = sides(found)
     rows = [
         (
             task,
             metric,
-            *(cell(facts["sides"][n], metric) if n in facts["sides"] else "-" for n in names),
+            *(cell(facts.sides[n], metric) if n in facts.sides else "-" for n in names),
         )
-        for task, metrics in found["tasks"].items()
+        for task, metrics in found.tasks.items()
         for metric, facts in metrics.items()
     ]
-    runs = ", ".join(f"{label} = {run}" for label, run in found["runs"].items())
-    warning = "".join(f" NOT COMPARABLE: {sentence}." for sentence in found["mismatch"])
+    runs = ", ".join(f"{label} = {run}" for label, run in found.runs.items())
+    warning = "".join(f" NOT COMPARABLE: {sentence}." for sentence in found.mismatch)
     tables = [Table("Runs side by side", ("task", "metric", *names), tuple(rows), runs + warning)]
-    for task, metrics in found["tasks"].items():
+    for task, metrics in found.tasks.items():
         pairs = {
             f"{metric}: {pair}": each
             for metric, facts in metrics.items()
-            for pair, each in facts["differences"].items()
+            for pair, each in facts.differences.items()
         }
         tables.append(_pairs(f"{task}: later less earlier", pairs, ""))
     return tables
@@ -446,7 +447,7 @@ def tables(run: Run) -> list[Table]:
 def details(run: Run, task: str) -> Table:
     """Every metric of one task."""
     setups = list(run.suite.setups)
-    metrics = list(run.comparison["tasks"][task]["metrics"])
+    metrics = list(run.comparison.tasks[task].metrics)
     ordered = [m for m in metrics if m not in MEASURED] + [m for m in metrics if m in MEASURED]
     rows = tuple(_row(run, task, metric, setups)[1:] for metric in ordered)
     rows += tuple(row[1:] for row in _answered(run, task, setups))
@@ -464,19 +465,20 @@ def details(run: Run, task: str) -> Table:
 def latencies(run: Run) -> Table:
     """The latency pass: quantiles, parts, and ratios to the first setup on the same samples."""
     rows = []
-    for task, facts in run.comparison["tasks"].items():
-        timed = facts.get("latency", {"setups": {}, "loaded": {}})
-        for setup, found in timed["setups"].items():
-            again = setup == next(iter(timed["setups"]))
-            ratio = timed["noise"] if again else found["ratio"]
-            mark = "*" if not again and clear(found["ratio"], timed["noise"]) else ""
-            twice = " (asked twice)" if again and ratio["value"] is not None else ""
+    for task, facts in run.comparison.tasks.items():
+        if (timed := facts.latency) is None:
+            continue
+        for setup, found in timed.setups.items():
+            again = setup == next(iter(timed.setups))
+            ratio = timed.noise if again else found.ratio
+            mark = "*" if not again and _beyond(timed, setup) else ""
+            twice = " (asked twice)" if again and ratio.value is not None else ""
             text = _ratio(ratio) + mark + twice
-            n = str(found["n"]) + (f" ({found['failed']} failed)" if found["failed"] else "")
+            n = f"{found.n} ({found.failed} failed)" if found.failed else str(found.n)
             rows.append((task, setup, "1", n, text, *_times(found)))
-        for level, by_setup in timed["loaded"].items():
-            for setup, found in by_setup.items():
-                rows.append((task, setup, level, str(found["n"]), "-", *_times(found)))
+        for level, by_setup in timed.loaded.items():
+            for setup, times in by_setup.items():
+                rows.append((task, setup, level, str(times.n), "-", *_times(times)))
     return Table(
         "Latency",
         (
@@ -491,28 +493,25 @@ def latencies(run: Run) -> Table:
     )
 
 
-def _times(found: Mapping[str, Any]) -> tuple[str, ...]:
+def _times(found: Times) -> tuple[str, ...]:
     quantiles = [
-        cell(found["quantiles"][name], "latency_s")
-        if found["quantiles"][name]["value"] is not None
-        else "n too small"
-        for name in ("p50", "p90", "p95", "p99")
+        "n too small" if estimate.value is None else cell(estimate, "latency_s")
+        for estimate in found.quantiles.values()
     ]
-    parts = [
-        number(found[f"{name}_s"], "latency_s")
-        for name in ("first_token", "per_token", "retrieve", "prefill", "decode")
-    ]
-    speed = found["tokens_per_s"]
-    return (*quantiles, *parts, "-" if speed is None else f"{speed:.0f}")
+    parts = (found.first_token_s, found.per_token_s, found.retrieve_s, found.prefill_s)
+    seconds = [number(value, "latency_s") for value in (*parts, found.decode_s)]
+    speed = found.tokens_per_s
+    return (*quantiles, *seconds, "-" if speed is None else f"{speed:.0f}")
 
 
-def _ratio(found: Mapping[str, Any]) -> str:
-    if found["value"] is None:
+def _ratio(found: Estimate) -> str:
+    if found.value is None:
         return "-"
-    text = f"{found['value']:.2f}x"
-    if found["low"] is None or found["high"] is None:
+    text = f"{found.value:.2f}x"
+    if not found.known:
         return f"{text} (n too small for an interval)"
-    return f"{text} [{found['low']:.2f}, {found['high']:.2f}]"
+    low, high = found.ends
+    return f"{text} [{low:.2f}, {high:.2f}]"
 
 
 def spending(run: Run) -> Table:
@@ -553,14 +552,14 @@ def spending(run: Run) -> Table:
 def slices(run: Run, task: str) -> Table:
     """The headline metric of one task by tag."""
     setups = list(run.suite.setups)
-    facts = run.comparison["tasks"][task]
+    facts = run.comparison.tasks[task]
     rows = []
-    for tag, summary in facts["slices"].items():
-        by_setup = summary["setups"]
-        n = max((e["n"] for e in by_setup.values()), default=0)
-        cells = [cell(by_setup[s], facts["headline"]) if s in by_setup else "-" for s in setups]
+    for tag, summary in facts.slices.items():
+        by_setup = summary.setups
+        n = max((e.n for e in by_setup.values()), default=0)
+        cells = [cell(by_setup[s], facts.headline) if s in by_setup else "-" for s in setups]
         rows.append((tag, str(n), *cells))
-    return Table(f"{task}: {facts['headline']} by tag", ("tag", "n", *setups), tuple(rows))
+    return Table(f"{task}: {facts.headline} by tag", ("tag", "n", *setups), tuple(rows))
 
 
 def verdicts(found: Verdicts) -> Table:
@@ -752,7 +751,7 @@ def markdown(run: Run) -> str:
         parts += markdown_lines(square)
         parts += [line for said in findings(run) for line in (f"- {said}", "")]
     parts += [f"- skipped `{n}`: {reason}" for n, reason in run.manifest.skipped.items()]
-    for task in run.comparison["tasks"]:
+    for task in run.comparison.tasks:
         parts += markdown_lines(head_to_head(run, task))
         parts += markdown_lines(details(run, task))
         for table in (

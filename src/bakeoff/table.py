@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from unicodedata import east_asian_width
 
+from bakeoff.estimates import Estimate
 from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.plain_text import plain
 
@@ -39,11 +39,11 @@ def number(value: float | None, metric: str) -> str:
     return f"{value:.3f}"
 
 
-def cell(estimate: Mapping[str, Any], metric: str, mark: str = "") -> str:
+def cell(estimate: Estimate, metric: str, mark: str = "") -> str:
     """A value with its interval, and a mark behind it."""
-    text = number(estimate["value"], metric)
-    if None not in (estimate["low"], estimate["high"]) and metric not in TOKEN_METRICS:
-        low, high = (number(estimate[side], metric) for side in ("low", "high"))
+    text = number(estimate.value, metric)
+    if estimate.known and metric not in TOKEN_METRICS:
+        low, high = (number(end, metric) for end in estimate.ends)
         text += f" [{low.removesuffix(' s')}, {high}]"
     return text + mark
 

@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff import cost
 from bakeoff.columns import Column
 from bakeoff.compare import estimate
+from bakeoff.comparison import Updated
 from bakeoff.core import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
 from bakeoff.estimates import UNKNOWN, Estimate
@@ -108,15 +109,15 @@ def grounds(run: Run) -> Grounds:
 
 
 def _directions(run: Run, task: str) -> dict[str, bool]:
-    metrics = [m for m in run.comparison["tasks"][task]["metrics"] if m not in MEASURED]
+    metrics = [m for m in run.comparison.tasks[task].metrics if m not in MEASURED]
     return {metric: run.metric(task, metric).higher_is_better for metric in metrics}
 
 
 def _known(run: Run, setup: Setup) -> Known:
     tasks = [task for task in run.samples if setup.takes(task)]
-    compared = {task: run.comparison["tasks"][task] for task in tasks}
-    timed = {t: facts.get("latency", {}).get("setups", {}) for t, facts in compared.items()}
-    fresh = {t: facts.get("freshness", {}).get("setups", {}) for t, facts in compared.items()}
+    compared = {task: run.comparison.tasks[task] for task in tasks}
+    timed = {t: facts.latency.setups for t, facts in compared.items() if facts.latency}
+    fresh = {t: facts.freshness.setups for t, facts in compared.items() if facts.freshness}
     name = setup.name
     return Known(
         name,
@@ -129,7 +130,11 @@ def _known(run: Run, setup: Setup) -> Known:
         {(t, m): estimate(column) for (t, s, m), column in run.columns.items() if s == name},
         _sources(run, setup, tasks),
         _reference(run, setup),
-        {t: _timed(found[name]) for t, found in timed.items() if name in found},
+        {
+            t: Timed(found[name].n, found[name].quantiles)
+            for t, found in timed.items()
+            if name in found
+        },
         {t: _update(setup, found) for t, found in fresh.items() if name in found},
     )
 
@@ -155,27 +160,23 @@ def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
     return sum(shown) / len(shown) if shown else None
 
 
-def _timed(found: Mapping[str, Any]) -> Timed:
-    return Timed(found["n"], {q: _estimate(each) for q, each in found["quantiles"].items()})
-
-
-def _update(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> Update:
+def _update(setup: Setup, by_setup: Mapping[str, Updated]) -> Update:
     found = by_setup[setup.name]
     return Update(
-        _estimate(found.get("update_rate")),
-        _estimate(found.get("gain")),
-        _estimate(found.get("damage")),
+        found.update_rate or UNKNOWN,
+        found.gain or UNKNOWN,
+        found.damage or UNKNOWN,
         _work(setup, by_setup),
     )
 
 
-def _work(setup: Setup, by_setup: Mapping[str, Mapping[str, Any]]) -> float | None:
+def _work(setup: Setup, by_setup: Mapping[str, Updated]) -> float | None:
     """Seconds of an update: of both parts of a routed setup; of the user's system nobody saw it."""
     if setup.own and not setup.route:
         return None
     parts = (setup.route.first, setup.route.then) if setup.route else (setup.name,)
-    spent = [((by_setup.get(name) or {}).get("work") or {}).get("seconds") for name in parts]
-    known = [float(seconds) for seconds in spent if seconds is not None]
+    spent = [by_setup[name].work.seconds for name in parts if name in by_setup]
+    known = [seconds for seconds in spent if seconds is not None]
     return sum(known) if len(known) == len(parts) else None
 
 

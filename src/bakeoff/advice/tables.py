@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from bakeoff.advice.advice import Advice
 from bakeoff.estimates import Estimate
 from bakeoff.table import Table, cell
@@ -32,9 +30,9 @@ def _ranking(advice: Advice) -> Table:
                 ranked.setup,
                 "-" if ranked.tier is None else str(ranked.tier),
                 ranked.kind,
-                cell(asdict(ranked.quality), "") + unjudged,
+                cell(ranked.quality, "") + unjudged,
                 _signed(ranked.less_best),
-                cell(asdict(ranked.per_month), "cost"),
+                cell(ranked.per_month, "cost"),
                 ranked.note,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.advice.needs import Needs
-from bakeoff.cost.costs import Costs, Difference
+from bakeoff.cost.costs import CostDifference, Costs
 from bakeoff.cost.crossover import Crossover, crossover, total
 from bakeoff.estimates import UNKNOWN, Estimate, exactly
 
@@ -51,13 +51,13 @@ def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Estimate, Es
     return total([(fixed, 1), plus, (minus[0], -minus[1])]), each
 
 
-def _difference(costs: Costs, one: str, two: str) -> Difference | None:
+def _difference(costs: Costs, one: str, two: str) -> CostDifference | None:
     for pair in costs.crossovers:
         if (pair.a, pair.b) == (one, two):
             return pair.difference
         if (pair.a, pair.b) == (two, one):
             more = pair.difference
-            return Difference(
+            return CostDifference(
                 fixed=more.fixed.scaled(-1),
                 per_request=more.per_request.scaled(-1),
                 per_month=more.per_month.scaled(-1),

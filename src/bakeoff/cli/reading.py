@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from bakeoff.cli.app import (
     tracking_uri,
     write_report,
 )
+
+if TYPE_CHECKING:
+    from bakeoff.comparison import Comparison, RunComparison
 
 
 @main.command()
@@ -40,13 +43,14 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     from bakeoff.between import between
 
     done = [finished(run) for run in runs or ("latest",)]
+    comparison: Comparison | RunComparison
     if len(done) == 1:
         comparison, tables = done[0].comparison, report.tables(done[0])
     else:
         comparison = between([each.rows for each in done], allow_mismatch=allow_mismatch)
         tables = report.between_runs(comparison)
     if form == "json":
-        click.echo(json.dumps(comparison, indent=2))
+        click.echo(json.dumps(comparison.as_json(), indent=2))
     elif form == "csv":
         click.echo(export.csv_text(export.rows(comparison)), nl=False)
     elif form == "markdown":

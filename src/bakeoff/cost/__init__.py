@@ -8,7 +8,16 @@ from itertools import combinations
 
 from bakeoff.core import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
-from bakeoff.cost.costs import Costs, Difference, Pair, SetupCost, TaskCost, as_json, read, write
+from bakeoff.cost.costs import (
+    CostDifference,
+    Costs,
+    Pair,
+    SetupCost,
+    TaskCost,
+    as_json,
+    read,
+    write,
+)
 from bakeoff.cost.crossover import crossover, total
 from bakeoff.cost.prices import SECONDS, Prices
 from bakeoff.cost.requests import ByTask, Dearest, Shares
@@ -230,7 +239,9 @@ def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
         cheaper_above={1: b.name, -1: a.name}.get(crossing.cheaper),
         cheaper_here=None if not gap.clear else b.name if gap.ends[1] < 0 else a.name,
         state=crossing.state,
-        difference=Difference(fixed=_money(fixed), per_request=_money(each), per_month=_money(gap)),
+        difference=CostDifference(
+            fixed=_money(fixed), per_request=_money(each), per_month=_money(gap)
+        ),
     )
 
 

@@ -55,7 +55,7 @@ class SetupCost(File):
     """What the price file or the run lacks, in words: it costs more than it says here."""
 
 
-class Difference(File):
+class CostDifference(File):
     """What the second setup of a pair costs more than the first; paired by sample by request."""
 
     fixed: Money
@@ -77,7 +77,7 @@ class Pair(File):
     cheaper_here: str | None
     """The cheaper one at the volume that the costs were made for."""
     state: State
-    difference: Difference
+    difference: CostDifference
 
 
 class Variation(File):

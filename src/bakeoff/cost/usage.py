@@ -362,12 +362,12 @@ def _indexed_again(
     if index is None or index.changed is None:
         ledger.leave_out(f"embedding of an update on {task}: the run does not tell what changed")
     elif prices.embedding.per_million_tokens is not None:
-        tokens = _passage_tokens(setup, spent["passages"], ledger) if setup.retrieve.vectors else 0
+        tokens = _passage_tokens(setup, spent.passages, ledger) if setup.retrieve.vectors else 0
         yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UPDATE)
-    elif spent["seconds"] is None:
+    elif spent.seconds is None:
         ledger.leave_out(f"embedding of an update on {task}: it was not timed in this run")
     else:
-        seconds, embedder = max(spent["seconds"] - learnt, 0.0), setup.retrieve.embedder
+        seconds, embedder = max(spent.seconds - learnt, 0.0), setup.retrieve.embedder
         yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UPDATE, embedder)
 
 

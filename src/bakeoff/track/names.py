@@ -75,20 +75,20 @@ def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
     First each task's headline metric, then its time, tokens and cost, then all others.
     """
     found: list[tuple[int, str, str, float]] = []
-    for task, facts in run.comparison["tasks"].items():
-        first = (facts["headline"], *BESIDE)
-        for metric in sorted(facts["metrics"], key=lambda name: name in MEASURED):
-            estimate = facts["metrics"][metric]["setups"].get(setup)
+    for task, facts in run.comparison.tasks.items():
+        first = (facts.headline, *BESIDE)
+        for metric in sorted(facts.metrics, key=lambda name: name in MEASURED):
+            estimate = facts.metrics[metric].setups.get(setup)
             if not estimate:
                 continue
             top = metric in first
             place = first.index(metric) if top else len(first)
-            if estimate["value"] is not None:
+            if estimate.value is not None:
                 name = key(task, metric, top=top)
-                found.append((place, task, name, rounded(float(estimate["value"]))))
-            if estimate["unjudged"]:
+                found.append((place, task, name, rounded(estimate.value)))
+            if estimate.unjudged:
                 name = key(task, metric, top=False) + " unjudged"
-                found.append((len(first), task, name, estimate["unjudged"]))
+                found.append((len(first), task, name, estimate.unjudged))
     found.sort(key=lambda row: row[0])
     return {(task, name): value for _, task, name, value in found}
 
@@ -164,7 +164,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
         "limited": run.limited,
         "commit": manifest.commit or "",
         "data": ", ".join(f"{task} {value}" for task, value in data.items()),
-        "comparison": digest(run.comparison),
+        "comparison": digest(run.comparison.as_json()),
         "mlflow.note.content": note(run),
         "mlflow.runColor": COLOURS[list(run.suite.setups).index(setup.name) % len(COLOURS)],
         "mlflow.source.name": manifest.command,
@@ -181,7 +181,7 @@ def verdict(run: Run) -> str:
 
 def view(run: Run) -> str:
     """The columns of the experiment's table of runs, as the UI keeps a shared view."""
-    tops = [key(t, f["headline"], top=True) for t, f in run.comparison["tasks"].items()]
+    tops = [key(t, f.headline, top=True) for t, f in run.comparison.tasks.items()]
     columns = [f"metrics.`{name}`" for name in tops]
     columns += [f"tags.`{name}`" for name in ("gate", "baseline", "night", "invocation")]
     return json.dumps({"orderByKey": "attributes.start_time", "selectedColumns": columns})
