@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import judges
-from bakeoff.core import (
+from bakeoff.core.words import (
     NOT_FOUND,
     QUALITY,
     SUPPORTED,

@@ -11,7 +11,7 @@ import pytest
 from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Measure
 from bakeoff.comparison import Abstention, Share
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 
 MEMBERS = {
     **{f"a{n}": Sample(f"a{n}", {"question": "?"}, ("x",)) for n in range(4)},

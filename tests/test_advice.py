@@ -32,16 +32,16 @@ from bakeoff.advice.tables import tables
 from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.compare import contrast, estimate
 from bakeoff.comparison import Freshness, Updated, Work
-from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, exactly
+from bakeoff.core.table import as_markdown
+from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
-from bakeoff.estimates import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.files import read_yaml
 from bakeoff.finished import Run
 from bakeoff.store import MANIFEST, write_json
 from bakeoff.suite import Suite
-from bakeoff.table import as_markdown
 from conftest import ROOT, Cli
 from test_report import write_run
 

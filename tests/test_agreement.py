@@ -12,7 +12,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from bakeoff.agreement import Agreement, Labelled, Report, check, read_labels
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.jury import Jury, Place
 from bakeoff.suite import Suite
 from conftest import Cli

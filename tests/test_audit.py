@@ -15,7 +15,7 @@ import yaml
 
 from bakeoff.audit import Audit, audit
 from bakeoff.audit.deeper import audit_all
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task, load_task
 from bakeoff.suite import Suite, load_suite
 from conftest import ROOT, Cli

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bakeoff import html
-from bakeoff.core import QUALITY, Answer, Record
+from bakeoff.core.words import QUALITY, Answer, Record
 from bakeoff.store import Unit, open_journal
 from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
 

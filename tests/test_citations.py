@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     NOT_FOUND,
     SUPPORTED,
     Answer,

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from bakeoff import report
 from bakeoff.columns import Column, Measure, columns
 from bakeoff.compare import compare, contrast, corners, estimate
-from bakeoff.core import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
+from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
 
 QA = {"qa": {str(n): Sample(str(n), {"question": "?"}, ("x",)) for n in range(4)}}
 

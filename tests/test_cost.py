@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff import cost, html, pictures, report, stats
-from bakeoff.core import (
+from bakeoff.core.estimate import Estimate, exactly
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,
@@ -39,7 +40,6 @@ from bakeoff.cost.crossover import (
     total,
 )
 from bakeoff.cost.prices import Prices, load_prices
-from bakeoff.estimates import Estimate, exactly
 from bakeoff.finished import Run
 from bakeoff.store import MANIFEST, Unit, open_journal, write_json, write_manifest, write_samples
 from bakeoff.store import write_scores as keep_scores

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core import BakeoffError, Sample
+from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.data import load_task, load_tasks, stratified
 from bakeoff.suite import Suite
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bakeoff import device
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.rows import Rows, differences
 from bakeoff.suite import Forced, load_suite
 

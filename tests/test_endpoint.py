@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.core import BakeoffError, Decoding, Failure, Passage
+from bakeoff.core.words import BakeoffError, Decoding, Failure, Passage
 from bakeoff.endpoint import Client, EndpointDown
 from bakeoff.pressure import Breaker, Budget, Limit, backoff_s, retry_after_s
 from bakeoff.suite import Endpoint, Service

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from bakeoff.estimates import UNKNOWN, Difference, Estimate, exactly
+from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, exactly
 
 
 def test_what_is_not_finite_is_none_and_calculates_as_infinite() -> None:

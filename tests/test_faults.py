@@ -16,7 +16,7 @@ import pytest
 from stub import running_stub, stats
 
 from bakeoff import store
-from bakeoff.core import Record
+from bakeoff.core.words import Record
 from bakeoff.finished import Run
 from bakeoff.store import Unit
 from conftest import Cli, logged

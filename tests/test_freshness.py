@@ -13,7 +13,7 @@ import pytest
 from bakeoff import report
 from bakeoff.columns import Column, Measure
 from bakeoff.comparison import Work
-from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.columns import Measure
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.gate import Check, Ref, Scope, check_gates, mode
 from bakeoff.policy import Gate
 

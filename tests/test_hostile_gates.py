@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.cli import main
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.suite import load_gates
 
 N = 40

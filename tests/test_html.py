@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 import pytest
 
 from bakeoff import browse, html, pictures, plots
-from bakeoff.core import (
+from bakeoff.core.table import number
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,
@@ -44,7 +45,6 @@ from bakeoff.store import (
 )
 from bakeoff.store import write_scores as keep_scores
 from bakeoff.suite import Suite
-from bakeoff.table import number
 from bakeoff.testing import made_manifest, task_facts
 from conftest import Cli, write_project
 

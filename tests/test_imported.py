@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import gating, report, store
-from bakeoff.core import BakeoffError
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import BakeoffError
 from bakeoff.data import load_task
-from bakeoff.estimates import Estimate
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bakeoff import report
-from bakeoff.core import Score
+from bakeoff.core.words import Score
 from bakeoff.data import Selection, load_tasks
 from bakeoff.estimate import judge_asks
 from bakeoff.finished import Run

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.core import LATENCY, Answer, Failure, Record, Step
-from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.words import LATENCY, Answer, Failure, Record, Step
 from bakeoff.latency import clear, quantile, summary
 
 

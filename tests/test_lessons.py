@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bakeoff.core import Answer, BakeoffError, Failure, Passage, Sample, Step
+from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, Step
 from bakeoff.data import Task, load_task
 from bakeoff.distil import harvest
 from bakeoff.finished import Run

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.lexical import (
     CONTRADICTED,
     NOT_FOUND,

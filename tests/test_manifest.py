@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.finished import GATES, Run
 from bakeoff.judging import judged, verdicts_of
 from bakeoff.manifest import IndexFacts, IndexWork
-from bakeoff.store import (
-    MANIFEST,
-    read_manifest,
-    read_verdicts,
-    write_manifest,
-    write_verdicts,
-)
+from bakeoff.store import MANIFEST, read_manifest, read_verdicts, write_manifest, write_verdicts
 from bakeoff.verdict import State, Verdict, Verdicts
 
 KEPT = Path(__file__).parent / "fixtures" / "runs"

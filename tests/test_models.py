@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
 
-from bakeoff.core import BakeoffError, Decoding, Failure, Generation
+from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
 from bakeoff.decoding import Options, Start, loglikelihoods, read
 from bakeoff.models import Dressed, LocalModel
 from bakeoff.weights import resolve

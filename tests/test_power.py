@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.columns import Measure
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.gate import Scope
 from bakeoff.policy import Gate, Policy
 from bakeoff.power import preview, problems

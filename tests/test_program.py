@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff.core import Record
+from bakeoff.core.words import Record
 from bakeoff.finished import Run
 from conftest import ROOT, Cli, logged, write_project
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from bakeoff import progress
-from bakeoff.progress import PlainProgress, Unit, working
-from bakeoff.table import Table
+from bakeoff.core import progress
+from bakeoff.core.progress import PlainProgress, Unit, working
+from bakeoff.core.table import Table
 from bakeoff.terminal import LiveProgress
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import finished, prune, store
-from bakeoff.core import (
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bakeoff.plain_text import cell, plain
+from bakeoff.core.plain_text import cell, plain
 from bakeoff.publish import (
     ANNOTATIONS,
     COMMENT_CHARACTERS,

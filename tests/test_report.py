@@ -12,7 +12,9 @@ import pytest
 
 from bakeoff import report
 from bakeoff.comparison import Abstention, Repeats, Share, Summary
-from bakeoff.core import (
+from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.table import Table, number
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,
@@ -23,7 +25,6 @@ from bakeoff.core import (
     Score,
     Step,
 )
-from bakeoff.estimates import Difference, Estimate
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import judged, verdicts_of
@@ -31,7 +32,6 @@ from bakeoff.manifest import Hardware
 from bakeoff.policy import Gate
 from bakeoff.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.suite import Suite
-from bakeoff.table import Table, number
 from bakeoff.testing import RATE, made_manifest, task_facts
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.core import BakeoffError, Document, Passage, Sample
+from bakeoff.core.words import BakeoffError, Document, Passage, Sample
 from bakeoff.finished import Run
 from bakeoff.nearest import index_of
 from bakeoff.ranking import Words, composed, fused, gold_passages

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bakeoff.core import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
+from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
 from bakeoff.finished import Run
 from bakeoff.route import composed, thresholds, timed
 from bakeoff.suite import Setup, Suite
@@ -201,7 +201,7 @@ def test_confidence_decides_and_is_kept_with_the_answers(cli: Cli, tmp_path: Pat
 def test_confidence_is_the_geometric_mean_of_the_tokens_probabilities(model: LocalModel) -> None:
     import torch
 
-    from bakeoff.core import Decoding, Generation
+    from bakeoff.core.words import Decoding, Generation
 
     prompt = model.render([{"role": "user", "content": "Name a colour."}])
     ((_, done),) = model.generate([prompt], Decoding(4))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     QUALITY,
     Answer,
     BakeoffError,

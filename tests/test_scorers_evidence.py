@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bakeoff.core import Answer, Passage, Sample, Score, Step
+from bakeoff.core.words import Answer, Passage, Sample, Score, Step
 from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context

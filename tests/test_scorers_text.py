@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context

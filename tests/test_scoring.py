@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.functions import load_function
-from bakeoff.hints import did_you_mean
 from bakeoff.metric import Metric
 from bakeoff.registry import find_scorer, scorers
 from bakeoff.scorer import Context

@@ -19,7 +19,7 @@ from scipy import stats as scipy_stats
 
 import rivals
 from bakeoff import stats
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.stats import GAIN, RATE, Floats
 from conftest import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     QUALITY,
     Answer,
     BakeoffError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.files import prompt_fields, read_yaml
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite, load_suite

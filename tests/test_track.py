@@ -28,7 +28,7 @@ import pytest
 
 from bakeoff import store, trend
 from bakeoff.baseline import accept
-from bakeoff.core import BakeoffError, Score
+from bakeoff.core.words import BakeoffError, Score
 from bakeoff.finished import Run, write_comparison
 from bakeoff.store import Unit
 from bakeoff.testing import SETUPS, make_run

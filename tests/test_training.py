@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from bakeoff.core import BakeoffError
-from bakeoff.progress import Progress
+from bakeoff.core.progress import Progress
+from bakeoff.core.words import BakeoffError
 from bakeoff.recipes import Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Packs, Row, pack, start_of_all

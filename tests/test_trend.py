@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import nightly, trend
-from bakeoff.core import BakeoffError
-from bakeoff.table import Table
+from bakeoff.core.table import Table
+from bakeoff.core.words import BakeoffError
 from bakeoff.trend import Drift, Night, Point, alarms, keep, missing, read, stretches
 from bakeoff.trend.nights import as_line
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bakeoff.comparison import from_json
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.finished import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "fixtures" / "runs"))

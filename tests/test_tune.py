@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bakeoff.core import BakeoffError, Decoding
+from bakeoff.core.words import BakeoffError, Decoding
 from bakeoff.finished import Run
 from bakeoff.models import LocalModel
 from bakeoff.tune.adapter import attach, ready_adapter

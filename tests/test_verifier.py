@@ -21,7 +21,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from bakeoff.core import NOT_FOUND, SUPPORTED, BakeoffError
+from bakeoff.core.words import NOT_FOUND, SUPPORTED, BakeoffError
 from bakeoff.needs import Entailment
 from bakeoff.suite import VerifierSpec
 from bakeoff.verifier import Verifier

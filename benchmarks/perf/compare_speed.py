@@ -16,7 +16,7 @@ from figures import Table
 
 from bakeoff.columns import Column, Measure
 from bakeoff.compare import compare
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 
 KINDS = {"base": "base", "fine-tuned": "fine-tuned", "rag": "rag", "hybrid": "hybrid"}
 

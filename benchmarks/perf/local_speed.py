@@ -24,7 +24,7 @@ from figures import Table, ratio
 
 from bakeoff import embedded
 from bakeoff.answer import context_of, messages
-from bakeoff.core import Decoding, Generation
+from bakeoff.core.words import Decoding, Generation
 from bakeoff.data import load_task
 from bakeoff.decoding import Start, greedy, read, write
 from bakeoff.device import limit_threads, native_dtypes

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from figures import Table
 
-from bakeoff.core import Answer, Passage, Sample, Step
+from bakeoff.core.words import Answer, Passage, Sample, Step
 from bakeoff.lexical.words import listed
 from bakeoff.metric import Metric
 from bakeoff.registry import find_scorer

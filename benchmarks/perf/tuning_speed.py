@@ -29,11 +29,11 @@ from figures import Table, ratio
 from local_speed import matmul_rate
 
 from bakeoff.answer import context_of, messages
+from bakeoff.core.progress import PlainProgress
 from bakeoff.data import load_task
 from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.embed import LocalEmbedder
 from bakeoff.models import LocalModel
-from bakeoff.progress import PlainProgress
 from bakeoff.recipes import Retrieve, Tune
 from bakeoff.retrieve import open_corpus
 from bakeoff.tune import trainer

@@ -18,7 +18,7 @@ from scipy import special
 
 import rivals
 from bakeoff import stats
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.stats import RATE, Floats, Ints
 
 Random = np.random.Generator

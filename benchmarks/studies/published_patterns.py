@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.compare import contrast
-from bakeoff.estimates import Difference
+from bakeoff.core.estimate import Difference
 from bakeoff.finished import Run
 from bakeoff.report import signed
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.special import betainc, betaincinv
 from bakeoff.stats.jackknife import Statistic, by_cluster, without_each
 from bakeoff.stats.means import t_interval

@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.columns import Column, Columns
 from bakeoff.comparison import Abstention, Share
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.stats import Floats
 
 RIGHT = ("contains", "exact_match", "accuracy")

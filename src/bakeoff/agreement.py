@@ -25,17 +25,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold
 
-from bakeoff.core import (
-    QUALITY,
-    Answer,
-    BakeoffError,
-    Passage,
-    Record,
-    Sample,
-    Step,
-    faults,
-)
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import QUALITY, Answer, BakeoffError, Passage, Record, Sample, Step, faults
 from bakeoff.lexical import Evidence, claims, features
 from bakeoff.metric import Metric
 from bakeoff.needs import Chat, Need

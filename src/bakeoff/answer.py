@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     Answer,
     Answerer,
     Decoding,

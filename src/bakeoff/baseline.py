@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import store
-from bakeoff.core import BakeoffError, MissingEvidence, sha256_file
+from bakeoff.core.words import BakeoffError, MissingEvidence, sha256_file
 from bakeoff.finished import Run
 from bakeoff.judging import judged
 from bakeoff.machine import commit

@@ -8,8 +8,8 @@ from itertools import combinations
 from bakeoff.columns import Column
 from bakeoff.compare import changed, contrast, estimate
 from bakeoff.comparison import RunComparison, RunDifference, RunSummary
-from bakeoff.core import MissingEvidence
-from bakeoff.measure import LATENCY_METRICS
+from bakeoff.core.measure import LATENCY_METRICS
+from bakeoff.core.words import MissingEvidence
 from bakeoff.rows import Rows, differences
 
 

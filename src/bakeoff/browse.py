@@ -18,7 +18,7 @@ from typing import Any
 
 from bakeoff import counts
 from bakeoff.compare import corners
-from bakeoff.core import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
+from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
 from bakeoff.finished import Run
 from bakeoff.lexical import Evidence, shipped_model, support
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     Decoding,
     Failure,
     Generation,

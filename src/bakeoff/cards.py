@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bakeoff.agreement import Report
-from bakeoff.core import digest
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.table import Table, as_markdown, cell
+from bakeoff.core.words import digest
 from bakeoff.store import write_json
-from bakeoff.table import Table, as_markdown, cell
 from bakeoff.vouch import file_of
 
 

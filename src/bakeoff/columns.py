@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bakeoff.core import LATENCY, QUALITY, Record, Sample, Score
-from bakeoff.measure import MEASURES as MEASURES
-from bakeoff.measure import TOKEN_METRICS
-from bakeoff.measure import Measure as Measure
+from bakeoff.core.measure import MEASURES as MEASURES
+from bakeoff.core.measure import TOKEN_METRICS
+from bakeoff.core.measure import Measure as Measure
+from bakeoff.core.words import LATENCY, QUALITY, Record, Sample, Score
 from bakeoff.stats import RATE, Floats, Ints, cluster_codes
 from bakeoff.suite import Price
 

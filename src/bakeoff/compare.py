@@ -20,8 +20,8 @@ from bakeoff.abstention import abstention
 from bakeoff.columns import Column, Columns
 from bakeoff.comparison import Change, Changed, Comparison, Summary, TaskComparison
 from bakeoff.consistency import consistency, opinions
-from bakeoff.core import Sample
-from bakeoff.estimates import Difference, Estimate, finite
+from bakeoff.core.estimate import Difference, Estimate, finite
+from bakeoff.core.words import Sample
 from bakeoff.stats import LEVEL, Bounds, Floats, Statistic
 
 CHANGED = 50

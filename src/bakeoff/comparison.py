@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bakeoff.core import BakeoffError
-from bakeoff.estimates import Difference, Estimate
+from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.words import BakeoffError
 
 FORMAT = 2
 """1 had no format number; `pass@k` was the key of what `pass_at` is now, `pass^k` of `pass_hat`."""

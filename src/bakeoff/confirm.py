@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bakeoff.core.progress import Progress
 from bakeoff.prepare import Workspace
-from bakeoff.progress import Progress
 from bakeoff.run import Plan, run
 from bakeoff.verdict import FAIL, Verdicts
 

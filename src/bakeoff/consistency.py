@@ -10,7 +10,7 @@ import numpy as np
 from bakeoff import stats
 from bakeoff.columns import Column
 from bakeoff.comparison import Opinions, Repeats
-from bakeoff.estimates import finite
+from bakeoff.core.estimate import finite
 from bakeoff.stats import Floats, Ints
 
 

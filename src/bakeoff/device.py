@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.suite import Forced
 
 CPU_FLAGS = {"bfloat16": ("avx512_bf16", "amx_bf16", "bf16"), "float16": ("avx512_fp16",)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bakeoff.core import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
+from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.data import Task
 from bakeoff.metric import Metric
 from bakeoff.overlap import near_duplicates

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from bakeoff import embedded
+from bakeoff.core.table import Table
 from bakeoff.machine import PACKAGES, hardware, version
 from bakeoff.responses import Responses
-from bakeoff.table import Table
 
 
 def packages() -> Table:

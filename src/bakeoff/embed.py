@@ -12,7 +12,7 @@ import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from bakeoff import embedded
-from bakeoff.core import BakeoffError, Passage, digest, sha256_file
+from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
 from bakeoff.device import native_dtypes
 
 Vectors = npt.NDArray[np.float32]

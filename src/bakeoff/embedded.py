@@ -13,7 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff.core import BakeoffError, sha256_file
+from bakeoff.core.words import BakeoffError, sha256_file
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bakeoff.core import BakeoffError, Failure, Incomplete, Sending, unwatched
+from bakeoff.core.words import BakeoffError, Failure, Incomplete, Sending, unwatched
 from bakeoff.pressure import Breaker, Budget, Limit, backoff_s
 from bakeoff.suite import Connection
 from bakeoff.transport import Ask, EndpointError, Fault, Line

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.answer import messages
-from bakeoff.core import BakeoffError
+from bakeoff.core.table import Table
+from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
 from bakeoff.metric import behind_endpoint
@@ -15,7 +16,6 @@ from bakeoff.run import Plan
 from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
 from bakeoff.suite import Setup
-from bakeoff.table import Table
 
 CHARACTERS_A_TOKEN = 4
 

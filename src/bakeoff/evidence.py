@@ -16,10 +16,10 @@ import numpy as np
 from bakeoff import stats
 from bakeoff.columns import Column
 from bakeoff.compare import Contrast, combine, confusion, shared
-from bakeoff.core import BakeoffError
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.measure import LATENCY_METRICS
+from bakeoff.core.words import BakeoffError
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
-from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Policy
 from bakeoff.rows import Rows, differences
 from bakeoff.stats import Bounds, Floats, Ints

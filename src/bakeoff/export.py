@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.comparison import Comparison, RunComparison, Summary
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 
 if TYPE_CHECKING:
     import pandas

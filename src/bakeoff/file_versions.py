@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.core import digest
+from bakeoff.core.words import digest
 from bakeoff.metric import Metric, behind_endpoint
 
 FILES: Mapping[str, str] = {

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bakeoff.core import BakeoffError, faults
-from bakeoff.hints import did_you_mean
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError, faults
 
 
 class File(BaseModel):

@@ -11,7 +11,7 @@ from pathlib import Path
 from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, columns, leak_columns
 from bakeoff.comparison import Comparison, Freshness
-from bakeoff.core import Record, Sample, digest
+from bakeoff.core.words import Record, Sample, digest
 from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.metric import Metric

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from bakeoff.columns import Column, Columns
 from bakeoff.compare import contrast, estimate
 from bakeoff.comparison import Freshness, Updated, Work
-from bakeoff.core import Sample
-from bakeoff.estimates import Difference, Estimate
+from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.words import Sample
 from bakeoff.manifest import Manifest
 
 CHANGES = ("changed", "new", "removed", "unchanged")

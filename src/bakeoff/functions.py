@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., Any]:

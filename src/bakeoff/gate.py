@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bakeoff.core import BakeoffError
-from bakeoff.hints import did_you_mean
-from bakeoff.measure import LATENCY_METRICS, MEASURES, Measure
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.measure import LATENCY_METRICS, MEASURES, Measure
+from bakeoff.core.words import BakeoffError
 from bakeoff.metric import Metric
 from bakeoff.policy import Gate, Mode
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bakeoff import baseline, publish, store
-from bakeoff.core import BakeoffError, MissingEvidence, faults
+from bakeoff.core.words import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
 from bakeoff.judging import judged

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bakeoff.comparison import Updated
-from bakeoff.estimates import UNKNOWN
+from bakeoff.core.estimate import UNKNOWN
+from bakeoff.core.table import Table, cell, number
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup
-from bakeoff.table import Table, cell, number
 
 Aspect = Callable[[Run, str, str], str]
 """(run, task, setup) -> what stands in the table; empty where it does not apply."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     LATENCY,
     Answer,
     BakeoffError,

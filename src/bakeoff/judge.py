@@ -13,7 +13,7 @@ from typing import Literal
 
 from bakeoff import stats
 from bakeoff.compare import SLICE
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
 from bakeoff.gate import Check, mode
 from bakeoff.policy import Gate, Policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bakeoff import store
-from bakeoff.core import MissingEvidence
+from bakeoff.core.words import MissingEvidence
 from bakeoff.evidence import Evidence
 from bakeoff.finished import GATES, Run
 from bakeoff.judge import concluded, judge

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.cached import CachedModel
-from bakeoff.core import BakeoffError, Decoding, Failure, Generation
+from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
 from bakeoff.manifest import JudgeSpent
 from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.needs import Chat, Entailment, Need

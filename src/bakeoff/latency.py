@@ -13,8 +13,8 @@ from statistics import median
 import numpy as np
 
 from bakeoff.comparison import Latency, Timed, Times
-from bakeoff.core import Answer, Record
-from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.words import Answer, Record
 from bakeoff.stats import quantile_interval
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from bakeoff.answer import context_of, messages
-from bakeoff.core import (
+from bakeoff.core.words import (
     BakeoffError,
     Decoding,
     Document,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bakeoff.core import Sample, digest
+from bakeoff.core.words import Sample, digest
 from bakeoff.data import Task
 from bakeoff.pool import Pool
 from bakeoff.ranking import Hits, composed, gold_passages

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bakeoff.core import Decoding, Message, Model, Sample
+from bakeoff.core.progress import Progress
+from bakeoff.core.words import Decoding, Message, Model, Sample
 from bakeoff.data import Task
 from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.models import Dressed, LocalModel
-from bakeoff.progress import Progress
 from bakeoff.recipes import Tune
 from bakeoff.suite import Setup, Suite
 from bakeoff.weights import resolve

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bakeoff.core.measure import Measure
 from bakeoff.file_versions import with_stated_versions
 from bakeoff.files import Known, Stored
-from bakeoff.measure import Measure
 from bakeoff.suite import Setup, Suite
 
 FORMAT: Final = 3

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import store
-from bakeoff.core import Answer, Incomplete
+from bakeoff.core.words import Answer, Incomplete
 from bakeoff.data import Task
 from bakeoff.jury import Jury
 from bakeoff.metric import behind_endpoint

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import finished, prune, store
-from bakeoff.core import BakeoffError, Sample, canonical, digest
+from bakeoff.core.words import BakeoffError, Sample, canonical, digest
 from bakeoff.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
 from bakeoff.store import ScoreRow, Unit
 

@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     BakeoffError,
     Decoding,
     Failure,

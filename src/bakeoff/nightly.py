@@ -16,14 +16,14 @@ from typing import Any
 from bakeoff import baseline, html, prune, report, store, trend
 from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core.progress import Progress
+from bakeoff.core.words import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
-from bakeoff.progress import Progress
 from bakeoff.run import Plan, same, unfinished
 from bakeoff.trend import Drift, Night, Point
 from bakeoff.verdict import Verdicts

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from bakeoff import counts, plots
 from bakeoff.compare import EFFECTS, estimate
-from bakeoff.core import LATENCY, canonical
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.table import Table, number
+from bakeoff.core.words import LATENCY, canonical
 from bakeoff.finished import Run
 from bakeoff.manifest import Epoch
 from bakeoff.plots import Whisker
 from bakeoff.store import COST
 from bakeoff.svg import Picture
-from bakeoff.table import Table, number
 
 SUBJECTS: Mapping[str, str] = {
     "effects": "what tuning and retrieval each change",

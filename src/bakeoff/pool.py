@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bakeoff.core import Embedder
+from bakeoff.core.words import Embedder
 from bakeoff.suite import Connection, Suite
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ import numpy as np
 
 from bakeoff import stats
 from bakeoff.columns import Column, Columns
-from bakeoff.core import BakeoffError, Sample
+from bakeoff.core.measure import LATENCY_METRICS
+from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.evidence import Evidence, Finding, find
 from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import Case, expand, judge
-from bakeoff.measure import LATENCY_METRICS
 from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
 from bakeoff.verdict import FAIL, PASS

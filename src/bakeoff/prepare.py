@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from bakeoff.answer import Engine, build, chats, context_of, own
 from bakeoff.cached import CachedModel, verify
-from bakeoff.core import Answerer, BakeoffError, Model, Sample, digest
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.progress import Progress, working
+from bakeoff.core.table import Table
+from bakeoff.core.words import Answerer, BakeoffError, Model, Sample, digest
 from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
-from bakeoff.hints import did_you_mean
 from bakeoff.jury import Place
 from bakeoff.library import Library
 from bakeoff.manifest import (
@@ -28,11 +30,9 @@ from bakeoff.manifest import (
     TokenCheck,
 )
 from bakeoff.pool import Pool
-from bakeoff.progress import Progress, working
 from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
 from bakeoff.suite import Setup, Suite
-from bakeoff.table import Table
 
 if TYPE_CHECKING:
     from bakeoff.local import Local

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import store
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.manifest import Manifest, TextsRemoved
 
 WHAT = "answer and passage texts, claims and reasons"

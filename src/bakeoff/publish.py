@@ -12,17 +12,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from bakeoff.plain_text import cell, plain
-from bakeoff.verdict import (
-    ERROR,
-    FAIL,
-    INCONCLUSIVE,
-    PASS,
-    STATES,
-    Changed,
-    Verdict,
-    Verdicts,
-)
+from bakeoff.core.plain_text import cell, plain
+from bakeoff.verdict import ERROR, FAIL, INCONCLUSIVE, PASS, STATES, Changed, Verdict, Verdicts
 
 SUMMARY_BYTES = 1_000_000
 """GitHub drops a larger step summary without a word; its own limit is 1 MiB."""

@@ -8,7 +8,7 @@ from heapq import nsmallest
 from random import Random
 from typing import Any
 
-from bakeoff.core import Passage, Sample
+from bakeoff.core.words import Passage, Sample
 from bakeoff.recipes import Noise
 
 Hits = tuple[Passage, ...]

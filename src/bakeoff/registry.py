@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError
 from bakeoff.functions import load_function
-from bakeoff.hints import did_you_mean
 from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.scorer import REGISTERED, Scorer
 

@@ -18,17 +18,17 @@ from bakeoff.comparison import (
     Times,
     Work,
 )
-from bakeoff.estimates import Difference, Estimate
+from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.measure import MEASURED
+from bakeoff.core.table import Table, cell, markdown_lines, number
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
 from bakeoff.latency import clear
 from bakeoff.manifest import Imported, Manifest
-from bakeoff.measure import MEASURED
 from bakeoff.power import Preview
 from bakeoff.stats import ALPHA
 from bakeoff.store import ADVICE, COST
-from bakeoff.table import Table, cell, markdown_lines, number
 from bakeoff.verdict import Verdict, Verdicts
 
 DECLINES = 0.9

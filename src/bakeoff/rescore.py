@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff import finished, imported, prune, store
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.jury import Jury
 from bakeoff.manifest import TaskFacts

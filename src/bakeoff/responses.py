@@ -20,7 +20,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bakeoff.core import Message, canonical
+from bakeoff.core.words import Message, canonical
 
 FORMAT = 1
 """Part of every key. Raise it when the shape of stored values changes: old entries then miss."""

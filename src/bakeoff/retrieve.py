@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bakeoff import nearest
-from bakeoff.core import Document, Embedder, Passage, digest
+from bakeoff.core.words import Document, Embedder, Passage, digest
 from bakeoff.ranking import Hits, Words, fused
 from bakeoff.recipes import Retrieve
 from bakeoff.splitting import passages, title

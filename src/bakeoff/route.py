@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff import store
-from bakeoff.core import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
+from bakeoff.core.words import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
 from bakeoff.data import Task
 from bakeoff.metric import Metric
 from bakeoff.scorers.text import refused

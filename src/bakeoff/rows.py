@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.columns import Column, Columns, Measure
-from bakeoff.core import BakeoffError
-from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.core.words import BakeoffError
 from bakeoff.stats import Floats
 
 FORMAT = 1

@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff import audit, machine, prune, store
-from bakeoff.core import (
-    LATENCY,
-    QUALITY,
-    BakeoffError,
-    Record,
-    Sample,
-    canonical,
-    digest,
-)
+from bakeoff.core.progress import Progress, working
+from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
 from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
@@ -42,7 +35,6 @@ from bakeoff.manifest import (
 )
 from bakeoff.marking import Marking, score_unit
 from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
-from bakeoff.progress import Progress, working
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scorer import Scorer

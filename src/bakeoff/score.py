@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from bakeoff.core import Answer, BakeoffError, Failure, Record, Sample, Score, Step
+from bakeoff.core.words import Answer, BakeoffError, Failure, Record, Sample, Score, Step
 from bakeoff.metric import Metric
 from bakeoff.needs import Need, Wanted
 from bakeoff.scorer import Context, Scorer

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import Answer, Failure, Sample, Score, digest
-from bakeoff.measure import Bounds
+from bakeoff.core.measure import Bounds
+from bakeoff.core.words import Answer, Failure, Sample, Score, digest
 from bakeoff.metric import Metric
 from bakeoff.needs import Need, Unjudged, Wanted
 

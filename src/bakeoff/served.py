@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     Answer,
     Answerer,
     Decoding,

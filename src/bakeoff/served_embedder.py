@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.core import BakeoffError, Failure, digest
+from bakeoff.core.words import BakeoffError, Failure, digest
 from bakeoff.endpoint import Client
 from bakeoff.suite import Endpoint
 from bakeoff.transport import Ask

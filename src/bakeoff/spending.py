@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bakeoff.core import Answer, Failure, Incomplete, Record
+from bakeoff.core.words import Answer, Failure, Incomplete, Record
 from bakeoff.manifest import SetupSpent
 from bakeoff.suite import Setup, Suite
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from bakeoff.core import BakeoffError, Document, Passage
+from bakeoff.core.words import BakeoffError, Document, Passage
 from bakeoff.recipes import Retrieve
 
 _WORD = re.compile(r"\S+")

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from bakeoff.core import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
+from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.files import validated
 from bakeoff.journal import (
     COMMITTED,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from bakeoff.plain_text import plain
+from bakeoff.core.plain_text import plain
 
 SIZE = 10.5
 """Of the letters, where a picture is `WIDTH` wide."""

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError
 from bakeoff.files import File, prompt_fields, read_yaml, validated
-from bakeoff.hints import did_you_mean
 from bakeoff.metric import Metric
 
 BEFORE = "_before"

@@ -14,9 +14,9 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bakeoff.plain_text import plain
-from bakeoff.progress import Unit
-from bakeoff.table import TEXT, Table
+from bakeoff.core.plain_text import plain
+from bakeoff.core.progress import Unit
+from bakeoff.core.table import TEXT, Table
 
 _COLOURS = {
     "PASS": "green",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import finished, store
-from bakeoff.core import (
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,

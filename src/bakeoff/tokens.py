@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from bakeoff.core import Message
+from bakeoff.core.words import Message
 from bakeoff.weights import resolve
 
 

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.pressure import retry_after_s
 from bakeoff.suite import Connection
 from bakeoff.wire import Read, Reply, Stream, Unreadable, message_of, parsed

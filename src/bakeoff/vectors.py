@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.core import BakeoffError, Embedder
+from bakeoff.core.words import BakeoffError, Embedder
 
 Vectors = npt.NDArray[np.float32]
 

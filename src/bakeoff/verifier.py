@@ -27,7 +27,7 @@ from transformers import (
     AutoTokenizer,
 )
 
-from bakeoff.core import (
+from bakeoff.core.words import (
     CONTRADICTED,
     NOT_FOUND,
     SUPPORTED,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core.words import BakeoffError, digest
 from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest
 from bakeoff.metric import Metric

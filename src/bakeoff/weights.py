@@ -13,7 +13,7 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bakeoff import embedded
-from bakeoff.core import BakeoffError, digest, sha256_file
+from bakeoff.core.words import BakeoffError, digest, sha256_file
 
 # Notes of the library to its own developers; our users can do nothing about them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

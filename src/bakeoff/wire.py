@@ -10,7 +10,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from bakeoff.core import BakeoffError, Decoding, Message, Passage
+from bakeoff.core.words import BakeoffError, Decoding, Message, Passage
 
 
 class Unreadable(Exception):

@@ -16,8 +16,8 @@ from bakeoff.advice.limits import told
 from bakeoff.advice.needs import Needs, check
 from bakeoff.advice.quality import together
 from bakeoff.advice.worth import monthly
-from bakeoff.core import digest
-from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.store import ADVICE, COST, read_json
 

@@ -10,8 +10,8 @@ from bakeoff.advice.flips import Flip
 from bakeoff.advice.limits import Check
 from bakeoff.advice.needs import Needs
 from bakeoff.advice.questions import Line
-from bakeoff.core import BakeoffError
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import BakeoffError
 from bakeoff.files import File, validated
 from bakeoff.store import ADVICE, read_json, write_json
 

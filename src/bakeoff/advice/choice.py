@@ -11,7 +11,7 @@ from bakeoff.advice.grounds import Grounds, Known
 from bakeoff.advice.limits import Check
 from bakeoff.advice.needs import Needs
 from bakeoff.advice.worth import cheaper
-from bakeoff.estimates import Difference, Estimate
+from bakeoff.core.estimate import Difference, Estimate
 
 SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
 """Kinds, the simplest to keep first; how much a system of the user's takes is not known."""

@@ -9,8 +9,8 @@ from bakeoff.advice import quality, worth
 from bakeoff.advice.choice import Choice
 from bakeoff.advice.limits import MONTH_S, told
 from bakeoff.advice.needs import Budget
+from bakeoff.core.estimate import Estimate
 from bakeoff.cost.crossover import CROSSES
-from bakeoff.estimates import Estimate
 
 
 @dataclass(frozen=True)

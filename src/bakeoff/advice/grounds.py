@@ -10,11 +10,11 @@ from bakeoff import cost
 from bakeoff.columns import Column
 from bakeoff.compare import estimate
 from bakeoff.comparison import Updated
-from bakeoff.core import BakeoffError, MissingEvidence
+from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.measure import MEASURED
+from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
-from bakeoff.estimates import UNKNOWN, Estimate
 from bakeoff.finished import Run
-from bakeoff.measure import MEASURED
 from bakeoff.suite import Setup
 
 

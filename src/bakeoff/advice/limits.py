@@ -14,8 +14,8 @@ from bakeoff.advice import quality
 from bakeoff.advice.grounds import Grounds, Known, Timed
 from bakeoff.advice.needs import Needs, named
 from bakeoff.advice.worth import monthly
-from bakeoff.estimates import UNKNOWN, Estimate
-from bakeoff.table import number
+from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.table import number
 
 State = Literal["met", "violated", "not proven", "not known"]
 WORST: tuple[State, ...] = ("violated", "not known", "not proven", "met")

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.core import faults
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import faults
 from bakeoff.files import File, read_yaml, validated
-from bakeoff.hints import did_you_mean
 from bakeoff.taskfile import changed
 
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]

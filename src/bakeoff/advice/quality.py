@@ -16,8 +16,8 @@ import numpy as np
 from bakeoff import compare, stats
 from bakeoff.columns import Column
 from bakeoff.compare import Contrast
-from bakeoff.core import BakeoffError
-from bakeoff.estimates import UNKNOWN, Difference, Estimate, finite
+from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, finite
+from bakeoff.core.words import BakeoffError
 from bakeoff.stats import LEVEL, RATE
 from bakeoff.taskfile import changed
 

@@ -10,7 +10,7 @@ from bakeoff.advice.grounds import Known
 from bakeoff.advice.limits import span, told
 from bakeoff.advice.needs import named
 from bakeoff.advice.worth import monthly
-from bakeoff.estimates import UNKNOWN, Estimate
+from bakeoff.core.estimate import UNKNOWN, Estimate
 
 SUPPORT = ("citation_recall", "citation_precision", "support_context")
 """Metrics of how far sources carry what is said; settings are left out."""

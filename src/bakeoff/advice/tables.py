@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bakeoff.advice.advice import Advice
-from bakeoff.estimates import Estimate
-from bakeoff.table import Table, cell
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.table import Table, cell
 
 
 def tables(advice: Advice) -> list[Table]:

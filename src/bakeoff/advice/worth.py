@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bakeoff.advice.needs import Needs
+from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
 from bakeoff.cost.costs import CostDifference, Costs
 from bakeoff.cost.crossover import Crossover, crossover, total
-from bakeoff.estimates import UNKNOWN, Estimate, exactly
 
 
 def volume(costs: Costs, needs: Needs) -> float:

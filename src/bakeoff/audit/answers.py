@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from bakeoff.audit.finding import Finding, counted
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.data import Task
 from bakeoff.overlap import words
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from bakeoff.audit import Audit, audit
 from bakeoff.audit.meaning import alike
 from bakeoff.audit.suspects import suspects
-from bakeoff.core import BakeoffError, Embedder, faults
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError, Embedder, faults
 from bakeoff.data import Task, Unavailable, load_task
-from bakeoff.hints import did_you_mean
 from bakeoff.suite import Suite
 from bakeoff.taskfile import task_path
 

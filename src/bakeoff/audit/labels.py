@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bakeoff.audit.finding import Finding, counted
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.data import Task
 
 

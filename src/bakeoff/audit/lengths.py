@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.audit.finding import Finding, counted
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.data import Task
 from bakeoff.suite import Suite
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bakeoff.audit.finding import Finding, counted
 from bakeoff.audit.repeats import copies
-from bakeoff.core import Embedder
+from bakeoff.core.words import Embedder
 from bakeoff.data import Task
 
 COSINE = 0.95

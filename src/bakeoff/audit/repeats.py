@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from bakeoff.audit.finding import Finding, counted
-from bakeoff.core import Document, Sample
+from bakeoff.core.words import Document, Sample
 from bakeoff.data import Task
 from bakeoff.files import prompt_fields
 from bakeoff.overlap import THRESHOLD, near_pairs, normal

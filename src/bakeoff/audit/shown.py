@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.table import Table
+from bakeoff.core.table import Table
 
 if TYPE_CHECKING:
     from bakeoff.audit import Audit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bakeoff.cli.app import finished, main, show, write_report
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
     from bakeoff.advice.grounds import Grounds
@@ -42,7 +42,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     from bakeoff.advice.grounds import grounds
     from bakeoff.advice.needs import dump_needs, load_needs
     from bakeoff.advice.tables import tables
-    from bakeoff.table import as_markdown
+    from bakeoff.core.table import as_markdown
 
     done = finished(run)
     if file is None and not sys.stdin.isatty():

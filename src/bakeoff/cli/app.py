@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.core import BakeoffError, Incomplete, MissingEvidence
+from bakeoff.core.words import BakeoffError, Incomplete, MissingEvidence
 
 if TYPE_CHECKING:
+    from bakeoff.core.progress import Progress
+    from bakeoff.core.table import Table
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
-    from bakeoff.progress import Progress
     from bakeoff.run import Plan
     from bakeoff.suite import Dtype
-    from bakeoff.table import Table
     from bakeoff.verdict import Verdicts
 
 # There are none, and to look for them reads what every installed package says of itself.
@@ -50,7 +50,7 @@ class _Commands(click.Group):
 
 
 def _fail(error: BakeoffError, code: int) -> None:
-    from bakeoff.plain_text import plain
+    from bakeoff.core.plain_text import plain
 
     # Messages quote files: what they hold must not move a terminal's cursor.
     lines = [plain(line, 5000) for line in f"bakeoff: {error}".split("\n")]
@@ -154,7 +154,7 @@ def planned(
     nobody expects that its gates decide.
     """
     from bakeoff import gate
-    from bakeoff.core import faults
+    from bakeoff.core.words import faults
     from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
     from bakeoff.suite import Forced, load_suite
@@ -194,7 +194,7 @@ def progress() -> Progress:
         from bakeoff.terminal import LiveProgress
 
         return LiveProgress()
-    from bakeoff.progress import PlainProgress
+    from bakeoff.core.progress import PlainProgress
 
     return PlainProgress(show)
 
@@ -206,14 +206,14 @@ def show(table: Table) -> None:
 
         terminal.show(table)
     else:
-        from bakeoff.table import as_text
+        from bakeoff.core.table import as_text
 
         click.echo(as_text(table))
 
 
 def waiting(unit: str) -> AbstractContextManager[None]:
     """Say that work goes on while the block runs, where it takes longer than a moment."""
-    from bakeoff.progress import working
+    from bakeoff.core.progress import working
 
     return working(progress(), unit)
 

@@ -23,7 +23,7 @@ from bakeoff.cli.app import (
     waiting,
     workspace,
 )
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
     from bakeoff.suite import Suite
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 @data_option
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
+    from bakeoff.core.table import Table
     from bakeoff.data import Unavailable, load_task
     from bakeoff.registry import scorers
-    from bakeoff.table import Table
 
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
     if not files:
@@ -94,8 +94,8 @@ def audit(
     """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
     from bakeoff.audit import shown
     from bakeoff.audit.deeper import audit_all
+    from bakeoff.core.table import as_markdown
     from bakeoff.suite import load_suite
-    from bakeoff.table import as_markdown
 
     with waiting("looking at the data"):
         embedder = None

@@ -26,7 +26,7 @@ from bakeoff.cli.app import (
     tracking_uri,
     workspace,
 )
-from bakeoff.core import MissingEvidence
+from bakeoff.core.words import MissingEvidence
 
 
 @main.command()
@@ -90,7 +90,7 @@ def accept(run: str, channel: str, reason: str) -> None:
 def list_baselines() -> None:
     """Every baseline there is."""
     from bakeoff import baseline as baselines
-    from bakeoff.table import Table
+    from bakeoff.core.table import Table
 
     names = ("benchmark", "channel", "run", "accepted", "by", "reason")
     rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))

@@ -54,7 +54,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     elif form == "csv":
         click.echo(export.csv_text(export.rows(comparison)), nl=False)
     elif form == "markdown":
-        from bakeoff.table import as_markdown
+        from bakeoff.core.table import as_markdown
 
         click.echo(as_markdown(tables))
     else:
@@ -180,8 +180,8 @@ def cost(
     import json
 
     from bakeoff import cost as costs
+    from bakeoff.core.table import as_markdown
     from bakeoff.cost import prices, shown
-    from bakeoff.table import as_markdown
 
     priced, done = prices.load_prices(file), finished(run)
     made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))

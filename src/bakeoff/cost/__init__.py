@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.core.words import BakeoffError, digest
 from bakeoff.cost import requests, sensitivity, usage
 from bakeoff.cost.costs import (
     CostDifference,
@@ -23,10 +26,7 @@ from bakeoff.cost.prices import SECONDS, Prices
 from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
-from bakeoff.estimates import UNKNOWN, Estimate, exactly
 from bakeoff.finished import Run
-from bakeoff.hints import did_you_mean
-from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.stats import LEVEL
 from bakeoff.store import COST
 

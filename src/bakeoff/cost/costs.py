@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import BakeoffError
 from bakeoff.cost.crossover import State
-from bakeoff.estimates import Estimate
 from bakeoff.files import File, validated
 from bakeoff.store import COST, read_json, write_json
 

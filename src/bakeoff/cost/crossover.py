@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
-from bakeoff.estimates import Estimate, exactly
+from bakeoff.core.estimate import Estimate, exactly
 
 State = Literal["crosses", "never", "always", "cannot be told", "same"]
 CROSSES: Final = "crosses"

@@ -10,10 +10,10 @@ import numpy as np
 
 from bakeoff import compare, stats
 from bakeoff.columns import Column, Measure
+from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.cost.crossover import quotients, total
 from bakeoff.cost.prices import REQUESTS
 from bakeoff.cost.usage import Part
-from bakeoff.estimates import Estimate, exactly
 from bakeoff.stats import RATE
 
 ByTask = Mapping[str, Sequence[Part]]

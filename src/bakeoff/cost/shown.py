@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.table import Table
 from bakeoff.cost.costs import Costs, Pair
 from bakeoff.cost.crossover import ALWAYS, CROSSES, NEVER, SAME
-from bakeoff.estimates import Estimate
-from bakeoff.table import Table
 
 THOUSAND = 1000.0
 

@@ -10,16 +10,9 @@ import numpy as np
 
 from bakeoff import freshness
 from bakeoff.columns import Column, Measure
-from bakeoff.core import BakeoffError
-from bakeoff.cost.prices import (
-    REQUESTS,
-    SECONDS,
-    TOKENS,
-    ModelPrice,
-    Prices,
-    WorkPrice,
-)
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import BakeoffError
+from bakeoff.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
 from bakeoff.suite import Setup

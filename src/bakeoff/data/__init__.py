@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import BakeoffError, Document, Sample, digest, faults
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
 from bakeoff.data.documents import corpus_digest, documents_of
 from bakeoff.data.rows import changed_rows, read_rows
 from bakeoff.data.samples import samples_of
 from bakeoff.data.selection import Selection, stratified, take
 from bakeoff.data.task import Task, Unavailable
-from bakeoff.hints import did_you_mean
 from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.overlap import near_duplicates
 from bakeoff.registry import find_scorer

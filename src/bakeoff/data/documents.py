@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import BakeoffError, Document, Sample, digest
+from bakeoff.core.words import BakeoffError, Document, Sample, digest
 from bakeoff.data.rows import text_of_file
 from bakeoff.functions import load_function
 from bakeoff.taskfile import CorpusFile

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 from bakeoff.data.task import Unavailable
 from bakeoff.functions import load_function
 from bakeoff.taskfile import Source, TaskFile

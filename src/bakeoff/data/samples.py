@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bakeoff.core import Sample
+from bakeoff.core.words import Sample
 from bakeoff.files import prompt_fields
 from bakeoff.taskfile import TaskFile
 

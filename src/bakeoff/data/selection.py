@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bakeoff.core import Sample, digest
+from bakeoff.core.words import Sample, digest
 from bakeoff.data.task import Task
 from bakeoff.suite import TaskUse
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bakeoff.core import BakeoffError, Document, Sample
+from bakeoff.core.words import BakeoffError, Document, Sample
 from bakeoff.metric import Metric
 from bakeoff.scorer import Context, Scorer
 from bakeoff.taskfile import TaskFile

@@ -17,9 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bakeoff import finished, store
-from bakeoff.core import BakeoffError, faults
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.measure import MEASURED
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.data import Selection, load_task, take
-from bakeoff.hints import did_you_mean
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.given import GIVEN, restore
 from bakeoff.imported.intake import Intake, identifier
@@ -27,7 +28,6 @@ from bakeoff.imported.made import make
 from bakeoff.imported.rows import LINES, TABLES, read_rows
 from bakeoff.imported.wanted import Import
 from bakeoff.manifest import Manifest
-from bakeoff.measure import MEASURED
 from bakeoff.metric import Metric
 from bakeoff.suite import TaskUse
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.core import Answer, Failure, Sample, Score, Step, canonical
+from bakeoff.core.words import Answer, Failure, Sample, Score, Step, canonical
 from bakeoff.imported.fields import Fields, find, shown
 
 NO_QUESTION = "(not given)"

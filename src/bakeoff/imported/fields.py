@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from bakeoff.core import BakeoffError, faults
-from bakeoff.hints import did_you_mean
+from bakeoff.core.hints import did_you_mean
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.metric import Metric
 
 _NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")

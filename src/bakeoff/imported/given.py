@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bakeoff import store
-from bakeoff.core import BakeoffError, Score
+from bakeoff.core.words import BakeoffError, Score
 from bakeoff.manifest import Manifest
 from bakeoff.store import ScoreRow, Scores, Unit
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bakeoff import store
-from bakeoff.core import (
+from bakeoff.core.words import (
     LATENCY,
     QUALITY,
     Answer,

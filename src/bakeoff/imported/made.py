@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from bakeoff import run, store
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core.words import BakeoffError, digest
 from bakeoff.data import PROMPT, Selection, Task, load_task, take
 from bakeoff.imported.given import restore
 from bakeoff.imported.intake import FIRST, Intake

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import BakeoffError, faults
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.imported.fields import Fields, find, shown
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json"), {".csv": ",;\t|", ".tsv": "\t"}

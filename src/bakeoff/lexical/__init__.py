@@ -5,7 +5,7 @@ A small logistic regression (`lexical_model.json`, plain numbers) turns the feat
 probability. docs/scorers/lexical_support.md says how far people agree with it.
 """
 
-from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED
+from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
 from bakeoff.lexical.features import features

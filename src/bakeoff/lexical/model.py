@@ -11,15 +11,10 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError, digest
+from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError, digest
 from bakeoff.lexical.claims import Claim, claims
 from bakeoff.lexical.evidence import Evidence
-from bakeoff.lexical.features import (
-    absent_words,
-    features_of,
-    opposed_words,
-    swapped_names,
-)
+from bakeoff.lexical.features import absent_words, features_of, opposed_words, swapped_names
 from bakeoff.lexical.match import Match, lay_beside
 from bakeoff.lexical.words import Word
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.scorer import Context, Outcome, Settings, scorer
 
 

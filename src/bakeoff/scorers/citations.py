@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bakeoff.core import SUPPORTED, Answer, Sample, Score
+from bakeoff.core.words import SUPPORTED, Answer, Sample, Score
 from bakeoff.lexical import claims, nearest_passage
 from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers.support import NO_CLAIM, checked, decided_by, evidence_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from bakeoff.core import Answer, Sample
+from bakeoff.core.words import Answer, Sample
 from bakeoff.scorer import Context, Outcome, Settings, scorer
 from bakeoff.scorers.text import holds
 

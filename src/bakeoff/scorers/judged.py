@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.needs import Embedding
 from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers import verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.scorer import Context, Outcome, scorer
 
 _SEPARATORS = re.compile(r"[\W_]+")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score, digest
+from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
 from bakeoff.machine import version as package_version
 from bakeoff.metric import Metric, opinion
 from bakeoff.needs import Chat, Embedding, Unjudged

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.core import Answer, BakeoffError, Sample, Score
+from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.scorer import Context, Outcome, scorer
 
 _FIELD = re.compile(r"<(\w+)>")

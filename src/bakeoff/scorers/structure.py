@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core import Answer, Sample, Score, canonical
+from bakeoff.core.words import Answer, Sample, Score, canonical
 from bakeoff.scorer import Context, Outcome, scorer
 
 if TYPE_CHECKING:

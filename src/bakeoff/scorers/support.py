@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bakeoff.core import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
+from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
 from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_digest, shipped_model, support
 from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.needs import Entailment

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from bakeoff.core import Answer, Sample, Score
+from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.scorer import Context, Outcome, Settings, scorer
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

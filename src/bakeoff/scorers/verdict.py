@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bakeoff.core import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
+from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.lexical import claims
 from bakeoff.metric import Metric, opinion
 from bakeoff.needs import Chat, Unjudged, Wanted

@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core import Answer, Sample
+from bakeoff.core.words import Answer, Sample
 from bakeoff.scorer import Context, Outcome, Settings, scorer
 from bakeoff.scorers.text import spoken
 

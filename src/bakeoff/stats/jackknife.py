@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.stats.means import skewed_t
 from bakeoff.stats.quantiles import CELLS
 from bakeoff.stats.values import LEVEL, Bounds, Floats, Ints, flat, no_spread, sums_of

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.stats.rates import clopper_pearson, mid_p, tango, wilson
 from bakeoff.stats.values import (
     LEVEL,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.stats.values import LEVEL, UNJUDGED, Floats
 
 RESAMPLES = 2000

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.estimates import Estimate
+from bakeoff.core.estimate import Estimate
 from bakeoff.special import t_cdf, t_quantile
 
 Floats = npt.NDArray[np.float64]

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bakeoff.core import faults
+from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+from bakeoff.core.words import faults
 from bakeoff.files import File, prompt_fields, read_yaml, validated
-from bakeoff.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.recipes import Retrieve, Tune
 from bakeoff.suite import checks

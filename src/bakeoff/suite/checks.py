@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bakeoff.hints import did_you_mean
+from bakeoff.core.hints import did_you_mean
 from bakeoff.suite.endpoints import Endpoint, served_by
 from bakeoff.suite.setups import Setup
 

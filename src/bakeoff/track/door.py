@@ -15,7 +15,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 
 WAIT_S = 60.0
 """For another process that logs a run of the same benchmark."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import mlflow
 from mlflow.entities import Metric, Param
 
-from bakeoff.core import digest
+from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.manifest import AdapterFacts, Epoch, Training
 from bakeoff.suite import Setup

@@ -7,14 +7,14 @@ import re
 from typing import Any
 
 from bakeoff import report
-from bakeoff.core import digest
+from bakeoff.core.measure import MEASURED
+from bakeoff.core.table import as_markdown
+from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.judging import verdicts_of
 from bakeoff.manifest import AdapterFacts
-from bakeoff.measure import MEASURED
 from bakeoff.metric import Metric
 from bakeoff.suite import Setup
-from bakeoff.table import as_markdown
 
 DECIMALS, DIGITS = 4, 4
 """A logged number has so many decimals, or so many digits where it is smaller than those show."""

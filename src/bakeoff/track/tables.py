@@ -11,7 +11,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from bakeoff.core import Record, Score
+from bakeoff.core.words import Record, Score
 from bakeoff.finished import Run
 from bakeoff.suite import Setup
 from bakeoff.track.names import metric_name, rounded, text

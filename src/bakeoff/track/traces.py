@@ -28,7 +28,7 @@ from mlflow.entities.trace_location import TraceLocation
 from mlflow.entities.trace_state import TraceState
 from mlflow.tracing.client import TracingClient
 
-from bakeoff.core import Answer, BakeoffError, Record, Score, Step
+from bakeoff.core.words import Answer, BakeoffError, Record, Score, Step
 from bakeoff.finished import Run
 from bakeoff.suite import Setup
 from bakeoff.track.names import metric_name, rounded, text

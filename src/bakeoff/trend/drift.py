@@ -12,8 +12,8 @@ from statistics import median
 import numpy as np
 
 from bakeoff import stats
-from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
-from bakeoff.table import number
+from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.core.table import number
 from bakeoff.trend.nights import Night, Point, known_value, oldest_first
 
 BASE = 60

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
-from bakeoff.core import BakeoffError
+from bakeoff.core.words import BakeoffError
 
 FORMAT = 1
 """Of a line."""

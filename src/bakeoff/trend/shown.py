@@ -8,7 +8,7 @@ from csv import writer
 from datetime import date, timedelta
 from itertools import pairwise
 
-from bakeoff.table import Table, number
+from bakeoff.core.table import Table, number
 from bakeoff.trend.drift import Stretch, alarms, metric_of, stretches
 from bakeoff.trend.nights import Night, known_value, oldest_first
 

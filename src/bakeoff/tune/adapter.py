@@ -13,7 +13,7 @@ import peft
 import torch
 from safetensors import safe_open
 
-from bakeoff.core import BakeoffError, digest
+from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models import LocalModel
 from bakeoff.weights import Weights
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from bakeoff.core import digest
+from bakeoff.core.words import digest
 from bakeoff.decoding import shared_start
 from bakeoff.models import LocalModel
 

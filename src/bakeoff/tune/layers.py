@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from bakeoff.core import BakeoffError
-from bakeoff.progress import Progress, working
+from bakeoff.core.progress import Progress, working
+from bakeoff.core.words import BakeoffError
 from bakeoff.tune.batches import Pack, Packs, Row, pack
 
 KEPT_BYTES = 4 * 2**30

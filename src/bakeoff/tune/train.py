@@ -14,9 +14,9 @@ from typing import Any
 import peft
 from filelock import FileLock, Timeout
 
-from bakeoff.core import canonical, digest
+from bakeoff.core.progress import Progress, working
+from bakeoff.core.words import canonical, digest
 from bakeoff.models import LocalModel
-from bakeoff.progress import Progress, working
 from bakeoff.recipes import Tune
 from bakeoff.tune.adapter import Adapter, Training
 from bakeoff.tune.batches import Lessons, encode, validation_rows

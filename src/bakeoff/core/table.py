@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
-from bakeoff.estimates import Estimate
-from bakeoff.measure import LATENCY_METRICS, TOKEN_METRICS
-from bakeoff.plain_text import plain
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
+from bakeoff.core.plain_text import plain
 
 CELL, TEXT = 5000, 2000
 """Characters of one cell in Markdown, and in plain text."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from bakeoff.table import Table
+from bakeoff.core.table import Table
 
 QUIET_S = 2.0
 """A unit of work without countable steps that took less leaves no line."""

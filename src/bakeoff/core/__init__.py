@@ -1,0 +1,1 @@
+"""Words, tables and errors that every other room uses."""
