@@ -30,11 +30,11 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.lexical import claims
-from bakeoff.metric import Metric
 from bakeoff.needs import Chat, Embedding, Need
 from bakeoff.registry import find_scorer
 from bakeoff.score import Cell, scores
 from bakeoff.scorer import Context
+from bakeoff.spec.metric import Metric
 
 TESTS = Path(__file__).parent
 STORED = TESTS / "golden" / "scores.json"

@@ -17,7 +17,7 @@ from bakeoff.audit import Audit, audit
 from bakeoff.audit.deeper import audit_all
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task, load_task
-from bakeoff.suite import Suite, load_suite
+from bakeoff.spec.benchmark import Suite, load_suite
 from conftest import ROOT, Cli
 
 Row = Mapping[str, Any]

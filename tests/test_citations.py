@@ -21,10 +21,10 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.lexical import claims
-from bakeoff.metric import Metric
 from bakeoff.needs import Entailment
 from bakeoff.registry import find_scorer
 from bakeoff.scorer import Context
+from bakeoff.spec.metric import Metric
 
 
 def words(text: str) -> set[str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.data import load_task, load_tasks, stratified
-from bakeoff.suite import Suite
+from bakeoff.spec.benchmark import Suite
 
 Row = Mapping[str, Any]
 GOOD = {"id": "q1", "question": "How heavy is it?", "targets": ["19 kilos"]}

@@ -10,7 +10,7 @@ import torch
 from bakeoff import device
 from bakeoff.core.words import BakeoffError
 from bakeoff.rows import Rows, differences
-from bakeoff.suite import Forced, load_suite
+from bakeoff.spec.benchmark import Forced, load_suite
 
 FLAGS = {
     "x86 without bfloat16": ("flags\t\t: fpu avx avx2 fma", "float32"),

@@ -12,7 +12,7 @@ import pytest
 from bakeoff.advice.needs import load_needs
 from bakeoff.cost.prices import load_prices
 from bakeoff.gate import Check
-from bakeoff.suite import load_gates, load_suite
+from bakeoff.spec.benchmark import load_gates, load_suite
 from conftest import ROOT, Cli
 
 README = (ROOT / "README.md").read_text()

@@ -24,7 +24,7 @@ import pytest
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Passage
 from bakeoff.endpoint import Client, EndpointDown
 from bakeoff.pressure import Breaker, Budget, Limit, backoff_s, retry_after_s
-from bakeoff.suite import Endpoint, Service
+from bakeoff.spec.benchmark import Endpoint, Service
 from bakeoff.transport import Ask, EndpointError, Secret
 from bakeoff.wire import (
     Read,

@@ -22,7 +22,7 @@ from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.scorer import Context
 from bakeoff.scorers.text import holds, stale_answer
-from bakeoff.suite import Suite, load_suite
+from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.testing import made_manifest, task_facts
 from conftest import NOTES, ROOT, Cli, write_project
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bakeoff.columns import Measure
 from bakeoff.core.words import BakeoffError
 from bakeoff.gate import Check, Ref, Scope, check_gates, mode
-from bakeoff.policy import Gate
+from bakeoff.spec.policy import Gate
 
 UNBOUNDED = Measure(bounds=None)
 SCOPE = Scope(

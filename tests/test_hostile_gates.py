@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bakeoff.cli import main
 from bakeoff.core.words import BakeoffError
-from bakeoff.suite import load_gates
+from bakeoff.spec.benchmark import load_gates
 
 N = 40
 TASK = """

@@ -34,6 +34,7 @@ from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest, MetricFacts, TextsRemoved
+from bakeoff.spec.benchmark import Suite
 from bakeoff.store import (
     MANIFEST,
     PAGE,
@@ -44,7 +45,6 @@ from bakeoff.store import (
     write_samples,
 )
 from bakeoff.store import write_scores as keep_scores
-from bakeoff.suite import Suite
 from bakeoff.testing import made_manifest, task_facts
 from conftest import Cli, write_project
 

@@ -22,12 +22,12 @@ from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
 from bakeoff.judging import verdicts_of
-from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import describe, score
+from bakeoff.spec.benchmark import load_suite
+from bakeoff.spec.policy import Gate
 from bakeoff.store import Unit
-from bakeoff.suite import load_suite
 from conftest import ROOT
 
 HANDBOOK = ROOT / "tasks" / "handbook_qa.yaml"

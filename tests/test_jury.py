@@ -17,11 +17,11 @@ from bakeoff.estimate import judge_asks
 from bakeoff.finished import Run
 from bakeoff.judging import judged
 from bakeoff.merge import merge
-from bakeoff.policy import Gate
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
-from bakeoff.suite import load_suite
+from bakeoff.spec.benchmark import load_suite
+from bakeoff.spec.policy import Gate
 from judges import Judge, running_judge
 
 PASSAGES = ["The Larch barrow weighs 19 kilos.", "The east gate opens at 6.40."]

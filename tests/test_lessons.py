@@ -20,8 +20,8 @@ from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
 from bakeoff.models import LocalModel
 from bakeoff.pool import Pool
-from bakeoff.recipes import Distillation, Retrieve, Tune
-from bakeoff.suite import Setup, Suite, load_suite
+from bakeoff.spec.benchmark import Setup, Suite, load_suite
+from bakeoff.spec.recipes import Distillation, Retrieve, Tune
 from bakeoff.tune.batches import Lessons
 from bakeoff.tune.train import trials
 from conftest import Cli, write_project

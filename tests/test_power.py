@@ -10,8 +10,8 @@ import pytest
 from bakeoff.columns import Measure
 from bakeoff.core.words import Sample
 from bakeoff.gate import Scope
-from bakeoff.policy import Gate, Policy
 from bakeoff.power import preview, problems
+from bakeoff.spec.policy import Gate, Policy
 
 SCOPE = Scope(["base", "rag"], {"qa": {"f1": Measure(), "stars": Measure(bounds=None)}})
 

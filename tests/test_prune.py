@@ -32,6 +32,7 @@ from bakeoff.core.words import (
 )
 from bakeoff.judging import judged
 from bakeoff.manifest import Manifest, TextsRemoved
+from bakeoff.spec.benchmark import Suite
 from bakeoff.store import (
     COMMITTED,
     MANIFEST,
@@ -41,7 +42,6 @@ from bakeoff.store import (
     write_json,
     write_manifest,
 )
-from bakeoff.suite import Suite
 from bakeoff.testing import RATE, made_manifest, task_facts
 
 MADE = datetime(2026, 6, 1, 3, tzinfo=UTC)

@@ -17,8 +17,8 @@ from bakeoff.core.words import BakeoffError, Document, Passage, Sample
 from bakeoff.finished import Run
 from bakeoff.nearest import index_of
 from bakeoff.ranking import Words, composed, fused, gold_passages
-from bakeoff.recipes import Noise, Retrieve
 from bakeoff.retrieve import Corpus, open_corpus
+from bakeoff.spec.recipes import Noise, Retrieve
 from bakeoff.splitting import passages, split, title
 from conftest import Cli, write_project
 

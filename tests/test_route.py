@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
 from bakeoff.finished import Run
 from bakeoff.route import composed, thresholds, timed
-from bakeoff.suite import Setup, Suite
+from bakeoff.spec.benchmark import Setup, Suite
 from conftest import Cli, write_project
 
 if TYPE_CHECKING:

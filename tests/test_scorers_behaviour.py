@@ -18,12 +18,12 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.gate import Check, Ref
-from bakeoff.metric import Metric
 from bakeoff.registry import find_scorer, scorers
 from bakeoff.score import Cell
 from bakeoff.scorer import Context
 from bakeoff.scorers.behaviour import syllables
 from bakeoff.scorers.numbers import numbers
+from bakeoff.spec.metric import Metric
 
 REFUSALS = Context(refusals=("unknown",))
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from bakeoff.core.words import Answer, Passage, Sample, Score, Step
-from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context
+from bakeoff.spec.metric import Metric
 
 RETRIEVED = (Step("retrieve"), Step("decode"))
 

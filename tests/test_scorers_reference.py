@@ -20,9 +20,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from bakeoff.columns import Column, Measure
 from bakeoff.compare import confusion, estimate
 from bakeoff.core.words import Answer, Passage, Sample, Score, Step
-from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context
+from bakeoff.spec.metric import Metric
 
 REFUSALS = Context(refusals=("unknown",))
 CASES = settings(max_examples=300, deadline=None)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metric import Metric
 from bakeoff.registry import scorers
 from bakeoff.scorer import Context
 from bakeoff.scorers.labels import NO_LABEL, named_label
+from bakeoff.spec.metric import Metric
 
 SCHEMA = {
     "type": "object",

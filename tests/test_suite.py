@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.files import prompt_fields, read_yaml
-from bakeoff.recipes import Tune
-from bakeoff.suite import Setup, Suite, load_suite
-from bakeoff.taskfile import load_task_file, task_path
+from bakeoff.spec.benchmark import Setup, Suite, load_suite
+from bakeoff.spec.recipes import Tune
+from bakeoff.spec.task import load_task_file, task_path
+from bakeoff.spec.yaml_files import prompt_fields, read_yaml
 
 SUITE = "tasks: [qa]\nsetups: {base: {}}\n"
 TASK = "description: d\nrows: {test: t.jsonl}\nscorers: [exact_match]\n"

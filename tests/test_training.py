@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
-from bakeoff.recipes import Tune
+from bakeoff.spec.recipes import Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Packs, Row, pack, start_of_all
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned

@@ -23,7 +23,7 @@ from transformers import (
 
 from bakeoff.core.words import NOT_FOUND, SUPPORTED, BakeoffError
 from bakeoff.needs import Entailment
-from bakeoff.suite import VerifierSpec
+from bakeoff.spec.benchmark import VerifierSpec
 from bakeoff.verifier import Verifier
 
 WORDS = [

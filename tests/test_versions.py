@@ -12,18 +12,18 @@ import pytest
 
 import golden_scores
 from bakeoff import baseline, lexical, nightly, scorer, store
-from bakeoff.file_versions import FILES, recorded, stated
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
 from bakeoff.judging import judged
 from bakeoff.manifest import Manifest
-from bakeoff.metric import Metric
-from bakeoff.policy import Gate, Policy
 from bakeoff.registry import find_scorer, scorers
 from bakeoff.rows import Rows, differences
 from bakeoff.scorers import ragas_metrics, verdict
 from bakeoff.scorers import text as short_answers
+from bakeoff.spec.file_versions import FILES, recorded, stated
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.policy import Gate, Policy
 from bakeoff.vouch import unvouched
 from golden_scores import measured, problems, stored
 

@@ -23,7 +23,7 @@ from bakeoff import embedded
 from bakeoff.data import load_task
 from bakeoff.device import limit_threads
 from bakeoff.embed import LocalEmbedder, Vectors
-from bakeoff.recipes import Retrieve
+from bakeoff.spec.recipes import Retrieve
 from bakeoff.splitting import split, title
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -30,8 +30,8 @@ from bakeoff.decoding import Start, greedy, read, write
 from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.embed import LocalEmbedder
 from bakeoff.models import LocalModel
-from bakeoff.recipes import Retrieve
 from bakeoff.retrieve import open_corpus
+from bakeoff.spec.recipes import Retrieve
 from bakeoff.weights import resolve
 
 ROOT = Path(__file__).resolve().parent.parent.parent

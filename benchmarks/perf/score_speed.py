@@ -24,9 +24,9 @@ from figures import Table
 
 from bakeoff.core.words import Answer, Passage, Sample, Step
 from bakeoff.lexical.words import listed
-from bakeoff.metric import Metric
 from bakeoff.registry import find_scorer
 from bakeoff.scorer import Context, Scorer
+from bakeoff.spec.metric import Metric
 
 METRICS = (
     *("exact_match", "token_f1", "contains", "right_refusal", "wrong_refusal"),

@@ -34,8 +34,8 @@ from bakeoff.data import load_task
 from bakeoff.device import limit_threads, native_dtypes
 from bakeoff.embed import LocalEmbedder
 from bakeoff.models import LocalModel
-from bakeoff.recipes import Retrieve, Tune
 from bakeoff.retrieve import open_corpus
+from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Example, Row, encode, start_of_all, validation_rows
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned

@@ -22,10 +22,10 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.data import Task
-from bakeoff.functions import load_function
 from bakeoff.library import Library
 from bakeoff.ranking import Hits
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.functions import load_function
 
 
 def messages(

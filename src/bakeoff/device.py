@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.suite import Forced
+from bakeoff.spec.benchmark import Forced
 
 CPU_FLAGS = {"bfloat16": ("avx512_bf16", "amx_bf16", "bf16"), "float16": ("avx512_fp16",)}
 """Flags of a processor (x86, ARM) that computes in a type natively; every one has float32."""

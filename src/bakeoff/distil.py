@@ -9,13 +9,13 @@ from typing import Any
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.data import Task
-from bakeoff.metric import Metric
 from bakeoff.overlap import near_duplicates
-from bakeoff.recipes import Distillation
 from bakeoff.registry import find_scorer
 from bakeoff.score import score_records
 from bakeoff.scorers.citations import MARK
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.recipes import Distillation
 
 SUPPORT = Metric.parse("support_context")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Failure, Incomplete, Sending, unwatched
 from bakeoff.pressure import Breaker, Budget, Limit, backoff_s
-from bakeoff.suite import Connection
+from bakeoff.spec.benchmark import Connection
 from bakeoff.transport import Ask, EndpointError, Fault, Line
 from bakeoff.wire import Read, Reply
 

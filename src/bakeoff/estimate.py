@@ -11,11 +11,11 @@ from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
-from bakeoff.metric import behind_endpoint
 from bakeoff.run import Plan
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.metric import behind_endpoint
 from bakeoff.spending import cost
 from bakeoff.store import MANIFEST
-from bakeoff.suite import Setup
 
 CHARACTERS_A_TOKEN = 4
 

@@ -20,8 +20,8 @@ from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
-from bakeoff.policy import Policy
 from bakeoff.rows import Rows, differences
+from bakeoff.spec.policy import Policy
 from bakeoff.stats import Bounds, Floats, Ints
 from bakeoff.verdict import Changed
 

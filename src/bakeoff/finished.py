@@ -12,12 +12,12 @@ from bakeoff import compare, freshness, latency, store
 from bakeoff.columns import Columns, columns, leak_columns
 from bakeoff.comparison import Comparison, Freshness
 from bakeoff.core.words import Record, Sample, digest
-from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest, MetricFacts
-from bakeoff.metric import Metric
 from bakeoff.rows import Rows
+from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.file_versions import recorded
+from bakeoff.spec.metric import Metric
 from bakeoff.store import ScoreRow, Unit, read_manifest, read_samples, write_json
-from bakeoff.suite import Setup, Suite
 
 COMPARISON, GATES = "comparison.json", "gates.json"
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import LATENCY_METRICS, MEASURES, Measure
 from bakeoff.core.words import BakeoffError
-from bakeoff.metric import Metric
-from bakeoff.policy import Gate, Mode
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.policy import Gate, Mode
 
 REFERENCES = ("baseline", "anchor")
 MEANS = ("mean", "rate")

@@ -10,8 +10,8 @@ from bakeoff.core.words import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
 from bakeoff.judging import judged
-from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows, read_rows
+from bakeoff.spec.policy import Gate, Policy
 from bakeoff.verdict import Verdicts
 
 JUNIT, COMMENT = "gates.xml", "gates.md"

@@ -9,7 +9,7 @@ from bakeoff.core.estimate import UNKNOWN
 from bakeoff.core.table import Table, cell, number
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 
 Aspect = Callable[[Run, str, str], str]
 """(run, task, setup) -> what stands in the table; empty where it does not apply."""

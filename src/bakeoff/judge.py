@@ -16,8 +16,8 @@ from bakeoff.compare import SLICE
 from bakeoff.core.words import BakeoffError
 from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
 from bakeoff.gate import Check, mode
-from bakeoff.policy import Gate, Policy
 from bakeoff.rows import differences
+from bakeoff.spec.policy import Gate, Policy
 from bakeoff.verdict import (
     ERROR,
     FAIL,

@@ -9,8 +9,8 @@ from bakeoff.core.words import MissingEvidence
 from bakeoff.evidence import Evidence
 from bakeoff.finished import GATES, Run
 from bakeoff.judge import concluded, judge
-from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
+from bakeoff.spec.policy import Gate, Policy
 from bakeoff.verdict import Verdicts
 from bakeoff.vouch import unvouched
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.cached import CachedModel
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
 from bakeoff.manifest import JudgeSpent
-from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.needs import Chat, Entailment, Need
 from bakeoff.pool import Pool
 from bakeoff.responses import Responses
 from bakeoff.score import Scored
 from bakeoff.scorer import Scorer
-from bakeoff.suite import Suite, VerifierSpec
+from bakeoff.spec.benchmark import Suite, VerifierSpec
+from bakeoff.spec.metric import Metric, behind_endpoint
 
 if TYPE_CHECKING:
     from bakeoff.verifier import Verifier

@@ -26,9 +26,9 @@ from bakeoff.data import Task, stratified
 from bakeoff.library import Library
 from bakeoff.models import LocalModel
 from bakeoff.ranking import Hits, gold_passages
-from bakeoff.recipes import Pretraining, Raft, Tune
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.recipes import Pretraining, Raft, Tune
 from bakeoff.splitting import split, title
-from bakeoff.suite import Suite
 from bakeoff.tune.batches import Example, Lessons
 
 PIECE_WORDS = 150

@@ -10,7 +10,7 @@ from bakeoff.core.words import Sample, digest
 from bakeoff.data import Task
 from bakeoff.pool import Pool
 from bakeoff.ranking import Hits, composed, gold_passages
-from bakeoff.recipes import Retrieve
+from bakeoff.spec.recipes import Retrieve
 
 if TYPE_CHECKING:
     from bakeoff.retrieve import Corpus

@@ -15,8 +15,8 @@ from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.models import Dressed, LocalModel
-from bakeoff.recipes import Tune
-from bakeoff.suite import Setup, Suite
+from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.recipes import Tune
 from bakeoff.weights import resolve
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.measure import Measure
-from bakeoff.file_versions import with_stated_versions
-from bakeoff.files import Known, Stored
-from bakeoff.suite import Setup, Suite
+from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.file_versions import with_stated_versions
+from bakeoff.spec.yaml_files import Known, Stored
 
 FORMAT: Final = 3
 """Of a run's folder."""

@@ -18,11 +18,11 @@ from bakeoff import store
 from bakeoff.core.words import Answer, Incomplete
 from bakeoff.data import Task
 from bakeoff.jury import Jury
-from bakeoff.metric import behind_endpoint
 from bakeoff.needs import Need
 from bakeoff.score import Give, Rivals, no_models, score_records
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.metric import behind_endpoint
 from bakeoff.store import Unit
-from bakeoff.suite import Suite
 
 PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""

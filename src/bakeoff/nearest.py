@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.recipes import Retrieve
+from bakeoff.spec.recipes import Retrieve
 
 Vectors = npt.NDArray[np.float32]
 

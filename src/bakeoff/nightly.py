@@ -18,13 +18,13 @@ from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.file_versions import recorded
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.judging import verdicts_of
 from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, same, unfinished
+from bakeoff.spec.file_versions import recorded
 from bakeoff.trend import Drift, Night, Point
 from bakeoff.verdict import Verdicts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Embedder
-from bakeoff.suite import Connection, Suite
+from bakeoff.spec.benchmark import Connection, Suite
 
 if TYPE_CHECKING:
     from bakeoff.embed import Reranker

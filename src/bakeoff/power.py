@@ -21,8 +21,8 @@ from bakeoff.evidence import Evidence, Finding, find
 from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import Case, expand, judge
-from bakeoff.policy import Gate, Policy
 from bakeoff.rows import Rows
+from bakeoff.spec.policy import Gate, Policy
 from bakeoff.verdict import FAIL, PASS
 
 DISCORDANCE = 0.25

@@ -30,9 +30,9 @@ from bakeoff.manifest import (
     TokenCheck,
 )
 from bakeoff.pool import Pool
-from bakeoff.recipes import Distillation, Tune
 from bakeoff.responses import Responses
-from bakeoff.suite import Setup, Suite
+from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.recipes import Distillation, Tune
 
 if TYPE_CHECKING:
     from bakeoff.local import Local

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from bakeoff.core.words import Passage, Sample
-from bakeoff.recipes import Noise
+from bakeoff.spec.recipes import Noise
 
 Hits = tuple[Passage, ...]
 FUSED_AFTER = 60

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
-from bakeoff.functions import load_function
-from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.scorer import REGISTERED, Scorer
+from bakeoff.spec.functions import load_function
+from bakeoff.spec.metric import Metric, behind_endpoint
 
 
 def scorers() -> Mapping[str, Scorer]:

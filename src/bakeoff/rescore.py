@@ -11,7 +11,7 @@ from bakeoff.jury import Jury
 from bakeoff.manifest import TaskFacts
 from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
-from bakeoff.suite import Suite, load_suite
+from bakeoff.spec.benchmark import Suite, load_suite
 
 
 def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> finished.Run:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bakeoff import nearest
 from bakeoff.core.words import Document, Embedder, Passage, digest
 from bakeoff.ranking import Hits, Words, fused
-from bakeoff.recipes import Retrieve
+from bakeoff.spec.recipes import Retrieve
 from bakeoff.splitting import passages, title
 from bakeoff.vectors import embed_kept
 

@@ -38,10 +38,10 @@ from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scorer import Scorer
+from bakeoff.spec.benchmark import Forced, Setup, Suite
+from bakeoff.spec.task import BEFORE
 from bakeoff.spending import Meter, Spent
 from bakeoff.store import Unit
-from bakeoff.suite import Forced, Setup, Suite
-from bakeoff.taskfile import BEFORE
 
 # What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
 # there: numpy alone takes as long to import as all that a first request needs of our own.

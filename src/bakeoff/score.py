@@ -13,11 +13,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 from bakeoff.core.words import Answer, BakeoffError, Failure, Record, Sample, Score, Step
-from bakeoff.metric import Metric
 from bakeoff.needs import Need, Wanted
 from bakeoff.scorer import Context, Scorer
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.metric import Metric
 from bakeoff.store import Key, ScoreRow
-from bakeoff.suite import Setup
 
 TOGETHER = 1000
 """Answers whose needs are asked of the models together."""

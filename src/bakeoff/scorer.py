@@ -10,8 +10,8 @@ from typing import Any
 
 from bakeoff.core.measure import Bounds
 from bakeoff.core.words import Answer, Failure, Sample, Score, digest
-from bakeoff.metric import Metric
 from bakeoff.needs import Need, Unjudged, Wanted
+from bakeoff.spec.metric import Metric
 
 Outcome = Score | float | bool | None
 """What a scorer returns: `None` means that the metric does not apply to this sample."""

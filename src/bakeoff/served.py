@@ -20,7 +20,7 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.endpoint import Client
-from bakeoff.suite import Endpoint, Service
+from bakeoff.spec.benchmark import Endpoint, Service
 from bakeoff.transport import Ask
 from bakeoff.wire import (
     Reply,

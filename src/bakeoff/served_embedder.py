@@ -10,7 +10,7 @@ import numpy as np
 
 from bakeoff.core.words import BakeoffError, Failure, digest
 from bakeoff.endpoint import Client
-from bakeoff.suite import Endpoint
+from bakeoff.spec.benchmark import Endpoint
 from bakeoff.transport import Ask
 from bakeoff.wire import embeddings_body, read_embeddings
 

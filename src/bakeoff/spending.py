@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bakeoff.core.words import Answer, Failure, Incomplete, Record
 from bakeoff.manifest import SetupSpent
-from bakeoff.suite import Setup, Suite
+from bakeoff.spec.benchmark import Setup, Suite
 
 
 def spent_tokens(answer: Answer) -> tuple[int, int]:

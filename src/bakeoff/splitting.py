@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bakeoff.core.words import BakeoffError, Document, Passage
-from bakeoff.recipes import Retrieve
+from bakeoff.spec.recipes import Retrieve
 
 _WORD = re.compile(r"\S+")
 _SENTENCE_END = re.compile(r"[.!?:|]$")

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
-from bakeoff.files import validated
 from bakeoff.journal import (
     COMMITTED,
     UNITS,
@@ -37,6 +36,7 @@ from bakeoff.journal import (
     units,
 )
 from bakeoff.manifest import FORMAT, Manifest
+from bakeoff.spec.yaml_files import validated
 from bakeoff.verdict import Verdicts
 
 __all__ = [

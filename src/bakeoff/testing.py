@@ -35,8 +35,8 @@ from bakeoff.manifest import (
     TaskFacts,
     Training,
 )
+from bakeoff.spec.benchmark import Suite
 from bakeoff.store import Unit
-from bakeoff.suite import Suite
 
 SETUPS: dict[str, dict[str, Any]] = {
     "base": {},

@@ -15,7 +15,7 @@ import aiohttp
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.pressure import retry_after_s
-from bakeoff.suite import Connection
+from bakeoff.spec.benchmark import Connection
 from bakeoff.wire import Read, Reply, Stream, Unreadable, message_of, parsed
 
 RETRIED = {408, 409, 425, 429}

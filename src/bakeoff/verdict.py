@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from bakeoff.files import Known, Stored
-from bakeoff.policy import Mode, Policy
+from bakeoff.spec.policy import Mode, Policy
+from bakeoff.spec.yaml_files import Known, Stored
 
 PASS: Final = "PASS"
 FAIL: Final = "FAIL"

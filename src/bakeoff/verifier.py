@@ -39,7 +39,7 @@ from bakeoff.core.words import (
 from bakeoff.device import pick_device
 from bakeoff.lexical import WEAKEST, Claim, Evidence, claims, nearest_passage, pooled
 from bakeoff.needs import Entailment
-from bakeoff.suite import VerifierSpec
+from bakeoff.spec.benchmark import VerifierSpec
 from bakeoff.weights import resolve
 
 Floats = npt.NDArray[np.float64]

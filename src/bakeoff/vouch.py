@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.file_versions import recorded
 from bakeoff.manifest import Manifest
-from bakeoff.metric import Metric
-from bakeoff.policy import Policy
+from bakeoff.spec.file_versions import recorded
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.policy import Policy
 from bakeoff.store import read_json
 
 

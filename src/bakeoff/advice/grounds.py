@@ -15,7 +15,7 @@ from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
 from bakeoff.finished import Run
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 
 
 @dataclass(frozen=True)

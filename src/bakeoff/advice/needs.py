@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import faults
-from bakeoff.files import File, read_yaml, validated
-from bakeoff.taskfile import changed
+from bakeoff.spec.task import changed
+from bakeoff.spec.yaml_files import File, read_yaml, validated
 
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]

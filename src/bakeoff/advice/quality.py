@@ -18,8 +18,8 @@ from bakeoff.columns import Column
 from bakeoff.compare import Contrast
 from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, finite
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec.task import changed
 from bakeoff.stats import LEVEL, RATE
-from bakeoff.taskfile import changed
 
 Columns = Mapping[str, Column]
 """Task -> the headline of one setup."""

@@ -11,7 +11,7 @@ from bakeoff.audit.labels import balance
 from bakeoff.audit.lengths import lengths
 from bakeoff.audit.repeats import leaks, overlap, solved, within
 from bakeoff.data import Task
-from bakeoff.suite import Suite
+from bakeoff.spec.benchmark import Suite
 
 __all__ = ["Audit", "Finding", "audit"]
 

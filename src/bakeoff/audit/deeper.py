@@ -10,8 +10,8 @@ from bakeoff.audit.suspects import suspects
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Embedder, faults
 from bakeoff.data import Task, Unavailable, load_task
-from bakeoff.suite import Suite
-from bakeoff.taskfile import task_path
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.task import task_path
 
 
 def audit_all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Sample
 from bakeoff.data import Task
-from bakeoff.suite import Suite
+from bakeoff.spec.benchmark import Suite
 
 CHARACTERS = 4
 """Characters taken for a token: no tokenizer is loaded."""

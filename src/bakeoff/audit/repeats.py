@@ -10,9 +10,9 @@ from itertools import combinations
 from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Document, Sample
 from bakeoff.data import Task
-from bakeoff.files import prompt_fields
 from bakeoff.overlap import THRESHOLD, near_pairs, normal
-from bakeoff.suite import Suite
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.yaml_files import prompt_fields
 
 _PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
 _MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
     from bakeoff.run import Plan
-    from bakeoff.suite import Dtype
+    from bakeoff.spec.benchmark import Dtype
     from bakeoff.verdict import Verdicts
 
 # There are none, and to look for them reads what every installed package says of itself.
@@ -157,7 +157,7 @@ def planned(
     from bakeoff.core.words import faults
     from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
-    from bakeoff.suite import Forced, load_suite
+    from bakeoff.spec.benchmark import Forced, load_suite
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     suite = load_suite(benchmark)

@@ -26,7 +26,7 @@ from bakeoff.cli.app import (
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.suite import Suite
+    from bakeoff.spec.benchmark import Suite
 
 
 @main.command()
@@ -95,7 +95,7 @@ def audit(
     from bakeoff.audit import shown
     from bakeoff.audit.deeper import audit_all
     from bakeoff.core.table import as_markdown
-    from bakeoff.suite import load_suite
+    from bakeoff.spec.benchmark import load_suite
 
     with waiting("looking at the data"):
         embedder = None
@@ -152,8 +152,8 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
     from bakeoff import agreement, cards
     from bakeoff.jury import Jury
-    from bakeoff.metric import Metric
     from bakeoff.registry import find_scorer
+    from bakeoff.spec.metric import Metric
 
     metric, folder = Metric.parse(name), Path.cwd()
     scorer = find_scorer(metric, folder)
@@ -175,7 +175,7 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
 
 def _with_judges(file: Path | None) -> Suite:
     """The benchmark at `file`, or one that has no judges."""
-    from bakeoff.suite import Suite, load_suite
+    from bakeoff.spec.benchmark import Suite, load_suite
 
     return (
         load_suite(file)

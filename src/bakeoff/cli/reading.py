@@ -96,8 +96,8 @@ def gate(
     evidence is missing.
     """
     from bakeoff import gating
-    from bakeoff.policy import Gate
-    from bakeoff.suite import load_gates
+    from bakeoff.spec.benchmark import load_gates
+    from bakeoff.spec.policy import Gate
 
     done = finished(run)
     gates, policy = load_gates(file) if file else (None, None)

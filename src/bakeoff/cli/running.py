@@ -179,7 +179,7 @@ def distill(
 ) -> None:
     """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
     from bakeoff.prepare import distil
-    from bakeoff.recipes import Distillation
+    from bakeoff.spec.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
     wanted = Distillation(teacher=teacher, **given)

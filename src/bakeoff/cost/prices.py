@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.files import File, read_yaml, validated
+from bakeoff.spec.yaml_files import File, read_yaml, validated
 
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kind = Literal["cpu", "gpu"]

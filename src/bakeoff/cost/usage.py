@@ -15,7 +15,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.finished import Run
 from bakeoff.manifest import IndexFacts
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 
 UP_FRONT, UPDATE, MONTH, REQUEST = "up front", "update", "month", "request"
 HOUR_S = 3600.0

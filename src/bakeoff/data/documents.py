@@ -8,8 +8,8 @@ from typing import Any
 
 from bakeoff.core.words import BakeoffError, Document, Sample, digest
 from bakeoff.data.rows import text_of_file
-from bakeoff.functions import load_function
-from bakeoff.taskfile import CorpusFile
+from bakeoff.spec.functions import load_function
+from bakeoff.spec.task import CorpusFile
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:

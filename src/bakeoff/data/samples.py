@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bakeoff.core.words import Sample
-from bakeoff.files import prompt_fields
-from bakeoff.taskfile import TaskFile
+from bakeoff.spec.task import TaskFile
+from bakeoff.spec.yaml_files import prompt_fields
 
 
 def samples_of(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bakeoff.core.words import Sample, digest
 from bakeoff.data.task import Task
-from bakeoff.suite import TaskUse
+from bakeoff.spec.benchmark import TaskUse
 
 
 @dataclass(frozen=True)

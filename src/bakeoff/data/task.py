@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Document, Sample
-from bakeoff.metric import Metric
 from bakeoff.scorer import Context, Scorer
-from bakeoff.taskfile import TaskFile
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.task import TaskFile
 
 
 class Unavailable(BakeoffError):

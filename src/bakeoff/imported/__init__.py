@@ -28,8 +28,8 @@ from bakeoff.imported.made import make
 from bakeoff.imported.rows import LINES, TABLES, read_rows
 from bakeoff.imported.wanted import Import
 from bakeoff.manifest import Manifest
-from bakeoff.metric import Metric
-from bakeoff.suite import TaskUse
+from bakeoff.spec.benchmark import TaskUse
+from bakeoff.spec.metric import Metric
 
 __all__ = ["GIVEN", "Import", "import_results", "restore"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.metric import Metric
+from bakeoff.spec.metric import Metric
 
 _NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")
 

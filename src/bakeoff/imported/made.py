@@ -17,9 +17,9 @@ from bakeoff.imported.given import restore
 from bakeoff.imported.intake import FIRST, Intake
 from bakeoff.imported.wanted import Import
 from bakeoff.manifest import COMPLETE, Imported, Manifest, MetricFacts
+from bakeoff.spec.benchmark import Suite, TaskUse
+from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.stats import RATE
-from bakeoff.suite import Suite, TaskUse
-from bakeoff.taskfile import Rows, Source, TaskFile
 
 
 def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:

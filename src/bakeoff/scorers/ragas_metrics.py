@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
 from bakeoff.machine import version as package_version
-from bakeoff.metric import Metric, opinion
 from bakeoff.needs import Chat, Embedding, Unjudged
 from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers.structure import parse
 from bakeoff.scorers.support import NO_CLAIM
 from bakeoff.scorers.text import refused
 from bakeoff.scorers.verdict import ATTEMPTS, OPINION
+from bakeoff.spec.metric import Metric, opinion
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
 from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_digest, shipped_model, support
-from bakeoff.metric import Metric, behind_endpoint
 from bakeoff.needs import Entailment
 from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers import verdict
 from bakeoff.scorers.text import refused
+from bakeoff.spec.metric import Metric, behind_endpoint
 
 NAMED = 8
 """Words named as the reason of a score."""

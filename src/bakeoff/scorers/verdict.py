@@ -13,10 +13,10 @@ from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.lexical import claims
-from bakeoff.metric import Metric, opinion
 from bakeoff.needs import Chat, Unjudged, Wanted
 from bakeoff.scorer import Context
 from bakeoff.scorers.structure import parse
+from bakeoff.spec.metric import Metric, opinion
 
 ATTEMPTS = 2
 """How often a judge is asked when its reply has not the form."""

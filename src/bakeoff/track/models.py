@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Param
 from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.manifest import AdapterFacts, Epoch, Training
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import adapters, allowed, params, text
 
 _QUOTE = str.maketrans({"'": "_", "/": "_", ":": "_", ".": "_", '"': "_"})

@@ -13,8 +13,8 @@ from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.judging import verdicts_of
 from bakeoff.manifest import AdapterFacts
-from bakeoff.metric import Metric
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.metric import Metric
 
 DECIMALS, DIGITS = 4, 4
 """A logged number has so many decimals, or so many digits where it is smaller than those show."""

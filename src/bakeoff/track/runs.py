@@ -21,7 +21,7 @@ from mlflow.entities import Run as Stored
 
 from bakeoff import finished
 from bakeoff.finished import Run
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 from bakeoff.track import links, models, tables, traces
 from bakeoff.track.door import alone, experiment, reaching, shown
 from bakeoff.track.names import TAG, metrics, params, tags, text, view

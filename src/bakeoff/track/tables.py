@@ -13,7 +13,7 @@ import pandas as pd
 
 from bakeoff.core.words import Record, Score
 from bakeoff.finished import Run
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import metric_name, rounded, text
 
 ROWS = 10_000

@@ -30,7 +30,7 @@ from mlflow.tracing.client import TracingClient
 
 from bakeoff.core.words import Answer, BakeoffError, Record, Score, Step
 from bakeoff.finished import Run
-from bakeoff.suite import Setup
+from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import metric_name, rounded, text
 from bakeoff.track.tables import UNANSWERABLE, said
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bakeoff.core.words import digest
-from bakeoff.metric import Metric, behind_endpoint
+from bakeoff.spec.metric import Metric, behind_endpoint
 
 FILES: Mapping[str, str] = {
     "accuracy": "a45e45145a275b57",

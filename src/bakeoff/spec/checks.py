@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bakeoff.core.hints import did_you_mean
-from bakeoff.suite.endpoints import Endpoint, served_by
-from bakeoff.suite.setups import Setup
+from bakeoff.spec.endpoints import Endpoint, served_by
+from bakeoff.spec.setups import Setup
 
 Setups = Mapping[str, Setup]
 

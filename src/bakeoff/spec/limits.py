@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from bakeoff.files import File
+from bakeoff.spec.yaml_files import File
 
 
 class Limits(File):

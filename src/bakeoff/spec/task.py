@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
-from bakeoff.files import File, prompt_fields, read_yaml, validated
-from bakeoff.metric import Metric
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.yaml_files import File, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
 """What the name of a task ends with that asks its questions right after a change: of setups that

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from bakeoff.files import File
+from bakeoff.spec.yaml_files import File
 
 
 class Connection(File):

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from bakeoff.files import File
-from bakeoff.recipes import Retrieve, Tune
-from bakeoff.suite.endpoints import Service
-from bakeoff.taskfile import changed
+from bakeoff.spec.endpoints import Service
+from bakeoff.spec.recipes import Retrieve, Tune
+from bakeoff.spec.task import changed
+from bakeoff.spec.yaml_files import File
 
 
 class Route(File):

@@ -15,15 +15,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.core.words import faults
-from bakeoff.files import File, prompt_fields, read_yaml, validated
-from bakeoff.policy import Gate, Gates, Policy, gate_lines, named_once
-from bakeoff.recipes import Retrieve, Tune
-from bakeoff.suite import checks
-from bakeoff.suite.defaults import named_tasks, setups_by_rows, with_defaults
-from bakeoff.suite.endpoints import Connection, Endpoint, Price, Service, served_by
-from bakeoff.suite.limits import Limits
-from bakeoff.suite.setups import Route, Setup
-from bakeoff.taskfile import changed
+from bakeoff.spec import checks
+from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
+from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service, served_by
+from bakeoff.spec.limits import Limits
+from bakeoff.spec.policy import Gate, Gates, Policy, gate_lines, named_once
+from bakeoff.spec.recipes import Retrieve, Tune
+from bakeoff.spec.setups import Route, Setup
+from bakeoff.spec.task import changed
+from bakeoff.spec.yaml_files import File, prompt_fields, read_yaml, validated
 
 __all__ = [
     "LATENCY_METRICS",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.files import File
+from bakeoff.spec.yaml_files import File
 
 Mode = Literal["refute", "prove", "point"]
 """Fail what is proven to be violated, pass what is proven to hold, or compare numbers alone."""
