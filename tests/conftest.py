@@ -42,8 +42,8 @@ settings.register_profile("explore", max_examples=500, deadline=None)
 settings.load_profile("explore" if os.environ.get("BAKEOFF_EXPLORE") else "same")
 
 if TYPE_CHECKING:
-    from bakeoff.embed import LocalEmbedder
-    from bakeoff.models import LocalModel
+    from bakeoff.models.embedders import LocalEmbedder
+    from bakeoff.models.local import LocalModel
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -101,8 +101,8 @@ def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def model(cache: Path) -> LocalModel:
     """The embedded model in this process. No test leaves an adapter on it."""
-    from bakeoff.models import LocalModel
-    from bakeoff.weights import resolve
+    from bakeoff.models.local import LocalModel
+    from bakeoff.models.weights import resolve
 
     return LocalModel(resolve("embedded", cache), "float32")
 
@@ -110,7 +110,7 @@ def model(cache: Path) -> LocalModel:
 @pytest.fixture(scope="session")
 def embedder(cache: Path) -> LocalEmbedder:
     """The embedded embedder in this process."""
-    from bakeoff.embed import LocalEmbedder
+    from bakeoff.models.embedders import LocalEmbedder
 
     return LocalEmbedder("embedded", cache)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bakeoff import device
 from bakeoff.core.words import BakeoffError
+from bakeoff.models import device
 from bakeoff.rows import Rows, differences
 from bakeoff.spec.benchmark import Forced, load_suite
 

@@ -22,11 +22,8 @@ from typing import Any
 import pytest
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Passage
-from bakeoff.endpoint import Client, EndpointDown
-from bakeoff.pressure import Breaker, Budget, Limit, backoff_s, retry_after_s
-from bakeoff.spec.benchmark import Endpoint, Service
-from bakeoff.transport import Ask, EndpointError, Secret
-from bakeoff.wire import (
+from bakeoff.models.endpoint import Client, EndpointDown
+from bakeoff.models.protocol import (
     Read,
     Reply,
     Stream,
@@ -39,6 +36,9 @@ from bakeoff.wire import (
     read_service,
     service_body,
 )
+from bakeoff.models.rate_limits import Breaker, Budget, Limit, backoff_s, retry_after_s
+from bakeoff.models.transport import Ask, EndpointError, Secret
+from bakeoff.spec.benchmark import Endpoint, Service
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "perf"))
 from stub import prompt_key, reset, running_stub, stats

@@ -18,8 +18,8 @@ from bakeoff.distil import harvest
 from bakeoff.finished import Run
 from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
-from bakeoff.models import LocalModel
-from bakeoff.pool import Pool
+from bakeoff.models.local import LocalModel
+from bakeoff.models.pool import Pool
 from bakeoff.spec.benchmark import Setup, Suite, load_suite
 from bakeoff.spec.recipes import Distillation, Retrieve, Tune
 from bakeoff.tune.batches import Lessons

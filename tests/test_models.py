@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
-from bakeoff.decoding import Options, Start, loglikelihoods, read
-from bakeoff.models import Dressed, LocalModel
-from bakeoff.weights import resolve
+from bakeoff.models.decoding import Options, Start, loglikelihoods, read
+from bakeoff.models.local import Dressed, LocalModel
+from bakeoff.models.weights import resolve
 
 QUESTIONS = ["What is the capital of France?", "Name a colour.", "What is two plus three?", "Hello"]
 PASSAGES = "Read this first. " + "The east gate opens at 6.40 in the morning. " * 12

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.responses import BATCH, BATCH_SECONDS, Responses, key
+from bakeoff.models.response_cache import BATCH, BATCH_SECONDS, Responses, key
 
 ODD = 'naïve ✓\nline two\u2028three\x00four\r "quoted" \\ \U0001f600 \ud83d'
 

@@ -23,7 +23,7 @@ from bakeoff.splitting import passages, split, title
 from conftest import Cli, write_project
 
 if TYPE_CHECKING:  # the tests that need it import it: it takes many seconds
-    from bakeoff.embed import LocalEmbedder, Vectors
+    from bakeoff.models.embedders import LocalEmbedder, Vectors
 
 DOCUMENTS = (
     Document("barrow", "# The barrow\nThe Larch barrow weighs 19 kilos."),
@@ -123,7 +123,7 @@ def test_vectors_have_length_one_and_stand_in_the_order_of_the_texts(
 def test_vectors_are_those_of_float32_and_say_what_computed_them(
     embedder: LocalEmbedder, cache: Path
 ) -> None:
-    from bakeoff.embed import LocalEmbedder
+    from bakeoff.models.embedders import LocalEmbedder
 
     exact = LocalEmbedder("embedded", cache, compute="float32")
     texts = [d.text for d in DOCUMENTS]
@@ -323,7 +323,7 @@ def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-    from bakeoff.embed import Reranker
+    from bakeoff.models.embedders import Reranker
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "when", "gate", "tea", "oak", "open"]
     places = {word: place for place, word in enumerate(words)}
@@ -352,7 +352,7 @@ def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
 
 
 def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    from bakeoff.embed import Reranker
+    from bakeoff.models.embedders import Reranker
 
     with pytest.raises(BakeoffError, match=r"retrieve\.rerank: .* write hf:ORG/NAME or the folder"):
         Reranker(str(tmp_path / "nowhere"))

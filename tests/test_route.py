@@ -19,7 +19,7 @@ from bakeoff.spec.benchmark import Setup, Suite
 from conftest import Cli, write_project
 
 if TYPE_CHECKING:
-    from bakeoff.models import LocalModel
+    from bakeoff.models.local import LocalModel
 
 
 def test_the_threshold_is_the_best_of_the_other_parts() -> None:

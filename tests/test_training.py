@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
+from bakeoff.models.weights import Weights
 from bakeoff.spec.recipes import Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Packs, Row, pack, start_of_all
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned
 from bakeoff.tune.trainer import train
-from bakeoff.weights import Weights
 
 WORDS = 60
 SMALL = {

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from bakeoff.core.words import BakeoffError, Decoding
 from bakeoff.finished import Run
-from bakeoff.models import LocalModel
+from bakeoff.models.local import LocalModel
+from bakeoff.models.weights import resolve
 from bakeoff.tune.adapter import attach, ready_adapter
 from bakeoff.tune.batches import Example, validation_rows
-from bakeoff.weights import resolve
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.vectors import Vectors, embed_kept
+from bakeoff.models.vector_cache import Vectors, embed_kept
 
 
 class Lengths:

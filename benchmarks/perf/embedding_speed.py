@@ -19,10 +19,10 @@ import numpy as np
 from figures import Table, ratio
 from sentence_transformers import SentenceTransformer
 
-from bakeoff import embedded
 from bakeoff.data import load_task
-from bakeoff.device import limit_threads
-from bakeoff.embed import LocalEmbedder, Vectors
+from bakeoff.models import wheels
+from bakeoff.models.device import limit_threads
+from bakeoff.models.embedders import LocalEmbedder, Vectors
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.splitting import split, title
 
@@ -43,7 +43,7 @@ def table(rounds: int = 3) -> Table:
     limit_threads()
     cache = Path(os.environ.get("BAKEOFF_CACHE", "~/.cache/bakeoff")).expanduser()
     chunks, questions = texts()
-    plain = SentenceTransformer(str(embedded.folder(embedded.EMBEDDER, cache)))
+    plain = SentenceTransformer(str(wheels.folder(wheels.EMBEDDER, cache)))
     ours = LocalEmbedder("embedded", cache)
 
     def encode(asked: Sequence[str]) -> Vectors:

@@ -22,17 +22,17 @@ from statistics import median
 import torch
 from figures import Table, ratio
 
-from bakeoff import embedded
 from bakeoff.answer import context_of, messages
 from bakeoff.core.words import Decoding, Generation
 from bakeoff.data import load_task
-from bakeoff.decoding import Start, greedy, read, write
-from bakeoff.device import limit_threads, native_dtypes
-from bakeoff.embed import LocalEmbedder
-from bakeoff.models import LocalModel
+from bakeoff.models import wheels
+from bakeoff.models.decoding import Start, greedy, read, write
+from bakeoff.models.device import limit_threads, native_dtypes
+from bakeoff.models.embedders import LocalEmbedder
+from bakeoff.models.local import LocalModel
+from bakeoff.models.weights import resolve
 from bakeoff.retrieve import open_corpus
 from bakeoff.spec.recipes import Retrieve
-from bakeoff.weights import resolve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = 32
@@ -114,8 +114,8 @@ def ours(model: LocalModel, prompts: Sequence[str]) -> int:
 
 
 def start_llama(python: Path, cache: Path) -> subprocess.Popen[str]:
-    wheel = embedded.GENERATOR
-    gguf = embedded.folder(wheel, cache) / wheel.checked
+    wheel = wheels.GENERATOR
+    gguf = wheels.folder(wheel, cache) / wheel.checked
     command = [str(python), "-c", LLAMA, str(torch.get_num_threads()), str(gguf)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, **pipes)

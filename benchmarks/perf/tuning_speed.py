@@ -31,15 +31,15 @@ from local_speed import matmul_rate
 from bakeoff.answer import context_of, messages
 from bakeoff.core.progress import PlainProgress
 from bakeoff.data import load_task
-from bakeoff.device import limit_threads, native_dtypes
-from bakeoff.embed import LocalEmbedder
-from bakeoff.models import LocalModel
+from bakeoff.models.device import limit_threads, native_dtypes
+from bakeoff.models.embedders import LocalEmbedder
+from bakeoff.models.local import LocalModel
+from bakeoff.models.weights import resolve
 from bakeoff.retrieve import open_corpus
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Example, Row, encode, start_of_all, validation_rows
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned
-from bakeoff.weights import resolve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BATCH, RATE, SEED = 4, 1e-3, 7

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from bakeoff import embedded
 from bakeoff.core.table import Table
 from bakeoff.machine import PACKAGES, hardware, version
-from bakeoff.responses import Responses
+from bakeoff.models import wheels
+from bakeoff.models.response_cache import Responses
 
 
 def packages() -> Table:
@@ -24,7 +24,7 @@ the products that the rest would be at the pace of large ones. From runs on two 
 
 def machine() -> Table:
     """Devices and dtypes that can be used here, and what they reach in about two seconds."""
-    from bakeoff import device
+    from bakeoff.models import device
 
     device.limit_threads()
     facts = hardware()
@@ -50,13 +50,13 @@ def machine() -> Table:
 def models(cache: Path) -> Table:
     """The embedded models and whether they are there."""
     rows = []
-    for role, wheel in (("generator", embedded.GENERATOR), ("embedder", embedded.EMBEDDER)):
+    for role, wheel in (("generator", wheels.GENERATOR), ("embedder", wheels.EMBEDDER)):
         rows.append((role, wheel.about, "cached" if _present(wheel, cache) else "not fetched"))
     return Table("Embedded models", ("role", "model", "state"), tuple(rows))
 
 
-def _present(wheel: embedded.Wheel, cache: Path) -> bool:
-    return (embedded.location(wheel, cache) / wheel.checked).is_file()
+def _present(wheel: wheels.Wheel, cache: Path) -> bool:
+    return (wheels.location(wheel, cache) / wheel.checked).is_file()
 
 
 def cached(cache: Path) -> Table:
@@ -82,6 +82,6 @@ def missing(cache: Path) -> list[str]:
         for name in PACKAGES
         if version(name) is None
     ]
-    if not all(_present(w, cache) for w in (embedded.GENERATOR, embedded.EMBEDDER)):
+    if not all(_present(w, cache) for w in (wheels.GENERATOR, wheels.EMBEDDER)):
         lines.append("missing: the embedded models: bakeoff models fetch")
     return lines

@@ -24,7 +24,7 @@ from bakeoff.core.words import (
 )
 from bakeoff.data import Task, stratified
 from bakeoff.library import Library
-from bakeoff.models import LocalModel
+from bakeoff.models.local import LocalModel
 from bakeoff.ranking import Hits, gold_passages
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Pretraining, Raft, Tune

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Sample, digest
 from bakeoff.data import Task
-from bakeoff.pool import Pool
+from bakeoff.models.pool import Pool
 from bakeoff.ranking import Hits, composed, gold_passages
 from bakeoff.spec.recipes import Retrieve
 

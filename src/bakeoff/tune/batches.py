@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from bakeoff.core.words import digest
-from bakeoff.decoding import shared_start
-from bakeoff.models import LocalModel
+from bakeoff.models.decoding import shared_start
+from bakeoff.models.local import LocalModel
 
 
 @dataclass(frozen=True)

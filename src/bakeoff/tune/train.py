@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
-from bakeoff.models import LocalModel
+from bakeoff.models.local import LocalModel
 from bakeoff.spec.recipes import Tune
 from bakeoff.tune.adapter import Adapter, Training
 from bakeoff.tune.batches import Lessons, encode, validation_rows

@@ -24,8 +24,8 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from bakeoff.core.progress import Progress, working
-from bakeoff.device import peak_memory_mb
-from bakeoff.models import LocalModel, quantization
+from bakeoff.models.device import peak_memory_mb
+from bakeoff.models.local import LocalModel, quantization
 from bakeoff.spec.recipes import Tune
 from bakeoff.tune.adapter import Training
 from bakeoff.tune.batches import Row, start_of_all

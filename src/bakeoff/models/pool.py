@@ -10,9 +10,9 @@ from bakeoff.core.words import Embedder
 from bakeoff.spec.benchmark import Connection, Suite
 
 if TYPE_CHECKING:
-    from bakeoff.embed import Reranker
-    from bakeoff.endpoint import Client
-    from bakeoff.served import ServedModel
+    from bakeoff.models.embedders import Reranker
+    from bakeoff.models.endpoint import Client
+    from bakeoff.models.served import ServedModel
 
 
 class Pool:
@@ -39,7 +39,7 @@ class Pool:
         if concurrency:
             spec = spec.model_copy(update={"concurrency": concurrency})
         if (where, concurrency) not in self._clients:
-            from bakeoff.endpoint import connect
+            from bakeoff.models.endpoint import connect
 
             self._clients[where, concurrency] = connect(spec, where, self.file, self._environment)
         return self._clients[where, concurrency]
@@ -48,12 +48,12 @@ class Pool:
         """A model of an endpoint; `counted`: by the tokenizer that it names, too."""
         name = f"{endpoint}:{model}"
         if name not in self._served:
-            from bakeoff.served import ServedModel
+            from bakeoff.models.served import ServedModel
 
             spec = self.suite.endpoints[endpoint]
             counter, rendered = None, None
             if counted and spec.tokenizer:
-                from bakeoff.tokens import load_tokenizer
+                from bakeoff.models.tokenizer import load_tokenizer
 
                 counter, rendered = load_tokenizer(spec.tokenizer, self.cache)
             client = self.client(f"endpoints.{endpoint}", spec)
@@ -73,19 +73,19 @@ class Pool:
 
     def _opened(self, reference: str) -> Embedder:
         if behind := self.suite.served(reference):
-            from bakeoff.served_embedder import ServedEmbedder
+            from bakeoff.models.served_embedder import ServedEmbedder
 
             endpoint, model = behind
             spec = self.suite.endpoints[endpoint]
             return ServedEmbedder(self.client(f"endpoints.{endpoint}", spec), spec, model)
-        from bakeoff.embed import LocalEmbedder
+        from bakeoff.models.embedders import LocalEmbedder
 
         return LocalEmbedder(reference, self.cache)
 
     def reranker(self, reference: str) -> Reranker:
         """A cross-encoder of this machine."""
         if reference not in self._rerankers:
-            from bakeoff.embed import Reranker
+            from bakeoff.models.embedders import Reranker
 
             self._rerankers[reference] = Reranker(reference)
         return self._rerankers[reference]

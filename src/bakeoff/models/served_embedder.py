@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.words import BakeoffError, Failure, digest
-from bakeoff.endpoint import Client
+from bakeoff.models.endpoint import Client
+from bakeoff.models.protocol import embeddings_body, read_embeddings
+from bakeoff.models.transport import Ask
 from bakeoff.spec.benchmark import Endpoint
-from bakeoff.transport import Ask
-from bakeoff.wire import embeddings_body, read_embeddings
 
 EMBED_AT_ONCE = 64
 

@@ -19,10 +19,8 @@ from bakeoff.core.words import (
     digest,
     unwatched,
 )
-from bakeoff.endpoint import Client
-from bakeoff.spec.benchmark import Endpoint, Service
-from bakeoff.transport import Ask
-from bakeoff.wire import (
+from bakeoff.models.endpoint import Client
+from bakeoff.models.protocol import (
     Reply,
     chat_body,
     completions_body,
@@ -30,6 +28,8 @@ from bakeoff.wire import (
     read_service,
     service_body,
 )
+from bakeoff.models.transport import Ask
+from bakeoff.spec.benchmark import Endpoint, Service
 
 CHARACTERS_A_TOKEN = 4
 """The usual rule of thumb for English where no tokenizer is known."""

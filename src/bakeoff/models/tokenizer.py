@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from bakeoff.core.words import Message
-from bakeoff.weights import resolve
+from bakeoff.models.weights import resolve
 
 
 def load_tokenizer(

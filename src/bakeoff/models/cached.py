@@ -15,7 +15,7 @@ from bakeoff.core.words import (
     digest,
     unwatched,
 )
-from bakeoff.responses import Responses, key
+from bakeoff.models.response_cache import Responses, key
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Failure, Incomplete, Sending, unwatched
-from bakeoff.pressure import Breaker, Budget, Limit, backoff_s
+from bakeoff.models.protocol import Read, Reply
+from bakeoff.models.rate_limits import Breaker, Budget, Limit, backoff_s
+from bakeoff.models.transport import Ask, EndpointError, Fault, Line
 from bakeoff.spec.benchmark import Connection
-from bakeoff.transport import Ask, EndpointError, Fault, Line
-from bakeoff.wire import Read, Reply
 
 RAMP_S = 0.001
 """Between the first requests, one for each slot: replies then come one by one and not in bursts,

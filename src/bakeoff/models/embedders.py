@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from bakeoff import embedded
 from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
-from bakeoff.device import native_dtypes
+from bakeoff.models import wheels
+from bakeoff.models.device import native_dtypes
 
 Vectors = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ class LocalEmbedder:
         self.compute = compute or ("bfloat16" if native_dtypes()["bfloat16"] else "float32")
         try:
             if reference == "embedded":
-                source = str(embedded.folder(embedded.EMBEDDER, cache))
+                source = str(wheels.folder(wheels.EMBEDDER, cache))
             else:
                 source = reference.removeprefix("hf:")
             given = {"dtype": getattr(torch, self.compute)}

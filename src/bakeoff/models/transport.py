@@ -14,9 +14,9 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.pressure import retry_after_s
+from bakeoff.models.protocol import Read, Reply, Stream, Unreadable, message_of, parsed
+from bakeoff.models.rate_limits import retry_after_s
 from bakeoff.spec.benchmark import Connection
-from bakeoff.wire import Read, Reply, Stream, Unreadable, message_of, parsed
 
 RETRIED = {408, 409, 425, 429}
 """And every status from 500 on."""

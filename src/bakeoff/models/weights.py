@@ -12,8 +12,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bakeoff import embedded
 from bakeoff.core.words import BakeoffError, digest, sha256_file
+from bakeoff.models import wheels
 
 # Notes of the library to its own developers; our users can do nothing about them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -36,7 +36,7 @@ def resolve(reference: str, cache: Path) -> Weights:
     Raises `BakeoffError` when the reference leads nowhere.
     """
     if reference == "embedded":
-        gguf = embedded.folder(embedded.GENERATOR, cache) / embedded.GENERATOR.checked
+        gguf = wheels.folder(wheels.GENERATOR, cache) / wheels.GENERATOR.checked
         return _converted(reference, gguf, cache)
     if reference.startswith("hf:"):
         return _from_hub(reference)

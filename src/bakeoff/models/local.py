@@ -24,7 +24,7 @@ from bakeoff.core.words import (
     digest,
     unwatched,
 )
-from bakeoff.decoding import (
+from bakeoff.models.decoding import (
     Choose,
     Options,
     Start,
@@ -36,8 +36,8 @@ from bakeoff.decoding import (
     shared_start,
     write,
 )
-from bakeoff.device import free_memory, pick_device, synchronize
-from bakeoff.weights import Weights
+from bakeoff.models.device import free_memory, pick_device, synchronize
+from bakeoff.models.weights import Weights
 
 T = TypeVar("T")
 

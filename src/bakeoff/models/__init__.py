@@ -1,0 +1,1 @@
+"""Models behind one interface: in this process, behind an endpoint, or remembered."""
