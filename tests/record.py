@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff import machine
+from bakeoff.runs import machine
 
 LONG_S = 20.0
 """A test that takes longer is to be marked slow."""

@@ -39,9 +39,9 @@ from bakeoff.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
 from bakeoff.finished import Run
+from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml
-from bakeoff.store import MANIFEST, write_json
 from conftest import ROOT, Cli
 from test_report import write_run
 

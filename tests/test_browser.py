@@ -12,7 +12,7 @@ import pytest
 
 from bakeoff import html
 from bakeoff.core.words import QUALITY, Answer, Record
-from bakeoff.store import Unit, open_journal
+from bakeoff.runs.store import Unit, open_journal
 from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")

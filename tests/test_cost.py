@@ -41,9 +41,16 @@ from bakeoff.cost.crossover import (
 )
 from bakeoff.cost.prices import Prices, load_prices
 from bakeoff.finished import Run
+from bakeoff.runs.store import (
+    MANIFEST,
+    Unit,
+    open_journal,
+    write_json,
+    write_manifest,
+    write_samples,
+)
+from bakeoff.runs.store import write_scores as keep_scores
 from bakeoff.spec.benchmark import Suite
-from bakeoff.store import MANIFEST, Unit, open_journal, write_json, write_manifest, write_samples
-from bakeoff.store import write_scores as keep_scores
 from bakeoff.testing import RATE, made_manifest, task_facts
 from conftest import ROOT, Cli
 

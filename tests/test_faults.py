@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from stub import running_stub, stats
 
-from bakeoff import store
 from bakeoff.core.words import Record
 from bakeoff.finished import Run
-from bakeoff.store import Unit
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
 from conftest import Cli, logged
 
 CANARY = "sk-canary-5f1c0e77aa"

@@ -19,7 +19,7 @@ from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
-from bakeoff.manifest import Manifest
+from bakeoff.runs.manifest import Manifest
 from bakeoff.scorer import Context
 from bakeoff.scorers.text import holds, stale_answer
 from bakeoff.spec.benchmark import Suite, load_suite

@@ -33,9 +33,8 @@ from bakeoff.core.words import (
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import verdicts_of
-from bakeoff.manifest import Manifest, MetricFacts, TextsRemoved
-from bakeoff.spec.benchmark import Suite
-from bakeoff.store import (
+from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved
+from bakeoff.runs.store import (
     MANIFEST,
     PAGE,
     Unit,
@@ -44,7 +43,8 @@ from bakeoff.store import (
     write_manifest,
     write_samples,
 )
-from bakeoff.store import write_scores as keep_scores
+from bakeoff.runs.store import write_scores as keep_scores
+from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import made_manifest, task_facts
 from conftest import Cli, write_project
 

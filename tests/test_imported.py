@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import gating, report, store
+from bakeoff import gating, report
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import load_task
@@ -25,9 +25,10 @@ from bakeoff.judging import verdicts_of
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import describe, score
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate
-from bakeoff.store import Unit
 from conftest import ROOT
 
 HANDBOOK = ROOT / "tasks" / "handbook_qa.yaml"

@@ -14,8 +14,8 @@ from bakeoff.columns import MEASURES, Column, Measure
 from bakeoff.evidence import Evidence
 from bakeoff.judge import concluded, exit_code, judge, overall
 from bakeoff.rows import Rows
+from bakeoff.runs.verdicts import ERROR, FAIL, INCONCLUSIVE, PASS, SKIPPED, Changed, State, Verdict
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.verdict import ERROR, FAIL, INCONCLUSIVE, PASS, SKIPPED, Changed, State, Verdict
 
 NAN = math.nan
 

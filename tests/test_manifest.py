@@ -12,9 +12,15 @@ import pytest
 from bakeoff.core.words import BakeoffError
 from bakeoff.finished import GATES, Run
 from bakeoff.judging import judged, verdicts_of
-from bakeoff.manifest import IndexFacts, IndexWork
-from bakeoff.store import MANIFEST, read_manifest, read_verdicts, write_manifest, write_verdicts
-from bakeoff.verdict import State, Verdict, Verdicts
+from bakeoff.runs.manifest import IndexFacts, IndexWork
+from bakeoff.runs.store import (
+    MANIFEST,
+    read_manifest,
+    read_verdicts,
+    write_manifest,
+    write_verdicts,
+)
+from bakeoff.runs.verdicts import State, Verdict, Verdicts
 
 KEPT = Path(__file__).parent / "fixtures" / "runs"
 SQUARE = {"base": 0.2, "fine-tuned": 0.4, "rag": 0.6, "hybrid": 0.8}

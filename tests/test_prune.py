@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import finished, prune, store
+from bakeoff import finished
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -31,9 +31,9 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.judging import judged
-from bakeoff.manifest import Manifest, TextsRemoved
-from bakeoff.spec.benchmark import Suite
-from bakeoff.store import (
+from bakeoff.runs import store, strip_texts
+from bakeoff.runs.manifest import Manifest, TextsRemoved
+from bakeoff.runs.store import (
     COMMITTED,
     MANIFEST,
     Unit,
@@ -42,6 +42,7 @@ from bakeoff.store import (
     write_json,
     write_manifest,
 )
+from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import RATE, made_manifest, task_facts
 
 MADE = datetime(2026, 6, 1, 3, tzinfo=UTC)
@@ -120,8 +121,10 @@ def folder_of(run: Path, unit: Unit) -> Path:
     return folder
 
 
-def pruned(results: Path, *keep: str, days: float = 30, now: datetime = NOW) -> list[prune.Pruned]:
-    return prune.prune(results, days, keep, now)
+def pruned(
+    results: Path, *keep: str, days: float = 30, now: datetime = NOW
+) -> list[strip_texts.Pruned]:
+    return strip_texts.prune(results, days, keep, now)
 
 
 def content(run: Path) -> dict[str, bytes]:
@@ -319,14 +322,14 @@ def test_days_below_nothing_are_a_mistake(results: Path) -> None:
 
 def test_a_pruned_run_is_not_scored_again_nor_a_half_pruned_one(results: Path) -> None:
     run = write_run(results)
-    prune.with_texts(run, read_manifest(run))
+    strip_texts.with_texts(run, read_manifest(run))
     killed_at(lambda: pruned(results), 8)
     assert texts(run)
     with pytest.raises(BakeoffError, match="pruned on 2026-07-11"):
-        prune.with_texts(run, read_manifest(run))
+        strip_texts.with_texts(run, read_manifest(run))
     pruned(results)
     with pytest.raises(BakeoffError, match="pruned on 2026-07-11"):
-        prune.with_texts(run, read_manifest(run))
+        strip_texts.with_texts(run, read_manifest(run))
 
 
 def killed_at(work: Callable[[], Any], step: int) -> bool:

@@ -25,7 +25,7 @@ from bakeoff.publish import (
     summary,
     workflow_commands,
 )
-from bakeoff.verdict import Verdicts
+from bakeoff.runs.verdicts import Verdicts
 
 SCHEMA = Path(__file__).parent / "junit.xsd"
 STATES = ("PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED")

@@ -28,10 +28,10 @@ from bakeoff.core.words import (
 from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import judged, verdicts_of
-from bakeoff.manifest import Hardware
+from bakeoff.runs.manifest import Hardware
+from bakeoff.runs.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.policy import Gate
-from bakeoff.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.testing import RATE, made_manifest, task_facts
 
 SETUPS: dict[str, Any] = {"base": {}, "rag": {"retrieve": True}}

@@ -25,7 +25,7 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.store import (
+from bakeoff.runs.store import (
     COMMITTED,
     Journal,
     Unit,

@@ -26,11 +26,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from bakeoff import store, trend
+from bakeoff import trend
 from bakeoff.baseline import accept
 from bakeoff.core.words import BakeoffError, Score
 from bakeoff.finished import Run, write_comparison
-from bakeoff.store import Unit
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
 from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import baselines, links, nights, runs, tables
 from bakeoff.track.names import key

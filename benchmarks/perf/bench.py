@@ -90,7 +90,7 @@ def measured(name: str) -> dict[str, Any]:
     """The table, measured now in a process of its own."""
     command = [sys.executable, __file__, "--print", name]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    from bakeoff import machine
+    from bakeoff.runs import machine
 
     hardware = machine.hardware()
     told = f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"

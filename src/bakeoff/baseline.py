@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import store
 from bakeoff.core.words import BakeoffError, MissingEvidence, sha256_file
 from bakeoff.finished import Run
 from bakeoff.judging import judged
-from bakeoff.machine import commit
 from bakeoff.rows import Rows, read_rows, write_rows
-from bakeoff.verdict import ERROR, FAIL
+from bakeoff.runs import store
+from bakeoff.runs.machine import commit
+from bakeoff.runs.verdicts import ERROR, FAIL
 
 CHANNELS: Mapping[str, str] = {"baseline": "rolling", "anchor": "anchor"}
 """What a gate calls it -> its channel."""

@@ -11,7 +11,7 @@ from bakeoff.agreement import Report
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, as_markdown, cell
 from bakeoff.core.words import digest
-from bakeoff.store import write_json
+from bakeoff.runs.store import write_json
 from bakeoff.vouch import file_of
 
 

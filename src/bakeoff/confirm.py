@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bakeoff.core.progress import Progress
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, run
-from bakeoff.verdict import FAIL, Verdicts
+from bakeoff.runs.verdicts import FAIL, Verdicts
 
 if TYPE_CHECKING:
     from bakeoff.finished import Run

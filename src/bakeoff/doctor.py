@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from bakeoff.core.table import Table
-from bakeoff.machine import PACKAGES, hardware, version
 from bakeoff.models import wheels
 from bakeoff.models.response_cache import Responses
+from bakeoff.runs.machine import PACKAGES, hardware, version
 
 
 def packages() -> Table:

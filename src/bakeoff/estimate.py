@@ -12,10 +12,10 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task
 from bakeoff.finished import Run
 from bakeoff.run import Plan
+from bakeoff.runs.store import MANIFEST
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import behind_endpoint
 from bakeoff.spending import cost
-from bakeoff.store import MANIFEST
 
 CHARACTERS_A_TOKEN = 4
 

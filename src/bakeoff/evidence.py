@@ -21,9 +21,9 @@ from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
 from bakeoff.rows import Rows, differences
+from bakeoff.runs.verdicts import Changed
 from bakeoff.spec.policy import Policy
 from bakeoff.stats import Bounds, Floats, Ints
-from bakeoff.verdict import Changed
 
 NAMED = 20
 """Samples named with a verdict."""

@@ -8,16 +8,17 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from bakeoff import compare, freshness, latency, store
+from bakeoff import compare, freshness, latency
 from bakeoff.columns import Columns, columns, leak_columns
 from bakeoff.comparison import Comparison, Freshness
 from bakeoff.core.words import Record, Sample, digest
-from bakeoff.manifest import Manifest, MetricFacts
 from bakeoff.rows import Rows
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest, MetricFacts
+from bakeoff.runs.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.file_versions import recorded
 from bakeoff.spec.metric import Metric
-from bakeoff.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 
 COMPARISON, GATES = "comparison.json", "gates.json"
 

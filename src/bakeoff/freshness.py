@@ -14,7 +14,7 @@ from bakeoff.compare import contrast, estimate
 from bakeoff.comparison import Freshness, Updated, Work
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.words import Sample
-from bakeoff.manifest import Manifest
+from bakeoff.runs.manifest import Manifest
 
 CHANGES = ("changed", "new", "removed", "unchanged")
 """Values of the tag `change`: what the change did to a question's answer."""

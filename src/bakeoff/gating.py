@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bakeoff import baseline, publish, store
+from bakeoff import baseline, publish
 from bakeoff.core.words import BakeoffError, MissingEvidence, faults
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
 from bakeoff.judging import judged
 from bakeoff.rows import Rows, read_rows
+from bakeoff.runs import store
+from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.verdict import Verdicts
 
 JUNIT, COMMENT = "gates.xml", "gates.md"
 

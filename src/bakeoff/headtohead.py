@@ -8,7 +8,7 @@ from bakeoff.comparison import Updated
 from bakeoff.core.estimate import UNKNOWN
 from bakeoff.core.table import Table, cell, number
 from bakeoff.finished import Run
-from bakeoff.manifest import IndexFacts
+from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 
 Aspect = Callable[[Run, str, str], str]

@@ -25,8 +25,8 @@ from bakeoff.core.table import Table, number
 from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
-from bakeoff.store import ADVICE, PAGE, PLOTS
-from bakeoff.verdict import PASS, STATES, Verdicts
+from bakeoff.runs.store import ADVICE, PAGE, PLOTS
+from bakeoff.runs.verdicts import PASS, STATES, Verdicts
 
 _TEXT = 5000
 """Characters of one text in the page's own part."""

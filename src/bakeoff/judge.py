@@ -17,8 +17,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
 from bakeoff.gate import Check, mode
 from bakeoff.rows import differences
-from bakeoff.spec.policy import Gate, Policy
-from bakeoff.verdict import (
+from bakeoff.runs.verdicts import (
     ERROR,
     FAIL,
     INCONCLUSIVE,
@@ -29,6 +28,7 @@ from bakeoff.verdict import (
     Verdict,
     Verdicts,
 )
+from bakeoff.spec.policy import Gate, Policy
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bakeoff import store
 from bakeoff.core.words import MissingEvidence
 from bakeoff.evidence import Evidence
 from bakeoff.finished import GATES, Run
 from bakeoff.judge import concluded, judge
 from bakeoff.rows import Rows
+from bakeoff.runs import store
+from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.verdict import Verdicts
 from bakeoff.vouch import unvouched
 
 

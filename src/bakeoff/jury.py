@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
-from bakeoff.manifest import JudgeSpent
 from bakeoff.models.cached import CachedModel
 from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses
 from bakeoff.needs import Chat, Entailment, Need
+from bakeoff.runs.manifest import JudgeSpent
 from bakeoff.score import Scored
 from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Suite, VerifierSpec

@@ -12,10 +12,10 @@ from bakeoff.core.words import Decoding, Message, Model, Sample
 from bakeoff.data import Task
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
-from bakeoff.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.models.device import limit_threads
 from bakeoff.models.local import Dressed, LocalModel
 from bakeoff.models.weights import resolve
+from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Tune
 

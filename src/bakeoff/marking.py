@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bakeoff import store
 from bakeoff.core.words import Answer, Incomplete
 from bakeoff.data import Task
 from bakeoff.jury import Jury
 from bakeoff.needs import Need
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
 from bakeoff.score import Give, Rivals, no_models, score_records
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import behind_endpoint
-from bakeoff.store import Unit
 
 PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""

@@ -8,10 +8,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from bakeoff import finished, prune, store
+from bakeoff import finished
 from bakeoff.core.words import BakeoffError, Sample, canonical, digest
-from bakeoff.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
-from bakeoff.store import ScoreRow, Unit
+from bakeoff.runs import store, strip_texts
+from bakeoff.runs.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
+from bakeoff.runs.store import ScoreRow, Unit
 
 ALIKE = ("format", "suite", "models", "adapters", "indexes", "versions")
 
@@ -57,7 +58,7 @@ def _check(runs: Sequence[finished.Run]) -> None:
                 raise BakeoffError(
                     f"merge: {run.folder}: task '{task}' differs from {first.folder}"
                 )
-        prune.with_texts(run.folder, run.manifest)
+        strip_texts.with_texts(run.folder, run.manifest)
         if not run.manifest.complete:
             raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest.status}")
     found = [run.shard for run in runs]

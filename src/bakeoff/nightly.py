@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import baseline, html, prune, report, store, trend
+from bakeoff import baseline, html, report, trend
 from bakeoff.alert import Alert, send
 from bakeoff.confirm import run_and_judge
 from bakeoff.core.progress import Progress
@@ -21,12 +21,13 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.judging import verdicts_of
-from bakeoff.manifest import Manifest
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, same, unfinished
+from bakeoff.runs import store, strip_texts
+from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.file_versions import recorded
 from bakeoff.trend import Drift, Night, Point
-from bakeoff.verdict import Verdicts
 
 UNGATED = "UNGATED"
 """The state of a night whose benchmark has no gates: nothing was judged, so nothing passed."""
@@ -252,7 +253,7 @@ def _heartbeat(night: Night, code: int) -> dict[str, Any]:
 def _retention(results: Path, days: float) -> list[str]:
     """Take texts out of old runs, never out of those that baselines point to."""
     keep = {each["run"] for each in baseline.pointers(results)}
-    pruned = prune.prune(results, days, keep, datetime.now(UTC))
+    pruned = strip_texts.prune(results, days, keep, datetime.now(UTC))
     return [
         f"{each.run.name}: left as it is: {each.left}"
         if each.left

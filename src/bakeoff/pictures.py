@@ -15,9 +15,9 @@ from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY, canonical
 from bakeoff.finished import Run
-from bakeoff.manifest import Epoch
 from bakeoff.plots import Whisker
-from bakeoff.store import COST
+from bakeoff.runs.manifest import Epoch
+from bakeoff.runs.store import COST
 from bakeoff.svg import Picture
 
 SUBJECTS: Mapping[str, str] = {

@@ -22,8 +22,8 @@ from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import Case, expand, judge
 from bakeoff.rows import Rows
+from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.verdict import FAIL, PASS
 
 DISCORDANCE = 0.25
 """Share of the samples that differ between two setups, where no run tells."""

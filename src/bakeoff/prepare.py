@@ -20,7 +20,10 @@ from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
 from bakeoff.jury import Place
 from bakeoff.library import Library
-from bakeoff.manifest import (
+from bakeoff.models.cached import CachedModel, verify
+from bakeoff.models.pool import Pool
+from bakeoff.models.response_cache import Responses
+from bakeoff.runs.manifest import (
     AdapterFacts,
     BatchCheck,
     Fingerprint,
@@ -28,9 +31,6 @@ from bakeoff.manifest import (
     IndexWork,
     TokenCheck,
 )
-from bakeoff.models.cached import CachedModel, verify
-from bakeoff.models.pool import Pool
-from bakeoff.models.response_cache import Responses
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
 

@@ -13,7 +13,16 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from bakeoff.core.plain_text import cell, plain
-from bakeoff.verdict import ERROR, FAIL, INCONCLUSIVE, PASS, STATES, Changed, Verdict, Verdicts
+from bakeoff.runs.verdicts import (
+    ERROR,
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    STATES,
+    Changed,
+    Verdict,
+    Verdicts,
+)
 
 SUMMARY_BYTES = 1_000_000
 """GitHub drops a larger step summary without a word; its own limit is 1 MiB."""

@@ -25,11 +25,11 @@ from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
 from bakeoff.latency import clear
-from bakeoff.manifest import Imported, Manifest
 from bakeoff.power import Preview
+from bakeoff.runs.manifest import Imported, Manifest
+from bakeoff.runs.store import ADVICE, COST
+from bakeoff.runs.verdicts import Verdict, Verdicts
 from bakeoff.stats import ALPHA
-from bakeoff.store import ADVICE, COST
-from bakeoff.verdict import Verdict, Verdicts
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is said to decline everything."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff import finished, imported, prune, store
+from bakeoff import finished, imported
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.jury import Jury
-from bakeoff.manifest import TaskFacts
 from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
+from bakeoff.runs import store, strip_texts
+from bakeoff.runs.manifest import TaskFacts
 from bakeoff.spec.benchmark import Suite, load_suite
 
 
@@ -25,7 +26,7 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> f
         manifest = run.manifest
         if not manifest.complete:
             raise BakeoffError(f"{folder}: the run is {manifest.status}; finish it first")
-        prune.with_texts(folder, manifest)
+        strip_texts.with_texts(folder, manifest)
         if manifest.imported and not manifest.file.endswith(".yaml"):
             raise BakeoffError(
                 f"{folder}: its scores were imported without a task: there is nothing to score by"

@@ -15,13 +15,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bakeoff import audit, machine, prune, store
+from bakeoff import audit
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
 from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.jury import Jury
-from bakeoff.manifest import (
+from bakeoff.marking import Marking, score_unit
+from bakeoff.models.response_cache import Responses
+from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
+from bakeoff.runs import machine, store, strip_texts
+from bakeoff.runs.manifest import (
     COMPLETE,
     INTERRUPTED,
     RUNNING,
@@ -33,15 +37,12 @@ from bakeoff.manifest import (
     TaskFacts,
     Whole,
 )
-from bakeoff.marking import Marking, score_unit
-from bakeoff.models.response_cache import Responses
-from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
+from bakeoff.runs.store import Unit
 from bakeoff.score import no_models
 from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.spending import Meter, Spent
-from bakeoff.store import Unit
 
 # What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
 # there: numpy alone takes as long to import as all that a first request needs of our own.
@@ -296,7 +297,7 @@ def _asked(manifest: Manifest, part: str) -> dict[str, Any]:
 
 def _resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
     """The old run's manifest, when the same run is asked for again."""
-    prune.with_texts(folder, old)
+    strip_texts.with_texts(folder, old)
     for part in ALIKE:
         before, now = _asked(old, part), _asked(new, part)
         if changed := sorted(k for k in now if canonical(before.get(k)) != canonical(now[k])):

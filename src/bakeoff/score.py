@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from bakeoff.core.words import Answer, BakeoffError, Failure, Record, Sample, Score, Step
 from bakeoff.needs import Need, Wanted
+from bakeoff.runs.store import Key, ScoreRow
 from bakeoff.scorer import Context, Scorer
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
-from bakeoff.store import Key, ScoreRow
 
 TOGETHER = 1000
 """Answers whose needs are asked of the models together."""

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bakeoff.core.words import Answer, Failure, Incomplete, Record
-from bakeoff.manifest import SetupSpent
+from bakeoff.runs.manifest import SetupSpent
 from bakeoff.spec.benchmark import Setup, Suite
 
 

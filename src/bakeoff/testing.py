@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import finished, store
+from bakeoff import finished
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -24,7 +24,8 @@ from bakeoff.core.words import (
     Step,
     digest,
 )
-from bakeoff.manifest import (
+from bakeoff.runs import store
+from bakeoff.runs.manifest import (
     COMPLETE,
     AdapterFacts,
     Epoch,
@@ -35,8 +36,8 @@ from bakeoff.manifest import (
     TaskFacts,
     Training,
 )
+from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Suite
-from bakeoff.store import Unit
 
 SETUPS: dict[str, dict[str, Any]] = {
     "base": {},

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.manifest import Manifest
+from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.store import read_json
 from bakeoff.spec.file_versions import recorded
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Policy
-from bakeoff.store import read_json
 
 
 def file_of(metric: str, folder: Path) -> Path:

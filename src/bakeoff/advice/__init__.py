@@ -19,7 +19,7 @@ from bakeoff.advice.worth import monthly
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
 from bakeoff.finished import Run
-from bakeoff.store import ADVICE, COST, read_json
+from bakeoff.runs.store import ADVICE, COST, read_json
 
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]
 

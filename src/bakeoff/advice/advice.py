@@ -12,8 +12,8 @@ from bakeoff.advice.needs import Needs
 from bakeoff.advice.questions import Line
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
+from bakeoff.runs.store import ADVICE, read_json, write_json
 from bakeoff.spec.yaml_files import File, validated
-from bakeoff.store import ADVICE, read_json, write_json
 
 FORMAT: Final = 1
 """Of `advice.json`."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
     from bakeoff.run import Plan
+    from bakeoff.runs.verdicts import Verdicts
     from bakeoff.spec.benchmark import Dtype
-    from bakeoff.verdict import Verdicts
 
 # There are none, and to look for them reads what every installed package says of itself.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
@@ -86,7 +86,7 @@ def workspace(data: Path | None) -> Workspace:
 
 def finished(run: str) -> Run:
     from bakeoff.finished import Run
-    from bakeoff.store import find_run
+    from bakeoff.runs.store import find_run
 
     return Run(find_run(run, results()))
 

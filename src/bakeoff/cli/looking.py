@@ -256,7 +256,7 @@ def _open(run: str, address: str, no_browser: bool) -> None:
     """Print where the run is to be seen, and open its charts where there is a screen."""
     import webbrowser
 
-    from bakeoff.store import find_run
+    from bakeoff.runs.store import find_run
     from bakeoff.track import links
 
     try:

@@ -209,7 +209,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
     from bakeoff import html, pictures
     from bakeoff import report as reports
     from bakeoff.finished import write_comparison
-    from bakeoff.store import PAGE
+    from bakeoff.runs.store import PAGE
 
     done = finished(run)
     write_comparison(done)

@@ -30,7 +30,7 @@ from bakeoff.cli.app import (
 
 if TYPE_CHECKING:
     from bakeoff.finished import Run
-    from bakeoff.verdict import Verdicts
+    from bakeoff.runs.verdicts import Verdicts
 
 
 @main.command()
@@ -59,7 +59,7 @@ def run(
     """
     from bakeoff.confirm import run_and_judge
     from bakeoff.run import unfinished
-    from bakeoff.store import find_run
+    from bakeoff.runs.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     how = progress()
@@ -141,7 +141,7 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 def score(run: str, judges: Path | None, data: Path | None) -> None:
     """Score the stored answers of a RUN again, with the scorers its tasks name now."""
     from bakeoff.rescore import rescore
-    from bakeoff.store import find_run
+    from bakeoff.runs.store import find_run
 
     with waiting("scoring"):
         done = rescore(find_run(run, results()), workspace(data), judges)
@@ -153,7 +153,7 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
 def merge(runs: tuple[str, ...]) -> None:
     """Join the shards of one benchmark, run on one machine or many, into a whole run."""
     from bakeoff.merge import merge as merge_runs
-    from bakeoff.store import find_run
+    from bakeoff.runs.store import find_run
 
     with waiting("joining the parts"):
         done = merge_runs([find_run(run, results()) for run in runs], results())

@@ -27,8 +27,8 @@ from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.finished import Run
+from bakeoff.runs.store import COST
 from bakeoff.stats import LEVEL
-from bakeoff.store import COST
 
 __all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]
 

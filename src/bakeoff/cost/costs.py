@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field, PlainSerializer
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.cost.crossover import State
+from bakeoff.runs.store import COST, read_json, write_json
 from bakeoff.spec.yaml_files import File, validated
-from bakeoff.store import COST, read_json, write_json
 
 FORMAT: Final = 1
 """Of `cost.json`."""

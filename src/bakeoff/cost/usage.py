@@ -14,7 +14,7 @@ from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.finished import Run
-from bakeoff.manifest import IndexFacts
+from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 
 UP_FRONT, UPDATE, MONTH, REQUEST = "up front", "update", "month", "request"

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bakeoff import finished, store
+from bakeoff import finished
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
@@ -27,7 +27,8 @@ from bakeoff.imported.intake import Intake, identifier
 from bakeoff.imported.made import make
 from bakeoff.imported.rows import LINES, TABLES, read_rows
 from bakeoff.imported.wanted import Import
-from bakeoff.manifest import Manifest
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
 

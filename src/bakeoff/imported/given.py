@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bakeoff import store
 from bakeoff.core.words import BakeoffError, Score
-from bakeoff.manifest import Manifest
-from bakeoff.store import ScoreRow, Scores, Unit
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.store import ScoreRow, Scores, Unit
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""

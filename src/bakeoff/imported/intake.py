@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bakeoff import store
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -31,8 +30,9 @@ from bakeoff.imported.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
 from bakeoff.imported.fields import Fields, find, shown
 from bakeoff.imported.given import GIVEN
 from bakeoff.imported.rows import read_rows
-from bakeoff.manifest import ImportedFile
-from bakeoff.store import Unit
+from bakeoff.runs import store
+from bakeoff.runs.manifest import ImportedFile
+from bakeoff.runs.store import Unit
 
 SAID = 20
 """Faulty rows that are told one by one; the others are counted."""

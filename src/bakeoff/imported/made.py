@@ -10,13 +10,14 @@ from pathlib import Path
 
 import yaml
 
-from bakeoff import run, store
+from bakeoff import run
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.data import PROMPT, Selection, Task, load_task, take
 from bakeoff.imported.given import restore
 from bakeoff.imported.intake import FIRST, Intake
 from bakeoff.imported.wanted import Import
-from bakeoff.manifest import COMPLETE, Imported, Manifest, MetricFacts
+from bakeoff.runs import store
+from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.stats import RATE

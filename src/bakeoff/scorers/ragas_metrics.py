@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
-from bakeoff.machine import version as package_version
 from bakeoff.needs import Chat, Embedding, Unjudged
+from bakeoff.runs.machine import version as package_version
 from bakeoff.scorer import Context, Outcome, scorer
 from bakeoff.scorers.structure import parse
 from bakeoff.scorers.support import NO_CLAIM

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.store import read_json, write_json
+from bakeoff.runs.store import read_json, write_json
 
 LOGGED = "mlflow.json"
 """In a run's folder: where it was logged."""

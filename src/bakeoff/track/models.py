@@ -9,7 +9,7 @@ from mlflow.entities import Metric, Param
 
 from bakeoff.core.words import digest
 from bakeoff.finished import Run
-from bakeoff.manifest import AdapterFacts, Epoch, Training
+from bakeoff.runs.manifest import AdapterFacts, Epoch, Training
 from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import adapters, allowed, params, text
 

@@ -12,7 +12,7 @@ from bakeoff.core.table import as_markdown
 from bakeoff.core.words import digest
 from bakeoff.finished import Run
 from bakeoff.judging import verdicts_of
-from bakeoff.manifest import AdapterFacts
+from bakeoff.runs.manifest import AdapterFacts
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
-from bakeoff.journal import (
+from bakeoff.runs.journal import (
     COMMITTED,
     UNITS,
     Journal,
@@ -35,9 +35,9 @@ from bakeoff.journal import (
     requests_sent,
     units,
 )
-from bakeoff.manifest import FORMAT, Manifest
+from bakeoff.runs.manifest import FORMAT, Manifest
+from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.yaml_files import validated
-from bakeoff.verdict import Verdicts
 
 __all__ = [
     "ADVICE",

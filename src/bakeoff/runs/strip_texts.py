@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bakeoff import store
 from bakeoff.core.words import BakeoffError
-from bakeoff.manifest import Manifest, TextsRemoved
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest, TextsRemoved
 
 WHAT = "answer and passage texts, claims and reasons"
 

@@ -1,0 +1,1 @@
+"""A run's folder: journals, samples, scores and the manifest."""
