@@ -29,11 +29,11 @@ from bakeoff.core.words import (
     Sample,
     Step,
 )
-from bakeoff.lexical import claims
-from bakeoff.needs import Chat, Embedding, Need
-from bakeoff.registry import find_scorer
-from bakeoff.score import Cell, scores
-from bakeoff.scorer import Context
+from bakeoff.metrics.lexical import claims
+from bakeoff.metrics.needs import Chat, Embedding, Need
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.score import Cell, scores
+from bakeoff.metrics.scorer import Context
 from bakeoff.spec.metric import Metric
 
 TESTS = Path(__file__).parent

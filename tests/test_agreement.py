@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from bakeoff.agreement import Agreement, Labelled, Report, check, read_labels
 from bakeoff.core.words import BakeoffError
-from bakeoff.jury import Jury, Place
+from bakeoff.metrics.judges import Jury, Place
 from bakeoff.spec.benchmark import Suite
 from conftest import Cli
 from judges import Judge, running_judge

@@ -20,10 +20,10 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.lexical import claims
-from bakeoff.needs import Entailment
-from bakeoff.registry import find_scorer
-from bakeoff.scorer import Context
+from bakeoff.metrics.lexical import claims
+from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.scorer import Context
 from bakeoff.spec.metric import Metric
 
 

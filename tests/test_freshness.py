@@ -19,9 +19,9 @@ from bakeoff.finished import Run
 from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
+from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.text import holds, stale_answer
 from bakeoff.runs.manifest import Manifest
-from bakeoff.scorer import Context
-from bakeoff.scorers.text import holds, stale_answer
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.testing import made_manifest, task_facts
 from conftest import NOTES, ROOT, Cli, write_project

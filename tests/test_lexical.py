@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.lexical import (
+from bakeoff.metrics.lexical import (
     CONTRADICTED,
     NOT_FOUND,
     SIGNS,
@@ -29,7 +29,7 @@ from bakeoff.lexical import (
     shipped_model,
     support,
 )
-from bakeoff.lexical.records import in_words
+from bakeoff.metrics.lexical.records import in_words
 
 LIGHTHOUSE = (
     "The lighthouse at Cape Tarn was built in 1871 by Edda Morrow. It is 38 metres tall and was "

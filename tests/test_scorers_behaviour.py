@@ -18,11 +18,11 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.gate import Check, Ref
-from bakeoff.registry import find_scorer, scorers
-from bakeoff.score import Cell
-from bakeoff.scorer import Context
-from bakeoff.scorers.behaviour import syllables
-from bakeoff.scorers.numbers import numbers
+from bakeoff.metrics.registry import find_scorer, scorers
+from bakeoff.metrics.score import Cell
+from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.behaviour import syllables
+from bakeoff.metrics.scorers.numbers import numbers
 from bakeoff.spec.metric import Metric
 
 REFUSALS = Context(refusals=("unknown",))

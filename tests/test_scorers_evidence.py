@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from bakeoff.core.words import Answer, Passage, Sample, Score, Step
-from bakeoff.registry import scorers
-from bakeoff.scorer import Context
+from bakeoff.metrics.registry import scorers
+from bakeoff.metrics.scorer import Context
 from bakeoff.spec.metric import Metric
 
 RETRIEVED = (Step("retrieve"), Step("decode"))

@@ -20,8 +20,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from bakeoff.columns import Column, Measure
 from bakeoff.compare import confusion, estimate
 from bakeoff.core.words import Answer, Passage, Sample, Score, Step
-from bakeoff.registry import scorers
-from bakeoff.scorer import Context
+from bakeoff.metrics.registry import scorers
+from bakeoff.metrics.scorer import Context
 from bakeoff.spec.metric import Metric
 
 REFUSALS = Context(refusals=("unknown",))

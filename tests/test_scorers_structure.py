@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.registry import scorers
-from bakeoff.scorer import Context
-from bakeoff.scorers.labels import NO_LABEL, named_label
+from bakeoff.metrics.registry import scorers
+from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.labels import NO_LABEL, named_label
 from bakeoff.spec.metric import Metric
 
 SCHEMA = {

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.registry import scorers
-from bakeoff.scorer import Context
-from bakeoff.scorers.text import exact, f1, normalise, refused
+from bakeoff.metrics.registry import scorers
+from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.text import exact, f1, normalise, refused
 from bakeoff.spec.metric import Metric
 
 REFUSALS = Context(refusals=("unknown", "cannot know"))

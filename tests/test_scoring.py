@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
-from bakeoff.registry import find_scorer, scorers
-from bakeoff.scorer import Context
+from bakeoff.metrics.registry import find_scorer, scorers
+from bakeoff.metrics.scorer import Context
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.metric import Metric
 

@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from bakeoff.core.words import NOT_FOUND, SUPPORTED, BakeoffError
-from bakeoff.needs import Entailment
+from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.verifier import Verifier
 from bakeoff.spec.benchmark import VerifierSpec
-from bakeoff.verifier import Verifier
 
 WORDS = [
     *("the", "larch", "barrow", "weighs", "19", "kilos", "east", "gate", "opens", "at", "six"),

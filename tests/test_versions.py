@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 import golden_scores
-from bakeoff import baseline, lexical, nightly, scorer
+from bakeoff import baseline, nightly
 from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
 from bakeoff.judging import judged
-from bakeoff.registry import find_scorer, scorers
+from bakeoff.metrics import lexical, scorer
+from bakeoff.metrics.registry import find_scorer, scorers
+from bakeoff.metrics.scorers import ragas_metrics, verdict
+from bakeoff.metrics.scorers import text as short_answers
 from bakeoff.rows import Rows, differences
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
-from bakeoff.scorers import ragas_metrics, verdict
-from bakeoff.scorers import text as short_answers
 from bakeoff.spec.file_versions import FILES, recorded, stated
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate, Policy

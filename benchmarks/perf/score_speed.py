@@ -23,9 +23,9 @@ from pathlib import Path
 from figures import Table
 
 from bakeoff.core.words import Answer, Passage, Sample, Step
-from bakeoff.lexical.words import listed
-from bakeoff.registry import find_scorer
-from bakeoff.scorer import Context, Scorer
+from bakeoff.metrics.lexical.words import listed
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.spec.metric import Metric
 
 METRICS = (

@@ -34,8 +34,8 @@ from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from bakeoff import lexical
-from bakeoff.lexical import SIGNS, Evidence, Model, claims, features, pooled
+from bakeoff.metrics import lexical
+from bakeoff.metrics.lexical import SIGNS, Evidence, Model, claims, features, pooled
 
 SEED = 20
 PENALTY = 0.01
@@ -318,7 +318,7 @@ class Table:
         return np.maximum(np.round(np.expm1(self.column("length"))), 1)
 
     def pooled(self, logits: np.ndarray, weakest: float = lexical.WEAKEST) -> np.ndarray:
-        """One value per row from one per claim, as `bakeoff.lexical` pools them."""
+        """One value per row from one per claim, as `bakeoff.metrics.lexical` pools them."""
         bounds = [*self.first, len(self.values)]
         sizes = self.sizes
         return np.array(

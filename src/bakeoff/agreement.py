@@ -27,12 +27,12 @@ from sklearn.model_selection import GroupKFold
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Passage, Record, Sample, Step, faults
-from bakeoff.lexical import Evidence, claims, features
-from bakeoff.needs import Chat, Need
-from bakeoff.registry import find_scorer
-from bakeoff.score import Cell, Give, no_models, scores
-from bakeoff.scorer import Context, Scorer
-from bakeoff.scorers.verdict import OPINION
+from bakeoff.metrics.lexical import Evidence, claims, features
+from bakeoff.metrics.needs import Chat, Need
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.score import Cell, Give, no_models, scores
+from bakeoff.metrics.scorer import Context, Scorer
+from bakeoff.metrics.scorers.verdict import OPINION
 from bakeoff.spec.metric import Metric
 from bakeoff.stats import Floats, Ints, cluster_codes
 

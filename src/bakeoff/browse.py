@@ -20,7 +20,7 @@ from bakeoff import counts
 from bakeoff.compare import corners
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
 from bakeoff.finished import Run
-from bakeoff.lexical import Evidence, shipped_model, support
+from bakeoff.metrics.lexical import Evidence, shipped_model, support
 
 SAMPLES = 5000
 """Samples that a page holds, of all tasks together; the others stay in the run's folder."""

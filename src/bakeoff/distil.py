@@ -9,10 +9,10 @@ from typing import Any
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.data import Task
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.score import score_records
+from bakeoff.metrics.scorers.citations import MARK
 from bakeoff.overlap import near_duplicates
-from bakeoff.registry import find_scorer
-from bakeoff.score import score_records
-from bakeoff.scorers.citations import MARK
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.recipes import Distillation

@@ -16,11 +16,11 @@ from typing import Any
 
 from bakeoff.core.words import Answer, Incomplete
 from bakeoff.data import Task
-from bakeoff.jury import Jury
-from bakeoff.needs import Need
+from bakeoff.metrics.judges import Jury
+from bakeoff.metrics.needs import Need
+from bakeoff.metrics.score import Give, Rivals, no_models, score_records
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
-from bakeoff.score import Give, Rivals, no_models, score_records
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import behind_endpoint
 

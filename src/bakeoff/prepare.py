@@ -18,8 +18,8 @@ from bakeoff.core.table import Table
 from bakeoff.core.words import Answerer, BakeoffError, Model, Sample, digest
 from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
-from bakeoff.jury import Place
 from bakeoff.library import Library
+from bakeoff.metrics.judges import Place
 from bakeoff.models.cached import CachedModel, verify
 from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses

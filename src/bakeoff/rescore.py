@@ -7,7 +7,7 @@ from pathlib import Path
 from bakeoff import finished, imported
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
-from bakeoff.jury import Jury
+from bakeoff.metrics.judges import Jury
 from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
 from bakeoff.runs import store, strip_texts

@@ -16,9 +16,9 @@ import numpy as np
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
 from bakeoff.data import Task
+from bakeoff.metrics.scorers.text import refused
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
-from bakeoff.scorers.text import refused
 from bakeoff.spec.benchmark import Route, Setup
 from bakeoff.spec.metric import Metric
 from bakeoff.stats import Floats

@@ -20,8 +20,10 @@ from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
 from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
-from bakeoff.jury import Jury
 from bakeoff.marking import Marking, score_unit
+from bakeoff.metrics.judges import Jury
+from bakeoff.metrics.score import no_models
+from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.response_cache import Responses
 from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.runs import machine, store, strip_texts
@@ -38,8 +40,6 @@ from bakeoff.runs.manifest import (
     Whole,
 )
 from bakeoff.runs.store import Unit
-from bakeoff.score import no_models
-from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.spending import Meter, Spent

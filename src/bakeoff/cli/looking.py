@@ -37,7 +37,7 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
     from bakeoff.core.table import Table
     from bakeoff.data import Unavailable, load_task
-    from bakeoff.registry import scorers
+    from bakeoff.metrics.registry import scorers
 
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
     if not files:
@@ -151,8 +151,8 @@ _labels = click.option(
 def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
     from bakeoff import agreement, cards
-    from bakeoff.jury import Jury
-    from bakeoff.registry import find_scorer
+    from bakeoff.metrics.judges import Jury
+    from bakeoff.metrics.registry import find_scorer
     from bakeoff.spec.metric import Metric
 
     metric, folder = Metric.parse(name), Path.cwd()
@@ -195,8 +195,8 @@ def _with_judges(file: Path | None) -> Suite:
 def calibrate(labels: Path, output: Path) -> None:
     """Fit the probabilities of lexical support to your own labels; the order of answers stays."""
     from bakeoff import agreement
-    from bakeoff.lexical import Labelled
-    from bakeoff.lexical import calibrate as fit
+    from bakeoff.metrics.lexical import Labelled
+    from bakeoff.metrics.lexical import calibrate as fit
 
     rows = [
         Labelled(row.answer.text, tuple(p.text for p in row.answer.passages), row.good)

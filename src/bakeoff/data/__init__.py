@@ -17,9 +17,9 @@ from bakeoff.data.rows import changed_rows, read_rows
 from bakeoff.data.samples import samples_of
 from bakeoff.data.selection import Selection, stratified, take
 from bakeoff.data.task import Task, Unavailable
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.scorer import Scorer
 from bakeoff.overlap import near_duplicates
-from bakeoff.registry import find_scorer
-from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path

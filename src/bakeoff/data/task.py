@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Document, Sample
-from bakeoff.scorer import Context, Scorer
+from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import TaskFile
 

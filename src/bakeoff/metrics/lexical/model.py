@@ -12,11 +12,11 @@ from importlib import resources
 from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError, digest
-from bakeoff.lexical.claims import Claim, claims
-from bakeoff.lexical.evidence import Evidence
-from bakeoff.lexical.features import absent_words, features_of, opposed_words, swapped_names
-from bakeoff.lexical.match import Match, lay_beside
-from bakeoff.lexical.words import Word
+from bakeoff.metrics.lexical.claims import Claim, claims
+from bakeoff.metrics.lexical.evidence import Evidence
+from bakeoff.metrics.lexical.features import absent_words, features_of, opposed_words, swapped_names
+from bakeoff.metrics.lexical.match import Match, lay_beside
+from bakeoff.metrics.lexical.words import Word
 
 _FOR = ("contained", "contained_rare", "contained_kin", "best_passage", "in_runs")
 
@@ -121,7 +121,7 @@ def shipped_digest() -> str:
 
 
 def _shipped() -> bytes:
-    return (resources.files("bakeoff.lexical") / _MODEL_FILE).read_bytes()
+    return (resources.files("bakeoff.metrics.lexical") / _MODEL_FILE).read_bytes()
 
 
 _MODEL_FILE = "lexical_model.json"

@@ -13,11 +13,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
-from bakeoff.lexical import ClaimSupport, Evidence, Model, shipped_digest, shipped_model, support
-from bakeoff.needs import Entailment
-from bakeoff.scorer import Context, Outcome, scorer
-from bakeoff.scorers import verdict
-from bakeoff.scorers.text import refused
+from bakeoff.metrics.lexical import (
+    ClaimSupport,
+    Evidence,
+    Model,
+    shipped_digest,
+    shipped_model,
+    support,
+)
+from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorers import verdict
+from bakeoff.metrics.scorers.text import refused
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 NAMED = 8

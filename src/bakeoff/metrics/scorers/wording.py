@@ -20,8 +20,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, Sample
-from bakeoff.scorer import Context, Outcome, Settings, scorer
-from bakeoff.scorers.text import spoken
+from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorers.text import spoken
 
 if TYPE_CHECKING:
     from nltk.stem.porter import PorterStemmer

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
-from bakeoff.lexical import claims
-from bakeoff.needs import Chat, Unjudged, Wanted
-from bakeoff.scorer import Context
-from bakeoff.scorers.structure import parse
+from bakeoff.metrics.lexical import claims
+from bakeoff.metrics.needs import Chat, Unjudged, Wanted
+from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.structure import parse
 from bakeoff.spec.metric import Metric, opinion
 
 ATTEMPTS = 2

@@ -10,7 +10,7 @@ from typing import Any
 
 from bakeoff.core.measure import Bounds
 from bakeoff.core.words import Answer, Failure, Sample, Score, digest
-from bakeoff.needs import Need, Unjudged, Wanted
+from bakeoff.metrics.needs import Need, Unjudged, Wanted
 from bakeoff.spec.metric import Metric
 
 Outcome = Score | float | bool | None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 _SEPARATORS = re.compile(r"[\W_]+")
 NO_LABEL = "(none)"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 from bakeoff.core.words import Answer, Sample
-from bakeoff.scorer import Context, Outcome, Settings, scorer
-from bakeoff.scorers.text import holds
+from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorers.text import holds
 
 
 def ranked(answer: Answer) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)

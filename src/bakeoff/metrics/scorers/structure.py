@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, Sample, Score, canonical
-from bakeoff.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

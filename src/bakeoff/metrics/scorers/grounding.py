@@ -8,8 +8,8 @@ empty context, so the shares exist for every setup.
 from __future__ import annotations
 
 from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
-from bakeoff.scorer import Context, Outcome, scorer
-from bakeoff.scorers.support import claims_of, decided_by
+from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorers.support import claims_of, decided_by
 
 
 def _share(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bakeoff.lexical.words import listed, read_words
+from bakeoff.metrics.lexical.words import listed, read_words
 
 _ABBREVIATIONS = frozenset(
     listed(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-from bakeoff.lexical.claims import sentence_spans
-from bakeoff.lexical.records import in_words
-from bakeoff.lexical.words import Word, read_words
+from bakeoff.metrics.lexical.claims import sentence_spans
+from bakeoff.metrics.lexical.records import in_words
+from bakeoff.metrics.lexical.words import Word, read_words
 
 _NEAR = 4
 """Content words are neighbours up to this distance, counted in content words."""

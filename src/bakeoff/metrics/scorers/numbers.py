@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.scorer import Context, Outcome, Settings, scorer
-from bakeoff.scorers.text import spoken
+from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorers.text import spoken
 
 _NUMBER = re.compile(
     r"""

@@ -6,11 +6,11 @@ probability. docs/scorers/lexical_support.md says how far people agree with it.
 """
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED
-from bakeoff.lexical.claims import Claim, claims
-from bakeoff.lexical.evidence import Evidence
-from bakeoff.lexical.features import features
-from bakeoff.lexical.match import nearest_passage
-from bakeoff.lexical.model import (
+from bakeoff.metrics.lexical.claims import Claim, claims
+from bakeoff.metrics.lexical.evidence import Evidence
+from bakeoff.metrics.lexical.features import features
+from bakeoff.metrics.lexical.match import nearest_passage
+from bakeoff.metrics.lexical.model import (
     SIGNS,
     WEAKEST,
     ClaimSupport,

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 from bakeoff.core.words import Answer, BakeoffError, Failure, Record, Sample, Score, Step
-from bakeoff.needs import Need, Wanted
+from bakeoff.metrics.needs import Need, Wanted
+from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.store import Key, ScoreRow
-from bakeoff.scorer import Context, Scorer
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
 

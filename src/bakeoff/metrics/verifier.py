@@ -36,10 +36,10 @@ from bakeoff.core.words import (
     CheckedClaim,
     digest,
 )
-from bakeoff.lexical import WEAKEST, Claim, Evidence, claims, nearest_passage, pooled
+from bakeoff.metrics.lexical import WEAKEST, Claim, Evidence, claims, nearest_passage, pooled
+from bakeoff.metrics.needs import Entailment
 from bakeoff.models.device import pick_device
 from bakeoff.models.weights import resolve
-from bakeoff.needs import Entailment
 from bakeoff.spec.benchmark import VerifierSpec
 
 Floats = npt.NDArray[np.float64]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bakeoff.lexical.claims import without_citations
-from bakeoff.lexical.evidence import Evidence, Sentence, capitals_of
-from bakeoff.lexical.words import Word, read_words
+from bakeoff.metrics.lexical.claims import without_citations
+from bakeoff.metrics.lexical.evidence import Evidence, Sentence, capitals_of
+from bakeoff.metrics.lexical.words import Word, read_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
-from bakeoff.needs import Chat, Embedding, Unjudged
+from bakeoff.metrics.needs import Chat, Embedding, Unjudged
+from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorers.structure import parse
+from bakeoff.metrics.scorers.support import NO_CLAIM
+from bakeoff.metrics.scorers.text import refused
+from bakeoff.metrics.scorers.verdict import ATTEMPTS, OPINION
 from bakeoff.runs.machine import version as package_version
-from bakeoff.scorer import Context, Outcome, scorer
-from bakeoff.scorers.structure import parse
-from bakeoff.scorers.support import NO_CLAIM
-from bakeoff.scorers.text import refused
-from bakeoff.scorers.verdict import ATTEMPTS, OPINION
 from bakeoff.spec.metric import Metric, opinion
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The scorers that come with bakeoff; importing this package registers them."""
 
-from bakeoff.scorers import (
+from bakeoff.metrics.scorers import (
     behaviour,
     citations,
     evidence,

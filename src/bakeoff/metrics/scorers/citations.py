@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bakeoff.core.words import SUPPORTED, Answer, Sample, Score
-from bakeoff.lexical import claims, nearest_passage
-from bakeoff.scorer import Context, Outcome, scorer
-from bakeoff.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
-from bakeoff.scorers.text import refused
+from bakeoff.metrics.lexical import claims, nearest_passage
+from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
+from bakeoff.metrics.scorers.text import refused
 
 MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _AFTER_STOP = re.compile(r"([.!?]+)((?:\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
-from bakeoff.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 _FIELD = re.compile(r"<(\w+)>")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
-from bakeoff.scorer import REGISTERED, Scorer
+from bakeoff.metrics.scorer import REGISTERED, Scorer
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 
 def scorers() -> Mapping[str, Scorer]:
     """Every scorer that comes with bakeoff, by name."""
-    from bakeoff import scorers as _  # noqa: F401  (importing registers them)
+    from bakeoff.metrics import scorers as _  # noqa: F401  (importing registers them)
 
     return dict(sorted(REGISTERED.items()))
 

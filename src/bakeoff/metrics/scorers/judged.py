@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.needs import Embedding
-from bakeoff.scorer import Context, Outcome, scorer
-from bakeoff.scorers import verdict
-from bakeoff.scorers.text import refused
+from bakeoff.metrics.needs import Embedding
+from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.metrics.scorers import verdict
+from bakeoff.metrics.scorers.text import refused
 
 
 @scorer(

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
+from bakeoff.metrics.needs import Chat, Entailment, Need
+from bakeoff.metrics.score import Scored
+from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.cached import CachedModel
 from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses
-from bakeoff.needs import Chat, Entailment, Need
 from bakeoff.runs.manifest import JudgeSpent
-from bakeoff.score import Scored
-from bakeoff.scorer import Scorer
 from bakeoff.spec.benchmark import Suite, VerifierSpec
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 if TYPE_CHECKING:
-    from bakeoff.verifier import Verifier
+    from bakeoff.metrics.verifier import Verifier
 
 Spend = Callable[[int, int, float], None]
 """Called with prompt tokens, completion tokens and money of each reply that was not cached."""
@@ -177,7 +177,7 @@ class Jury:
 
     def _verifier(self, by: str) -> Verifier:
         if by not in self._verifiers:
-            from bakeoff.verifier import Verifier
+            from bakeoff.metrics.verifier import Verifier
 
             spec = self.place.suite.verifiers.get(by) or VerifierSpec(model=by)
             self._verifiers[by] = Verifier(spec, self.place.cache)

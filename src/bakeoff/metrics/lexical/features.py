@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from bakeoff.lexical.claims import Claim
-from bakeoff.lexical.evidence import KIN, Evidence
-from bakeoff.lexical.match import Match, lay_beside
-from bakeoff.lexical.words import OPPOSING_PREFIXES, OPPOSITE, Word
+from bakeoff.metrics.lexical.claims import Claim
+from bakeoff.metrics.lexical.evidence import KIN, Evidence
+from bakeoff.metrics.lexical.match import Match, lay_beside
+from bakeoff.metrics.lexical.words import OPPOSING_PREFIXES, OPPOSITE, Word
 
 
 def features(claim: Claim | str, evidence: Evidence) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
 
 
 def _is_pattern(settings: Settings) -> str:

@@ -1,0 +1,1 @@
+"""Answers scored: the scorers, and the models that scorers ask."""
