@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bakeoff.abstention import abstention
-from bakeoff.columns import Column, Measure
-from bakeoff.comparison import Abstention, Share
+from bakeoff.analysis.abstention import abstention
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.comparison import Abstention, Share
 from bakeoff.core.words import Sample
 
 MEMBERS = {

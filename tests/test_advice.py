@@ -29,16 +29,16 @@ from bakeoff.advice.grounds import Grounds, Known, Timed, Update, grounds
 from bakeoff.advice.limits import state
 from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.advice.tables import tables
-from bakeoff.columns import MEASURES, Column, Measure
-from bakeoff.compare import contrast, estimate
-from bakeoff.comparison import Freshness, Updated, Work
+from bakeoff.analysis.columns import MEASURES, Column, Measure
+from bakeoff.analysis.compare import contrast, estimate
+from bakeoff.analysis.comparison import Freshness, Updated, Work
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.cost.crossover import total
 from bakeoff.cost.prices import load_prices
-from bakeoff.finished import Run
 from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml

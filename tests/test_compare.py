@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from bakeoff import report
-from bakeoff.columns import Column, Measure, columns
-from bakeoff.compare import compare, contrast, corners, estimate
+from bakeoff.analysis.columns import Column, Measure, columns
+from bakeoff.analysis.compare import compare, contrast, corners, estimate
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
 
 QA = {"qa": {str(n): Sample(str(n), {"question": "?"}, ("x",)) for n in range(4)}}

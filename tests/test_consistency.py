@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.columns import Column
-from bakeoff.consistency import consistency, opinions
-from bakeoff.stats import flips
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.consistency import consistency, opinions
+from bakeoff.analysis.stats import flips
 
 NAN = math.nan
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff import cost, html, pictures, report, stats
+from bakeoff import cost, html, pictures, report
+from bakeoff.analysis import stats
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.core.words import (
     LATENCY,
@@ -40,7 +42,6 @@ from bakeoff.cost.crossover import (
     total,
 )
 from bakeoff.cost.prices import Prices, load_prices
-from bakeoff.finished import Run
 from bakeoff.runs.store import (
     MANIFEST,
     Unit,
@@ -635,7 +636,7 @@ def test_what_is_said_is_true_in_95_of_100_experiments(case: str, skewed: bool) 
 
 def test_the_price_of_a_right_answer_is_true_in_95_of_100_experiments() -> None:
     """Answers that are long cost more and are wrong more often; 60 of them, in pairs."""
-    from bakeoff.columns import Column, Measure
+    from bakeoff.analysis.columns import Column, Measure
     from bakeoff.cost.requests import dearest, per_correct
     from bakeoff.cost.usage import MONEY, Part
 

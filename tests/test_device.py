@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.core.words import BakeoffError
 from bakeoff.models import device
-from bakeoff.rows import Rows, differences
 from bakeoff.spec.benchmark import Forced, load_suite
 
 FLAGS = {

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from stub import running_stub, stats
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Record
-from bakeoff.finished import Run
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from conftest import Cli, logged

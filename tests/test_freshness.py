@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from bakeoff import report
-from bakeoff.columns import Column, Measure
-from bakeoff.comparison import Work
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.comparison import Work
+from bakeoff.analysis.freshness import freshness, work
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.data import Task, load_task, load_tasks
-from bakeoff.finished import Run
-from bakeoff.freshness import freshness, work
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
 from bakeoff.metrics.scorer import Context

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.columns import Measure
+from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import BakeoffError
 from bakeoff.gate import Check, Ref, Scope, check_gates, mode
 from bakeoff.spec.policy import Gate

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bakeoff import browse, html, pictures, plots
+from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.core.table import number
 from bakeoff.core.words import (
     LATENCY,
@@ -30,7 +31,6 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import verdicts_of
 from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved

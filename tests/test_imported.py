@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff import gating, report
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import load_task
-from bakeoff.finished import Run
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID

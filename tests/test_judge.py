@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.columns import MEASURES, Column, Measure
+from bakeoff.analysis.columns import MEASURES, Column, Measure
+from bakeoff.analysis.measurements import Rows
 from bakeoff.evidence import Evidence
 from bakeoff.judge import concluded, exit_code, judge, overall
-from bakeoff.rows import Rows
 from bakeoff.runs.verdicts import ERROR, FAIL, INCONCLUSIVE, PASS, SKIPPED, Changed, State, Verdict
 from bakeoff.spec.policy import Gate, Policy
 

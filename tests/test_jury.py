@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bakeoff import report
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
 from bakeoff.data import Selection, load_tasks
 from bakeoff.estimate import judge_asks
-from bakeoff.finished import Run
 from bakeoff.judging import judged
 from bakeoff.merge import merge
 from bakeoff.prepare import Workspace

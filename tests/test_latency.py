@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakeoff.analysis.latency import clear, quantile, summary
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import LATENCY, Answer, Failure, Record, Step
-from bakeoff.latency import clear, quantile, summary
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, Step
 from bakeoff.data import Task, load_task
 from bakeoff.distil import harvest
-from bakeoff.finished import Run
 from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
 from bakeoff.models.local import LocalModel

@@ -9,7 +9,14 @@ import pytest
 
 HEAVY = (
     *("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers", "mlflow"),
-    *("rich", "jinja2", "jsonschema", "datasets", "bakeoff.finished", "bakeoff.advice"),
+    *(
+        "rich",
+        "jinja2",
+        "jsonschema",
+        "datasets",
+        "bakeoff.analysis.measured_run",
+        "bakeoff.advice",
+    ),
 )
 
 
@@ -20,7 +27,7 @@ HEAVY = (
         ("bakeoff.cli, bakeoff.confirm, bakeoff.served, bakeoff.progress", ()),
         (
             "bakeoff.cli, bakeoff.confirm, bakeoff.gating, bakeoff.html",
-            ("numpy", "jinja2", "bakeoff.finished"),
+            ("numpy", "jinja2", "bakeoff.analysis.measured_run"),
         ),
     ],
 )

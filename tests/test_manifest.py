@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.core.words import BakeoffError
-from bakeoff.finished import GATES, Run
 from bakeoff.judging import judged, verdicts_of
 from bakeoff.runs.manifest import IndexFacts, IndexWork
 from bakeoff.runs.store import (

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.finished import Run
+from bakeoff.analysis.measured_run import Run
 from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import links, runs
 

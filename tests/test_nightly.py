@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from bakeoff.finished import Run
-from bakeoff.trend import Night, Point, keep, read
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.trend import Night, Point, keep, read
 from conftest import Cli
 
 N = 40

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.compare import contrast
-from bakeoff.finished import Run
+from bakeoff.analysis.compare import contrast
+from bakeoff.analysis.measured_run import Run
 from conftest import ROOT, Cli
 
 pytestmark = [pytest.mark.study, pytest.mark.timeout(4 * 3600)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.columns import Measure
+from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import Sample
 from bakeoff.gate import Scope
 from bakeoff.power import preview, problems

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Record
-from bakeoff.finished import Run
 from conftest import ROOT, Cli, logged, write_project
 
 HEAVY = ("torch", "transformers", "mlflow", "ragas", "datasets", "faiss", "peft", "sklearn")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import finished
+from bakeoff.analysis import measured_run
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -111,7 +111,7 @@ def write_run(results: Path, name: str = "one", **changes: Any) -> Path:
     # A first attempt that was killed in the middle of a line, after one answer.
     first = (folder_of(run, RAG) / "2.jsonl").read_bytes().split(b"\n")
     (folder_of(run, RAG) / "1.jsonl").write_bytes(b"\n".join([*first[:3], first[2][:60]]))
-    finished.write_comparison(finished.Run(run))
+    measured_run.write_comparison(measured_run.Run(run))
     return run
 
 
@@ -140,10 +140,10 @@ def texts(run: Path) -> bool:
 
 def facts(run: Path) -> dict[str, Any]:
     """Everything that is computed from a run, as it is printed."""
-    read = finished.Run(run)
-    finished.write_comparison(read)
+    read = measured_run.Run(run)
+    measured_run.write_comparison(read)
     found: dict[str, Any] = {
-        "comparison": (run / finished.COMPARISON).read_text(),
+        "comparison": (run / measured_run.COMPARISON).read_text(),
         "verdicts": judged(read).model_dump(mode="json"),
     }
     for key, column in read.columns.items():
@@ -187,7 +187,7 @@ def test_texts_go_and_every_number_stays(results: Path) -> None:
         assert list(store.read_records(run, unit)) == [without_texts(record) for record in old]
     del same[MANIFEST]
     assert {name: content(run)[name] for name in same} == same
-    assert SAID in finished.Run(run).samples["qa"]["0"].question
+    assert SAID in measured_run.Run(run).samples["qa"]["0"].question
 
 
 def test_claims_and_reasons_go_their_verdicts_and_why_an_answer_failed_stay(
@@ -420,7 +420,7 @@ def test_whatever_was_answered_only_its_texts_change(
 
 
 def test_the_run_of_these_tests_has_columns_and_verdicts_to_compare(results: Path) -> None:
-    run = finished.Run(write_run(results))
+    run = measured_run.Run(write_run(results))
     columns = run.columns
     assert {key[2] for key in columns} >= {"contains", "label", "latency_s", "retrieve_s", "error"}
     assert all(np.isfinite(column.values).all() for column in columns.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.finished import Run
+from bakeoff.analysis.measured_run import Run
 from conftest import Cli
 
 N = 120

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from bakeoff import report
-from bakeoff.comparison import Abstention, Repeats, Share, Summary
+from bakeoff.analysis.comparison import Abstention, Repeats, Share, Summary
+from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import (
@@ -25,7 +26,6 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.finished import Run, write_comparison
 from bakeoff.gating import gate
 from bakeoff.judging import judged, verdicts_of
 from bakeoff.runs.manifest import Hardware

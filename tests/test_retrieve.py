@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError, Document, Passage, Sample
-from bakeoff.finished import Run
 from bakeoff.nearest import index_of
 from bakeoff.ranking import Words, composed, fused, gold_passages
 from bakeoff.retrieve import Corpus, open_corpus

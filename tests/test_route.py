@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
-from bakeoff.finished import Run
 from bakeoff.route import composed, thresholds, timed
 from bakeoff.spec.benchmark import Setup, Suite
 from conftest import Cli, write_project

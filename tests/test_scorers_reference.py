@@ -17,8 +17,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from bakeoff.columns import Column, Measure
-from bakeoff.compare import confusion, estimate
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.compare import confusion, estimate
 from bakeoff.core.words import Answer, Passage, Sample, Score, Step
 from bakeoff.metrics.registry import scorers
 from bakeoff.metrics.scorer import Context

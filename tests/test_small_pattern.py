@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.compare import contrast
-from bakeoff.finished import Run
+from bakeoff.analysis.compare import contrast
+from bakeoff.analysis.measured_run import Run
 from conftest import ROOT, Cli
 
 pytestmark = pytest.mark.slow

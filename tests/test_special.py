@@ -9,7 +9,7 @@ import pytest
 from scipy import special as scipy_special
 
 import rivals
-from bakeoff import special
+from bakeoff.analysis import special
 
 
 def cases(count: int) -> list[tuple[float, float, float]]:

@@ -18,9 +18,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats as scipy_stats
 
 import rivals
-from bakeoff import stats
+from bakeoff.analysis import stats
+from bakeoff.analysis.stats import GAIN, RATE, Floats
 from bakeoff.core.estimate import Estimate
-from bakeoff.stats import GAIN, RATE, Floats
 from conftest import ROOT
 
 # Twenty questions on five documents, answered by two setups. The figures that tests give for

@@ -26,16 +26,16 @@ from urllib.request import urlopen
 
 import pytest
 
-from bakeoff import trend
+from bakeoff.analysis import trend
+from bakeoff.analysis.measured_run import Run, write_comparison
+from bakeoff.analysis.trend import Night, Point
 from bakeoff.baseline import accept
 from bakeoff.core.words import BakeoffError, Score
-from bakeoff.finished import Run, write_comparison
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.testing import SETUPS, make_run
 from bakeoff.track import baselines, links, nights, runs, tables
 from bakeoff.track.names import key
-from bakeoff.trend import Night, Point
 from conftest import Cli
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from bakeoff.comparison import from_json
+from bakeoff.analysis.comparison import from_json
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError
-from bakeoff.finished import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "fixtures" / "runs"))
 import make as kept_run

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError, Decoding
-from bakeoff.finished import Run
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.tune.adapter import attach, ready_adapter

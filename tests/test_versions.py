@@ -12,7 +12,8 @@ import pytest
 
 import golden_scores
 from bakeoff import baseline, nightly
-from bakeoff.finished import Run
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
 from bakeoff.judging import judged
@@ -20,7 +21,6 @@ from bakeoff.metrics import lexical, scorer
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorers import ragas_metrics, verdict
 from bakeoff.metrics.scorers import text as short_answers
-from bakeoff.rows import Rows, differences
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.file_versions import FILES, recorded, stated

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from figures import Table
 
-from bakeoff.columns import Column, Measure
-from bakeoff.compare import compare
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.compare import compare
 from bakeoff.core.words import Sample
 
 KINDS = {"base": "base", "fine-tuned": "fine-tuned", "rag": "rag", "hybrid": "hybrid"}

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=20)
     chosen = parser.parse_args()
     started = time.perf_counter()
-    from bakeoff.finished import Run
+    from bakeoff.analysis.measured_run import Run
     from bakeoff.track import runs, server
 
     print(f"import of mlflow: {time.perf_counter() - started:.1f} s\n")

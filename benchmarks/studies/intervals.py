@@ -1,4 +1,4 @@
-"""Do the intervals, gates and alarms of `bakeoff.stats` keep what they promise? A simulation.
+"""Do the intervals, gates and alarms of `bakeoff.analysis.stats` keep what they promise? A simulation.
 
     python benchmarks/studies/intervals.py [coverage] [gates] [nightly] [--runs 4000] [--seed 0]
 
@@ -17,9 +17,9 @@ import numpy as np
 from scipy import special
 
 import rivals
-from bakeoff import stats
+from bakeoff.analysis import stats
+from bakeoff.analysis.stats import RATE, Floats, Ints
 from bakeoff.core.estimate import Estimate
-from bakeoff.stats import RATE, Floats, Ints
 
 Random = np.random.Generator
 Draw = Callable[[Random, int], tuple[Floats, Ints | None]]

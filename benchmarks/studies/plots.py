@@ -16,7 +16,7 @@ import intervals
 import matplotlib
 import numpy as np
 
-from bakeoff import stats
+from bakeoff.analysis import stats
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -13,9 +13,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff.compare import contrast
+from bakeoff.analysis.compare import contrast
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Difference
-from bakeoff.finished import Run
 from bakeoff.report import signed
 
 

@@ -7,14 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from bakeoff.core.estimate import Estimate
-from bakeoff.special import betainc, betaincinv
-from bakeoff.stats.jackknife import Statistic, by_cluster, without_each
-from bakeoff.stats.means import t_interval
-from bakeoff.stats.power import POWER, power_quantiles
-from bakeoff.stats.quantiles import CELLS, RESAMPLES, quantile, quantile_draws
-from bakeoff.stats.rates import wilson
-from bakeoff.stats.values import (
+from bakeoff.analysis.special import betainc, betaincinv
+from bakeoff.analysis.stats.jackknife import Statistic, by_cluster, without_each
+from bakeoff.analysis.stats.means import t_interval
+from bakeoff.analysis.stats.power import POWER, power_quantiles
+from bakeoff.analysis.stats.quantiles import CELLS, RESAMPLES, quantile, quantile_draws
+from bakeoff.analysis.stats.rates import wilson
+from bakeoff.analysis.stats.values import (
     ALPHA,
     LEVEL,
     NORMAL,
@@ -25,6 +24,7 @@ from bakeoff.stats.values import (
     normal_quantile,
     standard_error,
 )
+from bakeoff.core.estimate import Estimate
 
 
 def wald(hits: float, n: float, level: float = LEVEL) -> Bounds:

@@ -25,6 +25,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold
 
+from bakeoff.analysis.stats import Floats, Ints, cluster_codes
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Passage, Record, Sample, Step, faults
 from bakeoff.metrics.lexical import Evidence, claims, features
@@ -34,7 +35,6 @@ from bakeoff.metrics.score import Cell, Give, no_models, scores
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.metrics.scorers.verdict import OPINION
 from bakeoff.spec.metric import Metric
-from bakeoff.stats import Floats, Ints, cluster_codes
 
 DRAWS = 400
 """Bootstrap draws of an interval, over sources."""

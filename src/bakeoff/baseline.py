@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.measurements import Rows, read_rows, write_rows
 from bakeoff.core.words import BakeoffError, MissingEvidence, sha256_file
-from bakeoff.finished import Run
 from bakeoff.judging import judged
-from bakeoff.rows import Rows, read_rows, write_rows
 from bakeoff.runs import store
 from bakeoff.runs.machine import commit
 from bakeoff.runs.verdicts import ERROR, FAIL

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from bakeoff import counts
-from bakeoff.compare import corners
+from bakeoff.analysis import outcomes
+from bakeoff.analysis.compare import corners
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
-from bakeoff.finished import Run
 from bakeoff.metrics.lexical import Evidence, shipped_model, support
 
 SAMPLES = 5000
@@ -29,13 +29,13 @@ ANSWER, PASSAGE, TEXT, SNIPPET = 4000, 3000, 1000, 140
 REPEATS, PIECE, TAGS = 5, 50, 300
 """Answers kept to one question, samples in a piece, tag values to choose from."""
 _LETTERS = {
-    counts.RIGHT: "r",
-    counts.PARTLY: "p",
-    counts.WRONG: "w",
-    counts.UNJUDGED: "u",
-    counts.FAILED: "f",
-    counts.SCORED: "s",
-    counts.NOT_ASKED: "-",
+    outcomes.RIGHT: "r",
+    outcomes.PARTLY: "p",
+    outcomes.WRONG: "w",
+    outcomes.UNJUDGED: "u",
+    outcomes.FAILED: "f",
+    outcomes.SCORED: "s",
+    outcomes.NOT_ASKED: "-",
 }
 
 
@@ -151,10 +151,10 @@ def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> dict[str,
 
 def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]]:
     """(id, beginning of the question, outcome letters, tags) of each sample."""
-    asked = {setup: counts.outcomes(run, task, setup) for setup in run.asked[task]}
+    asked = {setup: outcomes.outcomes(run, task, setup) for setup in run.asked[task]}
 
     def letters(sample: Sample) -> str:
-        found = (asked.get(s, {}).get(sample.id, counts.NOT_ASKED) for s in run.kinds)
+        found = (asked.get(s, {}).get(sample.id, outcomes.NOT_ASKED) for s in run.kinds)
         return "".join(_LETTERS[word] for word in found)
 
     return [

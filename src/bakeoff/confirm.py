@@ -13,7 +13,7 @@ from bakeoff.run import Plan, run
 from bakeoff.runs.verdicts import FAIL, Verdicts
 
 if TYPE_CHECKING:
-    from bakeoff.finished import Run
+    from bakeoff.analysis.measured_run import Run
 
 
 def run_and_judge(

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.answer import messages
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Task
-from bakeoff.finished import Run
 from bakeoff.run import Plan
 from bakeoff.runs.store import MANIFEST
 from bakeoff.spec.benchmark import Setup

@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff import stats
-from bakeoff.columns import Column
-from bakeoff.compare import Contrast, combine, confusion, shared
+from bakeoff.analysis import stats
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.compare import Contrast, combine, confusion, shared
+from bakeoff.analysis.measurements import Rows, differences
+from bakeoff.analysis.stats import Bounds, Floats, Ints
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
-from bakeoff.rows import Rows, differences
 from bakeoff.runs.verdicts import Changed
 from bakeoff.spec.policy import Policy
-from bakeoff.stats import Bounds, Floats, Ints
 
 NAMED = 20
 """Samples named with a verdict."""

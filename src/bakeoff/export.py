@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.comparison import Comparison, RunComparison, Summary
+from bakeoff.analysis.comparison import Comparison, RunComparison, Summary
 from bakeoff.core.estimate import Estimate
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bakeoff import baseline, publish
+from bakeoff.analysis.measured_run import GATES, Run
+from bakeoff.analysis.measurements import Rows, read_rows
 from bakeoff.core.words import BakeoffError, MissingEvidence, faults
-from bakeoff.finished import GATES, Run
 from bakeoff.gate import Scope, check_gates
 from bakeoff.judging import judged
-from bakeoff.rows import Rows, read_rows
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bakeoff.comparison import Updated
+from bakeoff.analysis.comparison import Updated
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN
 from bakeoff.core.table import Table, cell, number
-from bakeoff.finished import Run
 from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 

@@ -18,11 +18,11 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from bakeoff import browse, pictures, report, svg
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Difference
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import Table, number
-from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
 from bakeoff.runs.store import ADVICE, PAGE, PLOTS

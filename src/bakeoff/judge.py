@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from bakeoff import stats
-from bakeoff.compare import SLICE
+from bakeoff.analysis import stats
+from bakeoff.analysis.compare import SLICE
+from bakeoff.analysis.measurements import differences
 from bakeoff.core.words import BakeoffError
 from bakeoff.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
 from bakeoff.gate import Check, mode
-from bakeoff.rows import differences
 from bakeoff.runs.verdicts import (
     ERROR,
     FAIL,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bakeoff.analysis.measured_run import GATES, Run
+from bakeoff.analysis.measurements import Rows
 from bakeoff.core.words import MissingEvidence
 from bakeoff.evidence import Evidence
-from bakeoff.finished import GATES, Run
 from bakeoff.judge import concluded, judge
-from bakeoff.rows import Rows
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from bakeoff import finished
+from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError, Sample, canonical, digest
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
@@ -17,13 +17,13 @@ from bakeoff.runs.store import ScoreRow, Unit
 ALIKE = ("format", "suite", "models", "adapters", "indexes", "versions")
 
 
-def merge(folders: Sequence[Path], results: Path) -> finished.Run:
+def merge(folders: Sequence[Path], results: Path) -> measured_run.Run:
     """A whole run made of the shards in `folders`, which stay as they are.
 
     Raises `BakeoffError` when they are not all the parts of one run: another benchmark, data,
     model or version, a part twice, missing or unfinished.
     """
-    runs = sorted((finished.Run(folder) for folder in folders), key=lambda run: run.shard)
+    runs = sorted((measured_run.Run(folder) for folder in folders), key=lambda run: run.shard)
     _check(runs)
     samples = {
         task: _interleaved([run.samples.get(task, {}) for run in runs]) for task in _tasks(runs)
@@ -37,16 +37,16 @@ def merge(folders: Sequence[Path], results: Path) -> finished.Run:
     for unit in dict.fromkeys(unit for run in runs for unit in store.units(run.folder)):
         _join(runs, unit, folder)
     store.write_manifest(folder, _manifest(runs, samples, folder))
-    done = finished.Run(folder)
-    finished.write_comparison(done)
+    done = measured_run.Run(folder)
+    measured_run.write_comparison(done)
     return done
 
 
-def _tasks(runs: Sequence[finished.Run]) -> list[str]:
+def _tasks(runs: Sequence[measured_run.Run]) -> list[str]:
     return list(dict.fromkeys(task for run in runs for task in run.samples))
 
 
-def _check(runs: Sequence[finished.Run]) -> None:
+def _check(runs: Sequence[measured_run.Run]) -> None:
     first, parts = runs[0], runs[0].shard[1]
     lasting = _lasting(first)
     for run in runs:
@@ -67,7 +67,7 @@ def _check(runs: Sequence[finished.Run]) -> None:
         raise BakeoffError(f"merge: give every part of one run once; these are {listed}")
 
 
-def _lasting(run: finished.Run) -> dict[str, Any]:
+def _lasting(run: measured_run.Run) -> dict[str, Any]:
     """The parts of a manifest that are alike, without what differs from machine to machine."""
     adapters = {name: adapter.digest for name, adapter in run.manifest.adapters.items()}
     return {**run.manifest.model_dump(mode="json", include=set(ALIKE)), "adapters": adapters}
@@ -79,7 +79,7 @@ def _interleaved(parts: Sequence[dict[str, Sample]]) -> list[Sample]:
     return [sample for row in rows for sample in row if sample is not None]
 
 
-def _join(runs: Sequence[finished.Run], unit: Unit, folder: Path) -> None:
+def _join(runs: Sequence[measured_run.Run], unit: Unit, folder: Path) -> None:
     """The records of the attempts that count, as one committed journal, and their scores."""
     with store.open_journal(folder, unit) as journal:
         for run in runs:
@@ -91,12 +91,12 @@ def _join(runs: Sequence[finished.Run], unit: Unit, folder: Path) -> None:
         store.write_scores(folder, unit, rows)
 
 
-def _scores(run: finished.Run, unit: Unit) -> Iterable[ScoreRow]:
+def _scores(run: measured_run.Run, unit: Unit) -> Iterable[ScoreRow]:
     return run.scores(unit.task, unit.setup) if unit in store.units(run.folder) else ()
 
 
 def _manifest(
-    runs: Sequence[finished.Run], samples: dict[str, list[Sample]], folder: Path
+    runs: Sequence[measured_run.Run], samples: dict[str, list[Sample]], folder: Path
 ) -> Manifest:
     manifests = [run.manifest for run in runs]
     first = manifests[0]

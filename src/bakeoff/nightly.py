@@ -13,12 +13,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import baseline, html, report, trend
+from bakeoff import baseline, html, report
 from bakeoff.alert import Alert, send
+from bakeoff.analysis import trend
+from bakeoff.analysis.measured_run import GATES, Run
+from bakeoff.analysis.trend import Drift, Night, Point
 from bakeoff.confirm import run_and_judge
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.finished import GATES, Run
 from bakeoff.gate import Check
 from bakeoff.judging import verdicts_of
 from bakeoff.prepare import Workspace
@@ -27,7 +29,6 @@ from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.file_versions import recorded
-from bakeoff.trend import Drift, Night, Point
 
 UNGATED = "UNGATED"
 """The state of a night whose benchmark has no gates: nothing was judged, so nothing passed."""

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff import counts, plots
-from bakeoff.compare import EFFECTS, estimate
+from bakeoff import plots
+from bakeoff.analysis import outcomes
+from bakeoff.analysis.compare import EFFECTS, estimate
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY, canonical
-from bakeoff.finished import Run
 from bakeoff.plots import Whisker
 from bakeoff.runs.manifest import Epoch
 from bakeoff.runs.store import COST
@@ -238,7 +239,7 @@ def _retrieval(run: Run, task: str) -> Made | None:
     for setup in known[by].setups:
         if (task, setup, metric) not in run.columns:
             continue
-        for part, names in counts.retrieved(run.columns[task, setup, by]).items():
+        for part, names in outcomes.retrieved(run.columns[task, setup, by]).items():
             found = estimate(run.columns[task, setup, metric].only(names))
             if found.value is not None:
                 rows.append((setup, part, *_ends(found, metric), str(found.n)))

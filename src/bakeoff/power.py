@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff import stats
-from bakeoff.columns import Column, Columns
+from bakeoff.analysis import stats
+from bakeoff.analysis.columns import Column, Columns
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.measurements import Rows
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.evidence import Evidence, Finding, find
-from bakeoff.finished import Run
 from bakeoff.gate import QUANTILES, Check, Ref, Scope, mode
 from bakeoff.judge import Case, expand, judge
-from bakeoff.rows import Rows
 from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
 

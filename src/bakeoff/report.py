@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bakeoff.abstention import CELLS
-from bakeoff.between import sides
-from bakeoff.compare import CHANGED
-from bakeoff.comparison import (
+from bakeoff.analysis.abstention import CELLS
+from bakeoff.analysis.compare import CHANGED
+from bakeoff.analysis.comparison import (
     Freshness,
     Latency,
     RunComparison,
@@ -18,18 +17,19 @@ from bakeoff.comparison import (
     Times,
     Work,
 )
+from bakeoff.analysis.latency import clear
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.run_comparison import sides
+from bakeoff.analysis.stats import ALPHA
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import Table, cell, markdown_lines, number
-from bakeoff.finished import Run
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
-from bakeoff.latency import clear
 from bakeoff.power import Preview
 from bakeoff.runs.manifest import Imported, Manifest
 from bakeoff.runs.store import ADVICE, COST
 from bakeoff.runs.verdicts import Verdict, Verdicts
-from bakeoff.stats import ALPHA
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is said to decline everything."""

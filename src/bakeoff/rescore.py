@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff import finished, imported
+from bakeoff import imported
+from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
 from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.metrics.judges import Jury
@@ -15,14 +16,14 @@ from bakeoff.runs.manifest import TaskFacts
 from bakeoff.spec.benchmark import Suite, load_suite
 
 
-def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> finished.Run:
+def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> measured_run.Run:
     """Score a run's records by the scorers that its task files name now.
 
     `judges` is a benchmark file whose endpoints and verifiers are asked instead of those the run
     had. Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run.
     """
     with store.held(folder):
-        run = finished.Run(folder)
+        run = measured_run.Run(folder)
         manifest = run.manifest
         if not manifest.complete:
             raise BakeoffError(f"{folder}: the run is {manifest.status}; finish it first")
@@ -49,8 +50,8 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> f
         finally:
             jury.close()
         store.write_manifest(folder, imported.restore(folder, manifest))
-        done = finished.Run(folder)
-        finished.write_comparison(done)
+        done = measured_run.Run(folder)
+        measured_run.write_comparison(done)
     return done
 
 

@@ -47,7 +47,7 @@ from bakeoff.spending import Meter, Spent
 # What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
 # there: numpy alone takes as long to import as all that a first request needs of our own.
 if TYPE_CHECKING:
-    from bakeoff import finished
+    from bakeoff.analysis import measured_run
 
 
 SWITCH_S = 0.0005
@@ -158,7 +158,7 @@ def run(
     *,
     retry_failed: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
-) -> finished.Run:
+) -> measured_run.Run:
     """Run a benchmark, or the rest of a run, and return the finished run.
 
     `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
@@ -194,7 +194,7 @@ def run(
             kitchen.close()
 
 
-def _run(state: _State) -> finished.Run:
+def _run(state: _State) -> measured_run.Run:
     plan = state.plan
     state.save()
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
@@ -211,11 +211,11 @@ def _run(state: _State) -> finished.Run:
     state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
     state.put(status=COMPLETE)
     state.save()
-    from bakeoff import finished
+    from bakeoff.analysis import measured_run
 
-    done = finished.Run(state.folder)
+    done = measured_run.Run(state.folder)
     with state.timed("compare"), working(state.progress, "comparing"):
-        finished.write_comparison(done)
+        measured_run.write_comparison(done)
     state.save()
     return done
 
@@ -441,10 +441,13 @@ def _show_first(state: _State) -> None:
     """What is known before anything is tuned, where it is scored by now."""
     if not state.marking.caught_up():
         return
-    from bakeoff import finished, report
+    from bakeoff import report
+    from bakeoff.analysis import measured_run
 
     known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
-    first = finished.Run(state.folder, tuple(name for name in known if not _routed(state, name)))
+    first = measured_run.Run(
+        state.folder, tuple(name for name in known if not _routed(state, name))
+    )
     state.progress.show(report.headline(first))
     state.progress.note("These stand; the setups that are tuned follow.")
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import finished
+from bakeoff.analysis import measured_run
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -133,7 +133,7 @@ def make_run(
                     )
             journal.commit()
     store.write_manifest(folder, _manifest(folder, chosen, task, samples, night))
-    finished.write_comparison(finished.Run(folder))
+    measured_run.write_comparison(measured_run.Run(folder))
     return folder
 
 

@@ -16,9 +16,9 @@ from bakeoff.advice.limits import told
 from bakeoff.advice.needs import Needs, check
 from bakeoff.advice.quality import together
 from bakeoff.advice.worth import monthly
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
-from bakeoff.finished import Run
 from bakeoff.runs.store import ADVICE, COST, read_json
 
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bakeoff import cost
-from bakeoff.columns import Column
-from bakeoff.compare import estimate
-from bakeoff.comparison import Updated
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.compare import estimate
+from bakeoff.analysis.comparison import Updated
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.cost import Costs
-from bakeoff.finished import Run
 from bakeoff.spec.benchmark import Setup
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bakeoff import compare, stats
-from bakeoff.columns import Column
-from bakeoff.compare import Contrast
+from bakeoff.analysis import compare, stats
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.compare import Contrast
+from bakeoff.analysis.stats import LEVEL, RATE
 from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, finite
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.task import changed
-from bakeoff.stats import LEVEL, RATE
 
 Columns = Mapping[str, Column]
 """Task -> the headline of one setup."""

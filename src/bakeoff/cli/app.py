@@ -20,9 +20,9 @@ import click
 from bakeoff.core.words import BakeoffError, Incomplete, MissingEvidence
 
 if TYPE_CHECKING:
+    from bakeoff.analysis.measured_run import Run
     from bakeoff.core.progress import Progress
     from bakeoff.core.table import Table
-    from bakeoff.finished import Run
     from bakeoff.prepare import Workspace
     from bakeoff.run import Plan
     from bakeoff.runs.verdicts import Verdicts
@@ -85,7 +85,7 @@ def workspace(data: Path | None) -> Workspace:
 
 
 def finished(run: str) -> Run:
-    from bakeoff.finished import Run
+    from bakeoff.analysis.measured_run import Run
     from bakeoff.runs.store import find_run
 
     return Run(find_run(run, results()))

@@ -159,7 +159,7 @@ def nightly(
 @click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
 def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
     """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
-    from bakeoff import trend as trends
+    from bakeoff.analysis import trend as trends
 
     path = trends.history(results(), Path(benchmark).stem)
     kept = trends.read(path)

@@ -22,7 +22,7 @@ from bakeoff.cli.app import (
 )
 
 if TYPE_CHECKING:
-    from bakeoff.comparison import Comparison, RunComparison
+    from bakeoff.analysis.comparison import Comparison, RunComparison
 
 
 @main.command()
@@ -40,7 +40,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     import json
 
     from bakeoff import export, report
-    from bakeoff.between import between
+    from bakeoff.analysis.run_comparison import between
 
     done = [finished(run) for run in runs or ("latest",)]
     comparison: Comparison | RunComparison
@@ -208,7 +208,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
     """Write the report of a RUN again: report.md, report.html and its plots."""
     from bakeoff import html, pictures
     from bakeoff import report as reports
-    from bakeoff.finished import write_comparison
+    from bakeoff.analysis.measured_run import write_comparison
     from bakeoff.runs.store import PAGE
 
     done = finished(run)
@@ -232,8 +232,8 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Print no links.")
 def log(run: str, traces: int, quiet: bool) -> None:
     """Send a RUN to MLflow (again): what is already there is not doubled."""
+    from bakeoff.analysis.trend import history, read
     from bakeoff.track import nights, runs
-    from bakeoff.trend import history, read
 
     done = finished(run)
     runs.log(done, tracking_uri(), traces)

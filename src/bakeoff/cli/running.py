@@ -29,7 +29,7 @@ from bakeoff.cli.app import (
 )
 
 if TYPE_CHECKING:
-    from bakeoff.finished import Run
+    from bakeoff.analysis.measured_run import Run
     from bakeoff.runs.verdicts import Verdicts
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.stats import LEVEL
 from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
@@ -26,9 +28,7 @@ from bakeoff.cost.prices import SECONDS, Prices
 from bakeoff.cost.requests import ByTask, Dearest, Shares
 from bakeoff.cost.sensitivity import Bill, Load
 from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
-from bakeoff.finished import Run
 from bakeoff.runs.store import COST
-from bakeoff.stats import LEVEL
 
 __all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]
 

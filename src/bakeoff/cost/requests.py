@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from bakeoff import compare, stats
-from bakeoff.columns import Column, Measure
+from bakeoff.analysis import compare, stats
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.stats import RATE
 from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.cost.crossover import quotients, total
 from bakeoff.cost.prices import REQUESTS
 from bakeoff.cost.usage import Part
-from bakeoff.stats import RATE
 
 ByTask = Mapping[str, Sequence[Part]]
 """Task -> what its requests cost on one setup."""

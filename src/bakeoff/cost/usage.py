@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import freshness
-from bakeoff.columns import Column, Measure
+from bakeoff.analysis import freshness
+from bakeoff.analysis.columns import Column, Measure
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
-from bakeoff.finished import Run
 from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bakeoff import finished
+from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
@@ -37,7 +37,7 @@ __all__ = ["GIVEN", "Import", "import_results", "restore"]
 
 def import_results(
     wanted: Import, results: Path, note: Callable[[str], None] = lambda _: None
-) -> finished.Run:
+) -> measured_run.Run:
     """A complete run in `results` made of another tool's rows; `note` is told what they lack.
 
     Every setup has a cell for every sample: those that no row answers are failures. Raises
@@ -66,7 +66,7 @@ def import_results(
         manifest = make(folder, name, wanted, taken)
         for text in manifest.imported.notes if manifest.imported else ():
             note(text)
-        return finished.Run(_put(folder, manifest, results))
+        return measured_run.Run(_put(folder, manifest, results))
 
 
 def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
@@ -78,7 +78,7 @@ def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
             file = os.path.relpath(place / "task" / file)
         placed = manifest.model_copy(update={"run": place.name, "file": file})
         store.write_manifest(folder, placed)
-        finished.write_comparison(finished.Run(folder))
+        measured_run.write_comparison(measured_run.Run(folder))
         folder.rename(place)
     except BaseException:
         shutil.rmtree(place)

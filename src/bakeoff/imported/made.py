@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from bakeoff import run
+from bakeoff.analysis.stats import RATE
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.data import PROMPT, Selection, Task, load_task, take
 from bakeoff.imported.given import restore
@@ -20,7 +21,6 @@ from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.task import Rows, Source, TaskFile
-from bakeoff.stats import RATE
 
 
 def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Any
 
 import mlflow
 
-from bakeoff.finished import Run
+from bakeoff.analysis.measured_run import Run
 from bakeoff.track import runs
 from bakeoff.track.door import reaching
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import mlflow
 from mlflow.entities import Metric, Param
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import digest
-from bakeoff.finished import Run
 from bakeoff.runs.manifest import AdapterFacts, Epoch, Training
 from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import adapters, allowed, params, text

@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 from bakeoff import report
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import digest
-from bakeoff.finished import Run
 from bakeoff.judging import verdicts_of
 from bakeoff.runs.manifest import AdapterFacts
 from bakeoff.spec.benchmark import Setup

@@ -10,10 +10,10 @@ import mlflow
 from mlflow.entities import Metric
 from mlflow.entities import Run as Stored
 
-from bakeoff import trend
+from bakeoff.analysis import trend
+from bakeoff.analysis.trend import Night
 from bakeoff.track.door import alone, experiment, reaching
 from bakeoff.track.names import TAG, key, rounded, text
-from bakeoff.trend import Night
 
 DONE = "gate exit code"
 """The metric that every logged night has."""

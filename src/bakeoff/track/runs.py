@@ -19,8 +19,8 @@ from mlflow.entities import (
 )
 from mlflow.entities import Run as Stored
 
-from bakeoff import finished
-from bakeoff.finished import Run
+from bakeoff.analysis import measured_run
+from bakeoff.analysis.measured_run import Run
 from bakeoff.spec.benchmark import Setup
 from bakeoff.track import links, models, tables, traces
 from bakeoff.track.door import alone, experiment, reaching, shown
@@ -29,7 +29,7 @@ from bakeoff.track.traces import Place
 
 TRACES = 20
 """Traces of each setup, where nothing else is said."""
-FILES = ("report.html", "report.md", finished.COMPARISON, finished.GATES, "manifest.json")
+FILES = ("report.html", "report.md", measured_run.COMPARISON, measured_run.GATES, "manifest.json")
 REFRESHED = ("gate", "mlflow.note.content")
 """Tags that can change after a run was logged, as when its gates are judged again."""
 

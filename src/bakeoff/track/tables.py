@@ -11,8 +11,8 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Record, Score
-from bakeoff.finished import Run
 from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import metric_name, rounded, text
 

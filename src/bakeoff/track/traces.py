@@ -28,8 +28,8 @@ from mlflow.entities.trace_location import TraceLocation
 from mlflow.entities.trace_state import TraceState
 from mlflow.tracing.client import TracingClient
 
+from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Record, Score, Step
-from bakeoff.finished import Run
 from bakeoff.spec.benchmark import Setup
 from bakeoff.track.names import metric_name, rounded, text
 from bakeoff.track.tables import UNANSWERABLE, said

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bakeoff.stats.means import GAIN, difference_interval
-from bakeoff.stats.values import (
+from bakeoff.analysis.stats.means import GAIN, difference_interval
+from bakeoff.analysis.stats.values import (
     ALPHA,
     LEVEL,
     NORMAL,

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.columns import Column, Columns, Measure
+from bakeoff.analysis.columns import Column, Columns, Measure
+from bakeoff.analysis.stats import Floats
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError
-from bakeoff.stats import Floats
 
 FORMAT = 1
 

@@ -12,10 +12,10 @@ from statistics import median
 
 import numpy as np
 
-from bakeoff.comparison import Latency, Timed, Times
+from bakeoff.analysis.comparison import Latency, Timed, Times
+from bakeoff.analysis.stats import quantile_interval
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import Answer, Record
-from bakeoff.stats import quantile_interval
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bakeoff.analysis.stats.means import skewed_t
+from bakeoff.analysis.stats.quantiles import CELLS
+from bakeoff.analysis.stats.values import LEVEL, Bounds, Floats, Ints, flat, no_spread, sums_of
 from bakeoff.core.estimate import Estimate
-from bakeoff.stats.means import skewed_t
-from bakeoff.stats.quantiles import CELLS
-from bakeoff.stats.values import LEVEL, Bounds, Floats, Ints, flat, no_spread, sums_of
 
 Statistic = Callable[[Floats], Floats]
 """An aggregate as a function of summed features, (draws, features) -> (draws,)."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bakeoff.columns import Column
-from bakeoff.finished import Run
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.measured_run import Run
 
 RIGHT, PARTLY, WRONG, UNJUDGED, FAILED = "right", "partly right", "wrong", "unjudged", "failed"
 SCORED, NOT_ASKED = "scored", "not asked"

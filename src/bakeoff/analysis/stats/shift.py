@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.stats.values import Floats
+from bakeoff.analysis.stats.values import Floats
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from statistics import median
 
 import numpy as np
 
-from bakeoff import stats
+from bakeoff.analysis import stats
+from bakeoff.analysis.trend.nights import Night, Point, known_value, oldest_first
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.table import number
-from bakeoff.trend.nights import Night, Point, known_value, oldest_first
 
 BASE = 60
 """Nights that a stretch is compared with, its first."""

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from bakeoff.core.estimate import Estimate
-from bakeoff.stats.rates import clopper_pearson, mid_p, tango, wilson
-from bakeoff.stats.values import (
+from bakeoff.analysis.stats.rates import clopper_pearson, mid_p, tango, wilson
+from bakeoff.analysis.stats.values import (
     LEVEL,
     UNJUDGED,
     Bounds,
@@ -25,6 +24,7 @@ from bakeoff.stats.values import (
     t_quantile_of,
     win_tie_loss,
 )
+from bakeoff.core.estimate import Estimate
 
 GAIN: Bounds = (-1.0, 1.0)
 FEW_TRIALS = 50

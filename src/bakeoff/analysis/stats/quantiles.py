@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from bakeoff.analysis.stats.values import LEVEL, UNJUDGED, Floats
 from bakeoff.core.estimate import Estimate
-from bakeoff.stats.values import LEVEL, UNJUDGED, Floats
 
 RESAMPLES = 2000
 CELLS = 4_000_000

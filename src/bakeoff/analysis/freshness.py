@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bakeoff.columns import Column, Columns
-from bakeoff.compare import contrast, estimate
-from bakeoff.comparison import Freshness, Updated, Work
+from bakeoff.analysis.columns import Column, Columns
+from bakeoff.analysis.compare import contrast, estimate
+from bakeoff.analysis.comparison import Freshness, Updated, Work
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.words import Sample
 from bakeoff.runs.manifest import Manifest

@@ -9,8 +9,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.analysis.special import t_cdf, t_quantile
 from bakeoff.core.estimate import Estimate
-from bakeoff.special import t_cdf, t_quantile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bakeoff.analysis.stats import RATE, Floats, Ints, cluster_codes
 from bakeoff.core.measure import MEASURES as MEASURES
 from bakeoff.core.measure import TOKEN_METRICS
 from bakeoff.core.measure import Measure as Measure
 from bakeoff.core.words import LATENCY, QUALITY, Record, Sample, Score
 from bakeoff.spec.benchmark import Price
-from bakeoff.stats import RATE, Floats, Ints, cluster_codes
 
 
 @dataclass(frozen=True)

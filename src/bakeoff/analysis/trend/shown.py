@@ -8,9 +8,9 @@ from csv import writer
 from datetime import date, timedelta
 from itertools import pairwise
 
+from bakeoff.analysis.trend.drift import Stretch, alarms, metric_of, stretches
+from bakeoff.analysis.trend.nights import Night, known_value, oldest_first
 from bakeoff.core.table import Table, number
-from bakeoff.trend.drift import Stretch, alarms, metric_of, stretches
-from bakeoff.trend.nights import Night, known_value, oldest_first
 
 CHARTED = 30
 """Calendar nights in a sparkline."""

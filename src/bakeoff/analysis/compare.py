@@ -15,14 +15,14 @@ from itertools import combinations
 
 import numpy as np
 
-from bakeoff import stats
-from bakeoff.abstention import abstention
-from bakeoff.columns import Column, Columns
-from bakeoff.comparison import Change, Changed, Comparison, Summary, TaskComparison
-from bakeoff.consistency import consistency, opinions
+from bakeoff.analysis import stats
+from bakeoff.analysis.abstention import abstention
+from bakeoff.analysis.columns import Column, Columns
+from bakeoff.analysis.comparison import Change, Changed, Comparison, Summary, TaskComparison
+from bakeoff.analysis.consistency import consistency, opinions
+from bakeoff.analysis.stats import LEVEL, Bounds, Floats, Statistic
 from bakeoff.core.estimate import Difference, Estimate, finite
 from bakeoff.core.words import Sample
-from bakeoff.stats import LEVEL, Bounds, Floats, Statistic
 
 CHANGED = 50
 """Samples named in a comparison, of those that changed sides."""

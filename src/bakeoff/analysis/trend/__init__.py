@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from bakeoff.trend.drift import Drift, Stretch, alarms, least, stretches
-from bakeoff.trend.nights import Night, Point, heartbeat, history, keep, missing, read
-from bakeoff.trend.shown import csv, spans, sparkline, table
+from bakeoff.analysis.trend.drift import Drift, Stretch, alarms, least, stretches
+from bakeoff.analysis.trend.nights import Night, Point, heartbeat, history, keep, missing, read
+from bakeoff.analysis.trend.shown import csv, spans, sparkline, table
 
 __all__ = [
     "Drift",

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.columns import Column, Columns
-from bakeoff.comparison import Abstention, Share
+from bakeoff.analysis.columns import Column, Columns
+from bakeoff.analysis.comparison import Abstention, Share
+from bakeoff.analysis.stats import Floats
 from bakeoff.core.words import Sample
-from bakeoff.stats import Floats
 
 RIGHT = ("contains", "exact_match", "accuracy")
 """What says that an answer is right, in this order, where the headline is not of 0 and 1."""

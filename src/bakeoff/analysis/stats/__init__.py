@@ -8,8 +8,8 @@ interval, so one end of a level of 0.90 is a one-sided bound at 95%.
 
 from __future__ import annotations
 
-from bakeoff.stats.jackknife import Statistic, pseudo_values, statistic_interval
-from bakeoff.stats.means import (
+from bakeoff.analysis.stats.jackknife import Statistic, pseudo_values, statistic_interval
+from bakeoff.analysis.stats.means import (
     FEW_HITS,
     FEW_TRIALS,
     GAIN,
@@ -18,8 +18,8 @@ from bakeoff.stats.means import (
     skewed_t,
     t_interval,
 )
-from bakeoff.stats.power import POWER, detectable, detectable_gain
-from bakeoff.stats.quantiles import (
+from bakeoff.analysis.stats.power import POWER, detectable, detectable_gain
+from bakeoff.analysis.stats.quantiles import (
     CELLS,
     RESAMPLES,
     order_ranks,
@@ -28,10 +28,17 @@ from bakeoff.stats.quantiles import (
     quantile_interval,
     samples_to_bound,
 )
-from bakeoff.stats.rates import clopper_pearson, mid_p, tango, tango_score, wilson
-from bakeoff.stats.repeats import Split, disagreement, flips, pass_at, pass_hat, variance_split
-from bakeoff.stats.shift import Alarm, drift
-from bakeoff.stats.significance import (
+from bakeoff.analysis.stats.rates import clopper_pearson, mid_p, tango, tango_score, wilson
+from bakeoff.analysis.stats.repeats import (
+    Split,
+    disagreement,
+    flips,
+    pass_at,
+    pass_hat,
+    variance_split,
+)
+from bakeoff.analysis.stats.shift import Alarm, drift
+from bakeoff.analysis.stats.significance import (
     ENUMERATED,
     FLIPPED,
     FLIPS,
@@ -44,7 +51,7 @@ from bakeoff.stats.significance import (
     rate_p,
     sign_flip_p,
 )
-from bakeoff.stats.values import (
+from bakeoff.analysis.stats.values import (
     ALPHA,
     LEVEL,
     RATE,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bakeoff import stats
-from bakeoff.columns import Column
-from bakeoff.comparison import Opinions, Repeats
+from bakeoff.analysis import stats
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.comparison import Opinions, Repeats
+from bakeoff.analysis.stats import Floats, Ints
 from bakeoff.core.estimate import finite
-from bakeoff.stats import Floats, Ints
 
 
 def consistency(column: Column) -> Repeats | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from bakeoff.columns import Column
-from bakeoff.compare import changed, contrast, estimate
-from bakeoff.comparison import RunComparison, RunDifference, RunSummary
+from bakeoff.analysis.columns import Column
+from bakeoff.analysis.compare import changed, contrast, estimate
+from bakeoff.analysis.comparison import RunComparison, RunDifference, RunSummary
+from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import MissingEvidence
-from bakeoff.rows import Rows, differences
 
 
 def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunComparison:

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.special import betainc, binomial_cdf
-from bakeoff.stats.means import GAIN, bent, from_pairs, pairs_ratio, trials_of
-from bakeoff.stats.rates import tango_score
-from bakeoff.stats.values import (
+from bakeoff.analysis.special import betainc, binomial_cdf
+from bakeoff.analysis.stats.means import GAIN, bent, from_pairs, pairs_ratio, trials_of
+from bakeoff.analysis.stats.rates import tango_score
+from bakeoff.analysis.stats.values import (
     LEVEL,
     NORMAL,
     RATE,

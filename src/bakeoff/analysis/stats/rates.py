@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bakeoff.special import betainc, betaincinv
-from bakeoff.stats.values import LEVEL, Bounds, normal_quantile
+from bakeoff.analysis.special import betainc, betaincinv
+from bakeoff.analysis.stats.values import LEVEL, Bounds, normal_quantile
 
 
 def wilson(hits: float, n: float, level: float = LEVEL) -> Bounds:

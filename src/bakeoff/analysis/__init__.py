@@ -1,0 +1,1 @@
+"""Scores compared: estimates with intervals, paired differences, latency, nights."""
