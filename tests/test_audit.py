@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bakeoff.audit import Audit, audit
-from bakeoff.audit.deeper import audit_all
 from bakeoff.core.words import BakeoffError
-from bakeoff.data import Task, load_task
 from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.tasks.audit import Audit, audit
+from bakeoff.tasks.audit.deeper import audit_all
+from bakeoff.tasks.load import Task, load_task
 from conftest import ROOT, Cli
 
 Row = Mapping[str, Any]
@@ -358,6 +358,6 @@ def test_the_copies_that_snips_has_are_found_and_planted_ones_as_well(data: Path
 
 
 def _overlapping(task: Task) -> set[str]:
-    from bakeoff.audit.repeats import copies
+    from bakeoff.tasks.audit.repeats import copies
 
     return set(copies(task.population, task.left_out))

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.core.words import BakeoffError, Sample
-from bakeoff.data import load_task, load_tasks, stratified
 from bakeoff.spec.benchmark import Suite
+from bakeoff.tasks.load import load_task, load_tasks, stratified
 
 Row = Mapping[str, Any]
 GOOD = {"id": "q1", "question": "How heavy is it?", "targets": ["19 kilos"]}

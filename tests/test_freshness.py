@@ -16,13 +16,13 @@ from bakeoff.analysis.comparison import Work
 from bakeoff.analysis.freshness import freshness, work
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
-from bakeoff.data import Task, load_task, load_tasks
 from bakeoff.headtohead import head_to_head
 from bakeoff.judging import verdicts_of
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.text import holds, stale_answer
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.tasks.load import Task, load_task, load_tasks
 from bakeoff.testing import made_manifest, task_facts
 from conftest import NOTES, ROOT, Cli, write_project
 

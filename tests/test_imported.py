@@ -17,7 +17,6 @@ from bakeoff import gating, report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
-from bakeoff.data import load_task
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
@@ -29,6 +28,7 @@ from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate
+from bakeoff.tasks.load import load_task
 from conftest import ROOT
 
 HANDBOOK = ROOT / "tasks" / "handbook_qa.yaml"

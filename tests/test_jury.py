@@ -13,7 +13,6 @@ import pytest
 from bakeoff import report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
-from bakeoff.data import Selection, load_tasks
 from bakeoff.estimate import judge_asks
 from bakeoff.judging import judged
 from bakeoff.merge import merge
@@ -22,6 +21,7 @@ from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate
+from bakeoff.tasks.load import Selection, load_tasks
 from judges import Judge, running_judge
 
 PASSAGES = ["The Larch barrow weighs 19 kilos.", "The east gate opens at 6.40."]

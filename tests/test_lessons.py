@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, Step
-from bakeoff.data import Task, load_task
 from bakeoff.distil import harvest
 from bakeoff.lessons import School, faithful_rewording, lessons, together
 from bakeoff.library import Library
@@ -22,6 +21,7 @@ from bakeoff.models.local import LocalModel
 from bakeoff.models.pool import Pool
 from bakeoff.spec.benchmark import Setup, Suite, load_suite
 from bakeoff.spec.recipes import Distillation, Retrieve, Tune
+from bakeoff.tasks.load import Task, load_task
 from bakeoff.tune.batches import Lessons
 from bakeoff.tune.train import trials
 from conftest import Cli, write_project

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.overlap import THRESHOLD, near_duplicates, words
+from bakeoff.tasks.overlap import THRESHOLD, near_duplicates, words
 
 texts = st.lists(st.sampled_from("abcdefgh"), max_size=9).map(" ".join)
 

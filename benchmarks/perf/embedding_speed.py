@@ -19,12 +19,12 @@ import numpy as np
 from figures import Table, ratio
 from sentence_transformers import SentenceTransformer
 
-from bakeoff.data import load_task
 from bakeoff.models import wheels
 from bakeoff.models.device import limit_threads
 from bakeoff.models.embedders import LocalEmbedder, Vectors
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.splitting import split, title
+from bakeoff.tasks.load import load_task
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -24,7 +24,6 @@ from figures import Table, ratio
 
 from bakeoff.answer import context_of, messages
 from bakeoff.core.words import Decoding, Generation
-from bakeoff.data import load_task
 from bakeoff.models import wheels
 from bakeoff.models.decoding import Start, greedy, read, write
 from bakeoff.models.device import limit_threads, native_dtypes
@@ -33,6 +32,7 @@ from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.retrieve import open_corpus
 from bakeoff.spec.recipes import Retrieve
+from bakeoff.tasks.load import load_task
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = 32

@@ -30,13 +30,13 @@ from local_speed import matmul_rate
 
 from bakeoff.answer import context_of, messages
 from bakeoff.core.progress import PlainProgress
-from bakeoff.data import load_task
 from bakeoff.models.device import limit_threads, native_dtypes
 from bakeoff.models.embedders import LocalEmbedder
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.retrieve import open_corpus
 from bakeoff.spec.recipes import Retrieve, Tune
+from bakeoff.tasks.load import load_task
 from bakeoff.tune import trainer
 from bakeoff.tune.batches import Example, Row, encode, start_of_all, validation_rows
 from bakeoff.tune.layers import Cut, PackedRows, first_tuned

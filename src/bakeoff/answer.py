@@ -21,11 +21,11 @@ from bakeoff.core.words import (
     Step,
     unwatched,
 )
-from bakeoff.data import Task
 from bakeoff.library import Library
 from bakeoff.ranking import Hits
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.functions import load_function
+from bakeoff.tasks.load import Task
 
 
 def messages(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
-from bakeoff.data import Task
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.score import score_records
 from bakeoff.metrics.scorers.citations import MARK
-from bakeoff.overlap import near_duplicates
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.recipes import Distillation
+from bakeoff.tasks.load import Task
+from bakeoff.tasks.overlap import near_duplicates
 
 SUPPORT = Metric.parse("support_context")
 

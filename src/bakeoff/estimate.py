@@ -10,12 +10,12 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.answer import messages
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
-from bakeoff.data import Task
 from bakeoff.run import Plan
 from bakeoff.runs.store import MANIFEST
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import behind_endpoint
 from bakeoff.spending import cost
+from bakeoff.tasks.load import Task
 
 CHARACTERS_A_TOKEN = 4
 

@@ -22,13 +22,13 @@ from bakeoff.core.words import (
     Sample,
     digest,
 )
-from bakeoff.data import Task, stratified
 from bakeoff.library import Library
 from bakeoff.models.local import LocalModel
 from bakeoff.ranking import Hits, gold_passages
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Pretraining, Raft, Tune
 from bakeoff.splitting import split, title
+from bakeoff.tasks.load import Task, stratified
 from bakeoff.tune.batches import Example, Lessons
 
 PIECE_WORDS = 150

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Sample, digest
-from bakeoff.data import Task
 from bakeoff.models.pool import Pool
 from bakeoff.ranking import Hits, composed, gold_passages
 from bakeoff.spec.recipes import Retrieve
+from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
     from bakeoff.retrieve import Corpus

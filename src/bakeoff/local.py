@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model, Sample
-from bakeoff.data import Task
 from bakeoff.lessons import School, lessons, together
 from bakeoff.library import Library
 from bakeoff.models.device import limit_threads
@@ -18,6 +17,7 @@ from bakeoff.models.weights import resolve
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Tune
+from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
     from bakeoff.tune.adapter import Adapter

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import Answer, Incomplete
-from bakeoff.data import Task
 from bakeoff.metrics.judges import Jury
 from bakeoff.metrics.needs import Need
 from bakeoff.metrics.score import Give, Rivals, no_models, score_records
@@ -23,6 +22,7 @@ from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import behind_endpoint
+from bakeoff.tasks.load import Task
 
 PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""

@@ -16,7 +16,6 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.table import Table
 from bakeoff.core.words import Answerer, BakeoffError, Model, Sample, digest
-from bakeoff.data import Task
 from bakeoff.distil import Harvest, harvest
 from bakeoff.library import Library
 from bakeoff.metrics.judges import Place
@@ -33,6 +32,7 @@ from bakeoff.runs.manifest import (
 )
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
+from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
     from bakeoff.local import Local

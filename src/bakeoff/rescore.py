@@ -7,13 +7,13 @@ from pathlib import Path
 from bakeoff import imported
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
-from bakeoff.data import Selection, Task, load_tasks
 from bakeoff.metrics.judges import Jury
 from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import TaskFacts
 from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.tasks.load import Selection, Task, load_tasks
 
 
 def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> measured_run.Run:

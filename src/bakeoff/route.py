@@ -16,12 +16,12 @@ import numpy as np
 
 from bakeoff.analysis.stats import Floats
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
-from bakeoff.data import Task
 from bakeoff.metrics.scorers.text import refused
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Route, Setup
 from bakeoff.spec.metric import Metric
+from bakeoff.tasks.load import Task
 
 PARTS = 5
 

@@ -15,10 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bakeoff import audit
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
-from bakeoff.data import Selection, Task
 from bakeoff.gate import Scope
 from bakeoff.marking import Marking, score_unit
 from bakeoff.metrics.judges import Jury
@@ -43,6 +41,8 @@ from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.spending import Meter, Spent
+from bakeoff.tasks import audit
+from bakeoff.tasks.load import Selection, Task
 
 # What computes with numpy (`route`, `finished`) is imported where it is called, once answers are
 # there: numpy alone takes as long to import as all that a first request needs of our own.

@@ -155,9 +155,9 @@ def planned(
     """
     from bakeoff import gate
     from bakeoff.core.words import faults
-    from bakeoff.data import Selection, load_tasks
     from bakeoff.run import Plan
     from bakeoff.spec.benchmark import Forced, load_suite
+    from bakeoff.tasks.load import Selection, load_tasks
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     suite = load_suite(benchmark)

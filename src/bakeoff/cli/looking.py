@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
     from bakeoff.core.table import Table
-    from bakeoff.data import Unavailable, load_task
     from bakeoff.metrics.registry import scorers
+    from bakeoff.tasks.load import Unavailable, load_task
 
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
     if not files:
@@ -92,10 +92,10 @@ def audit(
     benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None
 ) -> None:
     """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
-    from bakeoff.audit import shown
-    from bakeoff.audit.deeper import audit_all
     from bakeoff.core.table import as_markdown
     from bakeoff.spec.benchmark import load_suite
+    from bakeoff.tasks.audit import shown
+    from bakeoff.tasks.audit.deeper import audit_all
 
     with waiting("looking at the data"):
         embedder = None

@@ -20,7 +20,6 @@ from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.data import Selection, load_task, take
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.given import GIVEN, restore
 from bakeoff.imported.intake import Intake, identifier
@@ -31,6 +30,7 @@ from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
+from bakeoff.tasks.load import Selection, load_task, take
 
 __all__ = ["GIVEN", "Import", "import_results", "restore"]
 

@@ -25,7 +25,6 @@ from bakeoff.core.words import (
     faults,
     sha256_file,
 )
-from bakeoff.data import Task
 from bakeoff.imported.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
 from bakeoff.imported.fields import Fields, find, shown
 from bakeoff.imported.given import GIVEN
@@ -33,6 +32,7 @@ from bakeoff.imported.rows import read_rows
 from bakeoff.runs import store
 from bakeoff.runs.manifest import ImportedFile
 from bakeoff.runs.store import Unit
+from bakeoff.tasks.load import Task
 
 SAID = 20
 """Faulty rows that are told one by one; the others are counted."""

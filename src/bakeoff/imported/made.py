@@ -13,7 +13,6 @@ import yaml
 from bakeoff import run
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.data import PROMPT, Selection, Task, load_task, take
 from bakeoff.imported.given import restore
 from bakeoff.imported.intake import FIRST, Intake
 from bakeoff.imported.wanted import Import
@@ -21,6 +20,7 @@ from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.task import Rows, Source, TaskFile
+from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
 
 
 def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:

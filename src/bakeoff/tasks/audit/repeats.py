@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
-from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Document, Sample
-from bakeoff.data import Task
-from bakeoff.overlap import THRESHOLD, near_pairs, normal
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import prompt_fields
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.load import Task
+from bakeoff.tasks.overlap import THRESHOLD, near_pairs, normal
 
 _PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
 _MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)

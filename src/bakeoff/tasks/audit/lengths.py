@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Sample
-from bakeoff.data import Task
 from bakeoff.spec.benchmark import Suite
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.load import Task
 
 CHARACTERS = 4
 """Characters taken for a token: no tokenizer is loaded."""

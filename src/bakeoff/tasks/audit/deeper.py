@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff.audit import Audit, audit
-from bakeoff.audit.meaning import alike
-from bakeoff.audit.suspects import suspects
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Embedder, faults
-from bakeoff.data import Task, Unavailable, load_task
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.task import task_path
+from bakeoff.tasks.audit import Audit, audit
+from bakeoff.tasks.audit.meaning import alike
+from bakeoff.tasks.audit.suspects import suspects
+from bakeoff.tasks.load import Task, Unavailable, load_task
 
 
 def audit_all(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError, Document, Sample, digest
-from bakeoff.data.rows import text_of_file
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.task import CorpusFile
+from bakeoff.tasks.rows import text_of_file
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:

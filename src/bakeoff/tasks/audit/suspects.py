@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.audit.finding import Finding, counted
-from bakeoff.audit.labels import training_rows
-from bakeoff.data import Task
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.audit.labels import training_rows
+from bakeoff.tasks.load import Task
 
 FOLDS = 3
 """Parts of the training rows, each judged by a classifier that has not seen it."""

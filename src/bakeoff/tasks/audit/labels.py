@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Sample
-from bakeoff.data import Task
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.load import Task
 
 
 def balance(task: Task) -> list[Finding]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.data.task import Unavailable
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.task import Source, TaskFile
+from bakeoff.tasks.task import Unavailable
 
 
 def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:

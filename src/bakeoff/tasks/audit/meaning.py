@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.audit.finding import Finding, counted
-from bakeoff.audit.repeats import copies
 from bakeoff.core.words import Embedder
-from bakeoff.data import Task
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.audit.repeats import copies
+from bakeoff.tasks.load import Task
 
 COSINE = 0.95
 """Cosine of two questions' vectors from which on they are named."""

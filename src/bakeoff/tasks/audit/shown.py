@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.core.table import Table
 
 if TYPE_CHECKING:
-    from bakeoff.audit import Audit
+    from bakeoff.tasks.audit import Audit
 
 
 def tables(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> list[Table]:

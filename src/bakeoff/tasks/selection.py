@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bakeoff.core.words import Sample, digest
-from bakeoff.data.task import Task
 from bakeoff.spec.benchmark import TaskUse
+from bakeoff.tasks.task import Task
 
 
 @dataclass(frozen=True)

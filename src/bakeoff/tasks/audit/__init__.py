@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.audit.answers import answers
-from bakeoff.audit.finding import Finding, counted
-from bakeoff.audit.labels import balance
-from bakeoff.audit.lengths import lengths
-from bakeoff.audit.repeats import leaks, overlap, solved, within
-from bakeoff.data import Task
 from bakeoff.spec.benchmark import Suite
+from bakeoff.tasks.audit.answers import answers
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.audit.labels import balance
+from bakeoff.tasks.audit.lengths import lengths
+from bakeoff.tasks.audit.repeats import leaks, overlap, solved, within
+from bakeoff.tasks.load import Task
 
 __all__ = ["Audit", "Finding", "audit"]
 

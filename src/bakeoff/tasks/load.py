@@ -12,17 +12,17 @@ from typing import Any
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
-from bakeoff.data.documents import corpus_digest, documents_of
-from bakeoff.data.rows import changed_rows, read_rows
-from bakeoff.data.samples import samples_of
-from bakeoff.data.selection import Selection, stratified, take
-from bakeoff.data.task import Task, Unavailable
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Scorer
-from bakeoff.overlap import near_duplicates
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path
+from bakeoff.tasks.documents import corpus_digest, documents_of
+from bakeoff.tasks.overlap import near_duplicates
+from bakeoff.tasks.rows import changed_rows, read_rows
+from bakeoff.tasks.samples import samples_of
+from bakeoff.tasks.selection import Selection, stratified, take
+from bakeoff.tasks.task import Task, Unavailable
 
 __all__ = [
     "PROMPT",

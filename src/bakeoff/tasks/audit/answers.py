@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from bakeoff.audit.finding import Finding, counted
 from bakeoff.core.words import Sample
-from bakeoff.data import Task
-from bakeoff.overlap import words
+from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.load import Task
+from bakeoff.tasks.overlap import words
 
 _NOTE = "by their words; long answers may say it in others"
 
