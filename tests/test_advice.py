@@ -21,14 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import cost, html, report
-from bakeoff.advice import ADVICE, Advice, advise, as_json, keep, quality, read, worth
-from bakeoff.advice.choice import Choice
-from bakeoff.advice.flips import flips, turns
-from bakeoff.advice.grounds import Grounds, Known, Timed, Update, grounds
-from bakeoff.advice.limits import state
-from bakeoff.advice.needs import Needs, check, dump_needs, load_needs
-from bakeoff.advice.tables import tables
+from bakeoff import html, report
 from bakeoff.analysis.columns import MEASURES, Column, Measure
 from bakeoff.analysis.compare import contrast, estimate
 from bakeoff.analysis.comparison import Freshness, Updated, Work
@@ -36,9 +29,17 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import BakeoffError, MissingEvidence
-from bakeoff.cost.costs import CostDifference, Costs, Pair, SetupCost
-from bakeoff.cost.crossover import total
-from bakeoff.cost.prices import load_prices
+from bakeoff.decide import cost
+from bakeoff.decide.advice import ADVICE, Advice, advise, as_json, keep, quality, read, worth
+from bakeoff.decide.advice.choice import Choice
+from bakeoff.decide.advice.flips import flips, turns
+from bakeoff.decide.advice.grounds import Grounds, Known, Timed, Update, grounds
+from bakeoff.decide.advice.limits import state
+from bakeoff.decide.advice.needs import Needs, check, dump_needs, load_needs
+from bakeoff.decide.advice.tables import tables
+from bakeoff.decide.cost.costs import CostDifference, Costs, Pair, SetupCost
+from bakeoff.decide.cost.crossover import total
+from bakeoff.decide.cost.prices import load_prices
 from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml

@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
-from bakeoff.agreement import Agreement, Labelled, Report, check, read_labels
 from bakeoff.core.words import BakeoffError
+from bakeoff.decide.gates.agreement import Agreement, Labelled, Report, check, read_labels
 from bakeoff.metrics.judges import Jury, Place
 from bakeoff.spec.benchmark import Suite
 from conftest import Cli

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff import cost, html, pictures, report
+from bakeoff import html, pictures, report
 from bakeoff.analysis import stats
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
@@ -28,9 +28,10 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.cost import Costs, Load, reckon, shown
-from bakeoff.cost.costs import Pair
-from bakeoff.cost.crossover import (
+from bakeoff.decide import cost
+from bakeoff.decide.cost import Costs, Load, reckon, shown
+from bakeoff.decide.cost.costs import Pair
+from bakeoff.decide.cost.crossover import (
     ALWAYS,
     CROSSES,
     NEVER,
@@ -41,7 +42,7 @@ from bakeoff.cost.crossover import (
     quotients,
     total,
 )
-from bakeoff.cost.prices import Prices, load_prices
+from bakeoff.decide.cost.prices import Prices, load_prices
 from bakeoff.runs.store import (
     MANIFEST,
     Unit,
@@ -637,8 +638,8 @@ def test_what_is_said_is_true_in_95_of_100_experiments(case: str, skewed: bool) 
 def test_the_price_of_a_right_answer_is_true_in_95_of_100_experiments() -> None:
     """Answers that are long cost more and are wrong more often; 60 of them, in pairs."""
     from bakeoff.analysis.columns import Column, Measure
-    from bakeoff.cost.requests import dearest, per_correct
-    from bakeoff.cost.usage import MONEY, Part
+    from bakeoff.decide.cost.requests import dearest, per_correct
+    from bakeoff.decide.cost.usage import MONEY, Part
 
     random = np.random.default_rng(5)
     names = tuple(map(str, range(60)))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.advice.needs import load_needs
-from bakeoff.cost.prices import load_prices
-from bakeoff.gate import Check
+from bakeoff.decide.advice.needs import load_needs
+from bakeoff.decide.cost.prices import load_prices
+from bakeoff.decide.gates.language import Check
 from bakeoff.spec.benchmark import load_gates, load_suite
 from conftest import ROOT, Cli
 

@@ -16,8 +16,8 @@ from bakeoff.analysis.comparison import Work
 from bakeoff.analysis.freshness import freshness, work
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
+from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.headtohead import head_to_head
-from bakeoff.judging import verdicts_of
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.text import holds, stale_answer
 from bakeoff.runs.manifest import Manifest

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import BakeoffError
-from bakeoff.gate import Check, Ref, Scope, check_gates, mode
+from bakeoff.decide.gates.language import Check, Ref, Scope, check_gates, mode
 from bakeoff.spec.policy import Gate
 
 UNBOUNDED = Measure(bounds=None)

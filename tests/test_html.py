@@ -31,8 +31,8 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
+from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.gating import gate
-from bakeoff.judging import verdicts_of
 from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.runs.store import (
     MANIFEST,

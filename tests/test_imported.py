@@ -17,10 +17,10 @@ from bakeoff import gating, report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
+from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
-from bakeoff.judging import verdicts_of
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import describe, score

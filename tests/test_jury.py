@@ -13,8 +13,8 @@ import pytest
 from bakeoff import report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
+from bakeoff.decide.gates.judging import judged
 from bakeoff.estimate import judge_asks
-from bakeoff.judging import judged
 from bakeoff.merge import merge
 from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore

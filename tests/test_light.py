@@ -15,7 +15,7 @@ HEAVY = (
         "jsonschema",
         "datasets",
         "bakeoff.analysis.measured_run",
-        "bakeoff.advice",
+        "bakeoff.decide.advice",
     ),
 )
 

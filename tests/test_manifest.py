@@ -11,7 +11,7 @@ import pytest
 
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.core.words import BakeoffError
-from bakeoff.judging import judged, verdicts_of
+from bakeoff.decide.gates.judging import judged, verdicts_of
 from bakeoff.runs.manifest import IndexFacts, IndexWork
 from bakeoff.runs.store import (
     MANIFEST,

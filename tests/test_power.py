@@ -9,8 +9,8 @@ import pytest
 
 from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import Sample
-from bakeoff.gate import Scope
-from bakeoff.power import preview, problems
+from bakeoff.decide.gates.language import Scope
+from bakeoff.decide.gates.power import preview, problems
 from bakeoff.spec.policy import Gate, Policy
 
 SCOPE = Scope(["base", "rag"], {"qa": {"f1": Measure(), "stars": Measure(bounds=None)}})

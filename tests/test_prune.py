@@ -30,7 +30,7 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.judging import judged
+from bakeoff.decide.gates.judging import judged
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest, TextsRemoved
 from bakeoff.runs.store import (

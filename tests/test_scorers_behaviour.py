@@ -17,7 +17,7 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.gate import Check, Ref
+from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.score import Cell
 from bakeoff.metrics.scorer import Context

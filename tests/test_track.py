@@ -29,8 +29,8 @@ import pytest
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
-from bakeoff.baseline import accept
 from bakeoff.core.words import BakeoffError, Score
+from bakeoff.decide.gates.baseline import accept
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.testing import SETUPS, make_run

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 import golden_scores
-from bakeoff import baseline, nightly
+from bakeoff import nightly
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows, differences
+from bakeoff.decide.gates import baseline
+from bakeoff.decide.gates.card_check import unvouched
+from bakeoff.decide.gates.judging import judged
 from bakeoff.imported import Import, import_results
 from bakeoff.imported.fields import Fields
-from bakeoff.judging import judged
 from bakeoff.metrics import lexical, scorer
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorers import ragas_metrics, verdict
@@ -26,7 +28,6 @@ from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.file_versions import FILES, recorded, stated
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.vouch import unvouched
 from golden_scores import measured, problems, stored
 
 KEPT = golden_scores.TESTS / "fixtures" / "file_versions"

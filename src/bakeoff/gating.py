@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bakeoff import baseline, publish
+from bakeoff import publish
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows, read_rows
 from bakeoff.core.words import BakeoffError, MissingEvidence, faults
-from bakeoff.gate import Scope, check_gates
-from bakeoff.judging import judged
+from bakeoff.decide.gates import baseline
+from bakeoff.decide.gates.judging import judged
+from bakeoff.decide.gates.language import Scope, check_gates
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy

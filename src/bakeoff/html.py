@@ -23,8 +23,8 @@ from bakeoff.core.estimate import UNKNOWN, Difference
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import Table, number
+from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.headtohead import head_to_head
-from bakeoff.judging import verdicts_of
 from bakeoff.runs.store import ADVICE, PAGE, PLOTS
 from bakeoff.runs.verdicts import PASS, STATES, Verdicts
 
@@ -196,7 +196,7 @@ def _advice(run: Run) -> Advised | None:
     """Which setup to take, where `bakeoff advise` was asked."""
     if not (run.folder / ADVICE).is_file():
         return None
-    from bakeoff import advice
+    from bakeoff.decide import advice
 
     if (kept := advice.read(run.folder)) is None:
         return None

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import baseline, html, report
+from bakeoff import html, report
 from bakeoff.alert import Alert, send
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import GATES, Run
@@ -21,8 +21,9 @@ from bakeoff.analysis.trend import Drift, Night, Point
 from bakeoff.confirm import run_and_judge
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.gate import Check
-from bakeoff.judging import verdicts_of
+from bakeoff.decide.gates import baseline
+from bakeoff.decide.gates.judging import verdicts_of
+from bakeoff.decide.gates.language import Check
 from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, same, unfinished
 from bakeoff.runs import store, strip_texts

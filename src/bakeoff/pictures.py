@@ -348,8 +348,8 @@ def _monthly(run: Run) -> Made | None:
     """Money by month against requests by month, where costs are kept beside the run."""
     if not (run.folder / COST).is_file():
         return None
-    from bakeoff import cost
-    from bakeoff.cost import shown
+    from bakeoff.decide import cost
+    from bakeoff.decide.cost import shown
 
     costs = cost.read(run.folder)
     if costs is None or not costs.volume or not cost.current(run, costs):

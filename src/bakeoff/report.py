@@ -24,9 +24,9 @@ from bakeoff.analysis.stats import ALPHA
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import Table, cell, markdown_lines, number
+from bakeoff.decide.gates.judging import verdicts_of
+from bakeoff.decide.gates.power import Preview
 from bakeoff.headtohead import head_to_head
-from bakeoff.judging import verdicts_of
-from bakeoff.power import Preview
 from bakeoff.runs.manifest import Imported, Manifest
 from bakeoff.runs.store import ADVICE, COST
 from bakeoff.runs.verdicts import Verdict, Verdicts
@@ -584,8 +584,8 @@ def advised(run: Run) -> list[Table]:
     """Which setup to take, where `bakeoff advise` has kept it beside the run."""
     if not (run.folder / ADVICE).is_file():
         return []
-    from bakeoff import advice
-    from bakeoff.advice.tables import tables
+    from bakeoff.decide import advice
+    from bakeoff.decide.advice.tables import tables
 
     kept = advice.read(run.folder)
     if kept is None:
@@ -650,8 +650,8 @@ def costs(run: Run) -> list[Table]:
     """What the setups cost, where `bakeoff cost` has kept it beside the run."""
     if not (run.folder / COST).is_file():
         return []
-    from bakeoff import cost
-    from bakeoff.cost import shown
+    from bakeoff.decide import cost
+    from bakeoff.decide.cost import shown
 
     found = cost.read(run.folder)
     if found is None:

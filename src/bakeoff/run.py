@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
-from bakeoff.gate import Scope
+from bakeoff.decide.gates.language import Scope
 from bakeoff.marking import Marking, score_unit
 from bakeoff.metrics.judges import Jury
 from bakeoff.metrics.score import no_models

@@ -13,8 +13,8 @@ from bakeoff.cli.app import finished, main, show, write_report
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.advice.grounds import Grounds
-    from bakeoff.advice.needs import Needs
+    from bakeoff.decide.advice.grounds import Grounds
+    from bakeoff.decide.advice.needs import Needs
 
 
 @main.command()
@@ -38,11 +38,11 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
 
     Writes advice.json into the run's folder, and the report again.
     """
-    from bakeoff import advice
-    from bakeoff.advice.grounds import grounds
-    from bakeoff.advice.needs import dump_needs, load_needs
-    from bakeoff.advice.tables import tables
     from bakeoff.core.table import as_markdown
+    from bakeoff.decide import advice
+    from bakeoff.decide.advice.grounds import grounds
+    from bakeoff.decide.advice.needs import dump_needs, load_needs
+    from bakeoff.decide.advice.tables import tables
 
     done = finished(run)
     if file is None and not sys.stdin.isatty():
@@ -66,7 +66,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
 
 def _asked(known: Grounds) -> Needs:
     """The five questions, answered on the terminal."""
-    from bakeoff.advice.needs import Needs
+    from bakeoff.decide.advice.needs import Needs
 
     def number(text: str, default: float) -> Any:
         return click.prompt(text, type=click.FloatRange(0), default=default, err=True)

@@ -153,8 +153,8 @@ def planned(
     Gates that could never fail, or never pass, are refused unless `dead_gates`; of a limited run
     nobody expects that its gates decide.
     """
-    from bakeoff import gate
     from bakeoff.core.words import faults
+    from bakeoff.decide.gates import language
     from bakeoff.run import Plan
     from bakeoff.spec.benchmark import Forced, load_suite
     from bakeoff.tasks.load import Selection, load_tasks
@@ -171,10 +171,10 @@ def planned(
     tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
     plan = Plan(suite, benchmark, tasks, skipped, selection, cached)
     if not skipped:
-        problems = gate.check_gates(suite.gates, plan.scope)
+        problems = language.check_gates(suite.gates, plan.scope)
         faults([f"{benchmark}: {problem}" for problem in problems])
         if suite.gates and not (dead_gates or selection.arguments()):
-            from bakeoff import power
+            from bakeoff.decide.gates import power
 
             found = power.preview(
                 suite.gates,
@@ -270,7 +270,7 @@ def pull_baselines(run: Run) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
         return
-    from bakeoff import baseline
+    from bakeoff.decide.gates import baseline
     from bakeoff.track import baselines
 
     folder = baseline.folder(results())

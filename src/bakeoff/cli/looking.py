@@ -150,7 +150,7 @@ _labels = click.option(
 )
 def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
-    from bakeoff import agreement, cards
+    from bakeoff.decide.gates import agreement, cards
     from bakeoff.metrics.judges import Jury
     from bakeoff.metrics.registry import find_scorer
     from bakeoff.spec.metric import Metric
@@ -194,7 +194,7 @@ def _with_judges(file: Path | None) -> Suite:
 )
 def calibrate(labels: Path, output: Path) -> None:
     """Fit the probabilities of lexical support to your own labels; the order of answers stays."""
-    from bakeoff import agreement
+    from bakeoff.decide.gates import agreement
     from bakeoff.metrics.lexical import Labelled
     from bakeoff.metrics.lexical import calibrate as fit
 

@@ -38,8 +38,8 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
     Exit code 2 when a gate can never fail or never pass.
     """
-    from bakeoff import power as previews
     from bakeoff import report
+    from bakeoff.decide.gates import power as previews
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
@@ -70,7 +70,7 @@ def baseline() -> None:
 @click.option("--reason", required=True, help="Why this run is good: kept with the baseline.")
 def accept(run: str, channel: str, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
-    from bakeoff import baseline as baselines
+    from bakeoff.decide.gates import baseline as baselines
     from bakeoff.track import links
 
     done = finished(run)
@@ -89,8 +89,8 @@ def accept(run: str, channel: str, reason: str) -> None:
 @baseline.command("list")
 def list_baselines() -> None:
     """Every baseline there is."""
-    from bakeoff import baseline as baselines
     from bakeoff.core.table import Table
+    from bakeoff.decide.gates import baseline as baselines
 
     names = ("benchmark", "channel", "run", "accepted", "by", "reason")
     rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))
@@ -141,7 +141,7 @@ def nightly(
     if done.run:
         show(report.headline(done.run))
         if done.run.suite.gates:
-            from bakeoff.judging import verdicts_of
+            from bakeoff.decide.gates.judging import verdicts_of
 
             show_gates(verdicts_of(done.run))
         if not no_mlflow:

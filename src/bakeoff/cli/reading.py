@@ -179,9 +179,9 @@ def cost(
     """Price the setups of a RUN: by request, by right answer, by month, and where they cross."""
     import json
 
-    from bakeoff import cost as costs
     from bakeoff.core.table import as_markdown
-    from bakeoff.cost import prices, shown
+    from bakeoff.decide import cost as costs
+    from bakeoff.decide.cost import prices, shown
 
     priced, done = prices.load_prices(file), finished(run)
     made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))

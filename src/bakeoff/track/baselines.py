@@ -15,7 +15,7 @@ from bakeoff.track.door import reaching
 
 
 def _tag(benchmark: str, channel: str) -> str:
-    return f"bakeoff.baseline.{benchmark}.{channel}"
+    return f"bakeoff.decide.gates.baseline.{benchmark}.{channel}"
 
 
 def push(run: Run, pointer: Mapping[str, Any], rows: Path, uri: str) -> None:

@@ -11,7 +11,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import digest
-from bakeoff.judging import verdicts_of
+from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.runs.manifest import AdapterFacts
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bakeoff.cost.costs import Flip, Variation
-from bakeoff.cost.requests import ByTask, Shares
-from bakeoff.cost.usage import MONTH, REQUEST, UP_FRONT, UPDATE, Item
+from bakeoff.decide.cost.costs import Flip, Variation
+from bakeoff.decide.cost.requests import ByTask, Shares
+from bakeoff.decide.cost.usage import MONTH, REQUEST, UP_FRONT, UPDATE, Item
 
 HALF_AND_DOUBLE = (0.5, 2.0)
 VOLUME, UPDATES, CONTEXT = "requests by month", "updates by month", "tokens of passages"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table
-from bakeoff.cost.costs import Costs, Pair
-from bakeoff.cost.crossover import ALWAYS, CROSSES, NEVER, SAME
+from bakeoff.decide.cost.costs import Costs, Pair
+from bakeoff.decide.cost.crossover import ALWAYS, CROSSES, NEVER, SAME
 
 THOUSAND = 1000.0
 

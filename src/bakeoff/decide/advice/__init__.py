@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.advice import flips, questions, unknown, worth
-from bakeoff.advice.advice import Advice, Ranked, State, as_json, read, write
-from bakeoff.advice.choice import Choice
-from bakeoff.advice.flips import either
-from bakeoff.advice.grounds import Grounds
-from bakeoff.advice.limits import told
-from bakeoff.advice.needs import Needs, check
-from bakeoff.advice.quality import together
-from bakeoff.advice.worth import monthly
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
+from bakeoff.decide.advice import flips, questions, unknown, worth
+from bakeoff.decide.advice.advice import Advice, Ranked, State, as_json, read, write
+from bakeoff.decide.advice.choice import Choice
+from bakeoff.decide.advice.flips import either
+from bakeoff.decide.advice.grounds import Grounds
+from bakeoff.decide.advice.limits import told
+from bakeoff.decide.advice.needs import Needs, check
+from bakeoff.decide.advice.quality import together
+from bakeoff.decide.advice.worth import monthly
 from bakeoff.runs.store import ADVICE, COST, read_json
 
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.advice.choice import Choice
-from bakeoff.advice.limits import told
+from bakeoff.decide.advice.choice import Choice
+from bakeoff.decide.advice.limits import told
 
 LEFT_OUT = 3
 """Of what the costs leave out, so many are named."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bakeoff.advice import quality, worth
-from bakeoff.advice.choice import Choice
-from bakeoff.advice.limits import MONTH_S, told
-from bakeoff.advice.needs import Budget
 from bakeoff.core.estimate import Estimate
-from bakeoff.cost.crossover import CROSSES
+from bakeoff.decide.advice import quality, worth
+from bakeoff.decide.advice.choice import Choice
+from bakeoff.decide.advice.limits import MONTH_S, told
+from bakeoff.decide.advice.needs import Budget
+from bakeoff.decide.cost.crossover import CROSSES
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from bakeoff.advice import limits, quality
-from bakeoff.advice.grounds import Grounds, Known
-from bakeoff.advice.limits import Check
-from bakeoff.advice.needs import Needs
-from bakeoff.advice.worth import cheaper
 from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.decide.advice import limits, quality
+from bakeoff.decide.advice.grounds import Grounds, Known
+from bakeoff.decide.advice.limits import Check
+from bakeoff.decide.advice.needs import Needs
+from bakeoff.decide.advice.worth import cheaper
 
 SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
 """Kinds, the simplest to keep first; how much a system of the user's takes is not known."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bakeoff.advice.flips import Flip
-from bakeoff.advice.limits import Check
-from bakeoff.advice.needs import Needs
-from bakeoff.advice.questions import Line
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
+from bakeoff.decide.advice.flips import Flip
+from bakeoff.decide.advice.limits import Check
+from bakeoff.decide.advice.needs import Needs
+from bakeoff.decide.advice.questions import Line
 from bakeoff.runs.store import ADVICE, read_json, write_json
 from bakeoff.spec.yaml_files import File, validated
 

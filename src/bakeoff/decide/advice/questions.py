@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bakeoff.advice.choice import Choice
-from bakeoff.advice.grounds import Known
-from bakeoff.advice.limits import span, told
-from bakeoff.advice.needs import named
-from bakeoff.advice.worth import monthly
 from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.decide.advice.choice import Choice
+from bakeoff.decide.advice.grounds import Known
+from bakeoff.decide.advice.limits import span, told
+from bakeoff.decide.advice.needs import named
+from bakeoff.decide.advice.worth import monthly
 
 SUPPORT = ("citation_recall", "citation_precision", "support_context")
 """Metrics of how far sources carry what is said; settings are left out."""

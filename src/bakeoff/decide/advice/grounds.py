@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bakeoff import cost
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import estimate
 from bakeoff.analysis.comparison import Updated
@@ -14,7 +13,8 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, MissingEvidence
-from bakeoff.cost import Costs
+from bakeoff.decide import cost
+from bakeoff.decide.cost import Costs
 from bakeoff.spec.benchmark import Setup
 
 

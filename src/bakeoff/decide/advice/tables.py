@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bakeoff.advice.advice import Advice
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, cell
+from bakeoff.decide.advice.advice import Advice
 
 
 def tables(advice: Advice) -> list[Table]:

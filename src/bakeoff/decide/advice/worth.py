@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bakeoff.advice.needs import Needs
 from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
-from bakeoff.cost.costs import CostDifference, Costs
-from bakeoff.cost.crossover import Crossover, crossover, total
+from bakeoff.decide.advice.needs import Needs
+from bakeoff.decide.cost.costs import CostDifference, Costs
+from bakeoff.decide.cost.crossover import Crossover, crossover, total
 
 
 def volume(costs: Costs, needs: Needs) -> float:

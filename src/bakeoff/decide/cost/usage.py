@@ -13,7 +13,7 @@ from bakeoff.analysis.columns import Column, Measure
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
-from bakeoff.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
+from bakeoff.decide.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 

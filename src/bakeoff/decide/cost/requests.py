@@ -12,9 +12,9 @@ from bakeoff.analysis import compare, stats
 from bakeoff.analysis.columns import Column, Measure
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.estimate import Estimate, exactly
-from bakeoff.cost.crossover import quotients, total
-from bakeoff.cost.prices import REQUESTS
-from bakeoff.cost.usage import Part
+from bakeoff.decide.cost.crossover import quotients, total
+from bakeoff.decide.cost.prices import REQUESTS
+from bakeoff.decide.cost.usage import Part
 
 ByTask = Mapping[str, Sequence[Part]]
 """Task -> what its requests cost on one setup."""

@@ -15,7 +15,7 @@ from typing import Any
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows, read_rows, write_rows
 from bakeoff.core.words import BakeoffError, MissingEvidence, sha256_file
-from bakeoff.judging import judged
+from bakeoff.decide.gates.judging import judged
 from bakeoff.runs import store
 from bakeoff.runs.machine import commit
 from bakeoff.runs.verdicts import ERROR, FAIL

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, PlainSerializer
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
-from bakeoff.cost.crossover import State
+from bakeoff.decide.cost.crossover import State
 from bakeoff.runs.store import COST, read_json, write_json
 from bakeoff.spec.yaml_files import File, validated
 

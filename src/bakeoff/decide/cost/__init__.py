@@ -12,8 +12,8 @@ from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.cost import requests, sensitivity, usage
-from bakeoff.cost.costs import (
+from bakeoff.decide.cost import requests, sensitivity, usage
+from bakeoff.decide.cost.costs import (
     CostDifference,
     Costs,
     Pair,
@@ -23,11 +23,11 @@ from bakeoff.cost.costs import (
     read,
     write,
 )
-from bakeoff.cost.crossover import crossover, total
-from bakeoff.cost.prices import SECONDS, Prices
-from bakeoff.cost.requests import ByTask, Dearest, Shares
-from bakeoff.cost.sensitivity import Bill, Load
-from bakeoff.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
+from bakeoff.decide.cost.crossover import crossover, total
+from bakeoff.decide.cost.prices import SECONDS, Prices
+from bakeoff.decide.cost.requests import ByTask, Dearest, Shares
+from bakeoff.decide.cost.sensitivity import Bill, Load
+from bakeoff.decide.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.runs.store import COST
 
 __all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bakeoff.advice import quality
-from bakeoff.advice.grounds import Grounds, Known, Timed
-from bakeoff.advice.needs import Needs, named
-from bakeoff.advice.worth import monthly
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.table import number
+from bakeoff.decide.advice import quality
+from bakeoff.decide.advice.grounds import Grounds, Known, Timed
+from bakeoff.decide.advice.needs import Needs, named
+from bakeoff.decide.advice.worth import monthly
 
 State = Literal["met", "violated", "not proven", "not known"]
 WORST: tuple[State, ...] = ("violated", "not known", "not proven", "met")

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows
 from bakeoff.core.words import MissingEvidence
-from bakeoff.evidence import Evidence
-from bakeoff.judge import concluded, judge
+from bakeoff.decide.gates.card_check import unvouched
+from bakeoff.decide.gates.evidence import Evidence
+from bakeoff.decide.gates.judge import concluded, judge
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
-from bakeoff.vouch import unvouched
 
 
 def verdicts_of(run: Run) -> Verdicts:

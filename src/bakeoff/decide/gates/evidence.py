@@ -21,7 +21,7 @@ from bakeoff.analysis.stats import Bounds, Floats, Ints
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
-from bakeoff.gate import FACTS, MEANS, QUANTILES, Check, Ref
+from bakeoff.decide.gates.language import FACTS, MEANS, QUANTILES, Check, Ref
 from bakeoff.runs.verdicts import Changed
 from bakeoff.spec.policy import Policy
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bakeoff.agreement import Report
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, as_markdown, cell
 from bakeoff.core.words import digest
+from bakeoff.decide.gates.agreement import Report
+from bakeoff.decide.gates.card_check import file_of
 from bakeoff.runs.store import write_json
-from bakeoff.vouch import file_of
 
 
 def write_card(

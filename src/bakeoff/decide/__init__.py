@@ -1,0 +1,1 @@
+"""What follows from numbers: verdicts of gates, costs, advice."""

@@ -1,0 +1,1 @@
+"""Gates: their language, the evidence of a run, verdicts, baselines, power."""
