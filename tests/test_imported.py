@@ -21,11 +21,11 @@ from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
-from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import describe, score
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import load_task

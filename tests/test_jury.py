@@ -16,9 +16,9 @@ from bakeoff.core.words import Score
 from bakeoff.decide.gates.judging import judged
 from bakeoff.estimate import judge_asks
 from bakeoff.merge import merge
-from bakeoff.prepare import Workspace
 from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import Selection, load_tasks

@@ -14,16 +14,16 @@ from pydantic import ValidationError
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, Step
-from bakeoff.distil import harvest
-from bakeoff.lessons import School, faithful_rewording, lessons, together
-from bakeoff.library import Library
 from bakeoff.models.local import LocalModel
 from bakeoff.models.pool import Pool
+from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.tuning.batches import Lessons
+from bakeoff.setups.tuning.distil import harvest
+from bakeoff.setups.tuning.train import trials
+from bakeoff.setups.tuning.training_data import School, faithful_rewording, lessons, together
 from bakeoff.spec.benchmark import Setup, Suite, load_suite
 from bakeoff.spec.recipes import Distillation, Retrieve, Tune
 from bakeoff.tasks.load import Task, load_task
-from bakeoff.tune.batches import Lessons
-from bakeoff.tune.train import trials
 from conftest import Cli, write_project
 
 NO_TEACHER: tuple[Sequence[tuple[Sample, str]], Mapping[str, int]] = ((), {})

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError, Document, Passage, Sample
-from bakeoff.nearest import index_of
-from bakeoff.ranking import Words, composed, fused, gold_passages
-from bakeoff.retrieve import Corpus, open_corpus
+from bakeoff.setups.retrieval.index import Corpus, open_corpus
+from bakeoff.setups.retrieval.nearest import index_of
+from bakeoff.setups.retrieval.ranking import Words, composed, fused, gold_passages
+from bakeoff.setups.retrieval.splitting import passages, split, title
 from bakeoff.spec.recipes import Noise, Retrieve
-from bakeoff.splitting import passages, split, title
 from conftest import Cli, write_project
 
 if TYPE_CHECKING:  # the tests that need it import it: it takes many seconds

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.weights import Weights
+from bakeoff.setups.tuning import trainer
+from bakeoff.setups.tuning.batches import Packs, Row, pack, start_of_all
+from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
+from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
-from bakeoff.tune import trainer
-from bakeoff.tune.batches import Packs, Row, pack, start_of_all
-from bakeoff.tune.layers import Cut, PackedRows, first_tuned
-from bakeoff.tune.trainer import train
 
 WORDS = 60
 SMALL = {
@@ -153,7 +153,7 @@ def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
 def test_what_is_too_large_to_keep_is_computed_again(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bakeoff.tune.layers.KEPT_BYTES", 100)
+    monkeypatch.setattr("bakeoff.setups.tuning.layers.KEPT_BYTES", 100)
     net = network()
     rows = PackedRows(Cut(net, 2, ROWS), ROWS, 3, 16, 1000, seed=1)
     rows.keep("", Silent())

@@ -14,8 +14,8 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError, Decoding
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
-from bakeoff.tune.adapter import attach, ready_adapter
-from bakeoff.tune.batches import Example, validation_rows
+from bakeoff.setups.tuning.adapter import attach, ready_adapter
+from bakeoff.setups.tuning.batches import Example, validation_rows
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from pathlib import Path
 # In the order of their use: whoever calls waits for the import of the moment, and no longer.
 LIBRARIES = ("bakeoff.cli", "bakeoff.confirm", "bakeoff.html", "bakeoff.plots", "bakeoff.nightly")
 LIBRARIES += ("sklearn", "torch", "transformers", "sentence_transformers", "faiss", "peft")
-LIBRARIES += ("bakeoff.local", "bakeoff.models.embedders", "bakeoff.track.door", "mlflow")
+LIBRARIES += ("bakeoff.setups.local", "bakeoff.models.embedders", "bakeoff.track.door", "mlflow")
 
 
 def start(path: Path) -> subprocess.Popen[bytes]:

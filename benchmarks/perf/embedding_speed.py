@@ -22,8 +22,8 @@ from sentence_transformers import SentenceTransformer
 from bakeoff.models import wheels
 from bakeoff.models.device import limit_threads
 from bakeoff.models.embedders import LocalEmbedder, Vectors
+from bakeoff.setups.retrieval.splitting import split, title
 from bakeoff.spec.recipes import Retrieve
-from bakeoff.splitting import split, title
 from bakeoff.tasks.load import load_task
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -22,7 +22,6 @@ from statistics import median
 import torch
 from figures import Table, ratio
 
-from bakeoff.answer import context_of, messages
 from bakeoff.core.words import Decoding, Generation
 from bakeoff.models import wheels
 from bakeoff.models.decoding import Start, greedy, read, write
@@ -30,7 +29,8 @@ from bakeoff.models.device import limit_threads, native_dtypes
 from bakeoff.models.embedders import LocalEmbedder
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
-from bakeoff.retrieve import open_corpus
+from bakeoff.setups.answerer import context_of, messages
+from bakeoff.setups.retrieval.index import open_corpus
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.tasks.load import load_task
 

@@ -28,18 +28,18 @@ import transformers
 from figures import Table, ratio
 from local_speed import matmul_rate
 
-from bakeoff.answer import context_of, messages
 from bakeoff.core.progress import PlainProgress
 from bakeoff.models.device import limit_threads, native_dtypes
 from bakeoff.models.embedders import LocalEmbedder
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
-from bakeoff.retrieve import open_corpus
+from bakeoff.setups.answerer import context_of, messages
+from bakeoff.setups.retrieval.index import open_corpus
+from bakeoff.setups.tuning import trainer
+from bakeoff.setups.tuning.batches import Example, Row, encode, start_of_all, validation_rows
+from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.tasks.load import load_task
-from bakeoff.tune import trainer
-from bakeoff.tune.batches import Example, Row, encode, start_of_all, validation_rows
-from bakeoff.tune.layers import Cut, PackedRows, first_tuned
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BATCH, RATE, SEED = 4, 1e-3, 7

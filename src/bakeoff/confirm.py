@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
-from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, run
 from bakeoff.runs.verdicts import FAIL, Verdicts
+from bakeoff.setups.builder import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run

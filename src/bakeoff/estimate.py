@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.answer import messages
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
 from bakeoff.run import Plan
 from bakeoff.runs.store import MANIFEST
+from bakeoff.setups.answerer import messages
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import behind_endpoint
 from bakeoff.spending import cost

@@ -24,11 +24,11 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.language import Check
-from bakeoff.prepare import Workspace
 from bakeoff.run import Plan, same, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.file_versions import recorded
 
 UNGATED = "UNGATED"

@@ -8,10 +8,10 @@ from bakeoff import imported
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import Jury
-from bakeoff.prepare import Workspace
 from bakeoff.run import describe, score
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import TaskFacts
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.tasks.load import Selection, Task, load_tasks
 

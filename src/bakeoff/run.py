@@ -23,7 +23,6 @@ from bakeoff.metrics.judges import Jury
 from bakeoff.metrics.score import no_models
 from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.response_cache import Responses
-from bakeoff.prepare import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.runs import machine, store, strip_texts
 from bakeoff.runs.manifest import (
     COMPLETE,
@@ -38,6 +37,7 @@ from bakeoff.runs.manifest import (
     Whole,
 )
 from bakeoff.runs.store import Unit
+from bakeoff.setups.builder import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.spending import Meter, Spent

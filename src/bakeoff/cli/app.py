@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
     from bakeoff.core.progress import Progress
     from bakeoff.core.table import Table
-    from bakeoff.prepare import Workspace
     from bakeoff.run import Plan
     from bakeoff.runs.verdicts import Verdicts
+    from bakeoff.setups.builder import Workspace
     from bakeoff.spec.benchmark import Dtype
 
 # There are none, and to look for them reads what every installed package says of itself.
@@ -79,7 +79,7 @@ def data_folder(option: Path | None) -> Path | None:
 
 
 def workspace(data: Path | None) -> Workspace:
-    from bakeoff.prepare import Workspace
+    from bakeoff.setups.builder import Workspace
 
     return Workspace(cache_folder(), results(), data_folder(data), os.environ)
 

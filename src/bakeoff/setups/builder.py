@@ -11,13 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bakeoff.answer import Engine, build, chats, context_of, own
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.table import Table
 from bakeoff.core.words import Answerer, BakeoffError, Model, Sample, digest
-from bakeoff.distil import Harvest, harvest
-from bakeoff.library import Library
 from bakeoff.metrics.judges import Place
 from bakeoff.models.cached import CachedModel, verify
 from bakeoff.models.pool import Pool
@@ -30,14 +27,17 @@ from bakeoff.runs.manifest import (
     IndexWork,
     TokenCheck,
 )
+from bakeoff.setups.answerer import Engine, build, chats, context_of, own
+from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.tuning.distil import Harvest, harvest
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
-    from bakeoff.local import Local
     from bakeoff.models.served import ServedModel
-    from bakeoff.retrieve import Corpus
+    from bakeoff.setups.local import Local
+    from bakeoff.setups.retrieval.index import Corpus
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class Kitchen:
     def local(self) -> Local:
         """The models in this process; opening it loads torch."""
         if self._local is None:
-            from bakeoff.local import Local
             from bakeoff.models.device import choose_dtype
+            from bakeoff.setups.local import Local
 
             dtype = choose_dtype(self.suite.dtype)
             self._local = Local(

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model, Sample
-from bakeoff.lessons import School, lessons, together
-from bakeoff.library import Library
 from bakeoff.models.device import limit_threads
 from bakeoff.models.local import Dressed, LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
+from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.tuning.training_data import School, lessons, together
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Tune
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
-    from bakeoff.tune.adapter import Adapter
+    from bakeoff.setups.tuning.adapter import Adapter
 
 Taught = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
 
@@ -62,7 +62,7 @@ class Local:
         Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
         """
         # The door to peft, whose import takes seconds: what needs no tuning is answered before.
-        from bakeoff.tune.adapter import attach, whole_model
+        from bakeoff.setups.tuning.adapter import attach, whole_model
 
         assert setup.tune
         if task.after:
@@ -103,8 +103,8 @@ class Local:
         return None
 
     def _made(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> Adapter:
-        from bakeoff.tune.adapter import ready_adapter
-        from bakeoff.tune.train import tuned
+        from bakeoff.setups.tuning.adapter import ready_adapter
+        from bakeoff.setups.tuning.train import tuned
 
         assert setup.tune
         if setup.tune.adapter:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from bakeoff.answer import context_of, messages
 from bakeoff.core.words import (
     BakeoffError,
     Decoding,
@@ -22,14 +21,15 @@ from bakeoff.core.words import (
     Sample,
     digest,
 )
-from bakeoff.library import Library
 from bakeoff.models.local import LocalModel
-from bakeoff.ranking import Hits, gold_passages
+from bakeoff.setups.answerer import context_of, messages
+from bakeoff.setups.retrieval.ranking import Hits, gold_passages
+from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.retrieval.splitting import split, title
+from bakeoff.setups.tuning.batches import Example, Lessons
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Pretraining, Raft, Tune
-from bakeoff.splitting import split, title
 from bakeoff.tasks.load import Task, stratified
-from bakeoff.tune.batches import Example, Lessons
 
 PIECE_WORDS = 150
 """Words of a document learnt as one text."""

@@ -20,7 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError
-from bakeoff.tune.batches import Pack, Packs, Row, pack
+from bakeoff.setups.tuning.batches import Pack, Packs, Row, pack
 
 KEPT_BYTES = 4 * 2**30
 """What is kept of rows takes at most so much memory; else it is computed again in each epoch."""

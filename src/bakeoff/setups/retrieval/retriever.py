@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Sample, digest
 from bakeoff.models.pool import Pool
-from bakeoff.ranking import Hits, composed, gold_passages
+from bakeoff.setups.retrieval.ranking import Hits, composed, gold_passages
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
-    from bakeoff.retrieve import Corpus
+    from bakeoff.setups.retrieval.index import Corpus
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Library:
         name = task.corpus_name(spec.corpus)
         key = (task.name, name, spec.model_dump_json())
         if key not in self._corpora:
-            from bakeoff.retrieve import open_corpus
+            from bakeoff.setups.retrieval.index import open_corpus
 
             documents, identity = task.corpora[name], task.digests[f"corpus:{name}"]
             embedder = self.pool.embedder(spec.embedder) if spec.vectors or _counts(spec) else None

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff import nearest
 from bakeoff.core.words import Document, Embedder, Passage, digest
 from bakeoff.models.vector_cache import embed_kept
-from bakeoff.ranking import Hits, Words, fused
+from bakeoff.setups.retrieval import nearest
+from bakeoff.setups.retrieval.ranking import Hits, Words, fused
+from bakeoff.setups.retrieval.splitting import passages, title
 from bakeoff.spec.recipes import Retrieve
-from bakeoff.splitting import passages, title
 
 Vectors = npt.NDArray[np.float32]
 

@@ -21,8 +21,8 @@ from bakeoff.core.words import (
     Step,
     unwatched,
 )
-from bakeoff.library import Library
-from bakeoff.ranking import Hits
+from bakeoff.setups.retrieval.ranking import Hits
+from bakeoff.setups.retrieval.retriever import Library
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.functions import load_function
 from bakeoff.tasks.load import Task

@@ -26,10 +26,10 @@ from transformers.trainer_utils import get_last_checkpoint
 from bakeoff.core.progress import Progress, working
 from bakeoff.models.device import peak_memory_mb
 from bakeoff.models.local import LocalModel, quantization
+from bakeoff.setups.tuning.adapter import Training
+from bakeoff.setups.tuning.batches import Row, start_of_all
+from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.spec.recipes import Tune
-from bakeoff.tune.adapter import Training
-from bakeoff.tune.batches import Row, start_of_all
-from bakeoff.tune.layers import Cut, PackedRows, first_tuned
 
 PACK_TOKENS, GPU_PACK_TOKENS = 1024, 4096
 """Tokens in one pack, on a processor and on a GPU: masks and attention grow with their square."""

@@ -17,10 +17,10 @@ from filelock import FileLock, Timeout
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
 from bakeoff.models.local import LocalModel
+from bakeoff.setups.tuning.adapter import Adapter, Training
+from bakeoff.setups.tuning.batches import Lessons, encode, validation_rows
+from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
-from bakeoff.tune.adapter import Adapter, Training
-from bakeoff.tune.batches import Lessons, encode, validation_rows
-from bakeoff.tune.trainer import train
 
 
 def adapter_key(model: LocalModel, lessons: Lessons, recipe: Tune, seed: int) -> str:

@@ -1,0 +1,1 @@
+"""What answers: models with and without retrieval and tuning, put together."""

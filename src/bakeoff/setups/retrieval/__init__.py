@@ -1,0 +1,1 @@
+"""Documents split, indexed and searched."""
