@@ -206,7 +206,7 @@ def finished_run(project: Path, cli: Cli) -> Path:
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server on this machine, for all tests that need one."""
-    from bakeoff.track import server
+    from bakeoff.outputs.mlflow import server
 
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as probe:

@@ -21,7 +21,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import html, report
 from bakeoff.analysis.columns import MEASURES, Column, Measure
 from bakeoff.analysis.compare import contrast, estimate
 from bakeoff.analysis.comparison import Freshness, Updated, Work
@@ -40,6 +39,8 @@ from bakeoff.decide.advice.tables import tables
 from bakeoff.decide.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.decide.cost.crossover import total
 from bakeoff.decide.cost.prices import load_prices
+from bakeoff.outputs import report
+from bakeoff.outputs.page import html
 from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml

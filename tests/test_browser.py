@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bakeoff import html
 from bakeoff.core.words import QUALITY, Answer, Record
+from bakeoff.outputs.page import html
 from bakeoff.runs.store import Unit, open_journal
 from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from bakeoff.cli import app, main
-from bakeoff.publish import marker
+from bakeoff.outputs.ci import marker
 from conftest import ROOT
 
 FOLDER = ROOT / "docs" / "ci"

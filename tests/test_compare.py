@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from bakeoff import report
 from bakeoff.analysis.columns import Column, Measure, columns
 from bakeoff.analysis.compare import compare, contrast, corners, estimate
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
+from bakeoff.outputs import report
 
 QA = {"qa": {str(n): Sample(str(n), {"question": "?"}, ("x",)) for n in range(4)}}
 

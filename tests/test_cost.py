@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff import html, pictures, report
 from bakeoff.analysis import stats
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
@@ -43,6 +42,8 @@ from bakeoff.decide.cost.crossover import (
     total,
 )
 from bakeoff.decide.cost.prices import Prices, load_prices
+from bakeoff.outputs import report
+from bakeoff.outputs.page import html, pictures
 from bakeoff.runs.store import (
     MANIFEST,
     Unit,

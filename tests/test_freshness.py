@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff import report
 from bakeoff.analysis.columns import Column, Measure
 from bakeoff.analysis.comparison import Work
 from bakeoff.analysis.freshness import freshness, work
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.headtohead import head_to_head
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.text import holds, stale_answer
+from bakeoff.outputs import report
+from bakeoff.outputs.head_to_head import head_to_head
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.tasks.load import Task, load_task, load_tasks

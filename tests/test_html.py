@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bakeoff import browse, html, pictures, plots
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.core.table import number
 from bakeoff.core.words import (
@@ -33,6 +32,7 @@ from bakeoff.core.words import (
 )
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.gating import gate
+from bakeoff.outputs.page import html, pictures, plots, sample_view
 from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.runs.store import (
     MANIFEST,
@@ -269,7 +269,7 @@ def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:
 
 def test_claims_that_a_score_kept_go_before_those_of_words() -> None:
     claim = CheckedClaim("yes it is", "contradicted", 0.25, 1, 4)
-    parts = browse._parts("Oh, yes it is!", [claim])
+    parts = sample_view._parts("Oh, yes it is!", [claim])
     assert parts == ["Oh, ", ["yes it is", "contradicted", 0.25, 1, []], "!"]
 
 
@@ -463,7 +463,7 @@ def test_a_long_answer_is_shortened_and_its_length_kept(tmp_path: Path) -> None:
     first = unpacked(page_of(hostile_run(tmp_path)))["samples-0-0"][0]
     (answer,) = first["answers"][0]
     parts = [part if isinstance(part, str) else part[0] for part in answer["parts"]]
-    assert len("".join(parts)) == browse.ANSWER
+    assert len("".join(parts)) == sample_view.ANSWER
     assert answer["length"] == 15 * 70_000
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import gating, report
+from bakeoff import gating
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
@@ -21,6 +21,7 @@ from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.imported import Import, import_results, restore
 from bakeoff.imported.fields import Fields, find
 from bakeoff.imported.intake import SAID
+from bakeoff.outputs import report
 from bakeoff.rescore import rescore
 from bakeoff.run import describe, score
 from bakeoff.runs import store

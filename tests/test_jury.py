@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from bakeoff import report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
 from bakeoff.decide.gates.judging import judged
 from bakeoff.estimate import judge_asks
 from bakeoff.merge import merge
+from bakeoff.outputs import report
 from bakeoff.rescore import rescore
 from bakeoff.run import Plan, run
 from bakeoff.setups.builder import Workspace

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.outputs.mlflow import links, runs
 from bakeoff.testing import SETUPS, make_run
-from bakeoff.track import links, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.slow

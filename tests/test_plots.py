@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bakeoff import plots, svg
-from bakeoff.plots import Band, Whisker
-from bakeoff.svg import Picture, Scale
+from bakeoff.outputs.page import plots, svg
+from bakeoff.outputs.page.plots import Band, Whisker
+from bakeoff.outputs.page.svg import Picture, Scale
 
 NAMES = ["base", "<b>&\"'", "a" * 300, "名前" * 30, "\x00\u202e\ud800"]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from bakeoff.core import progress
 from bakeoff.core.progress import PlainProgress, Unit, working
 from bakeoff.core.table import Table
-from bakeoff.terminal import LiveProgress
+from bakeoff.outputs.terminal import LiveProgress
 
 
 class Heard(PlainProgress):

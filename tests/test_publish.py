@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bakeoff.core.plain_text import cell, plain
-from bakeoff.publish import (
+from bakeoff.outputs.ci import (
     ANNOTATIONS,
     COMMENT_CHARACTERS,
     SUMMARY_BYTES,

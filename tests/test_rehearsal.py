@@ -186,7 +186,7 @@ def test_runs_are_compared_with_each_other(go: Go, tmp_path: Path) -> None:
     assert marked.returncode == 0
     assert "NOT COMPARABLE" in marked.stdout
     frame_of = Run(one).comparison
-    from bakeoff.export import frame
+    from bakeoff.outputs.export import frame
 
     assert {"task", "metric", "value", "p"} <= set(frame(frame_of).columns)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from bakeoff import report
 from bakeoff.analysis.comparison import Abstention, Repeats, Share, Summary
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.core.estimate import Difference, Estimate
@@ -28,6 +27,7 @@ from bakeoff.core.words import (
 )
 from bakeoff.decide.gates.judging import judged, verdicts_of
 from bakeoff.gating import gate
+from bakeoff.outputs import report
 from bakeoff.runs.manifest import Hardware
 from bakeoff.runs.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.spec.benchmark import Suite

@@ -31,11 +31,11 @@ from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
 from bakeoff.core.words import BakeoffError, Score
 from bakeoff.decide.gates.baseline import accept
+from bakeoff.outputs.mlflow import baselines, links, nights, runs, tables
+from bakeoff.outputs.mlflow.names import key
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.testing import SETUPS, make_run
-from bakeoff.track import baselines, links, nights, runs, tables
-from bakeoff.track.names import key
 from conftest import Cli
 
 

@@ -23,9 +23,20 @@ from importlib import import_module
 from pathlib import Path
 
 # In the order of their use: whoever calls waits for the import of the moment, and no longer.
-LIBRARIES = ("bakeoff.cli", "bakeoff.confirm", "bakeoff.html", "bakeoff.plots", "bakeoff.nightly")
+LIBRARIES = (
+    "bakeoff.cli",
+    "bakeoff.confirm",
+    "bakeoff.outputs.page.html",
+    "bakeoff.outputs.page.plots",
+    "bakeoff.nightly",
+)
 LIBRARIES += ("sklearn", "torch", "transformers", "sentence_transformers", "faiss", "peft")
-LIBRARIES += ("bakeoff.setups.local", "bakeoff.models.embedders", "bakeoff.track.door", "mlflow")
+LIBRARIES += (
+    "bakeoff.setups.local",
+    "bakeoff.models.embedders",
+    "bakeoff.outputs.mlflow.door",
+    "mlflow",
+)
 
 
 def start(path: Path) -> subprocess.Popen[bytes]:

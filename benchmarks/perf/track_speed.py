@@ -27,7 +27,7 @@ def main() -> None:
     chosen = parser.parse_args()
     started = time.perf_counter()
     from bakeoff.analysis.measured_run import Run
-    from bakeoff.track import runs, server
+    from bakeoff.outputs.mlflow import runs, server
 
     print(f"import of mlflow: {time.perf_counter() - started:.1f} s\n")
     print("| store | samples x setups | compare, s | log, s | log again, s |")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bakeoff import publish
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows, read_rows
 from bakeoff.core.words import BakeoffError, MissingEvidence, faults
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import judged
 from bakeoff.decide.gates.language import Scope, check_gates
+from bakeoff.outputs import ci
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
@@ -44,8 +44,8 @@ def gate(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         store.write_verdicts(folder / GATES, found)
-        (folder / JUNIT).write_text(publish.junit(found), encoding="utf-8")
-        (folder / COMMENT).write_text(publish.comment(found), encoding="utf-8")
+        (folder / JUNIT).write_text(ci.junit(found), encoding="utf-8")
+        (folder / COMMENT).write_text(ci.comment(found), encoding="utf-8")
     return found
 
 

@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff import html, report
 from bakeoff.alert import Alert, send
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import GATES, Run
@@ -24,6 +23,8 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.language import Check
+from bakeoff.outputs import report
+from bakeoff.outputs.page import html
 from bakeoff.run import Plan, same, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest

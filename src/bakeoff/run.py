@@ -441,8 +441,8 @@ def _show_first(state: _State) -> None:
     """What is known before anything is tuned, where it is scored by now."""
     if not state.marking.caught_up():
         return
-    from bakeoff import report
     from bakeoff.analysis import measured_run
+    from bakeoff.outputs import report
 
     known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
     first = measured_run.Run(

@@ -191,7 +191,7 @@ def planned(
 def progress() -> Progress:
     """The live display on a terminal, plain lines elsewhere."""
     if sys.stderr.isatty():
-        from bakeoff.terminal import LiveProgress
+        from bakeoff.outputs.terminal import LiveProgress
 
         return LiveProgress()
     from bakeoff.core.progress import PlainProgress
@@ -202,7 +202,7 @@ def progress() -> Progress:
 def show(table: Table) -> None:
     """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
     if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
-        from bakeoff import terminal
+        from bakeoff.outputs import terminal
 
         terminal.show(table)
     else:
@@ -250,7 +250,7 @@ def log_run(done: Run) -> None:
 
 def show_links(done: Run) -> None:
     """Where the run is to be seen, if it was logged."""
-    from bakeoff.track import links
+    from bakeoff.outputs.mlflow import links
 
     if logged := links.read(done.folder):
         local = not logged.uri.startswith("http")
@@ -271,7 +271,7 @@ def pull_baselines(run: Run) -> None:
     if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
         return
     from bakeoff.decide.gates import baseline
-    from bakeoff.track import baselines
+    from bakeoff.outputs.mlflow import baselines
 
     folder = baseline.folder(results())
     folder.mkdir(parents=True, exist_ok=True)
@@ -288,20 +288,21 @@ def tracking_uri() -> str:
 
 def show_gates(found: Verdicts) -> int:
     """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
-    from bakeoff import publish, report
+    from bakeoff.outputs import ci, report
 
     show(report.verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
-            stream.write(publish.summary(found))
+            stream.write(ci.summary(found))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo("\n".join(publish.workflow_commands(found)))
+        click.echo("\n".join(ci.workflow_commands(found)))
     return found.exit_code
 
 
 def write_report(run: Run) -> Path:
     """Write the report beside the run, as Markdown and as a page; where the Markdown is."""
-    from bakeoff import html, report
+    from bakeoff.outputs import report
+    from bakeoff.outputs.page import html
 
     path = run.folder / "report.md"
     with waiting("writing the report"):

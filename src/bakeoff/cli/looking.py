@@ -241,7 +241,7 @@ def fetch() -> None:
 @click.option("--no-browser", is_flag=True, help="Only serve and print the links.")
 def ui(run: str, host: str, port: int, no_browser: bool) -> None:
     """Open the MLflow UI where a RUN (the latest) was logged; Ctrl-C stops it."""
-    from bakeoff.track import server as servers
+    from bakeoff.outputs.mlflow import server as servers
 
     uri = tracking_uri()
     if uri.startswith("http"):
@@ -256,8 +256,8 @@ def _open(run: str, address: str, no_browser: bool) -> None:
     """Print where the run is to be seen, and open its charts where there is a screen."""
     import webbrowser
 
+    from bakeoff.outputs.mlflow import links
     from bakeoff.runs.store import find_run
-    from bakeoff.track import links
 
     try:
         logged = links.read(find_run(run, results()))

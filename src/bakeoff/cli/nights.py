@@ -38,8 +38,8 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
     Exit code 2 when a gate can never fail or never pass.
     """
-    from bakeoff import report
     from bakeoff.decide.gates import power as previews
+    from bakeoff.outputs import report
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
@@ -71,16 +71,16 @@ def baseline() -> None:
 def accept(run: str, channel: str, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
     from bakeoff.decide.gates import baseline as baselines
-    from bakeoff.track import links
+    from bakeoff.outputs.mlflow import links
 
     done = finished(run)
     found = baselines.accept(done, channel, reason, results())
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        from bakeoff.track import baselines as server
+        from bakeoff.outputs.mlflow import baselines as server
 
         server.push(done, found, baselines.folder(results()) / found["rows"], uri)
     elif links.read(done.folder):
-        from bakeoff.track import baselines as server
+        from bakeoff.outputs.mlflow import baselines as server
 
         server.mark(done, found, tracking_uri())
     click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
@@ -124,7 +124,7 @@ def nightly(
     names an address, there. Exit codes are those of `gate`; a harmful drift is 10.
     """
     from bakeoff import nightly as nights
-    from bakeoff import report
+    from bakeoff.outputs import report
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")

@@ -39,8 +39,8 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
     import json
 
-    from bakeoff import export, report
     from bakeoff.analysis.run_comparison import between
+    from bakeoff.outputs import export, report
 
     done = [finished(run) for run in runs or ("latest",)]
     comparison: Comparison | RunComparison
@@ -206,9 +206,9 @@ def cost(
 @click.option("--open", "shown", is_flag=True, help="Open it in the browser.")
 def report(run: str, output: Path | None, shown: bool) -> None:
     """Write the report of a RUN again: report.md, report.html and its plots."""
-    from bakeoff import html, pictures
-    from bakeoff import report as reports
     from bakeoff.analysis.measured_run import write_comparison
+    from bakeoff.outputs import report as reports
+    from bakeoff.outputs.page import html, pictures
     from bakeoff.runs.store import PAGE
 
     done = finished(run)
@@ -233,7 +233,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 def log(run: str, traces: int, quiet: bool) -> None:
     """Send a RUN to MLflow (again): what is already there is not doubled."""
     from bakeoff.analysis.trend import history, read
-    from bakeoff.track import nights, runs
+    from bakeoff.outputs.mlflow import nights, runs
 
     done = finished(run)
     runs.log(done, tracking_uri(), traces)

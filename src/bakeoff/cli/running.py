@@ -85,7 +85,8 @@ def run(
 
 def _get_ready_to_report() -> None:
     """Import what a run needs once it is answered, while it waits for its answers."""
-    from bakeoff import gating, html
+    from bakeoff import gating
+    from bakeoff.outputs.page import html
 
     _ = gating
     html.template()
@@ -100,7 +101,7 @@ def _judged(done: Run) -> Verdicts | None:
 
 def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
     """Report and log a whole run, show what came of it, and exit by its gates."""
-    from bakeoff import report
+    from bakeoff.outputs import report
 
     path = write_report(done)
     if log:
@@ -252,9 +253,9 @@ def import_files(
     """
     import shlex
 
-    from bakeoff import report
     from bakeoff.imported import Import, import_results
     from bakeoff.imported.fields import Fields
+    from bakeoff.outputs import report
 
     wanted = Import(
         files,

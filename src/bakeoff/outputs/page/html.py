@@ -17,14 +17,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from bakeoff import browse, pictures, report, svg
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Difference
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import Table, number
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.headtohead import head_to_head
+from bakeoff.outputs import report
+from bakeoff.outputs.head_to_head import head_to_head
+from bakeoff.outputs.page import pictures, sample_view, svg
 from bakeoff.runs.store import ADVICE, PAGE, PLOTS
 from bakeoff.runs.verdicts import PASS, STATES, Verdicts
 
@@ -96,7 +97,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         others=[t for t in _others(run) if t.rows],
         checks=report.checks(run),
         facts=[*_facts(run)],
-        pieces=((name, Markup(packed)) for name, packed in browse.pieces(run)),
+        pieces=((name, Markup(packed)) for name, packed in sample_view.pieces(run)),
     )
 
 

@@ -26,7 +26,7 @@ from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import Table, cell, markdown_lines, number
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.power import Preview
-from bakeoff.headtohead import head_to_head
+from bakeoff.outputs.head_to_head import head_to_head
 from bakeoff.runs.manifest import Imported, Manifest
 from bakeoff.runs.store import ADVICE, COST
 from bakeoff.runs.verdicts import Verdict, Verdicts

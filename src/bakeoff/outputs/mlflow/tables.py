@@ -13,8 +13,8 @@ import pandas as pd
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Record, Score
+from bakeoff.outputs.mlflow.names import metric_name, rounded, text
 from bakeoff.spec.benchmark import Setup
-from bakeoff.track.names import metric_name, rounded, text
 
 ROWS = 10_000
 """Rows of a table; a longer one goes on in `samples-2.json` and so on."""

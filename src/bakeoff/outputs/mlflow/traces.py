@@ -30,9 +30,9 @@ from mlflow.tracing.client import TracingClient
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Record, Score, Step
+from bakeoff.outputs.mlflow.names import metric_name, rounded, text
+from bakeoff.outputs.mlflow.tables import UNANSWERABLE, said
 from bakeoff.spec.benchmark import Setup
-from bakeoff.track.names import metric_name, rounded, text
-from bakeoff.track.tables import UNANSWERABLE, said
 
 BATCH = 100
 """Traces sent before they are counted back."""

@@ -10,8 +10,8 @@ from typing import Any
 import mlflow
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.track import runs
-from bakeoff.track.door import reaching
+from bakeoff.outputs.mlflow import runs
+from bakeoff.outputs.mlflow.door import reaching
 
 
 def _tag(benchmark: str, channel: str) -> str:

@@ -6,12 +6,12 @@ import json
 import re
 from typing import Any
 
-from bakeoff import report
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import digest
 from bakeoff.decide.gates.judging import verdicts_of
+from bakeoff.outputs import report
 from bakeoff.runs.manifest import AdapterFacts
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric

@@ -12,8 +12,8 @@ from mlflow.entities import Run as Stored
 
 from bakeoff.analysis import trend
 from bakeoff.analysis.trend import Night
-from bakeoff.track.door import alone, experiment, reaching
-from bakeoff.track.names import TAG, key, rounded, text
+from bakeoff.outputs.mlflow.door import alone, experiment, reaching
+from bakeoff.outputs.mlflow.names import TAG, key, rounded, text
 
 DONE = "gate exit code"
 """The metric that every logged night has."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bakeoff.svg import (
+from bakeoff.outputs.page.svg import (
     INK,
     LINE,
     SIZE,

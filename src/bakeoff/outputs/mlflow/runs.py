@@ -21,11 +21,11 @@ from mlflow.entities import Run as Stored
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.measured_run import Run
+from bakeoff.outputs.mlflow import links, models, tables, traces
+from bakeoff.outputs.mlflow.door import alone, experiment, reaching, shown
+from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view
+from bakeoff.outputs.mlflow.traces import Place
 from bakeoff.spec.benchmark import Setup
-from bakeoff.track import links, models, tables, traces
-from bakeoff.track.door import alone, experiment, reaching, shown
-from bakeoff.track.names import TAG, metrics, params, tags, text, view
-from bakeoff.track.traces import Place
 
 TRACES = 20
 """Traces of each setup, where nothing else is said."""

@@ -9,9 +9,9 @@ from mlflow.entities import Metric, Param
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import digest
+from bakeoff.outputs.mlflow.names import adapters, allowed, params, text
 from bakeoff.runs.manifest import AdapterFacts, Epoch, Training
 from bakeoff.spec.benchmark import Setup
-from bakeoff.track.names import adapters, allowed, params, text
 
 _QUOTE = str.maketrans({"'": "_", "/": "_", ":": "_", ".": "_", '"': "_"})
 

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakeoff import plots
 from bakeoff.analysis import outcomes
 from bakeoff.analysis.compare import EFFECTS, estimate
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY, canonical
-from bakeoff.plots import Whisker
+from bakeoff.outputs.page import plots
+from bakeoff.outputs.page.plots import Whisker
+from bakeoff.outputs.page.svg import Picture
 from bakeoff.runs.manifest import Epoch
 from bakeoff.runs.store import COST
-from bakeoff.svg import Picture
 
 SUBJECTS: Mapping[str, str] = {
     "effects": "what tuning and retrieval each change",
