@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bakeoff.alert import Alert, send
+from bakeoff.running.alert import Alert, send
 
 SECRET = "/services/T0/s3cret?token=hunter2"
 FELL = Alert("qa down", "qa got worse", {"before": 0.7})

@@ -31,8 +31,8 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.gating import gate
 from bakeoff.outputs.page import html, pictures, plots, sample_view
+from bakeoff.running.gating import gate
 from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.runs.store import (
     MANIFEST,

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import gating
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.imported import Import, import_results, restore
-from bakeoff.imported.fields import Fields, find
-from bakeoff.imported.intake import SAID
 from bakeoff.outputs import report
-from bakeoff.rescore import rescore
-from bakeoff.run import describe, score
+from bakeoff.running import gating
+from bakeoff.running.importing import Import, import_results, restore
+from bakeoff.running.importing.fields import Fields, find
+from bakeoff.running.importing.intake import SAID
+from bakeoff.running.rescore import rescore
+from bakeoff.running.run import describe, score
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace

@@ -13,11 +13,11 @@ import pytest
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
 from bakeoff.decide.gates.judging import judged
-from bakeoff.estimate import judge_asks
-from bakeoff.merge import merge
 from bakeoff.outputs import report
-from bakeoff.rescore import rescore
-from bakeoff.run import Plan, run
+from bakeoff.running.estimate import judge_asks
+from bakeoff.running.merge import merge
+from bakeoff.running.rescore import rescore
+from bakeoff.running.run import Plan, run
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate

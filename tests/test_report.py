@@ -26,8 +26,8 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.decide.gates.judging import judged, verdicts_of
-from bakeoff.gating import gate
 from bakeoff.outputs import report
+from bakeoff.running.gating import gate
 from bakeoff.runs.manifest import Hardware
 from bakeoff.runs.store import Unit, open_journal, write_manifest, write_samples, write_scores
 from bakeoff.spec.benchmark import Suite

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
-from bakeoff.route import composed, thresholds, timed
+from bakeoff.running.route import composed, thresholds, timed
 from bakeoff.spec.benchmark import Setup, Suite
 from conftest import Cli, write_project
 

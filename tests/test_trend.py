@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff import nightly
 from bakeoff.analysis import trend
 from bakeoff.analysis.trend import Drift, Night, Point, alarms, keep, missing, read, stretches
 from bakeoff.analysis.trend.nights import as_line
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
+from bakeoff.running import nightly
 
 FIRST = date(2026, 9, 1)
 F1 = "hybrid.qa.token_f1"

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 import golden_scores
-from bakeoff import nightly
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.card_check import unvouched
 from bakeoff.decide.gates.judging import judged
-from bakeoff.imported import Import, import_results
-from bakeoff.imported.fields import Fields
 from bakeoff.metrics import lexical, scorer
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorers import ragas_metrics, verdict
 from bakeoff.metrics.scorers import text as short_answers
+from bakeoff.running import nightly
+from bakeoff.running.importing import Import, import_results
+from bakeoff.running.importing.fields import Fields
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.file_versions import FILES, recorded, stated

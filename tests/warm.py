@@ -25,10 +25,10 @@ from pathlib import Path
 # In the order of their use: whoever calls waits for the import of the moment, and no longer.
 LIBRARIES = (
     "bakeoff.cli",
-    "bakeoff.confirm",
+    "bakeoff.running.confirm",
     "bakeoff.outputs.page.html",
     "bakeoff.outputs.page.plots",
-    "bakeoff.nightly",
+    "bakeoff.running.nightly",
 )
 LIBRARIES += ("sklearn", "torch", "transformers", "sentence_transformers", "faiss", "peft")
 LIBRARIES += (

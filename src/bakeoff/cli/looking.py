@@ -215,7 +215,7 @@ def models() -> None:
 @models.command("list")
 def list_models() -> None:
     """The embedded models, and what the cache holds."""
-    from bakeoff import doctor
+    from bakeoff.running import doctor
 
     show(doctor.models(cache_folder()))
     show(doctor.cached(cache_folder()))
@@ -279,7 +279,7 @@ def _open(run: str, address: str, no_browser: bool) -> None:
 @main.command()
 def doctor() -> None:
     """Say what is installed, usable, cached and missing, and how to mend it."""
-    from bakeoff import doctor as checks
+    from bakeoff.running import doctor as checks
 
     missing = checks.missing(cache_folder())
     for table in (

@@ -123,8 +123,8 @@ def nightly(
     Safe to call twice, after a crash, or late. Alerts go to a file and, where BAKEOFF_WEBHOOK
     names an address, there. Exit codes are those of `gate`; a harmful drift is 10.
     """
-    from bakeoff import nightly as nights
     from bakeoff.outputs import report
+    from bakeoff.running import nightly as nights
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")

@@ -95,7 +95,7 @@ def gate(
     Exit code 0: nothing fails, 10: a gate fails, 11: a gate has no answer and must have one, 12:
     evidence is missing.
     """
-    from bakeoff import gating
+    from bakeoff.running import gating
     from bakeoff.spec.benchmark import load_gates
     from bakeoff.spec.policy import Gate
 

@@ -57,8 +57,8 @@ def run(
 
     When its last run was stopped before the end, the same command goes on with it.
     """
-    from bakeoff.confirm import run_and_judge
-    from bakeoff.run import unfinished
+    from bakeoff.running.confirm import run_and_judge
+    from bakeoff.running.run import unfinished
     from bakeoff.runs.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
@@ -85,15 +85,15 @@ def run(
 
 def _get_ready_to_report() -> None:
     """Import what a run needs once it is answered, while it waits for its answers."""
-    from bakeoff import gating
     from bakeoff.outputs.page import html
+    from bakeoff.running import gating
 
     _ = gating
     html.template()
 
 
 def _judged(done: Run) -> Verdicts | None:
-    from bakeoff import gating
+    from bakeoff.running import gating
 
     pull_baselines(done)
     return gating.gate(done, results()) if done.suite.gates else None
@@ -125,7 +125,7 @@ def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
-    from bakeoff import estimate
+    from bakeoff.running import estimate
 
     show(estimate.estimate(planned(benchmark, data, **chosen), results()))
 
@@ -141,7 +141,7 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 @data_option
 def score(run: str, judges: Path | None, data: Path | None) -> None:
     """Score the stored answers of a RUN again, with the scorers its tasks name now."""
-    from bakeoff.rescore import rescore
+    from bakeoff.running.rescore import rescore
     from bakeoff.runs.store import find_run
 
     with waiting("scoring"):
@@ -153,7 +153,7 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
 @click.argument("runs", nargs=-1, required=True)
 def merge(runs: tuple[str, ...]) -> None:
     """Join the shards of one benchmark, run on one machine or many, into a whole run."""
-    from bakeoff.merge import merge as merge_runs
+    from bakeoff.running.merge import merge as merge_runs
     from bakeoff.runs.store import find_run
 
     with waiting("joining the parts"):
@@ -253,9 +253,9 @@ def import_files(
     """
     import shlex
 
-    from bakeoff.imported import Import, import_results
-    from bakeoff.imported.fields import Fields
     from bakeoff.outputs import report
+    from bakeoff.running.importing import Import, import_results
+    from bakeoff.running.importing.fields import Fields
 
     wanted = Import(
         files,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.words import Answer, Failure, Sample, Score, Step, canonical
-from bakeoff.imported.fields import Fields, find, shown
+from bakeoff.running.importing.fields import Fields, find, shown
 
 NO_QUESTION = "(not given)"
 _NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}

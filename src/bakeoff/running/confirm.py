@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
-from bakeoff.run import Plan, run
+from bakeoff.running.run import Plan, run
 from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 
@@ -36,7 +36,9 @@ def run_and_judge(
     done = run(plan, workspace, progress, resume, retry_failed=retry_failed, meanwhile=meanwhile)
     if not plan.suite.gates or done.shard[1] > 1:
         return done, None
-    from bakeoff import gating  # not before the answers: it computes with numpy, as in `run`
+    from bakeoff.running import (
+        gating,  # not before the answers: it computes with numpy, as in `run`
+    )
 
     before_judging(done)
     found = gating.gate(done, workspace.results)

@@ -25,10 +25,10 @@ from bakeoff.core.words import (
     faults,
     sha256_file,
 )
-from bakeoff.imported.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
-from bakeoff.imported.fields import Fields, find, shown
-from bakeoff.imported.given import GIVEN
-from bakeoff.imported.rows import read_rows
+from bakeoff.running.importing.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
+from bakeoff.running.importing.fields import Fields, find, shown
+from bakeoff.running.importing.given import GIVEN
+from bakeoff.running.importing.rows import read_rows
 from bakeoff.runs import store
 from bakeoff.runs.manifest import ImportedFile
 from bakeoff.runs.store import Unit

@@ -20,12 +20,12 @@ from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.imported.fields import Fields, find
-from bakeoff.imported.given import GIVEN, restore
-from bakeoff.imported.intake import Intake, identifier
-from bakeoff.imported.made import make
-from bakeoff.imported.rows import LINES, TABLES, read_rows
-from bakeoff.imported.wanted import Import
+from bakeoff.running.importing.fields import Fields, find
+from bakeoff.running.importing.given import GIVEN, restore
+from bakeoff.running.importing.intake import Intake, identifier
+from bakeoff.running.importing.made import make
+from bakeoff.running.importing.rows import LINES, TABLES, read_rows
+from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import TaskUse

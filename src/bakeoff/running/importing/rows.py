@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.imported.fields import Fields, find, shown
+from bakeoff.running.importing.fields import Fields, find, shown
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json"), {".csv": ",;\t|", ".tsv": "\t"}
 _CSV_CELL = 2**30

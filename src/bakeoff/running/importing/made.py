@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from bakeoff import run
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.imported.given import restore
-from bakeoff.imported.intake import FIRST, Intake
-from bakeoff.imported.wanted import Import
+from bakeoff.running import run
+from bakeoff.running.importing.given import restore
+from bakeoff.running.importing.intake import FIRST, Intake
+from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse

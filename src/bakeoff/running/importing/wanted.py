@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bakeoff.imported.fields import Fields
+from bakeoff.running.importing.fields import Fields
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from bakeoff.alert import Alert, send
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.trend import Drift, Night, Point
-from bakeoff.confirm import run_and_judge
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.decide.gates import baseline
@@ -25,7 +23,9 @@ from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.language import Check
 from bakeoff.outputs import report
 from bakeoff.outputs.page import html
-from bakeoff.run import Plan, same, unfinished
+from bakeoff.running.alert import Alert, send
+from bakeoff.running.confirm import run_and_judge
+from bakeoff.running.run import Plan, same, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts

@@ -9,12 +9,12 @@ from pathlib import Path
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
-from bakeoff.run import Plan
+from bakeoff.running.run import Plan
+from bakeoff.running.spending import cost
 from bakeoff.runs.store import MANIFEST
 from bakeoff.setups.answerer import messages
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import behind_endpoint
-from bakeoff.spending import cost
 from bakeoff.tasks.load import Task
 
 CHARACTERS_A_TOKEN = 4

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bakeoff import imported
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import Jury
-from bakeoff.run import describe, score
+from bakeoff.running import importing
+from bakeoff.running.run import describe, score
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import TaskFacts
 from bakeoff.setups.builder import Workspace
@@ -49,7 +49,7 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> m
             manifest = score(folder, manifest, suite, tasks, jury)
         finally:
             jury.close()
-        store.write_manifest(folder, imported.restore(folder, manifest))
+        store.write_manifest(folder, importing.restore(folder, manifest))
         done = measured_run.Run(folder)
         measured_run.write_comparison(done)
     return done

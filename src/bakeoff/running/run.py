@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
 from bakeoff.decide.gates.language import Scope
-from bakeoff.marking import Marking, score_unit
 from bakeoff.metrics.judges import Jury
 from bakeoff.metrics.score import no_models
 from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.response_cache import Responses
+from bakeoff.running.background_scoring import Marking, score_unit
+from bakeoff.running.spending import Meter, Spent
 from bakeoff.runs import machine, store, strip_texts
 from bakeoff.runs.manifest import (
     COMPLETE,
@@ -40,7 +41,6 @@ from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Kitchen, Workspace, local_dtype, teachers_first
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
-from bakeoff.spending import Meter, Spent
 from bakeoff.tasks import audit
 from bakeoff.tasks.load import Selection, Task
 
@@ -490,7 +490,7 @@ def _route(state: _State) -> None:
     """Put routed setups together, now that what they are made of is scored."""
     if not any(setup.route for setup in state.plan.suite.setups.values()):
         return
-    from bakeoff import route
+    from bakeoff.running import route
 
     for task in state.plan.tasks.values():
         for setup in state.plan.suite.setups.values():
@@ -538,7 +538,7 @@ def _latency(state: _State, task: Task) -> None:
             _latency_at(state, journal, task, chosen, level)
         for setup in every:
             if setup.route:
-                from bakeoff import route
+                from bakeoff.running import route
 
                 journal.sync()
                 takes = route.decisions(state.folder, setup, task, state.plan.suite.seed)

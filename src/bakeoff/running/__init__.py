@@ -1,0 +1,1 @@
+"""Commands that take their time: runs, nights, merges, imports, rescoring."""
