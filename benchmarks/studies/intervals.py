@@ -1,4 +1,4 @@
-"""Do the intervals, gates and alarms of `bakeoff.analysis.stats` keep what they promise? A simulation.
+"""Do intervals, gates and alarms keep what they promise? A simulation of `bakeoff.analysis.stats`.
 
     python benchmarks/studies/intervals.py [coverage] [gates] [nightly] [--runs 4000] [--seed 0]
 

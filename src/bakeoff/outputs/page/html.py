@@ -102,7 +102,7 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
 
 
 def _file(name: str) -> str:
-    return (resources.files("bakeoff") / "page" / name).read_text(encoding="utf-8")
+    return (resources.files("bakeoff.outputs.page") / name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
