@@ -4,8 +4,8 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bakeoff.core import Sample
-    from bakeoff.data import Task
+    from bakeoff.core.words import Sample
+    from bakeoff.tasks.load import Task
 
 
 def answer(sample: "Sample", task: "Task") -> str:
