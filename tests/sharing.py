@@ -22,6 +22,8 @@ TOGETHER = {
     "a model": ("test_models", "test_lessons", "test_route", "test_retrieve"),
 }
 """What is dear to make and made once -> the files of the tests that use it."""
+DEAR = {"model", "finished_run", "mlflow_server"}
+"""Fixtures that take long to make: who needs one of them is slow, however short its own work."""
 
 
 def cores() -> list[int]:
@@ -65,6 +67,9 @@ def group(path: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins, so that no process waits for the last one."""
+    for item in items:
+        if DEAR & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     slow = {group(item.path.name) for item in items if item.get_closest_marker("slow")}
     first = [*TOGETHER, *sorted(slow - TOGETHER.keys())]
     place = {name: number for number, name in enumerate(first)}
