@@ -13,13 +13,15 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.aggregates import AGGREGATES
 from bakeoff.decide.gates.language import Check
+from bakeoff.outputs.page import html
+from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.running.gating import gate
 from bakeoff.spec.policy import Gate
 from bakeoff.testing import make_run
 from conftest import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES,)
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS)
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +59,12 @@ def test_a_gate_aggregate(tmp_path: Path) -> None:
 def test_the_docs_name_every_aggregate() -> None:
     listed = (ROOT / "docs" / "gates.md").read_text()
     assert not [name for name in AGGREGATES if f"`{name.replace('k', 'K')}`" not in listed]
+
+
+def test_a_chart(tmp_path: Path) -> None:
+    run_example("A chart")
+    run = Run(make_run(tmp_path))
+    page = html.write(run).read_text()
+    assert "gate_qa: length of answers" in page
+    assert "Mean words of an answer." in page
+    assert (run.folder / "plots" / "lengths.gate_qa.svg").is_file()
