@@ -7,9 +7,9 @@ claims, on rows paired by sample and clustered where the task names clusters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from bakeoff.analysis.stats import Bounds, Floats, Ints
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
-from bakeoff.decide.gates.language import FACTS, MEANS, QUANTILES, Check, Ref
+from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
+from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.runs.verdicts import Changed
 from bakeoff.spec.policy import Policy
 
@@ -214,35 +215,33 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
 
 
 def _test(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
-    aggregate = check.left.aggregate
-    if aggregate and aggregate.startswith("pass"):
-        columns = [_passes(column, aggregate) for column in columns]
-        aggregate = None
-    if aggregate in FACTS:
-        return _fact(check, columns)
-    by_median = columns[0].measure.aggregate == "median" and aggregate not in MEANS
-    if aggregate in QUANTILES or by_median:
-        return _of_quantile(check, columns, QUANTILES[aggregate or "p50"])
+    kind = aggregate(check.left.aggregate)
+    if isinstance(kind, Fact):
+        return _fact(check, columns, kind)
+    if isinstance(kind, PerSample):
+        columns = [_per_sample(column, check.left, kind) for column in columns]
+    if kind is None and columns[0].measure.aggregate == "median":
+        kind = Quantile(0.5)
+    if isinstance(kind, Quantile):
+        return _of_quantile(check, columns, kind.share)
     if len(columns) == 1:
         return _against_number(check, columns[0], alpha)
     return _paired(check, columns, alpha)
 
 
-def _passes(column: Column, aggregate: str) -> Column:
-    """pass@k or pass^k of each sample, from how many of its repeated answers are right."""
-    k = int(aggregate[5:])
+def _per_sample(column: Column, ref: Ref, kind: PerSample) -> Column:
+    """The aggregate of each sample, from how many of its repeated answers are right."""
     answers = column.answers if column.answers is not None else column.values[:, None]
     known = ~np.isnan(answers)
     if not np.isin(answers[known], (0.0, 1.0)).all():
-        raise BakeoffError(f"{aggregate} needs answers that are right or wrong, 1 or 0")
+        raise BakeoffError(f"{ref.aggregate} needs answers that are right or wrong, 1 or 0")
     trials = known.sum(axis=1)
-    if k > (fewest := int(trials.min())):
+    if kind.k > (fewest := int(trials.min())):
         raise BakeoffError(
-            f"{aggregate} needs {k} answers to every sample, and one has {fewest}: "
-            f"ask with --repeats {k}"
+            f"{ref.aggregate} needs {kind.k} answers to every sample, and one has {fewest}: "
+            f"ask with --repeats {kind.k}"
         )
-    rule = stats.pass_at if aggregate[4] == "@" else stats.pass_hat
-    values = rule(np.nansum(answers, axis=1).astype(np.int64), trials, k)
+    values = kind.rule(np.nansum(answers, axis=1).astype(np.int64), trials, kind.k)
     return replace(column, values=values, answers=None)
 
 
@@ -251,18 +250,13 @@ def _values(column: Column) -> tuple[Floats, Ints | None]:
     return judged.values, judged.codes
 
 
-def _fact(check: Check, columns: Sequence[Column]) -> Finding:
-    facts: Mapping[str | None, Callable[[Floats], Any]] = {
-        "sum": np.sum,
-        "count": np.count_nonzero,
-        "max": np.max,
-    }
+def _fact(check: Check, columns: Sequence[Column], fact: Fact) -> Finding:
     # Money is spent on every repeat, and the worst of them is the largest.
-    every = [c.values if c.answers is None else c.answers.ravel() for c in columns]
-    if check.left.aggregate == "count":
-        every = [column.values for column in columns]
-    of = facts[check.left.aggregate]
-    sides = [float(of(values[~np.isnan(values)])) for values in every]
+    every = [
+        column.answers.ravel() if fact.repeats and column.answers is not None else column.values
+        for column in columns
+    ]
+    sides = [fact.of(values[~np.isnan(values)]) for values in every]
     limit = check.factor * sides[1] + check.shift if len(sides) > 1 else check.shift
     n = len(columns[0].judged)
     return Finding(sides[0], limit, check.sign * (sides[0] - limit), n=n)

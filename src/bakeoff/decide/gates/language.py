@@ -18,15 +18,11 @@ from dataclasses import dataclass, replace
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import LATENCY_METRICS, MEASURES, Measure
 from bakeoff.core.words import BakeoffError
+from bakeoff.decide.gates.aggregates import Fact, aggregate
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate, Mode
 
 REFERENCES = ("baseline", "anchor")
-MEANS = ("mean", "rate")
-FACTS = ("sum", "count", "max")
-"""Aggregates that say what happened in this run; no test asks whether it was chance."""
-QUANTILES: Mapping[str, float] = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
-AGGREGATES = (*MEANS, *FACTS, *QUANTILES, "pass@k", "pass^k")
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _REF = re.compile(
@@ -69,11 +65,12 @@ class Ref:
         if origin and origin not in REFERENCES:
             raise BakeoffError(f"no reference '{origin}:'{did_you_mean(origin, REFERENCES)}")
         tag = (match["tag"].strip(), match["value"].strip()) if match["tag"] else None
+        aggregate(match["aggregate"])
         return cls(
             match["setup"],
             match["task"],
             str(Metric.parse(match["metric"])),
-            _aggregate(match["aggregate"]),
+            match["aggregate"],
             tag,
             origin,
         )
@@ -88,15 +85,6 @@ class Ref:
         """This ref with `*` filled in, and on a slice where one is given."""
         chosen = setup if self.setup == "*" else self.setup
         return replace(self, setup=chosen, tag=tag or self.tag)
-
-
-def _aggregate(name: str | None) -> str | None:
-    if name is None or name in (*MEANS, *FACTS, *QUANTILES):
-        return name
-    word, sign, k = name.partition("@" if "@" in name else "^")
-    if word == "pass" and sign and k.isdecimal() and 1 <= int(k) <= 1000:
-        return name
-    raise BakeoffError(f"no aggregate '{name}'{did_you_mean(name, AGGREGATES)}")
 
 
 @dataclass(frozen=True)
@@ -169,7 +157,7 @@ def _expression(text: str) -> tuple[Ref, float, float]:
 
 def mode(gate: Gate, check: Check, default: Mode) -> Mode:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
-    fact = check.left.aggregate in FACTS or check.op == "=="
+    fact = isinstance(aggregate(check.left.aggregate), Fact) or check.op == "=="
     return gate.mode or (
         "point" if fact or check.left.metric in ("error", "leak", "cost") else default
     )
@@ -229,10 +217,11 @@ def _checked(gate: Gate, scope: Scope) -> None:
 
 
 def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
-    left, right = check.left, check.right
-    if check.op == "==" and left.aggregate != "count":
+    left, right, kind = check.left, check.right, aggregate(check.left.aggregate)
+    fact = kind if isinstance(kind, Fact) else None
+    if check.op == "==" and not (fact and fact.whole):
         raise BakeoffError("== is for counts; a mean is never equal to a number")
-    if left.aggregate in FACTS and gate.mode in ("refute", "prove"):
+    if fact and gate.mode in ("refute", "prove"):
         raise BakeoffError(f"{left.aggregate} is a fact of this run: leave the mode out")
     if measure.aggregate == "macro_f1" and (left.aggregate or not left.task):
         raise BakeoffError(f"{left.metric} is no mean of samples: write setup.task.{left.metric}")
@@ -256,7 +245,7 @@ def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
             f"{left.metric} is better when {better}, so {check.op} asks for a worse one; "
             "with force: true if that is meant"
         )
-    if left.aggregate not in ("sum", "count") and left.metric not in LATENCY_METRICS:
+    if (fact is None or fact.bounded) and left.metric not in LATENCY_METRICS:
         _decides(check, measure)
 
 

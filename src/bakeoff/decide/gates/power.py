@@ -19,9 +19,10 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
+from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
 from bakeoff.decide.gates.evidence import Evidence, Finding, find
 from bakeoff.decide.gates.judge import Case, expand, judge
-from bakeoff.decide.gates.language import QUANTILES, Check, Ref, Scope, mode
+from bakeoff.decide.gates.language import Check, Ref, Scope, mode
 from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
 
@@ -149,7 +150,8 @@ def _untimed(check: Check, n: int) -> str:
     """Why a gate on times has too few of them; empty where it is on something else."""
     if check.left.metric not in LATENCY_METRICS or not check.right:
         return ""
-    share = QUANTILES.get(check.left.aggregate or "p50")
+    kind = aggregate(check.left.aggregate or "p50")
+    share = kind.share if isinstance(kind, Quantile) else 0
     least = max(NOISE, stats.samples_to_bound(max(share, 1 - share)) if share else 0)
     if n >= least:
         return ""
@@ -184,7 +186,9 @@ def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
 
 def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
     """The detectable change of a rate; nothing can be assumed of tokens and seconds."""
-    if scope.measure(check.left).bounds != stats.RATE or check.left.aggregate in ("p50", "max"):
+    kind = aggregate(check.left.aggregate)
+    no_mean = check.left.aggregate == "p50" or (isinstance(kind, Fact) and kind.bounded)
+    if scope.measure(check.left).bounds != stats.RATE or no_mean:
         return math.nan
     rate = min(max(check.shift, 0.05), 0.95)
     variance = DISCORDANCE if check.right else rate * (1 - rate)
@@ -224,8 +228,8 @@ def _state(
     none: Mapping[str, str] = {}
     tags = {task: dict.fromkeys(column.samples, none) for task, column in columns.items()}
     rows = Rows("", "", {"left": "", "right": ""}, filled, tags, {})
-    aggregate = check.left.aggregate
-    plain = None if aggregate and aggregate.startswith("pass") else aggregate
+    named = check.left.aggregate
+    plain = None if isinstance(aggregate(named), PerSample) else named
     refs = [Ref(side, check.left.task, "m", plain) for side in ("left", "right")]
     line = replace(check, left=refs[0], right=refs[1] if check.right else None)
     gate = Gate(check=str(line), mode=mode(case.gate, check, policy.mode))

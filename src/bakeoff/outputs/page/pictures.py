@@ -21,27 +21,13 @@ from bakeoff.outputs.page.svg import Picture
 from bakeoff.runs.manifest import Epoch
 from bakeoff.runs.store import COST
 
-SUBJECTS: Mapping[str, str] = {
-    "effects": "what tuning and retrieval each change",
-    "quality-latency": "quality against latency",
-    "quality-cost": "quality against cost",
-    "quality-tokens": "quality against tokens",
-    "refusals": "answers and refusals",
-    "retrieval": "answers by what retrieval found",
-    "latency": "seconds for an answer",
-    "tokens": "tokens of an answer",
-    "training": "loss in training",
-    "learning": "quality by number of training rows",
-    "monthly-cost": "cost by month",
-}
-
 
 @dataclass(frozen=True)
 class Shown:
     """A picture, what it shows in words, and its numbers."""
 
     subject: str
-    """A key of `SUBJECTS`."""
+    """A key of `CHARTS`."""
     task: str
     """Empty where the picture is of all tasks."""
     said: str
@@ -50,7 +36,8 @@ class Shown:
 
     @property
     def title(self) -> str:
-        return f"{self.task}: {SUBJECTS[self.subject]}" if self.task else SUBJECTS[self.subject]
+        title = CHARTS[self.subject].title
+        return f"{self.task}: {title}" if self.task else title
 
     @property
     def file(self) -> str:
@@ -64,14 +51,12 @@ class Shown:
 
 def draw(run: Run) -> list[Shown]:
     """Every picture that the run has numbers for, by subject and task."""
-    made = ((subject, task) for subject in _MAKERS for task in run.samples)
-    drawn = [
-        Shown(subject, task, *found)
-        for subject, task in made
-        if (found := _MAKERS[subject](run, task)) is not None
+    return [
+        Shown(subject, task, *made)
+        for subject, chart in CHARTS.items()
+        for task in (run.samples if chart.of_tasks else ("",))
+        if (made := chart.make(run, task)) is not None
     ]
-    priced = _monthly(run)
-    return drawn + ([Shown("monthly-cost", "", *priced)] if priced else [])
 
 
 def write(shown: Sequence[Shown], folder: Path) -> None:
@@ -84,6 +69,17 @@ def write(shown: Sequence[Shown], folder: Path) -> None:
 
 Made = tuple[str, Table, Picture]
 """What a picture shows in words, its numbers, the picture."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A kind of picture, and what draws it."""
+
+    title: str
+    make: Callable[[Run, str], Made | None]
+    """Draws it for a task of a run; `None` where the run has no numbers for it."""
+    of_tasks: bool = True
+    """Whether every task has one; otherwise it is drawn once, and `make` gets an empty name."""
 
 
 def _by_setup(run: Run, task: str, metric: str) -> dict[str, Estimate]:
@@ -344,7 +340,7 @@ _DECADES, _STEPS = 3, 8
 """Of requests by month on each side of the stated ones; points of a line in each."""
 
 
-def _monthly(run: Run) -> Made | None:
+def _monthly(run: Run, _: str) -> Made | None:
     """Money by month against requests by month, where costs are kept beside the run."""
     if not (run.folder / COST).is_file():
         return None
@@ -380,15 +376,17 @@ def _monthly(run: Run) -> Made | None:
     )
 
 
-_MAKERS: Mapping[str, Callable[[Run, str], Made | None]] = {
-    "effects": _effects,
-    "quality-latency": _quality_latency,
-    "quality-cost": _quality_cost,
-    "quality-tokens": _quality_tokens,
-    "refusals": _refusals,
-    "retrieval": _retrieval,
-    "latency": _latency,
-    "tokens": _tokens,
-    "training": _training,
-    "learning": _learning,
+CHARTS: dict[str, Chart] = {
+    "effects": Chart("what tuning and retrieval each change", _effects),
+    "quality-latency": Chart("quality against latency", _quality_latency),
+    "quality-cost": Chart("quality against cost", _quality_cost),
+    "quality-tokens": Chart("quality against tokens", _quality_tokens),
+    "refusals": Chart("answers and refusals", _refusals),
+    "retrieval": Chart("answers by what retrieval found", _retrieval),
+    "latency": Chart("seconds for an answer", _latency),
+    "tokens": Chart("tokens of an answer", _tokens),
+    "training": Chart("loss in training", _training),
+    "learning": Chart("quality by number of training rows", _learning),
+    "monthly-cost": Chart("cost by month", _monthly, of_tasks=False),
 }
+"""By the name of their files, in the order of the page."""

@@ -1,0 +1,70 @@
+"""The examples of docs/extending.md, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.core.words import BakeoffError
+from bakeoff.decide.gates.aggregates import AGGREGATES
+from bakeoff.decide.gates.language import Check
+from bakeoff.outputs.page import html
+from bakeoff.outputs.page.pictures import CHARTS
+from bakeoff.running.gating import gate
+from bakeoff.spec.policy import Gate
+from bakeoff.testing import make_run
+from conftest import ROOT
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS)
+
+
+@pytest.fixture(autouse=True)
+def _registered_for_one_test() -> Iterator[None]:
+    before = [dict(registry) for registry in REGISTRIES]
+    yield
+    for registry, kept in zip(REGISTRIES, before, strict=True):
+        registry.clear()
+        registry.update(kept)
+
+
+def example(title: str, language: str = "python") -> str:
+    """The code block of a section."""
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    (block,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    return str(block)
+
+
+def run_example(title: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(example(title), f"docs/extending.md: {title}", "exec"), names)
+    return names
+
+
+def test_a_gate_aggregate(tmp_path: Path) -> None:
+    line = "min(rag.gate_qa.exact_match) >= 1"
+    with pytest.raises(BakeoffError, match="no aggregate 'min'"):
+        Check.parse(line)
+    run_example("A gate aggregate")
+    run = Run(make_run(tmp_path))
+    (verdict,) = gate(run, tmp_path, gates=[Gate(check=line)]).gates
+    assert (verdict.left, verdict.mode, verdict.state) == (0.0, "point", "FAIL")
+
+
+def test_the_docs_name_every_aggregate() -> None:
+    listed = (ROOT / "docs" / "gates.md").read_text()
+    assert not [name for name in AGGREGATES if f"`{name.replace('k', 'K')}`" not in listed]
+
+
+def test_a_chart(tmp_path: Path) -> None:
+    run_example("A chart")
+    run = Run(make_run(tmp_path))
+    page = html.write(run).read_text()
+    assert "gate_qa: length of answers" in page
+    assert "Mean words of an answer." in page
+    assert (run.folder / "plots" / "lengths.gate_qa.svg").is_file()
