@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import Answer, Incomplete
-from bakeoff.metrics.judges import Jury
+from bakeoff.metrics.judges import JudgePool
 from bakeoff.metrics.needs import Need
 from bakeoff.metrics.score import Give, Rivals, no_models, score_records
 from bakeoff.runs import store
@@ -46,13 +46,13 @@ def score_unit(folder: Path, suite: Suite, task: Task, setup: str, give: Give = 
 
 
 @dataclass
-class Marking:
+class BackgroundScoring:
     """The scoring of one run. `finish` it, or `stop` it where the run ends early."""
 
     folder: Path
     suite: Suite
     tasks: Mapping[str, Task]
-    jury: Jury
+    judges: JudgePool
     _units: queue.SimpleQueue[Unit | threading.Event | None] = field(
         default_factory=queue.SimpleQueue
     )
@@ -114,12 +114,12 @@ class Marking:
         except BaseException as error:
             self._error = error
         finally:
-            self.jury.close()
+            self.judges.close()
 
     def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:
         if self._stopped:
             raise Incomplete("the run was stopped")
-        return self.jury.give(needs)
+        return self.judges.give(needs)
 
     @property
     def _beside(self) -> bool:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import LATENCY, QUALITY, BakeoffError, Record, Sample, canonical, digest
 from bakeoff.decide.gates.language import Scope
-from bakeoff.metrics.judges import Jury
+from bakeoff.metrics.judges import JudgePool
 from bakeoff.metrics.score import no_models
 from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.response_cache import Responses
-from bakeoff.running.background_scoring import Marking, score_unit
+from bakeoff.running.background_scoring import BackgroundScoring, score_unit
 from bakeoff.running.spending import Meter, Spent
 from bakeoff.runs import machine, store, strip_texts
 from bakeoff.runs.manifest import (
@@ -38,7 +38,7 @@ from bakeoff.runs.manifest import (
     Whole,
 )
 from bakeoff.runs.store import Unit
-from bakeoff.setups.builder import Kitchen, Workspace, local_dtype, teachers_first
+from bakeoff.setups.builder import Resources, Workspace, local_dtype, teachers_first
 from bakeoff.spec.benchmark import Forced, Setup, Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.tasks import audit
@@ -109,12 +109,12 @@ class _State:
     plan: Plan
     folder: Path
     manifest: Manifest
-    kitchen: Kitchen
+    resources: Resources
     progress: Progress
     meter: Meter
     retry: bool
     """Whether cells that failed before are asked again."""
-    marking: Marking
+    scoring: BackgroundScoring
     meanwhile: Callable[[], None]
     """What is done in a thread of its own from the first question on."""
 
@@ -130,11 +130,11 @@ class _State:
 
     def put_found(self) -> None:
         """Have the manifest say what was opened, made or found so far."""
-        kitchen = self.kitchen
+        resources = self.resources
         self.put(
-            models=dict(kitchen.models),
-            adapters=dict(kitchen.adapters),
-            indexes=dict(kitchen.indexes),
+            models=dict(resources.models),
+            adapters=dict(resources.adapters),
+            indexes=dict(resources.indexes),
         )
         self.save()
 
@@ -179,19 +179,21 @@ def run(
         manifest = manifest.model_copy(update={"run": folder.name})
     with store.held(folder):
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-        kitchen = Kitchen(plan.suite, plan.file, workspace, progress, responses)
+        resources = Resources(plan.suite, plan.file, workspace, progress, responses)
         meter = Meter(plan.suite, plan.cells)
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
-        jury = Jury(workspace.place(plan.suite, plan.file, kept), meter.add)
-        marking = Marking(folder, plan.suite, plan.tasks, jury)
-        state = _State(plan, folder, manifest, kitchen, progress, meter, retry, marking, meanwhile)
+        judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.add)
+        scoring = BackgroundScoring(folder, plan.suite, plan.tasks, judges)
+        state = _State(
+            plan, folder, manifest, resources, progress, meter, retry, scoring, meanwhile
+        )
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         try:
             return _run(state)
         finally:
             sys.setswitchinterval(before)
-            kitchen.close()
+            resources.close()
 
 
 def _run(state: _State) -> measured_run.Run:
@@ -204,7 +206,7 @@ def _run(state: _State) -> measured_run.Run:
         _prepare(state)
         _answer(state)
     except BaseException:
-        state.marking.stop()
+        state.scoring.stop()
         state.put(status=INTERRUPTED)
         state.save()
         raise
@@ -371,9 +373,9 @@ def _audit(state: _State) -> dict[str, AuditFacts]:
 
 def _prepare(state: _State) -> None:
     with state.timed("prepare"):
-        state.marking.jury.open(state.plan.tasks.values())
-        state.kitchen.prepare(state.plan.tasks)
-    for reference, fingerprint in state.kitchen.models.items():
+        state.scoring.judges.open(state.plan.tasks.values())
+        state.resources.prepare(state.plan.tasks)
+    for reference, fingerprint in state.resources.models.items():
         if state.manifest.models.get(reference, fingerprint) != fingerprint:
             raise BakeoffError(
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
@@ -394,7 +396,7 @@ def _answer(state: _State) -> None:
         for setup in suite.setups.values()
         if setup.takes(task.name) and not setup.route
     ]
-    to_tune = [cell for cell in cells if state.kitchen.tunes(cell[0])]
+    to_tune = [cell for cell in cells if state.resources.tunes(cell[0])]
     _answer_cells(state, [cell for cell in cells if cell not in to_tune])
     if to_tune and len(to_tune) < len(cells):
         _show_first(state)
@@ -405,22 +407,22 @@ def _answer(state: _State) -> None:
         )
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
-            state.kitchen.adapt(*cell)
+            state.resources.adapt(*cell)
         state.put_found()
         _answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
     with state.timed("score"), working(state.progress, "scoring"):
         try:
-            state.marking.finish()
+            state.scoring.finish()
             _route(state)
         finally:
-            state.manifest = count_judges(state.manifest, state.marking.jury)
+            state.manifest = count_judges(state.manifest, state.scoring.judges)
     with state.timed("audit"):
         state.put(audit=audits.result())
-    if tokens := state.kitchen.token_checks():
+    if tokens := state.resources.token_checks():
         state.put_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
-        if batches := state.kitchen.batch_checks(state.plan.tasks):
+        if batches := state.resources.batch_checks(state.plan.tasks):
             state.put_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
@@ -434,17 +436,17 @@ def _answer_cells(state: _State, cells: Sequence[tuple[Setup, Task]]) -> None:
     with state.timed("quality"):
         for setup, task in cells:
             _quality(state, setup, task)
-            state.marking.add(Unit(task.name, setup.name))
+            state.scoring.add(Unit(task.name, setup.name))
 
 
 def _show_first(state: _State) -> None:
     """What is known before anything is tuned, where it is scored by now."""
-    if not state.marking.caught_up():
+    if not state.scoring.caught_up():
         return
     from bakeoff.analysis import measured_run
     from bakeoff.outputs import report
 
-    known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
+    known = [s.name for s in state.plan.suite.setups.values() if not state.resources.tunes(s)]
     first = measured_run.Run(
         state.folder, tuple(name for name in known if not _routed(state, name))
     )
@@ -466,7 +468,7 @@ def _quality(state: _State, setup: Setup, task: Task) -> None:
     wanted = len(task.samples) * state.plan.suite.repeats
     if len(done) == wanted:
         return
-    answerer = state.kitchen.answerer(setup, task)
+    answerer = state.resources.answerer(setup, task)
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
         for repeat in range(state.plan.suite.repeats):
@@ -498,8 +500,8 @@ def _route(state: _State) -> None:
             if setup.route and setup.takes(task.name):
                 if not store.committed(state.folder, unit):
                     route.write(state.folder, setup, task, state.plan.suite.seed)
-                state.marking.add(unit)
-    state.marking.finish()
+                state.scoring.add(unit)
+    state.scoring.finish()
 
 
 def _latency(state: _State, task: Task) -> None:
@@ -518,7 +520,7 @@ def _latency(state: _State, task: Task) -> None:
     keys = {(LATENCY, task.name, s.name, c.id, again) for c in chosen for s, again in turn}
     if keys <= done and store.committed(state.folder, unit):
         return
-    answerers = {s.name: state.kitchen.answerer(s, task, cached=False) for s in setups}
+    answerers = {s.name: state.resources.answerer(s, task, cached=False) for s in setups}
     state.progress.start(f"{task.name} / latency", len(keys - done))
     for _ in range(latency.warmup):
         for setup in setups:
@@ -557,7 +559,7 @@ def _latency_at(
 ) -> None:
     """The same samples asked of setups over HTTP, so many at once, one setup after the other."""
     for setup in state.plan.suite.setups.values():
-        answerer = state.kitchen.loaded(setup, task, level) if setup.takes(task.name) else None
+        answerer = state.resources.loaded(setup, task, level) if setup.takes(task.name) else None
         if answerer is None:
             continue
         for index, outcome in answerer(chosen, timed=bool(setup.endpoint)):
@@ -578,17 +580,17 @@ def score(
     manifest: Manifest,
     suite: Suite,
     tasks: Mapping[str, Task],
-    jury: Jury | None = None,
+    judges: JudgePool | None = None,
 ) -> Manifest:
     """Score every record of a run; its manifest with what the run spent."""
-    if jury:
-        jury.open(tasks.values())
+    if judges:
+        judges.open(tasks.values())
     for task in tasks.values():
         for setup in suite.setups.values():
             if setup.takes(task.name):
-                score_unit(folder, suite, task, setup.name, jury.give if jury else no_models)
-    if jury:
-        manifest = count_judges(manifest, jury)
+                score_unit(folder, suite, task, setup.name, judges.give if judges else no_models)
+    if judges:
+        manifest = count_judges(manifest, judges)
     return count_spent(folder, manifest, suite, tasks)
 
 
@@ -607,7 +609,7 @@ def count_spent(folder: Path, manifest: Manifest, suite: Suite, tasks: Collectio
     return manifest.model_copy(update={"spent": counted})
 
 
-def count_judges(manifest: Manifest, jury: Jury) -> Manifest:
+def count_judges(manifest: Manifest, judges: JudgePool) -> Manifest:
     """A run's manifest with what judges were asked, added to what they were asked before."""
     before = manifest.judges
-    return manifest.model_copy(update={"judges": {**before, **jury.facts(before)}})
+    return manifest.model_copy(update={"judges": {**before, **judges.facts(before)}})
