@@ -8,7 +8,8 @@ from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import JudgePool
 from bakeoff.running import importing
-from bakeoff.running.run import describe, score
+from bakeoff.running.facts import describe
+from bakeoff.running.scoring import score
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import TaskFacts
 from bakeoff.setups.builder import Workspace
