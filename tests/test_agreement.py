@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.agreement import Agreement, Labelled, Report, check, read_labels
-from bakeoff.metrics.judges import Jury, Place
+from bakeoff.metrics.judges import JudgePool, Place
 from bakeoff.spec.benchmark import Suite
 from conftest import Cli
 from judges import Judge, running_judge
@@ -159,9 +159,9 @@ def judged(judge: Judge, folder: Path, name: str, repeats: int = 1) -> Report:
     endpoints = {"judge": {"url": judge.url, "attempts": 1}}
     suite = Suite.model_validate({"tasks": ["x"], "setups": {"x": {}}, "endpoints": endpoints})
     place = Place(suite, folder / "b.yaml", folder, folder / "kept.sqlite", {})
-    with closing(Jury(place)) as jury:
+    with closing(JudgePool(place)) as judges:
         rows = read_labels(folder / "labels.jsonl")
-        return check(name, rows, folder, jury.give, repeats=repeats)
+        return check(name, rows, folder, judges.give, repeats=repeats)
 
 
 def test_a_judge_is_asked_again_to_see_how_much_it_wavers(tmp_path: Path) -> None:

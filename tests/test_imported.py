@@ -19,11 +19,12 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.outputs import report
 from bakeoff.running import gating
+from bakeoff.running.facts import describe
 from bakeoff.running.importing import Import, import_results, restore
 from bakeoff.running.importing.fields import Fields, find
 from bakeoff.running.importing.intake import SAID
 from bakeoff.running.rescore import rescore
-from bakeoff.running.run import describe, score
+from bakeoff.running.scoring import score
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace

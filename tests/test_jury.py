@@ -16,8 +16,9 @@ from bakeoff.decide.gates.judging import judged
 from bakeoff.outputs import report
 from bakeoff.running.estimate import judge_asks
 from bakeoff.running.merge import merge
+from bakeoff.running.plan import Plan
 from bakeoff.running.rescore import rescore
-from bakeoff.running.run import Plan, run
+from bakeoff.running.run import run
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
 from bakeoff.spec.policy import Gate

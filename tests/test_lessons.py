@@ -16,11 +16,16 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, Step
 from bakeoff.models.local import LocalModel
 from bakeoff.models.pool import Pool
-from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.tuning.batches import Lessons
-from bakeoff.setups.tuning.distil import harvest
+from bakeoff.setups.tuning.distil import filter_answers
 from bakeoff.setups.tuning.train import trials
-from bakeoff.setups.tuning.training_data import School, faithful_rewording, lessons, together
+from bakeoff.setups.tuning.training_data import (
+    TrainingDataBuilder,
+    faithful_rewording,
+    lessons,
+    together,
+)
 from bakeoff.spec.benchmark import Setup, Suite, load_suite
 from bakeoff.spec.recipes import Distillation, Retrieve, Tune
 from bakeoff.tasks.load import Task, load_task
@@ -37,7 +42,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 @pytest.fixture
-def school(model: LocalModel, tiny: Task, cache: Path) -> School:
+def builder(model: LocalModel, tiny: Task, cache: Path) -> TrainingDataBuilder:
     suite = Suite.model_validate(
         {"tasks": ["tiny"], "setups": {"base": {}}, "retrieve": {"k": 1, "chunk_words": 40}}
     )
@@ -45,8 +50,8 @@ def school(model: LocalModel, tiny: Task, cache: Path) -> School:
     def no_writer(reference: str) -> LocalModel:
         raise AssertionError(reference)
 
-    library = Library(Pool(suite, Path(), cache, {}))
-    return School(suite, library, model, no_writer, lambda task, recipe: NO_TEACHER)
+    retrieval = RetrievalCache(Pool(suite, Path(), cache, {}))
+    return TrainingDataBuilder(suite, retrieval, model, no_writer, lambda task, recipe: NO_TEACHER)
 
 
 # -- what a recipe may say
@@ -122,14 +127,16 @@ def test_a_sweep_tries_a_seeded_choice_within_its_budget(seed: int, budget: int)
 # -- raft
 
 
-def test_raft_shows_the_gold_passage_as_often_as_it_says(school: School, tiny: Task) -> None:
+def test_raft_shows_the_gold_passage_as_often_as_it_says(
+    builder: TrainingDataBuilder, tiny: Task
+) -> None:
     many = replace(
         tiny,
         train=tuple(
             replace(sample, id=f"{sample.id}-{n}") for sample in tiny.train for n in range(100)
         ),
     )
-    found = lessons(school, many, Tune.model_validate({"raft": {"gold": 0.7, "distractors": 1}}))
+    found = lessons(builder, many, Tune.model_validate({"raft": {"gold": 0.7, "distractors": 1}}))
     texts = {"barrow": "The Larch barrow weighs", "gate": "The east gate opens"}
     with_gold = alone = 0
     for sample, example in zip(many.train, found.examples, strict=True):
@@ -150,16 +157,20 @@ def test_raft_shows_the_gold_passage_as_often_as_it_says(school: School, tiny: T
 
 
 @pytest.mark.parametrize(("gold", "share"), [(1.0, 1.0), (0.0, 0.0)])
-def test_raft_at_its_ends(school: School, tiny: Task, gold: float, share: float) -> None:
-    found = lessons(school, tiny, Tune.model_validate({"raft": {"gold": gold}}))
+def test_raft_at_its_ends(
+    builder: TrainingDataBuilder, tiny: Task, gold: float, share: float
+) -> None:
+    found = lessons(builder, tiny, Tune.model_validate({"raft": {"gold": gold}}))
     assert found.told["gold_share"] == share
 
 
 # -- continued pre-training
 
 
-def test_documents_are_learnt_whole_and_no_question_is(school: School, tiny: Task) -> None:
-    found = lessons(school, tiny, Tune(cpt={}))
+def test_documents_are_learnt_whole_and_no_question_is(
+    builder: TrainingDataBuilder, tiny: Task
+) -> None:
+    found = lessons(builder, tiny, Tune(cpt={}))
     learnt = "\n".join(example.completion for example in found.examples)
     assert all(example.prompt == "" for example in found.examples)
     assert all(document.text in learnt for document in tiny.corpora["notes"])
@@ -168,11 +179,13 @@ def test_documents_are_learnt_whole_and_no_question_is(school: School, tiny: Tas
     assert all(s.question in e.prompt for s, e in zip(tiny.train, found.validation, strict=True))
 
 
-def test_supplied_rewordings_are_learnt_as_many_as_asked(school: School, tiny: Task) -> None:
+def test_supplied_rewordings_are_learnt_as_many_as_asked(
+    builder: TrainingDataBuilder, tiny: Task
+) -> None:
     rows = [{"document": "gate", "text": f"Wording {n}."} for n in range(5)]
     (tiny.folder / "said.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     recipe = Tune.model_validate({"cpt": {"paraphrases": 2, "by": "said.jsonl"}})
-    found = lessons(school, tiny, recipe)
+    found = lessons(builder, tiny, recipe)
     assert sum(e.completion.startswith("Wording") for e in found.examples) == 2
     assert found.told == {"pieces": 2, "paraphrases": 2, "paraphrases_asked": 4}
 
@@ -187,12 +200,12 @@ def test_supplied_rewordings_are_learnt_as_many_as_asked(school: School, tiny: T
     ],
 )
 def test_a_fault_in_supplied_rewordings_is_named(
-    school: School, tiny: Task, line: str, message: str
+    builder: TrainingDataBuilder, tiny: Task, line: str, message: str
 ) -> None:
     (tiny.folder / "odd.jsonl").write_text(line + "\n")
     recipe = Tune.model_validate({"cpt": {"paraphrases": 1, "by": "odd.jsonl"}})
     with pytest.raises(BakeoffError, match=message):
-        lessons(school, tiny, recipe)
+        lessons(builder, tiny, recipe)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +223,10 @@ def test_a_rewording_with_other_numbers_is_not_learnt(reworded: str, faithful: b
     assert faithful_rewording(text, reworded) is faithful
 
 
-def test_the_lessons_of_several_tasks_make_those_of_one_adapter(school: School, tiny: Task) -> None:
-    one = lessons(school, tiny, Tune(open_book=0))
+def test_the_lessons_of_several_tasks_make_those_of_one_adapter(
+    builder: TrainingDataBuilder, tiny: Task
+) -> None:
+    one = lessons(builder, tiny, Tune(open_book=0))
     both = together([("tiny", one), ("other", Lessons(one.examples, told={"kept": 3}))])
     assert len(both.examples) == 2 * len(one.examples)
     assert both.told == {"other": {"kept": 3}}
@@ -241,14 +256,14 @@ def test_only_right_supported_cited_answers_to_questions_of_no_test_are_kept(tin
     )
     tests = {f"tiny/{s.id}": s.question for s in tiny.population}
     teacher = Setup(name="rag", retrieve=Retrieve())
-    found = harvest(
+    found = filter_answers(
         replace(tiny, train=train),
         teacher,
         [outcome for _, outcome in questions.values()],
         Distillation(teacher="rag", supported=1.0, cited=True),
         tests,
     )
-    assert [taught.sample.id for taught in found.kept] == ["good"]
+    assert [row.sample.id for row in found.kept] == ["good"]
     assert found.counts == {
         "kept": 1,
         "not right": 1,
@@ -268,8 +283,10 @@ def test_only_right_supported_cited_answers_to_questions_of_no_test_are_kept(tin
     }
 
 
-def test_too_few_good_answers_are_an_error_that_says_why(school: School, tiny: Task) -> None:
-    poor = replace(school, taught=lambda task, recipe: ((), {"kept": 0, "not right": 4}))
+def test_too_few_good_answers_are_an_error_that_says_why(
+    builder: TrainingDataBuilder, tiny: Task
+) -> None:
+    poor = replace(builder, teacher_answers=lambda task, recipe: ((), {"kept": 0, "not right": 4}))
     with pytest.raises(BakeoffError, match=r"0 answers to 4 training questions.*4 not right"):
         lessons(poor, tiny, Tune(distill={"teacher": "rag"}))
 

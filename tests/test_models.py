@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
 from bakeoff.models.decoding import Options, Start, loglikelihoods, read
-from bakeoff.models.local import Dressed, LocalModel
+from bakeoff.models.local import AdaptedModel, LocalModel
 from bakeoff.models.weights import resolve
 
 QUESTIONS = ["What is the capital of France?", "Name a colour.", "What is two plus three?", "Hello"]
@@ -173,7 +173,7 @@ def test_batches_are_held_against_single_prompts(model: LocalModel, prompts: lis
 
 def test_an_adapter_that_was_never_attached_is_no_base_model(model: LocalModel) -> None:
     with pytest.raises(KeyError):
-        Dressed(model, "unknown").timed([{"role": "user", "content": "Hello"}], Decoding(4))
+        AdaptedModel(model, "unknown").timed([{"role": "user", "content": "Hello"}], Decoding(4))
 
 
 @pytest.mark.parametrize("reference", ["nowhere", "hf-without-colon/name", "file.gguf"])

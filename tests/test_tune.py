@@ -65,9 +65,9 @@ def test_switching_an_adapter_off_gives_the_base_models_answer_back(
     before = fresh.timed(prompt, Decoding(12)).text
     adapter = ready_adapter(str(adapter_copy))
     attach(fresh, adapter)
-    with fresh.wearing(adapter.digest):
+    with fresh.using(adapter.digest):
         worn = fresh.timed(prompt, Decoding(12)).text
-    with fresh.wearing(None):
+    with fresh.using(None):
         after = fresh.timed(prompt, Decoding(12)).text
     assert before == after != worn
 

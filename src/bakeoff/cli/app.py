@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
     from bakeoff.core.progress import Progress
     from bakeoff.core.table import Table
-    from bakeoff.running.run import Plan
+    from bakeoff.running.plan import Plan
     from bakeoff.runs.verdicts import Verdicts
     from bakeoff.setups.builder import Workspace
     from bakeoff.spec.benchmark import Dtype
@@ -155,7 +155,7 @@ def planned(
     """
     from bakeoff.core.words import faults
     from bakeoff.decide.gates import language
-    from bakeoff.running.run import Plan
+    from bakeoff.running.plan import Plan
     from bakeoff.spec.benchmark import Forced, load_suite
     from bakeoff.tasks.load import Selection, load_tasks
 

@@ -151,25 +151,25 @@ _labels = click.option(
 def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
     """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
     from bakeoff.decide.gates import agreement, cards
-    from bakeoff.metrics.judges import Jury
+    from bakeoff.metrics.judges import JudgePool
     from bakeoff.metrics.registry import find_scorer
     from bakeoff.spec.metric import Metric
 
     metric, folder = Metric.parse(name), Path.cwd()
     scorer = find_scorer(metric, folder)
     rows = agreement.read_labels(labels)
-    jury = Jury(workspace(None).place(_with_judges(judges), judges or labels))
+    pool = JudgePool(workspace(None).place(_with_judges(judges), judges or labels))
     try:
-        jury.open_for(metric, scorer)
+        pool.open_for(metric, scorer)
         with waiting("scoring the labelled answers"):
-            report = agreement.check(name, rows, folder, jury.give, repeats=repeats)
+            report = agreement.check(name, rows, folder, pool.give, repeats=repeats)
     finally:
-        jury.close()
+        pool.close()
     for table in cards.tables(report):
         show(table)
     if card:
         version = scorer.version_of(metric, folder)
-        judge = jury.fingerprints.get(metric.judge, {})
+        judge = pool.fingerprints.get(metric.judge, {})
         click.echo(cards.write_card(report, card, labels, version, judge))
 
 

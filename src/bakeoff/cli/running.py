@@ -58,7 +58,7 @@ def run(
     When its last run was stopped before the end, the same command goes on with it.
     """
     from bakeoff.running.confirm import run_and_judge
-    from bakeoff.running.run import unfinished
+    from bakeoff.running.resuming import unfinished
     from bakeoff.runs.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)

@@ -36,7 +36,7 @@ def unspent(prompt_tokens: int, completion_tokens: int, cost: float) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a jury works: the benchmark with its endpoints, and where things are kept."""
+    """Where judges work: the benchmark with its endpoints, and where things are kept."""
 
     suite: Suite
     file: Path
@@ -58,7 +58,7 @@ class Judged:
     cost: float = 0.0
 
 
-class Jury:
+class JudgePool:
     """Judges, verifiers and embedders, opened when first asked. Close it after use.
 
     To be used by one thread.

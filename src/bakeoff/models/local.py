@@ -113,7 +113,7 @@ class LocalModel:
         """Tokens in `text`."""
         return len(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    def wearing(self, adapter: str | None) -> AbstractContextManager[None]:
+    def using(self, adapter: str | None) -> AbstractContextManager[None]:
         """The model with the adapter of this digest on, or with all adapters off."""
         if adapter is not None:
             self.network.set_adapter(self.adapters[adapter])
@@ -282,7 +282,7 @@ class LocalModel:
 
 
 @dataclass(frozen=True)
-class Dressed:
+class AdaptedModel:
     """A local model with one adapter on, or with all adapters off."""
 
     model: LocalModel
@@ -312,11 +312,11 @@ class Dressed:
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Generation | Failure]]:
         prompts = [self.model.render(chat) for chat in chats]
-        with self.model.wearing(self.adapter):
+        with self.model.using(self.adapter):
             yield from self.model.generate(prompts, decoding, skip)
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
-        with self.model.wearing(self.adapter):
+        with self.model.using(self.adapter):
             return self.model.timed(self.model.render(chat), decoding)
 
 

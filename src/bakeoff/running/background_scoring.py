@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core.words import Answer, Incomplete
-from bakeoff.metrics.judges import Jury
+from bakeoff.core.words import Incomplete
+from bakeoff.metrics.judges import JudgePool
 from bakeoff.metrics.needs import Need
-from bakeoff.metrics.score import Give, Rivals, no_models, score_records
-from bakeoff.runs import store
+from bakeoff.running.scoring import score_unit
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import behind_endpoint
@@ -28,31 +27,14 @@ PATIENCE_S = 5.0
 """How long a stopped run waits for what is being scored just now."""
 
 
-def score_unit(folder: Path, suite: Suite, task: Task, setup: str, give: Give = no_models) -> None:
-    """Score the answers of a unit and keep the scores."""
-    unit = Unit(task.name, setup)
-    against = {metric.setting("against") for metric in task.scorers} - {"", setup}
-    rivals: Rivals = {
-        name: {
-            # A failed answer is an empty one: it loses against any.
-            (record.sample, record.repeat): record.answer or Answer("")
-            for record in store.read_records(folder, Unit(task.name, name))
-        }
-        for name in sorted(against)
-    }
-    records = store.read_records(folder, unit)
-    scored = score_records(records, task, suite.setups[setup], give, rivals)
-    store.write_scores(folder, unit, scored)
-
-
 @dataclass
-class Marking:
+class BackgroundScoring:
     """The scoring of one run. `finish` it, or `stop` it where the run ends early."""
 
     folder: Path
     suite: Suite
     tasks: Mapping[str, Task]
-    jury: Jury
+    judges: JudgePool
     _units: queue.SimpleQueue[Unit | threading.Event | None] = field(
         default_factory=queue.SimpleQueue
     )
@@ -114,12 +96,12 @@ class Marking:
         except BaseException as error:
             self._error = error
         finally:
-            self.jury.close()
+            self.judges.close()
 
     def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:
         if self._stopped:
             raise Incomplete("the run was stopped")
-        return self.jury.give(needs)
+        return self.judges.give(needs)
 
     @property
     def _beside(self) -> bool:

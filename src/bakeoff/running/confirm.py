@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
-from bakeoff.running.run import Plan, run
+from bakeoff.running.plan import Plan
+from bakeoff.running.run import run
 from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 

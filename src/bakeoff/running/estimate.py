@@ -9,7 +9,7 @@ from pathlib import Path
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
-from bakeoff.running.run import Plan
+from bakeoff.running.plan import Plan
 from bakeoff.running.spending import cost
 from bakeoff.runs.store import MANIFEST
 from bakeoff.setups.answerer import messages

@@ -25,7 +25,8 @@ from bakeoff.outputs import report
 from bakeoff.outputs.page import html
 from bakeoff.running.alert import Alert, send
 from bakeoff.running.confirm import run_and_judge
-from bakeoff.running.run import Plan, same, unfinished
+from bakeoff.running.plan import Plan
+from bakeoff.running.resuming import same, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts

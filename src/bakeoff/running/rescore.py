@@ -6,9 +6,10 @@ from pathlib import Path
 
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
-from bakeoff.metrics.judges import Jury
+from bakeoff.metrics.judges import JudgePool
 from bakeoff.running import importing
-from bakeoff.running.run import describe, score
+from bakeoff.running.facts import describe
+from bakeoff.running.scoring import score
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import TaskFacts
 from bakeoff.setups.builder import Workspace
@@ -44,11 +45,11 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> m
         known = {name: describe(tasks[name]) for name in manifest.tasks}
         parts = {"tasks": known, "rescored": manifest.rescored + 1}
         manifest = manifest.model_copy(update=parts)
-        jury = Jury(workspace.place(suite, judges or file))
+        pool = JudgePool(workspace.place(suite, judges or file))
         try:
-            manifest = score(folder, manifest, suite, tasks, jury)
+            manifest = score(folder, manifest, suite, tasks, pool)
         finally:
-            jury.close()
+            pool.close()
         store.write_manifest(folder, importing.restore(folder, manifest))
         done = measured_run.Run(folder)
         measured_run.write_comparison(done)

@@ -6,10 +6,15 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bakeoff.core.words import Answer, Failure, Incomplete, Record
-from bakeoff.runs.manifest import SetupSpent
+from bakeoff.metrics.judges import JudgePool
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest, SetupSpent
+from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Setup, Suite
 
 
@@ -101,3 +106,24 @@ class Meter:
                     f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
                     "raise the limit and run the same command again to go on"
                 )
+
+
+def count_spent(folder: Path, manifest: Manifest, suite: Suite, tasks: Collection[str]) -> Manifest:
+    """A run's manifest with what each setup sent and spent."""
+    counted = dict(manifest.spent)
+    for setup in suite.setups.values():
+        spent = Spent()
+        for task in tasks:
+            if setup.takes(task):
+                unit = Unit(task, setup.name)
+                for record in store.read_records(folder, unit):
+                    spent.count(record)
+                spent.requests += store.requests_sent(folder, unit)
+        counted[setup.name] = spent.facts(suite, setup)
+    return manifest.model_copy(update={"spent": counted})
+
+
+def count_judges(manifest: Manifest, judges: JudgePool) -> Manifest:
+    """A run's manifest with what judges were asked, added to what they were asked before."""
+    before = manifest.judges
+    return manifest.model_copy(update={"judges": {**before, **judges.facts(before)}})

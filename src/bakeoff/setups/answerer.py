@@ -22,7 +22,7 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.setups.retrieval.ranking import Hits
-from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.functions import load_function
 from bakeoff.tasks.load import Task
@@ -61,10 +61,10 @@ def context_of(
 
 @dataclass(frozen=True)
 class Engine:
-    """What a corner is built from: its model (adapter on), the library, how to decode."""
+    """What a corner is built from: its model (adapter on), the retrieval, how to decode."""
 
     model: Model
-    library: Library
+    retrieval: RetrievalCache
     temperature: float = 0.0
     seed: int = 0
     training: bool = False
@@ -110,7 +110,7 @@ def _asked(setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]) 
     spec = setup.retrieve
     found: Sequence[Hits] = [()] * len(samples)
     if spec:
-        found = engine.library.search(task, spec, samples, training=engine.training)
+        found = engine.retrieval.search(task, spec, samples, training=engine.training)
     return [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, found, strict=True)]
 
 
@@ -118,7 +118,7 @@ def _timed(setup: Setup, task: Task, engine: Engine, sample: Sample) -> Answer |
     started = time.perf_counter()
     hits: Hits = ()
     if setup.retrieve:
-        hits = engine.library.search_anew(task, setup.retrieve, sample)
+        hits = engine.retrieval.search_anew(task, setup.retrieve, sample)
     asked = _Asked.of(setup, task, engine, sample, hits)
     seconds = time.perf_counter() - started
     return asked.answer(engine.model.timed(asked.chat, engine.decoding(task)), seconds)
@@ -137,7 +137,7 @@ class _Asked:
     def of(cls, setup: Setup, task: Task, engine: Engine, sample: Sample, hits: Hits) -> _Asked:
         if not setup.retrieve:
             return cls(messages(task, sample))
-        titles = engine.library.corpus(task, setup.retrieve).titles
+        titles = engine.retrieval.corpus(task, setup.retrieve).titles
         count = engine.model.count
         context, shown = context_of(hits, titles, setup.retrieve.context_tokens, count)
         chat = messages(task, sample, context, setup.retrieve.question)

@@ -28,8 +28,8 @@ from bakeoff.runs.manifest import (
     TokenCheck,
 )
 from bakeoff.setups.answerer import Engine, build, chats, context_of, own
-from bakeoff.setups.retrieval.retriever import Library
-from bakeoff.setups.tuning.distil import Harvest, harvest
+from bakeoff.setups.retrieval.retriever import RetrievalCache
+from bakeoff.setups.tuning.distil import FilteredAnswers, filter_answers
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
 from bakeoff.tasks.load import Task
@@ -70,7 +70,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
         raise BakeoffError(f"{file}: {error}") from error
 
 
-class Kitchen:
+class Resources:
     """Everything that is open while a benchmark runs. Close it after use.
 
     `models`, `adapters` and `indexes` are what the run's manifest says of them.
@@ -93,7 +93,7 @@ class Kitchen:
         self.adapters: dict[str, AdapterFacts] = {}
         self.indexes: dict[str, IndexFacts] = {}
         self.pool = Pool(suite, file, workspace.cache, workspace.environment)
-        self.library = Library(self.pool)
+        self.retrieval = RetrievalCache(self.pool)
         self._local: Local | None = None
         self._tasks: Mapping[str, Task] = {}
 
@@ -152,7 +152,12 @@ class Kitchen:
 
             dtype = choose_dtype(self.suite.dtype)
             self._local = Local(
-                self.suite, dtype, self.library, self.progress, self._writer, self._taught
+                self.suite,
+                dtype,
+                self.retrieval,
+                self.progress,
+                self._writer,
+                self._teacher_answers,
             )
         return self._local
 
@@ -173,7 +178,7 @@ class Kitchen:
                 f"task '{task.name}' has no corpora, which setup '{setup.name}' needs"
             )
         with working(self.progress, f"index {name}"):
-            corpus = self.library.corpus(task, setup.retrieve)
+            corpus = self.retrieval.corpus(task, setup.retrieve)
         if setup.retrieve.passages == "full":
             self._fits(setup, task, corpus)
         for key, known in self.indexes.items():
@@ -199,7 +204,7 @@ class Kitchen:
         before = next((each for each in self._tasks.values() if each.after == task.name), None)
         if before is None:
             return None
-        known = {p.text for p in self.library.corpus(before, setup.retrieve).passages}
+        known = {p.text for p in self.retrieval.corpus(before, setup.retrieve).passages}
         return sum(p.text not in known for p in corpus.passages)
 
     def _fits(self, setup: Setup, task: Task, corpus: Corpus) -> None:
@@ -221,7 +226,7 @@ class Kitchen:
         """The setup's model as it answers the task, its adapter on; never from the cache."""
         if self.suite.served(setup.model):
             return self._served_model(setup)
-        return self.local.dressed(setup, task)
+        return self.local.adapted(setup, task)
 
     def answerer(self, setup: Setup, task: Task, *, cached: bool = True) -> Answerer:
         """The answerer of any setup on any task: a corner of the square, or the user's own."""
@@ -252,7 +257,7 @@ class Kitchen:
         return build(setup, task, self.engine(replace(model, client=client, timing=True)))
 
     def engine(self, model: Model) -> Engine:
-        return Engine(model, self.library, self.suite.temperature, self.suite.seed)
+        return Engine(model, self.retrieval, self.suite.temperature, self.suite.seed)
 
     def _writer(self, reference: str) -> Model:
         return self._kept(self._plain(reference))
@@ -265,17 +270,17 @@ class Kitchen:
     def _kept(self, model: Model) -> Model:
         return CachedModel(model, self.responses) if self.responses else model
 
-    def _taught(
+    def _teacher_answers(
         self, task: Task, recipe: Tune
     ) -> tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]:
         assert recipe.distill
         teacher = self.suite.setups[recipe.distill.teacher]
-        found = self.harvest(task, teacher, recipe.distill, self._tasks)
+        found = self.filtered(task, teacher, recipe.distill, self._tasks)
         return [(each.sample, each.answer.text) for each in found.kept], found.counts
 
-    def harvest(
+    def filtered(
         self, task: Task, teacher: Setup, keep: Distillation, tasks: Mapping[str, Task]
-    ) -> Harvest:
+    ) -> FilteredAnswers:
         """The teacher's answers to the task's training questions, the good ones kept.
 
         What repeats a test question of any of `tasks` is not.
@@ -293,7 +298,7 @@ class Kitchen:
         tests = {
             f"{each.name}/{s.id}": s.question for each in tasks.values() for s in each.population
         }
-        return harvest(task, teacher, outcomes, keep, tests)
+        return filter_answers(task, teacher, outcomes, keep, tests)
 
     def token_checks(self) -> dict[str, TokenCheck]:
         """Where a tokenizer is known: how often an endpoint's own token counts differed."""
@@ -349,25 +354,25 @@ def verify_cache(
 ) -> Table:
     """Ask a share of each setup's cached answers again; those that differ are forgotten."""
     responses = Responses(workspace.cache / "responses.sqlite")
-    kitchen = Kitchen(suite, file, workspace, progress, responses)
+    resources = Resources(suite, file, workspace, progress, responses)
     rows = []
     try:
-        kitchen.prepare(tasks)
+        resources.prepare(tasks)
         for task in tasks.values():
             for setup in suite.setups.values():
                 if setup.own or not setup.takes(task.name):
                     continue
-                if kitchen.tunes(setup):
-                    kitchen.adapt(setup, task)
-                model = CachedModel(kitchen.model(setup, task), responses)
-                engine = kitchen.engine(model)
+                if resources.tunes(setup):
+                    resources.adapt(setup, task)
+                model = CachedModel(resources.model(setup, task), responses)
+                engine = resources.engine(model)
                 asked = chats(setup, task, engine, task.samples)
                 count = max(1, round(share * len(asked)))
                 chosen = sorted(range(len(asked)), key=lambda i: digest(task.samples[i].id))[:count]
                 found = verify(model, asked, engine.decoding(task), chosen)
                 rows.append((task.name, setup.name, str(found.checked), str(found.differing)))
     finally:
-        kitchen.close()
+        resources.close()
     return Table(
         "Cached answers asked again",
         ("task", "setup", "checked", "different"),
@@ -400,17 +405,17 @@ def distil(
         raise BakeoffError(f"task '{name}' has no training rows, whose questions would be asked")
     alone = suite.model_copy(update={"setups": {teacher.name: teacher}})
     responses = Responses(workspace.cache / "responses.sqlite")
-    kitchen = Kitchen(alone, file, workspace, progress, responses)
+    resources = Resources(alone, file, workspace, progress, responses)
     try:
-        kitchen.prepare({name: task})
-        if kitchen.tunes(teacher):
-            kitchen.adapt(teacher, task)
-        found = kitchen.harvest(task, teacher, keep, tasks)
-        model = {} if teacher.own else dict(kitchen.model(teacher, task).fingerprint())
+        resources.prepare({name: task})
+        if resources.tunes(teacher):
+            resources.adapt(teacher, task)
+        found = resources.filtered(task, teacher, keep, tasks)
+        model = {} if teacher.own else dict(resources.model(teacher, task).fingerprint())
     finally:
-        kitchen.close()
+        resources.close()
     about = {"benchmark": suite.name, "model": model, "kept_if": keep.model_dump()}
-    rows = [taught.as_row(teacher.name, about) for taught in found.kept]
+    rows = [row.as_row(teacher.name, about) for row in found.kept]
     output.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     output.write_text(lines, encoding="utf-8")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model, Sample
 from bakeoff.models.device import limit_threads
-from bakeoff.models.local import Dressed, LocalModel
+from bakeoff.models.local import AdaptedModel, LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
-from bakeoff.setups.retrieval.retriever import Library
-from bakeoff.setups.tuning.training_data import School, lessons, together
+from bakeoff.setups.retrieval.retriever import RetrievalCache
+from bakeoff.setups.tuning.training_data import TrainingDataBuilder, lessons, together
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Tune
 from bakeoff.tasks.load import Task
@@ -22,7 +22,7 @@ from bakeoff.tasks.load import Task
 if TYPE_CHECKING:
     from bakeoff.setups.tuning.adapter import Adapter
 
-Taught = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
+TeacherAnswers = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
 
 
 @dataclass
@@ -32,12 +32,12 @@ class Local:
     suite: Suite
     dtype: str
     """What all of them compute in."""
-    library: Library
+    retrieval: RetrievalCache
     progress: Progress
     writer: Callable[[str], Model]
     """The model of a reference, its answers kept: it rewords documents."""
-    taught: Taught
-    """Training questions with a teacher's answers."""
+    teacher_answers: TeacherAnswers
+    """Training questions with a teacher's answers, and how many were kept and left out."""
     models: dict[str, LocalModel] = field(default_factory=dict)
     adapters: dict[tuple[str, str], Adapter] = field(default_factory=dict)
     """(task, setup) -> adapter."""
@@ -48,7 +48,7 @@ class Local:
         """The model of this reference, loaded once."""
         if reference not in self.models:
             limit_threads()
-            weights = resolve(reference, self.library.pool.cache)
+            weights = resolve(reference, self.retrieval.pool.cache)
             model = LocalModel(weights, self.dtype, self.suite.batch_tokens, self.suite.quantize)
             self.models[reference] = model
             self.progress.note(
@@ -111,13 +111,13 @@ class Local:
             return ready_adapter(setup.tune.adapter)
         suite, model = self.suite, self.load(setup.model)
         writer = partial(self._writer, setup)
-        school = School(suite, self.library, model, writer, self.taught)
+        builder = TrainingDataBuilder(suite, self.retrieval, model, writer, self.teacher_answers)
         if setup.tune.together:
             recipe, name = setup.tune, "of all tasks"
-            found = together((each.name, lessons(school, each, recipe)) for each in tasks)
+            found = together((each.name, lessons(builder, each, recipe)) for each in tasks)
         else:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
-            found = lessons(school, task, recipe)
+            found = lessons(builder, task, recipe)
         self.progress.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
         if found.told:
             self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
@@ -126,7 +126,7 @@ class Local:
             found,
             recipe,
             suite.seed,
-            self.library.pool.cache,
+            self.retrieval.pool.cache,
             f"adapter {name}",
             self.progress,
         )
@@ -134,23 +134,23 @@ class Local:
     def _writer(self, setup: Setup, reference: str) -> Model:
         return self.writer(reference or setup.model)
 
-    def dressed(self, setup: Setup, task: Task) -> Dressed:
+    def adapted(self, setup: Setup, task: Task) -> AdaptedModel:
         """The setup's model with its adapter for the task on, or with all adapters off."""
         adapter = self.adapters.get((task.name, setup.name))
         if adapter and adapter.whole:
-            return Dressed(self.models[adapter.digest])
-        return Dressed(self.load(setup.model), adapter.digest if adapter else None)
+            return AdaptedModel(self.models[adapter.digest])
+        return AdaptedModel(self.load(setup.model), adapter.digest if adapter else None)
 
-    def plain(self, reference: str) -> Dressed:
+    def plain(self, reference: str) -> AdaptedModel:
         """The model of this reference with all adapters off."""
-        return Dressed(self.load(reference))
+        return AdaptedModel(self.load(reference))
 
     def batch_check(
         self, setup: Setup, task: Task, asked: Sequence[Sequence[Message]], decoding: Decoding
     ) -> BatchCheck:
         """How many of these chats are answered differently alone than in a batch."""
-        dressed = self.dressed(setup, task)
-        prompts = [dressed.model.render(chat) for chat in asked]
-        with dressed.model.wearing(dressed.adapter):
-            share = dressed.model.batch_check(prompts, decoding)
+        adapted = self.adapted(setup, task)
+        prompts = [adapted.model.render(chat) for chat in asked]
+        with adapted.model.using(adapted.adapter):
+            share = adapted.model.batch_check(prompts, decoding)
         return BatchCheck(prompts=len(prompts), differing=round(share * len(prompts)))

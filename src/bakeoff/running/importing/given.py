@@ -18,7 +18,7 @@ GIVEN = "given.jsonl"
 def restore(folder: Path, manifest: Manifest) -> Manifest:
     """Put the scores that came with a run's answers beside those its scorers gave.
 
-    To be called after `run.score`, which replaces all scores; gives the manifest with the metrics
+    To be called after `score`, which replaces all scores; gives the manifest with the metrics
     of both. Does nothing to other runs.
     """
     imported = manifest.imported

@@ -12,10 +12,11 @@ import yaml
 
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.running import run
+from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
 from bakeoff.running.importing.wanted import Import
+from bakeoff.running.scoring import score
 from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse
@@ -40,7 +41,7 @@ def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:
         named = os.path.relpath(file) if wanted.task else file.name
     manifest = _manifest(suite, wanted, taken, task, named)
     if task.scorers:
-        manifest = run.score(folder, manifest, suite, {task.name: task})
+        manifest = score(folder, manifest, suite, {task.name: task})
     return restore(folder, manifest)
 
 
@@ -127,7 +128,7 @@ def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task, file: str
         "status": COMPLETE,
         "imported": _imported(wanted, taken),
     }
-    return run.blank_manifest(suite, Selection(), {task.name: task}).model_copy(update=parts)
+    return blank_manifest(suite, Selection(), {task.name: task}).model_copy(update=parts)
 
 
 def _imported(wanted: Import, taken: Intake) -> Imported:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Library:
+class RetrievalCache:
     """Open indexes, and what they gave: one retrieval serves every setup."""
 
     pool: Pool

@@ -100,15 +100,15 @@ def attach(model: LocalModel, adapter: Adapter) -> None:
                 f"adapter {adapter.folder}: made for base weights {weights}, "
                 f"but '{model.weights.reference}' has {model.weights.digest}"
             )
-    with model.wearing(None):
+    with model.using(None):
         before = _probe(model)
     name = f"a{adapter.digest}"
     _load(model, adapter, name)
     model.adapters[adapter.digest] = name
-    with model.wearing(None):
+    with model.using(None):
         if not torch.equal(before, _probe(model)):
             raise BakeoffError(f"adapter {adapter.folder}: the base model changed under it")
-    with model.wearing(adapter.digest):
+    with model.using(adapter.digest):
         if torch.equal(before, _probe(model)):
             raise BakeoffError(f"adapter {adapter.folder}: it changes nothing (logits are equal)")
 
@@ -120,7 +120,7 @@ def whole_model(model: LocalModel, tuned: Adapter) -> LocalModel:
     """
     weights = Weights(f"{model.weights.reference} ({tuned.digest})", tuned.folder, tuned.digest)
     loaded = LocalModel(weights, model.dtype, model.batch_tokens, model.quantize)
-    with model.wearing(None):
+    with model.using(None):
         if torch.equal(_probe(model), _probe(loaded)):
             raise BakeoffError(f"weights {tuned.folder}: they change nothing (logits are equal)")
     return loaded

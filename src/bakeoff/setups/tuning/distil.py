@@ -21,7 +21,7 @@ SUPPORT = Metric.parse("support_context")
 
 
 @dataclass(frozen=True)
-class Taught:
+class DistilledRow:
     """A training question, a teacher's answer to it, and the scores that let it pass."""
 
     sample: Sample
@@ -51,20 +51,20 @@ class Taught:
 
 
 @dataclass(frozen=True)
-class Harvest:
+class FilteredAnswers:
     """What a teacher's answers came to: those kept, and why the others were left out."""
 
-    kept: tuple[Taught, ...]
+    kept: tuple[DistilledRow, ...]
     counts: Mapping[str, int]
 
 
-def harvest(
+def filter_answers(
     task: Task,
     teacher: Setup,
     outcomes: Sequence[Answer | Failure],
     keep: Distillation,
     tests: Mapping[str, str],
-) -> Harvest:
+) -> FilteredAnswers:
     """The answers to the task's training rows that are right, supported and, if asked for, cited.
 
     `tests` are the questions of every test set: a training question that (nearly) repeats one is
@@ -97,8 +97,8 @@ def harvest(
         why = next(_against(sample, record, values, keep, leaks), "kept")
         counts[why] += 1
         if record.answer and why == "kept":
-            kept.append(Taught(sample, record.answer, values))
-    return Harvest(tuple(kept), dict(counts))
+            kept.append(DistilledRow(sample, record.answer, values))
+    return FilteredAnswers(tuple(kept), dict(counts))
 
 
 def _against(

@@ -24,7 +24,7 @@ from bakeoff.core.words import (
 from bakeoff.models.local import LocalModel
 from bakeoff.setups.answerer import context_of, messages
 from bakeoff.setups.retrieval.ranking import Hits, gold_passages
-from bakeoff.setups.retrieval.retriever import Library
+from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.retrieval.splitting import split, title
 from bakeoff.setups.tuning.batches import Example, Lessons
 from bakeoff.spec.benchmark import Suite
@@ -44,38 +44,38 @@ _NUMBERED = re.compile(r"\b\w*\d[\w.,:/-]*\w*\b")
 
 
 @dataclass(frozen=True)
-class School:
-    """What lessons are made with."""
+class TrainingDataBuilder:
+    """What training data are made with."""
 
     suite: Suite
-    library: Library
+    retrieval: RetrievalCache
     model: LocalModel
     """The one that is to learn: its chat template renders the rows."""
     writer: Callable[[str], Model]
     """The model of a reference, which rewords documents."""
-    taught: Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
+    teacher_answers: Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
     """Training questions with a teacher's answers, and how many were kept and left out."""
 
 
-def lessons(school: School, task: Task, recipe: Tune) -> Lessons:
+def lessons(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Lessons:
     """What a recipe learns from on a task. Raises `BakeoffError` where there is nothing."""
     if recipe.cpt:
-        return _documents(school, task, recipe, recipe.cpt)
+        return _documents(builder, task, recipe, recipe.cpt)
     if not task.train:
         raise BakeoffError(f"task '{task.name}' has no training rows, which tuning needs")
-    rows = training_rows(school, task, recipe)
+    rows = training_rows(builder, task, recipe)
     if recipe.raft:
-        return _raft(school, task, rows, recipe.raft)
+        return _raft(builder, task, rows, recipe.raft)
     if recipe.distill:
-        pairs, told = school.taught(replace(task, train=tuple(rows)), recipe)
+        pairs, told = builder.teacher_answers(replace(task, train=tuple(rows)), recipe)
         if len(pairs) < 2:
             raise BakeoffError(
                 f"task '{task.name}': of '{recipe.distill.teacher}' {len(pairs)} answers to "
                 f"{len(rows)} training questions were good enough to learn from "
                 f"({', '.join(f'{n} {why}' for why, n in told.items())})"
             )
-        return _questions(school, task, pairs, recipe, told)
-    return _questions(school, task, [(s, task.completion(s)) for s in rows], recipe, {})
+        return _questions(builder, task, pairs, recipe, told)
+    return _questions(builder, task, [(s, task.completion(s)) for s in rows], recipe, {})
 
 
 def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
@@ -88,62 +88,64 @@ def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
     )
 
 
-def training_rows(school: School, task: Task, recipe: Tune) -> Sequence[Sample]:
+def training_rows(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Sequence[Sample]:
     """The rows a recipe learns from: all, or a seeded sample that keeps the labels' shares."""
     by = ("target",) if task.file.labels else ()
-    return stratified(task.train, recipe.rows or len(task.train), by, school.suite.seed)
+    return stratified(task.train, recipe.rows or len(task.train), by, builder.suite.seed)
 
 
 def _questions(
-    school: School,
+    builder: TrainingDataBuilder,
     task: Task,
     pairs: Sequence[tuple[Sample, str]],
     recipe: Tune,
     told: Mapping[str, int],
 ) -> Lessons:
     """Question to answer, and a share of the rows with retrieved passages as well."""
-    examples = [_example(school, messages(task, sample), said) for sample, said in pairs]
+    examples = [_example(builder, messages(task, sample), said) for sample, said in pairs]
     if recipe.open_book and task.corpora:
         by = ("target",) if task.file.labels else ()
         said = {sample.id: answer for sample, answer in pairs}
         rows = [sample for sample, _ in pairs]
         share = max(1, round(recipe.open_book * len(rows)))
-        shown = stratified(rows, share, by, school.suite.seed)
-        found = school.library.search(task, school.suite.retrieve, shown, training=True)
+        shown = stratified(rows, share, by, builder.suite.seed)
+        found = builder.retrieval.search(task, builder.suite.retrieve, shown, training=True)
         examples += [
-            _with_passages(school, task, sample, hits, said[sample.id])
+            _with_passages(builder, task, sample, hits, said[sample.id])
             for sample, hits in zip(shown, found, strict=True)
         ]
     return Lessons(examples, told=told)
 
 
-def _example(school: School, chat: Sequence[Message], completion: str) -> Example:
-    return Example(school.model.render(chat), completion)
+def _example(builder: TrainingDataBuilder, chat: Sequence[Message], completion: str) -> Example:
+    return Example(builder.model.render(chat), completion)
 
 
 def _with_passages(
-    school: School, task: Task, sample: Sample, hits: Hits, completion: str
+    builder: TrainingDataBuilder, task: Task, sample: Sample, hits: Hits, completion: str
 ) -> Example:
-    spec, count = school.suite.retrieve, school.model.count
-    titles = school.library.corpus(task, spec).titles
+    spec, count = builder.suite.retrieve, builder.model.count
+    titles = builder.retrieval.corpus(task, spec).titles
     context, _ = context_of(hits, titles, spec.context_tokens, count)
-    return _example(school, messages(task, sample, context), completion)
+    return _example(builder, messages(task, sample, context), completion)
 
 
-def _raft(school: School, task: Task, rows: Sequence[Sample], recipe: Raft) -> Lessons:
+def _raft(
+    builder: TrainingDataBuilder, task: Task, rows: Sequence[Sample], recipe: Raft
+) -> Lessons:
     """Every row with passages: one of a gold document with probability `gold`, distractors beside.
 
     Rows without a gold document have distractors alone, and do not count for the share.
     """
     if not task.corpora:
         raise BakeoffError(f"task '{task.name}' has no corpora, which raft needs")
-    spec = school.suite.retrieve
+    spec = builder.suite.retrieve
     wide = spec.model_copy(update={"k": max(NEAREST, recipe.distractors + 1)})
-    found = school.library.search(task, wide, rows, training=True)
-    passages = school.library.corpus(task, spec).by_document
+    found = builder.retrieval.search(task, wide, rows, training=True)
+    passages = builder.retrieval.corpus(task, spec).by_document
     examples, shown, withheld = [], 0, 0
     for sample, hits in zip(rows, found, strict=True):
-        chance = Random(f"{school.suite.seed}:raft:{sample.id}")
+        chance = Random(f"{builder.suite.seed}:raft:{sample.id}")
         gold = next(iter(gold_passages(sample, hits, passages)), None)
         others = [hit for hit in hits if hit.document not in sample.gold]
         drawn = chance.random() < recipe.gold
@@ -153,18 +155,20 @@ def _raft(school: School, task: Task, rows: Sequence[Sample], recipe: Raft) -> L
         shown += bool(gold and drawn)
         withheld += bool(gold and not drawn)
         examples.append(
-            _with_passages(school, task, sample, tuple(context), task.completion(sample))
+            _with_passages(builder, task, sample, tuple(context), task.completion(sample))
         )
     rate = round(shown / (shown + withheld), 4) if shown + withheld else None
     return Lessons(examples, told={"gold_share": rate, "with_gold": shown, "withheld": withheld})
 
 
-def _documents(school: School, task: Task, recipe: Tune, spec: Pretraining) -> Lessons:
+def _documents(
+    builder: TrainingDataBuilder, task: Task, recipe: Tune, spec: Pretraining
+) -> Lessons:
     """The very documents that are indexed, in pieces, with rewordings of each.
 
     Training questions are not learnt: the loss on their answers says which epoch to keep.
     """
-    corpus = task.corpora.get(task.corpus_name(school.suite.retrieve.corpus))
+    corpus = task.corpora.get(task.corpus_name(builder.suite.retrieve.corpus))
     if not corpus:
         raise BakeoffError(f"task '{task.name}' has no corpora, which cpt needs")
     if not task.train:
@@ -173,17 +177,17 @@ def _documents(school: School, task: Task, recipe: Tune, spec: Pretraining) -> L
         )
     pieces = [(document.id, text) for document in corpus for text in _pieces(document)]
     if recipe.rows:
-        pieces = sorted(pieces, key=lambda piece: digest([school.suite.seed, *piece]))[
+        pieces = sorted(pieces, key=lambda piece: digest([builder.suite.seed, *piece]))[
             : recipe.rows
         ]
     texts = [text for _, text in pieces]
     told: dict[str, int] = {"pieces": len(pieces)}
     if spec.paraphrases:
-        reworded, asked = _reworded(school, task, recipe, spec, pieces)
+        reworded, asked = _reworded(builder, task, recipe, spec, pieces)
         told |= {"paraphrases": len(reworded), "paraphrases_asked": asked}
         texts += reworded
-    rows = training_rows(school, task, recipe)
-    held_out = [_example(school, messages(task, s), task.completion(s)) for s in rows]
+    rows = training_rows(builder, task, recipe)
+    held_out = [_example(builder, messages(task, s), task.completion(s)) for s in rows]
     return Lessons([Example("", text) for text in texts], held_out, told)
 
 
@@ -195,12 +199,16 @@ def _pieces(document: Document) -> list[str]:
 
 
 def _reworded(
-    school: School, task: Task, recipe: Tune, spec: Pretraining, pieces: Sequence[tuple[str, str]]
+    builder: TrainingDataBuilder,
+    task: Task,
+    recipe: Tune,
+    spec: Pretraining,
+    pieces: Sequence[tuple[str, str]],
 ) -> tuple[list[str], int]:
     """Rewordings, and how many there should be."""
     if spec.by.endswith((".jsonl", ".json")):
         return _supplied(task, spec, {document for document, _ in pieces})
-    model, seed = school.writer(spec.by), school.suite.seed
+    model, seed = builder.writer(spec.by), builder.suite.seed
     texts = [text for _, text in pieces]
     chats = [[{"role": "user", "content": REWORD.format(text=text)}] for text in texts]
     longest = max(model.count(text) for text in texts)

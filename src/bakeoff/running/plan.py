@@ -1,0 +1,79 @@
+"""What is to be run: a benchmark, its tasks, and which part of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bakeoff.core.words import Sample
+from bakeoff.decide.gates.language import Scope
+from bakeoff.running.facts import blank_manifest, metric_facts
+from bakeoff.runs.manifest import Manifest
+from bakeoff.spec.benchmark import Forced, Suite
+from bakeoff.tasks.load import Selection, Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run: a benchmark, its tasks, and which part of them."""
+
+    suite: Suite
+    file: Path
+    tasks: Mapping[str, Task]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    cached: bool = True
+    """Whether answers may come from, and go to, the response cache."""
+    night: str = ""
+    """The date of the nightly run this is for."""
+
+    @property
+    def scope(self) -> Scope:
+        """What gates can name."""
+        return Scope(
+            list(self.suite.setups),
+            {
+                name: {str(m): metric_facts(s, "").measure for m, s in task.scorers.items()}
+                for name, task in self.tasks.items()
+            },
+        )
+
+    @property
+    def samples(self) -> dict[str, dict[str, Sample]]:
+        """Task -> its samples by id."""
+        return {name: {s.id: s for s in task.samples} for name, task in self.tasks.items()}
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """Task -> the setups it is asked of."""
+        setups = self.suite.setups.values()
+        return {task: [s.name for s in setups if s.takes(task)] for task in self.tasks}
+
+    @property
+    def cells(self) -> int:
+        """Answers of the quality pass."""
+        return self.suite.repeats * sum(
+            len(task.samples)
+            for task in self.tasks.values()
+            for setup in self.suite.setups.values()
+            if setup.takes(task.name)
+        )
+
+    def manifest(self) -> Manifest:
+        """The manifest of a run of it, before anything is asked."""
+        forced = self.suite.dtype
+        command = [
+            *("bakeoff run", os.path.relpath(self.file)),
+            *self.selection.arguments(),
+            *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
+        ]
+        parts = {
+            "file": os.path.relpath(self.file),
+            "command": " ".join(command),
+            "night": self.night,
+            "skipped": dict(self.skipped),
+        }
+        blank = blank_manifest(self.suite, self.selection, self.tasks)
+        return blank.model_copy(update=parts)

@@ -1,0 +1,69 @@
+"""The quality pass: every sample of a task asked of a setup, each outcome kept at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bakeoff.core.words import QUALITY, Record
+from bakeoff.running.state import RunState
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
+from bakeoff.spec.benchmark import Setup
+from bakeoff.tasks.load import Task
+
+Cell = tuple[Setup, Task]
+"""A setup, and a task that it is asked."""
+
+
+def answer_cells(state: RunState, cells: Sequence[Cell]) -> None:
+    """Answer what of the cells is not answered yet, and have them scored."""
+    with state.timed("quality"):
+        for setup, task in cells:
+            _answer_cell(state, setup, task)
+            state.scoring.add(Unit(task.name, setup.name))
+
+
+def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
+    unit = Unit(task.name, setup.name)
+    done = {
+        (record.sample, record.repeat)
+        for record in store.read_records(state.folder, unit)
+        if record.answer or not state.retry
+    }
+    wanted = len(task.samples) * state.plan.suite.repeats
+    if len(done) == wanted:
+        return
+    answerer = state.resources.answerer(setup, task)
+    state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
+    with store.open_journal(state.folder, unit) as journal:
+        for repeat in range(state.plan.suite.repeats):
+            skip = {i for i, s in enumerate(task.samples) if (s.id, repeat) in done}
+            if len(skip) == len(task.samples):
+                continue
+
+            def sending(index: int, repeat: int = repeat) -> None:
+                journal.sending(task.samples[index].id, repeat)
+
+            for index, outcome in answerer(task.samples, skip=skip, repeat=repeat, sending=sending):
+                sample = task.samples[index].id
+                journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
+                state.progress.advance()
+                state.meter.count(setup, outcome)
+        journal.commit()
+    state.progress.finish()
+
+
+def answer_routed(state: RunState) -> None:
+    """Put routed setups together, now that what they are made of is scored."""
+    if not any(setup.route for setup in state.plan.suite.setups.values()):
+        return
+    from bakeoff.running import route
+
+    for task in state.plan.tasks.values():
+        for setup in state.plan.suite.setups.values():
+            unit = Unit(task.name, setup.name)
+            if setup.route and setup.takes(task.name):
+                if not store.committed(state.folder, unit):
+                    route.write(state.folder, setup, task, state.plan.suite.seed)
+                state.scoring.add(unit)
+    state.scoring.finish()

@@ -1,0 +1,66 @@
+"""A run that is going on: its plan, what is open for it, and its manifest as it grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.progress import Progress
+from bakeoff.running.background_scoring import BackgroundScoring
+from bakeoff.running.plan import Plan
+from bakeoff.running.spending import Meter
+from bakeoff.runs import store
+from bakeoff.runs.manifest import Manifest
+from bakeoff.setups.builder import Resources
+
+
+@dataclass
+class RunState:
+    """A run that is going on."""
+
+    plan: Plan
+    folder: Path
+    manifest: Manifest
+    resources: Resources
+    progress: Progress
+    meter: Meter
+    retry: bool
+    """Whether cells that failed before are asked again."""
+    scoring: BackgroundScoring
+    meanwhile: Callable[[], None]
+    """What is done in a thread of its own from the first question on."""
+
+    def save(self) -> None:
+        store.write_manifest(self.folder, self.manifest)
+
+    def put(self, **parts: Any) -> None:
+        """Replace parts of the manifest."""
+        self.manifest = self.manifest.model_copy(update=parts)
+
+    def put_checks(self, **parts: Any) -> None:
+        self.put(checks=self.manifest.checks.model_copy(update=parts))
+
+    def put_opened(self) -> None:
+        """Have the manifest say what was opened, made or reused so far."""
+        resources = self.resources
+        self.put(
+            models=dict(resources.models),
+            adapters=dict(resources.adapters),
+            indexes=dict(resources.indexes),
+        )
+        self.save()
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the seconds of a phase to the manifest."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = self.manifest.seconds
+            spent = seconds.get(phase, 0.0) + time.perf_counter() - started
+            self.put(seconds={**seconds, phase: round(spent, 3)})
