@@ -17,9 +17,9 @@ WORKERS = 4
 WARM = "BAKEOFF_TESTS_WARM"
 """The variable that says where the warm process listens."""
 TOGETHER = {
-    "a finished run": ("test_program", "test_docs", "test_tune"),
-    "a server": ("test_track", "test_mlflow_ui"),
-    "a model": ("test_models", "test_lessons", "test_route", "test_retrieve"),
+    "a finished run": ("test_program", "test_docs", "test_adapter"),
+    "a server": ("test_mlflow", "test_mlflow_ui"),
+    "a model": ("test_local", "test_training_data", "test_route", "test_retrieval"),
 }
 """What is dear to make and made once -> the files of the tests that use it."""
 DEAR = {"model", "finished_run", "mlflow_server"}

@@ -9,15 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "perf"))
 from stub import CHAT, COMPLETIONS, EMBEDDINGS, FAULTS, RAG, prompt_key, reset, running_stub, stats
 
-PERF = Path(__file__).resolve().parent.parent / "benchmarks" / "perf"
+from conftest import ROOT
+
+PERF = ROOT / "benchmarks" / "perf"
 KEY = "sk-canary-0123456789"
 MOMENTS = ("first_request_at", "last_request_at", "last_reply_at")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -26,8 +25,9 @@ from bakeoff.outputs.ci import (
     workflow_commands,
 )
 from bakeoff.runs.verdicts import Verdicts
+from conftest import ROOT
 
-SCHEMA = Path(__file__).parent / "junit.xsd"
+SCHEMA = ROOT / "tests" / "junit.xsd"
 STATES = ("PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIPPED")
 
 

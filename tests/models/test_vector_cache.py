@@ -64,7 +64,7 @@ def test_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from test_vectors import Lengths, embed_kept
+from test_vector_cache import Lengths, embed_kept
 texts = [f"text {number}" for number in range(int(sys.argv[2]), 3000)]
 embed_kept(Lengths(), Path(sys.argv[1]), texts)
 """

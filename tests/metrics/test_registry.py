@@ -16,6 +16,7 @@ from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorer import Context
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.metric import Metric
+from conftest import ROOT
 
 HERE = Path(__file__).parent
 
@@ -134,7 +135,7 @@ def test_names_that_are_far_from_all_get_the_list() -> None:
 
 
 def test_the_table_of_scorers_names_each_with_its_settings_and_direction() -> None:
-    page = (HERE.parent / "docs" / "scorers" / "README.md").read_text()
+    page = (ROOT / "docs" / "scorers" / "README.md").read_text()
     rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
     table = [[cell.strip() for cell in row] for row in rows]
     assert sorted(row[0].strip("`") for row in table) == list(scorers())

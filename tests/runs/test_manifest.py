@@ -21,8 +21,9 @@ from bakeoff.runs.store import (
     write_verdicts,
 )
 from bakeoff.runs.verdicts import State, Verdict, Verdicts
+from conftest import ROOT
 
-KEPT = Path(__file__).parent / "fixtures" / "runs"
+KEPT = ROOT / "tests" / "fixtures" / "runs"
 SQUARE = {"base": 0.2, "fine-tuned": 0.4, "rag": 0.6, "hybrid": 0.8}
 HEADLINES = {
     "trained": {"base": 0, "fine-tuned": 0, "rag": 1 / 3, "hybrid": 1 / 3, "mine": 1 / 3},

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from stub import prompt_key, reset, running_stub, stats
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Passage
 from bakeoff.models.endpoint import Client, EndpointDown
@@ -39,9 +39,6 @@ from bakeoff.models.protocol import (
 from bakeoff.models.rate_limits import Breaker, Budget, Limit, backoff_s, retry_after_s
 from bakeoff.models.transport import Ask, EndpointError, Secret
 from bakeoff.spec.benchmark import Endpoint, Service
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "perf"))
-from stub import prompt_key, reset, running_stub, stats
 
 KEY = "sk-canary-0123456789"
 DECODING = Decoding(16, temperature=0.5, seed=7)

@@ -45,7 +45,7 @@ from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml
 from conftest import ROOT, Cli
-from test_report import write_run
+from small_run import write_run
 
 SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
 N = 100
@@ -922,7 +922,7 @@ def dumped() -> str:
 
 def test_every_process_gives_the_same_advice() -> None:
     code = "import test_advice; print(test_advice.dumped())"
-    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")])
+    paths = os.pathsep.join(str(ROOT / path) for path in ("tests", "tests/decide", "src"))
     said = {
         subprocess.run(
             [sys.executable, "-c", code],
