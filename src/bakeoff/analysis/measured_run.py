@@ -40,6 +40,20 @@ class Run:
         """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""
         return self.manifest.selection.shard
 
+    def require_whole(self) -> None:
+        """Raise `MissingEvidence` for a run that is not complete, or one part of several."""
+        if not self.manifest.complete:
+            raise MissingEvidence(
+                f"{self.folder}: the run is {self.manifest.status}; finish it with "
+                f"`bakeoff run {self.manifest.file} --resume {self.folder.name}`"
+            )
+        part, parts = self.shard
+        if parts > 1:
+            raise MissingEvidence(
+                f"{self.folder}: part {part} of {parts}; join the parts with "
+                "`bakeoff merge RUN RUN ...`"
+            )
+
     @property
     def limited(self) -> str:
         """What was left out on purpose, as the command line says it; empty for a whole run."""

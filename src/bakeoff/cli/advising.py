@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.app import finished, main, show, write_report
+from bakeoff.cli.app import finished, format_option, main, show, write_report
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     help="What you need; without it, five questions are asked on a terminal.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write the needs to this file.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["terminal", "markdown", "json"]),
-    default="terminal",
-    show_default=True,
-)
+@format_option
 def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     """Say which setup of a RUN to take for what you need, why, and what would change that.
 

@@ -97,6 +97,14 @@ data_option = click.option(
     help="Folder with local copies of public data sets (else: BAKEOFF_DATA, else the hub).",
 )
 
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+)
+
 
 def _pairs(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     split = [value.partition("=") for value in values]

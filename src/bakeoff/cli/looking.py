@@ -16,6 +16,7 @@ from bakeoff.cli.app import (
     cache_folder,
     data_folder,
     data_option,
+    format_option,
     main,
     results,
     show,
@@ -80,13 +81,7 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
 @click.option("--task", default="", metavar="NAME", help="Only this task.")
 @click.option("--window", type=click.IntRange(1), help="Tokens that a prompt must fit into.")
 @click.option("--embed", is_flag=True, help="Look for test questions trained on in other words.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["terminal", "markdown", "json"]),
-    default="terminal",
-    show_default=True,
-)
+@format_option
 @data_option
 def audit(
     benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None

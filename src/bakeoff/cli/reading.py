@@ -10,6 +10,7 @@ import click
 
 from bakeoff.cli.app import (
     finished,
+    format_option,
     main,
     program,
     pull_baselines,
@@ -160,13 +161,7 @@ def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
     callback=_numbers,
     help="Requests of a task for one of a task without a weight.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["terminal", "markdown", "json"]),
-    default="terminal",
-    show_default=True,
-)
+@format_option
 def cost(
     run: str,
     file: Path,

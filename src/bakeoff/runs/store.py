@@ -37,7 +37,7 @@ from bakeoff.runs.journal import (
 )
 from bakeoff.runs.manifest import FORMAT, Manifest
 from bakeoff.runs.verdicts import Verdicts
-from bakeoff.spec.yaml_files import validated
+from bakeoff.spec.yaml_files import File, validated
 
 __all__ = [
     "ADVICE",
@@ -66,6 +66,7 @@ __all__ = [
     "open_journal",
     "read_json",
     "read_manifest",
+    "read_model",
     "read_records",
     "read_samples",
     "read_scores",
@@ -84,6 +85,8 @@ SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"
 """Kept beside a run where somebody asked for them; what makes them is imported only then."""
+
+M = TypeVar("M", bound=File)
 
 Key = tuple[str, int]
 """(sample, repeat): what tells the answers of one setup to one task apart."""
@@ -158,18 +161,26 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
         raise BakeoffError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
+    """The model that a JSON file of format `number` holds.
+
+    Raises `BakeoffError` for a file of another format, with the remedy, or a damaged one.
+    """
+    raw = read_json(path)
+    if raw.get("format") != number:
+        raise BakeoffError(
+            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
+            f"reads format {number}: {remedy}"
+        )
+    return validated(kind, path, raw)
+
+
 def read_manifest(run: Path) -> Manifest:
     """The run's manifest, as it would be written today. Raises `BakeoffError` for no run."""
     path = run / MANIFEST
     if not path.is_file():
         raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)")
-    raw = read_json(path)
-    if raw.get("format") != FORMAT:
-        raise BakeoffError(
-            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; "
-            f"this one reads format {FORMAT}: run the benchmark again"
-        )
-    return validated(Manifest, path, raw)
+    return read_model(Manifest, path, FORMAT, "run the benchmark again")
 
 
 def write_manifest(run: Path, manifest: Manifest) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bakeoff.core.estimate import Estimate
-from bakeoff.core.words import BakeoffError
 from bakeoff.decide.advice.flips import Flip
 from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.questions import Line
-from bakeoff.runs.store import ADVICE, read_json, write_json
-from bakeoff.spec.yaml_files import File, validated
+from bakeoff.runs.store import ADVICE, read_model, write_json
+from bakeoff.spec.yaml_files import File
 
 FORMAT: Final = 1
 """Of `advice.json`."""
@@ -83,10 +82,4 @@ def read(folder: Path) -> Advice | None:
     path = folder / ADVICE
     if not path.is_file():
         return None
-    raw = read_json(path)
-    if raw.get("format") != FORMAT:
-        raise BakeoffError(
-            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
-            f"reads format {FORMAT}: run `bakeoff advise` again, or delete the file"
-        )
-    return validated(Advice, path, raw)
+    return read_model(Advice, path, FORMAT, "run `bakeoff advise` again, or delete the file")

@@ -12,7 +12,7 @@ from bakeoff.analysis.comparison import Updated
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.measure import MEASURED
-from bakeoff.core.words import BakeoffError, MissingEvidence
+from bakeoff.core.words import BakeoffError
 from bakeoff.decide import cost
 from bakeoff.decide.cost import Costs
 from bakeoff.spec.benchmark import Setup
@@ -88,16 +88,7 @@ def grounds(run: Run) -> Grounds:
     Raises `MissingEvidence` when the run is not complete, `BakeoffError` when the costs are
     older than its scores, or of another version.
     """
-    if not run.manifest.complete:
-        raise MissingEvidence(
-            f"{run.folder}: the run is {run.manifest.status}; finish it with "
-            f"`bakeoff run {run.manifest.file} --resume {run.folder.name}`"
-        )
-    if run.shard[1] > 1:
-        raise MissingEvidence(
-            f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
-            "`bakeoff merge RUN RUN ...`"
-        )
+    run.require_whole()
     return Grounds(
         run.folder.name,
         run.headlines,

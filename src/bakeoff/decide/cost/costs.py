@@ -10,10 +10,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, PlainSerializer
 
 from bakeoff.core.estimate import Estimate
-from bakeoff.core.words import BakeoffError
 from bakeoff.decide.cost.crossover import State
-from bakeoff.runs.store import COST, read_json, write_json
-from bakeoff.spec.yaml_files import File, validated
+from bakeoff.runs.store import COST, read_model, write_json
+from bakeoff.spec.yaml_files import File
 
 FORMAT: Final = 1
 """Of `cost.json`."""
@@ -147,10 +146,4 @@ def read(folder: Path) -> Costs | None:
     path = folder / COST
     if not path.is_file():
         return None
-    raw = read_json(path)
-    if raw.get("format") != FORMAT:
-        raise BakeoffError(
-            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
-            f"reads format {FORMAT}: run `bakeoff cost` again, or delete the file"
-        )
-    return validated(Costs, path, raw)
+    return read_model(Costs, path, FORMAT, "run `bakeoff cost` again, or delete the file")

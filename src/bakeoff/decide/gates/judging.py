@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows
-from bakeoff.core.words import MissingEvidence
 from bakeoff.decide.gates.card_check import unvouched
 from bakeoff.decide.gates.evidence import Evidence
 from bakeoff.decide.gates.judge import concluded, judge
@@ -33,16 +32,7 @@ def judged(
 
     Raises `MissingEvidence` when the run is not complete.
     """
-    if not run.manifest.complete:
-        raise MissingEvidence(
-            f"{run.folder}: the run is {run.manifest.status}; finish it with "
-            f"`bakeoff run {run.manifest.file} --resume {run.folder.name}`"
-        )
-    if run.shard[1] > 1:
-        raise MissingEvidence(
-            f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
-            "`bakeoff merge RUN RUN ...`"
-        )
+    run.require_whole()
     chosen = run.suite.gates if gates is None else gates
     known = policy or run.suite.policy
     vouched = unvouched(known, run.manifest)
