@@ -12,7 +12,7 @@ from bakeoff.analysis import compare, freshness, latency
 from bakeoff.analysis.columns import Columns, columns, leak_columns
 from bakeoff.analysis.comparison import Comparison, Freshness
 from bakeoff.analysis.measurements import Rows
-from bakeoff.core.words import Record, Sample, digest
+from bakeoff.core.words import MissingEvidence, Record, Sample, digest
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest, MetricFacts
 from bakeoff.runs.store import ScoreRow, Unit, read_manifest, read_samples, write_json
