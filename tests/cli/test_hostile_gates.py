@@ -142,7 +142,7 @@ FILES = {
     "an id with escapes": (f'gates: [{{id: "\\e[2J", check: "{G} >= 0.5"}}]', 2, "id"),
     "a threshold of nan": (f'gates: ["{G} >= nan"]', 2, "'nan' is not setup.task.metric"),
     "a threshold of inf": (f'gates: ["{G} >= 1e999"]', 2, "too large a number"),
-    "contradicting the direction": (f'gates: ["{G} <= 0.5"]', 2, "asks for a worse one"),
+    "contradicting the direction": (f'gates: ["{G} <= 0.5"]', 2, "requires a worse one"),
     "never failing": (f'gates: ["{G} >= 0"]', 2, "can never fail"),
     "never passing": (f'gates: ["{G} >= 80"]', 2, "can never pass"),
     "itself": (f'gates: ["{G} >= {G}"]', 2, "compares a number with itself"),
@@ -166,7 +166,7 @@ FILES = {
         12,
         "there is no anchor",
     ),
-    "a clear violation": (f'gates: ["{B} >= {G}"]', 10, "worse by more than chance"),
+    "a clear violation": (f'gates: ["{B} >= {G}"]', 10, "significant violation"),
     "a violated fact": (f'gates: ["count({B}) >= 1"]', 10, "0 against 1"),
     "ten thousand gates": (
         "gates:\n"
@@ -179,7 +179,7 @@ FILES = {
     "an open question": (
         f'gates: [{{check: "{G} >= 0.99", mode: prove, on_inconclusive: fail}}]',
         11,
-        "not proven",
+        "not significant",
     ),
 }
 
@@ -221,10 +221,10 @@ RUNS = {
     "empty": (f"{G} >= 0.5", 12, "scores.jsonl: missing; the run did not finish"),
     "foreign": (f"{G} >= 0.5", 2, "made by another version"),
     "broken": (f"{G} >= 0.5", 2, "not valid JSON"),
-    "failing": (f"{B} >= 0.5", 12, "100.0% of the answers of bad failed"),
-    "odd": ("good.words.../score.py::odd >= 0.5", 12, "samples judged, below min_coverage"),
-    "one": (f"{B} >= {G}", 0, "too few samples to ever fail"),
-    "equal": (f"{B} >= {G} + 0.2", 10, "worse by more than chance"),
+    "failing": (f"{B} >= 0.5", 12, "100.0% of bad's answers failed"),
+    "odd": ("good.words.../score.py::odd >= 0.5", 12, "samples scored, below min_coverage"),
+    "one": (f"{B} >= {G}", 0, "too few samples: no result could be significant"),
+    "equal": (f"{B} >= {G} + 0.2", 10, "significant violation"),
     "gone": (f"{G} >= 0.5", 2, "no such run"),
 }
 

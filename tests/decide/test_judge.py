@@ -163,10 +163,10 @@ BROKEN = {
     "no such task": ("rag.no.f1 >= 0.5", "no value in this run"),
     "no such metric": ("rag.qa.f2 >= 0.5", "no value in this run"),
     "no such slice": ("rag.qa.f1[kind=odd] >= 0.5", "no sample of qa has kind=odd"),
-    "nothing judged": ("rag.qa.nothing >= 0.5", "no value of rag.qa.nothing could be judged"),
-    "one unjudged": ("rag.qa.partly >= 0.5", "5 of 6 samples judged, below min_coverage"),
+    "nothing judged": ("rag.qa.nothing >= 0.5", "no value of rag.qa.nothing could be scored"),
+    "one unjudged": ("rag.qa.partly >= 0.5", "5 of 6 samples scored, below min_coverage"),
     "an infinite value": ("rag.qa.endless >= 0.5", "holds an infinite value"),
-    "failed answers": ("base.qa.f1 >= 0.5", "16.7% of the answers of base failed"),
+    "failed answers": ("base.qa.f1 >= 0.5", "16.7% of base's answers failed"),
     "no baseline": ("rag.qa.f1 >= baseline:rag.qa.f1", "bakeoff baseline accept RUN"),
     "no anchor": ("rag.qa.f1 >= anchor:rag.qa.f1", "--channel anchor"),
 }
@@ -341,7 +341,7 @@ def test_pass_at_k_comes_from_repeated_answers() -> None:
         assert outcome.left == pytest.approx(left)
     more = verdict("pass@3(rag.qa.f1) >= 0.3", found)
     assert more.state == ERROR
-    assert "ask with --repeats 3" in more.reason
+    assert "run with --repeats 3" in more.reason
 
 
 def test_facts_are_of_every_repeat_and_counts_of_samples() -> None:

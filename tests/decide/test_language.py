@@ -97,8 +97,8 @@ def test_a_check_on_what_is_no_metric_is_a_bakeoff_error(setting: str) -> None:
         ("base.qa.f1 >= rga.qa.f1", "no setup 'rga'; did you mean 'rag'?"),
         ("base.json.f1 >= 1", "no metric 'f1'"),
         ("base.qa.f1 == 0.5", "== is for counts"),
-        ("base.qa.f1 <= 0.5", "better when higher, so <= asks for a worse one"),
-        ("base.qa.wrong_refusal >= 0.5", "better when lower, so >= asks for a worse one"),
+        ("base.qa.f1 <= 0.5", "better when higher, so <= requires a worse one"),
+        ("base.qa.wrong_refusal >= 0.5", "better when lower, so >= requires a worse one"),
         ("base.qa.latency_s >= 2", "better when lower"),
         ("base.qa.f1 >= rag.qa.stars", "compares f1 with stars"),
         ("mean(base.qa.f1) >= p95(rag.qa.f1)", "are different aggregates"),
@@ -112,8 +112,8 @@ def test_a_check_on_what_is_no_metric_is_a_bakeoff_error(setting: str) -> None:
         ("rate(*.error) <= 1", "can never fail"),
         ("base.qa.wrong_refusal <= -0.1", "can never pass"),
         ("base.qa.f1 >= rag.f1", "name the task on both sides, or on neither"),
-        ("base.macro_f1 >= 0.5", "is no mean of samples"),
-        ("mean(base.qa.macro_f1) >= 0.5", "is no mean of samples"),
+        ("base.macro_f1 >= 0.5", "is not a mean over samples"),
+        ("mean(base.qa.macro_f1) >= 0.5", "is not a mean over samples"),
     ],
 )
 def test_a_line_that_is_a_mistake_is_refused_before_the_run(line: str, told: str) -> None:

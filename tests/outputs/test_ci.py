@@ -40,7 +40,7 @@ def gate(state: str = "FAIL", **given: Any) -> dict[str, Any]:
         "severity": "fail",
         "mode": "refute",
         "state": state,
-        "reason": "0.61 against 0.69; worse by more than chance (p = 0.003)",
+        "reason": "0.61 against 0.69; significant violation (p = 0.003)",
         "left": 0.61,
         "right": 0.69,
         "gap": -0.08,
@@ -162,7 +162,7 @@ def test_the_comment_begins_with_its_marker_and_names_what_broke() -> None:
     assert text.startswith("<!-- bakeoff:gates:quickstart -->\n## ❌ bakeoff: FAIL\n")
     assert "- qa / q17: 1 → 0" in text
     assert (
-        "quickstart: 7 gates: 1 failed, 1 failed but only warn, 1 without evidence, 2 undecided, "
+        "quickstart: 7 gates: 1 failed, 1 failed (warning), 1 not evaluated, 2 inconclusive, "
         "1 skipped, 1 passed."
     ) in text
     assert "samples: 2 worse, 4 better, 150 same" in text
@@ -247,7 +247,7 @@ def test_a_limited_run_and_a_mismatch_are_said() -> None:
     found = verdict(gate(), limited="limit 5", mismatch=["baseline: prompt of task qa"])
     for text in (summary(found), comment(found)):
         assert "A limited run (limit 5): not the benchmark's verdict." in text
-        assert "Not comparable, and let pass:** baseline: prompt of task qa" in text
+        assert "Not comparable (--allow-mismatch):** baseline: prompt of task qa" in text
 
 
 @pytest.mark.parametrize(

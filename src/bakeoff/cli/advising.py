@@ -1,4 +1,4 @@
-"""The command that says which setup to take: advise."""
+"""The command that recommends a setup: advise."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     "--needs",
     "file",
     type=click.Path(path_type=Path),
-    help="What you need; without it, five questions are asked on a terminal.",
+    help="File of your needs; without it, five questions on the terminal.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write the needs to this file.")
 @format_option
 def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
-    """Say which setup of a RUN to take for what you need, why, and what would change that.
+    """Recommend a setup of a RUN for your needs, with the reasons and what would change it.
 
-    Writes advice.json into the run's folder, and the report again.
+    Writes advice.json to the run's folder and updates the report.
     """
     from bakeoff.core.table import as_markdown
     from bakeoff.decide import advice
@@ -40,7 +40,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
 
     done = finished(run)
     if file is None and not sys.stdin.isatty():
-        raise BakeoffError("give --needs FILE; the questions are asked on a terminal only")
+        raise BakeoffError("give --needs FILE: the questions need a terminal")
     needs = load_needs(file) if file else None
     known = grounds(done)
     needs = needs or _asked(known)
@@ -65,15 +65,15 @@ def _asked(known: Grounds) -> Needs:
     def number(text: str, default: float) -> Any:
         return click.prompt(text, type=click.FloatRange(0), default=default, err=True)
 
-    answers: dict[str, Any] = {"updates_per_month": number("Changes of the data a month", 0)}
+    answers: dict[str, Any] = {"updates_per_month": number("Changes of the data per month", 0)}
     if answers["updates_per_month"]:
-        hours = number("Hours within which answers must follow (0: no limit)", 0)
+        hours = number("Hours until answers must reflect a change (0: no limit)", 0)
         answers["fresh_within_hours"] = hours or None
     sources = click.Choice(["required", "nice", "no"])
     answers["sources"] = click.prompt("Must sources be shown", type=sources, default="no", err=True)
     answers["format"] = _tasks("Must tone or format change", known)
     answers["narrow"] = _tasks("Is top accuracy on a narrow task needed", known)
-    answers["volume_per_month"] = number("Requests a month", 1000)
+    answers["volume_per_month"] = number("Requests per month", 1000)
     return Needs.model_validate(answers)
 
 

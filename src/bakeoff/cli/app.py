@@ -1,8 +1,7 @@
-"""What every command shares: the group, exit codes, folders and options.
+"""Shared by all commands: the group, exit codes, folders and options.
 
-Exit codes: 0 all is well, 2 a mistake of usage or configuration, 10 a gate fails, 11 a gate has no
-answer and must have one, 12 evidence is missing, 20 the run is incomplete and can be resumed, 130
-interrupted.
+Exit codes: 0 success, 2 a usage or configuration error, 10 a gate fails, 11 at least one gate is
+inconclusive, 12 evidence is missing, 20 the run is incomplete and can be resumed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
     from bakeoff.setups.builder import Workspace
     from bakeoff.spec.benchmark import Dtype
 
-# There are none, and to look for them reads what every installed package says of itself.
+# There are none, and the search reads the metadata of every installed package.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
 
 
 class _Commands(click.Group):
-    """Turns what the user can mend into one message and the right exit code."""
+    """Turns errors that the user can fix into one message and the right exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -126,17 +125,21 @@ def selecting(command: Any) -> Any:
         click.option(
             "--limit",
             type=click.IntRange(1),
-            help="At most so many samples of a task, and rows to tune on.",
+            help="Maximum number of samples per task, and of rows for fine-tuning.",
         ),
         click.option("--sample-ids", multiple=True, metavar="ID", help="Only these samples."),
         click.option(
-            "--tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Only these tags."
+            "--tags",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_pairs,
+            help="Only samples with these tags.",
         ),
-        click.option("--repeats", type=click.IntRange(1), help="Ask every sample so often."),
+        click.option("--repeats", type=click.IntRange(1), help="Number of runs per sample."),
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Compute in this type, whatever the file says and even where it is emulated.",
+            help="Compute in this dtype: overrides the file, and accepts an emulated one.",
         ),
     ):
         command = option(command)
@@ -156,10 +159,10 @@ def planned(
     cached: bool = True,
     dead_gates: bool = False,
 ) -> Plan:
-    """The benchmark with everything checked that can be checked before a model is loaded.
+    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`.
 
-    Gates that could never fail, or never pass, are refused unless `dead_gates`; of a limited run
-    nobody expects that its gates decide.
+    Gates that could never fail, or never pass, are rejected unless `dead_gates`, or the run is
+    limited and its gates are not expected to decide.
     """
     from bakeoff.core.words import faults
     from bakeoff.decide.gates import language
@@ -220,14 +223,14 @@ def show(table: Table) -> None:
 
 
 def waiting(unit: str) -> AbstractContextManager[None]:
-    """Say that work goes on while the block runs, where it takes longer than a moment."""
+    """Show progress while the block runs, where it takes longer than a moment."""
     from bakeoff.core.progress import working
 
     return working(progress(), unit)
 
 
 def program() -> str:
-    """How this program was called, so that the next command can be copied."""
+    """The name under which this program was called, for commands to copy."""
     called = Path(sys.argv[0])
     if called.name != "bakeoff" or shutil.which("bakeoff") == str(called.resolve()):
         return "bakeoff"
@@ -235,7 +238,7 @@ def program() -> str:
 
 
 MLFLOW_WAIT_S, MLFLOW_ANSWERS = 120.0, 500
-"""A run waits so long for MLflow, and a second more for so many answers."""
+"""Seconds that a run waits for MLflow; one more per this number of answers."""
 
 
 def log_run(done: Run) -> None:
@@ -257,7 +260,7 @@ def log_run(done: Run) -> None:
 
 
 def show_links(done: Run) -> None:
-    """Where the run is to be seen, if it was logged."""
+    """Print the links to a logged run."""
     from bakeoff.outputs.mlflow import links
 
     if logged := links.read(done.folder):
@@ -274,7 +277,7 @@ UI_HOST, UI_PORT = "127.0.0.1", 5000
 
 
 def pull_baselines(run: Run) -> None:
-    """Where a tracking server is named, its baselines are those that count."""
+    """Use the baselines of the tracking server, where one is configured."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
         return
@@ -295,7 +298,7 @@ def tracking_uri() -> str:
 
 
 def show_gates(found: Verdicts) -> int:
-    """Show a verdict, on GitHub also in the step's summary and as annotations; the exit code."""
+    """Show the verdicts, on GitHub also as step summary and annotations; return the exit code."""
     from bakeoff.outputs import ci, report
 
     show(report.verdicts(found))
@@ -308,7 +311,7 @@ def show_gates(found: Verdicts) -> int:
 
 
 def write_report(run: Run) -> Path:
-    """Write the report beside the run, as Markdown and as a page; where the Markdown is."""
+    """Write the report of a run as Markdown and HTML; return the path of the Markdown."""
     from bakeoff.outputs import report
     from bakeoff.outputs.page import html
 

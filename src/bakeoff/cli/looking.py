@@ -1,4 +1,4 @@
-"""Commands that look around: tasks, audit, models, ui, doctor."""
+"""Commands that inspect: tasks, audit, scorers, models, ui, doctor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("tasks"))
-@click.option("--hub", is_flag=True, help="Look up tasks whose rows are on the hub, too.")
+@click.option("--hub", is_flag=True, help="Also check tasks whose rows are on the hub.")
 @data_option
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     """Check and list the task files in FOLDER, and the scorers a task can name."""
@@ -65,7 +65,11 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
                 )
             )
     show(
-        Table("Tasks", ("task", "test", "train", "corpora", "headline", "what it is"), tuple(rows))
+        Table(
+            "Tasks",
+            ("task", "test", "train", "corpora", "primary metric", "description"),
+            tuple(rows),
+        )
     )
     known = tuple(
         (name, ", ".join(f"{k}={v!r}" for k, v in s.settings().items()), s.about)
@@ -79,20 +83,24 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
 @main.command()
 @click.argument("benchmark", type=click.Path(path_type=Path))
 @click.option("--task", default="", metavar="NAME", help="Only this task.")
-@click.option("--window", type=click.IntRange(1), help="Tokens that a prompt must fit into.")
-@click.option("--embed", is_flag=True, help="Look for test questions trained on in other words.")
+@click.option(
+    "--window", type=click.IntRange(1), help="Context window in tokens: prompts must fit."
+)
+@click.option(
+    "--embed", is_flag=True, help="Also look for paraphrased test questions in the training rows."
+)
 @format_option
 @data_option
 def audit(
     benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None
 ) -> None:
-    """Look for leaks, repeats, contradictions and doubtful labels in a BENCHMARK's data."""
+    """Find leaks, duplicates, contradictions and suspect labels in a BENCHMARK's data."""
     from bakeoff.core.table import as_markdown
     from bakeoff.spec.benchmark import load_suite
     from bakeoff.tasks.audit import shown
     from bakeoff.tasks.audit.deeper import audit_all
 
-    with waiting("looking at the data"):
+    with waiting("auditing the data"):
         embedder = None
         if embed:
             from bakeoff.models.embedders import LocalEmbedder
@@ -119,7 +127,7 @@ def audit(
 
 @main.group()
 def scorers() -> None:
-    """The scorers: how far they agree with people."""
+    """Check and calibrate scorers against human labels."""
 
 
 _labels = click.option(
@@ -137,14 +145,17 @@ _labels = click.option(
     "--judges",
     type=click.Path(path_type=Path),
     metavar="BENCHMARK",
-    help="The benchmark file whose endpoints and verifiers are asked.",
+    help="The benchmark file whose endpoints and verifiers are used.",
 )
-@click.option("--repeats", default=1, show_default=True, help="Ask judges so often.")
+@click.option("--repeats", default=1, show_default=True, help="Number of replies per judge.")
 @click.option(
-    "--card", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep the card in."
+    "--card", type=click.Path(path_type=Path, file_okay=False), help="Folder to write the card to."
 )
 def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path | None) -> None:
-    """Hold a scorer (its NAME with settings, or ./file.py::function) against human labels."""
+    """Measure how well a scorer agrees with human labels.
+
+    NAME is a scorer with its settings, or ./file.py::function.
+    """
     from bakeoff.decide.gates import agreement, cards
     from bakeoff.metrics.judges import JudgePool
     from bakeoff.metrics.registry import find_scorer
@@ -185,10 +196,10 @@ def _with_judges(file: Path | None) -> Suite:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="JSON file that support_context(by='FILE') and its kin then name.",
+    help="JSON file to write, for support_context(by='FILE') and support_gold(by='FILE').",
 )
 def calibrate(labels: Path, output: Path) -> None:
-    """Fit the probabilities of lexical support to your own labels; the order of answers stays."""
+    """Calibrate the probabilities of lexical support on your labels; the ranking stays."""
     from bakeoff.decide.gates import agreement
     from bakeoff.metrics.lexical import Labelled
     from bakeoff.metrics.lexical import calibrate as fit
@@ -209,7 +220,7 @@ def models() -> None:
 
 @models.command("list")
 def list_models() -> None:
-    """The embedded models, and what the cache holds."""
+    """List the embedded models and the contents of the cache."""
     from bakeoff.running import doctor
 
     show(doctor.models(cache_folder()))
@@ -248,7 +259,7 @@ def ui(run: str, host: str, port: int, no_browser: bool) -> None:
 
 
 def _open(run: str, address: str, no_browser: bool) -> None:
-    """Print where the run is to be seen, and open its charts where there is a screen."""
+    """Print the links to the run, and open its charts where there is a screen."""
     import webbrowser
 
     from bakeoff.outputs.mlflow import links
@@ -273,7 +284,7 @@ def _open(run: str, address: str, no_browser: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what is installed, usable, cached and missing, and how to mend it."""
+    """Show what is installed, usable, cached and missing, and how to fix it."""
     from bakeoff.running import doctor as checks
 
     missing = checks.missing(cache_folder())

@@ -1,4 +1,4 @@
-"""Commands for gates that stay on: power, baseline, nightly, trend."""
+"""Commands for gates that are always on: power, baseline, nightly, trend."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from bakeoff.core.words import MissingEvidence
 @selecting
 @data_option
 def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
-    """Say what the gates of a BENCHMARK can find, before anything is run.
+    """Show the minimum detectable effect of a BENCHMARK's gates before anything is run.
 
-    Exit code 2 when a gate can never fail or never pass.
+    The effect is for 80% power. Exit code 2 when a gate can never fail or never pass.
     """
     from bakeoff.decide.gates import power as previews
     from bakeoff.outputs import report
@@ -55,7 +55,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
 @main.group()
 def baseline() -> None:
-    """The accepted runs that gates hold later ones against."""
+    """The accepted runs that gates compare later runs with."""
 
 
 @baseline.command()
@@ -65,11 +65,11 @@ def baseline() -> None:
     type=click.Choice(["rolling", "anchor"]),
     default="rolling",
     show_default=True,
-    help="`baseline:` in a gate is rolling, `anchor:` is anchor.",
+    help="`baseline:` in a gate is the rolling one, `anchor:` the anchor.",
 )
-@click.option("--reason", required=True, help="Why this run is good: kept with the baseline.")
+@click.option("--reason", required=True, help="Why this run is accepted; stored with the baseline.")
 def accept(run: str, channel: str, reason: str) -> None:
-    """Make a RUN the baseline of its benchmark; it must be whole and fail no gate."""
+    """Make a RUN the baseline of its benchmark; it must be complete and fail no gate."""
     from bakeoff.decide.gates import baseline as baselines
     from bakeoff.outputs.mlflow import links
 
@@ -88,7 +88,7 @@ def accept(run: str, channel: str, reason: str) -> None:
 
 @baseline.command("list")
 def list_baselines() -> None:
-    """Every baseline there is."""
+    """List all baselines."""
     from bakeoff.core.table import Table
     from bakeoff.decide.gates import baseline as baselines
 
@@ -102,11 +102,15 @@ def list_baselines() -> None:
 @click.option(
     "--night",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The date it counts for; today where left out.",
+    help="Date of the nightly run; default: today.",
 )
-@click.option("--keep-texts", type=float, metavar="DAYS", help="Drop answer texts of older runs.")
-@click.option("--advance", is_flag=True, help="Accept as rolling baseline what passes undrifted.")
-@click.option("--tolerate-drift", is_flag=True, help="Let a harmful drift warn, not fail.")
+@click.option("--keep-texts", type=float, metavar="DAYS", help="Remove the texts from older runs.")
+@click.option(
+    "--advance",
+    is_flag=True,
+    help="Accept the run as rolling baseline if gates pass and nothing drifts.",
+)
+@click.option("--tolerate-drift", is_flag=True, help="Warn on harmful drift, do not fail.")
 @click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
 @data_option
 def nightly(
@@ -118,10 +122,10 @@ def nightly(
     no_mlflow: bool,
     data: Path | None,
 ) -> None:
-    """One night of a BENCHMARK: run or resume, report, log, detect drift, judge.
+    """Nightly run of a BENCHMARK: run or resume, report, log, detect drift, evaluate gates.
 
     Safe to call twice, after a crash, or late. Alerts go to a file and, where BAKEOFF_WEBHOOK
-    names an address, there. Exit codes are those of `gate`; a harmful drift is 10.
+    has an address, there. Exit codes are those of `gate`; harmful drift exits with 10.
     """
     from bakeoff.outputs import report
     from bakeoff.running import nightly as nights
@@ -130,7 +134,7 @@ def nightly(
     webhook = os.environ.get("BAKEOFF_WEBHOOK")
     orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
     done = nights.nightly(
-        # Answers of earlier nights are no measurement of this one.
+        # Cached answers of earlier nights would not measure this one.
         planned(benchmark, data, cached=False),
         workspace(data),
         orders,
@@ -154,11 +158,18 @@ def nightly(
 
 @main.command()
 @click.argument("benchmark")
-@click.option("--csv", "as_csv", is_flag=True, help="Every night and series, for other detectors.")
-@click.option("--last", default=7, show_default=True, help="Nights to show.")
-@click.option("--within", type=float, metavar="HOURS", help="Exit 12 without a night so new.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="All nightly runs and series as CSV, for other detectors."
+)
+@click.option("--last", default=7, show_default=True, help="Number of nightly runs to show.")
+@click.option(
+    "--within",
+    type=float,
+    metavar="HOURS",
+    help="Exit 12 unless a nightly run finished in the last HOURS.",
+)
 def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None:
-    """Show the nights of a BENCHMARK (its name), their drifts and the nights that are missing."""
+    """Show the nightly runs of a BENCHMARK (its name), drift and missing nights."""
     from bakeoff.analysis import trend as trends
 
     path = trends.history(results(), Path(benchmark).stem)

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     default="terminal",
     show_default=True,
 )
-@click.option("--allow-mismatch", is_flag=True, help="Compare runs that measured differently.")
+@click.option(
+    "--allow-mismatch",
+    is_flag=True,
+    help="Compare runs that are not comparable (prompt, data, versions, ...).",
+)
 def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
     import json
@@ -65,21 +69,29 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
 
 @main.command()
 @click.argument("run", default="latest")
-@click.option("--check", "checks", multiple=True, help="A gate line instead of the benchmark's.")
+@click.option(
+    "--check", "checks", multiple=True, help="A gate to evaluate instead of the benchmark's."
+)
 @click.option(
     "--gates",
     "file",
     type=click.Path(path_type=Path),
-    help="A file of gates, or a benchmark file, instead of the benchmark as it was run.",
+    help="A file of gates, or a benchmark file, whose gates replace those of the run.",
 )
 @click.option("--baseline", metavar="RUN", help="The run that `baseline:` stands for.")
 @click.option("--anchor", metavar="RUN", help="The run that `anchor:` stands for.")
-@click.option("--allow-mismatch", is_flag=True, help="Judge against runs that measured otherwise.")
-@click.option("--soft", is_flag=True, help="Exit with 0 whatever the gates say.")
+@click.option(
+    "--allow-mismatch", is_flag=True, help="Accept a baseline or anchor that is not comparable."
+)
+@click.option(
+    "--soft",
+    is_flag=True,
+    help="Exit with 0 whatever the verdicts; an incomplete run still exits with 12.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for gates.json, gates.xml (JUnit) and gates.md; else the run's own.",
+    help="Folder for gates.json, gates.xml (JUnit) and gates.md; default: the run's.",
 )
 def gate(
     run: str,
@@ -91,10 +103,10 @@ def gate(
     soft: bool,
     output: Path | None,
 ) -> None:
-    """Judge the gates of a RUN.
+    """Evaluate the gates of a RUN: PASS, FAIL, INCONCLUSIVE, ERROR or SKIPPED.
 
-    Exit code 0: nothing fails, 10: a gate fails, 11: a gate has no answer and must have one, 12:
-    evidence is missing.
+    Exit code 0: nothing fails, 10: a gate fails, 11: at least one gate is inconclusive (with
+    `on_inconclusive: fail`), 12: evidence is missing.
     """
     from bakeoff.running import gating
     from bakeoff.spec.benchmark import load_gates
@@ -142,16 +154,18 @@ def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
     "file",
     type=click.Path(path_type=Path),
     required=True,
-    help="What tokens, machines and people cost; examples are in benchmarks/prices.",
+    help="Prices of tokens, machines and people; examples are in benchmarks/prices.",
 )
-@click.option("--volume", type=_AMOUNT, default=10_000, show_default=True, help="Requests a month.")
-@click.option("--updates", type=_AMOUNT, default=1, show_default=True, help="Updates a month.")
+@click.option(
+    "--volume", type=_AMOUNT, default=10_000, show_default=True, help="Requests per month."
+)
+@click.option("--updates", type=_AMOUNT, default=1, show_default=True, help="Updates per month.")
 @click.option(
     "--months",
     type=click.FloatRange(0, min_open=True),
     default=12,
     show_default=True,
-    help="Spread what is spent up front over so many.",
+    help="Number of months over which up-front costs are spread.",
 )
 @click.option(
     "--weight",
@@ -159,7 +173,7 @@ def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
     multiple=True,
     metavar="TASK=N",
     callback=_numbers,
-    help="Requests of a task for one of a task without a weight.",
+    help="Requests of a task per request of a task without a weight.",
 )
 @format_option
 def cost(
@@ -171,7 +185,7 @@ def cost(
     weights: dict[str, float],
     form: str,
 ) -> None:
-    """Price the setups of a RUN: by request, by right answer, by month, and where they cross."""
+    """Cost of a RUN's setups per request, correct answer and month, and break-even volumes."""
     import json
 
     from bakeoff.core.table import as_markdown
@@ -196,7 +210,7 @@ def cost(
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write instead: a page when it ends in .html, else Markdown.",
+    help="File to write instead: HTML when it ends in .html, else Markdown.",
 )
 @click.option("--open", "shown", is_flag=True, help="Open it in the browser.")
 def report(run: str, output: Path | None, shown: bool) -> None:
@@ -223,10 +237,10 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 
 @main.command()
 @click.argument("run", default="latest")
-@click.option("--traces", default=20, show_default=True, help="Answers of a setup as traces.")
+@click.option("--traces", default=20, show_default=True, help="Traces per setup.")
 @click.option("--quiet", is_flag=True, help="Print no links.")
 def log(run: str, traces: int, quiet: bool) -> None:
-    """Send a RUN to MLflow (again): what is already there is not doubled."""
+    """Log a RUN to MLflow (again); nothing is duplicated."""
     from bakeoff.analysis.trend import history, read
     from bakeoff.outputs.mlflow import nights, runs
 

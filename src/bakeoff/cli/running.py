@@ -1,4 +1,4 @@
-"""Commands that ask models: run, plan, score, merge, cache."""
+"""Commands that call models, or prepare it: run, plan, score, merge, distill, cache, import."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ if TYPE_CHECKING:
 
 @main.command()
 @click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--resume", metavar="RUN", help="Finish this run: send only what is missing.")
-@click.option("--new", is_flag=True, help="Start afresh, even when the last run did not finish.")
-@click.option("--retry-failed", is_flag=True, help="With --resume: ask again what had failed.")
-@click.option("--shard", default="1/1", metavar="I/N", callback=shard, help="The I-th of N parts.")
-@click.option("--no-cache", is_flag=True, help="Ask everything, and keep no answers for later.")
+@click.option(
+    "--resume", metavar="RUN", help="Resume this run: only missing answers are requested."
+)
+@click.option("--new", is_flag=True, help="Start a new run, even when the last one did not finish.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: retry failed answers.")
+@click.option(
+    "--shard", default="1/1", metavar="I/N", callback=shard, help="Run only the I-th of N shards."
+)
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the response cache.")
 @click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
 @selecting
 @data_option
@@ -55,7 +59,7 @@ def run(
 ) -> None:
     """Run a BENCHMARK file: every task on every setup.
 
-    When its last run was stopped before the end, the same command goes on with it.
+    If its last run was stopped before the end, the same command resumes it.
     """
     from bakeoff.running.confirm import run_and_judge
     from bakeoff.running.resuming import unfinished
@@ -84,7 +88,7 @@ def run(
 
 
 def _get_ready_to_report() -> None:
-    """Import what a run needs once it is answered, while it waits for its answers."""
+    """Import the modules for the report while the run waits for answers."""
     from bakeoff.outputs.page import html
     from bakeoff.running import gating
 
@@ -100,7 +104,7 @@ def _judged(done: Run) -> Verdicts | None:
 
 
 def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
-    """Report and log a whole run, show what came of it, and exit by its gates."""
+    """Report and log a complete run, show its results, and exit by its gates."""
     from bakeoff.outputs import report
 
     path = write_report(done)
@@ -124,7 +128,7 @@ def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
 @selecting
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
-    """Say what a BENCHMARK would ask, read and cost, before anything is sent."""
+    """Estimate the requests, tokens, time and cost of a BENCHMARK before it is run."""
     from bakeoff.running import estimate
 
     show(estimate.estimate(planned(benchmark, data, **chosen), results()))
@@ -136,7 +140,7 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     "--judges",
     type=click.Path(path_type=Path),
     metavar="BENCHMARK",
-    help="A benchmark file whose endpoints and verifiers are asked.",
+    help="A benchmark file whose endpoints and verifiers are used.",
 )
 @data_option
 def score(run: str, judges: Path | None, data: Path | None) -> None:
@@ -152,7 +156,7 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
 @main.command()
 @click.argument("runs", nargs=-1, required=True)
 def merge(runs: tuple[str, ...]) -> None:
-    """Join the shards of one benchmark, run on one machine or many, into a whole run."""
+    """Merge the shards of one benchmark, run on one machine or several, into one run."""
     from bakeoff.running.merge import merge as merge_runs
     from bakeoff.runs.store import find_run
 
@@ -163,22 +167,24 @@ def merge(runs: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--teacher", required=True, help="The setup whose answers are kept.")
-@click.option("--task", required=True, help="The task whose training questions it answers.")
+@click.option("--teacher", required=True, help="The teacher setup, whose answers are kept.")
+@click.option(
+    "--task", required=True, help="The task whose training questions the teacher answers."
+)
 @click.option(
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write: rows that a task file can name as `rows.train`.",
 )
-@click.option("--right", type=click.FloatRange(0, 1), help="Least score of an answer kept.")
-@click.option("--supported", type=click.FloatRange(0, 1), help="Least share of supported claims.")
-@click.option("--cited", is_flag=True, help="Keep only answers that name a passage, as in [1].")
+@click.option("--right", type=click.FloatRange(0, 1), help="Minimum score of a kept answer.")
+@click.option("--supported", type=click.FloatRange(0, 1), help="Minimum share of supported claims.")
+@click.option("--cited", is_flag=True, help="Keep only answers that cite a passage, as in [1].")
 @data_option
 def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
-    """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
+    """Distill: keep a setup's good answers to training questions as training rows."""
     from bakeoff.setups.builder import distil
     from bakeoff.spec.recipes import Distillation
 
@@ -195,15 +201,20 @@ def distill(
 
 @main.group()
 def cache() -> None:
-    """The answers that runs share."""
+    """The response cache that runs share."""
 
 
 @cache.command()
 @click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--share", default=0.05, show_default=True, help="Share of the answers to ask again.")
+@click.option(
+    "--share", default=0.05, show_default=True, help="Share of the cached answers to query again."
+)
 @data_option
 def verify(benchmark: Path, share: float, data: Path | None) -> None:
-    """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
+    """Query a share of a BENCHMARK's cached answers again; delete those that differ.
+
+    Exit code 10 if any differ.
+    """
     from bakeoff.setups.builder import verify_cache
 
     plan = planned(benchmark, data)
@@ -214,25 +225,29 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
 
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--preset", default="", help="Columns of a known tool: lm-eval, promptfoo.")
+@click.option("--preset", default="", help="Column mapping of a known tool: lm-eval, promptfoo.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="Where a field is."
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field."
 )
 @click.option(
     "--score", "scores", multiple=True, metavar="[NAME=]COLUMN", help="A metric's column."
 )
 @click.option("--tag", "tags", multiple=True, metavar="[NAME=]COLUMN", help="A tag's column.")
-@click.option("--where", multiple=True, metavar="COLUMN=TEXT", help="Take only such rows.")
-@click.option("--setup", default="", help="The setup of all rows; else a column, else the file.")
+@click.option("--where", multiple=True, metavar="COLUMN=TEXT", help="Only rows with this value.")
+@click.option(
+    "--setup", default="", help="The setup of all rows; default: a column, else the file name."
+)
 @click.option(
     "--task",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The task file whose test rows were answered: its scorers score the answers.",
+    help="The task file whose test rows were answered; its scorers score the answers.",
 )
 @click.option(
-    "--scorers", default="", metavar="A,B", help="Without a task: score answers by these."
+    "--scorers", default="", metavar="A,B", help="Scorers of the answers, without --task."
 )
-@click.option("--lower-is-better", multiple=True, metavar="NAME", help="A metric of which less is.")
+@click.option(
+    "--lower-is-better", multiple=True, metavar="NAME", help="Treat this metric as lower-is-better."
+)
 @click.option("--name", default="", help="The benchmark's name.")
 @data_option
 def import_files(
@@ -246,7 +261,7 @@ def import_files(
     data: Path | None,
     **given: Any,
 ) -> None:
-    """Make a run of another tool's results: JSON Lines or CSV FILES, or folders of them.
+    """Import another tool's results as a run: JSON Lines or CSV FILES, or folders of them.
 
     Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
     completion_tokens, seconds, error. A column may be a path into nested JSON, such as a.b.0.

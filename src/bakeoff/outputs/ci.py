@@ -1,6 +1,6 @@
-"""What `gates.json` says, for CI: JUnit XML, a step summary, annotations, a comment.
+"""The verdicts of `gates.json` for CI: JUnit XML, a step summary, annotations, a comment.
 
-Names and reasons in it come from files of strangers: every text goes through `plain` or `cell`
+Names and reasons may come from untrusted files: every text goes through `plain` or `cell`
 before it is printed.
 """
 
@@ -25,15 +25,15 @@ from bakeoff.runs.verdicts import (
 )
 
 SUMMARY_BYTES = 1_000_000
-"""GitHub drops a larger step summary without a word; its own limit is 1 MiB."""
+"""GitHub silently drops a larger step summary; its own limit is 1 MiB."""
 COMMENT_CHARACTERS = 60_000
 """GitHub refuses comments above 65,536."""
 ANNOTATIONS = 10
-"""Of each level, all that GitHub shows for a step."""
+"""Per level: all that GitHub shows for a step."""
 SAMPLES = 20
-"""Samples named with a gate, and gates named in a comment."""
+"""Samples listed with a gate, and gates listed in a comment."""
 MISMATCHES = 5
-"""Sentences on what is not comparable, the rest being in `gates.json`."""
+"""Sentences on what is not comparable; the rest is in `gates.json`."""
 
 _MARKS = {
     "PASS": "✅",
@@ -47,15 +47,15 @@ _NUMBERS = (
     *("n", "wins", "ties", "losses", "detectable", "needed"),
 )
 _WORDS = {
-    "ERROR": "without evidence",
-    "INCONCLUSIVE": "undecided",
+    "ERROR": "not evaluated",
+    "INCONCLUSIVE": "inconclusive",
     "SKIPPED": "skipped",
     "PASS": "passed",
 }
 
 
 def marker(benchmark: str) -> str:
-    """The hidden line by which a comment is found and updated, another one for every name."""
+    """The hidden line that identifies a comment, so that it is updated; unique per benchmark."""
     name = quote(benchmark, safe="", errors="surrogatepass").replace("--", "-%2D")
     if len(name) > 200:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -69,7 +69,7 @@ def _name(gate: Verdict) -> str:
 
 
 def junit(found: Verdicts) -> str:
-    """JUnit XML: a test case for each gate; warnings, open questions and skips are `skipped`."""
+    """JUnit XML: a test case per gate; warnings, inconclusive and skipped gates are `skipped`."""
     kinds = [_kind(gate) for gate in found.gates]
     counts = {kind: str(kinds.count(kind)) for kind in ("failure", "error", "skipped")}
     root = ElementTree.Element("testsuites")
@@ -156,7 +156,7 @@ def _change(sample: Changed) -> str:
 
 
 def workflow_commands(found: Verdicts) -> list[str]:
-    """GitHub workflow commands, at most ten errors and ten warnings; the last says what is left."""
+    """GitHub workflow commands, at most ten errors and ten warnings; the last counts the rest."""
     levels: dict[str, list[str]] = {"error": [], "warning": []}
     for gate in found.worst_first:
         if gate.state == ERROR or gate.failing:
@@ -188,10 +188,10 @@ def _property(text: str) -> str:
 
 
 def summary(found: Verdicts, report_link: str = "") -> str:
-    """Markdown for a step's summary: every gate, the least telling ones left out past the limit.
+    """Markdown for a step summary: every gate; past the size limit, passed gates go first.
 
-    What did not pass comes first, then the samples that broke, then what passed. `report_link`
-    is Markdown.
+    Gates that did not pass come first, then samples that got worse, then gates that passed.
+    `report_link` is Markdown.
     """
     passed = [gate for gate in found.worst_first if gate.state == PASS]
     others = [gate for gate in found.worst_first if gate.state != PASS]
@@ -252,12 +252,12 @@ def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
 
 
 def _head(found: Verdicts) -> list[str]:
-    """The verdict, how many gates came to what, and what makes the verdict less than it seems."""
+    """The verdict, the number of gates per state, and the limits of the verdict."""
     lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", _counts(found)]
     if found.limited:
         lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
     for sentence in found.mismatch[:MISMATCHES]:
-        lines += ["", f"**Not comparable, and let pass:** {cell(sentence)}."]
+        lines += ["", f"**Not comparable (--allow-mismatch):** {cell(sentence)}."]
     if len(found.mismatch) > MISMATCHES:
         lines += ["", f"{len(found.mismatch) - MISMATCHES} more differences are in gates.json."]
     return lines
@@ -266,11 +266,11 @@ def _head(found: Verdicts) -> list[str]:
 def _counts(found: Verdicts) -> str:
     def kind(gate: Verdict) -> str:
         if gate.state == FAIL:
-            return "failed but only warn" if gate.warning else "failed"
+            return "failed (warning)" if gate.warning else "failed"
         return _WORDS[gate.state]
 
     counts = Counter(kind(gate) for gate in found.gates)
-    order = ("failed", "failed but only warn", *_WORDS.values())
+    order = ("failed", "failed (warning)", *_WORDS.values())
     known = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     total = len(found.gates)
     return f"{cell(found.benchmark)}: {total} gate{'s' if total != 1 else ''}: {known or '-'}."
@@ -301,7 +301,7 @@ def _broken(found: Verdicts) -> Iterator[str]:
     """The samples that got worse, gate by gate, of those that did not pass."""
     gates = [g for g in found.worst_first if g.broke and g.state in (FAIL, INCONCLUSIVE)]
     for gate in gates[:SAMPLES]:
-        yield from ("", f"**{cell(gate.check)}**: what got worse", "")
+        yield from ("", f"**{cell(gate.check)}**: samples that got worse", "")
         shown = gate.broke[:SAMPLES]
         for sample in shown:
             yield f"- {cell(sample.task, 80)} / {cell(sample.sample, 80)}: {_change(sample)}"

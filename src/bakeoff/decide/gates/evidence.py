@@ -34,7 +34,7 @@ Alternative = Literal["less", "greater"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The evidence for one gate before it is decided: `gap` is estimate less claim."""
+    """The evidence for one gate before it is decided: `gap` is estimate - claim."""
 
     left: float
     right: float
@@ -152,7 +152,7 @@ def _joined(side: Mapping[str, Column]) -> Column:
     parts = list(side.items())
     measures = {column.measure for _, column in parts}
     if len(measures) > 1:
-        raise BakeoffError("the metric is not of the same kind on all tasks: name one task")
+        raise BakeoffError("the metric differs in kind between tasks: name one task")
     answers = [column.answers for _, column in parts]
     repeats = {each.shape[1] for each in answers if each is not None}
     return Column(
@@ -194,13 +194,13 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     """Raise for columns whose numbers cannot be trusted."""
     policy, judged = evidence.policy, len(column.judged)
     if not judged:
-        raise BakeoffError(f"no evidence: no value of {ref} could be judged")
+        raise BakeoffError(f"no evidence: no value of {ref} could be scored")
     if not np.isfinite(column.values[~np.isnan(column.values)]).all():
         raise BakeoffError(f"{ref} holds an infinite value")
     total = len(column.samples)
     if judged < policy.min_coverage * total:
         raise BakeoffError(
-            f"{ref}: {judged} of {total} samples judged, below min_coverage {policy.min_coverage:g}"
+            f"{ref}: {judged} of {total} samples scored, below min_coverage {policy.min_coverage:g}"
         )
     if ref.metric in ("error", "leak"):
         return
@@ -208,9 +208,9 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     rate = float(errors.values.mean())
     if rate > policy.max_error_rate:
         raise BakeoffError(
-            f"{rate:.1%} of the answers of {ref.setup} failed"
-            f"{f' in the {ref.origin}' if ref.origin else ''}, above max_error_rate "
-            f"{policy.max_error_rate:.1%}: its numbers are not judged"
+            f"gate not evaluated: {rate:.1%} of {ref.setup}'s answers failed"
+            f"{f' in the {ref.origin}' if ref.origin else ''} (max_error_rate "
+            f"{policy.max_error_rate:.1%})"
         )
 
 
@@ -234,12 +234,12 @@ def _per_sample(column: Column, ref: Ref, kind: PerSample) -> Column:
     answers = column.answers if column.answers is not None else column.values[:, None]
     known = ~np.isnan(answers)
     if not np.isin(answers[known], (0.0, 1.0)).all():
-        raise BakeoffError(f"{ref.aggregate} needs answers that are right or wrong, 1 or 0")
+        raise BakeoffError(f"{ref.aggregate} needs answers that are correct or wrong, 1 or 0")
     trials = known.sum(axis=1)
     if kind.k > (fewest := int(trials.min())):
         raise BakeoffError(
-            f"{ref.aggregate} needs {kind.k} answers to every sample, and one has {fewest}: "
-            f"ask with --repeats {kind.k}"
+            f"{ref.aggregate} needs {kind.k} answers per sample, and one sample has {fewest}: "
+            f"run with --repeats {kind.k}"
         )
     values = kind.rule(np.nansum(answers, axis=1).astype(np.int64), trials, kind.k)
     return replace(column, values=values, answers=None)
@@ -358,7 +358,7 @@ def _paired(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
     sign = float(check.sign)
     contrast = combine([(columns[0], sign), (columns[1], -sign * check.factor)])
     if not len(contrast.values):
-        raise BakeoffError("no evidence: no sample was judged on both sides")
+        raise BakeoffError("no evidence: no sample was scored on both sides")
     return _of_contrast(check, contrast, alpha, check.shift, columns)
 
 

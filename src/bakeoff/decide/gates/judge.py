@@ -1,6 +1,6 @@
-"""What came of gates: PASS, FAIL, INCONCLUSIVE, ERROR or SKIPPED, each with its evidence.
+"""The verdicts on gates: PASS, FAIL, INCONCLUSIVE, ERROR or SKIPPED, with their evidence.
 
-Evidence that is missing or broken is an ERROR, never a PASS; so is a gate that nothing applies to.
+Missing or invalid evidence is an ERROR, never a PASS; so is a gate that applies to nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Case:
     slice: str = ""
     skipped: str = ""
     missing: str = ""
-    """Why there is nothing to judge: `skipped` where that is in order, `missing` where not."""
+    """Why the gate cannot be evaluated: `skipped` where that is allowed, `missing` where not."""
 
     @property
     def severity(self) -> Literal["fail", "warn"]:
@@ -49,7 +49,7 @@ class Case:
 
 
 def judge(gates: Sequence[Gate], evidence: Evidence) -> list[Verdict]:
-    """A verdict for every gate, for every setup where it says `*` and every value of its `by`."""
+    """The verdict of every gate: one per setup for `*`, and one per value of its `by` tag."""
     cases = [case for gate in gates for case in expand(gate, evidence)]
     found = [_outcome(case, evidence) for case in cases]
     adjusted = _adjusted(cases, found, evidence.policy)
@@ -60,7 +60,7 @@ def judge(gates: Sequence[Gate], evidence: Evidence) -> list[Verdict]:
 
 
 def expand(gate: Gate, evidence: Evidence) -> Iterator[Case]:
-    """The gate on every setup where it says `*`, and on every value of its `by`."""
+    """The cases of a gate: one per setup for `*`, and one per value of its `by` tag."""
     try:
         check = Check.parse(gate.check)
     except BakeoffError as error:
@@ -78,7 +78,7 @@ def expand(gate: Gate, evidence: Evidence) -> Iterator[Case]:
 
 
 def _not_applicable(check: Check, evidence: Evidence) -> str:
-    """Why a setup that `*` stands for has nothing to be judged; empty when it has."""
+    """Why the gate does not apply to a setup that `*` matches; empty when it does."""
     ref = check.left
     if columns_of(ref, evidence.rows) or skipped_task(ref, evidence.rows):
         return ""
@@ -121,8 +121,8 @@ Outcome = Finding | tuple[State, str]
 def _adjusted(
     cases: Sequence[Case], found: Sequence[Outcome], policy: Policy
 ) -> list[float | None]:
-    """The p of each refute gate after multiplicity: Holm over all gates that can fail the run,
-    Benjamini and Hochberg over the slices of one."""
+    """The adjusted p-value of each refute gate: Holm over all gates that can fail the run,
+    Benjamini-Hochberg over the slices of one gate."""
     families: dict[object, list[int]] = {}
     for place, (case, outcome) in enumerate(zip(cases, found, strict=True)):
         if isinstance(outcome, Finding) and mode(case.gate, case.check, policy.mode) == "refute":
@@ -194,7 +194,7 @@ def _numbers(found: Finding, check: Check) -> str:
 
 Decision = tuple[State, str, int | None]
 _EDGE = 1e-9
-"""Rounding that is no violation: 0.6 - 0.5 is below 0.1 in floating point."""
+"""Rounding error, not a violation: 0.6 - 0.5 is below 0.1 in floating point."""
 
 
 def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision:
@@ -208,34 +208,35 @@ def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision
 
 def _refute(_: Check, found: Finding, p: float | None, alpha: float) -> Decision:
     assert p is not None
-    power = f"; would have found a shortfall of {found.detectable:.2g}"
+    power = f"; minimum detectable shortfall {found.detectable:.2g} (80% power)"
     power = power if math.isfinite(found.detectable) else ""
     if p < alpha:
         if found.noisy_gap[0] >= 0:
-            return INCONCLUSIVE, "; worse, but by no more than the machine's own noise", None
-        return FAIL, f"; worse by more than chance (p = {p:.2g})", None
+            return INCONCLUSIVE, "; worse, but within timing noise", None
+        return FAIL, f"; significant violation (p = {p:.2g})", None
     if found.reach >= alpha:
-        return INCONCLUSIVE, "; too few samples to ever fail", None
-    return PASS, f"; no violation shown (p = {p:.2g}){power}", None
+        return INCONCLUSIVE, "; too few samples: no result could be significant", None
+    return PASS, f"; no significant violation (p = {p:.2g}){power}", None
 
 
 def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision:
     if found.holds < alpha:
         if found.noisy_gap[1] < 0:
-            return INCONCLUSIVE, "; holds, but by no more than the machine's own noise", None
-        return PASS, f"; proven (p = {found.holds:.2g})", None
+            return INCONCLUSIVE, "; holds, but within timing noise", None
+        return PASS, f"; significant (p = {found.holds:.2g})", None
     if found.violated < alpha:
         if found.noisy_gap[0] >= 0:
-            return INCONCLUSIVE, "; worse, but by no more than the machine's own noise", None
-        return FAIL, f"; worse by more than chance (p = {found.violated:.2g})", None
+            return INCONCLUSIVE, "; worse, but within timing noise", None
+        return FAIL, f"; significant violation (p = {found.violated:.2g})", None
     if found.gap > 0 and math.isfinite(found.detectable):
         needed = math.ceil(found.n * (found.detectable / found.gap) ** 2)
-        return INCONCLUSIVE, f"; not proven; about {needed} samples would prove it", needed
-    return INCONCLUSIVE, f"; not proven (p = {found.holds:.2g})", None
+        power = f"if this difference is real, about {needed} samples give 80% power"
+        return INCONCLUSIVE, f"; not significant; {power}", needed
+    return INCONCLUSIVE, f"; not significant (p = {found.holds:.2g})", None
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 when nothing fails, 12 when evidence is missing, 10 for a failure, 11 for no answer."""
+    """0 when nothing fails, 10 for a failure, 11 for an inconclusive gate, 12 for no evidence."""
     if any(v.state == ERROR for v in verdicts) or all(v.state == SKIPPED for v in verdicts):
         return 12
     failing = [verdict.state for verdict in verdicts if verdict.failing]
@@ -252,7 +253,7 @@ def overall(verdicts: Sequence[Verdict]) -> State:
 
 
 def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = "") -> Verdicts:
-    """The verdicts with what they were judged by and what they come to together."""
+    """The verdicts with their policy, references, overall state and exit code."""
     rows = evidence.rows
     return Verdicts(
         run=rows.run,
@@ -268,7 +269,7 @@ def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str =
 
 
 def _mismatch(evidence: Evidence) -> list[str]:
-    """What differs from the references although it was allowed to."""
+    """The differences from the references that `--allow-mismatch` accepted."""
     found = []
     for name, rows in evidence.references.items():
         for task, metric in dict.fromkeys((t, m) for t, _, m in evidence.rows.columns):

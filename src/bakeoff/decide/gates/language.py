@@ -4,8 +4,8 @@
     expr   := [number *] ref [(+ | -) number] | number
     ref    := [aggregate(] [baseline: | anchor:] setup.task.metric [[tag=value]] [)]
 
-`*` as the setup stands for every setup, one verdict each; without a task, the metric's values of
-all tasks count together. `judge` says what came of a gate.
+`*` as the setup matches every setup, one verdict each; without a task, the metric's values of all
+tasks are pooled. `judge` evaluates a gate.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Check:
 
     @classmethod
     def parse(cls, text: str) -> Check:
-        """The check that `text` spells. Raises `BakeoffError` saying what is off."""
+        """The check parsed from `text`. Raises `BakeoffError` with the mistake."""
         match = _CHECK.fullmatch(text.strip())
         if not match:
             raise BakeoffError(f"gate '{text}': write REF >= REF or REF >= NUMBER")
@@ -114,7 +114,7 @@ class Check:
 
     @property
     def sign(self) -> int:
-        """1 where more is what the line claims, -1 where less is."""
+        """1 where the line claims a higher value, -1 where a lower one."""
         return -1 if self.op in ("<=", "<") else 1
 
     @property
@@ -164,18 +164,18 @@ def mode(gate: Gate, check: Check, default: Mode) -> Mode:
 
 
 class Unknown(BakeoffError):
-    """A name that nothing measures."""
+    """A setup, task or metric that does not exist."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What gates can name: setups, and the metrics of each task, the measured ones left out."""
+    """What gates can name: setups, and the scored metrics of each task."""
 
     setups: Sequence[str]
     tasks: Mapping[str, Mapping[str, Measure]]
 
     def measure(self, ref: Ref) -> Measure:
-        """The measure a ref names. Raises `Unknown` for a name that nothing measures."""
+        """The measure a ref names. Raises `Unknown` for a name that does not exist."""
         if ref.setup != "*" and ref.setup not in self.setups:
             raise Unknown(f"no setup '{ref.setup}'{did_you_mean(ref.setup, self.setups)}")
         if ref.task is not None and ref.task not in self.tasks:
@@ -193,8 +193,8 @@ class Scope:
 
 
 def check_gates(gates: Sequence[Gate], scope: Scope, *, names: bool = True) -> list[str]:
-    """What is wrong with gate lines: they cannot be read, they decide nothing, and, with
-    `names`, they name what nothing measures."""
+    """The mistakes in gate lines: syntax, gates that can never fail or never pass, and, with
+    `names`, setups, tasks and metrics that do not exist."""
     problems = []
     for gate in gates:
         try:
@@ -224,7 +224,9 @@ def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
     if fact and gate.mode in ("refute", "prove"):
         raise BakeoffError(f"{left.aggregate} is a fact of this run: leave the mode out")
     if measure.aggregate == "macro_f1" and (left.aggregate or not left.task):
-        raise BakeoffError(f"{left.metric} is no mean of samples: write setup.task.{left.metric}")
+        raise BakeoffError(
+            f"{left.metric} is not a mean over samples: write setup.task.{left.metric}"
+        )
     if gate.by and (left.tag or (right and right.tag)):
         raise BakeoffError("give either by or a [tag=value]")
     if right and right == left:
@@ -237,20 +239,20 @@ def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
         return
     if right and right.metric != left.metric:
         raise BakeoffError(
-            f"compares {left.metric} with {right.metric}; with force: true if that is meant"
+            f"compares {left.metric} with {right.metric}; set force: true if intended"
         )
     if check.op != "==" and (check.sign > 0) != measure.higher_is_better:
         better = "higher" if measure.higher_is_better else "lower"
         raise BakeoffError(
-            f"{left.metric} is better when {better}, so {check.op} asks for a worse one; "
-            "with force: true if that is meant"
+            f"{left.metric} is better when {better}, so {check.op} requires a worse one; "
+            "set force: true if intended"
         )
     if (fact is None or fact.bounded) and left.metric not in LATENCY_METRICS:
         _decides(check, measure)
 
 
 def _decides(check: Check, measure: Measure) -> None:
-    """Refuse a line that holds, or fails, whatever the run finds."""
+    """Refuse a line that passes, or fails, whatever the result."""
     if measure.bounds is None:
         return
     low, high = measure.bounds
