@@ -30,10 +30,15 @@ class Run:
     folder: Path
     only: tuple[str, ...] = ()
     """Setups to look at, while the others are still to come; all of them where empty."""
+    only_tasks: tuple[str, ...] = ()
+    """Tasks to look at; all of them where empty."""
 
     @cached_property
     def manifest(self) -> Manifest:
-        return read_manifest(self.folder)
+        whole = read_manifest(self.folder)
+        if not self.only_tasks:
+            return whole
+        return whole.model_copy(update={"tasks": {n: whole.tasks[n] for n in self.only_tasks}})
 
     @property
     def shard(self) -> tuple[int, int]:
@@ -67,7 +72,8 @@ class Run:
 
     @cached_property
     def samples(self) -> dict[str, dict[str, Sample]]:
-        return read_samples(self.folder)
+        whole = read_samples(self.folder)
+        return {n: s for n, s in whole.items() if not self.only_tasks or n in self.only_tasks}
 
     def records(self, task: str, setup: str) -> Iterator[Record]:
         """The quality records of a task on a setup, streamed."""

@@ -35,11 +35,15 @@ class BackgroundScoring:
     suite: Suite
     tasks: Mapping[str, Task]
     judges: JudgePool
-    _units: queue.SimpleQueue[Unit | threading.Event | None] = field(
-        default_factory=queue.SimpleQueue
-    )
+    _units: queue.SimpleQueue[Unit | None] = field(default_factory=queue.SimpleQueue)
     _held: list[Unit] = field(default_factory=list)
+    _started: set[Unit] = field(default_factory=set)
+    _scored: set[Unit] = field(default_factory=set)
+    _news: threading.Condition = field(default_factory=threading.Condition)
+    """Notified when a unit is scored, and when the thread ends."""
     _error: BaseException | None = None
+    _ended: bool = False
+    """Whether the thread has ended, or is about to."""
     _stopped: bool = False
     _thread: threading.Thread | None = None
 
@@ -51,13 +55,16 @@ class BackgroundScoring:
             self._held = [held for held in self._held if held not in ready]
             self._start(ready)
 
-    def caught_up(self) -> bool:
-        """Wait for what is being scored; whether nothing waits for the end of the run."""
-        reached = threading.Event()
-        self._units.put(reached)
-        while self._thread and self._thread.is_alive() and not reached.wait(0.05):
-            pass
-        return reached.is_set() and not self._held
+    def scored(self, units: Collection[Unit], patience_s: float | None = None) -> bool:
+        """Whether all the units are scored; what is being scored is waited for so long.
+
+        Units that are not answered yet, or wait for the end of the run, are not waited for.
+        """
+        if not self._started.issuperset(units):
+            return False
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self._scored.issuperset(units), patience_s)
+        return self._scored.issuperset(units)
 
     def finish(self) -> None:
         """Wait until every unit is scored. Raises what went wrong."""
@@ -79,23 +86,28 @@ class BackgroundScoring:
 
     def _start(self, units: list[Unit]) -> None:
         if units and self._thread is None:
+            self._ended = False
             # A daemon: a judge that hangs does not keep the program from ending.
             self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
             self._thread.start()
         for unit in units:
+            self._started.add(unit)
             self._units.put(unit)
 
     def _work(self) -> None:
         try:
             while (unit := self._units.get()) is not None:
-                if isinstance(unit, threading.Event):
-                    unit.set()
-                    continue
                 task = self.tasks[unit.task]
                 score_unit(self.folder, self.suite, task, unit.setup, self._give)
+                with self._news:
+                    self._scored.add(unit)
+                    self._news.notify_all()
         except BaseException as error:
             self._error = error
         finally:
+            with self._news:
+                self._ended = True
+                self._news.notify_all()
             self.judges.close()
 
     def _give(self, needs: Collection[Need]) -> Mapping[Need, Any]:

@@ -1,18 +1,46 @@
-"""Results of setups that need no tuning, shown while others are still to be tuned."""
+"""Setups that need no tuning: answered first, their results shown task by task."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
+from bakeoff.running.quality_pass import Cell, answer_cells
 from bakeoff.running.state import RunState
+from bakeoff.runs.store import Unit
+
+GLANCE_S = 0.5
+"""How long the next questions wait for scores that may be about to come."""
 
 
-def show_first(state: RunState) -> None:
-    """What is known before anything is tuned, where it is scored by now."""
-    if not state.scoring.caught_up():
-        return
+def answer_untuned(state: RunState, cells: Sequence[Cell]) -> None:
+    """Answer the cells, and show the results of a task as soon as its cells are scored."""
+    pending: dict[str, list[Unit]] = {}
+    for setup, task in cells:
+        pending.setdefault(task.name, []).append(Unit(task.name, setup.name))
+    tasks = len(pending)
+    for cell in cells:
+        answer_cells(state, [cell])
+        _show_scored(state, pending, GLANCE_S)
+    _show_scored(state, pending, None)
+    if len(pending) < tasks:
+        state.progress.note("These stand; the setups that are tuned follow.")
+
+
+def _show_scored(state: RunState, pending: dict[str, list[Unit]], patience_s: float | None) -> None:
+    """Show the pending tasks that are scored by now, or within so many seconds."""
+    until = None if patience_s is None else time.monotonic() + patience_s
+    for task, units in list(pending.items()):
+        left = None if until is None else max(0.0, until - time.monotonic())
+        if state.scoring.scored(units, left):
+            del pending[task]
+            _show(state, task, [unit.setup for unit in units])
+
+
+def _show(state: RunState, task: str, setups: Sequence[str]) -> None:
+    # Both load numpy, which no run is to wait for before its first answers.
     from bakeoff.analysis import measured_run
     from bakeoff.outputs import report
 
-    setups = state.plan.suite.setups.values()
-    known = [s.name for s in setups if not (state.resources.tunes(s) or s.route)]
-    state.progress.show(report.headline(measured_run.Run(state.folder, tuple(known))))
-    state.progress.note("These stand; the setups that are tuned follow.")
+    known = measured_run.Run(state.folder, tuple(setups), (task,))
+    state.progress.show(report.headline(known))

@@ -14,7 +14,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import JudgePool
 from bakeoff.models.response_cache import Responses
 from bakeoff.running.background_scoring import BackgroundScoring
-from bakeoff.running.first_results import show_first
+from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.latency_pass import time_answers
 from bakeoff.running.plan import Plan
 from bakeoff.running.quality_pass import answer_cells, answer_routed
@@ -162,9 +162,11 @@ def _answer(state: RunState) -> None:
         if setup.takes(task.name) and not setup.route
     ]
     to_tune = [cell for cell in cells if state.resources.tunes(cell[0])]
-    answer_cells(state, [cell for cell in cells if cell not in to_tune])
-    if to_tune and len(to_tune) < len(cells):
-        show_first(state)
+    untuned = [cell for cell in cells if cell not in to_tune]
+    if to_tune:
+        answer_untuned(state, untuned)
+    else:
+        answer_cells(state, untuned)
     if to_tune and state.plan.selection.limit:
         state.progress.note(
             f"--limit {state.plan.selection.limit}: tuned setups learn from as few rows of a task; "
