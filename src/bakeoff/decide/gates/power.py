@@ -19,9 +19,10 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
-from bakeoff.decide.gates.evidence import Evidence, Finding, find
+from bakeoff.decide.gates.evidence import Finding, find
 from bakeoff.decide.gates.judge import Case, expand, judge
 from bakeoff.decide.gates.language import QUANTILES, Check, Ref, Scope, mode
+from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
 
