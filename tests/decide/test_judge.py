@@ -12,8 +12,8 @@ import pytest
 
 from bakeoff.analysis.columns import MEASURES, Column, Measure
 from bakeoff.analysis.measurements import Rows
-from bakeoff.decide.gates.evidence import Evidence
 from bakeoff.decide.gates.judge import concluded, exit_code, judge, overall
+from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs.verdicts import ERROR, FAIL, INCONCLUSIVE, PASS, SKIPPED, Changed, State, Verdict
 from bakeoff.spec.policy import Gate, Policy
 

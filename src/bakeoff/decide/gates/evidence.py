@@ -7,8 +7,8 @@ claims, on rows paired by sample and clustered where the task names clusters.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,15 +16,14 @@ import numpy as np
 from bakeoff.analysis import stats
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import Contrast, combine, confusion, shared
-from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.analysis.stats import Bounds, Floats, Ints
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
 from bakeoff.decide.gates.language import Check, Ref
+from bakeoff.decide.gates.sides import Evidence, columns_of, sides
 from bakeoff.runs.verdicts import Changed
-from bakeoff.spec.policy import Policy
 
 NAMED = 20
 """Samples named with a verdict."""
@@ -34,7 +33,7 @@ Alternative = Literal["less", "greater"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The evidence for one gate before it is decided: `gap` is estimate - claim."""
+    """The evidence for one gate before it is decided: `gap` is estimate less claim."""
 
     left: float
     right: float
@@ -58,160 +57,14 @@ class Finding:
     mended: Sequence[Changed] = ()
 
 
-class Missing(BakeoffError):
-    """Evidence that is not there, which the policy may let pass as skipped."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The rows that gates are judged on."""
-
-    rows: Rows
-    references: Mapping[str, Rows] = field(default_factory=dict)
-    """`baseline` and `anchor`, as far as there are any."""
-    policy: Policy = field(default_factory=Policy)
-    allow_mismatch: bool = False
-    unvouched: Mapping[str, str] = field(default_factory=dict)
-    """Metrics that may not be gated on -> why."""
-
-
-def columns_of(ref: Ref, rows: Rows) -> dict[str, Column]:
-    """Task -> the ref's column there."""
-    return {
-        task: column
-        for (task, setup, metric), column in rows.columns.items()
-        if setup == ref.setup and metric == ref.metric and ref.task in (None, task)
-    }
-
-
-def skipped_task(ref: Ref, rows: Rows) -> str:
-    return rows.skipped.get(ref.task or "", "")
-
-
 def find(check: Check, evidence: Evidence) -> Finding:
     """The finding. Raises `BakeoffError` where evidence is missing, broken or not comparable."""
-    for ref in check.refs:
-        if problem := evidence.unvouched.get(ref.metric):
-            raise BakeoffError(f"{ref.metric}: {problem}")
-    sides = [_side(ref, evidence) for ref in check.refs]
-    if check.right:
-        _comparable(check, evidence)
-        sides = _same_tasks(sides, check)
-    columns = [_joined(side) for side in sides]
-    note = ""
-    # A leak is a fact of the data: a failed answer does not take it away.
-    if evidence.policy.errors == "exclude" and check.left.metric != "leak":
-        columns, left_out = _answered(columns, check, evidence)
-        note = f"; {left_out} failed answers left out" if left_out else ""
-    for ref, column in zip(check.refs, columns, strict=True):
-        _usable(ref, column, evidence)
+    columns, left_out = sides(check, evidence)
+    note = f"; {left_out} failed answers left out" if left_out else ""
     finding = replace(_test(check, columns, evidence.policy.alpha), note=note)
     if check.left.metric in LATENCY_METRICS and check.right and not check.right.origin:
         finding = _with_noise(finding, check, evidence)
     return finding
-
-
-def _side(ref: Ref, evidence: Evidence) -> dict[str, Column]:
-    rows = evidence.references.get(ref.origin) if ref.origin else evidence.rows
-    if rows is None:
-        raise Missing(
-            f"there is no {ref.origin}: accept a run with `bakeoff baseline accept RUN --channel "
-            f"{'rolling' if ref.origin == 'baseline' else ref.origin}`"
-        )
-    if reason := skipped_task(ref, rows):
-        raise Missing(f"task {ref.task} was skipped: {reason}")
-    if not (found := columns_of(ref, rows)):
-        where = f"the {ref.origin} ({rows.run})" if ref.origin else "this run"
-        raise BakeoffError(f"no evidence: {replace(ref, origin='')} has no value in {where}")
-    if ref.tag is None:
-        return found
-    name, value = ref.tag
-    sliced = {
-        task: column.only([s for s in column.samples if rows.tags[task][s].get(name) == value])
-        for task, column in found.items()
-    }
-    if not any(column.samples for column in sliced.values()):
-        raise BakeoffError(f"no evidence: no sample of {ref.task or 'any task'} has {name}={value}")
-    return sliced
-
-
-def _same_tasks(sides: list[dict[str, Column]], check: Check) -> list[dict[str, Column]]:
-    """Both sides on the same tasks; a task that one side lacks is missing evidence."""
-    left, right = sides
-    assert check.right
-    if check.left.task and check.right.task and check.left.task != check.right.task:
-        # Named on purpose: the same questions in two forms, paired by their ids.
-        return [left, dict.fromkeys(left, right[check.right.task])]
-    if lacking := sorted(set(left) ^ set(right)):
-        raise BakeoffError(f"no evidence: task {', '.join(lacking)} is on one side only")
-    return sides
-
-
-def _joined(side: Mapping[str, Column]) -> Column:
-    """One column over several tasks, samples named `task/sample`."""
-    parts = list(side.items())
-    measures = {column.measure for _, column in parts}
-    if len(measures) > 1:
-        raise BakeoffError("the metric differs in kind between tasks: name one task")
-    answers = [column.answers for _, column in parts]
-    repeats = {each.shape[1] for each in answers if each is not None}
-    return Column(
-        tuple(f"{task}/{name}" for task, column in parts for name in column.samples),
-        tuple(f"{task}/{name}" for task, column in parts for name in column.clusters),
-        np.concatenate([column.values for _, column in parts]),
-        parts[0][1].labels if len(parts) == 1 else None,
-        measures.pop(),
-        np.concatenate([a for a in answers if a is not None]) if len(repeats) == 1 else None,
-    )
-
-
-def _comparable(check: Check, evidence: Evidence) -> None:
-    """Raise for references that measured something else, unless that was allowed."""
-    assert check.right
-    rows = evidence.references.get(check.right.origin)
-    if not check.right.origin or rows is None or evidence.allow_mismatch:
-        return
-    setups = (check.left.setup, check.right.setup)
-    for task in columns_of(check.left, evidence.rows):
-        found = differences(evidence.rows, rows, task, check.left.metric, setups)
-        if evidence.policy.pairing == "intersect":
-            found = [each for each in found if not each.startswith("samples")]
-        if found:
-            raise BakeoffError(f"not comparable with the {check.right.origin}: {'; '.join(found)}")
-
-
-def _answered(columns: list[Column], check: Check, evidence: Evidence) -> tuple[list[Column], int]:
-    """The columns without samples that failed on any side, and how many those were."""
-    failed: set[str] = set()
-    for ref in check.refs:
-        errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
-        failed |= {s for s, v in zip(errors.samples, errors.values, strict=True) if v > 0}
-    kept = [c.only([s for s in c.samples if s not in failed]) for c in columns]
-    return kept, len(failed & set(columns[0].samples))
-
-
-def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
-    """Raise for columns whose numbers cannot be trusted."""
-    policy, judged = evidence.policy, len(column.judged)
-    if not judged:
-        raise BakeoffError(f"no evidence: no value of {ref} could be scored")
-    if not np.isfinite(column.values[~np.isnan(column.values)]).all():
-        raise BakeoffError(f"{ref} holds an infinite value")
-    total = len(column.samples)
-    if judged < policy.min_coverage * total:
-        raise BakeoffError(
-            f"{ref}: {judged} of {total} samples scored, below min_coverage {policy.min_coverage:g}"
-        )
-    if ref.metric in ("error", "leak"):
-        return
-    errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
-    rate = float(errors.values.mean())
-    if rate > policy.max_error_rate:
-        raise BakeoffError(
-            f"gate not evaluated: {rate:.1%} of {ref.setup}'s answers failed"
-            f"{f' in the {ref.origin}' if ref.origin else ''} (max_error_rate "
-            f"{policy.max_error_rate:.1%})"
-        )
 
 
 def _test(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
@@ -358,7 +211,7 @@ def _paired(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
     sign = float(check.sign)
     contrast = combine([(columns[0], sign), (columns[1], -sign * check.factor)])
     if not len(contrast.values):
-        raise BakeoffError("no evidence: no sample was scored on both sides")
+        raise BakeoffError("no evidence: no sample was judged on both sides")
     return _of_contrast(check, contrast, alpha, check.shift, columns)
 
 

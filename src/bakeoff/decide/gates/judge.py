@@ -15,8 +15,9 @@ from bakeoff.analysis import stats
 from bakeoff.analysis.compare import SLICE
 from bakeoff.analysis.measurements import differences
 from bakeoff.core.words import BakeoffError
-from bakeoff.decide.gates.evidence import Evidence, Finding, Missing, columns_of, find, skipped_task
+from bakeoff.decide.gates.evidence import Finding, find
 from bakeoff.decide.gates.language import Check, mode
+from bakeoff.decide.gates.sides import Evidence, Missing, columns_of, skipped_task
 from bakeoff.runs.verdicts import (
     ERROR,
     FAIL,

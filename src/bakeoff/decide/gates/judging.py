@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows
 from bakeoff.decide.gates.card_check import unvouched
-from bakeoff.decide.gates.evidence import Evidence
 from bakeoff.decide.gates.judge import concluded, judge
+from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs import store
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy

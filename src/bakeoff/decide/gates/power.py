@@ -1,7 +1,7 @@
-"""Power of gates before a run: samples, minimum detectable effect, and gates that cannot decide.
+"""What gates can find before anything is run: samples, the smallest true change, and dead lines.
 
-A gate that no result could fail, or none could pass, is a mistake. It shows by evaluating the
-worst and the best results that this number of samples can give.
+A gate that no result could fail, or none could pass, is a mistake. It is found by judging the
+worst and the best results that so many samples can bring.
 """
 
 from __future__ import annotations
@@ -20,33 +20,34 @@ from bakeoff.analysis.measurements import Rows
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
-from bakeoff.decide.gates.evidence import Evidence, Finding, find
+from bakeoff.decide.gates.evidence import Finding, find
 from bakeoff.decide.gates.judge import Case, expand, judge
 from bakeoff.decide.gates.language import Check, Ref, Scope, mode
+from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
 
 DISCORDANCE = 0.25
-"""Assumed share of the samples that differ between two setups, without an earlier run."""
+"""Share of the samples that differ between two setups, where no run tells."""
 NOISE = 6
 """Samples of the latency pass from which the machine's noise has an interval."""
 _REMEDY = "use more samples, or mode: point to compare the estimates alone"
 MARGIN = 0.05
-"""The shortfall that a gate without a margin should detect."""
+"""The shortfall that a gate without a margin is asked to find."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The power of one gate."""
+    """What one gate will stand on."""
 
     check: str
     mode: str
     n: int
     detectable: float | None
-    """The minimum detectable effect (80% power) at the gate's share of alpha."""
+    """The true shortfall found in 80% of runs, at the gate's share of alpha."""
     margin: float
     needed: int | None
-    """The samples that detect a shortfall of `margin` with 80% power."""
+    """Samples to find a shortfall of `margin` in 80% of runs."""
     source: str
     """Where the spread was taken from."""
     problem: str = ""
@@ -204,9 +205,9 @@ def _problem(case: Case, scope: Scope, columns: Mapping[str, Column], policy: Po
     how = mode(case.gate, case.check, policy.mode)
     total = sum(len(column.samples) for column in columns.values())
     if how == "refute" and _state(case, columns, ends[0], ends[1], policy) != FAIL:
-        return f"can never fail: the worst result of n = {total} is not significant; {_REMEDY}"
+        return f"can never fail: the worst result of n = {total} may be chance; {_REMEDY}"
     if how == "prove" and _state(case, columns, ends[1], ends[0], policy) != PASS:
-        return f"can never pass: the best result of n = {total} is not significant; {_REMEDY}"
+        return f"can never pass: the best result of n = {total} may be chance; {_REMEDY}"
     return ""
 
 
