@@ -247,7 +247,7 @@ def test_a_limited_run_and_a_mismatch_are_said() -> None:
     found = verdict(gate(), limited="limit 5", mismatch=["baseline: prompt of task qa"])
     for text in (summary(found), comment(found)):
         assert "A limited run (limit 5): not the benchmark's verdict." in text
-        assert "Not comparable, and let pass:** baseline: prompt of task qa" in text
+        assert "Not comparable (--allow-mismatch):** baseline: prompt of task qa" in text
 
 
 @pytest.mark.parametrize(

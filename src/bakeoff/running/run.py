@@ -442,13 +442,13 @@ def _show_first(state: _State) -> None:
     if not state.marking.caught_up():
         return
     from bakeoff.analysis import measured_run
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.headline import headline
 
     known = [s.name for s in state.plan.suite.setups.values() if not state.kitchen.tunes(s)]
     first = measured_run.Run(
         state.folder, tuple(name for name in known if not _routed(state, name))
     )
-    state.progress.show(report.headline(first))
+    state.progress.show(headline(first))
     state.progress.note("These stand; the setups that are tuned follow.")
 
 
