@@ -16,7 +16,7 @@ from pathlib import Path
 from bakeoff.analysis.compare import contrast
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Difference
-from bakeoff.outputs.report import signed
+from bakeoff.outputs.tables.effects import signed
 
 
 @dataclass(frozen=True)

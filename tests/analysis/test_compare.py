@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from bakeoff.analysis.columns import Column, Measure, columns
 from bakeoff.analysis.compare import compare, contrast, corners, estimate
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Record, Sample, Score, Step
-from bakeoff.outputs import report
+from bakeoff.outputs.tables.labels import mistakes
 
 QA = {"qa": {str(n): Sample(str(n), {"question": "?"}, ("x",)) for n in range(4)}}
 
@@ -272,4 +272,4 @@ def test_the_confusion_matrix_is_counted_by_expected_and_said() -> None:
     samples = {"t": {n: Sample(n, {"question": "?"}, ("a",)) for n in names}}
     found = compare(table, samples, {"base": "base"}, {"t": "accuracy"}).tasks["t"].confusion
     assert found == {"base": (("a", "a", 1), ("a", "b", 2), ("b", "(none)", 1))}
-    assert report.mistakes(found["base"]) == [("a", "b", 2, 3), ("b", "(none)", 1, 1)]
+    assert mistakes(found["base"]) == [("a", "b", 2, 3), ("b", "(none)", 1, 1)]

@@ -18,8 +18,8 @@ from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.text import holds, stale_answer
-from bakeoff.outputs import report
-from bakeoff.outputs.head_to_head import head_to_head
+from bakeoff.outputs.tables.freshness import freshness as freshness_tables
+from bakeoff.outputs.tables.head_to_head import head_to_head
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.tasks.load import Task, load_task, load_tasks
@@ -334,7 +334,7 @@ def test_a_run_says_what_an_update_gives_and_costs(cli: Cli, changed: Path) -> N
     assert facts.stale_rate["before"].value == 1.0
     assert [r.task for r in run.latencies("tiny")] == ["tiny"] * 2
     assert not list(run.latencies("tiny_before"))
-    (table,) = report.freshness(run)
+    (table,) = freshness_tables(run)
     assert table.rows[0][:2] == ("learner", "right after")
     assert table.rows[1][2].startswith("1.000 [")
     states = [gate.state for gate in verdicts_of(run).gates]

@@ -39,8 +39,8 @@ from bakeoff.decide.advice.tables import tables
 from bakeoff.decide.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.decide.cost.crossover import total
 from bakeoff.decide.cost.prices import load_prices
-from bakeoff.outputs import report
 from bakeoff.outputs.page import html
+from bakeoff.outputs.tables.advised import advised
 from bakeoff.runs.store import MANIFEST, write_json
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml
@@ -1132,9 +1132,9 @@ def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
 
 def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
     keep(run, advise(Needs(), grounds(run)))
-    assert report.advised(run)[0].title == "Advice: recommended"
+    assert advised(run)[0].title == "Advice: recommended"
     priced(run)
-    (table,) = report.advised(run)
+    (table,) = advised(run)
     assert "older than" in table.rows[0][0] and "run `bakeoff advise` again" in table.rows[0][1]
     page = html.page(run, [])
     assert "older than the answers, scores or costs" in page and "Take rag" not in page

@@ -42,8 +42,9 @@ from bakeoff.decide.cost.crossover import (
     total,
 )
 from bakeoff.decide.cost.prices import Prices, load_prices
-from bakeoff.outputs import report
 from bakeoff.outputs.page import html, pictures
+from bakeoff.outputs.tables.costs import costs
+from bakeoff.outputs.tables.markdown import markdown
 from bakeoff.runs.store import (
     MANIFEST,
     Unit,
@@ -774,11 +775,11 @@ def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -
 
 
 def test_without_costs_the_report_is_as_it_was(run: Run) -> None:
-    before = report.markdown(run), html.page(run, pictures.draw(run))
+    before = markdown(run), html.page(run, pictures.draw(run))
     path = cost.write(run.folder, reckon(run, prices(), LOAD))
-    assert "Which is cheaper at what volume" in report.markdown(run)
+    assert "Which is cheaper at what volume" in markdown(run)
     path.unlink()
-    assert (report.markdown(run), html.page(run, pictures.draw(run))) == before
+    assert (markdown(run), html.page(run, pictures.draw(run))) == before
 
 
 def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
@@ -808,7 +809,7 @@ def test_costs_of_answers_scored_since_are_not_shown(run: Run) -> None:
         Unit("qa", "base"),
         (((str(n), 0), {"contains": Score(1.0)}) for n in range(4)),
     )
-    (table,) = report.costs(Run(run.folder))
+    (table,) = costs(Run(run.folder))
     assert "older than the answers" in table.rows[0][0]
     assert not [each for each in pictures.draw(Run(run.folder)) if not each.task]
 

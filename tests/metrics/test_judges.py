@@ -13,7 +13,7 @@ import pytest
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Score
 from bakeoff.decide.gates.judging import judged
-from bakeoff.outputs import report
+from bakeoff.outputs.tables.markdown import markdown
 from bakeoff.running.estimate import judge_asks
 from bakeoff.running.merge import merge
 from bakeoff.running.plan import Plan
@@ -368,7 +368,7 @@ def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> Non
     assert done.manifest.judges["judge:m"].asked == 7
     found = done.comparison.tasks["barrow"].metrics[BY].opinions["mine"]
     assert (found.judge, found.answers) == (0.0, 3)
-    assert "Judges asked again" in report.markdown(done)
+    assert "Judges asked again" in markdown(done)
 
 
 def test_parts_of_a_run_add_up_what_their_judges_were_asked(go: Go, tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_the_verdict_stands_before_the_results_with_its_reasons(run: Run) -> Non
 
 def test_a_run_without_gates_says_so(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"qa": [sample(n) for n in range(10)]}, small_cell, gates=())
-    assert "held against no requirement" in page_of(run)
+    assert "checked against no requirement" in page_of(run)
 
 
 def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:

@@ -17,7 +17,11 @@ from bakeoff.core.words import (
     MissingEvidence,
 )
 from bakeoff.decide.gates.judging import judged, verdicts_of
-from bakeoff.outputs import report
+from bakeoff.outputs.tables.effects import effects, findings
+from bakeoff.outputs.tables.headline import details, headline, slices
+from bakeoff.outputs.tables.markdown import markdown
+from bakeoff.outputs.tables.refusals import declining
+from bakeoff.outputs.tables.repeats import repeats
 from bakeoff.running.gating import gate
 from bakeoff.spec.policy import Gate
 from small_run import FAILED, KINDS, SETUPS, write_run
@@ -52,7 +56,7 @@ def test_a_number_stands_in_its_metrics_usual_form(
 
 
 def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) -> None:
-    table = report.headline(run)
+    table = headline(run)
     assert table.header == ("task", "metric", "n", "base", "rag")
     assert [row[:2] for row in table.rows] == [
         ("qa", "contains"),
@@ -78,29 +82,29 @@ def test_a_later_attempt_replaces_a_failure_and_a_failure_that_stays_is_shown(ru
     assert len(records) == 20
     assert len(list(run.latencies("qa"))) == 18
     assert [r.sample for r in records if r.error] == [FAILED]
-    n, base, rag = cells(report.headline(run), "qa", "error")
+    n, base, rag = cells(headline(run), "qa", "error")
     assert (n, base.split()[0], rag.split()[0]) == ("10", "0.000", "0.100")
     assert "^" not in base + rag  # one failure in ten is no clear difference
-    n, base, rag = cells(report.details(run, "qa"), "contains, failures left out")
+    n, base, rag = cells(details(run, "qa"), "contains, failures left out")
     assert (n, base.split()[0], rag.split()[0]) == ("9-10", "0.200", "1.000")
 
 
 def test_the_square_shows_the_effects_whose_corners_are_there(run: Run) -> None:
-    table = report.effects(run)
+    table = effects(run)
     assert table.header == ("task", "metric", "retrieval, untuned")
     (effect,) = cells(table, "qa", "contains")
     assert effect.startswith("+0.700 [+0.") and effect.endswith("]*")
 
 
 def test_details_say_how_the_samples_were_drawn_and_what_was_left_out(run: Run) -> None:
-    table = report.details(run, "qa")
+    table = details(run, "qa")
     assert "10 samples (a seeded sample of 40)." in table.note
     assert "1 training rows were left out" in table.note
     assert [row[0] for row in table.rows][:2] == ["contains", "error"]
 
 
 def test_slices_are_the_headline_by_tag(run: Run) -> None:
-    found = {row[0]: [cell.split()[0] for cell in row[1:]] for row in report.slices(run, "qa").rows}
+    found = {row[0]: [cell.split()[0] for cell in row[1:]] for row in slices(run, "qa").rows}
     assert found == {
         f"kind={KINDS[0]}": ["5", "0.400", "1.000"],
         f"kind={KINDS[1]}": ["5", "0.000", "0.800"],
@@ -138,7 +142,7 @@ def test_the_comparison_and_the_verdicts_are_kept_beside_the_journal(run: Run) -
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(run: Run) -> None:
-    text = report.markdown(run)
+    text = markdown(run)
     width = None
     for line in text.splitlines():
         bars = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else None
@@ -148,7 +152,7 @@ def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(run: Run)
 
 
 def test_markdown_cells_escape_pipes_angle_brackets_and_emphasis(run: Run) -> None:
-    text = report.markdown(run)
+    text = markdown(run)
     assert r"| kind=a\|b &lt;i&gt; | 5 |" in text
     assert r"| kind=\*c\* \_d\_ \`e\` | 5 |" in text
     assert r"rag.qa.contains &gt;= base.qa.contains" in text
@@ -157,17 +161,18 @@ def test_markdown_cells_escape_pipes_angle_brackets_and_emphasis(run: Run) -> No
 
 
 def test_the_same_run_renders_the_same_markdown(run: Run) -> None:
-    assert report.markdown(run) == report.markdown(Run(run.folder))
+    assert markdown(run) == markdown(Run(run.folder))
 
 
 def test_the_report_says_what_was_run(run: Run) -> None:
-    text = report.markdown(run)
+    text = markdown(run)
     for told in (
         "# small\n",
-        "`bakeoff run benchmarks/small.yaml`",
-        "commit unknown",
+        "| command | bakeoff run benchmarks/small.yaml |",
+        "| commit | unknown |",
         "GPU: none",
-        "seed 0",
+        "| seed | 0 |",
+        "| decoding | greedy |",
     ):
         assert told in text
 
@@ -189,23 +194,25 @@ def summary(**effects: tuple[float, float, float]) -> Summary:
     [
         ((-0.2, -0.3, -0.1), "tuning damages the use of retrieved passages"),
         ((0.2, 0.1, 0.3), "tuning improves answers from retrieved passages"),
-        ((0.0, -0.1, 0.1), "no effect of tuning on answers from retrieved passages was seen; a"),
+        (
+            (0.0, -0.1, 0.1),
+            "no effect of tuning on answers from retrieved passages was seen; m",
+        ),
     ],
 )
 def test_the_square_is_said_in_words(
     run: Run, effect: tuple[float, float, float], told: str
 ) -> None:
     run.comparison.tasks["qa"].metrics["contains"] = summary(tuning_open_book=effect)
-    (said,) = report.findings(run)
+    (said,) = findings(run)
     assert said.startswith(f"qa: {told}")
 
 
 def test_a_setup_that_always_declines_is_named(run: Run) -> None:
     refusals = Summary({"base": Estimate(0.95), "rag": Estimate(0.2)})
     run.comparison.tasks["qa"].metrics["wrong_refusal"] = refusals
-    assert report.findings(run) == [
-        "qa: base declines 95% of the questions that have an answer: what it scores on those "
-        "without one is no merit."
+    assert findings(run) == [
+        "qa: base refuses 95% of answerable questions; do not credit its other refusals."
     ]
 
 
@@ -217,25 +224,25 @@ def test_answering_and_declining_are_told_apart_in_the_report(run: Run) -> None:
         answerable={"right": Share(6, 0.75), "wrong": Share(1, 0.125), "refused": Share(1, 0.125)},
         unanswerable={"refused": Share(0, None), "answered": Share(0, None)},
     )
-    assert not report.declining(run).rows
+    assert not declining(run).rows
     run.comparison.tasks["qa"].abstention["rag"] = cells
-    table = report.declining(run)
+    table = declining(run)
     assert table.rows == (("qa", "rag", "6 (75%)", "1 (12%)", "1 (12%)", "-", "-", "2"),)
     assert table.note.endswith("by crag.")
-    assert "## Answering and declining" in report.markdown(run)
+    assert "## Answering and declining" in markdown(run)
 
 
 def test_repeats_show_the_headline_and_a_metric_that_is_right_or_wrong(run: Run) -> None:
     varied = Repeats(0.25, 0.125, 2 / 3, 0.5, flips=None, pass_at=None, pass_hat=None)
     rates = replace(varied, flips=0.5, pass_at={"1": 0.75}, pass_hat={"1": 0.25})
     facts = run.comparison.tasks["qa"]
-    assert not report.repeats(run).rows
+    assert not repeats(run).rows
     for metric, found in (("contains", varied), ("f1", varied), ("em", rates), ("cost", rates)):
         facts.metrics[metric] = replace(facts.metric(metric), repeats={"rag": found})
-    assert [row[:3] for row in report.repeats(run).rows] == [
+    assert [row[:3] for row in repeats(run).rows] == [
         ("qa", "contains", "rag"),
         ("qa", "em", "rag"),
     ]
-    assert cells(report.repeats(run), "qa", "em", "rag") == (
+    assert cells(repeats(run), "qa", "em", "rag") == (
         *("0.250", "0.125", "0.667", "0.500", "0.500", "0.750", "0.250"),
     )

@@ -17,7 +17,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.outputs import report
+from bakeoff.outputs.tables.markdown import markdown
 from bakeoff.running import gating
 from bakeoff.running.facts import describe
 from bakeoff.running.importing import Import, import_results, restore
@@ -103,7 +103,7 @@ def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: P
     file = write_csv(tmp_path / "a.csv", "id,model,acc\n1,old,0\n2,old,1\n1,new,1\n2,new,1\n")
     run = take(tmp_path, file, columns=["setup=model"], scores=["acc"], name="both")
     assert verdicts_of(Run(run.folder)).gates == ()
-    text = report.markdown(run)
+    text = markdown(run)
     assert "| both | acc | 2 |" in text
     found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
     assert found.gates[0].state in ("PASS", "INCONCLUSIVE")
@@ -288,7 +288,7 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     facts = run.manifest.tasks["handbook_qa"]
     assert facts.digests == dict(task.digests)
     assert facts.metrics["theirs"].about == "`theirs` of the imported rows."
-    assert "handbook_qa" in report.markdown(run)
+    assert "handbook_qa" in markdown(run)
 
 
 def test_ids_that_a_task_does_not_have_are_refused_with_a_count(tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ def test_seconds_become_latencies_that_are_marked_as_the_other_tools_own(tmp_pat
     assert estimate(run, "completion_tokens", "a").value == 4.5
     assert run.manifest.imported.timing == "the other tool's own"
     assert all(record.answer.seconds() is None for record in run.records("a", "a") if record.answer)
-    assert "a | 1 | 2 |" in report.markdown(run)
+    assert "a | 1 | 2 |" in markdown(run)
     bad = write_csv(tmp_path / "b.csv", "id,acc,s\nx,1,-1\n")
     with pytest.raises(
         BakeoffError, match=r"b\.csv: line 2: seconds: found '-1'; a number of at l"

@@ -299,9 +299,10 @@ def tracking_uri() -> str:
 
 def show_gates(found: Verdicts) -> int:
     """Show the verdicts, on GitHub also as step summary and annotations; return the exit code."""
-    from bakeoff.outputs import ci, report
+    from bakeoff.outputs import ci
+    from bakeoff.outputs.tables.gates import verdicts
 
-    show(report.verdicts(found))
+    show(verdicts(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(ci.summary(found))
@@ -312,11 +313,11 @@ def show_gates(found: Verdicts) -> int:
 
 def write_report(run: Run) -> Path:
     """Write the report of a run as Markdown and HTML; return the path of the Markdown."""
-    from bakeoff.outputs import report
     from bakeoff.outputs.page import html
+    from bakeoff.outputs.tables.markdown import markdown
 
     path = run.folder / "report.md"
     with waiting("writing the report"):
-        path.write_text(report.markdown(run), encoding="utf-8")
+        path.write_text(markdown(run), encoding="utf-8")
         html.write(run)
     return path

@@ -39,7 +39,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     The effect is for 80% power. Exit code 2 when a gate can never fail or never pass.
     """
     from bakeoff.decide.gates import power as previews
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.gates import power
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
@@ -49,7 +49,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
         suite.latency.samples,
         known,
     )
-    show(report.power(found))
+    show(power(found))
     sys.exit(2 if previews.problems(found) else 0)
 
 
@@ -127,7 +127,7 @@ def nightly(
     Safe to call twice, after a crash, or late. Alerts go to a file and, where BAKEOFF_WEBHOOK
     has an address, there. Exit codes are those of `gate`; harmful drift exits with 10.
     """
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.headline import headline
     from bakeoff.running import nightly as nights
 
     day = night.date() if night else datetime.now().astimezone().date()
@@ -143,7 +143,7 @@ def nightly(
         pull_baselines,
     )
     if done.run:
-        show(report.headline(done.run))
+        show(headline(done.run))
         if done.run.suite.gates:
             from bakeoff.decide.gates.judging import verdicts_of
 

@@ -45,19 +45,22 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     import json
 
     from bakeoff.analysis.run_comparison import between
-    from bakeoff.outputs import export, report
+    from bakeoff.outputs import export
+    from bakeoff.outputs.tables.contents import compared
+    from bakeoff.outputs.tables.pairs import between_runs
+    from bakeoff.outputs.tables.side_by_side import marks
 
     done = [finished(run) for run in runs or ("latest",)]
     comparison: Comparison | RunComparison
     if len(done) == 1:
-        comparison, tables = done[0].comparison, report.tables(done[0])
+        comparison, tables, marked = done[0].comparison, compared(done[0]), marks(done[0])
     else:
         comparison = between([each.rows for each in done], allow_mismatch=allow_mismatch)
-        tables = report.between_runs(comparison)
+        tables, marked = between_runs(comparison), {}
     if form == "json":
         click.echo(json.dumps(comparison.as_json(), indent=2))
     elif form == "csv":
-        click.echo(export.csv_text(export.rows(comparison)), nl=False)
+        click.echo(export.csv_text(export.rows(comparison, marked)), nl=False)
     elif form == "markdown":
         from bakeoff.core.table import as_markdown
 
@@ -216,8 +219,8 @@ def cost(
 def report(run: str, output: Path | None, shown: bool) -> None:
     """Write the report of a RUN again: report.md, report.html and its plots."""
     from bakeoff.analysis.measured_run import write_comparison
-    from bakeoff.outputs import report as reports
     from bakeoff.outputs.page import html, pictures
+    from bakeoff.outputs.tables.markdown import markdown
     from bakeoff.runs.store import PAGE
 
     done = finished(run)
@@ -228,7 +231,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
         page = html.page(done, pictures.draw(done))
         output.write_text(page, encoding="utf-8", newline="\n")
     else:
-        output.write_text(reports.markdown(done), encoding="utf-8")
+        output.write_text(markdown(done), encoding="utf-8")
     written = output or done.folder / PAGE
     click.echo(written)
     if shown:

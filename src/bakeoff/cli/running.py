@@ -105,15 +105,16 @@ def _judged(done: Run) -> Verdicts | None:
 
 def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
     """Report and log a complete run, show its results, and exit by its gates."""
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.effects import effects, findings
+    from bakeoff.outputs.tables.headline import headline
 
     path = write_report(done)
     if log:
         log_run(done)
-    show(report.headline(done))
-    if (square := report.effects(done)).rows:
+    show(headline(done))
+    if (square := effects(done)).rows:
         show(square)
-    for said in report.findings(done):
+    for said in findings(done):
         click.echo(said)
     code = show_gates(found) if found else 0
     click.echo(f"report:  {path}")
@@ -268,7 +269,7 @@ def import_files(
     """
     import shlex
 
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.headline import headline
     from bakeoff.running.importing import Import, import_results
     from bakeoff.running.importing.fields import Fields
 
@@ -282,6 +283,6 @@ def import_files(
     )
     done = import_results(wanted, results(), click.echo)
     path = write_report(done)
-    show(report.headline(done))
+    show(headline(done))
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")

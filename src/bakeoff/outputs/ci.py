@@ -13,6 +13,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from bakeoff.core.plain_text import cell, plain
+from bakeoff.outputs.tables import gates
 from bakeoff.runs.verdicts import (
     ERROR,
     FAIL,
@@ -46,12 +47,6 @@ _NUMBERS = (
     *("left", "right", "gap", "low", "high", "p", "p_adjusted"),
     *("n", "wins", "ties", "losses", "detectable", "needed"),
 )
-_WORDS = {
-    "ERROR": "not evaluated",
-    "INCONCLUSIVE": "inconclusive",
-    "SKIPPED": "skipped",
-    "PASS": "passed",
-}
 
 
 def marker(benchmark: str) -> str:
@@ -253,7 +248,8 @@ def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
 
 def _head(found: Verdicts) -> list[str]:
     """The verdict, the number of gates per state, and the limits of the verdict."""
-    lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", _counts(found)]
+    counted = f"{cell(found.benchmark)}: {gates.counted(found)}."
+    lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", counted]
     if found.limited:
         lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
     for sentence in found.mismatch[:MISMATCHES]:
@@ -263,27 +259,11 @@ def _head(found: Verdicts) -> list[str]:
     return lines
 
 
-def _counts(found: Verdicts) -> str:
-    def kind(gate: Verdict) -> str:
-        if gate.state == FAIL:
-            return "failed (warning)" if gate.warning else "failed"
-        return _WORDS[gate.state]
-
-    counts = Counter(kind(gate) for gate in found.gates)
-    order = ("failed", "failed (warning)", *_WORDS.values())
-    known = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
-    total = len(found.gates)
-    return f"{cell(found.benchmark)}: {total} gate{'s' if total != 1 else ''}: {known or '-'}."
-
-
 def _foot(found: Verdicts, report_link: str) -> Iterator[str]:
     yield ""
     facts = f"Run {cell(found.run)}, exit code {found.exit_code}."
     yield f"{facts} {report_link}".rstrip()
-    for name, reference in found.references.items():
-        when = f", accepted {cell(reference.accepted)}" if reference.accepted else ""
-        why = f" ({cell(reference.reason)})" if reference.reason else ""
-        yield f"Compared with {cell(name)} {cell(reference.run)}{when}{why}."
+    yield from (cell(sentence) for sentence in gates.references(found))
 
 
 def _row(gate: Verdict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.analysis.comparison import Comparison, RunComparison, Summary
@@ -17,11 +18,18 @@ NUMBERS = (
     *("value", "low", "high", "n", "unjudged", "method", "p", "p_adjusted"),
     *("wins", "ties", "losses", "detectable", "needed"),
 )
-COLUMNS = ("task", "metric", "slice", "kind", "name", *NUMBERS)
+COLUMNS = ("task", "metric", "slice", "kind", "name", *NUMBERS, "marks")
+Marks = Mapping[tuple[str, str, str], str]
+"""(task, metric, setup) -> `*`, `^` or both, as the tables show them."""
 
 
-def rows(comparison: Comparison | RunComparison) -> Iterator[dict[str, Any]]:
-    """Every estimate, effect and difference of a comparison, of one run or between runs."""
+def rows(
+    comparison: Comparison | RunComparison, marks: Marks = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """Every estimate, effect and difference of a comparison, of one run or between runs.
+
+    Quantiles of the latency pass are of the kinds `p50` to `p99`.
+    """
     if isinstance(comparison, RunComparison):
         for task, metrics in comparison.tasks.items():
             for metric, runs in metrics.items():
@@ -30,24 +38,35 @@ def rows(comparison: Comparison | RunComparison) -> Iterator[dict[str, Any]]:
         return
     for task, facts in comparison.tasks.items():
         for metric, summary in facts.metrics.items():
-            yield from _all(summary, task, metric, "")
+            yield from _of(summary.setups, task, metric, "", "estimate", marks)
+            yield from _differences(summary, task, metric, "")
         for tag, summary in facts.slices.items():
-            yield from _all(summary, task, facts.headline, tag)
+            yield from _of(summary.setups, task, facts.headline, tag, "estimate")
+            yield from _differences(summary, task, facts.headline, tag)
+        timed = facts.latency.setups if facts.latency else {}
+        for name, times in timed.items():
+            for kind, quantile in times.quantiles.items():
+                yield from _of({name: quantile}, task, "latency_s", "", kind)
 
 
-def _all(summary: Summary, task: str, metric: str, tag: str) -> Iterator[dict[str, Any]]:
-    yield from _of(summary.setups, task, metric, tag, "estimate")
+def _differences(summary: Summary, task: str, metric: str, tag: str) -> Iterator[dict[str, Any]]:
     yield from _of(summary.effects, task, metric, tag, "effect")
     yield from _of(summary.differences, task, metric, tag, "difference")
 
 
 def _of(
-    estimates: Mapping[str, Estimate], task: str, metric: str, tag: str, kind: str
+    estimates: Mapping[str, Estimate],
+    task: str,
+    metric: str,
+    tag: str,
+    kind: str,
+    marks: Marks = MappingProxyType({}),
 ) -> Iterator[dict[str, Any]]:
     place = {"task": task, "metric": metric, "slice": tag, "kind": kind}
     for name, estimate in estimates.items():
         numbers = {number: getattr(estimate, number, None) for number in NUMBERS}
-        yield {**place, "name": name, **numbers}
+        marked = marks.get((task, metric, name), "")
+        yield {**place, "name": name, **numbers, "marks": marked}
 
 
 def csv_text(table: Iterable[Mapping[str, Any]], columns: Iterable[str] = COLUMNS) -> str:

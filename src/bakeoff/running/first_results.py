@@ -40,7 +40,7 @@ def _show_scored(state: RunState, pending: dict[str, list[Unit]], patience_s: fl
 def _show(state: RunState, task: str, setups: Sequence[str]) -> None:
     # Both load numpy, which no run is to wait for before its first answers.
     from bakeoff.analysis import measured_run
-    from bakeoff.outputs import report
+    from bakeoff.outputs.tables.headline import headline
 
     known = measured_run.Run(state.folder, tuple(setups), (task,))
-    state.progress.show(report.headline(known))
+    state.progress.show(headline(known))

@@ -21,8 +21,8 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.language import Check
-from bakeoff.outputs import report
 from bakeoff.outputs.page import html
+from bakeoff.outputs.tables.markdown import markdown
 from bakeoff.running.alert import Alert, send
 from bakeoff.running.confirm import run_and_judge
 from bakeoff.running.plan import Plan
@@ -100,7 +100,7 @@ def nightly(
         )
         _send([unfinished_alert], orders, path)
         raise
-    (done.folder / "report.md").write_text(report.markdown(done), encoding="utf-8")
+    (done.folder / "report.md").write_text(markdown(done), encoding="utf-8")
     html.write(done)
     night = _night(done, orders.night, verdict)
     trend.keep(path, night)

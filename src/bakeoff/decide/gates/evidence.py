@@ -33,7 +33,7 @@ Alternative = Literal["less", "greater"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The evidence for one gate before it is decided: `gap` is estimate less claim."""
+    """The evidence for one gate before it is decided: `gap` is estimate - claim."""
 
     left: float
     right: float
@@ -211,7 +211,7 @@ def _paired(check: Check, columns: Sequence[Column], alpha: float) -> Finding:
     sign = float(check.sign)
     contrast = combine([(columns[0], sign), (columns[1], -sign * check.factor)])
     if not len(contrast.values):
-        raise BakeoffError("no evidence: no sample was judged on both sides")
+        raise BakeoffError("no evidence: no sample was scored on both sides")
     return _of_contrast(check, contrast, alpha, check.shift, columns)
 
 

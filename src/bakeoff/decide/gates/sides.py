@@ -109,7 +109,7 @@ def _joined(side: Mapping[str, Column]) -> Column:
     parts = list(side.items())
     measures = {column.measure for _, column in parts}
     if len(measures) > 1:
-        raise BakeoffError("the metric is not of the same kind on all tasks: name one task")
+        raise BakeoffError("the metric differs in kind between tasks: name one task")
     answers = [column.answers for _, column in parts]
     repeats = {part.shape[1] for part in answers if part is not None}
     return Column(
@@ -152,13 +152,13 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     """Raise for columns whose numbers cannot be trusted."""
     policy, judged = evidence.policy, len(column.judged)
     if not judged:
-        raise BakeoffError(f"no evidence: no value of {ref} could be judged")
+        raise BakeoffError(f"no evidence: no value of {ref} could be scored")
     if not np.isfinite(column.values[~np.isnan(column.values)]).all():
         raise BakeoffError(f"{ref} holds an infinite value")
     total = len(column.samples)
     if judged < policy.min_coverage * total:
         raise BakeoffError(
-            f"{ref}: {judged} of {total} samples judged, below min_coverage {policy.min_coverage:g}"
+            f"{ref}: {judged} of {total} samples scored, below min_coverage {policy.min_coverage:g}"
         )
     if ref.metric in ("error", "leak"):
         return
@@ -166,7 +166,7 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     rate = float(errors.values.mean())
     if rate > policy.max_error_rate:
         raise BakeoffError(
-            f"{rate:.1%} of the answers of {ref.setup} failed"
-            f"{f' in the {ref.origin}' if ref.origin else ''}, above max_error_rate "
-            f"{policy.max_error_rate:.1%}: its numbers are not judged"
+            f"gate not evaluated: {rate:.1%} of {ref.setup}'s answers failed"
+            f"{f' in the {ref.origin}' if ref.origin else ''} (max_error_rate "
+            f"{policy.max_error_rate:.1%})"
         )

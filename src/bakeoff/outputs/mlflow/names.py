@@ -11,7 +11,9 @@ from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import digest
 from bakeoff.decide.gates.judging import verdicts_of
-from bakeoff.outputs import report
+from bakeoff.outputs.tables.effects import effects, findings
+from bakeoff.outputs.tables.headline import headline
+from bakeoff.outputs.tables.provenance import model
 from bakeoff.runs.manifest import AdapterFacts
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
@@ -106,7 +108,7 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
     for part, spec in (("tune", setup.tune), ("retrieve", setup.retrieve)):
         values = spec.model_dump(mode="json") if spec else {}
         found |= {f"{part}.{name}": value for name, value in values.items() if value}
-    known = manifest.fingerprint(setup)
+    known = model(manifest.fingerprint(setup))
     found |= {f"model.{name}": value for name, value in known.items() if value}
     for task in run.asked:
         if setup.name in run.asked[task]:
@@ -192,10 +194,10 @@ def note(run: Run) -> str:
     parts = [run.suite.description.strip()]
     if run.suite.gates:
         parts.append(f"Gates: **{verdict(run)}**")
-    parts += [as_markdown([report.headline(run)])]
-    if (square := report.effects(run)).rows:
-        parts += [as_markdown([square])]
-    parts += [f"- {said}" for said in report.findings(run)]
+    parts += [as_markdown([headline(run)])]
+    if (factorial := effects(run)).rows:
+        parts += [as_markdown([factorial])]
+    parts += [f"- {sentence}" for sentence in findings(run)]
     parts = [text(part) for part in parts if part]
     while len(whole := "\n\n".join(parts)) > TAG and len(parts) > 1:
         parts.pop()

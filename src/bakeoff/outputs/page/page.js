@@ -327,7 +327,7 @@
         make("td", { text: timed.has(name) ? seconds(timed.get(name)) : "–" }));
     });
     return [make("details", {}, make("summary", { text: "Tokens and time" }), scrolled("Tokens and time", make("table", {},
-      make("thead", {}, make("tr", {}, ...["step", "tokens", "alone"].map((text) => make("th", { scope: "col", text })))),
+      make("thead", {}, make("tr", {}, ...["step", "tokens", "time, single request"].map((text) => make("th", { scope: "col", text })))),
       make("tbody", {}, ...body))))];
   }
 

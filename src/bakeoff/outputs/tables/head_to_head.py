@@ -12,11 +12,11 @@ from bakeoff.runs.manifest import IndexFacts
 from bakeoff.spec.benchmark import Setup
 
 Aspect = Callable[[Run, str, str], str]
-"""(run, task, setup) -> what stands in the table; empty where it does not apply."""
+"""(run, task, setup) -> the text in the table; empty where it does not apply."""
 
 
 def head_to_head(run: Run, task: str) -> Table:
-    """Every setup on one task, one row for each thing that people argue about."""
+    """Every setup on one task, a row for every point that people argue about."""
     setups = run.asked[task]
     rows = []
     for name, aspect in ASPECTS.items():
@@ -51,7 +51,7 @@ def _reads(run: Run, task: str, setup: str) -> str:
     if spec is None:
         return ""
     if spec.noise:
-        return "passages put together by hand"
+        return "context built from gold passages and distractors"
     if spec.passages != "found":
         return {"oracle": "gold passages (a ceiling)", "full": "all documents"}[spec.passages]
     return f"{spec.k} found passages ({spec.by})"
@@ -83,8 +83,8 @@ def _update(run: Run, task: str, setup: str) -> str:
 
 
 def _updated(run: Run, task: str, setup: str) -> Updated | None:
-    found = run.comparison.tasks[task].freshness
-    return found.setups.get(setup) if found else None
+    facts = run.comparison.tasks[task].freshness
+    return facts.setups.get(setup) if facts else None
 
 
 def _fresh(run: Run, task: str, setup: str) -> str:
@@ -100,8 +100,8 @@ def _stale(run: Run, task: str, setup: str) -> str:
 
 def _measured(metric: str) -> Aspect:
     def aspect(run: Run, task: str, setup: str) -> str:
-        found = run.comparison.tasks[task].metric(metric).setups.get(setup)
-        return cell(found, metric) if found else ""
+        estimate = run.comparison.tasks[task].metric(metric).setups.get(setup)
+        return cell(estimate, metric) if estimate else ""
 
     return aspect
 
@@ -112,8 +112,8 @@ def _quality(run: Run, task: str, setup: str) -> str:
 
 def _answered(run: Run, task: str, setup: str) -> str:
     """The share of unanswerable questions that were answered: the opposite of right refusals."""
-    found = run.comparison.tasks[task].metric("right_refusal").setups.get(setup)
-    return cell(found.scaled(-1, 1), "") if found and found.value is not None else ""
+    rate = run.comparison.tasks[task].metric("right_refusal").setups.get(setup)
+    return cell(rate.scaled(-1, 1), "") if rate and rate.value is not None else ""
 
 
 def _tokens(run: Run, task: str, setup: str) -> str:

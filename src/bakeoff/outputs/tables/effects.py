@@ -1,0 +1,72 @@
+"""What tuning and retrieval change, in numbers and in words."""
+
+from __future__ import annotations
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.table import Table
+
+DECLINES = 0.9
+"""Share of wrong refusals from which a setup is reported to refuse everything."""
+
+
+def effects(run: Run) -> Table:
+    """The square by subtraction, for each task's headline metric."""
+    tasks = run.comparison.tasks
+    known = {task: facts.metric(facts.headline).effects for task, facts in tasks.items()}
+    names = list(dict.fromkeys(name for effects in known.values() for name in effects))
+    rows = [
+        (task, tasks[task].headline, *(signed(effects.get(name)) for name in names))
+        for task, effects in known.items()
+        if effects
+    ]
+    return Table(
+        "What tuning and retrieval each change",
+        ("task", "metric", *names),
+        tuple(rows),
+        "Paired differences with 95% intervals; * an interval without 0. Interaction: what both "
+        "together give beyond the sum of each.",
+    )
+
+
+def signed(estimate: Estimate | None) -> str:
+    """A difference with its sign and interval, `*` where that leaves 0 out."""
+    if estimate is None or estimate.value is None:
+        return "-"
+    text = f"{estimate.value:+.3f}"
+    if not estimate.known:
+        return text
+    low, high = estimate.ends
+    return f"{text} [{low:+.3f}, {high:+.3f}]{'*' if estimate.clear else ''}"
+
+
+def findings(run: Run) -> list[str]:
+    """The numbers in words: what tuning does to the use of context, which setup never answers."""
+    sentences = []
+    for task, facts in run.comparison.tasks.items():
+        metric = facts.headline
+        if effect := facts.metric(metric).effects.get("tuning, open book"):
+            better = run.metric(task, metric).higher_is_better
+            text = signed(effect).rstrip("*")
+            sentences.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid - rag {text}).")
+        sentences += [
+            f"{task}: {setup} refuses {rate.value:.0%} of answerable questions; do not credit its "
+            "other refusals."
+            for setup, rate in facts.metric("wrong_refusal").setups.items()
+            if rate.value is not None and rate.value >= DECLINES
+        ]
+    return sentences
+
+
+def _damage(effect: Difference, higher_is_better: bool) -> str:
+    low, high = effect.ends
+    if not effect.known:
+        return "too few samples to say what tuning does to answers from passages"
+    worse, gains = (high < 0, low > 0) if higher_is_better else (low > 0, high < 0)
+    if worse:
+        return "tuning damages the use of retrieved passages"
+    if gains:
+        return "tuning improves answers from retrieved passages"
+    size = effect.detectable
+    bound = f"; minimum detectable change (80% power): {size:.2g}" if size else ""
+    return f"no effect of tuning on answers from retrieved passages was seen{bound}"
