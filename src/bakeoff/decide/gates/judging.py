@@ -1,4 +1,4 @@
-"""A finished run judged by gates: by those of its benchmark, or by others."""
+"""Evaluate gates on a finished run: those of its benchmark, or others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bakeoff.spec.policy import Gate, Policy
 
 
 def verdicts_of(run: Run) -> Verdicts:
-    """What a run's `gates.json` says, or would say without a baseline."""
+    """The verdicts in a run's `gates.json`, or those evaluated now, without a baseline."""
     kept = run.folder / GATES
     return store.read_verdicts(kept) if kept.is_file() else judged(run)
 
@@ -40,7 +40,7 @@ def judged(
         )
     if run.shard[1] > 1:
         raise MissingEvidence(
-            f"{run.folder}: part {run.shard[0]} of {run.shard[1]}; join the parts with "
+            f"{run.folder}: shard {run.shard[0]} of {run.shard[1]}; merge the shards with "
             "`bakeoff merge RUN RUN ...`"
         )
     chosen = run.suite.gates if gates is None else gates
