@@ -151,7 +151,7 @@ def test_limited_and_unfinished_runs_are_no_baseline(go: Go, tmp_path: Path) -> 
     assert limited.returncode in (0, 12)
     refused = go("baseline", "accept", "--reason", "r")
     assert refused.returncode == 2
-    assert "limited run (limit 40) is no baseline" in refused.stderr
+    assert "limited run (limit 40) cannot be a baseline" in refused.stderr
     run = run_of(limited, tmp_path)
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({**manifest, "status": "interrupted"}))

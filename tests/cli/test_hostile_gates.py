@@ -217,7 +217,7 @@ def test_a_hostile_gate_file_is_told_and_never_green(name: str, project: Path) -
 RUNS = {
     "stopped": (f"{G} >= 0.5", 12, "the run is interrupted; finish it with"),
     "running": (f"{G} >= 0.5", 12, "the run is running"),
-    "part": (f"{G} >= 0.5", 12, "part 1 of 2"),
+    "part": (f"{G} >= 0.5", 12, "shard 1 of 2"),
     "empty": (f"{G} >= 0.5", 12, "scores.jsonl: missing; the run did not finish"),
     "foreign": (f"{G} >= 0.5", 2, "made by another version"),
     "broken": (f"{G} >= 0.5", 2, "not valid JSON"),

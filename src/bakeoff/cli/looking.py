@@ -147,7 +147,7 @@ _labels = click.option(
     metavar="BENCHMARK",
     help="The benchmark file whose endpoints and verifiers are used.",
 )
-@click.option("--repeats", default=1, show_default=True, help="Number of replies per judge.")
+@click.option("--repeats", default=1, show_default=True, help="Number of judgments per answer.")
 @click.option(
     "--card", type=click.Path(path_type=Path, file_okay=False), help="Folder to write the card to."
 )

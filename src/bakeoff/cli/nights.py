@@ -55,7 +55,7 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
 @main.group()
 def baseline() -> None:
-    """The accepted runs that gates compare later runs with."""
+    """Accept and list the runs that gates compare later runs with."""
 
 
 @baseline.command()
@@ -122,7 +122,7 @@ def nightly(
     no_mlflow: bool,
     data: Path | None,
 ) -> None:
-    """Nightly run of a BENCHMARK: run or resume, report, log, detect drift, evaluate gates.
+    """Run or resume a nightly run of a BENCHMARK: report, log, detect drift, evaluate gates.
 
     Safe to call twice, after a crash, or late. Alerts go to a file and, where BAKEOFF_WEBHOOK
     has an address, there. Exit codes are those of `gate`; harmful drift exits with 10.

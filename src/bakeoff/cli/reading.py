@@ -81,8 +81,8 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     type=click.Path(path_type=Path),
     help="A file of gates, or a benchmark file, whose gates replace those of the run.",
 )
-@click.option("--baseline", metavar="RUN", help="The run that `baseline:` stands for.")
-@click.option("--anchor", metavar="RUN", help="The run that `anchor:` stands for.")
+@click.option("--baseline", metavar="RUN", help="Use this run as `baseline:`.")
+@click.option("--anchor", metavar="RUN", help="Use this run as `anchor:`.")
 @click.option(
     "--allow-mismatch", is_flag=True, help="Accept a baseline or anchor that is not comparable."
 )
@@ -188,7 +188,7 @@ def cost(
     weights: dict[str, float],
     form: str,
 ) -> None:
-    """Cost of a RUN's setups per request, correct answer and month, and break-even volumes."""
+    """Compute a RUN's costs per request, correct answer and month, and break-even volumes."""
     import json
 
     from bakeoff.core.table import as_markdown

@@ -185,7 +185,7 @@ def merge(runs: tuple[str, ...]) -> None:
 def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
-    """Distill: keep a setup's good answers to training questions as training rows."""
+    """Keep a setup's good answers to training questions as training rows (distillation)."""
     from bakeoff.setups.builder import distil
     from bakeoff.spec.recipes import Distillation
 
@@ -202,7 +202,7 @@ def distill(
 
 @main.group()
 def cache() -> None:
-    """The response cache that runs share."""
+    """Check the response cache that runs share."""
 
 
 @cache.command()

@@ -1,4 +1,4 @@
-"""A run held against its gates and its baselines; the verdict is kept beside the run."""
+"""Evaluate a run's gates, with baselines; the verdicts are written to the run's folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gate(
     allow_mismatch: bool = False,
     output: Path | None = None,
 ) -> Verdicts:
-    """Judge a run and keep `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
+    """Evaluate a run's gates; write `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
 
     The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
     `BakeoffError` for lines that decide nothing, `MissingEvidence` for an incomplete run.
@@ -50,7 +50,7 @@ def gate(
 
 
 def scope(run: Run) -> Scope:
-    """What gates on this run can name."""
+    """The names that gates on this run can use."""
     return Scope(
         list(run.suite.setups),
         {
@@ -61,7 +61,7 @@ def scope(run: Run) -> Scope:
 
 
 def _accepted(run: Run, gates: Sequence[Gate], results: Path) -> dict[str, Rows]:
-    """The baselines that the gates name: others may be broken without harm."""
+    """The baselines that the gates name; others are not read, and may be damaged."""
     named = [name for name in baseline.CHANNELS if any(f"{name}:" in gate.check for gate in gates)]
     return baseline.references(results, run.manifest.benchmark, named) if named else {}
 

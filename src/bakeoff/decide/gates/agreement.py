@@ -1,4 +1,4 @@
-"""How far a scorer agrees with people: its scores held against their labels.
+"""Agreement of a scorer with human labels.
 
     {"answer": ..., "passages": [...], "label": 1, "question": ..., "targets": [...],
      "source": ..., "generator": ..., "raters": [1, 0.5, 1]}
@@ -40,12 +40,12 @@ DRAWS = 400
 """Bootstrap draws of an interval, over sources."""
 FOLDS = 5
 FEWEST = 10
-"""Labels of each kind below which nothing is said of a generator."""
+"""Minimum number of labels of each class for the AUROC of a generator."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An answer that people judged."""
+    """An answer with human labels."""
 
     sample: Sample
     answer: Answer
@@ -56,19 +56,19 @@ class Labelled:
 
     @property
     def grade(self) -> float:
-        """What people said on the whole, from 0 to 1."""
+        """The human label, from 0 to 1."""
         return float(np.mean(self.raters)) if self.raters else float(self.good)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What one scorer, or one floor, has to do with the labels."""
+    """The agreement of one scorer, or one baseline, with the labels."""
 
     name: str
     judged: int
     unjudged: int
     auroc: Estimate
-    """How often a good answer scores above a bad one; ties count half."""
+    """AUROC: share of (good, bad) pairs whose good answer scores higher; ties count half."""
     balanced_accuracy: float
     """At a threshold chosen on other sources, mean of both classes."""
     f1: float
@@ -83,12 +83,12 @@ class Agreement:
     spread: float | None = None
     """Standard deviation of the scores of one answer, when a judge was asked repeatedly."""
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Why answers could not be judged -> how many."""
+    """Reason for unscored answers -> count."""
 
 
 @dataclass(frozen=True)
 class People:
-    """How far people agree with each other: each rater against the mean of the others."""
+    """Inter-rater agreement: each rater against the mean of the others."""
 
     rows: int
     pearson: Estimate
@@ -98,7 +98,7 @@ class People:
 
 @dataclass(frozen=True)
 class Report:
-    """A scorer, the floors it should beat, and the people themselves."""
+    """A scorer, the baselines it should beat, and the raters."""
 
     metric: str
     scorers: tuple[Agreement, ...]

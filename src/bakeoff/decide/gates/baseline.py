@@ -1,4 +1,4 @@
-"""Accepted runs that later ones are held against: a pointer and a file of rows for each channel.
+"""Accepted runs that later ones are compared with: a pointer and a file of rows per channel.
 
 `rolling` is the last accepted run, `anchor` the last release: it catches the slow drift that a
 rolling baseline follows. Rows are kept here, so that a baseline outlives its run's folder.
@@ -21,7 +21,7 @@ from bakeoff.runs.machine import commit
 from bakeoff.runs.verdicts import ERROR, FAIL
 
 CHANNELS: Mapping[str, str] = {"baseline": "rolling", "anchor": "anchor"}
-"""What a gate calls it -> its channel."""
+"""Prefix in a gate -> channel."""
 FORMAT = 1
 
 
@@ -68,17 +68,17 @@ def adopt(results: Path, found: Mapping[str, Any]) -> None:
 def _acceptable(run: Run, results: Path) -> None:
     manifest = run.manifest
     if not manifest.complete:
-        raise BakeoffError(f"{run.folder}: the run is {manifest.status}: it is no baseline")
+        raise BakeoffError(f"{run.folder}: the run is {manifest.status}: it cannot be a baseline")
     if run.shard[1] > 1:
-        raise BakeoffError(f"{run.folder}: one part of {run.shard[1]}: merge the parts first")
+        raise BakeoffError(f"{run.folder}: one shard of {run.shard[1]}: merge the shards first")
     if run.limited:
         raise BakeoffError(
-            f"{run.folder}: a limited run ({run.limited}) is no baseline: run all samples"
+            f"{run.folder}: a limited run ({run.limited}) cannot be a baseline: run all samples"
         )
     if failed := _failed(run, references(results, manifest.benchmark)):
         raise BakeoffError(
-            f"{run.folder}: it fails its gates ({'; '.join(failed[:3])}): it is no baseline; mend "
-            "the run or the gate first"
+            f"{run.folder}: it fails its gates ({'; '.join(failed[:3])}): it cannot be "
+            "a baseline; fix the run or the gate first"
         )
 
 
@@ -125,7 +125,7 @@ def pointer(results: Path, benchmark: str, channel: str) -> dict[str, Any] | Non
 
 
 def pointers(results: Path) -> list[dict[str, Any]]:
-    """Every baseline there is, by benchmark and channel."""
+    """All baselines, by benchmark and channel."""
     found = []
     for path in sorted(folder(results).glob("*.json")):
         benchmark, _, channel = path.stem.rpartition(".")
@@ -135,7 +135,7 @@ def pointers(results: Path) -> list[dict[str, Any]]:
 
 
 def rows_of(results: Path, found: Mapping[str, Any]) -> Rows:
-    """The rows a pointer leads to. Raises `MissingEvidence` when they are not those accepted."""
+    """The rows of a pointer. Raises `MissingEvidence` when they are not those accepted."""
     path = folder(results) / Path(str(found["rows"])).name
     if not path.is_file():
         raise MissingEvidence(
@@ -149,7 +149,7 @@ def rows_of(results: Path, found: Mapping[str, Any]) -> Rows:
 def references(
     results: Path, benchmark: str, names: Collection[str] = tuple(CHANNELS)
 ) -> dict[str, Rows]:
-    """What gates may name: `baseline` and `anchor`, as far as runs were accepted."""
+    """The accepted runs that gates can name: `baseline` and `anchor`."""
     return {
         name: rows_of(results, found)
         for name in names

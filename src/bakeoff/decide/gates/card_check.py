@@ -1,4 +1,4 @@
-"""Whether a scorer's card vouches for it: a gate may ask how far its judge agreed with people."""
+"""Check of scorer cards: a policy can require a judge's agreement with human labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bakeoff.spec.policy import Policy
 
 
 def file_of(metric: str, folder: Path) -> Path:
-    """Where a metric's card is kept."""
+    """The path of a metric's card."""
     return folder / (re.sub(r"[^\w.=-]+", "-", metric).strip("-") + ".json")
 
 
 def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
-    """Metrics of a run that ask a verifier or judge and may not be gated on -> why.
+    """Metrics by a verifier or judge that gates must not use -> the reason.
 
     Empty where the policy asks for no agreement with people.
     """
@@ -37,7 +37,7 @@ def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
 
 
 def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) -> str:
-    """Why a metric's card does not vouch for it; empty when it does."""
+    """Why a metric's card does not meet the policy; empty when it does."""
     path = file_of(name, Path(policy.cards))
     remedy = f'make one with `bakeoff scorers check "{name}" --labels FILE --card {policy.cards}`'
     if not path.is_file():
@@ -47,14 +47,14 @@ def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) 
         low = float(card["scorers"][0]["auroc"]["low"])
         known = (card["version"], card["judge"])
     except (BakeoffError, KeyError, IndexError, TypeError, ValueError) as error:
-        return f"{path} is no scorer card ({error}); {remedy}"
+        return f"{path} is not a scorer card ({error}); {remedy}"
     asked = digest(dict(judge)) if judge else ""
     if known not in ((version, asked), (recorded(name, version), asked)):
         return f"{path} is of another version of the scorer or its judge; {remedy}"
     assert policy.min_agreement is not None
     if not low >= policy.min_agreement:
         return (
-            f"its agreement with people, AUROC from {low:.3f} on, is below min_agreement "
+            f"its agreement with human labels (AUROC, lower end {low:.3f}) is below min_agreement "
             f"{policy.min_agreement:g} ({path})"
         )
     return ""

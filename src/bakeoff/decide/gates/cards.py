@@ -1,4 +1,4 @@
-"""Scorer cards: how far a scorer agreed with people, kept as a file that gates can hold it to."""
+"""Scorer cards: files with a scorer's agreement with human labels, which gates can require."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_card(
 
 
 def tables(report: Report) -> list[Table]:
-    """How far a scorer agrees with people, beside the floors and the people themselves."""
+    """A scorer's agreement with human labels, with baselines and inter-rater agreement."""
     found = report.scorers
     generators = list(dict.fromkeys(name for each in found for name in each.within))
     rows = [

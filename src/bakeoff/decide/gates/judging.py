@@ -1,4 +1,4 @@
-"""A finished run judged by gates: by those of its benchmark, or by others."""
+"""Evaluate gates on a finished run: those of its benchmark, or others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bakeoff.spec.policy import Gate, Policy
 
 
 def verdicts_of(run: Run) -> Verdicts:
-    """What a run's `gates.json` says, or would say without a baseline."""
+    """The verdicts in a run's `gates.json`, or those evaluated now, without a baseline."""
     kept = run.folder / GATES
     return store.read_verdicts(kept) if kept.is_file() else judged(run)
 
