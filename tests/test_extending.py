@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stub import running_stub
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError
@@ -18,7 +19,7 @@ from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.running.gating import gate
 from bakeoff.spec.policy import Gate
 from bakeoff.testing import make_run
-from conftest import ROOT
+from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS)
@@ -68,3 +69,27 @@ def test_a_chart(tmp_path: Path) -> None:
     assert "gate_qa: length of answers" in page
     assert "Mean words of an answer." in page
     assert (run.folder / "plots" / "lengths.gate_qa.svg").is_file()
+
+
+def test_a_retriever(tmp_path: Path, cli: Cli) -> None:
+    """A whole run on a server that answers by fixed rules: no model is loaded."""
+    write_project(tmp_path)
+    for language in ("python", "yaml"):
+        block = example("A retriever", language)
+        (tmp_path / block.split("\n")[0].removeprefix("# ")).write_text(block)
+    file = tmp_path / "benchmarks" / "long_words.yaml"
+    with running_stub() as url:
+        file.write_text(
+            file.read_text().replace("[handbook_qa]", "[tiny]")
+            + f"endpoints: {{stub: {{url: '{url}/v1'}}}}\n"
+            + "model: stub:any\nlatency: {samples: 0}\n"
+        )
+        done = cli("run", "benchmarks/long_words.yaml", "--no-mlflow", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (folder,) = (tmp_path / "results" / "long_words").iterdir()
+    answers = [record.answer for record in Run(folder).records("tiny", "rag") if record.answer]
+    assert answers
+    assert all(len(answer.passages) in (1, 2) for answer in answers)
+    scores = [passage.score for passage in answers[0].passages]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == int(scores[0]), "letters of the shared words"

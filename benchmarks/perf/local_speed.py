@@ -84,7 +84,7 @@ def rag_prompts(model: LocalModel, cache: Path) -> list[str]:
     embedder = LocalEmbedder("embedded", cache)
     identity = task.digests["corpus:handbook"]
     corpus = open_corpus(task.corpora["handbook"], identity, spec, embedder, cache)
-    found = corpus.search(embedder.embed([s.question for s in task.samples]), spec.k)
+    found = corpus.find([s.question for s in task.samples], spec.k)
     shown = [context_of(h, corpus.titles, spec.context_tokens, model.count)[0] for h in found]
     chats = [messages(task, s, text) for s, text in zip(task.samples, shown, strict=True)]
     return [model.render(chat) for chat in chats]

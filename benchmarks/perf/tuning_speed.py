@@ -62,7 +62,7 @@ def examples(model: LocalModel, cache: Path) -> tuple[list[Example], list[Exampl
     held_out = validation_rows(closed, 0.15, SEED)
     learnt = [example for example in closed if example not in held_out]
     shown = Random(SEED).sample(list(task.train), round(OPEN_BOOK * len(task.train)))
-    found = corpus.search(embedder.embed([row.question for row in shown]), spec.k)
+    found = corpus.find([row.question for row in shown], spec.k)
     for row, hits in zip(shown, found, strict=True):
         text, _ = context_of(hits, corpus.titles, spec.context_tokens, model.count)
         learnt.append(Example(model.render(messages(task, row, text)), task.completion(row)))

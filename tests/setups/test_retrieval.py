@@ -58,7 +58,7 @@ def test_a_title_is_the_markdown_heading() -> None:
 def test_the_nearest_passage_by_cosine_comes_first(embedder: LocalEmbedder, tmp_path: Path) -> None:
     corpus = open_corpus(DOCUMENTS, "x", Retrieve(k=3), embedder, tmp_path)
     question = embedder.embed(["When does the gate open?"])
-    (found,) = corpus.search(question, 3)
+    (found,) = corpus.find(["When does the gate open?"], 3)
     texts = [f"{corpus.titles[p.document]}\n{p.text}".strip() for p in corpus.passages]
     cosines = embedder.embed(texts) @ question[0]
     assert [p.document for p in found] == [
@@ -70,7 +70,7 @@ def test_the_nearest_passage_by_cosine_comes_first(embedder: LocalEmbedder, tmp_
 
 def test_a_sample_does_not_find_itself(embedder: LocalEmbedder, tmp_path: Path) -> None:
     corpus = open_corpus(DOCUMENTS, "x", Retrieve(k=2), embedder, tmp_path)
-    (found,) = corpus.search(embedder.embed(["When does the gate open?"]), 2, ["gate"])
+    (found,) = corpus.find(["When does the gate open?"], 2, ["gate"])
     assert {p.document for p in found} == {"barrow", "tea"}
 
 
@@ -94,8 +94,8 @@ def test_only_new_and_changed_chunks_are_embedded(embedder: LocalEmbedder, tmp_p
     changed = (*DOCUMENTS[:2], Document("tea", "Tea is served on the terrace."))
     second = open_corpus(changed, "y", Retrieve(), counting, tmp_path)
     assert counting.texts == 4
-    question = embedder.embed(["How heavy is the barrow?"])
-    assert first.search(question, 1) == second.search(question, 1)
+    question = ["How heavy is the barrow?"]
+    assert first.find(question, 1) == second.find(question, 1)
 
 
 class Counting:
@@ -203,9 +203,8 @@ def corpus_of(embedder: LocalEmbedder | None, folder: Path, **spec: object) -> C
 
 
 def test_words_alone_need_no_embedder(tmp_path: Path) -> None:
-    spec = Retrieve(by="bm25", k=1)
     corpus = corpus_of(None, tmp_path, by="bm25")
-    (found,) = corpus.find(spec, ["Who serves tea?"], None)
+    (found,) = corpus.find(["Who serves tea?"], 1)
     assert [p.document for p in found] == ["tea"]
     assert corpus.index is None
     assert corpus.work.embedded == 0
@@ -221,7 +220,7 @@ from bakeoff.spec.recipes import Retrieve
 from bakeoff.setups.retrieval.index import open_corpus
 spec = Retrieve(by="bm25", k=1)
 corpus = open_corpus([Document("tea", "Tea is served.")], "x", spec, None, Path(sys.argv[1]))
-print(len(corpus.find(spec, ["tea"], None)), "faiss" in sys.modules)
+print(len(corpus.find(["tea"], 1)), "faiss" in sys.modules)
 """
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
@@ -230,14 +229,13 @@ print(len(corpus.find(spec, ["tea"], None)), "faiss" in sys.modules)
 
 
 def test_fused_passages_are_those_of_both_lists(embedder: LocalEmbedder, tmp_path: Path) -> None:
-    spec = Retrieve(by="fused", candidates=3)
     corpus = corpus_of(embedder, tmp_path, by="fused")
     question = "When does the gate open in the morning?"
-    (found,) = corpus.find(spec, [question], embedder.embed([question]))
+    (found,) = corpus.find([question], 3)
     assert found[0].document == "gate"
     assert found[0].score == pytest.approx(2 / 61, abs=1e-6)
     assert {p.document for p in found} == {"gate", "barrow", "tea"}
-    (without,) = corpus.find(spec, [question], embedder.embed([question]), ["gate"])
+    (without,) = corpus.find([question], 3, ["gate"])
     assert "gate" not in {p.document for p in without}
 
 
@@ -364,7 +362,7 @@ def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:
         ({"chunk_tokens": 64}, "goes with split"),
         ({"noise": {}, "passages": "oracle"}, "leave out oracle"),
         ({"rerank": "x", "passages": "full"}, "nothing to rerank"),
-        ({"by": "sparse"}, "'dense', 'bm25' or 'fused'"),
+        ({"by": "sparse"}, "no retriever 'sparse'; known: bm25, dense, fused; yours is ./file.py"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(spec: dict[str, object], message: str) -> None:

@@ -280,6 +280,18 @@ class Embedder(Protocol):
         ...
 
 
+Ranked = Sequence[tuple[int, float]]
+"""Passages that were found for a question: (place in the corpus, score), best first."""
+
+
+class Retriever(Protocol):
+    """Finds passages of the corpus that it was opened on."""
+
+    def search(self, questions: Sequence[str], k: int) -> Sequence[Ranked]:
+        """At least the `k` best passages for each question, as far as there are so many."""
+        ...
+
+
 class Answerer(Protocol):
     """The seam every setup is built to: samples in, (index, outcome) out as they are ready.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from bakeoff.spec.retrievers import retriever_kind
 from bakeoff.spec.yaml_files import File
 
 
@@ -152,8 +153,9 @@ class Retrieve(File):
     passages: Literal["found", "oracle", "full"] = "found"
     """`oracle` reads passages of the gold documents alone, a ceiling no retriever can pass;
     `full` reads all documents, where they fit."""
-    by: Literal["dense", "bm25", "fused"] = "dense"
-    """Vectors, words, or both lists fused by their ranks."""
+    by: str = "dense"
+    """Vectors (`dense`), words (`bm25`), or both lists `fused` by their ranks; or a retriever of
+    yours, `./file.py::name`, from the benchmark file's folder."""
     embedder: str = "embedded"
     rerank: str | None = None
     """A cross-encoder that orders the candidates anew: `hf:ORG/NAME` or a folder."""
@@ -174,6 +176,12 @@ class Retrieve(File):
     """Where the question stands: behind the passages, or in front of them."""
     noise: Noise | None = None
 
+    @field_validator("by")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        retriever_kind(value)
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> Retrieve:
         if self.overlap_words >= self.chunk_words:
@@ -189,13 +197,18 @@ class Retrieve(File):
     @property
     def depth(self) -> int:
         """Passages to find before some are chosen."""
-        chooses = self.by == "fused" or self.rerank or self.noise or self.passages == "oracle"
+        chooses = (
+            retriever_kind(self.by).candidates
+            or self.rerank
+            or self.noise
+            or self.passages == "oracle"
+        )
         return max(self.k, self.candidates) if chooses else self.k
 
     @property
     def vectors(self) -> bool:
         """Whether an embedder is needed."""
-        return self.by != "bm25" and self.passages != "full"
+        return retriever_kind(self.by).vectors and self.passages != "full"
 
     def identity(self) -> dict[str, Any]:
         """What of the recipe an index is kept under; later fields only where they are used."""

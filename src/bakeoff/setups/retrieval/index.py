@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.core.words import Document, Embedder, Passage, digest
+from bakeoff.core.words import BakeoffError, Document, Embedder, Passage, Ranked, Retriever, digest
 from bakeoff.models.vector_cache import embed_kept
 from bakeoff.setups.retrieval import nearest
-from bakeoff.setups.retrieval.ranking import Hits, Words, fused
+from bakeoff.setups.retrieval.ranking import Hits
 from bakeoff.setups.retrieval.splitting import passages, title
+from bakeoff.spec.functions import load_function
 from bakeoff.spec.recipes import Retrieve
+from bakeoff.spec.retrievers import retriever_kind
 
 Vectors = npt.NDArray[np.float32]
 
@@ -48,6 +50,9 @@ class Corpus:
     manifest: Mapping[str, Any]
     index: Any
     """Of faiss; `None` where words alone, or nothing, is searched."""
+    embedder: Embedder | None
+    """Made the vectors in the index."""
+    opens: Callable[[Corpus], Retriever] = field(compare=False)
     reused: bool
     work: Work
 
@@ -63,55 +68,27 @@ class Corpus:
         return found
 
     @cached_property
-    def words(self) -> Words:
-        # The title is searched as well: a chunk from the middle does not name its subject.
-        return Words([f"{self.titles[p.document]}\n{p.text}" for p in self.passages])
+    def texts(self) -> list[str]:
+        """The passages as they are searched: a chunk from the middle does not name its subject."""
+        return [f"{self.titles[p.document]}\n{p.text}" for p in self.passages]
 
-    def find(
-        self,
-        spec: Retrieve,
-        questions: Sequence[str],
-        vectors: Vectors | None,
-        exclude: Sequence[str] = (),
-    ) -> list[Hits]:
-        """The `spec.depth` best passages for each question, best first.
+    @cached_property
+    def retriever(self) -> Retriever:
+        return self.opens(self)
+
+    def find(self, questions: Sequence[str], k: int, exclude: Sequence[str] = ()) -> list[Hits]:
+        """The `k` best passages for each question, best first.
 
         `exclude[i]`, where given, is a document that question i must not see: a solved training
         example would otherwise answer itself.
         """
-        if spec.by == "dense":
-            assert vectors is not None
-            return self.search(vectors, spec.depth, exclude)
-        extra = 1 if exclude else 0
-        ranked = [self.words.search(text, spec.depth + extra) for text in questions]
-        if spec.by == "fused":
-            assert vectors is not None
-            _, near = self._nearest(vectors, spec.depth + extra)
-            pairs = zip(ranked, near, strict=True)
-            ranked = [fused([[place for place, _ in words], row]) for words, row in pairs]
-        return [
-            self._hits(row, spec.depth, exclude[i] if exclude else None)
-            for i, row in enumerate(ranked)
-        ]
+        ranked = self.retriever.search(questions, k + (1 if exclude else 0))
+        return [self._hits(row, k, exclude[i] if exclude else None) for i, row in enumerate(ranked)]
 
-    def search(self, vectors: Vectors, k: int, exclude: Sequence[str] = ()) -> list[Hits]:
-        """The `k` nearest passages of each vector by cosine, best first; `exclude` as in `find`."""
-        scores, places = self._nearest(vectors, k + (1 if exclude else 0))
-        return [
-            self._hits(zip(row, values, strict=True), k, exclude[i] if exclude else None)
-            for i, (row, values) in enumerate(zip(places, scores, strict=True))
-        ]
-
-    def _nearest(self, vectors: Vectors, k: int) -> tuple[list[list[float]], list[list[int]]]:
-        scores, places = self.index.search(vectors, min(k, len(self.passages)))
-        # An approximate index may find fewer: faiss fills up with -1.
-        kept = [[n for n, place in enumerate(row) if place >= 0] for row in places]
-        return (
-            [[float(row[n]) for n in keep] for row, keep in zip(scores, kept, strict=True)],
-            [[int(row[n]) for n in keep] for row, keep in zip(places, kept, strict=True)],
-        )
-
-    def _hits(self, ranked: Any, k: int, banned: str | None) -> Hits:
+    def _hits(self, ranked: Ranked, k: int, banned: str | None) -> Hits:
+        for place, _ in ranked:
+            if not 0 <= place < len(self.passages):
+                raise BakeoffError(f"the retriever gave place {place} of {len(self.passages)}")
         hits = (replace(self.passages[place], score=round(score, 6)) for place, score in ranked)
         return tuple(hit for hit in hits if hit.document != banned)[:k]
 
@@ -123,11 +100,14 @@ def open_corpus(
     embedder: Embedder | None,
     cache: Path,
     count: Callable[[str], int] | None = None,
+    folder: Path = Path(),
 ) -> Corpus:
     """The index over `documents`: from the cache when the same one was built before.
 
-    `embedder` is `None` where the recipe needs no vectors; `count` counts its tokens.
+    `embedder` is `None` where the recipe needs no vectors; `count` counts its tokens. A retriever
+    of the user's is named from `folder`. Raises `BakeoffError` where it is not there.
     """
+    opens = load_function(retriever_kind(spec.by).opens, folder)
     manifest: dict[str, Any] = {
         "corpus": documents_digest,
         "documents": len(documents),
@@ -146,7 +126,7 @@ def open_corpus(
     stretches = tuple(Passage(**json.loads(line)) for line in lines)
     index = nearest.read(target / INDEX) if embedder else None
     work = Work(**json.loads((target / WORK).read_text()))
-    return Corpus(stretches, titles, manifest, index, reused, work)
+    return Corpus(stretches, titles, manifest, index, embedder, opens, reused, work)
 
 
 WORK, INDEX = "work.json", "index.faiss"

@@ -41,6 +41,7 @@ class RetrievalCache:
                 embedder if spec.vectors else None,
                 self.pool.cache,
                 count,
+                self.pool.file.parent,
             )
         return self._corpora[key]
 
@@ -68,9 +69,8 @@ class RetrievalCache:
         if spec.passages == "full":
             return [corpus.passages] * len(samples)
         questions = [sample.question for sample in samples]
-        vectors = self.pool.embedder(spec.embedder).embed(questions) if spec.vectors else None
         own = [sample.id for sample in samples] if training else ()
-        found = corpus.find(spec, questions, vectors, own)
+        found = corpus.find(questions, spec.depth, own)
         if spec.rerank:
             reranker = self.pool.reranker(spec.rerank)
             pairs = zip(questions, found, strict=True)

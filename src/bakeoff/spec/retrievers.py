@@ -1,0 +1,42 @@
+"""The retrievers that `retrieve.by` can name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bakeoff.core.hints import did_you_mean
+
+
+@dataclass(frozen=True)
+class RetrieverKind:
+    """What opens a retriever, and what it needs; known before anything of it is imported."""
+
+    opens: str
+    """`module::name` or `./file.py::name` (from the benchmark file's folder): a class or function
+    that takes the opened `Corpus` and gives a `core.words.Retriever`."""
+    vectors: bool = False
+    """Whether it needs an embedder, and the passages' vectors indexed."""
+    candidates: bool = False
+    """Whether it chooses from `retrieve.candidates` passages rather than from `k`."""
+
+
+_ROOM = "bakeoff.setups.retrieval.retrievers"
+RETRIEVERS: dict[str, RetrieverKind] = {
+    "dense": RetrieverKind(f"{_ROOM}::Dense", vectors=True),
+    "bm25": RetrieverKind(f"{_ROOM}::Bm25"),
+    "fused": RetrieverKind(f"{_ROOM}::Fused", vectors=True, candidates=True),
+}
+
+
+def retriever_kind(name: str) -> RetrieverKind:
+    """What a recipe's `by` names: one of `RETRIEVERS`, or a class or function of the user's.
+
+    Raises `ValueError` where it is neither.
+    """
+    if "::" in name:
+        return RetrieverKind(name)
+    if name not in RETRIEVERS:
+        raise ValueError(
+            f"no retriever '{name}'{did_you_mean(name, RETRIEVERS)}; yours is ./file.py::name"
+        )
+    return RETRIEVERS[name]
