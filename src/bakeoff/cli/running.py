@@ -179,7 +179,7 @@ def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
     """Let a setup of a BENCHMARK answer training questions, and keep the good answers as rows."""
-    from bakeoff.setups.builder import distil
+    from bakeoff.setups.distilling import distil
     from bakeoff.spec.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
@@ -204,7 +204,7 @@ def cache() -> None:
 @data_option
 def verify(benchmark: Path, share: float, data: Path | None) -> None:
     """Ask a share of a BENCHMARK's cached answers again; those that differ are forgotten."""
-    from bakeoff.setups.builder import verify_cache
+    from bakeoff.setups.checking import verify_cache
 
     plan = planned(benchmark, data)
     found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
