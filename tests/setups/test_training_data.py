@@ -286,7 +286,7 @@ def test_only_right_supported_cited_answers_to_questions_of_no_test_are_kept(tin
 def test_too_few_good_answers_are_an_error_that_says_why(
     builder: TrainingDataBuilder, tiny: Task
 ) -> None:
-    poor = replace(builder, teacher_answers=lambda task, recipe: ((), {"kept": 0, "not right": 4}))
+    poor = replace(builder, teacher=lambda task, recipe: ((), {"kept": 0, "not right": 4}))
     with pytest.raises(BakeoffError, match=r"0 answers to 4 training questions.*4 not right"):
         lessons(poor, tiny, Tune(distill={"teacher": "rag"}))
 

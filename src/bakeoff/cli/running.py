@@ -186,7 +186,7 @@ def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
     """Keep a setup's good answers to training questions as training rows (distillation)."""
-    from bakeoff.setups.builder import distil
+    from bakeoff.setups.distilling import distil
     from bakeoff.spec.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
@@ -216,7 +216,7 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
 
     Exit code 10 if any differ.
     """
-    from bakeoff.setups.builder import verify_cache
+    from bakeoff.setups.checking import verify_cache
 
     plan = planned(benchmark, data)
     found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())

@@ -8,6 +8,7 @@ from bakeoff.core.words import QUALITY, Record
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
+from bakeoff.setups.answering import answerer
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task
 
@@ -33,7 +34,7 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
     wanted = len(task.samples) * state.plan.suite.repeats
     if len(done) == wanted:
         return
-    answerer = state.resources.answerer(setup, task)
+    answer = answerer(state.resources, setup, task)
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
         for repeat in range(state.plan.suite.repeats):
@@ -44,7 +45,7 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
             def sending(index: int, repeat: int = repeat) -> None:
                 journal.sending(task.samples[index].id, repeat)
 
-            for index, outcome in answerer(task.samples, skip=skip, repeat=repeat, sending=sending):
+            for index, outcome in answer(task.samples, skip=skip, repeat=repeat, sending=sending):
                 sample = task.samples[index].id
                 journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
                 state.progress.advance()

@@ -23,7 +23,9 @@ from bakeoff.running.spending import Meter, count_judges, count_spent
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, INTERRUPTED, AuditFacts
-from bakeoff.setups.builder import Resources, Workspace, local_dtype, teachers_first
+from bakeoff.setups.adapting import adapt, teachers_first, tunes
+from bakeoff.setups.builder import Resources, Workspace, local_dtype
+from bakeoff.setups.checking import batch_checks, token_checks
 from bakeoff.tasks import audit
 
 # What computes with numpy is imported where it is called, once answers are there: numpy alone
@@ -161,7 +163,7 @@ def _answer(state: RunState) -> None:
         for setup in suite.setups.values()
         if setup.takes(task.name) and not setup.route
     ]
-    to_tune = [cell for cell in cells if state.resources.tunes(cell[0])]
+    to_tune = [cell for cell in cells if tunes(suite, cell[0])]
     untuned = [cell for cell in cells if cell not in to_tune]
     if to_tune:
         answer_untuned(state, untuned)
@@ -174,7 +176,7 @@ def _answer(state: RunState) -> None:
         )
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
-            state.resources.adapt(*cell)
+            adapt(state.resources, *cell)
         state.put_opened()
         answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
@@ -186,10 +188,10 @@ def _answer(state: RunState) -> None:
             state.manifest = count_judges(state.manifest, state.scoring.judges)
     with state.timed("audit"):
         state.put(audit=audits.result())
-    if tokens := state.resources.token_checks():
+    if tokens := token_checks(state.resources):
         state.put_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
-        if batches := state.resources.batch_checks(state.plan.tasks):
+        if batches := batch_checks(state.resources, state.plan.tasks):
             state.put_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):

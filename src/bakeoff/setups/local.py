@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
-from bakeoff.core.words import Decoding, Message, Model, Sample
+from bakeoff.core.words import Decoding, Message, Model
 from bakeoff.models.device import limit_threads
 from bakeoff.models.local import AdaptedModel, LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
 from bakeoff.setups.retrieval.retriever import RetrievalCache
+from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.setups.tuning.training_data import TrainingDataBuilder, lessons, together
 from bakeoff.spec.benchmark import Setup, Suite
-from bakeoff.spec.recipes import Tune
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
     from bakeoff.setups.tuning.adapter import Adapter
-
-TeacherAnswers = Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
 
 
 @dataclass
@@ -36,8 +34,6 @@ class Local:
     progress: Progress
     writer: Callable[[str], Model]
     """The model of a reference, its answers kept: it rewords documents."""
-    teacher_answers: TeacherAnswers
-    """Training questions with a teacher's answers, and how many were kept and left out."""
     models: dict[str, LocalModel] = field(default_factory=dict)
     adapters: dict[tuple[str, str], Adapter] = field(default_factory=dict)
     """(task, setup) -> adapter."""
@@ -56,10 +52,13 @@ class Local:
             )
         return self.models[reference]
 
-    def adapt(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> AdapterFacts:
+    def adapt(
+        self, setup: Setup, task: Task, tasks: Sequence[Task], teacher: Teacher
+    ) -> AdapterFacts:
         """Find or train the setup's weights for the task, and say what they are.
 
-        Setups of one recipe share them; `tasks` are those of a recipe for all tasks together.
+        Setups of one recipe share them; `tasks` are those of a recipe for all tasks together;
+        `teacher` is asked by a recipe that learns from another setup.
         """
         # The door to peft, whose import takes seconds: what needs no tuning is answered before.
         from bakeoff.setups.tuning.adapter import attach, whole_model
@@ -70,7 +69,7 @@ class Local:
         adapter = self._twin(setup, task)
         shared = adapter is not None
         if adapter is None:
-            adapter = self._made(setup, task, tasks)
+            adapter = self._made(setup, task, tasks, teacher)
         base = self.load(setup.model)
         if not adapter.whole:
             attach(base, adapter)
@@ -102,7 +101,7 @@ class Local:
                 return adapter
         return None
 
-    def _made(self, setup: Setup, task: Task, tasks: Sequence[Task]) -> Adapter:
+    def _made(self, setup: Setup, task: Task, tasks: Sequence[Task], teacher: Teacher) -> Adapter:
         from bakeoff.setups.tuning.adapter import ready_adapter
         from bakeoff.setups.tuning.train import tuned
 
@@ -111,7 +110,7 @@ class Local:
             return ready_adapter(setup.tune.adapter)
         suite, model = self.suite, self.load(setup.model)
         writer = partial(self._writer, setup)
-        builder = TrainingDataBuilder(suite, self.retrieval, model, writer, self.teacher_answers)
+        builder = TrainingDataBuilder(suite, self.retrieval, model, writer, teacher)
         if setup.tune.together:
             recipe, name = setup.tune, "of all tasks"
             found = together((each.name, lessons(builder, each, recipe)) for each in tasks)

@@ -27,6 +27,7 @@ from bakeoff.setups.retrieval.ranking import Hits, gold_passages
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.retrieval.splitting import split, title
 from bakeoff.setups.tuning.batches import Example, Lessons
+from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Pretraining, Raft, Tune
 from bakeoff.tasks.load import Task, stratified
@@ -53,7 +54,7 @@ class TrainingDataBuilder:
     """The one that is to learn: its chat template renders the rows."""
     writer: Callable[[str], Model]
     """The model of a reference, which rewords documents."""
-    teacher_answers: Callable[[Task, Tune], tuple[Sequence[tuple[Sample, str]], Mapping[str, int]]]
+    teacher: Teacher
     """Training questions with a teacher's answers, and how many were kept and left out."""
 
 
@@ -67,7 +68,7 @@ def lessons(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Lessons:
     if recipe.raft:
         return _raft(builder, task, rows, recipe.raft)
     if recipe.distill:
-        pairs, told = builder.teacher_answers(replace(task, train=tuple(rows)), recipe)
+        pairs, told = builder.teacher(replace(task, train=tuple(rows)), recipe)
         if len(pairs) < 2:
             raise BakeoffError(
                 f"task '{task.name}': of '{recipe.distill.teacher}' {len(pairs)} answers to "

@@ -1,0 +1,41 @@
+"""The answerer of any setup, from what is open: a corner of the square, or the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bakeoff.core.words import Answerer
+from bakeoff.setups.answerer import build, own
+from bakeoff.setups.builder import Resources
+from bakeoff.spec.benchmark import Setup
+from bakeoff.tasks.load import Task
+
+
+def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = True) -> Answerer:
+    """The answerer of any setup on any task: a corner of the square, or the user's own."""
+    if setup.call:
+        return own(setup.call, task, resources.file.parent)
+    if setup.endpoint:
+        from bakeoff.models.served import service
+
+        where = f"setups.{setup.name}.endpoint"
+        return service(resources.pool.client(where, setup.endpoint), setup.endpoint)
+    model = resources.model(setup, task)
+    return build(setup, task, resources.engine(resources.kept(model) if cached else model))
+
+
+def loaded(resources: Resources, setup: Setup, task: Task, concurrency: int) -> Answerer | None:
+    """The answerer of a setup over HTTP that times answers made side by side, so many at once.
+
+    None for what runs in this process.
+    """
+    if setup.endpoint:
+        from bakeoff.models.served import service
+
+        where = f"setups.{setup.name}.endpoint"
+        return service(resources.pool.client(where, setup.endpoint, concurrency), setup.endpoint)
+    if setup.call or not resources.suite.served(setup.model):
+        return None
+    model = resources.served_model(setup)
+    client = resources.pool.client(model.client.name, model.endpoint, concurrency)
+    return build(setup, task, resources.engine(replace(model, client=client, timing=True)))
