@@ -24,9 +24,10 @@ HEAVY = (
     ("modules", "allowed"),
     [
         ("bakeoff.cli", ()),
-        ("bakeoff.cli, bakeoff.confirm, bakeoff.served, bakeoff.progress", ()),
+        ("bakeoff.cli, bakeoff.running.confirm, bakeoff.models.served, bakeoff.core.progress", ()),
         (
-            "bakeoff.cli, bakeoff.confirm, bakeoff.gating, bakeoff.html",
+            "bakeoff.cli, bakeoff.running.confirm, bakeoff.running.gating, "
+            "bakeoff.outputs.page.html",
             ("numpy", "jinja2", "bakeoff.analysis.measured_run"),
         ),
     ],

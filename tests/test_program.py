@@ -66,7 +66,9 @@ def test_every_command_explains_itself(cli: Cli, command: str) -> None:
 def test_reading_a_finished_run_imports_no_model_library(finished_run: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from bakeoff import judging, report\nfrom bakeoff.finished import Run\n"
+        "from bakeoff.analysis.measured_run import Run\n"
+        "from bakeoff.decide.gates import judging\n"
+        "from bakeoff.outputs import report\n"
         f"run = Run(Path({str(finished_run)!r}))\n"
         "assert judging.verdicts_of(run) and report.markdown(run)\n"
         f"print([m for m in {HEAVY} if m in sys.modules])"

@@ -179,8 +179,8 @@ import sys
 from pathlib import Path
 from dataclasses import replace
 from datetime import timedelta
-from bakeoff import trend
-from bakeoff.trend.nights import parsed
+from bakeoff.analysis import trend
+from bakeoff.analysis.trend.nights import parsed
 path = Path(sys.argv[1])
 good = parsed(sys.stdin.buffer.readline())
 for day in range(int(sys.argv[2]), 60, 2):

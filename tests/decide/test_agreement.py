@@ -179,7 +179,7 @@ def test_a_judge_is_asked_again_to_see_how_much_it_wavers(tmp_path: Path) -> Non
 
 GATED = """
 import json, pathlib
-from bakeoff.core import Answer, Passage, Step
+from bakeoff.core.words import Answer, Passage, Step
 
 def answer(sample):
     passage = Passage("d", 0, 0, "The ferry carries 120 passengers.")

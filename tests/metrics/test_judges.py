@@ -37,7 +37,7 @@ ANSWERS = {
 }
 BOT = """
 import json, pathlib, time
-from bakeoff.core import Answer, Passage, Step
+from bakeoff.core.words import Answer, Passage, Step
 
 FOLDER = pathlib.Path(__file__).parent
 

@@ -321,7 +321,7 @@ def test_what_is_no_model_is_refused(text: str) -> None:
 
 def test_scoring_imports_no_scikit_learn() -> None:
     code = (
-        "import sys; from bakeoff.lexical import Evidence, shipped_model, support;"
+        "import sys; from bakeoff.metrics.lexical import Evidence, shipped_model, support;"
         "support('It rained.', Evidence.of(['It rained.']), shipped_model());"
         "print('sklearn' in sys.modules)"
     )

@@ -160,7 +160,7 @@ def test_a_function_of_ones_own_may_state_its_version(
     # Undone afterwards: the file below registers a scorer of this name.
     monkeypatch.setitem(scorer.REGISTERED, "short", scorer.REGISTERED["contains"])
     code = (
-        "from bakeoff.scorer import scorer\n\n@scorer({})\n"
+        "from bakeoff.metrics.scorer import scorer\n\n@scorer({})\n"
         "def short(sample, answer, context):\n    return 1\n"
     )
     (tmp_path / "own.py").write_text(code.format("version=3"))

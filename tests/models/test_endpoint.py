@@ -927,7 +927,7 @@ def test_settings_that_no_request_could_work_with_are_refused() -> None:
 
 def test_the_module_is_light() -> None:
     code = (
-        "import sys, bakeoff.endpoint\n"
+        "import sys, bakeoff.models.endpoint\n"
         "print({'torch', 'numpy', 'mlflow', 'httpx'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

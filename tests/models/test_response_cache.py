@@ -49,7 +49,7 @@ def fill(path: Path, entries: dict[str, dict[str, Any]]) -> None:
 def start(code: str, *arguments: str | Path) -> subprocess.Popen[str]:
     """Python code in a process of its own, with its arguments in `sys.argv[1:]`."""
     return subprocess.Popen(
-        [sys.executable, "-c", f"import sys\nfrom bakeoff.responses import *\n{code}"]
+        [sys.executable, "-c", f"import sys\nfrom bakeoff.models.response_cache import *\n{code}"]
         + [str(argument) for argument in arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

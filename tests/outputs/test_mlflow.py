@@ -248,8 +248,8 @@ DIES_IN_THE_MIDDLE = """
 import os, sys
 from pathlib import Path
 from mlflow import MlflowClient
-from bakeoff.finished import Run
-from bakeoff.track import runs
+from bakeoff.analysis.measured_run import Run
+from bakeoff.outputs.mlflow import runs
 
 kept, calls = getattr(MlflowClient, sys.argv[3]), []
 

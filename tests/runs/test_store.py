@@ -141,8 +141,8 @@ def test_what_append_returned_from_survives_a_kill(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from bakeoff.core import Failure, Record\n"
-        "from bakeoff.store import Journal\n"
+        "from bakeoff.core.words import Failure, Record\n"
+        "from bakeoff.runs.store import Journal\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "for n in range(7): journal.append(Record('quality', 't', 's', str(n), Failure('x')))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -155,8 +155,8 @@ def test_what_append_returned_from_survives_a_kill(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from bakeoff.core import Answer, Record
-from bakeoff.store import JournalError, Unit, open_journal
+from bakeoff.core.words import Answer, Record
+from bakeoff.runs.store import JournalError, Unit, open_journal
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))

@@ -216,9 +216,9 @@ def test_words_alone_import_no_faiss(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from bakeoff.core import Document
-from bakeoff.recipes import Retrieve
-from bakeoff.retrieve import open_corpus
+from bakeoff.core.words import Document
+from bakeoff.setups.retrieval.index import open_corpus
+from bakeoff.spec.recipes import Retrieve
 spec = Retrieve(by="bm25", k=1)
 corpus = open_corpus([Document("tea", "Tea is served.")], "x", spec, None, Path(sys.argv[1]))
 print(len(corpus.find(spec, ["tea"], None)), "faiss" in sys.modules)
