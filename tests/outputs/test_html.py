@@ -255,7 +255,7 @@ def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:
 
 def test_claims_that_a_score_kept_go_before_those_of_words() -> None:
     claim = CheckedClaim("yes it is", "contradicted", 0.25, 1, 4)
-    parts = sample_view._parts("Oh, yes it is!", [claim])
+    parts = sample_view.stretches("Oh, yes it is!", [claim])
     assert parts == ["Oh, ", ["yes it is", "contradicted", 0.25, 1, []], "!"]
 
 
