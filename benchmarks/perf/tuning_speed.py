@@ -112,7 +112,7 @@ def plain(model: LocalModel, rows: Sequence[Row], epochs: int) -> tuple[Any, Cal
 def packed(model: LocalModel, rows: Sequence[Row], share: float) -> Callable[[], None]:
     """An epoch as bakeoff trains it; what is computed once was computed."""
     recipe = RECIPE.model_copy(update={"layers": share})
-    network = trainer._network(model, recipe)
+    network = trainer.fresh_network(model, recipe)
     network.train()
     first = first_tuned(network.config.num_hidden_layers, share)
     tokens = trainer.PACK_TOKENS

@@ -1,13 +1,15 @@
-"""A fake for tests: a finished run with made-up answers, written as a run writes it.
+"""Fakes for tests: finished runs with made-up answers, written as a run writes them.
 
-Setup i of four answers every sample whose number is not below i - 4 modulo 5 rightly, so that the
-scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
+In `make_run`, setup i of four (from 0) answers a sample rightly when its number modulo 5 is at most
+i, so that the scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,65 @@ def suite(name: str, task: str, timed: int) -> Suite:
     return Suite.model_validate(raw).model_copy(update={"name": name})
 
 
+@dataclass(frozen=True)
+class Made:
+    """What became of one sample in one setup of a made run."""
+
+    outcomes: Sequence[Answer | Failure]
+    """Of the quality pass, attempt by attempt: the last one counts."""
+    scores: Mapping[str, Score]
+    timed: Sequence[Answer | Failure] = ()
+    """Of the latency pass, repeat by repeat; none where the sample was not timed."""
+
+
+def write_run(
+    folder: Path,
+    manifest: Manifest,
+    samples: Mapping[str, Sequence[Sample]],
+    made: Callable[[str, str, Sample], Made],
+) -> Path:
+    """Write a run into `folder`, as a run does: its manifest, samples, journals and scores.
+
+    `samples` are those of every task; `made(task, setup, sample)` says what became of one. There
+    is no comparison yet. Raises `BakeoffError` where the folder holds another run's journals.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    store.write_manifest(folder, manifest)
+    store.write_samples(folder, samples)
+    for task, members in samples.items():
+        setups = [name for name, setup in manifest.suite.setups.items() if setup.takes(task)]
+        units = {name: {s.id: made(task, name, s) for s in members} for name in setups}
+        for setup, unit in units.items():
+            _write_unit(folder, Unit(task, setup), unit)
+        if any(cell.timed for unit in units.values() for cell in unit.values()):
+            _write_latency(folder, Unit(task), members, units)
+    return folder
+
+
+def _write_unit(folder: Path, unit: Unit, cells: Mapping[str, Made]) -> None:
+    with store.open_journal(folder, unit) as journal:
+        for sample, cell in cells.items():
+            for outcome in cell.outcomes:
+                journal.append(Record(QUALITY, unit.task, unit.setup, sample, outcome))
+        journal.commit()
+    rows = (((sample, 0), cell.scores) for sample, cell in cells.items())
+    store.write_scores(folder, unit, rows)
+
+
+def _write_latency(
+    folder: Path, unit: Unit, samples: Sequence[Sample], units: Mapping[str, Mapping[str, Made]]
+) -> None:
+    with store.open_journal(folder, unit) as journal:
+        for sample in samples:
+            repeats = zip_longest(*(cells[sample.id].timed for cells in units.values()))
+            for repeat, outcomes in enumerate(repeats):
+                for setup, outcome in zip(units, outcomes, strict=True):
+                    if outcome is not None:
+                        record = Record(LATENCY, unit.task, setup, sample.id, outcome, repeat)
+                        journal.append(record)
+        journal.commit()
+
+
 def make_run(
     results: Path,
     samples: int = 10,
@@ -114,43 +175,27 @@ def make_run(
 
     The last sample of each setup failed; the last but one could not be judged by `recall(k=5)`.
     """
-    chosen = suite(name, task, timed)
-    folder = store.new_folder(results, name)
     members = [
         Sample(f"q{i}", {"question": f"When does gate {i} open?{said}"}, (f"at {i}",), ("d1",))
         for i in range(samples)
     ]
-    store.write_samples(folder, {task: members})
-    for setup in SETUPS:
-        _write_unit(folder, task, setup, members, said)
-    if timed := min(timed, samples):
-        unit = Unit(task)
-        with store.open_journal(folder, unit) as journal:
-            for i in range(timed):
-                for setup in SETUPS:
-                    journal.append(
-                        Record(LATENCY, task, setup, f"q{i}", _answer(setup, i, said, 1.0))
-                    )
-            journal.commit()
-    store.write_manifest(folder, _manifest(folder, chosen, task, samples, night))
+
+    def made(_: str, setup: str, sample: Sample) -> Made:
+        i = int(sample.id.removeprefix("q"))
+        failed = i == samples - 1
+        value = 0.0 if failed else float(right(setup, i))
+        unjudged = Score(None, "no context") if i == samples - 2 else Score(0.5, "half found")
+        return Made(
+            (Failure("no answer") if failed else _answer(setup, i, said, None),),
+            {"exact_match": Score(value), "recall(k=5)": unjudged},
+            (_answer(setup, i, said, 1.0),) if i < timed else (),
+        )
+
+    folder = store.new_folder(results, name)
+    manifest = _manifest(folder, suite(name, task, timed), task, samples, night)
+    write_run(folder, manifest, {task: members}, made)
     measured_run.write_comparison(measured_run.Run(folder))
     return folder
-
-
-def _write_unit(folder: Path, task: str, setup: str, members: Sequence[Sample], said: str) -> None:
-    unit, scores = Unit(task, setup), []
-    with store.open_journal(folder, unit) as journal:
-        for i, sample in enumerate(members):
-            failed = i == len(members) - 1
-            made = Failure("no answer") if failed else _answer(setup, i, said, None)
-            journal.append(Record(QUALITY, task, setup, sample.id, made))
-            value = 0.0 if failed else float(right(setup, i))
-            judged = (
-                Score(None, "no context") if i == len(members) - 2 else Score(0.5, "half found")
-            )
-            scores.append(((sample.id, 0), {"exact_match": Score(value), "recall(k=5)": judged}))
-        journal.commit()
-    store.write_scores(folder, unit, scores)
 
 
 def _answer(setup: str, number: int, said: str, seconds: float | None) -> Answer:

@@ -41,7 +41,7 @@ from bakeoff.decide.cost.crossover import total
 from bakeoff.decide.cost.prices import load_prices
 from bakeoff.outputs.page import html
 from bakeoff.outputs.tables.advised import advised
-from bakeoff.runs.store import MANIFEST, write_json
+from bakeoff.runs.store import write_json, write_manifest
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import read_yaml
 from conftest import ROOT, Cli
@@ -1051,9 +1051,7 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
     }
     named = {name: {**spec, "name": name} for name, spec in setups.items()}
     suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": named})
-    manifest = json.loads((run.folder / MANIFEST).read_text())
-    manifest["suite"] = suite.model_dump(mode="json")
-    write_json(run.folder / MANIFEST, manifest)
+    write_manifest(run.folder, run.manifest.model_copy(update={"suite": suite}))
     for name in ("both", "mine"):
         shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
     again = Run(run.folder)
@@ -1080,9 +1078,9 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
 def test_passages_that_nobody_can_have_make_a_reference(
     retrieve: dict[str, Any], why: str, run: Run
 ) -> None:
-    manifest = json.loads((run.folder / MANIFEST).read_text())
-    manifest["suite"]["setups"]["rag"]["retrieve"].update(retrieve)
-    write_json(run.folder / MANIFEST, manifest)
+    setups = {"base": {}, "rag": {"retrieve": retrieve}}
+    suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": setups})
+    write_manifest(run.folder, run.manifest.model_copy(update={"suite": suite}))
     found = grounds(Run(run.folder))
     assert why in found.setup("rag").reference
     assert advise(Needs(), found).picked == ("base",)

@@ -13,16 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakeoff import testing
 from bakeoff.analysis import stats
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.core.words import (
-    LATENCY,
-    QUALITY,
     Answer,
     BakeoffError,
     Failure,
-    Record,
     Sample,
     Score,
     Step,
@@ -48,14 +46,11 @@ from bakeoff.outputs.tables.markdown import markdown
 from bakeoff.runs.store import (
     MANIFEST,
     Unit,
-    open_journal,
     write_json,
-    write_manifest,
-    write_samples,
 )
 from bakeoff.runs.store import write_scores as keep_scores
 from bakeoff.spec.benchmark import Suite
-from bakeoff.testing import RATE, made_manifest, task_facts
+from bakeoff.testing import RATE, Made, made_manifest, task_facts
 from conftest import ROOT, Cli
 
 SQUARE: dict[str, Any] = {
@@ -117,7 +112,6 @@ def write_run(
 ) -> Run:
     """A finished run; `tasks` are names and numbers of samples, `changes` of the manifest."""
     path = folder / "20260101-000000-000000"
-    path.mkdir(parents=True)
     suite = suite or Suite.model_validate({"name": "small", "tasks": list(tasks), "setups": setups})
     tuned = [(t, s.name) for t in tasks for s in suite.setups.values() if s.tune]
     facts = {
@@ -127,26 +121,17 @@ def write_run(
         **changes,
     }
     asked = {task: task_facts(n, {"contains": RATE}) for task, n in tasks.items()}
-    write_manifest(path, made_manifest(path.name, suite, asked, **facts))
     samples = {task: [sample(i) for i in range(n)] for task, n in tasks.items()}
-    write_samples(path, samples)
-    for task, members in samples.items():
-        for setup in (name for name in setups if suite.setups[name].takes(task)):
-            found = {s.id: answered(task, setup, int(s.id)) for s in members}
-            with open_journal(path, Unit(task, setup)) as journal:
-                for name, outcome in found.items():
-                    journal.append(Record(QUALITY, task, setup, name, outcome))
-            best = RIGHT.get(setup, 0)
-            scores = {
-                (name, 0): {"contains": Score(float(int(name) < best and isinstance(o, Answer)))}
-                for name, o in found.items()
-            }
-            keep_scores(path, Unit(task, setup), scores.items())
-        with open_journal(path, Unit(task)) as journal:
-            for s in members if clock else ():
-                for setup in (name for name in setups if suite.setups[name].takes(task)):
-                    journal.append(Record(LATENCY, task, setup, s.id, clock(setup, int(s.id))))
-    return Run(path)
+
+    def made(task: str, setup: str, sample: Sample) -> Made:
+        n = int(sample.id)
+        outcome = answered(task, setup, n)
+        right = n < RIGHT.get(setup, 0) and isinstance(outcome, Answer)
+        scores = {"contains": Score(float(right))}
+        return Made((outcome,), scores, (clock(setup, n),) if clock else ())
+
+    manifest = made_manifest(path.name, suite, asked, **facts)
+    return Run(testing.write_run(path, manifest, samples, made))
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_a_changed_helper_without_a_raised_version_is_found(
 
 
 def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexical.model, "_REMARK", 20)
+    monkeypatch.setattr(lexical.model, "REMARK", 20)
     (said,) = told("support_context")
     assert "the scores of long, lists, cited changed and its version 1+lexical_model:" in said
 
@@ -92,7 +92,7 @@ def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
 def test_a_changed_prompt_is_another_version_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("judged_correct(by='judge:m')", "judged_declined(by='judge:m')")
     before = version(names[0])
-    monkeypatch.setattr(verdict, "_CORRECT", verdict._CORRECT + " Be strict.")
+    monkeypatch.setattr(verdict, "CORRECT", verdict.CORRECT + " Be strict.")
     assert version(names[0]) != before
     (said,) = told(*names)
     assert f"what is stored is of version {before}, the scorer is at 1+prompt:" in said
@@ -103,7 +103,7 @@ def test_the_fence_around_what_is_judged_is_part_of_every_prompt(
 ) -> None:
     names = [name for name in METRICS if "judge:m" in name] + ["citation_recall(by='judge:m')"]
     before = [version(name) for name in names]
-    monkeypatch.setattr(verdict, "_FENCE", verdict._FENCE + " Please.")
+    monkeypatch.setattr(verdict, "FENCE", verdict.FENCE + " Please.")
     assert all(now != then for now, then in zip(map(version, names), before, strict=True))
 
 

@@ -85,7 +85,7 @@ def test_only_a_timed_answer_has_seconds(
 
 def naive(model: LocalModel, prompt: str, option: str) -> float:
     """The log-probability of an option and the end of the turn, by one pass over all of it."""
-    before, after = model._encode(prompt), [*model._encode(option), model.tokenizer.eos_token_id]
+    before, after = model.encode(prompt), [*model.encode(option), model.tokenizer.eos_token_id]
     with torch.inference_mode():
         logits = model.network(torch.tensor([before + after])).logits[0]
     steps = logits.log_softmax(-1)[len(before) - 1 : -1]
@@ -94,8 +94,8 @@ def naive(model: LocalModel, prompt: str, option: str) -> float:
 
 def test_the_likeliest_option_is_that_of_full_passes(model: LocalModel, prompts: list[str]) -> None:
     expected = {p: [naive(model, p, option) for option in OPTIONS] for p in sorted(prompts)}
-    rows = [model._encode(prompt) for prompt in expected]
-    options = Options.of([model._encode(option) for option in OPTIONS])
+    rows = [model.encode(prompt) for prompt in expected]
+    options = Options.of([model.encode(option) for option in OPTIONS])
     batch = read(model.network, Start(), rows, len(options.tokens), 64, hold=True)
     found = loglikelihoods(batch, options, model.tokenizer.eos_token_id, 32)
     assert found.numpy() == pytest.approx(torch.tensor(list(expected.values())).numpy(), abs=1e-3)

@@ -183,9 +183,10 @@ def test_answers_stand_side_by_side_with_claims_citations_and_passages(
 
 def test_a_sample_without_a_record_is_said_to_have_none(browser: Any, tmp_path: Path) -> None:
     run = write_run(tmp_path, {"qa": [sample(n) for n in range(10)]}, small_cell, gates=())
-    (journal,) = (run.folder / "units" / "qa.base").glob("1.jsonl")
-    journal.unlink()
-    with open_journal(run.folder, Unit("qa", "base")) as fresh:
+    unit = Unit("qa", "base")
+    for name in ("1.jsonl", "committed.jsonl"):
+        (unit.folder(run.folder) / name).unlink()
+    with open_journal(run.folder, unit) as fresh:
         fresh.append(Record(QUALITY, "qa", "base", "1", Answer("only this")))
     opened = Opened(browser, html.write(type(run)(run.folder)), "#sample=qa/0")
     opened.page.wait_for_selector("#sample .answers")

@@ -16,16 +16,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bakeoff import testing
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.core.table import number
 from bakeoff.core.words import (
-    LATENCY,
-    QUALITY,
     Answer,
     CheckedClaim,
     Failure,
     Passage,
-    Record,
     Sample,
     Score,
     Step,
@@ -37,15 +35,11 @@ from bakeoff.runs.manifest import Manifest, MetricFacts, TextsRemoved
 from bakeoff.runs.store import (
     MANIFEST,
     PAGE,
-    Unit,
-    open_journal,
     write_json,
     write_manifest,
-    write_samples,
 )
-from bakeoff.runs.store import write_scores as keep_scores
 from bakeoff.spec.benchmark import Suite
-from bakeoff.testing import made_manifest, task_facts
+from bakeoff.testing import Made, made_manifest, task_facts
 from conftest import Cli, write_project
 
 SQUARE: dict[str, Any] = {
@@ -99,25 +93,17 @@ def write_run(
 ) -> Run:
     """A finished run of these tasks; `changes` are fields of its suite."""
     path = folder / "20260101-000000-000000"
-    path.mkdir(parents=True)
     fields = {"name": "small", "tasks": list(tasks), "setups": setups, "gates": list(gates)}
     suite = Suite.model_validate({**fields, **changes})
-    write_manifest(path, manifest(path.name, suite, tasks))
-    write_samples(path, tasks)
-    for task, samples in tasks.items():
-        for setup in setups:
-            found = {s.id: cell(task, setup, s) for s in samples}
-            with open_journal(path, Unit(task, setup)) as journal:
-                for sample, (outcome, _) in found.items():
-                    journal.append(Record(QUALITY, task, setup, sample, outcome))
-            rows = (((sample, 0), scores) for sample, (_, scores) in found.items())
-            keep_scores(path, Unit(task, setup), rows)
-        with open_journal(path, Unit(task)) as journal:
-            for place, sample in enumerate(samples[:6]):
-                timed = Answer("x", steps=(Step("decode", 0.25 + place / 64),))
-                for setup in setups:
-                    journal.append(Record(LATENCY, task, setup, sample.id, timed))
-                journal.append(Record(LATENCY, task, next(iter(setups)), sample.id, timed, 1))
+
+    def made(task: str, setup: str, sample: Sample) -> Made:
+        outcome, scores = cell(task, setup, sample)
+        place = tasks[task].index(sample)
+        timed = Answer("x", steps=(Step("decode", 0.25 + place / 64),))
+        repeats = 2 if setup == next(iter(setups)) else 1
+        return Made((outcome,), scores, (timed,) * repeats if place < 6 else ())
+
+    testing.write_run(path, manifest(path.name, suite, tasks), tasks, made)
     run = Run(path)
     write_comparison(run)
     if gates:
@@ -269,7 +255,7 @@ def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:
 
 def test_claims_that_a_score_kept_go_before_those_of_words() -> None:
     claim = CheckedClaim("yes it is", "contradicted", 0.25, 1, 4)
-    parts = sample_view._parts("Oh, yes it is!", [claim])
+    parts = sample_view.stretches("Oh, yes it is!", [claim])
     assert parts == ["Oh, ", ["yes it is", "contradicted", 0.25, 1, []], "!"]
 
 

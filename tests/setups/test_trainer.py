@@ -123,7 +123,7 @@ def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
 ) -> None:
     recipe = Tune(layers=share, rank=4, alpha=8)
     transformers.set_seed(1)
-    net = trainer._network(model, recipe)
+    net = trainer.fresh_network(model, recipe)
     # B matrices are zero at first, and nothing would reach A.
     for name, part in net.named_parameters():
         if "lora_B" in name:
@@ -247,7 +247,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(model: Any, tmp_path:
     made = train(model, ROWS, HELD_OUT, wild, 7, tmp_path / "wild", "x", Silent())
     losses = {point["epoch"]: point["validation_loss"] for point in made.curve}
     assert made.best_epoch == min(losses, key=losses.__getitem__)
-    net = trainer._network(model, wild)
+    net = trainer.fresh_network(model, wild)
     net.load_adapter(str(tmp_path / "wild" / "adapter"), "kept")
     net.set_adapter("kept")
     found = alone(net.eval(), HELD_OUT).item()

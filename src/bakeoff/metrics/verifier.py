@@ -128,20 +128,20 @@ class Verifier:
                     template = self.spec.template or (
                         _SEQ2SEQ if self.kind == "words" else "{passages}"
                     )
-                    room = self._room(template, claim.text, need.question)
-                    for part in self._parts(passage, room):
+                    room = self.room(template, claim.text, need.question)
+                    for part in self.parts(passage, room):
                         filled = template.format(
                             passages=part, claim=claim.text, question=need.question
                         )
                         yield _Pair(n, k, p, filled, claim.text)
 
-    def _room(self, template: str, claim: str, question: str) -> int:
+    def room(self, template: str, claim: str, question: str) -> int:
         """Tokens of a passage that fit beside the claim. At least 16: what is longer is cut."""
         beside = template.format(passages="", claim=claim, question=question)
         used = len(self.tokenizer(beside, claim)["input_ids"])
         return max(16, self.spec.max_tokens - used)
 
-    def _parts(self, passage: str, room: int) -> list[str]:
+    def parts(self, passage: str, room: int) -> list[str]:
         """The passage in parts of at most `room` tokens, each sharing a quarter with the next."""
         if len(passage) < room:  # a token has a character at least
             return [passage]
@@ -238,10 +238,10 @@ class Verifier:
         if not found:
             return Checked()
         template = self.spec.template or "{passages}"
-        room = self._room(template.replace("{claim}", ""), need.answer, need.question)
+        room = self.room(template.replace("{claim}", ""), need.answer, need.question)
         parts = [
             template.format(passages=part, question=need.question)
-            for part in self._parts("\n".join(need.passages), room)
+            for part in self.parts("\n".join(need.passages), room)
         ]
         evidence = Evidence.of(need.passages)
         spans, support = self._tokens(parts, need.answer)

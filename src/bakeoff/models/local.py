@@ -132,7 +132,7 @@ class LocalModel:
         prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
         A batch that does not fit in memory is halved.
         """
-        encoded, room = [self._encode(prompt) for prompt in prompts], self._room(decoding)
+        encoded, room = [self.encode(prompt) for prompt in prompts], self._room(decoding)
         fitting: list[int] = []
         for index, ids in enumerate(encoded):
             failure = self._too_long(ids, room, bool(decoding.options))
@@ -157,7 +157,7 @@ class LocalModel:
 
         With options: the seconds until the prompt is read, and of choosing.
         """
-        ids = self._encode(prompt)
+        ids = self.encode(prompt)
         if failure := self._too_long(ids, self._room(decoding), bool(decoding.options)):
             return failure
         marks = [time.perf_counter()]
@@ -182,12 +182,13 @@ class LocalModel:
             differ += alone != together[index]
         return differ / len(prompts)
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text as it stands: none is added at its ends."""
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
 
     def _options(self, decoding: Decoding) -> Options:
-        return Options.of([self._encode(option) for option in decoding.options])
+        return Options.of([self.encode(option) for option in decoding.options])
 
     def _room(self, decoding: Decoding) -> int:
         """Places that the answer to a prompt may take."""

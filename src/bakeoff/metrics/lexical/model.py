@@ -181,7 +181,7 @@ def _weighed(
     return matches, model.logits([features_of(match, evidence) for match in matches])
 
 
-_REMARK = 2
+REMARK = 2
 """A claim of so many content words weighs half in being the weakest: "That is great." """
 
 
@@ -192,7 +192,7 @@ def pooled(logits: Sequence[float], sizes: Sequence[int], weakest: float) -> flo
     """
     mean = sum(z * size for z, size in zip(logits, sizes, strict=True)) / sum(sizes)
     lowest = min(
-        mean + (z - mean) * size / (size + _REMARK) for z, size in zip(logits, sizes, strict=True)
+        mean + (z - mean) * size / (size + REMARK) for z, size in zip(logits, sizes, strict=True)
     )
     return weakest * lowest + (1 - weakest) * mean
 

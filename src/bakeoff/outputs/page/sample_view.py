@@ -225,7 +225,7 @@ def _answer(record: Record, scores: Mapping[str, Score], passages: _Passages) ->
     return {
         **row,
         "length": len(answer.text),
-        "parts": _parts(answer.text[:ANSWER], claims),
+        "parts": stretches(answer.text[:ANSWER], claims),
         "by": by,
         "passages": [passages.number(passage) for passage in answer.passages],
         "steps": [
@@ -269,7 +269,7 @@ def _evidence(passages: tuple[str, ...]) -> Evidence:
     return Evidence.of(passages)
 
 
-def _parts(text: str, claims: Sequence[CheckedClaim]) -> list[Any]:
+def stretches(text: str, claims: Sequence[CheckedClaim]) -> list[Any]:
     """The answer in stretches: plain texts, and [text, verdict, probability, passage, missing]."""
     parts: list[Any] = []
     end = 0

@@ -55,7 +55,7 @@ def train(
     The weights of the epoch with the lowest loss on the validation rows are kept.
     """
     transformers.set_seed(seed)
-    network = _network(model, recipe)
+    network = fresh_network(model, recipe)
     cut = Cut(network, _first_layer(network, recipe), rows)
     tokens = PACK_TOKENS if model.device == "cpu" else GPU_PACK_TOKENS
     shared = start_of_all([*rows, *validation])
@@ -101,7 +101,7 @@ def train(
     )
 
 
-def _network(model: LocalModel, recipe: Tune) -> Any:
+def fresh_network(model: LocalModel, recipe: Tune) -> Any:
     """A fresh copy of the base, ready to be trained by the recipe's method.
 
     Fresh, as `get_peft_model` changes the network it is given in place.
