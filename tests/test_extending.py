@@ -11,12 +11,15 @@ import pytest
 from stub import running_stub
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import Answer, BakeoffError, Sample
 from bakeoff.decide.gates.aggregates import AGGREGATES
 from bakeoff.decide.gates.language import Check
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.metrics.scorer import Context
 from bakeoff.outputs.page import html
 from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.running.gating import gate
+from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate
 from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
@@ -45,6 +48,17 @@ def run_example(title: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(example(title), f"docs/extending.md: {title}", "exec"), names)
     return names
+
+
+def test_a_metric(tmp_path: Path) -> None:
+    (tmp_path / "polite.py").write_text(example("A metric"))
+    metric = Metric.parse("./polite.py::polite(least=2)")
+    polite = find_scorer(metric, tmp_path)
+    assert polite.version_of(metric, tmp_path) == "1"
+    sample = Sample("1", {"question": "?"}, ("19 kilos",))
+    for text, expected in (("Thanks 19 kilos please", 1.0), ("please", 0.0), ("", 0.0)):
+        score = polite.score(sample, Answer(text), Context(), metric)
+        assert score and score.value == expected
 
 
 def test_a_gate_aggregate(tmp_path: Path) -> None:
