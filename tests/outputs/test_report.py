@@ -117,7 +117,7 @@ def test_verdicts_come_from_the_runs_own_gates_or_others(run: Run) -> None:
         ("count(base.error) <= 0", "PASS"),
         ("count(rag.error) <= 0", "FAIL"),
     ]
-    assert "10.0% of the answers of rag failed" in verdicts_of(run).gates[0].reason
+    assert "10.0% of rag's answers failed" in verdicts_of(run).gates[0].reason
     (other,) = judged(run, [Gate(check="count(rag.error) <= 1")]).gates
     assert other.state == "PASS"
 

@@ -46,7 +46,7 @@ class Run:
         return self.manifest.selection.shard
 
     def require_whole(self) -> None:
-        """Raise `MissingEvidence` for a run that is not complete, or one part of several."""
+        """Raise `MissingEvidence` for a run that is not complete, or one shard of several."""
         if not self.manifest.complete:
             raise MissingEvidence(
                 f"{self.folder}: the run is {self.manifest.status}; finish it with "
@@ -55,7 +55,7 @@ class Run:
         part, parts = self.shard
         if parts > 1:
             raise MissingEvidence(
-                f"{self.folder}: part {part} of {parts}; join the parts with "
+                f"{self.folder}: shard {part} of {parts}; merge the shards with "
                 "`bakeoff merge RUN RUN ...`"
             )
 

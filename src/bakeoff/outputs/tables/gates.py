@@ -69,11 +69,11 @@ def counted(outcome: Verdicts) -> str:
 
     def kind(gate: Verdict) -> str:
         if gate.state == FAIL:
-            return "failed but only warn" if gate.warning else "failed"
+            return "failed (warning)" if gate.warning else "failed"
         return _COUNTED[gate.state]
 
     counts = Counter(kind(gate) for gate in outcome.gates)
-    order = ("failed", "failed but only warn", *_COUNTED.values())
+    order = ("failed", "failed (warning)", *_COUNTED.values())
     known = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     total = len(outcome.gates)
     return f"{total} gate{'s' if total != 1 else ''}: {known or '-'}"
