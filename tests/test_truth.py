@@ -70,6 +70,12 @@ def test_a_kept_run_gives_the_numbers_that_are_kept(name: str, now: dict[str, st
         assert differences(old.splitlines(), new.splitlines()) == []
 
 
+def test_no_gate_needs_fewer_samples_than_it_had(now: dict[str, str]) -> None:
+    gates = json.loads(now["gates.json"])["gates"]
+    assert any(g["mode"] == "prove" and g["state"] == "INCONCLUSIVE" for g in gates)
+    assert [g["check"] for g in gates if g.get("needed") and g["needed"] <= g["n"]] == []
+
+
 def test_a_gate_and_the_comparison_say_the_same_quantile(now: dict[str, str]) -> None:
     gate = next(g for g in json.loads(now["gates.json"])["gates"] if g["id"] == "p90")
     tasks = json.loads(now["compare.json"])["tasks"]

@@ -231,8 +231,10 @@ def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision
         return FAIL, f"; significant violation (p = {found.violated:.2g})", None
     if found.gap > 0 and math.isfinite(found.detectable):
         needed = math.ceil(found.n * (found.detectable / found.gap) ** 2)
-        power = f"if this difference is real, about {needed} samples give 80% power"
-        return INCONCLUSIVE, f"; not significant; {power}", needed
+        # Clusters can make it a number that the run already had, and that did not do.
+        if needed > found.n:
+            power = f"if this difference is real, about {needed} samples give 80% power"
+            return INCONCLUSIVE, f"; not significant; {power}", needed
     return INCONCLUSIVE, f"; not significant (p = {found.holds:.2g})", None
 
 
