@@ -21,11 +21,13 @@ from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.running.gating import gate
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate
+from bakeoff.tasks.load import load_task
+from bakeoff.tasks.readers import READERS
 from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS)
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS)
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +109,33 @@ def test_a_retriever(tmp_path: Path, cli: Cli) -> None:
     scores = [passage.score for passage in answers[0].passages]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == int(scores[0]), "letters of the shared words"
+
+
+TALKS = """
+description: What was said.
+rows: {test: rows/*.toml}
+corpora: {talks: {documents: "talks/*.srt"}}
+refusal: {say: unknown, phrases: [unknown]}
+scorers: [contains]
+"""
+
+
+def test_a_reader(tmp_path: Path) -> None:
+    run_example("A reader")
+    for folder in ("rows", "talks"):
+        (tmp_path / folder).mkdir()
+    rows = tmp_path / "rows" / "test.toml"
+    rows.write_text('[[row]]\nid = "q1"\nquestion = "How heavy?"\ntargets = ["19 kilos"]\n')
+    talk = "1\n00:00:01,000 --> 00:00:02,000\nIt weighs\n19 kilos.\n"
+    (tmp_path / "talks" / "barrow.srt").write_text(talk)
+    file = tmp_path / "talk_qa.yaml"
+    file.write_text(TALKS)
+    task = load_task(file)
+    assert [(s.id, s.question, s.targets) for s in task.samples] == [
+        ("q1", "How heavy?", ("19 kilos",))
+    ]
+    (document,) = task.corpora["talks"]
+    assert (document.id, document.text) == ("barrow", "It weighs\n19 kilos.")
+    rows.write_text("[[row]\n")
+    with pytest.raises(BakeoffError, match=r"test\.toml: no rows"):
+        load_task(file)

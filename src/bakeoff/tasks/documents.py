@@ -9,7 +9,7 @@ from typing import Any
 from bakeoff.core.words import BakeoffError, Document, Sample, digest
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.task import CorpusFile
-from bakeoff.tasks.rows import text_of_file
+from bakeoff.tasks.readers import reader_of
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:
@@ -51,7 +51,7 @@ def documents_of(
 def _files(pattern: str, path: Path) -> dict[str, str]:
     """Texts by the stem of their file."""
     files = sorted(path.parent.glob(pattern))
-    texts = {f.stem: text_of_file(f) for f in files}
+    texts = {f.stem: reader_of(f).text(f) for f in files}
     if len(texts) < len(files):
         raise BakeoffError(f"'{pattern}': two files share a name")
     return texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.task import Source, TaskFile
+from bakeoff.tasks.readers import reader_of
 from bakeoff.tasks.task import Unavailable
 
 
 def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
     if source.files:
-        rows = list(_json_lines(sorted(path.parent.glob(source.files)), path, source.files))
+        rows = list(_rows(sorted(path.parent.glob(source.files)), path, source.files))
     else:
         rows = _data_set(source, path, data, hub)
     if source.adapt:
@@ -30,7 +30,7 @@ def changed_rows(
     column = file.columns.get("id", "id")
     found = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
     files = sorted(path.parent.glob(changes))
-    for number, row in enumerate(_json_lines(files, path, changes), 1):
+    for number, row in enumerate(_rows(files, path, changes), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
         name = str(row[column])
@@ -41,28 +41,11 @@ def changed_rows(
     return list(found.values())
 
 
-def text_of_file(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{file}: cannot be read as UTF-8: {error}") from error
-
-
-def _json_lines(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
+def _rows(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
     if not files:
         raise BakeoffError(f"{path}: rows: no file matches '{pattern}'")
     for file in files:
-        # Not splitlines: it also splits at signs that a text may hold.
-        for number, line in enumerate(text_of_file(file).split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BakeoffError(f"{file}: line {number}: not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise BakeoffError(f"{file}: line {number}: a row is a JSON object")
-            yield row
+        yield from reader_of(file).rows(file)
 
 
 def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
