@@ -341,14 +341,24 @@ def test_an_accepted_run_is_marked_and_the_one_before_it_no_longer(results: Path
     folders = [make_run(results), make_run(results)]
     for folder in folders:
         pointer = accept(Run(folder), "rolling", "good", results)
-        rows = results / "baselines" / pointer["rows"]
+        rows = results / "baselines" / pointer.rows
         baselines.push(Run(folder), pointer, rows, uri)
     old, new = (stored(uri, f"tags.invocation = '{folder.name}'") for folder in folders)
     assert {run.data.tags.get("baseline") for run in old.values()} == {None}
     assert {run.data.tags.get("baseline") for run in new.values()} == {"rolling"}
     assert "good" in new["rag"].data.tags["accepted"]
     (found,) = baselines.pull("made", results / "baselines", uri)
-    assert found["run"] == folders[1].name
+    assert found.run == folders[1].name
+
+
+def test_a_pointer_on_a_server_names_no_file_outside_the_folder(results: Path, uri: str) -> None:
+    folder = make_run(results)
+    pointer = accept(Run(folder), "rolling", "good", results)
+    rows = results / "baselines" / pointer.rows
+    away = pointer.model_copy(update={"rows": "../../elsewhere.rows.json.gz"})
+    baselines.push(Run(folder), away, rows, uri)
+    with pytest.raises(BakeoffError, match=r"made\.rolling of the tracking server: rows: "):
+        baselines.pull("made", results / "baselines", uri)
 
 
 def test_a_store_that_cannot_be_written_is_one_error(results: Path, uri: str) -> None:

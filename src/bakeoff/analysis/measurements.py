@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from bakeoff.analysis.columns import Column, Columns, Measure
 from bakeoff.analysis.stats import Floats
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import BakeoffError, faults
+from bakeoff.spec.yaml_files import explained
 
 FORMAT = 1
 
@@ -87,115 +89,151 @@ def _alike(one: Rows, other: Rows, task: str, what: str) -> bool:
     return theirs in (mine, mine_before) or mine == theirs_before
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A task in a file of rows: its samples in order, and what stands beside each of them."""
+
+    samples: Sequence[str]
+    clusters: Sequence[str]
+    tags: Sequence[Mapping[str, str]]
+    conditions: Mapping[str, str]
+    noise: float | None
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column in a file of rows. JSON knows neither NaN nor infinity: both are null."""
+
+    task: str
+    setup: str
+    metric: str
+    higher_is_better: bool
+    aggregate: str
+    bounds: tuple[float | None, float | None] | None
+    at: Sequence[int]
+    """Where its samples stand in the task's."""
+    values: Sequence[float | None]
+    labels: Sequence[tuple[str, str]] | None
+    answers: Sequence[Sequence[float | None]] | None
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of rows. Samples stand once for all columns of their task."""
+
+    format: int
+    run: str
+    benchmark: str
+    kinds: Mapping[str, str]
+    tasks: Mapping[str, _Task]
+    tokenizers: Mapping[str, str]
+    skipped: Mapping[str, str]
+    columns: Sequence[_Column]
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+
+
+_FILE = TypeAdapter(_File)
+
+
 def write_rows(path: Path, rows: Rows) -> None:
     """Keep rows as compressed JSON, the same bytes for the same rows."""
-    text = json.dumps(_as_json(rows), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        _filed(rows), default=vars, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     path.write_bytes(gzip.compress(text.encode("utf-8", "replace"), mtime=0))
 
 
 def read_rows(path: Path) -> Rows:
     """The rows that `path` holds. Raises `BakeoffError` when it holds none."""
     try:
-        raw = json.loads(gzip.decompress(path.read_bytes()))
-        if raw["format"] != FORMAT:
-            raise BakeoffError(f"{path}: rows of format {raw['format']}; this reads {FORMAT}")
-        return _from_json(raw)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        file = _FILE.validate_json(gzip.decompress(path.read_bytes()))
+        if file.format != FORMAT:
+            raise BakeoffError(f"{path}: rows of format {file.format}; this reads {FORMAT}")
+        return _rows(file)
+    except ValidationError as error:
+        faults([f"{path}: no file of rows: {fault}" for fault in explained(error)])
+        raise
+    except (OSError, EOFError, ValueError, IndexError) as error:
         raise BakeoffError(f"{path}: no file of rows: {type(error).__name__}: {error}") from error
 
 
-def _as_json(rows: Rows) -> dict[str, Any]:
+def _filed(rows: Rows) -> _File:
     clusters: dict[str, dict[str, str]] = {task: {} for task in rows.tags}
     for (task, _, _), column in rows.columns.items():
         clusters[task].update(zip(column.samples, column.clusters, strict=True))
     places = {task: {name: i for i, name in enumerate(tags)} for task, tags in rows.tags.items()}
-    return {
-        "format": FORMAT,
-        "run": rows.run,
-        "benchmark": rows.benchmark,
-        "kinds": dict(rows.kinds),
-        "tasks": {
-            task: {
-                "samples": list(tags),
-                "clusters": [clusters[task].get(name, name) for name in tags],
-                "tags": [dict(each) for each in tags.values()],
-                "conditions": dict(rows.conditions.get(task, {})),
-                "noise": rows.noise.get(task),
-            }
-            for task, tags in rows.tags.items()
-        },
-        "tokenizers": dict(rows.tokenizers),
-        "dtypes": dict(rows.dtypes),
-        "skipped": dict(rows.skipped),
-        "columns": [
-            {
-                "task": task,
-                "setup": setup,
-                "metric": metric,
-                "higher_is_better": column.measure.higher_is_better,
-                "aggregate": column.measure.aggregate,
-                "bounds": _bounded(column.measure),
-                "at": [places[task][name] for name in column.samples],
-                "values": _numbers(column.values),
-                "labels": column.labels,
-                "answers": None
-                if column.answers is None
-                else [_numbers(row) for row in column.answers],
-            }
-            for (task, setup, metric), column in rows.columns.items()
-        ],
+    tasks = {
+        task: _Task(
+            list(tags),
+            [clusters[task].get(name, name) for name in tags],
+            list(tags.values()),
+            rows.conditions.get(task, {}),
+            rows.noise.get(task),
+        )
+        for task, tags in rows.tags.items()
     }
+    columns = [
+        _Column(
+            *(task, setup, metric, column.measure.higher_is_better, column.measure.aggregate),
+            bounds=_bounded(column.measure),
+            at=[places[task][name] for name in column.samples],
+            values=_numbers(column.values),
+            labels=column.labels,
+            answers=None if column.answers is None else [_numbers(row) for row in column.answers],
+        )
+        for (task, setup, metric), column in rows.columns.items()
+    ]
+    return _File(
+        *(FORMAT, rows.run, rows.benchmark, rows.kinds, tasks),
+        *(rows.tokenizers, rows.skipped, columns, rows.dtypes),
+    )
 
 
-def _bounded(measure: Measure) -> list[float | None] | None:
-    """Bounds as JSON, which knows no infinity."""
+def _bounded(measure: Measure) -> tuple[float | None, float | None] | None:
     if measure.bounds is None:
         return None
-    return [end if np.isfinite(end) else None for end in measure.bounds]
+    low, high = measure.bounds
+    return low if math.isfinite(low) else None, high if math.isfinite(high) else None
 
 
 def _numbers(values: Floats) -> list[float | None]:
-    """Values as JSON, which knows no NaN."""
     if not np.isnan(values).any():
         return [float(value) for value in values]
     return [None if np.isnan(value) else float(value) for value in values]
 
 
-def _floats(values: Sequence[Any]) -> Floats:
+def _floats(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _measure(raw: Mapping[str, Any]) -> Measure:
-    if raw["bounds"] is None:
-        return Measure(raw["higher_is_better"], raw["aggregate"], None)
-    low, high = raw["bounds"]
-    ends = (-np.inf if low is None else low, np.inf if high is None else high)
-    return Measure(raw["higher_is_better"], raw["aggregate"], ends)
-
-
-def _from_json(raw: Mapping[str, Any]) -> Rows:
-    tasks = raw["tasks"]
+def _rows(file: _File) -> Rows:
+    tasks = file.tasks
     return Rows(
-        raw["run"],
-        raw["benchmark"],
-        raw["kinds"],
-        {(c["task"], c["setup"], c["metric"]): _column(c, tasks) for c in raw["columns"]},
-        {t: dict(zip(f["samples"], f["tags"], strict=True)) for t, f in tasks.items()},
-        {task: facts["conditions"] for task, facts in tasks.items()},
-        raw["tokenizers"],
-        raw.get("dtypes", {}),
-        {task: f["noise"] for task, f in tasks.items() if f["noise"] is not None},
-        raw["skipped"],
+        *(file.run, file.benchmark, file.kinds),
+        {(c.task, c.setup, c.metric): _column(c, tasks[c.task]) for c in file.columns},
+        {name: dict(zip(task.samples, task.tags, strict=True)) for name, task in tasks.items()},
+        {name: task.conditions for name, task in tasks.items()},
+        file.tokenizers,
+        file.dtypes,
+        {name: task.noise for name, task in tasks.items() if task.noise is not None},
+        file.skipped,
     )
 
 
-def _column(raw: Mapping[str, Any], tasks: Mapping[str, Any]) -> Column:
-    facts = tasks[raw["task"]]
+def _column(kept: _Column, task: _Task) -> Column:
     return Column(
-        tuple(facts["samples"][i] for i in raw["at"]),
-        tuple(facts["clusters"][i] for i in raw["at"]),
-        _floats(raw["values"]),
-        tuple((e, p) for e, p in raw["labels"]) if raw["labels"] else None,
-        _measure(raw),
-        None if raw["answers"] is None else np.stack([_floats(row) for row in raw["answers"]]),
+        tuple(task.samples[i] for i in kept.at),
+        tuple(task.clusters[i] for i in kept.at),
+        _floats(kept.values),
+        tuple(kept.labels) if kept.labels else None,
+        _measure(kept),
+        None if kept.answers is None else np.stack([_floats(row) for row in kept.answers]),
     )
+
+
+def _measure(kept: _Column) -> Measure:
+    if kept.bounds is None:
+        return Measure(kept.higher_is_better, kept.aggregate, None)
+    low, high = kept.bounds
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    return Measure(kept.higher_is_better, kept.aggregate, ends)

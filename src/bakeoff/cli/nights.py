@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ from bakeoff.cli.app import (
     workspace,
 )
 from bakeoff.core.words import MissingEvidence
+
+if TYPE_CHECKING:
+    from bakeoff.decide.gates.baseline import Channel
 
 
 @main.command()
@@ -68,7 +71,7 @@ def baseline() -> None:
     help="`baseline:` in a gate is the rolling one, `anchor:` the anchor.",
 )
 @click.option("--reason", required=True, help="Why this run is accepted; stored with the baseline.")
-def accept(run: str, channel: str, reason: str) -> None:
+def accept(run: str, channel: Channel, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be complete and fail no gate."""
     from bakeoff.decide.gates import baseline as baselines
     from bakeoff.outputs.mlflow import links
@@ -78,12 +81,12 @@ def accept(run: str, channel: str, reason: str) -> None:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         from bakeoff.outputs.mlflow import baselines as server
 
-        server.push(done, found, baselines.folder(results()) / found["rows"], uri)
+        server.push(done, found, baselines.folder(results()) / found.rows, uri)
     elif links.read(done.folder):
         from bakeoff.outputs.mlflow import baselines as server
 
         server.mark(done, found, tracking_uri())
-    click.echo(f"{channel} baseline of {found['benchmark']}: {found['run']}")
+    click.echo(f"{channel} baseline of {found.benchmark}: {found.run}")
 
 
 @baseline.command("list")
@@ -93,7 +96,10 @@ def list_baselines() -> None:
     from bakeoff.decide.gates import baseline as baselines
 
     names = ("benchmark", "channel", "run", "accepted", "by", "reason")
-    rows = tuple(tuple(str(each[n]) for n in names) for each in baselines.pointers(results()))
+    rows = tuple(
+        (p.benchmark, p.channel, p.run, p.accepted.isoformat(), p.by, p.reason)
+        for p in baselines.pointers(results())
+    )
     show(Table("Baselines", names, rows))
 
 

@@ -256,7 +256,7 @@ def _heartbeat(night: Night, code: int) -> dict[str, Any]:
 
 def _retention(results: Path, days: float) -> list[str]:
     """Take texts out of old runs, never out of those that baselines point to."""
-    keep = {each["run"] for each in baseline.pointers(results)}
+    keep = {accepted.run for accepted in baseline.pointers(results)}
     pruned = strip_texts.prune(results, days, keep, datetime.now(UTC))
     return [
         f"{each.run.name}: left as it is: {each.left}"

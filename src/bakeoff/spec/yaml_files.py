@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
@@ -81,17 +83,22 @@ def validated(model: type[F], path: Path, raw: Any) -> F:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        known = set(model.model_fields)
-        faults([f"{path}: {_explain(problem, known)}" for problem in error.errors()])
+        faults([f"{path}: {fault}" for fault in explained(error, set(model.model_fields))])
         raise
 
 
-def _explain(problem: Any, known: set[str]) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        hint = did_you_mean(str(problem["loc"][-1]), known if len(problem["loc"]) == 1 else set())
-        return f"{where}: no such field{hint if known and len(problem['loc']) == 1 else ''}"
-    if problem["type"] == "missing":
+def explained(error: ValidationError, known: Collection[str] = ()) -> list[str]:
+    """Every fault as `field: what is wrong`; `known` are the names that a field could have."""
+    return [_explain(problem, known) for problem in error.errors()]
+
+
+def _explain(problem: ErrorDetails, known: Collection[str]) -> str:
+    kind, place = problem["type"], problem["loc"]
+    where = ".".join(map(str, place))
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(place[0]), known) if known and len(place) == 1 else ""
+        return f"{where}: no such field{hint}"
+    if kind == "missing":
         return f"{where}: must be given"
     message = problem["msg"].removeprefix("Value error, ")
     found = problem["input"]

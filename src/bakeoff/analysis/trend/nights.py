@@ -13,14 +13,15 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec.yaml_files import explained
 
 FORMAT = 1
 """Of a line."""
@@ -130,8 +131,7 @@ def parsed(line: bytes) -> Night:
 
 def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return explained(error)[0]
     return str(error)
 
 
@@ -152,14 +152,14 @@ def as_line(night: Night) -> bytes:
         "exit_code": night.exit_code,
         "state": night.state,
         "pinned": dict(night.pinned),
-        "series": {name: _point(point) for name, point in night.series.items()},
+        "series": {name: asdict(_finite(point)) for name, point in night.series.items()},
     }
     return json.dumps(row, allow_nan=False).encode()
 
 
-def _point(point: Point) -> dict[str, Any]:
-    ends = {name: known_value(getattr(point, name)) for name in ("value", "low", "high")}
-    return {**ends, "n": point.n, "higher_is_better": point.higher_is_better}
+def _finite(point: Point) -> Point:
+    value, low, high = map(known_value, (point.value, point.low, point.high))
+    return replace(point, value=value, low=low, high=high)
 
 
 def known_value(value: float | None) -> float | None:

@@ -10,7 +10,9 @@ import getpass
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows, read_rows, write_rows
@@ -19,21 +21,43 @@ from bakeoff.decide.gates.judging import judged
 from bakeoff.runs import store
 from bakeoff.runs.machine import commit
 from bakeoff.runs.verdicts import ERROR, FAIL
+from bakeoff.spec.yaml_files import Known, Stored
 
-CHANNELS: Mapping[str, str] = {"baseline": "rolling", "anchor": "anchor"}
+Channel = Literal["rolling", "anchor"]
+CHANNELS: Mapping[str, Channel] = {"baseline": "rolling", "anchor": "anchor"}
 """Prefix in a gate -> channel."""
-FORMAT = 1
+FORMAT: Final = 1
+
+
+class Pointer(Stored):
+    """An accepted run: where its rows are, and who accepted it and why."""
+
+    format: Literal[1] = FORMAT
+    benchmark: Annotated[str, Field(pattern=r"^[^/\\]+$")]
+    channel: Channel
+    run: str
+    accepted: datetime
+    by: str
+    """Empty where the user has no name."""
+    reason: str
+    commit: str | None
+    rows: Annotated[str, Field(pattern=r"^[^/\\]+\.rows\.json\.gz$")]
+    """The file's name in the folder of baselines: a pointer may come from a server."""
+    sha256: str
+    """Of the file of rows."""
+    mlflow_run: Known[str] = None
+    """The run whose artifact the rows are, where they are kept on a tracking server."""
 
 
 def folder(results: Path) -> Path:
     return results / "baselines"
 
 
-def _pointer(results: Path, benchmark: str, channel: str) -> Path:
+def _pointer(results: Path, benchmark: str, channel: Channel) -> Path:
     return folder(results) / f"{benchmark}.{channel}.json"
 
 
-def accept(run: Run, channel: str, reason: str, results: Path) -> dict[str, Any]:
+def accept(run: Run, channel: Channel, reason: str, results: Path) -> Pointer:
     """Make a run the baseline of a channel, and return the pointer to it.
 
     Raises `BakeoffError` for a run that is incomplete, limited, a shard, or fails its gates.
@@ -43,26 +67,26 @@ def accept(run: Run, channel: str, reason: str, results: Path) -> dict[str, Any]
     folder(results).mkdir(parents=True, exist_ok=True)
     rows = folder(results) / f"{benchmark}.{name}.rows.json.gz"
     write_rows(rows, run.rows)
-    pointer = {
-        "format": FORMAT,
-        "benchmark": benchmark,
-        "channel": channel,
-        "run": name,
-        "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": _person(),
-        "reason": reason,
-        "commit": commit(),
-        "rows": rows.name,
-        "sha256": sha256_file(rows),
-    }
+    pointer = Pointer(
+        benchmark=benchmark,
+        channel=channel,
+        run=name,
+        accepted=datetime.now(UTC).replace(microsecond=0),
+        by=_person(),
+        reason=reason,
+        commit=commit(),
+        rows=rows.name,
+        sha256=sha256_file(rows),
+    )
     # The rows first: a pointer never leads nowhere.
-    store.write_json(_pointer(results, benchmark, channel), pointer)
+    adopt(results, pointer)
     return pointer
 
 
-def adopt(results: Path, found: Mapping[str, Any]) -> None:
-    """Take over a pointer from elsewhere, whose rows are in the folder of baselines already."""
-    store.write_json(_pointer(results, str(found["benchmark"]), str(found["channel"])), found)
+def adopt(results: Path, pointer: Pointer) -> None:
+    """Make a pointer that of its channel; its rows are in the folder of baselines already."""
+    path = _pointer(results, pointer.benchmark, pointer.channel)
+    store.write_json(path, pointer.model_dump(mode="json"))
 
 
 def _acceptable(run: Run, results: Path) -> None:
@@ -107,7 +131,7 @@ def _person() -> str:
         return ""
 
 
-def pointer(results: Path, benchmark: str, channel: str) -> dict[str, Any] | None:
+def pointer(results: Path, benchmark: str, channel: Channel) -> Pointer | None:
     """What the channel points to, or `None` when nothing was accepted yet.
 
     Raises `MissingEvidence` for a pointer that cannot be read.
@@ -116,32 +140,30 @@ def pointer(results: Path, benchmark: str, channel: str) -> dict[str, Any] | Non
     if not path.exists():
         return None
     try:
-        found = store.read_json(path)
+        return store.read_model(Pointer, path, FORMAT, "accept a run again")
     except BakeoffError as error:
         raise MissingEvidence(str(error)) from error
-    if found.get("format") != FORMAT or not {"run", "rows", "sha256"} <= set(found):
-        raise MissingEvidence(f"{path}: no baseline of format {FORMAT}; accept a run again")
-    return found
 
 
-def pointers(results: Path) -> list[dict[str, Any]]:
+def pointers(results: Path) -> list[Pointer]:
     """All baselines, by benchmark and channel."""
-    found = []
+    known = []
     for path in sorted(folder(results).glob("*.json")):
-        benchmark, _, channel = path.stem.rpartition(".")
-        if each := pointer(results, benchmark, channel):
-            found.append(each)
-    return found
+        benchmark, _, name = path.stem.rpartition(".")
+        for channel in CHANNELS.values():
+            if name == channel and (accepted := pointer(results, benchmark, channel)):
+                known.append(accepted)
+    return known
 
 
-def rows_of(results: Path, found: Mapping[str, Any]) -> Rows:
+def rows_of(results: Path, pointer: Pointer) -> Rows:
     """The rows of a pointer. Raises `MissingEvidence` when they are not those accepted."""
-    path = folder(results) / Path(str(found["rows"])).name
+    path = folder(results) / pointer.rows
     if not path.is_file():
         raise MissingEvidence(
-            f"{path}: the rows of baseline {found['run']} are gone; accept it again"
+            f"{path}: the rows of baseline {pointer.run} are gone; accept it again"
         )
-    if sha256_file(path) != found["sha256"]:
+    if sha256_file(path) != pointer.sha256:
         raise MissingEvidence(f"{path}: not the rows that were accepted (sha256 differs)")
     return read_rows(path)
 
