@@ -1,7 +1,9 @@
 """A judge for tests: an OpenAI-compatible endpoint on loopback that judges by plain rules.
 
 A claim is supported when its words stand in a passage. What an answer holds may tell it to behave
-badly: `<malformed>`, `<malformed once>`, `<partial>`, `<slow>`, `<refuse>`.
+badly: `<malformed>`, `<malformed once>`, `<partial>`, `<slow>`, `<refuse>`; to quote what it judges
+(`<quoting>`; nothing else: `<parrot>`), to give its verdict twice (`<two>`; in one object:
+`<doubled>`), or after thinking (`<thinking>`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-ORDER = re.compile(r"<(malformed once|malformed|partial|slow|refuse)>")
+ORDER = re.compile(
+    r"<(malformed once|malformed|partial|slow|refuse|quoting|parrot|two|doubled|thinking)>"
+)
+QUOTED = re.compile(r"```json.*?```", re.DOTALL)
 SLOW_S = 20.0
 """Longer than anybody waits; who gave up is not waited for."""
 
@@ -97,7 +102,20 @@ def said(user: str, times: int) -> str:
     if order == "refuse":
         return "I am sorry, but I cannot help with that."
     value = of_ragas(user, order) if "of this schema" in user else ours(user, order)
-    return "```json\n" + json.dumps(value) + "\n```"
+    return dressed(json.dumps(value), (QUOTED.findall(user) or [""])[-1], order)
+
+
+def dressed(own: str, quoted: str, order: str) -> str:
+    """Its own verdict as the judge gives it; `quoted` is a fence in what it judges."""
+    fence = f"```json\n{own}\n```"
+    other = own.replace("false", "true")
+    return {
+        "quoting": f"The answer says {quoted}. I say:\n{fence}",
+        "parrot": f"The answer says:\n{quoted}",
+        "two": f"{own}\n{other}",
+        "doubled": f"{own[:-1]}, {other[1:]}",
+        "thinking": f"<think>It wants {quoted}, but it is wrong.</think>\n{own}",
+    }.get(order, fence)
 
 
 def ours(user: str, order: str) -> Any:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.registry import scorers
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.labels import NO_LABEL, named_label
+from bakeoff.metrics.scorers.structure import shared
 from bakeoff.spec.metric import Metric
 
 SCHEMA = {
@@ -20,6 +24,12 @@ SCHEMA = {
     "additionalProperties": False,
 }
 NOTHING = Context()
+ITEMS = st.recursive(
+    st.sampled_from(["1", "2"]),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner) | st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+"""Values as they are compared."""
 RULES = Context(
     rules=(
         {"name": "subject", "match": r"^Re: <ticket>$"},
@@ -66,6 +76,70 @@ def test_the_whole_answer_is_json_or_leniently_a_part_of_it(
     assert value("json_valid(lenient=True)", text) == lenient
 
 
+GIVEN = '{"port": "Oslo", "n": 3}'
+HELD = {
+    "braces in front": "In the {port, n} form: " + GIVEN,
+    "braces behind": GIVEN + " Fill in {port} yourself.",
+    "a citation in front": "By [1] and [see below]: " + GIVEN,
+    "a thought": '<think>{"port": "Kiel"}? No.</think>' + GIVEN,
+    "a thought of two parts": '<think>{"n": 1}</think> Hm. <think>{"n": 2}</think>\n' + GIVEN,
+    "another object behind": GIVEN + '\nOr: {"port": "Kiel", "n": 4}',
+    "a broken draft": '{"port": "Kiel", "n": 4,} I mean ' + GIVEN,
+    "a fence that is not closed": "```json\n" + GIVEN,
+    "a fence of another name": "```JSON5\n" + GIVEN + "\n```",
+    "an object with a bracket in a text": 'So: {"port": "Oslo", "n": 3} ["}"]',
+    "a byte-order mark": "\ufeff" + GIVEN,
+}
+
+
+@pytest.mark.parametrize("text", HELD.values(), ids=HELD)
+def test_leniently_the_object_counts_that_prose_or_thinking_holds(text: str) -> None:
+    assert value("exact_json", text, GIVEN) == 1.0
+    assert value("json_valid(lenient=True)", text) == 1.0
+    assert value("json_valid", text) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ('Two: [{"a": 1}, {"a": 2}].', '[{"a": 2}, {"a": 1}]'),
+        ("The ids are [4, 5].", "[4, 5]"),
+        ('<think>[1]</think> ["x"]', '["x"]'),
+        ('Asked: [1]. Answer: [{"a": 1}]', '[{"a": 1}]'),
+    ],
+)
+def test_leniently_an_array_in_prose_counts(text: str, target: str) -> None:
+    assert value("exact_json", text, target) == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": {"n": 1},}',
+        '{"a": {"n": 1}',
+        '```json\n{"a": {"n": 1},}\n```',
+        '<think>{"n": 1}</think> I cannot.',
+        '<think>{"n": 1}',
+        '{"a": {"n": 1}, "a": 2}',
+        "{" * 5000,
+        '{"a":' * 100_000,
+    ],
+    ids=lambda x: str(x)[:12],
+)
+def test_leniently_a_part_of_a_broken_object_and_a_mere_thought_count_not(text: str) -> None:
+    assert value("json_valid(lenient=True)", text) == 0.0
+    assert value("field_f1", text, '{"n": 1}') == 0.0
+
+
+@pytest.mark.parametrize("metric", ["json_valid", "schema_valid", "field_f1", "exact_json"])
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_key_that_stands_twice_is_no_json(metric: str, lenient: bool) -> None:
+    for text in ('{"n": 2, "n": 1}', 'So: {"m": {"n": 1, "n": 1}}'):
+        found = score(f"{metric}(lenient={lenient})", text, '{"n": 1}')
+        assert found.value == 0.0
+        assert lenient is False or found.reason == "the key 'n' stands twice in one object"
+
+
 @pytest.mark.parametrize(
     ("text", "expected", "reason"),
     [
@@ -98,6 +172,19 @@ def test_an_answer_that_misses_the_schema_says_why(text: str, expected: float, r
         ({"a": int("9" * 400)}, {"a": 1}, 0.0),
         ({"l": []}, {"l": []}, 1.0),
         ({}, {}, 1.0),
+        ({"a": "=1"}, {"a": 1}, 0.0),
+        ({"a.b": 1}, {"a": {"b": 1}}, 0.0),  # a dot in a key is no path
+        ({"a[]": 1}, {"a": [1]}, 0.0),
+        ([{"k": "x", "n": 1}, {"k": "y", "n": 2}], [{"n": 2, "k": "Y"}, {"k": "x", "n": 1}], 1.0),
+        ([{"k": "x", "n": 2}, {"k": "y", "n": 1}], [{"k": "x", "n": 1}, {"k": "y", "n": 2}], 1 / 2),
+        # The pairs that fit best: x with x (2 of 3), y with y (2 of 3), z with nothing.
+        (
+            [{"k": "x", "n": 2, "m": 5}, {"k": "y", "n": 1, "m": 6}, {"k": "z"}],
+            [{"k": "x", "n": 1, "m": 5}, {"k": "y", "n": 2, "m": 6}],
+            2 * 4 / (7 + 6),
+        ),
+        ([[1, 2], [3, 4]], [[4, 3], [2, 1]], 1.0),
+        ([[1, 3], [2, 4]], [[1, 2], [3, 4]], 1 / 2),
     ],
     ids=lambda x: str(x)[:24],
 )
@@ -121,11 +208,28 @@ def test_an_answer_nested_deeply_is_wrong_and_no_crash() -> None:
         ({"a": 1, "l": ["x", "y"], "e": [], "m": 0}, 0.0),
         ({"a": 1, "l": ["x", "y"]}, 0.0),
         ({"a": 1, "l": ["x", "y"], "e": [], "m": {}}, 0.0),
+        ({"a": True, "l": ["x", "y"], "e": []}, 0.0),
     ],
 )
 def test_exact_json_wants_every_field_and_none_besides(predicted: Any, expected: float) -> None:
     target = json.dumps({"a": 1, "l": ["x", "y"], "e": []})
     assert value("exact_json", json.dumps(predicted), target) == expected
+
+
+def test_numbers_that_change_places_between_items_are_wrong() -> None:
+    target = [{"item": "oar", "qty": 2}, {"item": "sail", "qty": 9}]
+    swapped = [{"item": "oar", "qty": 9}, {"item": "sail", "qty": 2}]
+    assert value("exact_json", json.dumps(swapped), json.dumps(target)) == 0.0
+    assert value("exact_json", json.dumps(target[::-1]), json.dumps(target)) == 1.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ITEMS, max_size=4), st.lists(ITEMS, max_size=4))
+def test_items_are_paired_as_well_as_can_be(one: list[Any], other: list[Any]) -> None:
+    """Held to every way of pairing them."""
+    few, many = sorted((one, other), key=len)
+    best = max(sum(map(shared, few, chosen)) for chosen in itertools.permutations(many, len(few)))
+    assert shared(one, other) == (best if few else int(one == other))
 
 
 def test_strict_metrics_refuse_the_prose_around_an_object() -> None:

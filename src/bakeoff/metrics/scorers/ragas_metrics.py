@@ -17,12 +17,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
+from bakeoff.metrics.json_answer import own
 from bakeoff.metrics.needs import Chat, Embedding, Unjudged
 from bakeoff.metrics.scorer import Context, Outcome, scorer
-from bakeoff.metrics.scorers.structure import parse
 from bakeoff.metrics.scorers.support import NO_CLAIM
 from bakeoff.metrics.scorers.text import refused
-from bakeoff.metrics.scorers.verdict import ATTEMPTS, OPINION
+from bakeoff.metrics.scorers.verdict import ATTEMPTS, OPINION, READING
 from bakeoff.runs.machine import version as package_version
 from bakeoff.spec.metric import Metric, opinion
 
@@ -98,7 +98,7 @@ def _installed(_: Metric) -> Mapping[str, str]:
 
 
 def _installed_and_told(metric: Metric) -> Mapping[str, str]:
-    return {**_installed(metric), "prompt": digest(_FORM)}
+    return {**_installed(metric), "prompt": digest([READING, _FORM])}
 
 
 @scorer(
@@ -197,7 +197,7 @@ def _judge(context: Context, by: str) -> Any:
                 self.asked[user] += 1
                 (said,) = context.ask(Chat(judge, "", user, attempt=attempt))
                 try:
-                    return self._complete(response_model.model_validate(parse(said, lenient=True)))
+                    return self._complete(response_model.model_validate(own(said)))
                 except ValueError as error:
                     problem = str(error).splitlines()[0]
             raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")

@@ -1,8 +1,9 @@
 """A judge behind an endpoint: what it is asked, and what of its reply counts.
 
 What is judged stands between marks that it cannot know, and a verdict counts only when the whole
-reply has the form that was asked for: every claim once, no others. A judge that leaves out a claim
-has not judged the answer.
+reply has the form that was asked for: one JSON object, in a code fence or not, that judges every
+claim once, and no others. An object with text around it, or one of several, may be quoted out of
+what is judged. A judge that leaves out a claim has not judged the answer.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
+from bakeoff.metrics.json_answer import own
 from bakeoff.metrics.lexical import claims
 from bakeoff.metrics.needs import Chat, Unjudged, Wanted
 from bakeoff.metrics.scorer import Context
-from bakeoff.metrics.scorers.structure import parse
 from bakeoff.spec.metric import Metric, opinion
 
 ATTEMPTS = 2
@@ -24,6 +25,8 @@ OPINION = 1000
 """Seeds between two opinions of a judge on the same thing."""
 SHOWN = 80
 """Letters of a useless reply that are shown."""
+READING = 2
+"""Raised when the same reply may give another verdict. 2: nothing but the verdict is read."""
 
 CLAIMS = f"""\
 You check claims against passages. Judge every numbered claim by the passages alone, not by what you
@@ -76,7 +79,7 @@ def reply(context: Context, by: str, task: str, parts: Mapping[str, str], read: 
         seed = OPINION * (number - 1) + attempt
         (said,) = context.ask(Chat(judge, system, user, attempt=seed))
         try:
-            return read(parse(said, lenient=True))
+            return read(own(said))
         except ValueError as error:
             shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
             problem = f"{error}: {shown!r}"
@@ -91,7 +94,7 @@ def told(ask: Callable[..., object], *example: Any) -> Callable[[Metric], Mappin
             ask(Context(), "judge:model", *example)
         except Wanted as wanted:
             chats = [need for need in wanted.needs if isinstance(need, Chat)]
-            return {"prompt": digest([[c.system, c.user, c.max_tokens] for c in chats])}
+            return {"prompt": digest([READING, *([c.system, c.user, c.max_tokens] for c in chats)])}
         raise AssertionError(f"{ask} asks no judge")
 
     return prompt
