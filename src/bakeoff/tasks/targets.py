@@ -25,4 +25,5 @@ def unreadable_targets(
             try:
                 loads(target)
             except ValueError as error:
-                yield f"{path}: test row '{sample.id}': targets: no JSON, as {named[0]} needs: {error}"
+                place = f"{path}: test row '{sample.id}'"
+                yield f"{place}: targets: no JSON, as {named[0]} needs: {error}"
