@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from stub import running_stub
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.cli import main
 from bakeoff.core.words import Answer, BakeoffError, Sample
 from bakeoff.decide.gates.aggregates import AGGREGATES
 from bakeoff.decide.gates.language import Check
@@ -18,6 +20,7 @@ from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Context
 from bakeoff.outputs.page import html
 from bakeoff.outputs.page.pictures import CHARTS
+from bakeoff.outputs.sinks import SINKS
 from bakeoff.running.gating import gate
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate
@@ -27,7 +30,7 @@ from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS)
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS)
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +142,26 @@ def test_a_reader(tmp_path: Path) -> None:
     rows.write_text("[[row]\n")
     with pytest.raises(BakeoffError, match=r"test\.toml: no rows"):
         load_task(file)
+
+
+def test_a_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program in this process, where the sink is registered."""
+    run_example("A sink")
+    file = write_project(tmp_path)
+    benchmark = file.with_name("own.yaml")
+    setups = 'setups: {mine: {call: "../bot.py::answer"}}'
+    benchmark.write_text(f"tasks: [tiny]\n{setups}\nlatency: {{samples: 0}}\n")
+    monkeypatch.chdir(tmp_path)
+    command = ["run", "benchmarks/own.yaml", "--no-mlflow"]
+    done = CliRunner().invoke(main, command)
+    (folder,) = (tmp_path / "results" / "own").glob("*/")
+    board = folder.with_name("noticeboard.txt")
+    assert done.exit_code == 0, done.output
+    assert board.read_text() == f"{folder.name}: mine\n"
+    assert f"noticeboard:     {board.relative_to(tmp_path)}" in done.stdout
+    assert "MLflow" not in done.output
+    board.unlink()
+    board.mkdir()
+    done = CliRunner().invoke(main, [*command, "--new"])
+    assert done.exit_code == 0, "a sink that fails does not stop the run"
+    assert "noticeboard.txt: cannot be written" in done.stderr

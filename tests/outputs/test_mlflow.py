@@ -31,7 +31,7 @@ from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
 from bakeoff.core.words import BakeoffError, Score
 from bakeoff.decide.gates.baseline import accept
-from bakeoff.outputs.mlflow import baselines, links, nights, runs, tables
+from bakeoff.outputs.mlflow import baselines, links, nights, runs, sink, tables
 from bakeoff.outputs.mlflow.names import key
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -390,10 +390,8 @@ def test_a_server_that_never_answers_is_given_up(results: Path, cli: Cli) -> Non
 
 
 def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
-    results: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bakeoff.cli.app import log_run
-
     folder = make_run(results)
     with silent() as address:
         for name, value in {
@@ -402,9 +400,8 @@ def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
             "BAKEOFF_MLFLOW_WAIT": "2",
         }.items():
             monkeypatch.setenv(name, value)
-        log_run(Run(folder))
-    said = capfd.readouterr().err
-    assert "not done after 2 s. Nothing is lost: send it later with" in said
+        with pytest.raises(BakeoffError, match=r"not done after 2 s\. Nothing is lost: send it"):
+            sink.send(Run(folder))
 
 
 class Door(ThreadingHTTPServer):

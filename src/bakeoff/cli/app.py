@@ -7,9 +7,8 @@ inconclusive, 12 evidence is missing, 20 the run is incomplete and can be resume
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
     from bakeoff.core.progress import Progress
     from bakeoff.core.table import Table
+    from bakeoff.outputs.sinks import Sink
     from bakeoff.running.plan import Plan
     from bakeoff.runs.verdicts import Verdicts
     from bakeoff.setups.builder import Workspace
@@ -229,51 +229,24 @@ def waiting(unit: str) -> AbstractContextManager[None]:
     return working(progress(), unit)
 
 
-def program() -> str:
-    """The name under which this program was called, for commands to copy."""
-    called = Path(sys.argv[0])
-    if called.name != "bakeoff" or shutil.which("bakeoff") == str(called.resolve()):
-        return "bakeoff"
-    return os.path.relpath(called)
+def sinks(no_mlflow: bool) -> dict[str, Sink]:
+    """The sinks that a run is sent to, by name."""
+    from bakeoff.outputs.mlflow.sink import NAME
+    from bakeoff.outputs.sinks import SINKS
+
+    return {name: sink for name, sink in SINKS.items() if not (no_mlflow and name == NAME)}
 
 
-MLFLOW_WAIT_S, MLFLOW_ANSWERS = 120.0, 500
-"""Seconds that a run waits for MLflow; one more per this number of answers."""
-
-
-def log_run(done: Run) -> None:
-    """Send a run to MLflow, in a process of its own: whatever a server does, the run goes on."""
-    answers = sum(len(setups) * len(done.samples[task]) for task, setups in done.asked.items())
-    named = os.environ.get("BAKEOFF_MLFLOW_WAIT")
-    wait = float(named) if named else MLFLOW_WAIT_S + answers / MLFLOW_ANSWERS
-    command = [sys.executable, "-m", "bakeoff.cli", "log", str(done.folder), "--quiet"]
-    try:
-        with waiting("logging to MLflow"):
-            failed = subprocess.run(command, timeout=wait, check=False).returncode
-    except subprocess.TimeoutExpired:
-        later = f"send it later with `{program()} log {done.folder.name}`"
-        text = f"bakeoff: MLflow: not done after {wait:.0f} s. Nothing is lost: {later}"
-        click.echo(text, err=True)
-    else:
-        if failed not in (0, 2):
-            click.echo(f"bakeoff: logging to MLflow ended with {failed}", err=True)
-
-
-def show_links(done: Run) -> None:
-    """Print the links to a logged run."""
-    from bakeoff.outputs.mlflow import links
-
-    if logged := links.read(done.folder):
-        local = not logged.uri.startswith("http")
-        ui = f"http://{UI_HOST}:{UI_PORT}" if local else logged.uri
-        found = links.links(logged, ui)
-        for name in ("charts", "outputs", "compare"):
-            click.echo(f"{f'MLflow {name}:':<17}{found[name]}")
-        if local:
-            click.echo(f"these open while `{program()} ui` runs")
-
-
-UI_HOST, UI_PORT = "127.0.0.1", 5000
+def send(run: Run, to: Mapping[str, Sink]) -> list[str]:
+    """Send a run to the sinks; their lines for the user. One that fails is named, and is no end."""
+    lines: list[str] = []
+    for name, sink in to.items():
+        try:
+            with waiting(f"logging to {name}"):
+                lines += sink(run)
+        except BakeoffError as error:
+            click.echo(f"bakeoff: {error}", err=True)
+    return lines
 
 
 def pull_baselines(run: Run) -> None:

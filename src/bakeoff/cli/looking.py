@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bakeoff.cli.app import (
-    UI_HOST,
-    UI_PORT,
     cache_folder,
     data_folder,
     data_option,
@@ -24,6 +22,7 @@ from bakeoff.cli.app import (
     waiting,
     workspace,
 )
+from bakeoff.core.program import UI_HOST, UI_PORT
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ import click
 from bakeoff.cli.app import (
     data_option,
     finished,
-    log_run,
     main,
     planned,
     progress,
     pull_baselines,
     results,
     selecting,
+    send,
     show,
     show_gates,
-    show_links,
+    sinks,
     tracking_uri,
     workspace,
 )
@@ -138,6 +138,7 @@ def nightly(
 
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")
+    lines: list[str] = []
     orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
     done = nights.nightly(
         # Cached answers of earlier nights would not measure this one.
@@ -145,7 +146,7 @@ def nightly(
         workspace(data),
         orders,
         progress(),
-        (lambda _: None) if no_mlflow else log_run,
+        lambda run: lines.extend(send(run, sinks(no_mlflow))),
         pull_baselines,
     )
     if done.run:
@@ -154,8 +155,8 @@ def nightly(
             from bakeoff.decide.gates.judging import verdicts_of
 
             show_gates(verdicts_of(done.run))
-        if not no_mlflow:
-            show_links(done.run)
+        for line in lines:
+            click.echo(line)
     for note in done.notes:
         click.echo(note)
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")

@@ -12,15 +12,14 @@ from bakeoff.cli.app import (
     finished,
     format_option,
     main,
-    program,
     pull_baselines,
     results,
     show,
     show_gates,
-    show_links,
     tracking_uri,
     write_report,
 )
+from bakeoff.core.program import program
 
 if TYPE_CHECKING:
     from bakeoff.analysis.comparison import Comparison, RunComparison
@@ -245,7 +244,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 def log(run: str, traces: int, quiet: bool) -> None:
     """Log a RUN to MLflow (again); nothing is duplicated."""
     from bakeoff.analysis.trend import history, read
-    from bakeoff.outputs.mlflow import nights, runs
+    from bakeoff.outputs.mlflow import nights, runs, sink
 
     done = finished(run)
     runs.log(done, tracking_uri(), traces)
@@ -253,4 +252,5 @@ def log(run: str, traces: int, quiet: bool) -> None:
     kept = history(done.folder.parent.parent, benchmark)
     nights.log(benchmark, read(kept), done.folder.parent, tracking_uri())
     if not quiet:
-        show_links(done)
+        for line in sink.seen(done):
+            click.echo(line)

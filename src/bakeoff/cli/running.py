@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +12,26 @@ import click
 from bakeoff.cli.app import (
     data_folder,
     data_option,
-    log_run,
     main,
     planned,
-    program,
     progress,
     pull_baselines,
     results,
     selecting,
+    send,
     shard,
     show,
     show_gates,
-    show_links,
+    sinks,
     waiting,
     workspace,
     write_report,
 )
+from bakeoff.core.program import program
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
+    from bakeoff.outputs.sinks import Sink
     from bakeoff.runs.verdicts import Verdicts
 
 
@@ -84,7 +86,7 @@ def run(
         click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
         return
-    _finish(done, found, log=not no_mlflow)
+    _finish(done, found, sinks(no_mlflow))
 
 
 def _get_ready_to_report() -> None:
@@ -103,14 +105,13 @@ def _judged(done: Run) -> Verdicts | None:
     return gating.gate(done, results()) if done.suite.gates else None
 
 
-def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
-    """Report and log a complete run, show its results, and exit by its gates."""
+def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
+    """Report and send a complete run, show its results, and exit by its gates."""
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.headline import headline
 
     path = write_report(done)
-    if log:
-        log_run(done)
+    lines = send(done, to)
     show(headline(done))
     if (square := effects(done)).rows:
         show(square)
@@ -119,8 +120,8 @@ def _finish(done: Run, found: Verdicts | None, *, log: bool) -> None:
     code = show_gates(found) if found else 0
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
-    if log:
-        show_links(done)
+    for line in lines:
+        click.echo(line)
     sys.exit(code)
 
 
@@ -151,7 +152,7 @@ def score(run: str, judges: Path | None, data: Path | None) -> None:
 
     with waiting("scoring"):
         done = rescore(find_run(run, results()), workspace(data), judges)
-    _finish(done, _judged(done), log=False)
+    _finish(done, _judged(done), {})
 
 
 @main.command()
@@ -163,7 +164,7 @@ def merge(runs: tuple[str, ...]) -> None:
 
     with waiting("joining the parts"):
         done = merge_runs([find_run(run, results()) for run in runs], results())
-    _finish(done, _judged(done), log=False)
+    _finish(done, _judged(done), {})
 
 
 @main.command()
