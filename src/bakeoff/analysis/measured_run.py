@@ -79,6 +79,27 @@ class Run:
         """The quality records of a task on a setup, streamed."""
         return store.read_records(self.folder, Unit(task, setup))
 
+    @cached_property
+    def passages_shown(self) -> dict[tuple[str, str], float]:
+        """(task, setup) -> passages that reached the prompt, the mean over the answers.
+
+        Of setups that had any; of none once answers and passages were removed.
+        """
+        if self.manifest.pruned:
+            return {}
+        cells = [(task, setup) for task, setups in self.asked.items() for setup in setups]
+        counts = {
+            cell: [len(r.answer.passages) for r in self.records(*cell) if r.answer]
+            for cell in cells
+            if self.suite.setups[cell[1]].retrieve or self.suite.setups[cell[1]].own
+        }
+        open_book = {cell for cell in counts if self.suite.setups[cell[1]].retrieve}
+        return {
+            cell: sum(some) / len(some)
+            for cell, some in counts.items()
+            if some and (any(some) or cell in open_book)
+        }
+
     def latencies(self, task: str) -> Iterator[Record]:
         """The records of a task's latency pass, of all setups."""
         return store.read_records(self.folder, Unit(task))

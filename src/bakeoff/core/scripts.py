@@ -55,11 +55,14 @@ def terms(text: str) -> list[str]:
     `"Tokyo 東京都"` has the terms `tokyo`, `東京` and `京都`.
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return [term for match in _TERM.finditer(plain.lower()) for term in _pairs(match[0])]
+    stretches: list[str] = _TERM.findall(plain.lower())
+    if not is_unspaced(plain):
+        return stretches
+    return [term for stretch in stretches for term in _pairs(stretch)]
 
 
 def _pairs(stretch: str) -> Iterator[str]:
-    signs = [] if stretch.isascii() else _SIGNS.findall(stretch)
+    signs = _SIGNS.findall(stretch)
     if len(signs) < 2:
         yield stretch
     for place in range(len(signs) - 1):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bakeoff.core.scripts import word_spans
 from bakeoff.core.words import (
     Answer,
     Answerer,
@@ -16,6 +18,7 @@ from bakeoff.core.words import (
     Generation,
     Message,
     Model,
+    Passage,
     Sample,
     Sending,
     Step,
@@ -46,17 +49,54 @@ def messages(
 def context_of(
     hits: Hits, titles: Mapping[str, str], budget: int, count: Callable[[str], int]
 ) -> tuple[str, Hits]:
-    """Source-marked passages (`[1] Title: text`) within `budget` tokens, and those that fit."""
+    """Source-marked passages (`[1] Title: text`) within `budget` tokens, and those that fit.
+
+    A passage that alone is larger than the budget is passed over for the next; where all are, the
+    first one is cut to it.
+    """
     marked: list[str] = []
+    shown: list[Passage] = []
     used = 0
-    for number, hit in enumerate(hits, 1):
-        name = titles.get(hit.document, "")
-        block = f"[{number}] {name}: {hit.text}" if name else f"[{number}] {hit.text}"
-        used += count(block)
+    for hit in hits:
+        block = _marked(len(shown) + 1, hit, titles)
+        size = count(block)
+        if size > budget:
+            continue
+        used += size
         if used > budget:
             break
         marked.append(block)
-    return "\n\n".join(marked), hits[: len(marked)]
+        shown.append(hit)
+    if hits and not shown:
+        shown = [_cut(hits[0], titles, budget, count)]
+        marked = [_marked(1, hit, titles) for hit in shown]
+    return "\n\n".join(marked), tuple(shown)
+
+
+def _marked(number: int, hit: Passage, titles: Mapping[str, str]) -> str:
+    name = titles.get(hit.document, "")
+    return f"[{number}] {name}: {hit.text}" if name else f"[{number}] {hit.text}"
+
+
+def _cut(
+    hit: Passage, titles: Mapping[str, str], budget: int, count: Callable[[str], int]
+) -> Passage:
+    """The longest beginning of a passage that is within the budget: whole words where one fits.
+
+    Half a number would be another number.
+    """
+
+    def beginning(length: int) -> Passage:
+        return replace(hit, end=hit.start + length, text=hit.text[:length])
+
+    too_long = bisect_left(
+        range(2, len(hit.text)),
+        True,
+        key=lambda length: count(_marked(1, beginning(length), titles)) > budget,
+    )
+    longest = 1 + too_long
+    ends = [end for _, end in word_spans(hit.text) if end <= longest]
+    return beginning(ends[-1] if ends else longest)
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class Resources:
         count = self.plain(setup.model).count
         budget = setup.retrieve.context_tokens
         _, shown = context_of(corpus.passages, corpus.titles, budget, count)
-        if len(shown) < len(corpus.passages):
+        if shown != corpus.passages:
             whole, _ = context_of(corpus.passages, corpus.titles, 10**12, count)
             raise BakeoffError(
                 f"setup '{setup.name}': passages: full: the {len(corpus.passages)} documents of "

@@ -48,13 +48,15 @@ def _changes(run: Run, task: str, setup: str) -> str:
 
 def _reads(run: Run, task: str, setup: str) -> str:
     spec = run.suite.setups[setup].retrieve
+    shown = run.passages_shown.get((task, setup))
     if spec is None:
-        return ""
+        return "" if shown is None else f"its own passages, {shown:.2f} on average"
     if spec.noise:
         return "context built from gold passages and distractors"
     if spec.passages != "found":
         return {"oracle": "gold passages (a ceiling)", "full": "all documents"}[spec.passages]
-    return f"{spec.k} found passages ({spec.by})"
+    fewer = "" if shown in (None, spec.k) else f", {shown:.2f} shown on average"
+    return f"{spec.k} found passages ({spec.by}){fewer}"
 
 
 def _up_front(run: Run, task: str, setup: str) -> str:

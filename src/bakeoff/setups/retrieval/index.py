@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.core.scripts import is_unspaced
 from bakeoff.core.words import BakeoffError, Document, Embedder, Passage, Ranked, Retriever, digest
 from bakeoff.models.vector_cache import embed_kept
 from bakeoff.setups.retrieval import nearest
@@ -111,7 +112,7 @@ def open_corpus(
     manifest: dict[str, Any] = {
         "corpus": documents_digest,
         "documents": len(documents),
-        "splitter": spec.identity(),
+        "splitter": {**spec.identity(), **_unspaced(documents)},
         "embedder": embedder.digest if embedder else "",
         "index": nearest.kind(spec) if embedder else "none",
         "format": 1,
@@ -127,6 +128,11 @@ def open_corpus(
     index = nearest.read(target / INDEX) if embedder else None
     work = Work(**json.loads((target / WORK).read_text()))
     return Corpus(stretches, titles, manifest, index, embedder, opens, reused, work)
+
+
+def _unspaced(documents: Sequence[Document]) -> dict[str, bool]:
+    """Marks an index over scripts without spaces: once they were not split at their signs."""
+    return {"signs": True} if any(is_unspaced(d.text) for d in documents) else {}
 
 
 WORK, INDEX = "work.json", "index.faiss"

@@ -8,6 +8,7 @@ from heapq import nsmallest
 from random import Random
 from typing import Any
 
+from bakeoff.core.scripts import is_unspaced, terms
 from bakeoff.core.words import Passage, Sample
 from bakeoff.spec.recipes import Noise
 
@@ -21,21 +22,27 @@ class Words:
 
     def __init__(self, texts: Sequence[str]) -> None:
         import bm25s
+        from bm25s.stopwords import STOPWORDS_EN
 
-        self._library = bm25s
-        self._index: Any = bm25s.BM25()
-        self._index.index(self._read(texts), show_progress=False)
+        self._left_out = frozenset(STOPWORDS_EN)
+        read = [self._read(text) for text in texts]
+        self._index: Any = None
+        if any(read):
+            self._index = bm25s.BM25()
+            self._index.index(read, show_progress=False)
 
-    def _read(self, texts: Sequence[str]) -> list[list[str]]:
-        read: list[list[str]] = self._library.tokenize(
-            list(texts), stopwords="en", return_ids=False, show_progress=False
-        )
-        return read
+    def _read(self, text: str) -> list[str]:
+        """The text's terms, without English stop words and single letters."""
+        return [
+            term
+            for term in terms(text)
+            if term not in self._left_out and (len(term) > 1 or is_unspaced(term))
+        ]
 
     def search(self, text: str, k: int) -> list[tuple[int, float]]:
         """(place, score) of the `k` best passages; those that share no word are not among them."""
-        (tokens,) = self._read([text])
-        if not tokens:
+        tokens = self._read(text)
+        if not (tokens and self._index):
             return []
         scores: list[float] = self._index.get_scores(tokens).tolist()
         best = nsmallest(k, range(len(scores)), key=lambda place: (-scores[place], place))

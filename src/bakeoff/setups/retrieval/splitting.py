@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from bakeoff.core.scripts import word_spans, words
 from bakeoff.core.words import BakeoffError, Document, Passage
 from bakeoff.spec.recipes import Retrieve
 
-_WORD = re.compile(r"\S+")
-_SENTENCE_END = re.compile(r"[.!?:|]$")
+_SENTENCE_END = re.compile(r"[.!?:|。！？：｡။។]$")
+
+TITLE = 200
+"""Characters of a title: it stands before every passage, and may be a document on one line."""
 
 
 def passages(
@@ -17,8 +20,11 @@ def passages(
 ) -> Iterator[Passage]:
     """The document's passages as the recipe wants them: `document.text[start:end] == text`.
 
-    `count` says how many tokens a text has, for passages that are measured in tokens.
+    `count` says how many tokens a text has, for passages that are measured in tokens. A blank
+    document has none.
     """
+    if not document.text.strip():
+        return
     if spec.passages == "full":
         yield Passage(document.id, 0, len(document.text), document.text)
     elif spec.split == "words":
@@ -30,10 +36,12 @@ def passages(
 def split(document: Document, chunk_words: int, overlap_words: int) -> Iterator[Passage]:
     """Passages of at most `chunk_words` words with their offsets, ending at sentence ends.
 
+    A word is one of `core.scripts.words`: in scripts without spaces, every sign is one.
+
     Neighbours share about `overlap_words` words. A sentence end is looked for in the second half
     of each chunk; where there is none, the chunk is cut after its last word.
     """
-    spans = [(m.start(), m.end()) for m in _WORD.finditer(document.text)]
+    spans = word_spans(document.text)
     first = 0
     while first < len(spans):
         last = min(first + chunk_words, len(spans)) - 1
@@ -71,10 +79,10 @@ def _semantic(
 
 
 def _words(text: str) -> int:
-    return len(text.split())
+    return len(words(text))
 
 
 def title(document: Document) -> str:
-    """The document's Markdown heading, if it starts with one."""
+    """The document's Markdown heading, if it starts with one: its first `TITLE` characters."""
     first = document.text.lstrip().split("\n", 1)[0]
-    return first.lstrip("# ").strip() if first.startswith("#") else ""
+    return first.lstrip("# ").strip()[:TITLE] if first.startswith("#") else ""
