@@ -88,11 +88,14 @@ def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("{", "line 1: not an object"),
-        ('{"answer": "x"}', "line 1: not an object with answer, passages and label"),
-        ('{"answer": 3, "passages": [], "label": 1}', "line 1: answer is a text"),
-        ('{"answer": "x", "passages": "y", "label": 1}', "line 1: answer is a text"),
-        ('{"answer": "x", "passages": [], "label": 0.5}', "line 1: label: 1 for a good answer"),
+        ("{", "line 1: Invalid JSON"),
+        ("[]", "line 1: Input should be an object"),
+        ('{"answer": "x", "label": 1}', "line 1: passages: must be given"),
+        ('{"answer": "x", "passages": []}', "label: must be given where there are no raters"),
+        ('{"answer": 3, "passages": [], "label": 1}', "line 1: answer: .* string .*found 3"),
+        ('{"answer": "x", "passages": "y", "label": 1}', "line 1: passages: .* array .*found 'y'"),
+        ('{"answer": "x", "passages": [], "label": 0.5}', "line 1: label: write 1 for a good"),
+        ('{"answer": "x", "passages": [], "raters": [1, 2]}', r"line 1: raters\.1: .*found 2"),
         ('{"answer": "x", "passages": [], "label": 1}', "labels must be of both kinds"),
         ("", "labels must be of both kinds"),
     ],
@@ -102,6 +105,18 @@ def test_a_bad_file_is_told_with_its_line(row: str, told: str, tmp_path: Path) -
     path.write_text(row + "\n")
     with pytest.raises(BakeoffError, match=told):
         read_labels(path)
+
+
+def test_a_label_file_may_hold_numbers_as_ids_and_signs_that_end_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    rows = [
+        {"id": 7, "answer": "yes\u2028no", "passages": [], "label": 1, "targets": [3]},
+        {"answer": "", "passages": [], "label": 0, "remark": {"more": "columns"}},
+    ]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    one, two = read_labels(path)
+    assert (one.sample.id, one.sample.targets, one.answer.text) == ("7", ("3",), "yes\u2028no")
+    assert (two.sample.id, two.source, two.good) == ("2", "2", False)
 
 
 def test_the_card_is_shown_and_written(tmp_path: Path, cli: Cli) -> None:

@@ -231,6 +231,8 @@ def test_names_from_files_call_nobody_in_a_chat(path: Path) -> None:
     odd = Alert("x", "<!channel> @here <@U1>\x1b[31m\r\nnext \ud800 a <= b, a@ b")
     with listening(200) as hook:
         assert tell(path, odd, url=hook.url) == ""
+        assert tell(path, odd, url=hook.url) == ""
+    assert len(hook.bodies) == 1
     text = hook.bodies[0]["text"]
     assert not re.search(r"<[!@#]|@\w|[\x00-\x1f\ud800]", text)
     assert "a <= b, a@ b" in text

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter, ValidationError
+
 ATTEMPTS = 3
 _BUSY = (408, 425, 429)
 """Refusals after which another attempt may do better, as after every 5xx."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _MENTION = re.compile(r"([@<])(?=[\w!#@])")
-
-Row = dict[str, Any]
-"""An alert as it stands in the file."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,24 @@ class Alert:
     """One sentence."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The same for a program, as JSON values."""
+
+
+@dataclass(frozen=True)
+class _Kept(Alert):
+    """An alert as it stands in the file."""
+
+    at: str = ""
+    owed: bool = False
+    """Whether there was a webhook to post it to."""
+
+
+@dataclass(frozen=True)
+class _Delivered:
+    """The note that alerts were posted."""
+
+    delivered: Sequence[str]
+    """Their ids."""
+    at: str
 
 
 class _Unsent(Exception):
@@ -70,7 +87,7 @@ def send(
     send at once; it is never posted by neither.
     """
     failed: list[str] = []
-    rows = [_row(alert, owed=bool(webhook_url)) for alert in alerts]
+    rows = [_Kept(a.id, a.text, a.facts, _now(), bool(webhook_url)) for a in alerts]
     try:
         rows = _keep(path, rows)
     except OSError as error:
@@ -82,7 +99,7 @@ def send(
         failed.append(problem)
     elif not failed:
         try:
-            _append(path, [{"delivered": [row["id"] for row in rows], "at": _now()}])
+            _append(path, [_Delivered([row.id for row in rows], _now())])
         except OSError as error:
             failed.append(
                 f"{path}: cannot be written: {error.strerror or error}; alerts come again."
@@ -90,47 +107,45 @@ def send(
     return " ".join(failed)
 
 
-def _row(alert: Alert, owed: bool) -> Row:
-    facts = dict(alert.facts)
-    return {"id": alert.id, "at": _now(), "text": alert.text, "facts": facts, "owed": owed}
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _keep(path: Path, rows: Sequence[Row]) -> list[Row]:
+def _keep(path: Path, rows: Sequence[_Kept]) -> list[_Kept]:
     """Append the rows that are new; what is owed to the webhook now, older ones first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept, delivered = _read(path)
-    new = {row["id"]: row for row in rows if row["id"] not in kept}
+    new = {row.id: row for row in rows if row.id not in kept}
     _append(path, list(new.values()))
     every = [*kept.values(), *new.values()]
-    return [row for row in every if row.get("owed") and row["id"] not in delivered]
+    return [row for row in every if row.owed and row.id not in delivered]
 
 
-def _read(path: Path) -> tuple[dict[str, Row], set[str]]:
+def _read(path: Path) -> tuple[dict[str, _Kept], set[str]]:
     """The alerts in the file by id, and the ids that were delivered.
 
     Lines that are neither are stepped over: at worst an alert is sent a second time.
     """
-    kept: dict[str, Row] = {}
+    parse = TypeAdapter[_Kept | _Delivered](_Kept | _Delivered).validate_json
+    kept: dict[str, _Kept] = {}
     delivered: set[str] = set()
     for line in path.read_bytes().split(b"\n") if path.exists() else ():
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = parse(line)
+        except ValidationError:
             continue
-        if isinstance(row, dict) and isinstance(ids := row.get("delivered"), list):
-            delivered.update(name for name in ids if isinstance(name, str))
-        elif isinstance(row, dict) and isinstance(row.get("id"), str):
-            kept.setdefault(row["id"], {"text": "", "facts": {}, **row})
+        if isinstance(row, _Delivered):
+            delivered.update(row.delivered)
+        else:
+            kept.setdefault(row.id, row)
     return kept, delivered
 
 
-def _append(path: Path, rows: Iterable[Row]) -> None:
+def _append(path: Path, rows: Iterable[_Kept | _Delivered]) -> None:
     """Add whole lines and wait for the disk; a torn last line is closed first."""
-    lines = "".join(json.dumps(row, default=str) + "\n" for row in rows).encode()
+    text = "".join(json.dumps(vars(row), default=str, ensure_ascii=False) + "\n" for row in rows)
+    # Half of a surrogate pair in a text would make a line that cannot be read back.
+    lines = text.encode("utf-8", "replace")
     if not lines:
         return
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -146,7 +161,7 @@ def _append(path: Path, rows: Iterable[Row]) -> None:
         os.close(file)
 
 
-def _post(url: str, rows: Sequence[Row], timeout_s: float, backoff_s: float) -> str:
+def _post(url: str, rows: Sequence[_Kept], timeout_s: float, backoff_s: float) -> str:
     """Post the rows, in several attempts where that may help; why it failed, or nothing."""
     host = ""
     for attempt in range(1, ATTEMPTS + 1):
@@ -174,9 +189,9 @@ def _host(url: str) -> str:
     return str(parts.hostname)
 
 
-def _body(rows: Sequence[Row]) -> bytes:
-    alerts = [{name: row[name] for name in ("id", "text", "facts")} for row in rows]
-    text = "\n".join(_harmless(str(row["text"])) for row in rows)
+def _body(rows: Sequence[_Kept]) -> bytes:
+    alerts = [{"id": row.id, "text": row.text, "facts": row.facts} for row in rows]
+    text = "\n".join(_harmless(row.text) for row in rows)
     return json.dumps({"text": text, "alerts": alerts}, default=str).encode()
 
 

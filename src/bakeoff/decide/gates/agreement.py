@@ -10,7 +10,6 @@ from 0 to 1; without a label, the answer is good where their mean is above a hal
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections import Counter
@@ -18,9 +17,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold
@@ -35,12 +43,45 @@ from bakeoff.metrics.score import Cell, Give, no_models, scores
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.metrics.scorers.verdict import OPINION
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.yaml_files import explained
 
 DRAWS = 400
 """Bootstrap draws of an interval, over sources."""
 FOLDS = 5
 FEWEST = 10
 """Minimum number of labels of each class for the AUROC of a generator."""
+
+
+class _Row(BaseModel):
+    """A line of a file of labels; what it has besides is left alone."""
+
+    # Ids and targets may be numbers in somebody's file.
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    answer: StrictStr
+    passages: tuple[StrictStr, ...]
+    label: bool | None = None
+    raters: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    id: str = ""
+    """Empty: the number of the line."""
+    question: str = ""
+    targets: tuple[str, ...] = ()
+    source: str = ""
+    """Empty: the row is a source of its own."""
+    generator: str = ""
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _is_a_label(cls, value: Any) -> Any:
+        if value not in (0, 1):
+            raise ValueError("write 1 for a good answer, 0 for a bad one")
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_label(self) -> Self:
+        if self.label is None and not self.raters:
+            raise ValueError("label: must be given where there are no raters")
+        return self
 
 
 @dataclass(frozen=True)
@@ -109,57 +150,39 @@ class Report:
 def read_labels(path: Path) -> list[Labelled]:
     """The labelled answers of a JSON Lines file. Raises `BakeoffError` listing what is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        # As bytes: text files also end lines at signs that an answer may hold.
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
         raise BakeoffError(f"{path}: cannot be read: {error}") from error
     problems: list[str] = []
-    rows = [
-        row
-        for number, line in enumerate(lines, 1)
-        if line.strip() and (row := _row(line, f"{path}: line {number}", number, problems))
-    ]
-    faults(problems[:20])
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                rows.append(_labelled(_Row.model_validate_json(line), str(number)))
+            except ValidationError as error:
+                problems += [f"{path}: line {number}: {fault}" for fault in explained(error)]
+    faults(problems)
     kinds = {row.good for row in rows}
     if len(kinds) < 2:
         raise BakeoffError(f"{path}: labels must be of both kinds, 1 and 0")
     return rows
 
 
-def _row(line: str, where: str, number: int, problems: list[str]) -> Labelled | None:
-    try:
-        raw = json.loads(line)
-        answer, passages = raw["answer"], raw["passages"]
-        raters = tuple(float(value) for value in raw.get("raters", ()))
-        label = raw["label"] if "label" in raw or not raters else float(np.mean(raters) > 0.5)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.append(f"{where}: not an object with answer, passages and label: {error!r}")
-        return None
-    texts = isinstance(answer, str) and isinstance(passages, list)
-    if not texts or not all(isinstance(passage, str) for passage in passages):
-        problems.append(f"{where}: answer is a text and passages is a list of texts")
-        return None
-    if not all(0 <= value <= 1 for value in raters):
-        problems.append(f"{where}: raters: from 0 to 1 (found {list(raters)})")
-        return None
-    if label not in (0, 1):
-        problems.append(f"{where}: label: 1 for a good answer, 0 for a bad one (found {label!r})")
-        return None
-    name = str(raw.get("id", number))
-    documents = {f"{name}.{place}": text for place, text in enumerate(passages)}
+def _labelled(row: _Row, number: str) -> Labelled:
+    name = row.id or number
+    documents = {f"{name}.{place}": text for place, text in enumerate(row.passages)}
     sample = Sample(
-        name,
-        {"question": str(raw.get("question", "")), **documents},
-        tuple(str(target) for target in raw.get("targets", [])),
-        tuple(documents),
+        name, {"question": row.question, **documents}, row.targets, gold=tuple(documents)
     )
     shown = tuple(Passage(d, 0, len(text), text) for d, text in documents.items())
     return Labelled(
         sample,
-        Answer(answer, shown, (Step("retrieve"), Step("decode"))),
-        bool(label),
-        str(raw.get("source", name)),
-        str(raw.get("generator", "")),
-        raters,
+        Answer(row.answer, shown, (Step("retrieve"), Step("decode"))),
+        float(np.mean(row.raters)) > 0.5 if row.label is None else row.label,
+        row.source or name,
+        row.generator,
+        row.raters,
     )
 
 
