@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_what_is_not_finite_is_none_and_calculates_as_infinite() -> None:
     found = Estimate.of(math.nan, -math.inf, 2.0, "t", 7)
     assert found == Estimate(None, None, 2.0, 7, method="t")
     assert found.ends == (-math.inf, 2.0)
-    assert json.loads(json.dumps(found.as_json()))["low"] is None
+    assert json.loads(json.dumps(asdict(found)))["low"] is None
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, exactly
 from bakeoff.core.table import as_markdown
 from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.decide import cost
-from bakeoff.decide.advice import ADVICE, Advice, advise, as_json, keep, quality, read, worth
+from bakeoff.decide.advice import ADVICE, Advice, advise, keep, quality, read, worth
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.flips import flips, turns
 from bakeoff.decide.advice.grounds import Grounds, Known, Timed, Update, grounds
@@ -744,7 +744,7 @@ def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Ground
 @given(wanted, evidence())
 def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Grounds) -> None:
     advice = advise(needs, found)
-    written = json.dumps(as_json(advice), allow_nan=False)
+    written = json.dumps(advice.model_dump(mode="json"), allow_nan=False)
     assert Advice.model_validate_json(written) == advice
     assert as_markdown(tables(advice)).startswith("## Advice")
     assert len(advice.questions) == 5
@@ -914,7 +914,9 @@ def dumped() -> str:
     """Advice for every case, as text."""
     return json.dumps(
         [
-            as_json(advise(Needs.model_validate(c.needs), known(*c.setups, costs=c.costs)))
+            advise(Needs.model_validate(c.needs), known(*c.setups, costs=c.costs)).model_dump(
+                mode="json"
+            )
             for c in CASES.values()
         ]
     )
@@ -1121,7 +1123,7 @@ def test_advice_of_another_format_is_refused(run: Run) -> None:
 
 
 def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
-    made = as_json(keep(run, advise(Needs(), grounds(run))))
+    made = keep(run, advise(Needs(), grounds(run))).model_dump(mode="json")
     made["ranking"][0]["quality"]["value"] = "much"
     write_json(run.folder / ADVICE, made)
     with pytest.raises(BakeoffError, match=r"ranking\.0\.quality\.value: .*found 'much'"):

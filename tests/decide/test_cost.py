@@ -803,11 +803,11 @@ def test_costs_kept_by_an_earlier_version_are_read_and_written_the_same() -> Non
     folder = ROOT / "results" / "reference" / "choose"
     kept = cost.read(folder)
     assert kept is not None
-    assert cost.as_json(kept) == json.loads((folder / cost.COST).read_text())
+    assert kept.model_dump(mode="json") == json.loads((folder / cost.COST).read_text())
 
 
 def test_damaged_costs_are_refused_with_the_field(run: Run) -> None:
-    made = cost.as_json(reckon(run, prices(), LOAD))
+    made = reckon(run, prices(), LOAD).model_dump(mode="json")
     del made["setups"]["rag"]["fixed"]
     write_json(run.folder / cost.COST, made)
     with pytest.raises(BakeoffError, match=r"cost\.json: setups\.rag\.fixed: must be given"):
@@ -828,7 +828,7 @@ def test_the_command_prints_and_keeps_the_same(run: Run, tmp_path: Path, cli: Cl
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed == json.loads((run.folder / "cost.json").read_text())
-    assert printed == cost.as_json(reckon(run, prices(), LOAD))
+    assert printed == reckon(run, prices(), LOAD).model_dump(mode="json")
     done = cli("cost", run.folder, *options, "--format", "markdown", "--weight", "qa=2")
     assert done.returncode == 0 and "| fine-tuned |" in done.stdout
     done = cli("cost", run.folder, *options, "--weight", "qa")

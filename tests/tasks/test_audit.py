@@ -311,7 +311,7 @@ def test_the_command_prints_what_the_library_finds(tmp_path: Path, cli: Cli) -> 
     path = project(tmp_path, notes=SOLVED)
     printed = cli("audit", path, "--format", "json")
     assert printed.returncode == 0, printed.stderr
-    assert json.loads(printed.stdout)["tasks"]["qa"] == audited(path).as_json()
+    assert json.loads(printed.stdout)["tasks"]["qa"] == audited(path).facts.model_dump(mode="json")
     text = cli("audit", path, "--task", "qa", "--window", "9", "--format", "markdown").stdout
     assert "| leak | 1 | 2 | test questions have a copy" in text
     assert "q1 = faq" in cli("audit", path).stdout

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.words import BakeoffError
@@ -220,9 +219,6 @@ class Comparison:
     tasks: Mapping[str, TaskComparison]
     format: int = FORMAT
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class RunDifference(Difference):
@@ -251,9 +247,6 @@ class RunComparison:
     tasks: Mapping[str, Mapping[str, RunSummary]]
     """Task -> metric -> what the runs say."""
     format: int = FORMAT
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def from_json(text: str) -> Comparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -246,4 +246,4 @@ class Run:
 
 def write_comparison(run: Run) -> None:
     """Keep the comparison beside the journal it was computed from."""
-    write_json(run.folder / COMPARISON, run.comparison.as_json())
+    write_json(run.folder / COMPARISON, asdict(run.comparison))

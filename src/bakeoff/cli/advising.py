@@ -49,7 +49,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
         save.write_text(dump_needs(needs), encoding="utf-8")
     kept = advice.keep(done, answer)
     if form == "json":
-        click.echo(json.dumps(advice.as_json(kept), indent=2))
+        click.echo(json.dumps(kept.model_dump(mode="json"), indent=2))
     elif form == "markdown":
         click.echo(as_markdown(tables(kept)))
     else:

@@ -114,7 +114,9 @@ def audit(
             embedder=embedder,
         )
     if form == "json":
-        click.echo(json.dumps(shown.as_json(found, skipped), indent=2, ensure_ascii=False))
+        facts = {name: audit.facts for name, audit in found.items()}
+        made = shown.Audits(tasks=facts, skipped=skipped).model_dump(mode="json")
+        click.echo(json.dumps(made, indent=2, ensure_ascii=False))
         return
     tables = shown.tables(found, skipped)
     if form == "markdown":

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
     import json
+    from dataclasses import asdict
 
     from bakeoff.analysis.run_comparison import between
     from bakeoff.outputs import export
@@ -57,7 +58,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
         comparison = between([each.rows for each in done], allow_mismatch=allow_mismatch)
         tables, marked = between_runs(comparison), {}
     if form == "json":
-        click.echo(json.dumps(comparison.as_json(), indent=2))
+        click.echo(json.dumps(asdict(comparison), indent=2))
     elif form == "csv":
         click.echo(export.csv_text(export.rows(comparison, marked)), nl=False)
     elif form == "markdown":
@@ -198,7 +199,7 @@ def cost(
     made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
     path = costs.write(done.folder, made)
     if form == "json":
-        click.echo(json.dumps(costs.as_json(made), indent=2))
+        click.echo(json.dumps(made.model_dump(mode="json"), indent=2))
     elif form == "markdown":
         click.echo(as_markdown(shown.tables(made)), nl=False)
     else:

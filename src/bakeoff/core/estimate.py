@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 def finite(value: float | None) -> float | None:
@@ -66,9 +66,6 @@ class Estimate:
             None if number is None else factor * number + shift for number in (self.value, *ends)
         )
         return replace(self, value=value, low=low, high=high)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 UNKNOWN = Estimate()

@@ -5,31 +5,53 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.analysis.comparison import Comparison, RunComparison, Summary
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import Difference, Estimate
 
 if TYPE_CHECKING:
     import pandas
 
-NUMBERS = (
-    *("value", "low", "high", "n", "unjudged", "method", "p", "p_adjusted"),
-    *("wins", "ties", "losses", "detectable", "needed"),
-)
-COLUMNS = ("task", "metric", "slice", "kind", "name", *NUMBERS, "marks")
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a comparison, with its interval; of a difference also how it was tested."""
+
+    task: str
+    metric: str
+    slice: str
+    """`tag=value`; empty for all samples."""
+    kind: str
+    """`estimate`, `effect`, `difference`, or a quantile of the latency pass: `p50` to `p99`."""
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unjudged: int
+    method: str
+    p: float | None = None
+    p_adjusted: float | None = None
+    wins: int | None = None
+    ties: int | None = None
+    losses: int | None = None
+    detectable: float | None = None
+    needed: int | None = None
+    marks: str = ""
+
+
+COLUMNS = tuple(column.name for column in fields(Row))
 Marks = Mapping[tuple[str, str, str], str]
 """(task, metric, setup) -> `*`, `^` or both, as the tables show them."""
 
 
 def rows(
     comparison: Comparison | RunComparison, marks: Marks = MappingProxyType({})
-) -> Iterator[dict[str, Any]]:
-    """Every estimate, effect and difference of a comparison, of one run or between runs.
-
-    Quantiles of the latency pass are of the kinds `p50` to `p99`.
-    """
+) -> Iterator[Row]:
+    """Every estimate, effect and difference of a comparison, of one run or between runs."""
     if isinstance(comparison, RunComparison):
         for task, metrics in comparison.tasks.items():
             for metric, runs in metrics.items():
@@ -49,7 +71,7 @@ def rows(
                 yield from _of({name: quantile}, task, "latency_s", "", kind)
 
 
-def _differences(summary: Summary, task: str, metric: str, tag: str) -> Iterator[dict[str, Any]]:
+def _differences(summary: Summary, task: str, metric: str, tag: str) -> Iterator[Row]:
     yield from _of(summary.effects, task, metric, tag, "effect")
     yield from _of(summary.differences, task, metric, tag, "difference")
 
@@ -61,22 +83,35 @@ def _of(
     tag: str,
     kind: str,
     marks: Marks = MappingProxyType({}),
-) -> Iterator[dict[str, Any]]:
-    place = {"task": task, "metric": metric, "slice": tag, "kind": kind}
+) -> Iterator[Row]:
     for name, estimate in estimates.items():
-        numbers = {number: getattr(estimate, number, None) for number in NUMBERS}
-        marked = marks.get((task, metric, name), "")
-        yield {**place, "name": name, **numbers, "marks": marked}
+        row = Row(
+            *(task, metric, tag, kind, name, estimate.value, estimate.low, estimate.high),
+            *(estimate.n, estimate.unjudged, estimate.method),
+            marks=marks.get((task, metric, name), ""),
+        )
+        yield _tested(row, estimate) if isinstance(estimate, Difference) else row
 
 
-def csv_text(table: Iterable[Mapping[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
+def _tested(row: Row, difference: Difference) -> Row:
+    return replace(
+        row,
+        p=difference.p,
+        p_adjusted=difference.p_adjusted,
+        wins=difference.wins,
+        ties=difference.ties,
+        losses=difference.losses,
+        detectable=difference.detectable,
+        needed=difference.needed,
+    )
+
+
+def csv_text(table: Iterable[Row]) -> str:
     """Rows as CSV that a spreadsheet does not execute."""
     stream = io.StringIO()
-    names = list(columns)
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
-    for row in table:
-        writer.writerow([safe_cell(row[name]) for name in names])
+    writer.writerow(COLUMNS)
+    writer.writerows(map(safe_cell, astuple(row)) for row in table)
     return stream.getvalue()
 
 

@@ -135,7 +135,7 @@ def _audit(state: RunState) -> dict[str, AuditFacts]:
         for finding in audited.findings:
             if finding.told:
                 state.progress.note(f"audit: {name}: {finding}")
-    return {name: AuditFacts.model_validate(a.as_json()) for name, a in audits.items()}
+    return {name: audited.facts for name, audited in audits.items()}
 
 
 def _prepare(state: RunState) -> None:

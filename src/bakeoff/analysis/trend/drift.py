@@ -12,7 +12,8 @@ from statistics import median
 import numpy as np
 
 from bakeoff.analysis import stats
-from bakeoff.analysis.trend.nights import Night, Point, known_value, oldest_first
+from bakeoff.analysis.trend.nights import Night, Point, oldest_first
+from bakeoff.core.estimate import finite
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.table import number
 
@@ -47,7 +48,7 @@ class Stretch:
     @property
     def values(self) -> list[float]:
         """NaN where there is none."""
-        return [math.nan if (value := known_value(p.value)) is None else value for p in self.points]
+        return [math.nan if (value := finite(p.value)) is None else value for p in self.points]
 
 
 def stretches(nights: Sequence[Night]) -> list[Stretch]:
@@ -198,7 +199,7 @@ def least(stretch: Stretch) -> float:
     half-width of the measured interval: one answer would have to be off by the root of n
     standard deviations; and at least 2% of the level, for want of intervals.
     """
-    points = [p for p in stretch.points if known_value(p.value) is not None][:BASE]
+    points = [p for p in stretch.points if finite(p.value) is not None][:BASE]
     if not points:
         return 0.0
     values = [p.value for p in points if p.value is not None]

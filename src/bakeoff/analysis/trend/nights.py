@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
+from bakeoff.core.estimate import finite
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.yaml_files import explained
 
@@ -158,12 +158,8 @@ def as_line(night: Night) -> bytes:
 
 
 def _finite(point: Point) -> Point:
-    value, low, high = map(known_value, (point.value, point.low, point.high))
+    value, low, high = map(finite, (point.value, point.low, point.high))
     return replace(point, value=value, low=low, high=high)
-
-
-def known_value(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 @contextmanager

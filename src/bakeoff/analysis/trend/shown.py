@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from bakeoff.analysis.trend.drift import Stretch, alarms, metric_of, stretches
-from bakeoff.analysis.trend.nights import Night, known_value, oldest_first
+from bakeoff.analysis.trend.nights import Night, oldest_first
+from bakeoff.core.estimate import finite
 from bakeoff.core.table import Table, number
 
 CHARTED = 30
@@ -43,7 +44,7 @@ def csv(nights: Sequence[Night]) -> str:
         for name, p in night.series.items():
             facts = (str(night.night), _text(night.run), _text(night.commit or ""), _text(name))
             start = starts[name, night.night].start
-            numbers = (known_value(p.value), known_value(p.low), known_value(p.high), p.n)
+            numbers = (finite(p.value), finite(p.low), finite(p.high), p.n)
             rows.writerow((*facts, *numbers, str(start)))
     return text.getvalue()
 
@@ -138,6 +139,6 @@ def _shown(series: str, night: Night, mark: str) -> str:
 def _charted(series: str, nights: Sequence[Night]) -> list[float | None]:
     """The last calendar nights, gaps included."""
     having = [night for night in nights if series in night.series]
-    by_day = {night.night: known_value(night.series[series].value) for night in having}
+    by_day = {night.night: finite(night.series[series].value) for night in having}
     newest = nights[-1].night
     return [by_day.get(newest - timedelta(days=i)) for i in range(CHARTED - 1, -1, -1)]

@@ -11,7 +11,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
 from bakeoff.decide.advice import flips, questions, unknown, worth
-from bakeoff.decide.advice.advice import Advice, Ranked, State, as_json, read, write
+from bakeoff.decide.advice.advice import Advice, Ranked, State, read, write
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.flips import either
 from bakeoff.decide.advice.grounds import Grounds
@@ -21,7 +21,7 @@ from bakeoff.decide.advice.quality import together
 from bakeoff.decide.advice.worth import monthly
 from bakeoff.runs.store import ADVICE, COST, read_json
 
-__all__ = ["ADVICE", "Advice", "Ranked", "advise", "as_json", "current", "keep", "read"]
+__all__ = ["ADVICE", "Advice", "Ranked", "advise", "current", "keep", "read"]
 
 
 def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:

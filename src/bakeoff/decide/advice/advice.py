@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.decide.advice.flips import Flip
@@ -64,14 +64,9 @@ class Advice(File):
     """A digest of what was measured and of the costs; empty until the advice is kept."""
 
 
-def as_json(advice: Advice) -> dict[str, Any]:
-    """The advice as `advice.json` holds it."""
-    return advice.model_dump(mode="json")
-
-
 def write(folder: Path, advice: Advice) -> None:
     """Keep advice in a run's folder."""
-    write_json(folder / ADVICE, as_json(advice))
+    write_json(folder / ADVICE, advice.model_dump(mode="json"))
 
 
 def read(folder: Path) -> Advice | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import estimate
@@ -169,12 +168,6 @@ def _work(setup: Setup, by_setup: Mapping[str, Updated]) -> float | None:
     spent = [by_setup[name].work.seconds for name in parts if name in by_setup]
     known = [seconds for seconds in spent if seconds is not None]
     return sum(known) if len(known) == len(parts) else None
-
-
-def _estimate(found: Mapping[str, Any] | None) -> Estimate:
-    if not found:
-        return UNKNOWN
-    return Estimate(found["value"], found["low"], found["high"])
 
 
 def _costs(run: Run) -> Costs | None:

@@ -19,7 +19,6 @@ from bakeoff.decide.cost.costs import (
     Pair,
     SetupCost,
     TaskCost,
-    as_json,
     read,
     write,
 )
@@ -30,7 +29,7 @@ from bakeoff.decide.cost.sensitivity import Bill, Load
 from bakeoff.decide.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.runs.store import COST
 
-__all__ = ["COST", "Costs", "Load", "as_json", "current", "monthly_at", "read", "reckon", "write"]
+__all__ = ["COST", "Costs", "Load", "current", "monthly_at", "read", "reckon", "write"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
@@ -92,7 +92,7 @@ class Variation(File):
 class Flip(File):
     """The factor of a price or an amount at which another setup becomes the cheapest."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     what: str
     factor: float
@@ -126,15 +126,10 @@ class Costs(File):
     flips: tuple[Flip, ...]
 
 
-def as_json(costs: Costs) -> dict[str, Any]:
-    """The costs as `cost.json` holds them."""
-    return costs.model_dump(mode="json", by_alias=True)
-
-
 def write(folder: Path, costs: Costs) -> Path:
     """Keep costs in a run's folder; the file's path."""
     path = folder / COST
-    write_json(path, as_json(costs))
+    write_json(path, costs.model_dump(mode="json"))
     return path
 
 

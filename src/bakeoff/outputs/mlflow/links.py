@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.runs.store import read_json, write_json
+from bakeoff.spec.yaml_files import Stored, validated
 
 LOGGED = "mlflow.json"
 """In a run's folder: where it was logged."""
@@ -20,8 +20,7 @@ VIEW = "bakeoff"
 """The shared view that chooses the columns of the table of runs."""
 
 
-@dataclass(frozen=True)
-class Logged:
+class Logged(Stored):
     """Where a bake-off stands in MLflow."""
 
     uri: str
@@ -33,20 +32,18 @@ class Logged:
 
 def keep(folder: Path, logged: Logged) -> None:
     """Keep beside a run where it was logged, as far as its folder can be written."""
-    facts = {"uri": logged.uri, "experiment": logged.experiment, "runs": dict(logged.runs)}
     try:
-        write_json(folder / LOGGED, {**facts, "invocation": logged.invocation})
+        write_json(folder / LOGGED, logged.model_dump())
     except BakeoffError:
         return
 
 
 def read(folder: Path) -> Logged | None:
-    """Where a run was logged; `None` when it was not."""
+    """Where a run was logged; `None` when it was not. Raises `BakeoffError` for a damaged file."""
     path = folder / LOGGED
     if not path.is_file():
         return None
-    found = read_json(path)
-    return Logged(found["uri"], found["experiment"], found["invocation"], found["runs"])
+    return validated(Logged, path, read_json(path))
 
 
 def links(logged: Logged, ui: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import Any
 
 from bakeoff.analysis.measured_run import Run
@@ -166,7 +167,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
         "limited": run.limited,
         "commit": manifest.commit or "",
         "data": ", ".join(f"{task} {value}" for task, value in data.items()),
-        "comparison": digest(run.comparison.as_json()),
+        "comparison": digest(asdict(run.comparison)),
         "mlflow.note.content": note(run),
         "mlflow.runColor": COLOURS[list(run.suite.setups).index(setup.name) % len(COLOURS)],
         "mlflow.source.name": manifest.command,

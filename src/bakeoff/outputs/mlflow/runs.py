@@ -67,7 +67,9 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
             where = Place(store.experiment, identity, model)
             traces.log(client, uri, run, setup, where, traced)
             found[setup.name] = identity
-    logged = links.Logged(shown(uri), store.experiment, run.manifest.run, found)
+    logged = links.Logged(
+        uri=shown(uri), experiment=store.experiment, invocation=run.manifest.run, runs=found
+    )
     links.keep(run.folder, logged)
     return logged
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +23,25 @@ ROWS = 10_000
 UNANSWERABLE = "(unanswerable)"
 
 
+@dataclass(frozen=True)
+class _Row:
+    """An answer in a table."""
+
+    # The UI opens a table grouped by its first column and compares the second.
+    sample: str
+    """Question, expected answer and id."""
+    answer: str
+    score: float | None
+    """By the task's headline metric."""
+    passages: str
+    scores: str
+    question: str
+    expected: str
+    task: str
+    id: str
+    repeat: int
+
+
 def log(client: mlflow.MlflowClient, identity: str, run: Run, setup: Setup) -> None:
     """Log the answers of a setup; the same samples stand in the same table for all setups."""
     with TemporaryDirectory() as folder:
@@ -31,8 +52,8 @@ def log(client: mlflow.MlflowClient, identity: str, run: Run, setup: Setup) -> N
 
 def _frame(run: Run, path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8") as stream:
-        rows = sorted((json.loads(line) for line in stream), key=lambda row: row["place"])
-    frame = pd.DataFrame(rows).drop(columns="place")
+        placed = sorted((json.loads(line) for line in stream), key=itemgetter(0))
+    frame = pd.DataFrame([row for _, row in placed])
     return frame if run.suite.repeats > 1 else frame.drop(columns="repeat")
 
 
@@ -43,11 +64,11 @@ def _parts(run: Run, setup: Setup, folder: Path) -> Iterator[Path]:
     streams: dict[int, Any] = {}
     try:
         for row in _rows(run, setup):
-            row["place"] = places[row["task"], row["id"]]
-            part = row["place"] // per_part
+            place = places[row.task, row.id]
+            part = place // per_part
             if part not in streams:
                 streams[part] = (folder / f"{part:06}").open("w", encoding="utf-8")
-            streams[part].write(json.dumps(row) + "\n")
+            streams[part].write(json.dumps((place, vars(row))) + "\n")
     finally:
         for stream in streams.values():
             stream.close()
@@ -59,7 +80,7 @@ def _places(run: Run) -> dict[tuple[str, str], int]:
     return {key: place for place, key in enumerate(keys)}
 
 
-def _rows(run: Run, setup: Setup) -> Iterator[dict[str, Any]]:
+def _rows(run: Run, setup: Setup) -> Iterator[_Row]:
     for task, setups in run.asked.items():
         if setup.name in setups:
             scores = dict(run.scores(task, setup.name))
@@ -67,25 +88,23 @@ def _rows(run: Run, setup: Setup) -> Iterator[dict[str, Any]]:
                 yield _row(run, record, scores.get((record.sample, record.repeat), {}))
 
 
-def _row(run: Run, record: Record, scores: Mapping[str, Score]) -> dict[str, Any]:
+def _row(run: Run, record: Record, scores: Mapping[str, Score]) -> _Row:
     sample, answer = run.samples[record.task][record.sample], record.answer
     headline = scores.get(run.headlines[record.task], Score(None, "not scored"))
     expected = text(sample.targets[0]) if sample.targets else UNANSWERABLE
-    return {
-        # The UI opens a table grouped by its first column and compares the second.
-        "sample": text(f"{sample.question}\n\nexpected: {expected}\n({record.task} {sample.id})"),
-        "answer": said(record),
-        "score": None if headline.value is None else rounded(headline.value),
-        "passages": "\n\n".join(text(f"[{p.document}] {p.text}") for p in answer.passages)
-        if answer
-        else "",
-        "scores": "\n".join(_scored(name, score) for name, score in scores.items()),
-        "question": text(sample.question),
-        "expected": expected,
-        "task": record.task,
-        "id": text(sample.id),
-        "repeat": record.repeat,
-    }
+    shown = answer.passages if answer else ()
+    return _Row(
+        sample=text(f"{sample.question}\n\nexpected: {expected}\n({record.task} {sample.id})"),
+        answer=said(record),
+        score=None if headline.value is None else rounded(headline.value),
+        passages="\n\n".join(text(f"[{p.document}] {p.text}") for p in shown),
+        scores="\n".join(_scored(name, score) for name, score in scores.items()),
+        question=text(sample.question),
+        expected=expected,
+        task=record.task,
+        id=text(sample.id),
+        repeat=record.repeat,
+    )
 
 
 def said(record: Record) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 from bakeoff.analysis import outcomes
 from bakeoff.analysis.compare import corners
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.estimate import finite
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
 from bakeoff.metrics.lexical import Evidence, shipped_model, support
 
@@ -37,6 +37,95 @@ _LETTERS = {
     outcomes.SCORED: "s",
     outcomes.NOT_ASKED: "-",
 }
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """A column of answers."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A task in the list of tasks."""
+
+    name: str
+    headline: str
+    n: int
+    """Samples of the run."""
+    shown: int
+    """Samples in the page."""
+    tags: Sequence[tuple[str, str, int]]
+    """(tag, value, samples) to choose from."""
+
+
+Outcome = tuple[int, str]
+"""(place of a setup, the outcome letters that it may have)."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What one would want to look at: samples on which the setups came out so."""
+
+    label: str
+    all: Sequence[Outcome] = ()
+    any: Sequence[Outcome] = ()
+    pair: bool = False
+    """Whether it sets two setups side by side."""
+
+
+@dataclass(frozen=True)
+class _About:
+    """What the page must know before any sample."""
+
+    setups: Sequence[_Setup]
+    tasks: Sequence[_Task]
+    piece: int
+    questions: Sequence[_Question]
+    outcomes: Mapping[str, str]
+    """Letter -> word."""
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """An answer that there is none of."""
+
+    scores: Sequence[tuple[str, float | None, str]]
+    """(metric, value, reason)."""
+    error: str
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """An answer to one sample."""
+
+    scores: Sequence[tuple[str, float | None, str]]
+    length: int
+    """Characters of the whole."""
+    parts: Sequence[Any]
+    """See `stretches`."""
+    by: str
+    """What held the claims against the passages."""
+    passages: Sequence[int]
+    """Numbers of the passages."""
+    steps: Sequence[tuple[str, int, int, int, bool]]
+    """(name, prompt tokens, context tokens, completion tokens, from the cache)."""
+    times: Sequence[tuple[str, float | None]] = ()
+    """(step, seconds) of the latency pass."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A sample with its answers, by setup and repeat."""
+
+    id: str
+    fields: Sequence[tuple[str, str]]
+    targets: Sequence[str]
+    gold: Sequence[str]
+    tags: Sequence[tuple[str, str]]
+    answers: Sequence[Sequence[_Answered | _Failed]]
 
 
 @dataclass
@@ -72,14 +161,9 @@ def _parted(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def pack(value: Any) -> str:
     """JSON, gzip, base64; the same text for the same value. Lone surrogates become unreadable."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, default=vars, ensure_ascii=False, separators=(",", ":"))
     packed = gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0)
     return base64.b64encode(packed).decode()
-
-
-def finite(value: float | None) -> float | None:
-    """The value, or `None` for what JSON has no number for."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def cut(text: str, most: int) -> str:
@@ -89,25 +173,23 @@ def cut(text: str, most: int) -> str:
     return f"{text[:most]}… (shortened: the whole has {len(text):,} characters)"
 
 
-def _about(run: Run, share: int) -> dict[str, Any]:
-    setups = [{"name": name, "kind": kind} for name, kind in run.kinds.items()]
-    tasks = [
-        {
-            "name": task,
-            "headline": run.headlines[task],
-            "n": len(samples),
-            "shown": min(share, len(samples)),
-            "tags": _tags(list(samples.values())[:share]),
-        }
-        for task, samples in run.samples.items()
-    ]
-    return {
-        "setups": setups,
-        "tasks": tasks,
-        "piece": PIECE,
-        "questions": [*_questions(run)],
-        "outcomes": {letter: word for word, letter in _LETTERS.items()},
-    }
+def _about(run: Run, share: int) -> _About:
+    return _About(
+        setups=[_Setup(name, kind) for name, kind in run.kinds.items()],
+        tasks=[
+            _Task(
+                task,
+                run.headlines[task],
+                n=len(samples),
+                shown=min(share, len(samples)),
+                tags=_tags(list(samples.values())[:share]),
+            )
+            for task, samples in run.samples.items()
+        ],
+        piece=PIECE,
+        questions=[*_questions(run)],
+        outcomes={letter: word for word, letter in _LETTERS.items()},
+    )
 
 
 def _tags(samples: Sequence[Sample]) -> list[tuple[str, str, int]]:
@@ -116,8 +198,7 @@ def _tags(samples: Sequence[Sample]) -> list[tuple[str, str, int]]:
     return sorted((n, v, count) for (n, v), count in seen.most_common(TAGS) if count > 1)
 
 
-def _questions(run: Run) -> Iterator[dict[str, Any]]:
-    """What one would want to look at: label -> the outcome letters asked of each setup."""
+def _questions(run: Run) -> Iterator[_Question]:
     names = list(run.kinds)
     square = corners(run.kinds)
     pairs = [
@@ -137,16 +218,13 @@ def _questions(run: Run) -> Iterator[dict[str, Any]]:
             yield _pair("Better than the first", names, name, names[0])
             yield _pair("Worse than the first", names, names[0], name)
     for label, letters in (("All wrong", "pwf"), ("All right", "r")):
-        wanted = [[place, letters] for place in range(len(names))]
-        yield {"label": label, "all": wanted, "any": [], "pair": False}
-    failed = [[place, "f"] for place in range(len(names))]
-    yield {"label": "Any failed", "all": [], "any": failed, "pair": False}
+        yield _Question(label, all=[(place, letters) for place in range(len(names))])
+    yield _Question("Any failed", any=[(place, "f") for place in range(len(names))])
 
 
-def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> dict[str, Any]:
-    wanted = [[names.index(right), "r"], [names.index(wrong), "pwf"]]
-    said = f"{label}: {right} right, {wrong} not"
-    return {"label": said, "all": wanted, "any": [], "pair": True}
+def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> _Question:
+    wanted = [(names.index(right), "r"), (names.index(wrong), "pwf")]
+    return _Question(f"{label}: {right} right, {wrong} not", all=wanted, pair=True)
 
 
 def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]]:
@@ -163,9 +241,7 @@ def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]
     ]
 
 
-def _samples(
-    run: Run, task: str, kept: Sequence[Sample], passages: _Passages
-) -> list[dict[str, Any]]:
+def _samples(run: Run, task: str, kept: Sequence[Sample], passages: _Passages) -> list[_Shown]:
     wanted = {sample.id for sample in kept}
     timed = _timed(run, task, wanted)
     given = {setup: _answers(run, task, setup, wanted) for setup in run.asked[task]}
@@ -173,16 +249,20 @@ def _samples(
     for sample in kept:
         answers = []
         for setup in run.kinds:
-            found = given.get(setup, {}).get(sample.id, ())
-            made = [_answer(record, scores, passages) for record, scores in found]
-            if made and (times := timed.get((setup, sample.id))):
-                made[0]["times"] = times
-            answers.append(made)
-        rows.append({**_sample(sample), "answers": answers})
+            times = timed.get((setup, sample.id), ())
+            given_here = given.get(setup, {}).get(sample.id, ())
+            answers.append(
+                [
+                    _answer(record, scores, passages, () if place else times)
+                    for place, (record, scores) in enumerate(given_here)
+                ]
+            )
+        rows.append(_shown(sample, answers))
     return rows
 
 
 Scored = tuple[Record, Mapping[str, Score]]
+_Times = Sequence[tuple[str, float | None]]
 
 
 def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, list[Scored]]:
@@ -195,44 +275,46 @@ def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, lis
     return found
 
 
-def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], list[Any]]:
+def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], _Times]:
     """(setup, sample) -> seconds by step, of the latency pass."""
     return {
-        (r.setup, r.sample): [[s.name, finite(s.seconds)] for s in r.answer.steps]
+        (r.setup, r.sample): [(s.name, finite(s.seconds)) for s in r.answer.steps]
         for r in run.latencies(task)
         if r.answer and r.phase == LATENCY and not r.repeat and r.sample in wanted
     }
 
 
-def _sample(sample: Sample) -> dict[str, Any]:
-    return {
-        "id": sample.id,
-        "fields": [[cut(n, SNIPPET), cut(v, ANSWER)] for n, v in sample.fields.items()],
-        "targets": [cut(target, TEXT) for target in sample.targets],
-        "gold": list(sample.gold),
-        "tags": [[cut(n, SNIPPET), cut(v, SNIPPET)] for n, v in sample.tags.items()],
-    }
+def _shown(sample: Sample, answers: Sequence[Sequence[_Answered | _Failed]]) -> _Shown:
+    return _Shown(
+        sample.id,
+        fields=[(cut(n, SNIPPET), cut(v, ANSWER)) for n, v in sample.fields.items()],
+        targets=[cut(target, TEXT) for target in sample.targets],
+        gold=sample.gold,
+        tags=[(cut(n, SNIPPET), cut(v, SNIPPET)) for n, v in sample.tags.items()],
+        answers=answers,
+    )
 
 
-def _answer(record: Record, scores: Mapping[str, Score], passages: _Passages) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "scores": [[metric, finite(s.value), cut(s.reason, TEXT)] for metric, s in scores.items()]
-    }
+def _answer(
+    record: Record, scores: Mapping[str, Score], passages: _Passages, times: _Times
+) -> _Answered | _Failed:
+    judged = [(metric, finite(s.value), cut(s.reason, TEXT)) for metric, s in scores.items()]
     answer = record.answer
     if answer is None:
-        return {**row, "error": cut(record.error or "", TEXT)}
+        return _Failed(judged, cut(record.error or "", TEXT))
     by, claims = _claims(answer, scores)
-    return {
-        **row,
-        "length": len(answer.text),
-        "parts": stretches(answer.text[:ANSWER], claims),
-        "by": by,
-        "passages": [passages.number(passage) for passage in answer.passages],
-        "steps": [
-            [s.name, s.prompt_tokens, s.context_tokens, s.completion_tokens, s.cached]
+    return _Answered(
+        judged,
+        length=len(answer.text),
+        parts=stretches(answer.text[:ANSWER], claims),
+        by=by,
+        passages=[passages.number(passage) for passage in answer.passages],
+        steps=[
+            (s.name, s.prompt_tokens, s.context_tokens, s.completion_tokens, s.cached)
             for s in answer.steps
         ],
-    }
+        times=times,
+    )
 
 
 def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[CheckedClaim]]:

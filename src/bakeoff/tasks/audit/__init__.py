@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from bakeoff.runs.manifest import AuditFacts
 from bakeoff.spec.benchmark import Suite
 from bakeoff.tasks.audit.answers import answers
 from bakeoff.tasks.audit.finding import Finding, counted
@@ -28,11 +28,11 @@ class Audit:
     def __getitem__(self, name: str) -> Finding:
         return next(finding for finding in self.findings if finding.name == name)
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "findings": {finding.name: finding.as_json() for finding in self.findings},
-            "leaked": list(self.leaked),
-        }
+    @property
+    def facts(self) -> AuditFacts:
+        """As a manifest keeps them."""
+        findings = {finding.name: finding.facts for finding in self.findings}
+        return AuditFacts(findings=findings, leaked=self.leaked)
 
 
 def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from bakeoff.runs.manifest import AuditFinding
 
 FIRST = 5
 """Ids named with a count of them."""
@@ -36,15 +37,17 @@ class Finding:
         note = f"; {self.note}" if self.note else ""
         return f"{self.count} of {self.of} {self.about}{named}{note}"
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "about": self.about,
-            "count": self.count,
-            "of": self.of,
-            "first": list(self.first),
-            "note": self.note,
-            "grave": self.grave,
-        }
+    @property
+    def facts(self) -> AuditFinding:
+        """As a manifest keeps it, under its name."""
+        return AuditFinding(
+            about=self.about,
+            count=self.count,
+            of=self.of,
+            first=self.first,
+            note=self.note,
+            grave=self.grave,
+        )
 
 
 def counted(

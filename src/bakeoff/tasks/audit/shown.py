@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from bakeoff.core.table import Table
+from bakeoff.runs.manifest import AuditFacts
+from bakeoff.spec.yaml_files import Stored
 
 if TYPE_CHECKING:
     from bakeoff.tasks.audit import Audit
@@ -37,10 +39,10 @@ def tables(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> list[Tabl
     return found
 
 
-def as_json(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> dict[str, Any]:
+class Audits(Stored):
     """What `--format json` prints."""
-    return {
-        "format": 1,
-        "tasks": {name: audit.as_json() for name, audit in audits.items()},
-        "skipped": dict(skipped),
-    }
+
+    format: Literal[1] = 1
+    tasks: Mapping[str, AuditFacts]
+    skipped: Mapping[str, str]
+    """Task whose data could not be had -> why."""
