@@ -132,17 +132,38 @@ def test_a_baseline_outlives_its_run_and_is_not_taken_when_it_was_changed(
     assert "not the rows that were accepted" in done.stderr
 
 
-def test_a_changed_task_is_not_comparable_and_can_be_accepted_anew(go: Go, tmp_path: Path) -> None:
+def test_a_changed_prompt_is_what_a_pull_request_tests(go: Go, tmp_path: Path) -> None:
     go(*RUN, wrong=range(20))
     assert go("baseline", "accept", "--reason", "r").returncode == 0
     task = tmp_path / "tasks" / "words.yaml"
     task.write_text(task.read_text() + "system: Be brief.\n")
+    better, worse = go(*RUN, wrong=range(18)), go(*RUN, wrong=range(32))
+    assert (better.returncode, worse.returncode) == (0, 10), better.stdout
+    for done in (better, worse):
+        assert "other than the baseline: prompt" in done.stdout
+        assert "Differs from the baseline in prompt of task words (" in done.stdout
+        folder = run_of(done, tmp_path)
+        assert json.loads((folder / "gates.json").read_text())["treatment"]
+        for name in ("gates.md", "gates.xml", "report.md", "report.html"):
+            assert "prompt of task words" in (folder / name).read_text(), name
+    held = tmp_path / "gates.yaml"
+    held.write_text(f"policy: {{same: [prompt]}}\n{BENCHMARK[BENCHMARK.index('gates:') :]}")
+    refused = go("gate", "--gates", "gates.yaml")
+    assert refused.returncode == 12
+    assert "policy.same holds what differs: prompt of task words" in refused.stdout
+
+
+def test_changed_rows_are_not_comparable_and_can_be_accepted_anew(go: Go, tmp_path: Path) -> None:
+    go(*RUN, wrong=range(20))
+    assert go("baseline", "accept", "--reason", "r").returncode == 0
+    rows = tmp_path / "tasks" / "rows" / "test.jsonl"
+    rows.write_text(rows.read_text().replace("word 7?", "word seven?"))
     changed = go(*RUN, wrong=range(20))
     assert changed.returncode == 12
-    assert "not comparable with the baseline: prompt of task words" in changed.stdout
+    assert "not comparable with the baseline: samples of task words" in changed.stdout
     assert go("gate", "--allow-mismatch", "--output", "out").returncode == 0
     assert json.loads((tmp_path / "out" / "gates.json").read_text())["mismatch"]
-    assert go("baseline", "accept", "--reason", "a new prompt").returncode == 0
+    assert go("baseline", "accept", "--reason", "new rows").returncode == 0
     assert go("gate").returncode == 0
 
 
@@ -179,10 +200,16 @@ def test_runs_are_compared_with_each_other(go: Go, tmp_path: Path) -> None:
     task = tmp_path / "tasks" / "words.yaml"
     task.write_text(task.read_text() + "system: Be brief.\n")
     three = run_of(go(*RUN, wrong=range(20)), tmp_path)
-    refused = go("compare", one.name, three.name)
+    named = go("compare", one.name, three.name)
+    assert named.returncode == 0
+    assert "Differs: A and B: prompt of task words" in named.stdout
+    rows = tmp_path / "tasks" / "rows" / "test.jsonl"
+    rows.write_text(rows.read_text().replace("word 7?", "word seven?"))
+    four = run_of(go(*RUN, wrong=range(20)), tmp_path)
+    refused = go("compare", one.name, four.name)
     assert refused.returncode == 12
-    assert "A and B: prompt of task words" in refused.stderr
-    marked = go("compare", one.name, three.name, "--allow-mismatch")
+    assert "A and B: samples of task words" in refused.stderr
+    marked = go("compare", one.name, four.name, "--allow-mismatch")
     assert marked.returncode == 0
     assert "NOT COMPARABLE" in marked.stdout
     frame_of = Run(one).comparison

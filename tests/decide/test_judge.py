@@ -44,7 +44,8 @@ def rows(run: str = "now", **columns: Any) -> Rows:
     for setup in setups:
         table.setdefault(("qa", setup, "error"), column([0.0] * n, MEASURES["error"]))
     tags = {f"q{i}": {"kind": "easy" if i % 2 else "hard"} for i in range(n)}
-    conditions = {"qa": {"samples": "s", "prompt": "p", "decoding": "d", "scorer f1": "v"}}
+    conditions = {"qa": {"samples": "s", "prompt": "p", "decoding": "d"}}
+    conditions["qa"] |= {"scorer f1": "v", "scoring": "g"}
     return Rows(run, "bench", dict.fromkeys(setups, ""), table, {"qa": tags}, conditions)
 
 
@@ -280,7 +281,7 @@ def test_a_baseline_is_paired_by_sample_and_must_have_measured_the_same() -> Non
     now, then = rows("now", rag_f1=HARM[0]), rows("then", rag_f1=HARM[1])
     found = with_reference(now, then)
     assert (found.state, found.p) == (FAIL, pytest.approx(10 / 512))
-    for what in ("samples", "prompt", "decoding", "scorer f1"):
+    for what in ("samples", "scoring", "scorer f1"):
         other = replace(then, conditions={"qa": {**then.conditions["qa"], what: "other"}})
         refused = with_reference(now, other)
         assert refused.state == ERROR
@@ -290,6 +291,61 @@ def test_a_baseline_is_paired_by_sample_and_must_have_measured_the_same() -> Non
         kept = concluded(judge(gate, evidence), evidence)
         assert (kept.state, kept.exit_code) == (FAIL, 10)
         assert what in kept.mismatch[0]
+
+
+TREATMENT = {
+    "prompt": "p1",
+    "model": "small",
+    "decoding": {"temperature": 0.0, "repeats": 1},
+    "tune": None,
+    "retrieve": {"k": 3, "by": "dense"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "words", "sentence"),
+    [
+        ({"prompt": "p2"}, "prompt", ["prompt"], "prompt of task qa (p2 here, p1 there)"),
+        ({"model": "large"}, "model", ["model"], "model of task qa (large here, small there)"),
+        (
+            {"retrieve": {"k": 5, "by": "dense"}},
+            "retrieve.k",
+            ["k", "recipe"],
+            "retrieve.k of task qa (5 here, 3 there)",
+        ),
+        ({"tune": {"rank": 4}}, "tune", ["recipe"], "tune of task qa (given here, none there)"),
+        (
+            {"decoding": {"temperature": 0.7, "repeats": 1}},
+            "decoding.temperature",
+            ["decoding"],
+            "decoding.temperature of task qa (0.7 here, 0.0 there)",
+        ),
+    ],
+)
+def test_what_a_change_does_to_the_samples_is_tested_and_named_unless_the_policy_holds_it(
+    changed: dict[str, Any], name: str, words: list[str], sentence: str
+) -> None:
+    then = replace(rows("then", rag_f1=HARM[1]), treatments={"qa": {"rag": TREATMENT}})
+    now = replace(rows("now", rag_f1=HARM[0]), treatments={"qa": {"rag": TREATMENT | changed}})
+    gate = Gate(check="rag.qa.f1 >= baseline:rag.qa.f1")
+    evidence = Evidence(now, {"baseline": then}, Policy())
+    kept = concluded(judge([gate], evidence), evidence)
+    assert (kept.state, kept.gates[0].p) == (FAIL, pytest.approx(10 / 512))
+    assert kept.gates[0].reason.endswith(f"; other than the baseline: {name}")
+    assert kept.treatment == (f"baseline: {sentence}",)
+    for word in ("prompt", "model", "k", "recipe", "decoding", "documents"):
+        held = with_reference(now, then, same=(word,))
+        assert held.state == (ERROR if word in words else FAIL)
+        assert word not in words or f"policy.same holds what differs: {sentence}" in held.reason
+
+
+def test_a_baseline_that_kept_no_treatment_is_compared_by_prompt_and_decoding() -> None:
+    now, then = rows("now", rag_f1=HARM[0]), rows("then", rag_f1=HARM[1])
+    now = replace(now, treatments={"qa": {"rag": TREATMENT}})
+    then = replace(then, conditions={"qa": {**then.conditions["qa"], "prompt": "other"}})
+    found = with_reference(now, then)
+    assert (found.state, found.reason.endswith("baseline: prompt")) == (FAIL, True)
+    assert with_reference(now, then, same=("prompt",)).state == ERROR
 
 
 def test_samples_that_only_one_side_has_are_left_out_only_on_request() -> None:

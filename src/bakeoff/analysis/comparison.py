@@ -244,6 +244,8 @@ class RunComparison:
     """Label -> run."""
     mismatch: tuple[str, ...]
     """What differs in how they measured, where that was let pass."""
+    treatment: tuple[str, ...]
+    """What differs in what setups of one name did to the samples."""
     tasks: Mapping[str, Mapping[str, RunSummary]]
     """Task -> metric -> what the runs say."""
     format: int = FORMAT

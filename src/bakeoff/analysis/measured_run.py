@@ -12,6 +12,7 @@ from bakeoff.analysis import compare, freshness, latency
 from bakeoff.analysis.columns import Columns, columns, leak_columns
 from bakeoff.analysis.comparison import Comparison, Freshness
 from bakeoff.analysis.measurements import Rows
+from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import MissingEvidence, Record, Sample, digest
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest, MetricFacts
@@ -203,6 +204,7 @@ class Run:
                     "samples": digest([about.digests["test"], sorted(self.samples[task])]),
                     "prompt": about.digests["prompt"],
                     "decoding": digest(decoding),
+                    **({"scoring": about.digests["scoring"]} if "scoring" in about.digests else {}),
                     **self._scorers(task),
                 }
                 for task, about in facts.items()
@@ -211,6 +213,13 @@ class Run:
             {setup.name: self._dtype(setup) for setup in self.suite.setups.values()},
             {task: factor for task, factor in factors.items() if factor is not None},
             self.manifest.skipped,
+            {
+                task: {
+                    name: treatment(self.manifest, task, setup)
+                    for name, setup in self.suite.setups.items()
+                }
+                for task in facts
+            },
             {task: self._scorers(task, recorded) for task in facts},
         )
 

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bakeoff.analysis.columns import Column, Columns, Measure
 from bakeoff.analysis.stats import Floats
+from bakeoff.analysis.treatment import Change, Treatment, changes
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec.yaml_files import explained
@@ -36,7 +37,7 @@ class Rows:
     tags: Mapping[str, Mapping[str, Mapping[str, str]]]
     """Task -> sample -> its tags; every sample of the task is named."""
     conditions: Mapping[str, Mapping[str, str]]
-    """Task -> what must be alike for its numbers to be comparable -> its digest."""
+    """Task -> what measured it, or was done to its samples -> its digest."""
     tokenizers: Mapping[str, str] = field(default_factory=dict)
     """Setup -> what counts its tokens."""
     dtypes: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +46,8 @@ class Rows:
     """Task -> the factor by which times differed that should be alike; absent where unknown."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Task that could not be run -> why."""
+    treatments: Mapping[str, Mapping[str, Treatment]] = field(default_factory=dict)
+    """Task -> setup -> what it did to the samples; empty where that was not kept."""
     before: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Task -> the digests its conditions had when versions were hashes of files; of a run alone."""
 
@@ -56,27 +59,46 @@ class Rows:
 def differences(
     one: Rows, other: Rows, task: str, metric: str, setups: tuple[str, str]
 ) -> list[str]:
-    """Why a metric of a task cannot be compared between two runs; empty when it can."""
+    """Why a metric of a task cannot be compared between two runs; empty when it can.
+
+    It can where both measured the same: rows, targets, scorers and judges. What was done to the
+    samples (`treated`) may differ.
+    """
     mine, theirs = one.conditions.get(task, {}), other.conditions.get(task, {})
-    wanted = ["samples", "prompt", "decoding", f"scorer {metric}"]
+    wanted = ["samples", f"scorer {metric}"]
+    if "scoring" in mine and "scoring" in theirs:
+        wanted.append("scoring")
     found = [
         f"{what} of task {task} ({mine.get(what, 'none')} here, {theirs.get(what, 'none')} there)"
         for what in wanted
         if not _alike(one, other, task, what)
     ]
     dtypes = one.dtypes.get(setups[0], ""), other.dtypes.get(setups[1], "")
-    if all(dtypes) and dtypes[0] != dtypes[1]:
+    same_model = "model" not in {change.name for change in treated(one, other, task, setups)}
+    if same_model and all(dtypes) and dtypes[0] != dtypes[1]:
         found.append(
             f"dtype ({dtypes[0]} here, {dtypes[1]} there): the same model answers otherwise; name "
             "one dtype in the benchmark that both machines compute in"
         )
-    if metric in (*TOKEN_METRICS, "cost"):
+    if metric in TOKEN_METRICS:
         counters = one.tokenizers.get(setups[0], ""), other.tokenizers.get(setups[1], "")
         if counters[0] != counters[1]:
             found.append(f"tokenizer ({counters[0]} here, {counters[1]} there)")
     if metric in LATENCY_METRICS:
         found.append("seconds of another hour; compare setups within a run instead")
     return found
+
+
+def treated(one: Rows, other: Rows, task: str, setups: tuple[str, str]) -> list[Change]:
+    """In what the treatment of a task differs between a setup of one run and of another."""
+    mine = one.treatments.get(task, {}).get(setups[0])
+    theirs = other.treatments.get(task, {}).get(setups[1])
+    if mine is None or theirs is None:  # baselines of before kept these two alone
+        mine, theirs = (
+            {n: v for n, v in rows.conditions.get(task, {}).items() if n in ("prompt", "decoding")}
+            for rows in (one, other)
+        )
+    return changes(task, mine, theirs)
 
 
 def _alike(one: Rows, other: Rows, task: str, what: str) -> bool:
@@ -130,6 +152,7 @@ class _File:
     skipped: Mapping[str, str]
     columns: Sequence[_Column]
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    treatments: Mapping[str, Mapping[str, Treatment]] = field(default_factory=dict)
 
 
 _FILE = TypeAdapter(_File)
@@ -185,7 +208,7 @@ def _filed(rows: Rows) -> _File:
     ]
     return _File(
         *(FORMAT, rows.run, rows.benchmark, rows.kinds, tasks),
-        *(rows.tokenizers, rows.skipped, columns, rows.dtypes),
+        *(rows.tokenizers, rows.skipped, columns, rows.dtypes, rows.treatments),
     )
 
 
@@ -217,6 +240,7 @@ def _rows(file: _File) -> Rows:
         file.dtypes,
         {name: task.noise for name, task in tasks.items() if task.noise is not None},
         file.skipped,
+        file.treatments,
     )
 
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import changed, contrast, estimate
 from bakeoff.analysis.comparison import RunComparison, RunDifference, RunSummary
-from bakeoff.analysis.measurements import Rows, differences
+from bakeoff.analysis.measurements import Rows, differences, treated
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import MissingEvidence
 
@@ -19,8 +19,9 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
     A setup is compared with the one of the same name in every later run; where the runs have no
     setup in common, each with each. Differences are paired by sample: a later run less an
     earlier one. Raises `MissingEvidence` naming all that differs in how the runs measured,
-    unless `allow_mismatch`, which keeps it in the result instead. Times of different hours are
-    left out.
+    unless `allow_mismatch`, which keeps it in the result instead. What was done to the samples
+    (prompt, model, recipes, decoding) may differ, and is named. Times of different hours are left
+    out.
     """
     labels = _labels(runs)
     pairs = [
@@ -50,7 +51,13 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
         known = summaries.get(metric, RunSummary({}, {}))
         summaries[metric] = RunSummary(known.sides | sides, known.differences | pair)
     named = {label: rows.run for label, rows in zip(labels, runs, strict=True)}
-    return RunComparison(named, tuple(mismatch), tasks)
+    treatment = [
+        f"{labels[one]} and {labels[two]}: {change.sentence}"
+        for one, two, task, _, setups in pairs
+        if setups[0] == setups[1]
+        for change in treated(runs[one], runs[two], task, setups)
+    ]
+    return RunComparison(named, tuple(mismatch), tuple(dict.fromkeys(treatment)), tasks)
 
 
 def _labels(runs: Sequence[Rows]) -> list[str]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-mismatch",
     is_flag=True,
-    help="Compare runs that are not comparable (prompt, data, versions, ...).",
+    help="Compare runs that did not measure the same (rows, scorers, judges, ...).",
 )
 def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""

@@ -108,9 +108,10 @@ def _properties(found: Verdicts) -> Iterator[tuple[str, object]]:
     yield from (("run", found.run), ("benchmark", found.benchmark), ("state", found.state))
     yield from (("exit_code", found.exit_code), ("limited", found.limited))
     yield "seed", "" if found.seed is None else found.seed
-    yield from ((f"policy.{name}", value) for name, value in found.policy)
+    yield from ((f"policy.{name}", value) for name, value in found.policy if value != ())
     yield from ((name, reference.run) for name, reference in found.references.items())
     yield from (("mismatch", sentence) for sentence in found.mismatch[:MISMATCHES])
+    yield from (("treatment", sentence) for sentence in found.treatment[:MISMATCHES])
 
 
 def _kind(gate: Verdict) -> str:
@@ -254,9 +255,13 @@ def _head(found: Verdicts) -> list[str]:
         lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
     for sentence in found.mismatch[:MISMATCHES]:
         lines += ["", f"**Not comparable (--allow-mismatch):** {cell(sentence)}."]
-    if len(found.mismatch) > MISMATCHES:
-        lines += ["", f"{len(found.mismatch) - MISMATCHES} more differences are in gates.json."]
-    return lines
+    lines += [
+        line
+        for sentence in found.treatment[:MISMATCHES]
+        for line in ("", f"{cell(gates.differs(sentence))}.")
+    ]
+    more = sum(max(0, len(s) - MISMATCHES) for s in (found.mismatch, found.treatment))
+    return [*lines, *(["", f"{more} more differences are in gates.json."] if more else [])]
 
 
 def _foot(found: Verdicts, report_link: str) -> Iterator[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from bakeoff.spec.policy import Mode, Policy
 from bakeoff.spec.yaml_files import Known, Stored
@@ -98,6 +100,8 @@ class Verdicts(Stored):
     """By `baseline` and `anchor`."""
     mismatch: tuple[str, ...] = ()
     """What differs from the references although it was allowed to."""
+    treatment: Annotated[tuple[str, ...], Field(exclude_if=lambda value: not value)] = ()
+    """What the run did otherwise than the references: what a comparison with them tests."""
     state: State
     exit_code: int
     gates: tuple[Verdict, ...]

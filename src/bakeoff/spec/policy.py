@@ -11,6 +11,8 @@ from bakeoff.spec.yaml_files import File
 
 Mode = Literal["refute", "prove", "point"]
 """Fail what is proven to be violated, pass what is proven to hold, or compare numbers alone."""
+Treated = Literal["prompt", "model", "k", "recipe", "decoding", "documents"]
+"""What a pull request changes; `recipe` is all of `tune` and `retrieve`, `k` one part of it."""
 
 
 class Gate(File):
@@ -52,6 +54,8 @@ class Policy(File):
     """Share of the samples whose score must be known."""
     pairing: Literal["same", "intersect"] = "same"
     """Whether a baseline must have the very samples, or those shared are enough."""
+    same: Annotated[tuple[Treated, ...], Field(exclude_if=lambda value: not value)] = ()
+    """What a run must have in common with a baseline, beside what measured it."""
     min_agreement: Annotated[float, Field(ge=0.5, le=1, allow_inf_nan=False)] | None = None
     """AUROC with people's labels, the lower end of its interval, that the scorer card of every
     verifier or judge must show before a gate on it counts."""

@@ -200,6 +200,7 @@ def _digests(
     return {
         "task": digest(file.model_dump(mode="json")),
         "prompt": digest(_prompt(file)),
+        "scoring": digest(_scoring(file)),
         "test": _digest_samples(samples),
         "train": _digest_samples(train),
         **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
@@ -215,6 +216,17 @@ def _prompt(file: TaskFile) -> dict[str, Any]:
     if file.before_passages != TaskFile.model_fields["before_passages"].default:
         found["before_passages"] = file.before_passages
     return found
+
+
+def _scoring(file: TaskFile) -> dict[str, Any]:
+    """What scorers read in a task file: as much a part of the measurement as the rows."""
+    refusal = file.refusal.phrases if file.refusal else ()
+    return {
+        "phrases": refusal,
+        "schema": file.json_schema,
+        "rules": file.rules,
+        "labels": file.labels,
+    }
 
 
 def _digest_samples(samples: Sequence[Sample]) -> str:

@@ -22,7 +22,7 @@ from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
 from bakeoff.decide.gates.language import Check, Ref
-from bakeoff.decide.gates.sides import Evidence, columns_of, sides
+from bakeoff.decide.gates.sides import Evidence, changed, columns_of, sides
 from bakeoff.runs.verdicts import Changed
 
 NAMED = 20
@@ -61,6 +61,8 @@ def find(check: Check, evidence: Evidence) -> Finding:
     """The finding. Raises `BakeoffError` where evidence is missing, broken or not comparable."""
     columns, left_out = sides(check, evidence)
     note = f"; {left_out} failed answers left out" if left_out else ""
+    if check.right and (names := dict.fromkeys(c.name for c in changed(check, evidence))):
+        note += f"; other than the {check.right.origin}: {', '.join(names)}"
     finding = replace(_test(check, columns, evidence.policy.alpha), note=note)
     if check.left.metric in LATENCY_METRICS and check.right and not check.right.origin:
         finding = _with_noise(finding, check, evidence)

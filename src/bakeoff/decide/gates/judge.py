@@ -17,7 +17,7 @@ from bakeoff.analysis.measurements import differences
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.evidence import Finding, find
 from bakeoff.decide.gates.language import Check, mode
-from bakeoff.decide.gates.sides import Evidence, Missing, columns_of, skipped_task
+from bakeoff.decide.gates.sides import Evidence, Missing, changed, columns_of, skipped_task
 from bakeoff.runs.verdicts import (
     ERROR,
     FAIL,
@@ -257,7 +257,13 @@ def overall(verdicts: Sequence[Verdict]) -> State:
 
 def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = "") -> Verdicts:
     """The verdicts with their policy, references, overall state and exit code."""
-    rows = evidence.rows
+    rows, checks = evidence.rows, [Check.parse(verdict.check) for verdict in verdicts]
+    treatment = {
+        f"{check.right.origin}: {change.sentence}": None
+        for check in checks
+        if check.right
+        for change in changed(check, evidence)
+    }
     return Verdicts(
         run=rows.run,
         benchmark=rows.benchmark,
@@ -265,6 +271,7 @@ def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str =
         policy=evidence.policy,
         references={name: Reference(run=r.run) for name, r in evidence.references.items()},
         mismatch=tuple(_mismatch(evidence)) if evidence.allow_mismatch else (),
+        treatment=tuple(treatment),
         state=overall(verdicts),
         exit_code=exit_code(verdicts),
         gates=tuple(verdicts),

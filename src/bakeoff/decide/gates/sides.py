@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bakeoff.analysis.columns import Column
-from bakeoff.analysis.measurements import Rows, differences
+from bakeoff.analysis.measurements import Rows, differences, treated
+from bakeoff.analysis.treatment import Change
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.spec.policy import Policy
@@ -128,6 +129,12 @@ def _comparable(check: Check, evidence: Evidence) -> None:
     rows = evidence.references.get(check.right.origin)
     if not check.right.origin or rows is None or evidence.allow_mismatch:
         return
+    kept = [c.sentence for c in changed(check, evidence) if {*c.named} & {*evidence.policy.same}]
+    if kept:
+        raise BakeoffError(
+            f"not comparable with the {check.right.origin}: policy.same holds what differs: "
+            f"{'; '.join(kept)}"
+        )
     setups = (check.left.setup, check.right.setup)
     for task in columns_of(check.left, evidence.rows):
         problems = differences(evidence.rows, rows, task, check.left.metric, setups)
@@ -136,6 +143,16 @@ def _comparable(check: Check, evidence: Evidence) -> None:
         if problems:
             reasons = "; ".join(problems)
             raise BakeoffError(f"not comparable with the {check.right.origin}: {reasons}")
+
+
+def changed(check: Check, evidence: Evidence) -> list[Change]:
+    """What the run did otherwise to the samples than the reference that a check names."""
+    rows = evidence.references.get(check.right.origin) if check.right else None
+    if rows is None or check.right is None:
+        return []
+    setups = (check.left.setup, check.right.setup)
+    tasks = columns_of(check.left, evidence.rows)
+    return [change for task in tasks for change in treated(evidence.rows, rows, task, setups)]
 
 
 def _answered(columns: list[Column], check: Check, evidence: Evidence) -> tuple[list[Column], int]:

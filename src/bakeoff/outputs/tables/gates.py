@@ -46,6 +46,14 @@ def caveats(outcome: Verdicts) -> Iterator[str]:
         yield f"A limited run ({outcome.limited}): not the benchmark's verdict."
     for sentence in outcome.mismatch:
         yield f"Not comparable (--allow-mismatch): {sentence}."
+    for sentence in outcome.treatment:
+        yield f"{differs(sentence)}."
+
+
+def differs(sentence: str) -> str:
+    """A line of what the run did otherwise than a reference, `baseline: what`, as a sentence."""
+    name, _, what = sentence.partition(": ")
+    return f"Differs from the {name} in {what}"
 
 
 def references(outcome: Verdicts) -> Iterator[str]:

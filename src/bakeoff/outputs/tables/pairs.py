@@ -77,6 +77,7 @@ def between_runs(compared: RunComparison) -> list[Table]:
     ]
     runs = ", ".join(f"{label} = {run}" for label, run in compared.runs.items())
     warning = "".join(f" NOT COMPARABLE: {sentence}." for sentence in compared.mismatch)
+    warning += "".join(f" Differs: {sentence}." for sentence in compared.treatment)
     tables = [Table("Runs side by side", ("task", "metric", *names), tuple(rows), runs + warning)]
     for task, metrics in compared.tasks.items():
         pairs = {

@@ -1,0 +1,88 @@
+"""What a run does to a task's samples: prompt, model, recipes, decoding. Two runs may differ in it.
+
+The measurement is the other half: rows, targets, scorers and judges. A comparison of runs holds
+that equal, so that a difference in scores can come of the treatment alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bakeoff.runs.manifest import Manifest
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.policy import Treated
+
+Treatment = Mapping[str, str | Mapping[str, Any] | None]
+"""Part (`prompt`, `model`, `tune`, ...) -> what it is: a text, settings by name, or none."""
+_PARTS: Mapping[str, tuple[Treated, ...]] = {
+    **{name: (name,) for name in ("prompt", "model", "decoding", "documents")},
+    **dict.fromkeys(("tune", "retrieve", "call", "endpoint", "route"), ("recipe",)),
+    "retrieve.k": ("k", "recipe"),
+}
+"""Part, or a setting of one -> what `policy.same` calls it."""
+
+
+class Change(NamedTuple):
+    """A part of the treatment that two runs do not have alike."""
+
+    name: str
+    """`prompt`, `retrieve.k`."""
+    sentence: str
+    """The part with what it is on each side."""
+    named: tuple[Treated, ...]
+    """The words of `policy.same` that forbid it."""
+
+
+def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
+    """What a setup does to the samples of a task."""
+    suite, digests = manifest.suite, manifest.tasks[task].digests
+    model = manifest.fingerprint(setup)
+    weights = f" (weights {model['weights']})" if "weights" in model else ""
+    served = None if setup.own else suite.served(setup.model)
+    extra = suite.endpoints[served[0]].extra if served else {}
+    decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
+    tune = setup.tune and suite.use(task).recipe(setup.tune)
+    corpora = {name: is_ for name, is_ in digests.items() if name.startswith("corpus:")}
+    return {
+        "prompt": digests["prompt"],
+        "model": "own" if setup.own else f"{setup.model}{weights}",
+        # The fields of a request by their digest: they may hold what no file should.
+        "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
+        "tune": tune and {**_settings(tune), "train": digests.get("train", "")},
+        "retrieve": setup.retrieve and _settings(setup.retrieve),
+        "documents": corpora if setup.retrieve else None,
+        "call": setup.call,
+        "endpoint": setup.endpoint and setup.endpoint.url.partition("?")[0].rpartition("@")[2],
+        "route": setup.route and _settings(setup.route),
+    }
+
+
+def _settings(part: Any) -> dict[str, Any]:
+    written: dict[str, Any] = part.model_dump(mode="json")
+    return written
+
+
+def changes(task: str, mine: Treatment, theirs: Treatment) -> list[Change]:
+    """In what two treatments of a task differ, of the parts that both sides know."""
+    known = [name for name in mine if name in theirs]
+    return [change for name in known for change in _changes(task, name, mine[name], theirs[name])]
+
+
+def _changes(task: str, name: str, mine: Any, theirs: Any) -> Iterator[Change]:
+    if mine == theirs:
+        return
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        for part in sorted({*mine, *theirs}):
+            yield from _changes(task, f"{name}.{part}", mine.get(part), theirs.get(part))
+        return
+    sentence = f"{name} of task {task} ({_shown(mine)} here, {_shown(theirs)} there)"
+    top = name.partition(".")[0]
+    yield Change(name, sentence, _PARTS.get(name) or _PARTS.get(top, ("recipe",)))
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, Mapping):
+        return "given" if value else "none"
+    return value if isinstance(value, str) else json.dumps(value)
