@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Setup
@@ -43,19 +44,20 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     served = None if setup.own else suite.served(setup.model)
     extra = suite.endpoints[served[0]].extra if served else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
-    tune = setup.tune and suite.use(task).recipe(setup.tune)
+    tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     corpora = {name: is_ for name, is_ in digests.items() if name.startswith("corpus:")}
     return {
         "prompt": digests["prompt"],
         "model": "own" if setup.own else f"{setup.model}{weights}",
         # The fields of a request by their digest: they may hold what no file should.
         "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
-        "tune": tune and {**_settings(tune), "train": digests.get("train", "")},
-        "retrieve": setup.retrieve and _settings(setup.retrieve),
+        "tune": {**_settings(tune), "train": digests.get("train", "")} if tune else None,
+        "retrieve": _settings(setup.retrieve) if setup.retrieve else None,
         "documents": corpora if setup.retrieve else None,
         "call": setup.call,
-        "endpoint": setup.endpoint and setup.endpoint.url.partition("?")[0].rpartition("@")[2],
-        "route": setup.route and _settings(setup.route),
+        # Without what a url may hold of a key.
+        "endpoint": urlsplit(setup.endpoint.url).hostname if setup.endpoint else None,
+        "route": _settings(setup.route) if setup.route else None,
     }
 
 
