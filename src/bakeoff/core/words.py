@@ -74,6 +74,10 @@ class Passage:
     score: float = 0.0
 
 
+RETRIEVE = "retrieve"
+"""The step that looks passages up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One part of making an answer: its tokens and, where it was timed alone, its seconds."""
@@ -99,6 +103,11 @@ class Answer:
     confidence: float | None = field(default=None, compare=False)
     """The model's own, from 0 to 1: the geometric mean of its tokens' probabilities, or the
     probability of a chosen option among the options. `None` where it is not told."""
+
+    @property
+    def open_book(self) -> bool:
+        """Whether something was looked up for it: there are passages, or a step that found none."""
+        return bool(self.passages) or any(step.name == RETRIEVE for step in self.steps)
 
     def tokens(self, kind: str) -> int:
         """Sum of `prompt_tokens`, `context_tokens` or `completion_tokens` over the steps."""

@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from bakeoff.core.words import Answer, BakeoffError, Failure, Record, Sample, Score, Step
+from bakeoff.core.words import (
+    RETRIEVE,
+    Answer,
+    BakeoffError,
+    Failure,
+    Record,
+    Sample,
+    Score,
+    Step,
+)
 from bakeoff.metrics.needs import Need, Wanted
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.store import Key, ScoreRow
@@ -59,13 +68,15 @@ class Cell:
     scorer: Scorer
     context: Context
     open_book: bool
-    """Whether its setup retrieves."""
+    """Whether its setup answers from passages."""
 
     def score(self, given: Mapping[Need, Any]) -> Score | None:
         """Its score, checked; `None` where the metric does not apply. Raises `Wanted`."""
         answer = self.record.answer
         if answer is None:
             return self._failed(given)
+        if self.open_book and not answer.open_book:
+            answer = replace(answer, steps=(*answer.steps, Step(RETRIEVE)))
         score = self._asked(answer, given)
         return score and _checked(score, self.scorer.bounds)
 
@@ -80,7 +91,7 @@ class Cell:
 
     def _failed(self, given: Mapping[Need, Any]) -> Score | None:
         """The worst score: asked with an empty answer, the scorer tells whether it applies."""
-        empty = Answer("", steps=(Step("retrieve"),) if self.open_book else ())
+        empty = Answer("", steps=(Step(RETRIEVE),) if self.open_book else ())
         found = self._asked(empty, given)
         if found is None:
             return None
@@ -103,14 +114,28 @@ def _checked(score: Score, bounds: tuple[float, float] | None) -> Score:
     return score
 
 
+def answers_from_passages(setup: Setup, records: Iterable[Record]) -> bool:
+    """Whether a setup retrieves: as its recipe says, or, of a user's own, as any answer shows.
+
+    An answer of such a setup that came without passages found none.
+    """
+    if not (setup.call or setup.endpoint):
+        return setup.retrieve is not None
+    declared = setup.endpoint is not None and "passages" in setup.endpoint.response
+    return declared or any(record.answer and record.answer.open_book for record in records)
+
+
 def score_records(
     records: Iterable[Record],
     task: Scored,
-    setup: Setup,
+    open_book: bool,
     give: Give = no_models,
     rivals: Rivals | None = None,
 ) -> Iterator[ScoreRow]:
-    """The scores of each record of a task on a setup, in their order."""
+    """The scores of each record of a task on a setup, in their order.
+
+    `open_book`: whether the setup `answers_from_passages`.
+    """
     context = task.context()
     samples = {sample.id: sample for sample in task.samples}
     records = iter(records)
@@ -122,7 +147,7 @@ def score_records(
                 metric,
                 scorer,
                 _beside(context, record, rivals) if rivals else context,
-                bool(setup.retrieve),
+                open_book,
             )
             for record in batch
             for metric, scorer in task.scorers.items()

@@ -37,6 +37,15 @@ class Context:
     rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
     """Answers of other setups to the same sample, where a metric is `against` them."""
 
+    def gold(self, sample: Sample) -> list[str]:
+        """Texts of the sample's gold documents.
+
+        Raises `Unjudged` where the task does not have them, as for a user's own retrieval.
+        """
+        if unknown := [name for name in sample.gold if name not in self.documents]:
+            raise Unjudged(f"the task has no text of document '{unknown[0]}'")
+        return [self.documents[name] for name in sample.gold]
+
     def ask(self, *needs: Need) -> list[Any]:
         """What the models say to these needs.
 

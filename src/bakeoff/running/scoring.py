@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bakeoff.core.words import Answer
 from bakeoff.metrics.judges import JudgePool
-from bakeoff.metrics.score import Give, Rivals, no_models, score_records
+from bakeoff.metrics.score import Give, Rivals, answers_from_passages, no_models, score_records
 from bakeoff.running.spending import count_judges, count_spent
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
@@ -28,8 +28,9 @@ def score_unit(folder: Path, suite: Suite, task: Task, setup: str, give: Give = 
         }
         for name in sorted(against)
     }
+    open_book = answers_from_passages(suite.setups[setup], store.read_records(folder, unit))
     records = store.read_records(folder, unit)
-    scored = score_records(records, task, suite.setups[setup], give, rivals)
+    scored = score_records(records, task, open_book, give, rivals)
     store.write_scores(folder, unit, scored)
 
 

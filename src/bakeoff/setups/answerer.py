@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bakeoff.core.scripts import word_spans
 from bakeoff.core.words import (
+    RETRIEVE,
     Answer,
     Answerer,
     Decoding,
@@ -198,7 +199,7 @@ class _Asked:
                 cached=done.cached,
             ),
         )
-        retrieved = (Step("retrieve", retrieve_s),) if self.open_book else ()
+        retrieved = (Step(RETRIEVE, retrieve_s),) if self.open_book else ()
         return Answer(done.text, self.passages, retrieved + generated, done.confidence)
 
 

@@ -22,19 +22,14 @@ def ranked(answer: Answer) -> list[str]:
 
 def _applies(sample: Sample, answer: Answer) -> bool:
     """Only open-book answers to questions with gold documents have a retrieval to judge."""
-    return bool(sample.gold) and open_book(answer)
-
-
-def open_book(answer: Answer) -> bool:
-    """Whether something was looked up for the answer, found or not."""
-    return any(step.name == "retrieve" for step in answer.steps)
+    return bool(sample.gold) and answer.open_book
 
 
 def _some(settings: Settings) -> str:
     return "" if settings["k"] > 0 else "k must be at least 1"
 
 
-@scorer(version=1, check=_some)
+@scorer(version=2, check=_some)
 def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of the gold documents among the first `k` documents in the context."""
     if not _applies(sample, answer):
@@ -42,7 +37,7 @@ def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int 
     return len(set(sample.gold) & set(ranked(answer)[:k])) / len(set(sample.gold))
 
 
-@scorer(version=1, check=_some)
+@scorer(version=2, check=_some)
 def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of `k` places that a gold document takes; a place left empty counts as wrong."""
     if not _applies(sample, answer):
@@ -50,7 +45,7 @@ def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: i
     return len(set(sample.gold) & set(ranked(answer)[:k])) / k
 
 
-@scorer(version=1, check=_some)
+@scorer(version=2, check=_some)
 def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """1 when a gold document is among the first `k` documents in the context."""
     if not _applies(sample, answer):
@@ -58,7 +53,7 @@ def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3
     return not set(sample.gold).isdisjoint(ranked(answer)[:k])
 
 
-@scorer(version=1)
+@scorer(version=2)
 def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 / rank of the first gold document in the context, 0 when there is none."""
     if not _applies(sample, answer):
@@ -67,7 +62,7 @@ def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return 1 / next(ranks, math.inf)
 
 
-@scorer(version=1, check=_some)
+@scorer(version=2, check=_some)
 def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Discounted gain of the gold documents in the first `k`, over the best possible."""
     if not _applies(sample, answer):
@@ -77,9 +72,9 @@ def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 
     return sum(1 / math.log2(n + 2) for n in places) / sum(1 / math.log2(n + 2) for n in best)
 
 
-@scorer(version=1)
+@scorer(version=2)
 def gold_in_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when a passage that reached the prompt holds a target, word for word (normalised)."""
-    if not sample.answerable or not open_book(answer):
+    if not sample.answerable or not answer.open_book:
         return None
     return any(holds(p.text, target) for p in answer.passages for target in sample.targets)

@@ -19,8 +19,7 @@ def _share(
     if not sample.targets:
         return None
     expected = [f"{sample.question} {target}" for target in sample.targets]
-    gold = [context.documents[name] for name in sample.gold]
-    truth = claims_of(sample, answer, context, by, [*gold, *expected])
+    truth = claims_of(sample, answer, context, by, [*context.gold(sample), *expected])
     if isinstance(truth, Score):
         return truth
     shown = [passage.text for passage in answer.passages]

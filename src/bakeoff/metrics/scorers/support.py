@@ -116,12 +116,12 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
     return unsupported[0] if unsupported else ""
 
 
-@scorer(version=1, asks="verifier", made_of=decided_by)
+@scorer(version=2, asks="verifier", made_of=decided_by)
 def support_context(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:
     """Probability (`share`: of claims) that the retrieved passages support it; no refusals."""
-    if not any(step.name == "retrieve" for step in answer.steps):
+    if not answer.open_book:
         return None
     passages = [p.text for p in answer.passages]
     return _score(claims_of(sample, answer, context, by, passages), share)
@@ -134,5 +134,4 @@ def support_gold(
     """Probability (`share`: of claims) that the gold documents support it; no refusals."""
     if not sample.gold:
         return None
-    passages = [context.documents[name] for name in sample.gold]
-    return _score(claims_of(sample, answer, context, by, passages), share)
+    return _score(claims_of(sample, answer, context, by, context.gold(sample)), share)

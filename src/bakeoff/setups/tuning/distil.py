@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.metrics.registry import find_scorer
-from bakeoff.metrics.score import score_records
+from bakeoff.metrics.score import answers_from_passages, score_records
 from bakeoff.metrics.scorers.citations import MARK
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
@@ -85,7 +85,8 @@ def filter_answers(
     ]
     asked = {headline: scorer, SUPPORT: find_scorer(SUPPORT, task.folder)}
     pupil = replace(task, samples=task.train, scorers=asked)
-    scored = [row.scores for row in score_records(records, pupil, teacher)]
+    open_book = answers_from_passages(teacher, records)
+    scored = [row.scores for row in score_records(records, pupil, open_book)]
     counts: Counter[str] = Counter({"kept": 0})
     kept = []
     for sample, record, found in zip(task.train, records, scored, strict=True):
