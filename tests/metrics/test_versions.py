@@ -77,7 +77,7 @@ def test_a_changed_helper_without_a_raised_version_is_found(
 def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexical.model, "REMARK", 20)
     (said,) = told("support_context")
-    assert "the scores of long, lists, cited changed and its version 1+lexical_model:" in said
+    assert "the scores of long, lists, cited changed and its version 2+lexical_model:" in said
 
 
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
