@@ -41,7 +41,7 @@ def _record(calls: list[Any], config: pytest.Config) -> dict[str, Any]:
         "command": f"pytest {arguments}",
         "commit": machine.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": machine.hardware(),
+        "hardware": machine.hardware().model_dump(),
         "versions": machine.versions(),
         "tests": [
             {

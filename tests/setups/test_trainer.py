@@ -245,7 +245,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(model: Any, tmp_path:
     # So high a rate that later epochs are worse.
     wild = recipe(learning_rate=0.5, epochs=4, patience=4, dropout=0.0)
     made = train(model, ROWS, HELD_OUT, wild, 7, tmp_path / "wild", "x", Silent())
-    losses = {point["epoch"]: point["validation_loss"] for point in made.curve}
+    losses = {point.epoch: point.validation_loss for point in made.curve}
     assert made.best_epoch == min(losses, key=losses.__getitem__)
     net = trainer.fresh_network(model, wild)
     net.load_adapter(str(tmp_path / "wild" / "adapter"), "kept")

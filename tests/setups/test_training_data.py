@@ -330,10 +330,10 @@ def test_every_recipe_makes_weights_that_act(cli: Cli, tmp_path: Path) -> None:
     }
     assert told["distilled"].learnt == {"kept": 4}
     tried = told["swept"].trials
-    assert {trial["rank"] for trial in tried} == {2, 4}
-    assert told["swept"].seconds == pytest.approx(sum(t["seconds"] for t in tried), abs=0.02)
-    best = min(tried, key=lambda trial: trial["validation_loss"])
-    assert told["swept"].curve[0].validation_loss == best["validation_loss"]
+    assert {trial.rank for trial in tried} == {2, 4}
+    assert told["swept"].seconds == pytest.approx(sum(t.seconds for t in tried), abs=0.02)
+    best = min(tried, key=lambda trial: trial.validation_loss)
+    assert told["swept"].curve[0].validation_loss == best.validation_loss
     assert all(r.answer for s in trained for r in run.records("tiny", s))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -65,16 +65,18 @@ def _asked(known: Grounds) -> Needs:
     def number(text: str, default: float) -> Any:
         return click.prompt(text, type=click.FloatRange(0), default=default, err=True)
 
-    answers: dict[str, Any] = {"updates_per_month": number("Changes of the data per month", 0)}
-    if answers["updates_per_month"]:
-        hours = number("Hours until answers must reflect a change (0: no limit)", 0)
-        answers["fresh_within_hours"] = hours or None
-    sources = click.Choice(["required", "nice", "no"])
-    answers["sources"] = click.prompt("Must sources be shown", type=sources, default="no", err=True)
-    answers["format"] = _tasks("Must tone or format change", known)
-    answers["narrow"] = _tasks("Is top accuracy on a narrow task needed", known)
-    answers["volume_per_month"] = number("Requests per month", 1000)
-    return Needs.model_validate(answers)
+    updates = number("Changes of the data per month", 0)
+    hours = number("Hours until answers must reflect a change (0: no limit)", 0) if updates else 0
+    sources = click.Choice[Literal["required", "nice", "no"]](["required", "nice", "no"])
+    # In the order of the questions: arguments are evaluated from the first to the last.
+    return Needs(
+        updates_per_month=updates,
+        fresh_within_hours=hours or None,
+        sources=click.prompt("Must sources be shown", type=sources, default="no", err=True),
+        format=_tasks("Must tone or format change", known),
+        narrow=_tasks("Is top accuracy on a narrow task needed", known),
+        volume_per_month=number("Requests per month", 1000),
+    )
 
 
 def _tasks(question: str, known: Grounds) -> bool | tuple[str, ...]:

@@ -138,7 +138,7 @@ class Verifier:
     def room(self, template: str, claim: str, question: str) -> int:
         """Tokens of a passage that fit beside the claim. At least 16: what is longer is cut."""
         beside = template.format(passages="", claim=claim, question=question)
-        used = len(self.tokenizer(beside, claim)["input_ids"])
+        used = len(self.tokenizer(beside, claim).input_ids)
         return max(16, self.spec.max_tokens - used)
 
     def parts(self, passage: str, room: int) -> list[str]:
@@ -154,7 +154,7 @@ class Verifier:
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )
-        return [passage[spans[0][0] : spans[-1][1]] for spans in cut["offset_mapping"] if spans]
+        return [passage[spans[0][0] : spans[-1][1]] for spans in cut.offset_mapping if spans]
 
     def _weighed(self, pairs: Sequence[_Pair]) -> list[tuple[float, float]]:
         """(support, contradiction) of each pair."""
@@ -180,7 +180,7 @@ class Verifier:
             encoded = self._encoded([texts[place] for place in batch])
             found |= zip(batch, weigh(encoded), strict=True)
             # The next ones are no longer than these.
-            size = max(1, BATCH_TOKENS // int(encoded["input_ids"].shape[1]))
+            size = max(1, BATCH_TOKENS // int(encoded.input_ids.shape[1]))
         return [found[place] for place in range(len(texts))]
 
     def _encoded(self, texts: Sequence[tuple[str, str | None]]) -> Any:
@@ -225,9 +225,9 @@ class Verifier:
     def _worded(self, encoded: Any) -> list[tuple[float, float]]:
         """By the first token of the model's answer: the word for support against the other."""
         words = (self.spec.supported or "1|0").split("|")
-        ids = [self.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
+        ids = [self.tokenizer(word, add_special_tokens=False).input_ids[0] for word in words]
         start = self.model.config.decoder_start_token_id
-        begin = torch.full((len(encoded["input_ids"]), 1), start, device=self.model.device)
+        begin = torch.full((len(encoded.input_ids), 1), start, device=self.model.device)
         with torch.inference_mode():
             logits = self.model(**encoded, decoder_input_ids=begin).logits[:, 0].float()
         shares = torch.softmax(logits[:, ids], dim=1)

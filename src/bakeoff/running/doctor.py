@@ -29,9 +29,9 @@ def machine() -> Table:
     device.limit_threads()
     facts = hardware()
     rows = [
-        ("processor", f"{facts['processor']}, {facts['cores']} cores"),
-        ("memory", f"{facts['memory_gb']} GB, read at {device.memory_pace() / 1e9:.0f} GB/s"),
-        ("GPU", facts["gpu"] or "none"),
+        ("processor", f"{facts.processor}, {facts.cores} cores"),
+        ("memory", f"{facts.memory_gb} GB, read at {device.memory_pace() / 1e9:.0f} GB/s"),
+        ("GPU", facts.gpu or "none"),
         ("device", device.pick_device()),
     ]
     chosen, paces = device.choose_dtype("auto"), {}

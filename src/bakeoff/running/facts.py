@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bakeoff.metrics.scorer import Scorer
 from bakeoff.runs import machine
-from bakeoff.runs.manifest import Hardware, Manifest, MetricFacts, Selected, TaskFacts, Whole
+from bakeoff.runs.manifest import Manifest, MetricFacts, Selected, TaskFacts, Whole
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.task import BEFORE
 from bakeoff.tasks.load import Selection, Task
@@ -24,7 +24,7 @@ def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]
         selection=Selected(**asdict(selection)),
         tasks={name: describe(task) for name, task in tasks.items()},
         versions=machine.versions(),
-        hardware=Hardware(**machine.hardware()),
+        hardware=machine.hardware(),
         commit=machine.commit(),
     )
 

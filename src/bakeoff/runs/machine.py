@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+
+from bakeoff.runs.manifest import Hardware
 
 PACKAGES = (
     "bakeoff",
@@ -35,7 +36,7 @@ def versions() -> dict[str, str | None]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> Hardware:
     """Processor, cores, memory and GPU of this machine."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -44,13 +45,13 @@ def hardware() -> dict[str, Any]:
         name = lines[0].split(":", 1)[1].strip() if lines else name
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "processor": name,
-        "cores": cores,
-        "memory_gb": round(memory, 1),
-        "gpu": _gpu(),
-        "system": f"{platform.system()} {platform.release()}",
-    }
+    return Hardware(
+        processor=name,
+        cores=cores,
+        memory_gb=round(memory, 1),
+        gpu=_gpu(),
+        system=f"{platform.system()} {platform.release()}",
+    )
 
 
 def _gpu() -> str | None:

@@ -6,6 +6,7 @@ whole. What newer runs alone say has a default, so that older manifests are read
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -89,27 +90,45 @@ class TaskFacts(Stored):
 
 
 class Epoch(Stored):
-    """A point of a training curve."""
+    """A point of a training curve: the losses of an epoch, by answer token."""
 
     epoch: float
     train_loss: Known[float] = None
     validation_loss: Known[float] = None
 
 
+class Trial(Stored):
+    """A recipe that a sweep tried: what was varied, and what came of it."""
+
+    rank: int
+    learning_rate: float
+    epochs: int
+    validation_loss: float
+    seconds: float
+
+
 class Training(Stored):
-    """What training took, and how its loss went."""
+    """What training took, and how its loss went. Of a sweep: all its trials, and the best curve."""
 
     rows: int
     validation_rows: Known[int] = None
     epochs: Known[float] = None
     tokens: int
+    """Tokens the network read in training, padding left out."""
     seconds: float
     peak_memory_mb: float
     curve: tuple[Epoch, ...] = ()
     best_epoch: Known[float] = None
     objective: Known[str] = None
     learnt: Mapping[str, Any] = {}
-    trials: tuple[Mapping[str, Any], ...] = ()
+    """What is to be known of the rows, such as the realised share of gold passages."""
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def validation_loss(self) -> float:
+        """The lowest of the curve; infinite where none was measured."""
+        losses = (point.validation_loss for point in self.curve)
+        return min((loss for loss in losses if loss is not None), default=math.inf)
 
 
 class AdapterFacts(Stored):

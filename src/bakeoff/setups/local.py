@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from bakeoff.core.words import Decoding, Message, Model
 from bakeoff.models.device import limit_threads
 from bakeoff.models.local import AdaptedModel, LocalModel
 from bakeoff.models.weights import resolve
-from bakeoff.runs.manifest import AdapterFacts, BatchCheck, Training
+from bakeoff.runs.manifest import AdapterFacts, BatchCheck
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.setups.tuning.training_data import TrainingDataBuilder, lessons, together
@@ -87,7 +87,7 @@ class Local:
         return AdapterFacts(
             digest=adapter.digest,
             reused=adapter.reused,
-            training=Training.model_validate(asdict(training)) if training else None,
+            training=training,
         )
 
     def _twin(self, setup: Setup, task: Task) -> Adapter | None:

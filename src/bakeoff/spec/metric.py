@@ -32,13 +32,14 @@ class Metric:
         match = _NAME.fullmatch(text.strip())
         if not match:
             raise BakeoffError(f"'{text}' is not a metric; write name or name(setting=value)")
+        path, name, arguments = match.groups(default="")
         try:
-            settings = _settings(match["args"] or "")
+            settings = _settings(arguments)
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
             raise BakeoffError(
                 f"'{text}': settings are written name=value, such as evidence_recall(k=5)"
             ) from error
-        return cls((match["path"] or "") + match["name"], tuple(sorted(settings.items())))
+        return cls(path + name, tuple(sorted(settings.items())))
 
     def setting(self, name: str) -> str:
         """The text that a setting has, or an empty one."""

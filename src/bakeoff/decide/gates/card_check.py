@@ -5,13 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from bakeoff.core.words import BakeoffError, digest
+from pydantic import BaseModel, Field, ValidationError
+
+from bakeoff.core.estimate import Estimate
+from bakeoff.core.words import digest
 from bakeoff.runs.manifest import Manifest
-from bakeoff.runs.store import read_json
 from bakeoff.spec.file_versions import recorded
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Policy
+from bakeoff.spec.yaml_files import explained
+
+
+class CardScorer(BaseModel):
+    """What a card says of a scorer, as far as gates look at it."""
+
+    auroc: Estimate
+
+
+class Card(BaseModel):
+    """A scorer card, as far as gates look at it; `cards` writes it whole."""
+
+    version: str
+    judge: str
+    """The digest of the judge; empty where none is asked."""
+    scorers: Annotated[tuple[CardScorer, ...], Field(min_length=1)]
+    """The scorer of the card first."""
 
 
 def file_of(metric: str, folder: Path) -> Path:
@@ -43,13 +63,14 @@ def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) 
     if not path.is_file():
         return f"no scorer card {path}; {remedy}"
     try:
-        card = read_json(path)
-        low = float(card["scorers"][0]["auroc"]["low"])
-        known = (card["version"], card["judge"])
-    except (BakeoffError, KeyError, IndexError, TypeError, ValueError) as error:
-        return f"{path} is not a scorer card ({error}); {remedy}"
+        card = Card.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        return f"{path} is not a scorer card ({explained(error)[0]}); {remedy}"
+    except OSError as error:
+        return f"{path} is not a scorer card ({error.strerror or error}); {remedy}"
+    low = card.scorers[0].auroc.ends[0]
     asked = digest(dict(judge)) if judge else ""
-    if known not in ((version, asked), (recorded(name, version), asked)):
+    if (card.version, card.judge) not in ((version, asked), (recorded(name, version), asked)):
         return f"{path} is of another version of the scorer or its judge; {remedy}"
     assert policy.min_agreement is not None
     if not low >= policy.min_agreement:

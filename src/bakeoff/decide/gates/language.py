@@ -61,19 +61,13 @@ class Ref:
             raise BakeoffError(
                 f"'{text}' is not setup.task.metric, p95(setup.metric) or baseline:setup.metric"
             )
-        origin = match["origin"] or ""
+        function, origin, setup, task, metric, tag, value = match.groups()
+        origin = origin or ""
         if origin and origin not in REFERENCES:
             raise BakeoffError(f"no reference '{origin}:'{did_you_mean(origin, REFERENCES)}")
-        tag = (match["tag"].strip(), match["value"].strip()) if match["tag"] else None
-        aggregate(match["aggregate"])
-        return cls(
-            match["setup"],
-            match["task"],
-            str(Metric.parse(match["metric"])),
-            match["aggregate"],
-            tag,
-            origin,
-        )
+        aggregate(function)
+        part = (tag.strip(), value.strip()) if tag else None
+        return cls(setup, task, str(Metric.parse(metric)), function, part, origin)
 
     def __str__(self) -> str:
         parts = [self.setup, *([self.task] if self.task else []), self.metric]
@@ -103,12 +97,13 @@ class Check:
         match = _CHECK.fullmatch(text.strip())
         if not match:
             raise BakeoffError(f"gate '{text}': write REF >= REF or REF >= NUMBER")
-        right = match["right"].strip()
+        named, op, right = match.groups()
+        right = right.strip()
         try:
-            left = Ref.parse(match["left"])
+            left = Ref.parse(named)
             if re.fullmatch(_NUMBER, right, re.ASCII):
-                return cls(left, match["op"], None, 0.0, _finite(right))
-            return cls(left, match["op"], *_expression(right))
+                return cls(left, op, None, 0.0, _finite(right))
+            return cls(left, op, *_expression(right))
         except BakeoffError as error:
             raise BakeoffError(f"gate '{text}': {error}") from error
 
@@ -141,15 +136,16 @@ def _finite(text: str) -> float:
 
 
 def _expression(text: str) -> tuple[Ref, float, float]:
-    parts = _EXPRESSION.fullmatch(text)
-    assert parts
+    match = _EXPRESSION.fullmatch(text)
+    assert match
+    times, ref, sign, plus = match.groups()
     try:
-        right = Ref.parse(parts["ref"])
+        right = Ref.parse(ref)
     except BakeoffError as error:
         hint = "; put spaces around +, - and *" if re.search(r"[-+*]\s*[\d.]|\d\*", text) else ""
         raise BakeoffError(f"{error}{hint}") from error
-    shift = _finite(parts["shift"] or "0") * (-1 if parts["sign"] == "-" else 1)
-    factor = _finite(parts["factor"] or "1")
+    shift = _finite(plus or "0") * (-1 if sign == "-" else 1)
+    factor = _finite(times or "1")
     if factor <= 0:
         raise BakeoffError(f"{factor:g} * {right}: a factor is above 0")
     return right, factor, shift

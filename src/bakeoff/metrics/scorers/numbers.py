@@ -43,13 +43,11 @@ def numbers(text: str) -> tuple[Decimal, ...]:
 
 
 def _value(match: re.Match[str]) -> Decimal:
-    whole = "".join(filter(str.isdecimal, match["whole"]))
-    sign = "-" if match["sign"] in ("-", "−") else ""
-    number = Decimal(
-        sign + whole + (match["part"] or "").replace(",", ".") + (match["power"] or "")
-    )
+    sign, whole, _, part, power, scale = match.groups(default="")
+    digits = "".join(filter(str.isdecimal, whole)) + part.replace(",", ".")
+    number = Decimal(("-" if sign in ("-", "−") else "") + digits + power)
     # Only where there is a scale: it rounds to the context's precision.
-    return number.scaleb(_SCALES[match["scale"].lower()]) if match["scale"] else number
+    return number.scaleb(_SCALES[scale.lower()]) if scale else number
 
 
 def _given(text: str, take: str) -> Decimal | None:

@@ -112,7 +112,10 @@ class Fields:
 def _named(text: str) -> tuple[str, str]:
     """(name, path) of `NAME=PATH`, or of a path whose last part is the name."""
     match = _NAMED_SCORE.fullmatch(text)
-    return (match["name"], match["path"]) if match else (text.rpartition(".")[2], text)
+    if not match:
+        return text.rpartition(".")[2], text
+    name, path = match.groups()
+    return name, path
 
 
 def _metric(text: str, problems: list[str]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Score
@@ -13,6 +14,17 @@ from bakeoff.runs.store import ScoreRow, Scores, Unit
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""
+
+
+@dataclass(frozen=True)
+class GivenScores:
+    """A line of that file: the scores that came with an answer, or why there was none."""
+
+    sample: str
+    repeat: int
+    failed: str | None = None
+    scores: Mapping[str, tuple[float | None, str]] = field(default_factory=dict)
+    """Metric -> (value, reason)."""
 
 
 def restore(folder: Path, manifest: Manifest) -> Manifest:
@@ -41,15 +53,15 @@ def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterato
     others = store.read_scores(folder, unit) if scored else None
     with (unit.folder(folder) / GIVEN).open(encoding="utf-8") as stream:
         for line in stream:
-            row = json.loads(line)
-            key = (row["sample"], row["repeat"])
+            row = GivenScores(**json.loads(line))
+            key = (row.sample, row.repeat)
             found: Scores = {}
             if others:
                 theirs, found = next(others)
                 if theirs != key:
                     raise BakeoffError(f"{stream.name}: its rows are not those of the journal")
-            if failed := row.get("failed"):
-                given = {m: Score(value, f"failed: {failed}") for m, value in worst.items()}
+            if row.failed:
+                given = {m: Score(value, f"failed: {row.failed}") for m, value in worst.items()}
             else:
-                given = {m: Score(value, reason) for m, (value, reason) in row["scores"].items()}
+                given = {m: Score(value, reason) for m, (value, reason) in row.scores.items()}
             yield ScoreRow(key, {**found, **given})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from bakeoff.core.words import (
     LATENCY,
@@ -27,7 +27,7 @@ from bakeoff.core.words import (
 )
 from bakeoff.running.importing.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
 from bakeoff.running.importing.fields import Fields, find, shown
-from bakeoff.running.importing.given import GIVEN
+from bakeoff.running.importing.given import GIVEN, GivenScores
 from bakeoff.running.importing.rows import read_rows
 from bakeoff.runs import store
 from bakeoff.runs.manifest import ImportedFile
@@ -82,13 +82,10 @@ class Lane:
         self.journal.append(record)
         if self.given is None:
             return
-        row: dict[str, Any] = {"sample": record.sample, "repeat": record.repeat}
-        if record.error is not None:
-            row["failed"] = record.error
-        else:
-            row["scores"] = {metric: [s.value, s.reason] for metric, s in scores.items()}
-            self.unjudged.update(m for m, s in scores.items() if s.value is None)
-        self.given.write(json.dumps(row) + "\n")
+        kept = {} if record.error else {name: (s.value, s.reason) for name, s in scores.items()}
+        self.unjudged.update(name for name, (value, _) in kept.items() if value is None)
+        row = GivenScores(record.sample, record.repeat, record.error, kept)
+        self.given.write(json.dumps(vars(row)) + "\n")
 
 
 class Intake:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import peft
 import torch
@@ -16,36 +13,11 @@ from safetensors import safe_open
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import Weights
+from bakeoff.runs.manifest import Training
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 PROOF_PROMPT = "Which form do I need?"
-
-
-@dataclass(frozen=True)
-class Training:
-    """What training took, and how its loss went. Of a sweep: all its trials, and the best curve."""
-
-    rows: int
-    validation_rows: int
-    epochs: float
-    tokens: int
-    """Tokens the network read in training, padding left out."""
-    seconds: float
-    peak_memory_mb: float
-    curve: tuple[Mapping[str, float], ...]
-    """One point per epoch: epoch, train_loss, validation_loss."""
-    best_epoch: float
-    objective: str = "sft"
-    learnt: Mapping[str, Any] = field(default_factory=dict)
-    """What is to be known of the rows, such as the realised share of gold passages."""
-    trials: tuple[Mapping[str, Any], ...] = ()
-    """The recipes that a sweep tried: what was varied, its validation loss, its seconds."""
-
-    @property
-    def validation_loss(self) -> float:
-        """The lowest of the curve."""
-        return min(point.get("validation_loss", math.inf) for point in self.curve)
 
 
 @dataclass(frozen=True)

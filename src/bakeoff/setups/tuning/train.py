@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import peft
 from filelock import FileLock, Timeout
@@ -17,7 +16,8 @@ from filelock import FileLock, Timeout
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
 from bakeoff.models.local import LocalModel
-from bakeoff.setups.tuning.adapter import Adapter, Training
+from bakeoff.runs.manifest import Training, Trial
+from bakeoff.setups.tuning.adapter import Adapter
 from bakeoff.setups.tuning.batches import Lessons, encode, validation_rows
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
@@ -55,26 +55,31 @@ def tuned(
     """
     if recipe.sweep is None:
         return _kept(model, lessons, recipe, seed, cache, name, progress)
-    tried: list[tuple[Mapping[str, Any], Adapter, Training]] = []
+    tried: list[tuple[Tune, Adapter, Training]] = []
     for trial in trials(recipe, seed):
-        varied = {name: getattr(trial, name) for name in _VARIED}
-        about = (
-            f"{name}, trial {len(tried) + 1}: {', '.join(f'{k} {v}' for k, v in varied.items())}"
-        )
+        varied = ", ".join(f"{part} {getattr(trial, part)}" for part in _VARIED)
+        about = f"{name}, trial {len(tried) + 1}: {varied}"
         made = _kept(model, lessons, trial, seed, cache, about, progress)
         assert made.training
-        tried.append((varied, made, made.training))
+        tried.append((trial, made, made.training))
     _, best, training = min(tried, key=lambda each: each[2].validation_loss)
-    whole = replace(
-        training,
-        seconds=round(sum(each.seconds for _, _, each in tried), 2),
-        tokens=sum(each.tokens for _, _, each in tried),
-        trials=tuple(
-            {**varied, "validation_loss": each.validation_loss, "seconds": each.seconds}
-            for varied, _, each in tried
-        ),
+    whole = {
+        "seconds": round(sum(took.seconds for *_, took in tried), 2),
+        "tokens": sum(took.tokens for *_, took in tried),
+        "trials": tuple(_trial(trial, took) for trial, _, took in tried),
+    }
+    reused = all(made.reused for _, made, _ in tried)
+    return replace(best, training=training.model_copy(update=whole), reused=reused)
+
+
+def _trial(recipe: Tune, took: Training) -> Trial:
+    return Trial(
+        rank=recipe.rank,
+        learning_rate=recipe.learning_rate,
+        epochs=recipe.epochs,
+        validation_loss=took.validation_loss,
+        seconds=took.seconds,
     )
-    return replace(best, training=whole, reused=all(made.reused for _, made, _ in tried))
 
 
 _VARIED = ("rank", "learning_rate", "epochs")
@@ -111,11 +116,10 @@ def _kept(
         with _alone(target.with_name(f"{key}.lock"), name, progress):
             if not facts.is_file():
                 _make(model, lessons, recipe, seed, target, name, progress)
-    found = json.loads(facts.read_text())
-    found["curve"] = tuple(found["curve"])
-    # Told anew: it describes these lessons, and what was kept before may lack it.
-    found |= {"objective": recipe.objective, "learnt": dict(lessons.told), "trials": ()}
-    return Adapter(key, target, Training(**found), reused)
+    training = Training.model_validate_json(facts.read_bytes())
+    # Anew: it describes these lessons, and what was kept before may lack it.
+    about = {"objective": recipe.objective, "learnt": dict(lessons.told), "trials": ()}
+    return Adapter(key, target, training.model_copy(update=about), reused)
 
 
 @contextmanager
@@ -153,6 +157,6 @@ def _make(
     training = train(model, rows, validation, recipe, seed, unfinished, name, progress)
     made = unfinished / "adapter"
     (made / "base.json").write_text(json.dumps({"weights": model.weights.digest}))
-    (made / "training.json").write_text(json.dumps(asdict(training), indent=2))
+    (made / "training.json").write_text(training.model_dump_json(indent=2))
     made.replace(target)
     shutil.rmtree(unfinished)

@@ -26,7 +26,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from bakeoff.core.progress import Progress, working
 from bakeoff.models.device import peak_memory_mb
 from bakeoff.models.local import LocalModel, quantization
-from bakeoff.setups.tuning.adapter import Training
+from bakeoff.runs.manifest import Epoch, Training
 from bakeoff.setups.tuning.batches import Row, start_of_all
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.spec.recipes import Tune
@@ -87,7 +87,7 @@ def train(
     if recipe.method == "full":
         model.tokenizer.save_pretrained(folder / ADAPTER)
     curve = _curve(trainer.state.log_history)
-    best = min(curve, key=lambda point: point.get("validation_loss", math.inf))
+    best = min(curve, key=lambda at: math.inf if at.validation_loss is None else at.validation_loss)
     epochs = float(trainer.state.epoch or 0)
     return Training(
         rows=len(rows),
@@ -97,7 +97,7 @@ def train(
         seconds=round(logbook.seconds, 2),
         peak_memory_mb=round(peak_memory_mb(), 1),
         curve=tuple(curve),
-        best_epoch=best["epoch"],
+        best_epoch=best.epoch,
     )
 
 
@@ -275,12 +275,13 @@ class _Logbook(TrainerCallback):
         self.file.write_text(json.dumps([self.seconds, self.losses]))
 
 
-def _curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
-    points: dict[float, dict[str, float]] = {}
+def _curve(history: Sequence[Mapping[str, Any]]) -> list[Epoch]:
+    points: dict[float, Epoch] = {}
     names = {"epoch_loss": "train_loss", "eval_loss": "validation_loss"}
     for entry in history:
-        point = points.setdefault(round(entry["epoch"], 3), {"epoch": round(entry["epoch"], 3)})
-        point |= {
+        epoch = round(entry["epoch"], 3)
+        losses = {
             ours: round(entry[theirs], 5) for theirs, ours in names.items() if theirs in entry
         }
+        points[epoch] = points.get(epoch, Epoch(epoch=epoch)).model_copy(update=losses)
     return [points[epoch] for epoch in sorted(points)]
