@@ -307,7 +307,7 @@ def test_gaps_are_those_between_pieces_where_no_usage_is_sent() -> None:
     for second, chunk in enumerate(CHUNKS[:-1]):
         stream.feed(events(chunk, done=False), float(second))
     assert stream.token_gap_s == 1.0
-    assert read_completion(stream.value()) == Reply("naïve ✓ \U0001f600", finish="stop")
+    assert read_completion(stream.value()) == Reply("naïve ✓ \U0001f600", finish_reason="stop")
 
 
 def test_thoughts_are_not_the_answer() -> None:
@@ -448,7 +448,7 @@ def test_every_ask_is_answered_once_and_by_its_own_answer(stub: str) -> None:
     assert 2 <= seen["in_flight_max"] <= 8
     first = found[0]
     assert isinstance(first, Reply)
-    assert (first.prompt_tokens, first.completion_tokens, first.finish) == (2, 1, "stop")
+    assert (first.prompt_tokens, first.completion_tokens, first.finish_reason) == (2, 1, "stop")
     assert (first.ttft_s, first.attempts) == (None, 1)
     assert first.total_s and first.total_s > 0
 
@@ -792,7 +792,11 @@ def test_streamed_answers_are_timed(stub: str) -> None:
         assert isinstance(reply, Reply)
         assert reply.ttft_s and reply.total_s and reply.token_gap_s is not None
         assert 0 < reply.ttft_s <= reply.total_s
-        assert (reply.completion_tokens, reply.finish, reply.attempts) == (8, "stop", attempts)
+        assert (reply.completion_tokens, reply.finish_reason, reply.attempts) == (
+            8,
+            "stop",
+            attempts,
+        )
 
 
 def test_plain_completions_are_answered(stub: str) -> None:

@@ -12,7 +12,7 @@ from bakeoff.analysis.stats import RATE, Floats, Ints, cluster_codes
 from bakeoff.core.measure import MEASURES as MEASURES
 from bakeoff.core.measure import TOKEN_METRICS
 from bakeoff.core.measure import Measure as Measure
-from bakeoff.core.words import LATENCY, QUALITY, Record, Sample, Score
+from bakeoff.core.words import LATENCY, LENGTH, QUALITY, Record, Sample, Score
 from bakeoff.spec.benchmark import Price
 
 
@@ -205,13 +205,17 @@ class _Table:
 
 def _count(table: _Table, record: Record, price: Price | None) -> None:
     table.add("error", record.sample, float(record.error is not None), repeat=record.repeat)
+    outcome = record.outcome
+    if outcome.finish_reason:
+        cut = float(outcome.finish_reason == LENGTH)
+        table.add("cut", record.sample, cut, repeat=record.repeat)
     # No prompt has 0 tokens: a system of the user's that counts none is unknown.
-    if record.answer and record.answer.tokens("prompt_tokens"):
+    if outcome.tokens("prompt_tokens"):
         for kind in TOKEN_METRICS:
-            count = float(record.answer.tokens(kind))
+            count = float(outcome.tokens(kind))
             table.add(kind, record.sample, count, repeat=record.repeat)
         if price:
-            tokens = [record.answer.tokens(f"{kind}_tokens") for kind in ("prompt", "completion")]
+            tokens = [outcome.tokens(f"{kind}_tokens") for kind in ("prompt", "completion")]
             table.add("cost", record.sample, price.of(*tokens), repeat=record.repeat)
 
 

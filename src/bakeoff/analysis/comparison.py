@@ -182,6 +182,28 @@ class Freshness:
     setups: Mapping[str, Updated]
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why answers failed."""
+
+    text: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the replies of a setup ended."""
+
+    reasons: Mapping[str, int]
+    """Finish reason -> replies; those that state none are in no count."""
+    failures: tuple[Reason, ...]
+    """The most frequent first; of reasons that differ in numbers alone, one."""
+
+    @property
+    def told(self) -> bool:
+        return bool(self.reasons or self.failures)
+
+
 NOTHING = Summary()
 
 
@@ -202,6 +224,8 @@ class TaskComparison:
     """`tag=value` -> the headline on it."""
     latency: Latency | None = None
     freshness: Freshness | None = None
+    ended: Mapping[str, Ended] = field(default_factory=dict)
+    """Setup -> how its replies ended, where any says so or failed."""
 
     def metric(self, name: str) -> Summary:
         """A metric's summary; an empty one where nothing has it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from bakeoff.analysis import compare, freshness, latency
 from bakeoff.analysis.columns import Columns, columns, leak_columns
 from bakeoff.analysis.comparison import Comparison, Freshness
+from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import Rows
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import MissingEvidence, Record, Sample, digest
@@ -128,8 +129,16 @@ class Run:
         """What the manifest says of a metric; measured columns are better when lower."""
         return self.manifest.tasks[task].metrics.get(name, MetricFacts(higher_is_better=False))
 
-    @cached_property
+    @property
     def columns(self) -> Columns:
+        return self._measured[0]
+
+    @property
+    def endings(self) -> Endings:
+        return self._measured[1]
+
+    @cached_property
+    def _measured(self) -> tuple[Columns, Endings]:
         measures = {
             (task, metric): about.measure
             for task, facts in self.manifest.tasks.items()
@@ -148,7 +157,10 @@ class Run:
             for row in self.scores(*cell)
         )
         repeats = self.suite.repeats
-        return columns(self.samples, self.asked, records, scores, measures, repeats, prices)
+        endings = Endings()
+        watched = endings.watch(records)
+        table = columns(self.samples, self.asked, watched, scores, measures, repeats, prices)
+        return table, endings
 
     @cached_property
     def leaks(self) -> Columns:
@@ -164,6 +176,7 @@ class Run:
                 task,
                 latency=latency.summary(self.latencies(name), self.asked[name]),
                 freshness=self._freshness(name),
+                ended={s: e for s in self.asked[name] if (e := self.endings.of(name, s)).told},
             )
             for name, task in compared.tasks.items()
         }

@@ -108,13 +108,14 @@ def _judged(done: Run) -> Verdicts | None:
 def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
     """Report and send a complete run, show its results, and exit by its gates."""
     from bakeoff.outputs.tables.effects import effects, findings
+    from bakeoff.outputs.tables.endings import endings, failures
     from bakeoff.outputs.tables.headline import headline
 
     path = write_report(done)
     lines = send(done, to)
-    show(headline(done))
-    if (square := effects(done)).rows:
-        show(square)
+    for table in (headline(done), failures(done), endings(done), effects(done)):
+        if table.rows:
+            show(table)
     for said in findings(done):
         click.echo(said)
     code = show_gates(found) if found else 0

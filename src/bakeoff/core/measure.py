@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LATENCY_METRICS = ("latency_s", "retrieve_s", "ttft_s", "decode_s")
 """Seconds per answer, from the latency pass."""
 TOKEN_METRICS = ("prompt_tokens", "context_tokens", "completion_tokens")
-MEASURED = ("error", "leak", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
+MEASURED = ("error", "cut", "leak", "cost", *TOKEN_METRICS, *LATENCY_METRICS)
 """Columns every run has, beside the scorers a task names."""
 Bounds = tuple[float, float]
 """The smallest and the largest value there can be."""
@@ -26,7 +26,7 @@ class Measure:
 
 
 MEASURES: Mapping[str, Measure] = {
-    **dict.fromkeys(("error", "leak"), Measure(higher_is_better=False)),
+    **dict.fromkeys(("error", "cut", "leak"), Measure(higher_is_better=False)),
     **dict.fromkeys((*TOKEN_METRICS, "cost"), Measure(higher_is_better=False, bounds=None)),
     **dict.fromkeys(LATENCY_METRICS, Measure(False, "median", None)),
 }

@@ -93,6 +93,13 @@ class Step:
     """Taken from the response cache: nothing was spent on it in this run."""
 
 
+STOP, LENGTH, CONTENT_FILTER, TOOL_CALLS = "stop", "length", "content_filter", "tool_calls"
+REFUSAL, ERROR = "refusal", "error"
+FINISH_REASONS = (STOP, LENGTH, CONTENT_FILTER, TOOL_CALLS, REFUSAL, ERROR)
+"""How a reply can end, in the words of OpenAI's API; servers may state others. `length`: it was cut
+at `max_tokens`. Empty: nobody said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a setup said to one sample, from which passages, in which steps."""
@@ -103,6 +110,8 @@ class Answer:
     confidence: float | None = field(default=None, compare=False)
     """The model's own, from 0 to 1: the geometric mean of its tokens' probabilities, or the
     probability of a chosen option among the options. `None` where it is not told."""
+    finish_reason: str = ""
+    """How it ended: one of `FINISH_REASONS`, or what else the server states."""
 
     @property
     def open_book(self) -> bool:
@@ -111,7 +120,7 @@ class Answer:
 
     def tokens(self, kind: str) -> int:
         """Sum of `prompt_tokens`, `context_tokens` or `completion_tokens` over the steps."""
-        return sum(getattr(step, kind) for step in self.steps)
+        return _tokens(self.steps, kind)
 
     def seconds(self, name: str | None = None) -> float | None:
         """Seconds of the named step, or of all; `None` when any of them was not timed alone."""
@@ -125,6 +134,18 @@ class Failure:
     """A cell that could not be answered, and why. It counts as wrong, never as absent."""
 
     error: str
+    finish_reason: str = ""
+    """How the reply ended, where there was one that holds no answer."""
+    steps: tuple[Step, ...] = ()
+    """What such a reply took: tokens that were thought, not said, are paid for all the same."""
+
+    def tokens(self, kind: str) -> int:
+        """See `Answer.tokens`."""
+        return _tokens(self.steps, kind)
+
+
+def _tokens(steps: Sequence[Step], kind: str) -> int:
+    return sum(getattr(step, kind) for step in steps)
 
 
 SUPPORTED, CONTRADICTED, NOT_FOUND = "supported", "contradicted", "not found"
@@ -243,6 +264,24 @@ class Generation:
     cached: bool = False
     confidence: float | None = field(default=None, compare=False)
     """See `Answer`. Its last digits differ from batch to batch, even where the answer does not."""
+    finish_reason: str = ""
+    """See `Answer`."""
+    thought: bool = False
+    """Whether the model thought before it wrote, where the server keeps that out of the text."""
+
+    @property
+    def missing(self) -> str:
+        """Why there is no answer in it; empty where there is one.
+
+        An empty text that ended by itself is one: a model may decline by saying nothing. After
+        thinking, a filter, a tool call or a cut it says nothing of the question.
+        """
+        if self.text:
+            return ""
+        if self.finish_reason not in ("", STOP, REFUSAL):
+            after = "after thinking" if self.thought else "no text"
+            return f"empty: the reply ended with {self.finish_reason}, {after}"
+        return "empty: the model thought, and wrote no answer" if self.thought else ""
 
 
 class Model(Protocol):

@@ -139,7 +139,7 @@ class JudgePool:
         for decoding, asked in by_decoding.items():
             chats = [_messages(need) for need in asked]
             for index, done in judge.generate(chats, decoding):
-                given[asked[index]] = done if isinstance(done, Failure) else done.text
+                given[asked[index]] = _verdict(done)
                 self._count(by, done)
         return given
 
@@ -183,6 +183,12 @@ class JudgePool:
             self._verifiers[by] = Verifier(spec, self.place.cache)
             self.fingerprints[by] = self._verifiers[by].fingerprint
         return self._verifiers[by]
+
+
+def _verdict(done: Generation | Failure) -> str | Failure:
+    if isinstance(done, Failure):
+        return done
+    return Failure(done.missing) if done.missing else done.text
 
 
 def _grouped(needs: Collection[Need]) -> dict[tuple[type, str], list[Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bakeoff.core.words import (
     Decoding,
@@ -52,7 +53,8 @@ class CachedModel:
     ) -> Iterator[tuple[int, Generation | Failure]]:
         keys = self.keys(chats, decoding)
         wanted = [index for index in range(len(chats)) if index not in skip]
-        known = self.responses.find([keys[index] for index in wanted])
+        found = self.responses.find([keys[index] for index in wanted])
+        known = {key: kept for key, kept in found.items() if _whole(kept)}
         for index in wanted:
             if keys[index] in known:
                 yield index, Generation(**known[keys[index]], cached=True)
@@ -68,15 +70,19 @@ class CachedModel:
 
 
 _SAID = ("text", "prompt_tokens", "completion_tokens")
+_ENDED = ("finish_reason", "thought")
 
 
 def _kept(done: Generation) -> dict[str, str | int | float]:
-    found: dict[str, str | int | float] = {
-        "text": done.text,
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-    }
-    return found if done.confidence is None else {**found, "confidence": done.confidence}
+    parts = {name: getattr(done, name) for name in _SAID}
+    rest = {"confidence": done.confidence} if done.confidence is not None else {}
+    ended = {name: value for name in _ENDED if (value := getattr(done, name))}
+    return {**parts, **rest, **ended}
+
+
+def _whole(kept: Mapping[str, Any]) -> bool:
+    """Whether an entry may be used: older ones do not tell an empty text from a cut one."""
+    return bool(kept["text"] or kept.get("finish_reason"))
 
 
 @dataclass

@@ -15,6 +15,8 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bakeoff.core.words import (
+    LENGTH,
+    STOP,
     BakeoffError,
     Decoding,
     Failure,
@@ -263,6 +265,7 @@ class LocalModel:
                     len(ids),
                     self.count(decoding.options[int(choice)]),
                     confidence=round(float(share), 6),
+                    finish_reason=STOP,
                 )
                 for ids, share, choice in zip(encoded, *shares.max(-1), strict=True)
             ]
@@ -275,10 +278,13 @@ class LocalModel:
         written = write(batch, decoding.max_tokens, ends, choose, first)
         for ids, row in zip(encoded, written, strict=True):
             tokens = row.tokens
-            said = tokens[:-1] if tokens[-1] in ends else tokens
+            ended = tokens[-1] in ends
+            said = tokens[:-1] if ended else tokens
             text = self.tokenizer.decode(said, skip_special_tokens=True).strip()
-            sure = round(row.confidence, 6)
-            completions.append(Generation(text, len(ids), len(tokens), confidence=sure))
+            sure, reason = round(row.confidence, 6), STOP if ended else LENGTH
+            completions.append(
+                Generation(text, len(ids), len(tokens), confidence=sure, finish_reason=reason)
+            )
         return completions
 
 

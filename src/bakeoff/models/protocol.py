@@ -10,7 +10,18 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from bakeoff.core.words import BakeoffError, Decoding, Message, Passage
+from bakeoff.core.words import (
+    CONTENT_FILTER,
+    ERROR,
+    LENGTH,
+    REFUSAL,
+    STOP,
+    TOOL_CALLS,
+    BakeoffError,
+    Decoding,
+    Message,
+    Passage,
+)
 
 
 class Unreadable(Exception):
@@ -30,8 +41,10 @@ class Reply:
     prompt_tokens: int | None = None
     """By the server's own count, as `completion_tokens`; `None` where it states none."""
     completion_tokens: int | None = None
-    finish: str | None = None
-    """Why the answer ended: `stop`, `length`, or what else the server says."""
+    finish_reason: str = ""
+    """How the answer ended, in the words of `FINISH_REASONS` where there is one for it."""
+    thought: bool = False
+    """Whether the model thought beside the text."""
     passages: tuple[Passage, ...] = ()
     vectors: tuple[Sequence[float], ...] = ()
     ttft_s: float | None = None
@@ -115,22 +128,70 @@ def service_body(request: Mapping[str, Any], fields: Mapping[str, str]) -> dict[
     return {name: filled(value) for name, value in request.items()}
 
 
+_OTHER_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "stop_token"), STOP),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length"), LENGTH),
+    **dict.fromkeys(("safety", "recitation", "blocklist", "sensitive"), CONTENT_FILTER),
+    **dict.fromkeys(("function_call", "tool_use", "tool_call"), TOOL_CALLS),
+    **dict.fromkeys(("abort", "cancelled", "insufficient_system_resource", "network_error"), ERROR),
+}
+"""What servers write (TGI, Anthropic, Gemini, Mistral, vLLM, DeepSeek) -> OpenAI's word for it."""
+WORD_CHARACTERS = 40
+
+
 def read_completion(value: Any) -> Reply:
-    """The first choice of a chat or plain completion. Raises `Unreadable`."""
+    """The first choice of a chat or plain completion.
+
+    Raises `Unreadable` where it has no text, or ended in an error, half a text or not.
+    """
     choice = _first_choice(value)
     if choice is None:
         raise Unreadable(f"the reply has no choices: {message_of(value)}")
-    if isinstance(choice.get("message"), dict):
-        # A model that only thought or only called a tool has said nothing: null.
-        text = choice["message"].get("content") or ""
-    else:
-        text = choice.get("text")
-    if isinstance(text, list):
-        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
-    if not isinstance(text, str):
+    stated = choice.get("finish_reason")
+    finish = stated.strip().lower()[:WORD_CHARACTERS] if isinstance(stated, str) else ""
+    finish = _OTHER_WORDS.get(finish, finish)
+    if finish == ERROR or choice.get("error") or is_error(value):
+        reason = next((message_of(v) for v in (choice, value) if v.get("error")), "no reason")
+        raise Unreadable(f"the reply ended in an error: {reason}")
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return Reply(_text(choice.get("text")), *_usage(value), finish)
+    # A model that only thought, only called a tool or refused has no content: null.
+    text = _text(message.get("content") or "")
+    thought = any(message.get(name) for name in _THINKING)
+    if not text.strip():
+        if refusal := message.get("refusal"):
+            text, finish = _text(refusal), REFUSAL
+        elif message.get("tool_calls") or message.get("function_call"):
+            finish = TOOL_CALLS
+    return Reply(text, *_usage(value), finish, thought)
+
+
+_THINKING = ("reasoning_content", "reasoning", "thinking")
+"""Where servers put what a model thought, beside its content."""
+
+
+def _text(content: Any) -> str:
+    """A content, or the texts of its parts."""
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        content = "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(content, str):
         raise Unreadable("the reply's first choice has no text")
-    finish = choice.get("finish_reason")
-    return Reply(text, *_usage(value), finish if isinstance(finish, str) else None)
+    return content
+
+
+def is_error(value: Any) -> bool:
+    """Whether a JSON value is an error, by one of the forms in which servers write it."""
+    if not isinstance(value, dict):
+        return True
+    if (
+        value.get("error")
+        or value.get("error_code")
+        or "error" in (value.get("object"), value.get("type"))
+    ):
+        return True
+    return "choices" not in value and any(value.get(name) for name in ("message", "detail"))
 
 
 def _first_choice(value: Any) -> dict[str, Any] | None:
@@ -209,6 +270,9 @@ def _passage(row: Any) -> Passage:
     return Passage(str(document), 0, len(text), text)
 
 
+_BESIDE = (*_THINKING, "refusal", "tool_calls", "function_call")
+
+
 class Stream:
     """A streamed completion put together again from bytes, wherever they were cut.
 
@@ -225,7 +289,11 @@ class Stream:
         self._pieces: list[str] = []
         self._finish: str | None = None
         self._usage: dict[str, Any] | None = None
-        self._thought = False
+        self._message: dict[str, Any] = {}
+        """What else deltas hold that a whole message would: thinking, tool calls, a refusal."""
+        self._error: Any = None
+        self._event = b""
+        self._begun = False
 
     def feed(self, data: bytes, now: float) -> None:
         """Take the next bytes, which came at `now`. Raises `Unreadable`."""
@@ -239,8 +307,13 @@ class Stream:
         self._take(rest, self._last_s)
         if not (self.ended or self._finish):
             raise Unreadable("the stream broke off")
-        text = "".join(self._pieces)
-        choice = {"message": {"content": text}, "text": text, "finish_reason": self._finish}
+        if not self._begun:
+            raise Unreadable("the stream ended before it began")
+        choice = {
+            "message": {"content": "".join(self._pieces), **self._message},
+            "finish_reason": self._finish,
+            "error": self._error,
+        }
         return {"choices": [choice], "usage": self._usage}
 
     @property
@@ -249,11 +322,16 @@ class Stream:
         if self.first_s is None:
             return None
         # Thinking counts as completion but is not in the text that was timed.
-        stated = None if self._thought else _usage({"usage": self._usage})[1]
+        thought = any(name in self._message for name in _THINKING)
+        stated = None if thought else _usage({"usage": self._usage})[1]
         tokens = stated or len(self._pieces)
         return (self._last_s - self.first_s) / (tokens - 1) if tokens > 1 else None
 
     def _take(self, line: bytes, now: float) -> None:
+        if line.startswith(b"event:"):
+            self._event = line[6:].strip()
+        elif not line.strip():
+            self._event = b""
         data = line[5:].strip() if line.startswith(b"data:") else b""
         if not data or self.ended:
             return
@@ -261,7 +339,7 @@ class Stream:
             self.ended = True
             return
         chunk = parsed(data)
-        if not isinstance(chunk, dict) or chunk.get("error"):
+        if self._event == b"error" or is_error(chunk):
             raise Unreadable(f"the stream holds an error: {message_of(chunk)}")
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
@@ -272,8 +350,14 @@ class Stream:
     def _choose(self, choice: Mapping[str, Any], now: float) -> None:
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
-        self._thought |= bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        self._begun = True
+        for name in _BESIDE:
+            if part := delta.get(name):
+                before = self._message.get(name, "")
+                texts = isinstance(part, str) and isinstance(before, str)
+                self._message[name] = before + part if texts else part
         self._finish = choice.get("finish_reason") or self._finish
+        self._error = choice.get("error") or self._error
         piece = delta.get("content") or choice.get("text")
         if piece and isinstance(piece, str):
             self._pieces.append(piece)

@@ -136,7 +136,10 @@ class ServedModel:
         completion = reply.completion_tokens
         if completion is None:
             completion = self.count(reply.text)
-        return Generation(reply.text.strip(), prompt, completion)
+        text = reply.text.strip()
+        return Generation(
+            text, prompt, completion, finish_reason=reply.finish_reason, thought=reply.thought
+        )
 
 
 def _with_seconds(made: Generation, reply: Reply) -> Generation:

@@ -174,7 +174,7 @@ class Line:
         return replace(
             reply,
             text=clean(reply.text),
-            finish=reply.finish and clean(reply.finish),
+            finish_reason=clean(reply.finish_reason),
             passages=tuple(
                 replace(p, document=clean(p.document), text=clean(p.text)) for p in reply.passages
             ),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.analysis.stats import Floats
-from bakeoff.core.words import QUALITY, Answer, BakeoffError, Record, Sample, Score, digest
+from bakeoff.core.words import QUALITY, BakeoffError, Record, Sample, Score, digest
 from bakeoff.metrics.scorers.text import refused
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -61,14 +61,10 @@ def composed(first: Record, then: Record, setup: str, *, takes_first: bool) -> R
     In the quality pass its steps count as cached: the two setups have spent them already.
     """
     outcome = first.outcome if takes_first else then.outcome
-    if isinstance(outcome, Answer):
-        steps = outcome.steps
-        if not takes_first and first.answer:
-            steps = first.answer.steps + steps
-        if first.phase == QUALITY:
-            steps = tuple(replace(step, cached=True) for step in steps)
-        outcome = replace(outcome, steps=steps)
-    return replace(first, setup=setup, outcome=outcome)
+    steps = outcome.steps if takes_first else first.outcome.steps + outcome.steps
+    if first.phase == QUALITY:
+        steps = tuple(replace(step, cached=True) for step in steps)
+    return replace(first, setup=setup, outcome=replace(outcome, steps=steps))
 
 
 def decisions(folder: Path, setup: Setup, task: Task, seed: int) -> dict[store.Key, bool]:

@@ -18,9 +18,9 @@ from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Setup, Suite
 
 
-def spent_tokens(answer: Answer) -> tuple[int, int]:
-    """(prompt, completion) tokens of an answer that were not taken from the cache."""
-    fresh = [step for step in answer.steps if not step.cached]
+def spent_tokens(outcome: Answer | Failure) -> tuple[int, int]:
+    """(prompt, completion) tokens of an outcome that were not taken from the cache."""
+    fresh = [step for step in outcome.steps if not step.cached]
     return sum(s.prompt_tokens for s in fresh), sum(s.completion_tokens for s in fresh)
 
 
@@ -44,11 +44,10 @@ class Spent:
     def count(self, record: Record) -> None:
         if record.answer is None:
             self.failed[re.split(r"\W", record.error or "", maxsplit=1)[0] or "other"] += 1
-        else:
-            prompt, completion = spent_tokens(record.answer)
-            self.prompt_tokens += prompt
-            self.completion_tokens += completion
-            self.from_cache += any(step.cached for step in record.answer.steps)
+        prompt, completion = spent_tokens(record.outcome)
+        self.prompt_tokens += prompt
+        self.completion_tokens += completion
+        self.from_cache += any(step.cached for step in record.outcome.steps)
 
     def facts(self, suite: Suite, setup: Setup) -> SetupSpent:
         """As it stands in the manifest, with its cost in money."""
@@ -78,13 +77,10 @@ class Meter:
 
     def count(self, setup: Setup, outcome: Answer | Failure) -> None:
         """Raises `Incomplete` when a limit is reached; the cell is already kept."""
-        if isinstance(outcome, Failure):
-            self.errors += 1
-            self._check()
-        else:
-            prompt, completion = spent_tokens(outcome)
-            price = self.prices[setup.name]
-            self.add(prompt, completion, price.of(prompt, completion) if price else 0.0)
+        self.errors += isinstance(outcome, Failure)
+        prompt, completion = spent_tokens(outcome)
+        price = self.prices[setup.name]
+        self.add(prompt, completion, price.of(prompt, completion) if price else 0.0)
 
     def add(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         """Count what a judge has spent, too. Raises `Incomplete` when a limit is reached."""

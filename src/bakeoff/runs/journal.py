@@ -267,7 +267,13 @@ def _to_json(record: Record) -> dict[str, Any]:
     if record.repeat:
         row["repeat"] = record.repeat
     if isinstance(record.outcome, Failure):
-        return {**row, "error": record.outcome.error}
+        failure = record.outcome
+        row["error"] = failure.error
+        if failure.finish_reason:
+            row["finish_reason"] = failure.finish_reason
+        if failure.steps:
+            row["steps"] = [brief(step) for step in failure.steps]
+        return row
     answer = record.outcome
     row["answer"] = {
         "text": answer.text,
@@ -276,6 +282,8 @@ def _to_json(record: Record) -> dict[str, Any]:
     }
     if answer.confidence is not None:
         row["answer"]["confidence"] = answer.confidence
+    if answer.finish_reason:
+        row["answer"]["finish_reason"] = answer.finish_reason
     return row
 
 
@@ -295,7 +303,8 @@ def brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
 def _from_json(row: Mapping[str, Any]) -> Record:
     outcome: Answer | Failure
     if "error" in row:
-        outcome = Failure(row["error"])
+        steps = tuple(Step(**step) for step in row.get("steps", ()))
+        outcome = Failure(row["error"], row.get("finish_reason", ""), steps)
     else:
         answer = row["answer"]
         outcome = Answer(
@@ -303,6 +312,7 @@ def _from_json(row: Mapping[str, Any]) -> Record:
             tuple(Passage(**p) for p in answer["passages"]),
             tuple(Step(**s) for s in answer["steps"]),
             answer.get("confidence"),
+            answer.get("finish_reason", ""),
         )
     head = (row["phase"], row["task"], row["setup"], row["sample"])
     return Record(*head, outcome, row.get("repeat", 0))

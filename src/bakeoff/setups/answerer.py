@@ -200,7 +200,10 @@ class _Asked:
             ),
         )
         retrieved = (Step(RETRIEVE, retrieve_s),) if self.open_book else ()
-        return Answer(done.text, self.passages, retrieved + generated, done.confidence)
+        steps = retrieved + generated
+        if done.missing:
+            return Failure(done.missing, done.finish_reason, steps)
+        return Answer(done.text, self.passages, steps, done.confidence, done.finish_reason)
 
 
 def own(reference: str, task: Task, folder: Path) -> Answerer:

@@ -155,7 +155,7 @@ def mode(gate: Gate, check: Check, default: Mode) -> Mode:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
     fact = isinstance(aggregate(check.left.aggregate), Fact) or check.op == "=="
     return gate.mode or (
-        "point" if fact or check.left.metric in ("error", "leak", "cost") else default
+        "point" if fact or check.left.metric in ("error", "cut", "leak", "cost") else default
     )
 
 

@@ -180,10 +180,13 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     if ref.metric in ("error", "leak"):
         return
     errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
-    rate = float(errors.values.mean())
+    rate, what = float(errors.values.mean()), "answers failed"
+    if ref.metric == "cut":
+        # A reply that was cut before it said anything has failed, and counts here all the same.
+        rate, what = 1 - judged / len(errors.samples), "replies state no finish reason"
     if rate > policy.max_error_rate:
         raise BakeoffError(
-            f"gate not evaluated: {rate:.1%} of {ref.setup}'s answers failed"
+            f"gate not evaluated: {rate:.1%} of {ref.setup}'s {what}"
             f"{f' in the {ref.origin}' if ref.origin else ''} (max_error_rate "
             f"{policy.max_error_rate:.1%})"
         )

@@ -231,7 +231,7 @@
 
   function answered(answer, name, sample, passages) {
     if (answer.error !== undefined) {
-      return [make("p", { class: "warn", text: "Failed: " + answer.error }), ...scores(answer)];
+      return [make("p", { class: "warn", text: "Failed: " + answer.error }), ...ended(answer), ...scores(answer)];
     }
     const text = make("p", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Answer" });
     for (const part of answer.parts) text.append(...stretch(part, name, answer.passages.length));
@@ -242,7 +242,14 @@
       parts.push(make("p", { class: "warn", text:
         `Shortened: the first ${kept.toLocaleString("en")} of ${answer.length.toLocaleString("en")} characters.` }));
     }
-    return [...parts, ...scores(answer), ...claims(answer, name), ...read(answer, name, sample, passages), ...spent(answer)];
+    return [...parts, ...ended(answer), ...scores(answer), ...claims(answer, name), ...read(answer, name, sample, passages), ...spent(answer)];
+  }
+
+  // How the reply ended, where it did not end by itself.
+  function ended(answer) {
+    if (!answer.finish || answer.finish === "stop") return [];
+    const more = answer.finish === "length" ? " (cut at max_tokens)" : "";
+    return [make("p", { class: "warn" }, "Finish reason: ", isolated(answer.finish), more)];
   }
 
   function stretch(part, name, passages) {

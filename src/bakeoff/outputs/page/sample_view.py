@@ -95,6 +95,8 @@ class _Failed:
     scores: Sequence[tuple[str, float | None, str]]
     """(metric, value, reason)."""
     error: str
+    finish: str = ""
+    """How the reply ended, where there was one."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class _Answered:
     """An answer to one sample."""
 
     scores: Sequence[tuple[str, float | None, str]]
+    finish: str
+    """How the reply ended; empty where nobody said."""
     length: int
     """Characters of the whole."""
     parts: Sequence[Any]
@@ -299,12 +303,14 @@ def _answer(
     record: Record, scores: Mapping[str, Score], passages: _Passages, times: _Times
 ) -> _Answered | _Failed:
     judged = [(metric, finite(s.value), cut(s.reason, TEXT)) for metric, s in scores.items()]
+    finish = cut(record.outcome.finish_reason, SNIPPET)
     answer = record.answer
     if answer is None:
-        return _Failed(judged, cut(record.error or "", TEXT))
+        return _Failed(judged, cut(record.error or "", TEXT), finish)
     by, claims = _claims(answer, scores)
     return _Answered(
         judged,
+        finish=finish,
         length=len(answer.text),
         parts=stretches(answer.text[:ANSWER], claims),
         by=by,

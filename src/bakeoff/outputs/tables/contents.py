@@ -8,6 +8,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.table import Table
 from bakeoff.outputs.tables.costs import costs, spending, training
 from bakeoff.outputs.tables.effects import effects
+from bakeoff.outputs.tables.endings import endings, failures
 from bakeoff.outputs.tables.freshness import freshness
 from bakeoff.outputs.tables.head_to_head import head_to_head
 from bakeoff.outputs.tables.headline import details, headline, slices
@@ -24,6 +25,7 @@ def compared(run: Run) -> list[Table]:
         [
             *(headline(run), effects(run)),
             *(table(run, task) for task in run.samples for table in (details, differences)),
+            *(failures(run), endings(run)),
             *(declining(run), repeats(run), judged_again(run), latencies(run), spending(run)),
         ]
     )
@@ -39,7 +41,7 @@ def of_all(run: Run) -> list[Table]:
     """What is of all tasks together, beside the headline table and the effects."""
     return _filled(
         [
-            *freshness(run),
+            *(failures(run), endings(run), *freshness(run)),
             *(declining(run), repeats(run), judged_again(run), latencies(run)),
             *(spending(run), training(run), *costs(run)),
         ]

@@ -17,9 +17,10 @@ def headline(run: Run) -> Table:
     setups = list(run.suite.setups)
     tasks = run.comparison.tasks
     rows = [row(run, task, facts.headline).texts for task, facts in tasks.items()]
-    for metric in ("latency_s", "prompt_tokens", "error"):
+    for metric in ("latency_s", "prompt_tokens", "error", "cut"):
         for task, facts in tasks.items():
-            if metric in facts.metrics and (metric != "error" or _failed(facts.metric(metric))):
+            rare = metric in ("error", "cut")
+            if metric in facts.metrics and not (rare and not _any(facts.metric(metric))):
                 rows.append(row(run, task, metric).texts)
     return Table(
         f"{run.manifest.benchmark}, run {run.folder.name}"
@@ -32,8 +33,8 @@ def headline(run: Run) -> Table:
     )
 
 
-def _failed(errors: Summary) -> bool:
-    return any(estimate.value for estimate in errors.setups.values())
+def _any(rates: Summary) -> bool:
+    return any(estimate.value for estimate in rates.setups.values())
 
 
 def details(run: Run, task: str) -> Table:

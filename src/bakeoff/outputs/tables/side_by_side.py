@@ -35,6 +35,8 @@ class Cell:
     """Whether no other value is better."""
     failed: str = ""
     """How many answers failed; empty for none, and for measured columns."""
+    cut: str = ""
+    """How many were cut at `max_tokens`; the same."""
 
     @property
     def marks(self) -> str:
@@ -80,7 +82,7 @@ class Cell:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(note for note in (self.unscored, self.failed) if note)
+        return tuple(note for note in (self.unscored, self.failed, self.cut) if note)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def row(run: Run, task: str, metric: str) -> Row:
             setup != first and _differs(facts, metric, setup, first),
             setup in best,
             estimate.value is not None and estimate.value == top,
-            _failed(facts, metric, setup),
+            _share(facts, metric, setup, "error", "failed"),
+            _share(facts, metric, setup, "cut", "cut short"),
         )
         if (estimate := summary.setups.get(setup))
         else None
@@ -181,8 +184,9 @@ def beyond_noise(timed: Latency, setup: str) -> bool:
     return clear(timed.setups[setup].ratio, timed.noise)
 
 
-def _failed(facts: TaskComparison, metric: str, setup: str) -> str:
-    errors = facts.metric("error").setups.get(setup, UNKNOWN)
-    if not errors.value or metric in MEASURED:
+def _share(facts: TaskComparison, metric: str, setup: str, rate: str, word: str) -> str:
+    """How many answers of a setup a rate counts, beside a metric of theirs."""
+    counted = facts.metric(rate).setups.get(setup, UNKNOWN)
+    if not counted.value or metric in MEASURED:
         return ""
-    return f"{errors.value * errors.n:.3g} of {errors.n} failed"
+    return f"{counted.value * counted.n:.3g} of {counted.n} {word}"

@@ -1,0 +1,108 @@
+"""How a reply ended, and what is no answer: read from whole replies and from streams alike."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bakeoff.models.protocol import Reply, Stream, Unreadable, read_completion
+
+
+def whole(content: Any, finish: str | None = "stop", **message: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": content, **message}, "finish_reason": finish}]}
+
+
+def delta(finish: str | None = None, **parts: Any) -> str:
+    return "data: " + json.dumps({"choices": [{"delta": parts, "finish_reason": finish}]}) + "\n\n"
+
+
+DONE = "data: [DONE]\n\n"
+
+
+def streamed(*events: str) -> Reply:
+    stream = Stream()
+    for second, event in enumerate(events):
+        stream.feed(event.encode(), float(second))
+    return read_completion(stream.value())
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("eos_token", "stop"),
+        ("SAFETY", "content_filter"),
+        ("function_call", "tool_calls"),
+        ("repetition", "repetition"),
+        (None, ""),
+    ],
+)
+def test_a_reply_says_how_it_ended_in_one_word(stated: str | None, read: str) -> None:
+    assert read_completion(whole("two boats", stated)).finish_reason == read
+    assert streamed(delta(content="two boats"), delta(stated), DONE).finish_reason == read
+
+
+@pytest.mark.parametrize("stated", ["error", "abort", "insufficient_system_resource"])
+def test_a_reply_that_ended_in_an_error_is_none_though_it_has_half_a_text(stated: str) -> None:
+    with pytest.raises(Unreadable, match="ended in an error") as caught:
+        read_completion(whole("two bo", stated))
+    assert caught.value.again
+    with pytest.raises(Unreadable, match="ended in an error"):
+        streamed(delta(content="two bo"), delta(stated), DONE)
+
+
+def test_an_error_beside_the_text_is_told_in_the_servers_words() -> None:
+    reply = whole("two bo", "stop")
+    reply["choices"][0]["error"] = {"code": 502, "message": "the engine is gone"}
+    with pytest.raises(Unreadable, match="the engine is gone"):
+        read_completion(reply)
+    with pytest.raises(Unreadable, match="no room"):
+        read_completion({**whole("two bo"), "error": {"message": "no room"}})
+
+
+def test_a_refusal_beside_the_content_is_the_text() -> None:
+    reply = read_completion(whole(None, refusal="That I will not say."))
+    assert (reply.text, reply.finish_reason) == ("That I will not say.", "refusal")
+    parts = streamed(delta(refusal="That I "), delta(refusal="will not."), delta("stop"), DONE)
+    assert (parts.text, parts.finish_reason) == ("That I will not.", "refusal")
+
+
+def test_thinking_and_tool_calls_are_known_where_there_is_no_text() -> None:
+    thought = read_completion(whole("", reasoning_content="two, or three"))
+    assert (thought.text, thought.thought) == ("", True)
+    assert streamed(delta(reasoning="two"), delta("length"), DONE).thought
+    called = read_completion(whole(None, "stop", tool_calls=[{"id": "1"}]))
+    assert called.finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        'data: {"error": {"message": "queue full"}}\n\n',
+        'data: {"object": "error", "message": "queue full", "code": 40303}\n\n',
+        'data: {"text": "queue full", "error_code": 50001}\n\n',
+        'event: error\ndata: {"message": "queue full", "type": "overloaded_error"}\n\n',
+        'event: error\ndata: {"code": 503, "text": "queue full"}\n\n',
+        'data: {"type": "error", "detail": "queue full"}\n\n',
+        'data: {"detail": "queue full"}\n\n',
+        'data: "queue full"\n\n',
+    ],
+)
+def test_an_error_in_a_stream_is_a_failure_whoever_wrote_it(event: str) -> None:
+    with pytest.raises(Unreadable, match=r"holds an error: .*queue full"):
+        streamed(delta(content="two"), event, DONE)
+
+
+def test_a_ping_between_events_is_no_error() -> None:
+    ping = 'event: ping\ndata: {"type": "ping"}\n\n'
+    assert streamed(": waiting\n\n", ping, delta(content="two"), delta("stop"), DONE).text == "two"
+
+
+@pytest.mark.parametrize("events", [(DONE,), (delta(content="two"),), ()])
+def test_a_stream_without_beginning_or_end_is_a_failure(events: tuple[str, ...]) -> None:
+    with pytest.raises(Unreadable, match="stream"):
+        streamed(*events)

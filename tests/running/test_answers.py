@@ -1,0 +1,190 @@
+"""What counts as an answer: replies of every ending through a whole run, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.cli.app import main
+from bakeoff.runs.store import find_run
+
+Reply = Callable[[dict[str, Any]], Any]
+"""The JSON body of a request -> that of the reply; an `int` is a status without a body."""
+
+
+@contextmanager
+def serving(reply: Reply) -> Iterator[str]:
+    """An OpenAI-like server on this machine; its url ends in `/v1`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            """Tests are quiet."""
+
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            made = reply(json.loads(self.rfile.read(size)))
+            data = b"" if isinstance(made, int) else json.dumps(made).encode()
+            self.send_response(made if isinstance(made, int) else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+ENDINGS: dict[str, dict[str, Any]] = {
+    "whole": {"content": "by the north door", "finish_reason": "stop"},
+    "cut": {"content": "by the no", "finish_reason": "length"},
+    "thinking": {"content": None, "finish_reason": "length", "reasoning_content": "Perhaps"},
+    "thought": {"content": "", "finish_reason": "stop", "reasoning_content": "the north door"},
+    "filtered": {"content": None, "finish_reason": "content_filter"},
+    "called": {"content": None, "finish_reason": "tool_calls", "tool_calls": [{"id": "1"}]},
+    "broken": {"content": "by the", "finish_reason": "error"},
+}
+
+
+def ending(body: dict[str, Any]) -> dict[str, Any]:
+    """The reply that the last word of the question names."""
+    parts = dict(ENDINGS[body["messages"][-1]["content"].split()[-1]])
+    finish = parts.pop("finish_reason")
+    return {
+        "choices": [{"message": parts, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 5},
+    }
+
+
+def write_bench(folder: Path, url: str, questions: dict[str, list[str]], **more: Any) -> Path:
+    rows = [{"id": q, "question": f"Where? {q}", "targets": t} for q, t in questions.items()]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = {
+        "description": "Doors of a house.",
+        "rows": {"test": "rows.jsonl"},
+        "refusal": {"say": "unknown", "phrases": ["unknown"]},
+        "scorers": ["exact_match", "right_refusal", "wrong_refusal", "crag"],
+    }
+    (folder / "doors.yaml").write_text(json.dumps(task))
+    bench = {
+        "description": "Doors.",
+        "endpoints": {"house": {"url": url, "attempts": 2, "stream": "never"}},
+        "model": "house:small",
+        "tasks": ["doors.yaml"],
+        "setups": {"base": {}},
+        "latency": {"samples": 0},
+        **more,
+    }
+    path = folder / "bench.yaml"
+    path.write_text(json.dumps(bench))
+    return path
+
+
+def bakeoff(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(part) for part in arguments])
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAKEOFF_RESULTS", str(tmp_path / "results"))
+    return tmp_path
+
+
+def latest() -> Run:
+    return Run(find_run("latest", Path("results")))
+
+
+def test_how_replies_ended_is_kept_counted_and_gated(here: Path) -> None:
+    questions: dict[str, list[str]] = {name: ["by the north door"] for name in ENDINGS}
+    gates = [{"check": "rate(base.cut) <= 0.1", "mode": "point"}]
+    policy = {"max_error_rate": 1.0}
+    with serving(ending) as url:
+        bench = write_bench(here, url, questions, gates=gates, policy=policy)
+        result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 10, result.output
+    run = latest()
+    records = {record.sample: record for record in run.records("doors", "base")}
+    kept = {name: record.outcome.finish_reason for name, record in records.items()}
+    assert kept == {
+        "whole": "stop",
+        "cut": "length",
+        "thinking": "length",
+        "thought": "stop",
+        "filtered": "content_filter",
+        "called": "tool_calls",
+        "broken": "",
+    }
+    failed = {name for name, record in records.items() if record.error}
+    assert failed == {"thinking", "thought", "filtered", "called", "broken"}
+    cut = run.comparison.tasks["doors"].metric("cut").setups["base"]
+    assert (cut.value, cut.n, cut.unjudged) == (2 / 6, 6, 0)
+    spent = run.manifest.spent["base"]
+    assert (spent.prompt_tokens, spent.completion_tokens) == (6 * 9, 6 * 5)
+    assert dict(spent.failed) == {"empty": 4, "unreadable": 1}
+    ended = run.comparison.tasks["doors"].ended["base"]
+    assert ended.reasons == {"length": 2, "stop": 2, "content_filter": 1, "tool_calls": 1}
+    assert "2 of 6 cut short" in (run.folder / "report.html").read_text()
+    for shown in (result.output, (run.folder / "report.md").read_text()):
+        assert "the reply ended with content_filter, no text" in shown
+        assert "rate(base.cut)" in shown and "How replies ended" in shown
+
+
+def test_an_empty_reply_is_no_refusal_and_never_right(here: Path) -> None:
+    names = ("thinking", "thought", "filtered", "called", "broken")
+    with serving(ending) as url:
+        bench = write_bench(here, url, {name: [] for name in names})
+        bakeoff("run", bench, "--no-mlflow")
+    worst = {"exact_match": 0.0, "right_refusal": 0.0, "crag": -1.0}
+    for row in latest().scores("doors", "base"):
+        assert {name: score.value for name, score in row.scores.items()} == worst, row.sample
+        assert all(score.reason.startswith("failed: ") for score in row.scores.values())
+
+
+def test_an_ending_in_an_error_is_asked_again_and_never_cached(here: Path) -> None:
+    asked: list[str] = []
+
+    def once_broken(body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(body["messages"][-1]["content"])
+        finish = "error" if len(asked) == 1 else "stop"
+        return {"choices": [{"message": {"content": "left"}, "finish_reason": finish}]}
+
+    with serving(once_broken) as url:
+        bench = write_bench(here, url, {"one": ["left"]})
+        for _ in range(2):
+            assert bakeoff("run", bench, "--new", "--no-mlflow").exit_code == 0
+    assert len(asked) == 2
+    (record,) = latest().records("doors", "base")
+    assert record.answer and record.answer.text == "left"
+    assert record.answer.finish_reason == "stop"
+
+
+def test_the_most_frequent_reason_of_failures_comes_first(here: Path) -> None:
+    def reply(body: dict[str, Any]) -> Any:
+        return 400 if "b" in body["messages"][-1]["content"].split()[-1] else ending(body)
+
+    names = ("filtered", "b1", "b2")
+    with serving(reply) as url:
+        bench = write_bench(here, url, {name: ["left"] for name in names})
+        result = bakeoff("run", bench, "--no-mlflow")
+    first, second = latest().comparison.tasks["doors"].ended["base"].failures
+    assert (first.n, first.text.split(":")[0]) == (2, "rejected (400)")
+    assert (second.n, second.text.split(":")[0]) == (1, "empty")
+    assert result.output.index(first.text) < result.output.index(second.text)
