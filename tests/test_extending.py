@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from bakeoff.outputs.page import html
 from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.outputs.sinks import SINKS
 from bakeoff.running.gating import gate
+from bakeoff.spec.backends import BACKENDS, ENDPOINT
+from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import load_task
@@ -30,7 +33,7 @@ from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS)
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS, BACKENDS)
 
 
 @pytest.fixture(autouse=True)
@@ -165,3 +168,33 @@ def test_a_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(main, [*command, "--new"])
     assert done.exit_code == 0, "a sink that fails does not stop the run"
     assert "noticeboard.txt: cannot be written" in done.stderr
+
+
+def test_a_model_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of two corners on it, in this process, where it is registered; timed as well."""
+    (tmp_path / "parrot.py").write_text(example("A model backend"))
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("parrot")
+    file = write_project(tmp_path)
+    file.with_name("parrots.yaml").write_text(
+        "tasks: [tiny]\nmodel: parrot:loud\nretrieve: {by: bm25, k: 1}\n"
+        "setups: {base: {}, rag: {retrieve: true}}\nlatency: {samples: 1, concurrency: [2]}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    done = CliRunner().invoke(main, ["run", "benchmarks/parrots.yaml", "--no-mlflow"])
+    assert done.exit_code == 0, done.output
+    run = Run(next((tmp_path / "results" / "parrots").glob("*/")))
+    for setup in ("base", "rag"):
+        texts = {r.sample: r.answer.text for r in run.records("tiny", setup) if r.answer}
+        assert texts["q1"] == "HOW HEAVY IS THE LARCH BARROW?"
+    assert run.manifest.models == {
+        "parrot:loud": {"model": "parrot", "loud": "True", "version": "1"}
+    }
+
+
+def test_a_name_of_a_backend_is_no_name_for_an_endpoint() -> None:
+    BACKENDS["parrot"] = BACKENDS[ENDPOINT]
+    raw = {"tasks": ["t"], "setups": {"s": {}}, "endpoints": {"parrot": {"url": "http://here"}}}
+    with pytest.raises(ValueError, match="'parrot:' stands for other models"):
+        Suite.model_validate(raw)

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from stub import running_stub
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
 from bakeoff.running.route import composed, thresholds, timed
+from bakeoff.runs.store import Unit, read_records
 from bakeoff.spec.benchmark import Setup, Suite
 from conftest import Cli, write_project
 
@@ -222,3 +224,22 @@ def test_passages_of_the_setup_that_answered_are_kept() -> None:
     made = composed(record("a", QUALITY, "A"), then, "r", takes_first=False)
     assert made.answer
     assert made.answer.passages == shown
+
+
+def test_a_routed_setup_is_not_timed_side_by_side_as_its_default_model(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """Two served setups and one routed between them, which has their times and is asked nothing."""
+    file = write_project(tmp_path).with_name("routed.yaml")
+    with running_stub() as url:
+        file.write_text(
+            f"tasks: [tiny]\nendpoints: {{stub: {{url: '{url}/v1'}}}}\nmodel: stub:any\n"
+            "setups:\n  base: {}\n  other: {model: stub:more}\n"
+            "  both: {route: {first: base, then: other, when: declined}}\n"
+            "latency: {samples: 1, concurrency: [2]}\n"
+        )
+        done = cli("run", "benchmarks/routed.yaml", "--no-mlflow", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (folder,) = (tmp_path / "results" / "routed").iterdir()
+    at_two = [r.setup for r in read_records(folder, Unit("tiny")) if r.phase == f"{LATENCY}@2"]
+    assert sorted(at_two) == ["base", "both", "other"], "the third is put together from the others"

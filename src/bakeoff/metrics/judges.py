@@ -91,10 +91,10 @@ class JudgePool:
         if not behind_endpoint(metric.judge):
             self._verifier(metric.judge)
             return
-        name = metric.judge.partition(":")[0]
-        if name not in self.place.suite.endpoints:
+        if self.place.suite.backend(metric.judge).weights:
+            name = metric.judge.partition(":")[0]
             raise BakeoffError(f"{metric}: the benchmark has no endpoint '{name}'")
-        self._pool.client(f"endpoints.{name}", self.place.suite.endpoints[name])
+        self._pool.model(metric.judge)
 
     def give(self, needs: Collection[Need]) -> dict[Need, Any]:
         """What the models say to each need, or a `Failure`.
@@ -152,7 +152,7 @@ class JudgePool:
             spent.from_cache += 1
         else:
             tokens = (done.prompt_tokens, done.completion_tokens)
-            cost = self.place.suite.endpoints[by.partition(":")[0]].price.of(*tokens)
+            cost = self.place.suite.price_of(by).of(*tokens)
             spent.prompt_tokens += tokens[0]
             spent.completion_tokens += tokens[1]
             spent.cost += cost
@@ -160,10 +160,9 @@ class JudgePool:
 
     def _judge(self, by: str) -> CachedModel:
         if by not in self._judges:
-            behind = self.place.suite.served(by)
-            if not behind:
+            if self.place.suite.backend(by).weights:
                 raise BakeoffError(f"judge '{by}': the benchmark has no such endpoint")
-            model = self._pool.served(*behind)
+            model = self._pool.model(by)
             if self._responses is None:
                 self._responses = Responses(self.place.responses)
             self._judges[by] = CachedModel(model, self._responses)

@@ -14,11 +14,17 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
 from bakeoff.models import wheels
 from bakeoff.models.device import native_dtypes
+from bakeoff.models.pool import Pool
 
 Vectors = npt.NDArray[np.float32]
 
 BATCH_CHARACTERS = 4_000
 """Padded text in one batch: about 1,000 tokens, the fastest on a processor and enough for a GPU."""
+
+
+def opened(reference: str, pool: Pool) -> LocalEmbedder:
+    """The embedder of a reference."""
+    return LocalEmbedder(reference, pool.cache)
 
 
 class LocalEmbedder:

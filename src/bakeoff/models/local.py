@@ -38,8 +38,15 @@ from bakeoff.models.decoding import (
     shared_start,
     write,
 )
-from bakeoff.models.device import free_memory, pick_device, synchronize
-from bakeoff.models.weights import Weights
+from bakeoff.models.device import (
+    choose_dtype,
+    free_memory,
+    limit_threads,
+    pick_device,
+    synchronize,
+)
+from bakeoff.models.pool import Pool
+from bakeoff.models.weights import Weights, resolve
 
 T = TypeVar("T")
 
@@ -325,6 +332,14 @@ class AdaptedModel:
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         with self.model.using(self.adapter):
             return self.model.timed(self.model.render(chat), decoding)
+
+
+def opened(reference: str, pool: Pool) -> AdaptedModel:
+    """The weights of a reference, loaded as the benchmark says, without an adapter."""
+    limit_threads()
+    suite, weights = pool.suite, resolve(reference, pool.cache)
+    dtype = choose_dtype(suite.dtype)
+    return AdaptedModel(LocalModel(weights, dtype, suite.batch_tokens, suite.quantize))
 
 
 def _ends(eos: int | Sequence[int] | None) -> Sequence[int]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bakeoff.core.words import Embedder
+from bakeoff.core.words import BakeoffError, Embedder, Model
 from bakeoff.spec.benchmark import Connection, Suite
+from bakeoff.spec.functions import load_function
 
 if TYPE_CHECKING:
     from bakeoff.models.embedders import Reranker
     from bakeoff.models.endpoint import Client
-    from bakeoff.models.served import ServedModel
+    from bakeoff.models.served import Tally
 
 
 class Pool:
@@ -22,12 +23,22 @@ class Pool:
     """
 
     def __init__(
-        self, suite: Suite, file: Path, cache: Path, environment: Mapping[str, str]
+        self,
+        suite: Suite,
+        file: Path,
+        cache: Path,
+        environment: Mapping[str, str],
+        *,
+        counts: bool = False,
     ) -> None:
         self.suite, self.file, self.cache = suite, file, cache
+        self.counts = counts
+        """Whether served models are counted by the tokenizers that their endpoints name, too."""
+        self.tallies: dict[str, Tally] = {}
+        """Served model that is counted here -> how its own counts differed."""
         self._environment = environment
         self._clients: dict[tuple[str, int], Client] = {}
-        self._served: dict[str, ServedModel] = {}
+        self._models: dict[str, Model] = {}
         self._embedders: dict[str, Embedder] = {}
         self._rerankers: dict[str, Reranker] = {}
 
@@ -44,43 +55,26 @@ class Pool:
             self._clients[where, concurrency] = connect(spec, where, self.file, self._environment)
         return self._clients[where, concurrency]
 
-    def served(self, endpoint: str, model: str, *, counted: bool = False) -> ServedModel:
-        """A model of an endpoint; `counted`: by the tokenizer that it names, too."""
-        name = f"{endpoint}:{model}"
-        if name not in self._served:
-            from bakeoff.models.served import ServedModel
+    def model(self, reference: str) -> Model:
+        """The model that a reference names, opened by its backend.
 
-            spec = self.suite.endpoints[endpoint]
-            counter, rendered = None, None
-            if counted and spec.tokenizer:
-                from bakeoff.models.tokenizer import load_tokenizer
-
-                counter, rendered = load_tokenizer(spec.tokenizer, self.cache)
-            client = self.client(f"endpoints.{endpoint}", spec)
-            self._served[name] = ServedModel(client, spec, model, counter, rendered)
-        return self._served[name]
-
-    @property
-    def counted(self) -> dict[str, ServedModel]:
-        """Served models whose tokens are counted here too, by name."""
-        return {name: model for name, model in self._served.items() if model.counter}
+        Raises `BakeoffError` when it cannot be had.
+        """
+        if reference not in self._models:
+            self._models[reference] = self._open(self.suite.backend(reference).opens, reference)
+        return self._models[reference]
 
     def embedder(self, reference: str) -> Embedder:
-        """An embedder of this machine, or of the endpoint that the reference names."""
+        """The embedder that a reference names. Raises `BakeoffError` when it cannot be had."""
         if reference not in self._embedders:
-            self._embedders[reference] = self._opened(reference)
+            opens = self.suite.backend(reference).embeds
+            if not opens:
+                raise BakeoffError(f"embedder '{reference}': this kind of model gives no vectors")
+            self._embedders[reference] = self._open(opens, reference)
         return self._embedders[reference]
 
-    def _opened(self, reference: str) -> Embedder:
-        if behind := self.suite.served(reference):
-            from bakeoff.models.served_embedder import ServedEmbedder
-
-            endpoint, model = behind
-            spec = self.suite.endpoints[endpoint]
-            return ServedEmbedder(self.client(f"endpoints.{endpoint}", spec), spec, model)
-        from bakeoff.models.embedders import LocalEmbedder
-
-        return LocalEmbedder(reference, self.cache)
+    def _open(self, opens: str, reference: str) -> Any:
+        return load_function(opens, self.file.parent)(reference, self)
 
     def reranker(self, reference: str) -> Reranker:
         """A cross-encoder of this machine."""

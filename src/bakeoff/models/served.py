@@ -20,6 +20,7 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.models.endpoint import Client
+from bakeoff.models.pool import Pool
 from bakeoff.models.protocol import (
     Reply,
     chat_body,
@@ -140,6 +141,19 @@ class ServedModel:
         return Generation(
             text, prompt, completion, finish_reason=reply.finish_reason, thought=reply.thought
         )
+
+
+def opened(reference: str, pool: Pool) -> ServedModel:
+    """The model ENDPOINT:MODEL. Raises `BakeoffError` without the key of its endpoint."""
+    endpoint, _, name = reference.partition(":")
+    spec = pool.suite.endpoints[endpoint]
+    client = pool.client(f"endpoints.{endpoint}", spec)
+    if not (pool.counts and spec.tokenizer):
+        return ServedModel(client, spec, name)
+    from bakeoff.models.tokenizer import load_tokenizer
+
+    tally = pool.tallies.setdefault(reference, Tally())
+    return ServedModel(client, spec, name, *load_tokenizer(spec.tokenizer, pool.cache), tally)
 
 
 def _with_seconds(made: Generation, reply: Reply) -> Generation:

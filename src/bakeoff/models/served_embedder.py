@@ -10,11 +10,19 @@ import numpy as np
 
 from bakeoff.core.words import BakeoffError, Failure, digest
 from bakeoff.models.endpoint import Client
+from bakeoff.models.pool import Pool
 from bakeoff.models.protocol import embeddings_body, read_embeddings
 from bakeoff.models.transport import Ask
 from bakeoff.spec.benchmark import Endpoint
 
 EMBED_AT_ONCE = 64
+
+
+def opened(reference: str, pool: Pool) -> ServedEmbedder:
+    """The embedding model ENDPOINT:MODEL."""
+    endpoint, _, model = reference.partition(":")
+    spec = pool.suite.endpoints[endpoint]
+    return ServedEmbedder(pool.client(f"endpoints.{endpoint}", spec), spec, model)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from bakeoff.tasks.load import Task
 
 def tunes(suite: Suite, setup: Setup) -> bool:
     """Whether the setup needs `adapt` before it answers."""
-    return bool(setup.tune) and not suite.served(setup.model)
+    return bool(setup.tune) and suite.backend(setup.model).weights
 
 
 def adapt(resources: Resources, setup: Setup, task: Task) -> None:

@@ -27,15 +27,19 @@ def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = T
 def loaded(resources: Resources, setup: Setup, task: Task, concurrency: int) -> Answerer | None:
     """The answerer of a setup over HTTP that times answers made side by side, so many at once.
 
-    None for what runs in this process.
+    None for what is not reached over HTTP.
     """
     if setup.endpoint:
         from bakeoff.models.served import service
 
         where = f"setups.{setup.name}.endpoint"
         return service(resources.pool.client(where, setup.endpoint, concurrency), setup.endpoint)
-    if setup.call or not resources.suite.served(setup.model):
+    if setup.own or resources.suite.backend(setup.model).weights:
         return None
-    model = resources.served_model(setup)
+    from bakeoff.models.served import ServedModel
+
+    model = resources.pool.model(resources.reference(setup))
+    if not isinstance(model, ServedModel):
+        return None
     client = resources.pool.client(model.client.name, model.endpoint, concurrency)
     return build(setup, task, resources.engine(replace(model, client=client, timing=True)))

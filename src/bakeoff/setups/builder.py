@@ -28,7 +28,6 @@ from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
-    from bakeoff.models.served import ServedModel
     from bakeoff.setups.local import Local
     from bakeoff.setups.retrieval.index import Corpus
 
@@ -53,7 +52,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
 
     Raises `BakeoffError` for a type that this machine emulates, unless it is forced.
     """
-    if all(setup.own or suite.served(setup.model) for setup in suite.setups.values()):
+    if all(s.own or not suite.backend(s.model).weights for s in suite.setups.values()):
         return ""
     from bakeoff.models.device import choose_dtype
 
@@ -85,7 +84,7 @@ class Resources:
         self.models: dict[str, Fingerprint] = {}
         self.adapters: dict[str, AdapterFacts] = {}
         self.indexes: dict[str, IndexFacts] = {}
-        self.pool = Pool(suite, file, workspace.cache, workspace.environment)
+        self.pool = Pool(suite, file, workspace.cache, workspace.environment, counts=True)
         self.retrieval = RetrievalCache(self.pool)
         self._local: Local | None = None
         self.tasks: Mapping[str, Task] = {}
@@ -113,37 +112,34 @@ class Resources:
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
             self.pool.client(f"setups.{setup.name}.endpoint", setup.endpoint)
-        elif self.suite.served(setup.model):
+        elif setup.own:
+            return
+        elif self.suite.backend(setup.model).weights:
+            self.models[setup.model] = self.local.plain(setup.model).fingerprint()
+        else:
             if task.file.answer == "likelihood":
                 raise BakeoffError(
                     f"setup '{setup.name}': task '{task.name}' is answered by likelihood, "
                     "which an endpoint does not give; use a local model or another task"
                 )
-            model = self.served_model(setup)
-            self.models[f"{setup.model.partition(':')[0]}:{model.name}"] = model.fingerprint()
-        elif not (setup.call or setup.route):
-            self.models[setup.model] = self.local.plain(setup.model).fingerprint()
+            reference = self.reference(setup)
+            self.models[reference] = dict(self.pool.model(reference).fingerprint())
 
     @property
     def local(self) -> Local:
         """The models in this process; opening it loads torch."""
         if self._local is None:
-            from bakeoff.models.device import choose_dtype
             from bakeoff.setups.local import Local
 
-            dtype = choose_dtype(self.suite.dtype)
-            self._local = Local(self.suite, dtype, self.retrieval, self.progress, self._writer)
+            self._local = Local(self.suite, self.retrieval, self.progress, self._writer)
         return self._local
 
-    def served_model(self, setup: Setup) -> ServedModel:
-        """The model of a setup that is served."""
-        behind = self.suite.served(setup.model)
-        assert behind
-        endpoint, model = behind
+    def reference(self, setup: Setup) -> str:
+        """What a setup's model is opened by where its weights are not here."""
         if setup.tune and setup.tune.adapter:
             # A served adapter is another model name on the same endpoint.
-            model = setup.tune.adapter
-        return self.pool.served(endpoint, model, counted=True)
+            return f"{setup.model.partition(':')[0]}:{setup.tune.adapter}"
+        return setup.model
 
     def _index(self, setup: Setup, task: Task) -> None:
         assert setup.retrieve
@@ -199,9 +195,9 @@ class Resources:
 
     def model(self, setup: Setup, task: Task) -> Model:
         """The setup's model as it answers the task, its adapter on; never from the cache."""
-        if self.suite.served(setup.model):
-            return self.served_model(setup)
-        return self.local.adapted(setup, task)
+        if self.suite.backend(setup.model).weights:
+            return self.local.adapted(setup, task)
+        return self.pool.model(self.reference(setup))
 
     def engine(self, model: Model) -> Engine:
         """What a corner on this model is built from."""
@@ -212,9 +208,9 @@ class Resources:
 
     def plain(self, reference: str) -> Model:
         """The model of a reference, without an adapter."""
-        if self.suite.served(reference):
-            return self.served_model(Setup(name=reference, model=reference))
-        return self.local.plain(reference)
+        if self.suite.backend(reference).weights:
+            return self.local.plain(reference)
+        return self.pool.model(reference)
 
     def kept(self, model: Model) -> Model:
         """The model with its answers kept, where there is a response cache."""

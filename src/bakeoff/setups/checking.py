@@ -21,8 +21,8 @@ from bakeoff.tasks.load import Task
 
 def token_checks(resources: Resources) -> dict[str, TokenCheck]:
     """Where a tokenizer is known: how often an endpoint's own token counts differed."""
-    counted = resources.pool.counted.items()
-    return {name: TokenCheck(**asdict(model.tally)) for name, model in counted}
+    tallies = resources.pool.tallies.items()
+    return {reference: TokenCheck(**asdict(tally)) for reference, tally in tallies}
 
 
 def batch_checks(resources: Resources, tasks: Mapping[str, Task]) -> dict[str, BatchCheck]:
@@ -34,7 +34,8 @@ def batch_checks(resources: Resources, tasks: Mapping[str, Task]) -> dict[str, B
     seen = set()
     for setup in resources.suite.setups.values():
         task = next((t for t in tasks.values() if setup.takes(t.name)), None)
-        apart = setup.own or resources.suite.served(setup.model) or setup.model in seen
+        served = setup.own or not resources.suite.backend(setup.model).weights
+        apart = served or setup.model in seen
         if task is None or apart or not resources.suite.batch_check:
             continue
         seen.add(setup.model)

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model
-from bakeoff.models.device import limit_threads
 from bakeoff.models.local import AdaptedModel, LocalModel
-from bakeoff.models.weights import resolve
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.tuning.teacher import Teacher
@@ -28,8 +26,6 @@ class Local:
     """The models in memory and their adapters."""
 
     suite: Suite
-    dtype: str
-    """What all of them compute in."""
     retrieval: RetrievalCache
     progress: Progress
     writer: Callable[[str], Model]
@@ -43,12 +39,11 @@ class Local:
     def load(self, reference: str) -> LocalModel:
         """The model of this reference, loaded once."""
         if reference not in self.models:
-            limit_threads()
-            weights = resolve(reference, self.retrieval.pool.cache)
-            model = LocalModel(weights, self.dtype, self.suite.batch_tokens, self.suite.quantize)
-            self.models[reference] = model
+            opened = self.retrieval.pool.model(reference)
+            assert isinstance(opened, AdaptedModel)
+            model = self.models[reference] = opened.model
             self.progress.note(
-                f"model {reference}: {weights.folder.name} ({self.dtype}, {model.device})"
+                f"model {reference}: {model.weights.folder.name} ({model.dtype}, {model.device})"
             )
         return self.models[reference]
 

@@ -16,8 +16,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.core.words import faults
 from bakeoff.spec import checks
+from bakeoff.spec.backends import BACKENDS, Backend, backend_of
 from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
-from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service, served_by
+from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service
 from bakeoff.spec.limits import Limits
 from bakeoff.spec.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.spec.recipes import Retrieve, Tune
@@ -202,17 +203,23 @@ class Suite(File):
         checks.endpoints_are_known(self.setups, self.endpoints)
         return self
 
-    def served(self, reference: str) -> tuple[str, str] | None:
-        """(endpoint, model) when the reference is a model of one of the endpoints."""
-        return served_by(reference, self.endpoints)
+    def backend(self, reference: str) -> Backend:
+        """What runs the model that a reference names."""
+        return backend_of(reference, self.endpoints)
+
+    def price_of(self, reference: str) -> Price:
+        """What the endpoint of a model asks; nothing where it has none."""
+        endpoint = self.endpoints.get(reference.partition(":")[0]) if ":" in reference else None
+        return endpoint.price if endpoint else Price()
 
     @field_validator("setups", "tasks", "endpoints")
     @classmethod
     def _well_named(cls, value: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
         if not value and info.field_name != "endpoints":
             raise ValueError("name at least one")
-        if "hf" in value and info.field_name == "endpoints":
-            raise ValueError("'hf' stands for the hub; choose another name")
+        for name in BACKENDS if info.field_name == "endpoints" else ():
+            if name in value:
+                raise ValueError(f"'{name}:' stands for other models; choose another name")
         for name in value:
             # A task may be named by its path; gates split setup names at dots.
             stem = Path(name).stem if info.field_name == "tasks" else name
@@ -226,8 +233,7 @@ class Suite(File):
             parts = {self.price(self.setups[n]) for n in (setup.route.first, setup.route.then)}
             # Tokens of both add up in one record, which only one price can turn into money.
             return parts.pop() if len(parts) == 1 else None
-        found = None if setup.own else self.served(setup.model)
-        price = self.endpoints[found[0]].price if found else Price()
+        price = Price() if setup.own else self.price_of(setup.model)
         return price if price != Price() else None
 
     def limited(self, rows: int) -> Suite:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bakeoff.core.hints import did_you_mean
-from bakeoff.spec.endpoints import Endpoint, served_by
+from bakeoff.spec.backends import backend_of, unknown_prefix
+from bakeoff.spec.endpoints import Endpoint
 from bakeoff.spec.setups import Setup
 
 Setups = Mapping[str, Setup]
@@ -56,13 +57,13 @@ def endpoints_are_known(setups: Setups, endpoints: Mapping[str, Endpoint]) -> No
     for setup in setups.values():
         used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
         for reference in used if not setup.own else []:
-            name, colon, _ = reference.partition(":")
-            if colon and name != "hf" and name not in endpoints:
+            if name := unknown_prefix(reference, endpoints):
                 raise ValueError(
                     f"setups.{setup.name}: '{reference}': no endpoint '{name}'"
                     f"{did_you_mean(name, endpoints)}"
                 )
-        if served_by(setup.model, endpoints) and setup.tune and not setup.tune.adapter:
+        weights = backend_of(setup.model, endpoints).weights
+        if setup.tune and not setup.tune.adapter and not weights:
             raise ValueError(
                 f"setups.{setup.name}.tune: a model behind an endpoint is not tuned here; "
                 "name the tuned model that it serves, such as tune: my-adapter"

@@ -74,9 +74,3 @@ class Service(Connection):
             except jmespath.exceptions.JMESPathError as error:
                 raise ValueError(f"{name}: no JMESPath: {error}") from error
         return value
-
-
-def served_by(reference: str, endpoints: Mapping[str, Endpoint]) -> tuple[str, str] | None:
-    """(endpoint, model) when the reference is a model of one of the endpoints."""
-    name, colon, model = reference.partition(":")
-    return (name, model) if colon and name in endpoints else None

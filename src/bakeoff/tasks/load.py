@@ -14,6 +14,7 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Scorer
+from bakeoff.spec.backends import unknown_prefix
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path
@@ -94,7 +95,7 @@ def _unknown_judges(task: Task, suite: Suite) -> list[str]:
             f"endpoints: task '{task.name}' asks the judge '{by}': no endpoint "
             f"'{by.partition(':')[0]}'{did_you_mean(by.partition(':')[0], suite.endpoints)}"
             for by in dict.fromkeys(named)
-            if not suite.served(by)
+            if unknown_prefix(by, suite.endpoints)
         ),
         *(
             f"setups: task '{task.name}' compares with setup '{rival}'"

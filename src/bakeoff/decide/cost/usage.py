@@ -175,7 +175,7 @@ def _same_machine(run: Run, machine: str | None, place: str, *references: str) -
     search and embedding, which can do without.
     """
     known = run.manifest.hardware
-    if not known or any(run.suite.served(reference) for reference in references):
+    if not known or not all(run.suite.backend(reference).weights for reference in references):
         return
     if machine == "gpu" and not known.gpu:
         raise BakeoffError(
