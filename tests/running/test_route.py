@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from stub import running_stub
+from stub import running_stub, stats
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import LATENCY, QUALITY, Answer, Failure, Passage, Record, Step
@@ -226,7 +226,7 @@ def test_passages_of_the_setup_that_answered_are_kept() -> None:
     assert made.answer.passages == shown
 
 
-def test_a_routed_setup_is_not_timed_side_by_side_as_its_default_model(
+def test_a_routed_setup_sends_no_requests_when_others_are_timed_side_by_side(
     tmp_path: Path, cli: Cli
 ) -> None:
     """Two served setups and one routed between them, which has their times and is asked nothing."""
@@ -239,7 +239,10 @@ def test_a_routed_setup_is_not_timed_side_by_side_as_its_default_model(
             "latency: {samples: 1, concurrency: [2]}\n"
         )
         done = cli("run", "benchmarks/routed.yaml", "--no-mlflow", cwd=tmp_path)
+        requests = stats(url)["requests"]
     assert done.returncode == 0, done.stderr + done.stdout
+    # Three samples; to warm up; one at a time, the first setup twice; side by side.
+    assert requests == 2 * 3 + 2 + 3 + 2
     (folder,) = (tmp_path / "results" / "routed").iterdir()
     at_two = [r.setup for r in read_records(folder, Unit("tiny")) if r.phase == f"{LATENCY}@2"]
     assert sorted(at_two) == ["base", "both", "other"], "the third is put together from the others"

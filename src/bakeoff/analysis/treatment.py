@@ -41,8 +41,8 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     suite, digests = manifest.suite, manifest.tasks[task].digests
     model = manifest.fingerprint(setup)
     weights = f" (weights {model['weights']})" if "weights" in model else ""
-    served = None if setup.own else suite.served(setup.model)
-    extra = suite.endpoints[served[0]].extra if served else {}
+    endpoint = None if setup.own else suite.endpoint_of(setup.model)
+    extra = endpoint.extra if endpoint else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     corpora = {name: is_ for name, is_ in digests.items() if name.startswith("corpus:")}

@@ -207,9 +207,13 @@ class Suite(File):
         """What runs the model that a reference names."""
         return backend_of(reference, self.endpoints)
 
+    def endpoint_of(self, reference: str) -> Endpoint | None:
+        """The endpoint that serves a model, where one does."""
+        return self.endpoints.get(reference.partition(":")[0]) if ":" in reference else None
+
     def price_of(self, reference: str) -> Price:
         """What the endpoint of a model asks; nothing where it has none."""
-        endpoint = self.endpoints.get(reference.partition(":")[0]) if ":" in reference else None
+        endpoint = self.endpoint_of(reference)
         return endpoint.price if endpoint else Price()
 
     @field_validator("setups", "tasks", "endpoints")
