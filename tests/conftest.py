@@ -122,7 +122,7 @@ corpora: {notes: {documents: rows/*.md}}
 system: Answer in a few words. If you cannot know, reply - unknown.
 max_tokens: 12
 refusal: {say: unknown, phrases: [unknown]}
-scorers: [contains, exact_match, token_f1, right_refusal, "evidence_recall(k=2)", support_context]
+scorers: [contains, exact_match, token_f1, right_refusal, "retrieval_recall(k=2)", faithfulness]
 """
 BENCHMARK = """
 description: The smallest bake-off.

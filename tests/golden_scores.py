@@ -128,7 +128,7 @@ LABELS: Mapping[str, Case] = {
     "none": (_LABEL, answer("I don't know")),
 }
 _RETRIEVAL = ("recall", "precision", "hit", "ndcg")
-_CLAIMS = ("faithful", "own_knowledge", "misled", "invented")
+_CLAIMS = ("claims_grounded_correct", "self_knowledge", "noise_sensitivity", "hallucination")
 _BY = ("by='judge:m'", "by='hf:a/verifier'")
 METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
     "texts": (
@@ -148,20 +148,20 @@ METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
                 "numeric(take='first', tolerance=0.01)",
                 "numeric(absolute=2.0, take='last')",
             ),
-            *(f"evidence_{name}(k={k})" for name in _RETRIEVAL for k in (1, 3)),
-            *("evidence_mrr", "gold_in_context"),
-            *("support_context", "support_context(share=True)"),
+            *(f"retrieval_{name}(k={k})" for name in _RETRIEVAL for k in (1, 3)),
+            *("retrieval_mrr", "answer_in_context"),
+            *("faithfulness", "faithfulness(share=True)"),
             *("support_gold", "support_gold(by='mine.json')"),
-            *(f"support_context({by})" for by in _BY),
+            *(f"faithfulness({by})" for by in _BY),
             "support_gold(by='judge:m', share=True)",
-            *(f"claims_{name}" for name in _CLAIMS),
-            *(f"claims_{name}(by='judge:m')" for name in _CLAIMS),
+            *_CLAIMS,
+            *(f"{name}(by='judge:m')" for name in _CLAIMS),
             *("citation_validity", "citation_coverage"),
             *("citation_recall", "citation_recall(posthoc=True)", "citation_recall(by='judge:m')"),
             *("citation_precision", "citation_precision(by='judge:m')"),
-            *("rules_kept", "all_rules_kept", "matches(pattern='[0-9]+ kilos')"),
-            *("length(most=8)", "length(least=4, most=12)", "reading_level"),
-            *("has_terms(terms=('larch barrow', '19'))", "avoids_terms(terms=('gate',))"),
+            *("rules_kept", "all_rules_kept", "regex_match(pattern='[0-9]+ kilos')"),
+            *("length_in_range(most=8)", "length_in_range(least=4, most=12)", "reading_level"),
+            *("contains_all(terms=('larch barrow', '19'))", "avoids_terms(terms=('gate',))"),
             *("judged_correct(by='judge:m')", "judged_declined(by='judge:m')"),
             *("preferred(against='rag', by='judge:m')", "similarity"),
         ),

@@ -32,11 +32,11 @@ METRICS = (
     *("exact_match", "token_f1", "contains", "right_refusal", "wrong_refusal"),
     *("crag", "selective_accuracy"),
     *("rouge_l", "rouge_l(stem=True)", "bleu", "chrf", "numeric(tolerance=0.01)"),
-    *("evidence_recall(k=3)", "evidence_precision(k=3)", "evidence_hit(k=3)"),
-    *("evidence_mrr", "evidence_ndcg(k=3)", "gold_in_context"),
-    *(r"matches(pattern='\\d+ days')", "length(most=50)", "reading_level"),
-    *("has_terms(terms=('handbook', 'notice'))", "avoids_terms(terms=('sorry', 'as an AI'))"),
-    *("support_context", "support_gold"),
+    *("retrieval_recall(k=3)", "retrieval_precision(k=3)", "retrieval_hit(k=3)"),
+    *("retrieval_mrr", "retrieval_ndcg(k=3)", "answer_in_context"),
+    *(r"regex_match(pattern='\\d+ days')", "length_in_range(most=50)", "reading_level"),
+    *("contains_all(terms=('handbook', 'notice'))", "avoids_terms(terms=('sorry', 'as an AI'))"),
+    *("faithfulness", "support_gold"),
 )
 CONTEXTS, WORDS = 400, 120
 LONG = 40e-6

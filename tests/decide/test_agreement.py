@@ -64,15 +64,15 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path) -> None:
 
 
 def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
-    found = checked("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
+    found = checked("faithfulness", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert [each.name for each in found] == [
-        "support_context",
+        "faithfulness",
         "containment (floor)",
         "length alone (floor)",
     ]
     assert found[0].auroc.value == 1.0
     assert found[2].auroc.value >= 0.5
-    again = checked("support_context", read_labels(write(tmp_path, ROWS)), tmp_path)
+    again = checked("faithfulness", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert again == found
 
 
@@ -80,7 +80,7 @@ def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path:
     rows = [labelled(a, 1, generator="one") for a in GOOD * 4]
     rows += [labelled(a, 0, generator="one") for a in BAD * 4]
     rows += [labelled(a, 1, generator="two") for a in GOOD]
-    (found, *_) = checked("support_context", read_labels(write(tmp_path, rows)), tmp_path)
+    (found, *_) = checked("faithfulness", read_labels(write(tmp_path, rows)), tmp_path)
     assert list(found.within) == ["one"]
     assert found.within["one"].value == 1.0
 
@@ -122,16 +122,16 @@ def test_a_label_file_may_hold_numbers_as_ids_and_signs_that_end_a_line(tmp_path
 def test_the_card_is_shown_and_written(tmp_path: Path, cli: Cli) -> None:
     path = write(tmp_path, ROWS)
     done = cli(
-        *("scorers", "check", "support_context", "--labels", path, "--card", "cards"),
+        *("scorers", "check", "faithfulness", "--labels", path, "--card", "cards"),
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "containment (floor)" in done.stdout
-    card = (tmp_path / "cards" / "support_context.md").read_text()
-    assert "| support_context | 6 | 1.000" in card.replace("\\", "")
-    wrong = cli("scorers", "check", "suport_context", "--labels", path, cwd=tmp_path)
+    card = (tmp_path / "cards" / "faithfulness.md").read_text()
+    assert "| faithfulness | 6 | 1.000" in card.replace("\\", "")
+    wrong = cli("scorers", "check", "faithfullness", "--labels", path, cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "did you mean 'support_context'?" in wrong.stderr
+    assert "did you mean 'faithfulness'?" in wrong.stderr
 
 
 def test_people_are_held_against_each_other_where_they_rated_alone(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_people_are_held_against_each_other_where_they_rated_alone(tmp_path: Pat
         answer, good = (GOOD + BAD)[number % 6], number % 6 < 3
         raters = [float(good), float(good), float(not good) if number == 0 else float(good)]
         rows.append(labelled(f"{answer} {number}", 0, raters=raters) | {"label": int(good)})
-    report = check("support_context", read_labels(write(tmp_path, rows)), tmp_path)
+    report = check("faithfulness", read_labels(write(tmp_path, rows)), tmp_path)
     assert report.people is not None
     alone, others = [], []
     for row in rows:
@@ -183,7 +183,7 @@ def test_a_judge_is_asked_again_to_see_how_much_it_wavers(tmp_path: Path) -> Non
     unsure = [labelled(f"It carries 120 passengers <malformed once> {n}.", 1) for n in range(2)]
     write(tmp_path, [*ROWS, *unsure, labelled("It carries <refuse>.", 0)])
     with running_judge() as judge:
-        report = judged(judge, tmp_path, "support_context(by='judge:m')", repeats=3)
+        report = judged(judge, tmp_path, "faithfulness(by='judge:m')", repeats=3)
         mine = report.scorers[0]
         assert mine.spread == 0
         assert (mine.judged, mine.unjudged) == (8, 1)
@@ -209,11 +209,11 @@ def gated(folder: Path, cli: Cli, policy: str) -> tuple[int, str]:
     rows = [{"id": f"q{n}", "question": f"How many? {n}", "targets": ["120"]} for n in range(60)]
     (folder / "tasks" / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "tasks" / "q.yaml").write_text(
-        "description: Ferries.\nrows: {test: q.jsonl}\nscorers: [support_context]\n"
+        "description: Ferries.\nrows: {test: q.jsonl}\nscorers: [faithfulness]\n"
     )
     (folder / "benchmarks" / "b.yaml").write_text(
         "tasks: [q]\nsetups: {mine: {call: ../bot.py::answer}}\nlatency: {samples: 0}\n"
-        f"policy: {policy}\ngates: [mine.q.support_context >= 0.5]\n"
+        f"policy: {policy}\ngates: [mine.q.faithfulness >= 0.5]\n"
     )
     done = cli("run", "benchmarks/b.yaml", "--no-mlflow", cwd=folder)
     return done.returncode, done.stdout + done.stderr
@@ -224,12 +224,12 @@ def test_a_gate_may_ask_how_far_its_judge_agreed_with_people(tmp_path: Path, cli
     assert gated(tmp_path, cli, "{}")[0] == 0
     code, said = gated(tmp_path, cli, policy)
     assert code == 12
-    assert "no scorer card cards/support_context.json" in " ".join(said.split())
+    assert "no scorer card cards/faithfulness.json" in " ".join(said.split())
     path = write(tmp_path, ROWS)
-    ask = ("scorers", "check", "support_context", "--labels", path, "--card", "cards")
+    ask = ("scorers", "check", "faithfulness", "--labels", path, "--card", "cards")
     assert cli(*ask, cwd=tmp_path).returncode == 0
     assert gated(tmp_path, cli, policy)[0] == 0
-    card = tmp_path / "cards" / "support_context.json"
+    card = tmp_path / "cards" / "faithfulness.json"
     kept = json.loads(card.read_text())
     kept["scorers"][0]["auroc"]["low"] = 0.7
     card.write_text(json.dumps(kept))
@@ -247,11 +247,9 @@ def test_calibration_is_one_command_and_moves_no_order(tmp_path: Path, cli: Cli)
     path = write(tmp_path, rows)
     done = cli("scorers", "calibrate", "--labels", path, "--output", "mine.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    plain = check("support_context", read_labels(path), tmp_path).scorers[0]
-    fitted = check("support_context(by='mine.json')", read_labels(path), tmp_path).scorers[0]
+    plain = check("faithfulness", read_labels(path), tmp_path).scorers[0]
+    fitted = check("faithfulness(by='mine.json')", read_labels(path), tmp_path).scorers[0]
     assert fitted.auroc.value == plain.auroc.value
-    wrong = cli(
-        *("scorers", "check", "support_context(by='no.json')", "--labels", path), cwd=tmp_path
-    )
+    wrong = cli(*("scorers", "check", "faithfulness(by='no.json')", "--labels", path), cwd=tmp_path)
     assert wrong.returncode == 2
     assert "there is no file" in wrong.stderr

@@ -46,7 +46,7 @@ REFS = st.builds(
     Ref,
     NAMES,
     st.sampled_from([None, "qa"]),
-    st.sampled_from(["f1", "evidence_recall(k=5)", "./mine.py::good"]),
+    st.sampled_from(["f1", "retrieval_recall(k=5)", "./mine.py::good"]),
     st.sampled_from([None, "mean", "p95", "pass@3", "pass^2", "count"]),
     st.sampled_from([None, ("kind", "easy one")]),
     st.sampled_from(["", "baseline", "anchor"]),

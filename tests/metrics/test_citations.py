@@ -133,7 +133,7 @@ def test_posthoc_leaves_an_answer_with_marks_as_it_is() -> None:
     assert value("citation_recall(by='v', posthoc=True)", "The barrow weighs 19 kilos [2].") == 0.0
 
 
-PARTS = ("claims_faithful", "claims_own_knowledge", "claims_misled", "claims_invented")
+PARTS = ("claims_grounded_correct", "self_knowledge", "noise_sensitivity", "hallucination")
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_without_passages_a_right_claim_is_own_knowledge() -> None:
 
 
 def test_the_words_of_an_expected_answer_are_right_in_the_question_s_own_words() -> None:
-    found = value("claims_own_knowledge(by='v')", "The barrow is 12 stone.", passages=())
+    found = value("self_knowledge(by='v')", "The barrow is 12 stone.", passages=())
     assert found == 0
     said = "The barrow is 19 kilos heavy."
-    assert value("claims_own_knowledge(by='v')", said, passages=()) == 1
+    assert value("self_knowledge(by='v')", said, passages=()) == 1
 
 
 @pytest.mark.parametrize("part", PARTS)

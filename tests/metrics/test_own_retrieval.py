@@ -14,8 +14,8 @@ from bakeoff.spec.metric import Metric
 from bakeoff.spec.setups import Setup
 
 METRICS = (
-    *("evidence_recall(k=1)", "evidence_precision(k=1)", "evidence_hit(k=1)"),
-    *("evidence_mrr", "evidence_ndcg(k=1)", "gold_in_context"),
+    *("retrieval_recall(k=1)", "retrieval_precision(k=1)", "retrieval_hit(k=1)"),
+    *("retrieval_mrr", "retrieval_ndcg(k=1)", "answer_in_context"),
 )
 LEAFLET = "The lamp burns for nine hours."
 OURS = Setup(name="ours", call="bot.py::answer")
@@ -92,9 +92,9 @@ def test_faithfulness_asks_for_passages_not_for_a_step() -> None:
         OURS,
         read("The lamp burns for nine hours."),
         read("Whales migrate to Norway every autumn.", "search"),
-        metrics=["support_context"],
+        metrics=["faithfulness"],
     )
-    high, low = right["support_context"].value, wrong["support_context"].value
+    high, low = right["faithfulness"].value, wrong["faithfulness"].value
     assert high is not None
     assert low is not None
     assert low < 0.5 < high

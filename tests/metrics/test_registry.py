@@ -85,13 +85,13 @@ def test_an_unknown_scorer_is_answered_with_the_nearest_name() -> None:
 
 
 def test_an_unknown_setting_is_answered_with_the_settings_there_are() -> None:
-    with pytest.raises(BakeoffError, match=r"evidence_recall has no setting 'n'; it takes k"):
-        find_scorer(Metric.parse("evidence_recall(n=3)"), HERE)
+    with pytest.raises(BakeoffError, match=r"retrieval_recall has no setting 'n'; it takes k"):
+        find_scorer(Metric.parse("retrieval_recall(n=3)"), HERE)
 
 
 def test_a_setting_of_another_type_than_its_default_is_refused() -> None:
     with pytest.raises(BakeoffError, match="k"):
-        find_scorer(Metric.parse("evidence_recall(k='five')"), HERE)
+        find_scorer(Metric.parse("retrieval_recall(k='five')"), HERE)
 
 
 def test_every_scorer_explains_itself_in_one_line() -> None:

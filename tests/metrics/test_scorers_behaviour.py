@@ -39,16 +39,21 @@ def score(metric: str, text: str, *targets: str) -> Score:
 @pytest.mark.parametrize(
     ("metric", "text", "value", "reason"),
     [
-        (r"matches(pattern='\\d+ days')", "within 30 days", 1.0, ""),
-        (r"matches(pattern='^\\d+ days$')", "within 30 days", 0.0, ""),
-        (r"matches(pattern='(?i)RE: (a|b)')", "Re: b", 1.0, ""),
-        ("length(least=2, most=3)", "one", 0.0, "1 words"),
-        ("length(least=2, most=3)", "one two", 1.0, ""),
-        ("length(most=3)", "one two three four", 0.0, "4 words"),
-        ("length(least=1)", "", 0.0, "0 words"),
-        ("has_terms(terms=('refund', '30 days'))", "Refunds: 30\n DAYS, a refund!", 1.0, ""),
-        ("has_terms(terms=('refund', '30 days'))", "Refunds in 130 days", 0.0, "missing: refund"),
-        ("has_terms(terms=('C++',))", "in c++.", 1.0, ""),
+        (r"regex_match(pattern='\\d+ days')", "within 30 days", 1.0, ""),
+        (r"regex_match(pattern='^\\d+ days$')", "within 30 days", 0.0, ""),
+        (r"regex_match(pattern='(?i)RE: (a|b)')", "Re: b", 1.0, ""),
+        ("length_in_range(least=2, most=3)", "one", 0.0, "1 words"),
+        ("length_in_range(least=2, most=3)", "one two", 1.0, ""),
+        ("length_in_range(most=3)", "one two three four", 0.0, "4 words"),
+        ("length_in_range(least=1)", "", 0.0, "0 words"),
+        ("contains_all(terms=('refund', '30 days'))", "Refunds: 30\n DAYS, a refund!", 1.0, ""),
+        (
+            "contains_all(terms=('refund', '30 days'))",
+            "Refunds in 130 days",
+            0.0,
+            "missing: refund",
+        ),
+        ("contains_all(terms=('C++',))", "in c++.", 1.0, ""),
         ("avoids_terms(terms=('sorry', 'as an AI'))", "As an aisle", 1.0, ""),
         ("avoids_terms(terms=('sorry', 'as an AI'))", "Sorry. As an AI", 0.0, "says: sorry, as an"),
     ],
@@ -184,15 +189,15 @@ def test_the_bounds_of_crag_are_its_settings() -> None:
     [
         ("crag(wrong=-1)", "wrong must be at least 0"),
         ("crag(right='f1')", "right: there is no 'f1'; known: contains"),
-        ("matches", "give a pattern"),
-        ("matches(pattern='(')", "no regular expression"),
-        ("length", "give least, most, or both"),
-        ("length(least=3, most=2)", "most is below least"),
-        ("has_terms", "give terms, such as"),
-        ("has_terms(terms='refund')", "terms must be of the kind of"),
+        ("regex_match", "give a pattern"),
+        ("regex_match(pattern='(')", "no regular expression"),
+        ("length_in_range", "give least, most, or both"),
+        ("length_in_range(least=3, most=2)", "most is below least"),
+        ("contains_all", "give terms, such as"),
+        ("contains_all(terms='refund')", "terms must be of the kind of"),
         ("avoids_terms(terms=(1,))", "give terms, such as"),
         ("numeric(tolerance=-0.1)", "tolerance must be at least 0"),
-        ("evidence_recall(k=0)", "k must be at least 1"),
+        ("retrieval_recall(k=0)", "k must be at least 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_anything_runs(
@@ -203,15 +208,15 @@ def test_settings_that_make_no_sense_are_refused_before_anything_runs(
 
 
 def test_gates_can_name_metrics_with_lists_and_patterns() -> None:
-    metric = str(Metric.parse("has_terms(terms=('a', 'b'))"))
+    metric = str(Metric.parse("contains_all(terms=('a', 'b'))"))
     assert Ref.parse(f"rate(rag.qa.{metric}[kind=x])").metric == metric
     check = Check.parse(f"rag.qa.{metric} >= base.qa.{metric} - 0.1")
     assert check.right is not None and check.right.metric == metric
     assert Check.parse(str(check)) == check
 
 
-def test_gold_in_context_is_of_open_book_answers_to_answerable_questions() -> None:
-    metric, scorer = Metric("gold_in_context"), scorers()["gold_in_context"]
+def test_answer_in_context_is_of_open_book_answers_to_answerable_questions() -> None:
+    metric, scorer = Metric("answer_in_context"), scorers()["answer_in_context"]
     passages = (Passage("a", 0, 9, "It weighs 19"), Passage("b", 0, 9, "kilos, the Barrow."))
     answer = Answer("", passages, (Step("retrieve"),))
 

@@ -35,20 +35,20 @@ def score(
 @pytest.mark.parametrize(
     ("metric", "found", "gold", "expected"),
     [
-        ("evidence_recall(k=2)", ["a", "b", "c"], ["a"], 1.0),
-        ("evidence_recall(k=2)", ["a", "b", "c"], ["c"], 0.0),
-        ("evidence_recall(k=2)", ["a", "a", "b", "c"], ["b", "c"], 0.5),  # b is second document
-        ("evidence_recall(k=3)", ["a", "b", "c"], ["b", "c", "b"], 1.0),
-        ("evidence_recall", [], ["a"], 0.0),
-        ("evidence_mrr", ["a", "b", "c"], ["b", "c"], 1 / 2),
-        ("evidence_mrr", ["a", "a", "b"], ["b"], 1 / 2),
-        ("evidence_mrr", ["a"], ["z"], 0.0),
-        ("evidence_mrr", [], ["z"], 0.0),
-        ("evidence_ndcg(k=3)", ["a", "b", "c"], ["a"], 1.0),
-        ("evidence_ndcg(k=3)", ["b", "a", "c"], ["a"], 1 / math.log2(3)),
-        ("evidence_ndcg(k=3)", ["a", "b", "c"], ["a", "c"], 1.5 / (1 + 1 / math.log2(3))),
-        ("evidence_ndcg(k=1)", ["a", "b"], ["a", "b"], 1.0),
-        ("evidence_ndcg(k=3)", ["a", "b"], ["z"], 0.0),
+        ("retrieval_recall(k=2)", ["a", "b", "c"], ["a"], 1.0),
+        ("retrieval_recall(k=2)", ["a", "b", "c"], ["c"], 0.0),
+        ("retrieval_recall(k=2)", ["a", "a", "b", "c"], ["b", "c"], 0.5),  # b is second document
+        ("retrieval_recall(k=3)", ["a", "b", "c"], ["b", "c", "b"], 1.0),
+        ("retrieval_recall", [], ["a"], 0.0),
+        ("retrieval_mrr", ["a", "b", "c"], ["b", "c"], 1 / 2),
+        ("retrieval_mrr", ["a", "a", "b"], ["b"], 1 / 2),
+        ("retrieval_mrr", ["a"], ["z"], 0.0),
+        ("retrieval_mrr", [], ["z"], 0.0),
+        ("retrieval_ndcg(k=3)", ["a", "b", "c"], ["a"], 1.0),
+        ("retrieval_ndcg(k=3)", ["b", "a", "c"], ["a"], 1 / math.log2(3)),
+        ("retrieval_ndcg(k=3)", ["a", "b", "c"], ["a", "c"], 1.5 / (1 + 1 / math.log2(3))),
+        ("retrieval_ndcg(k=1)", ["a", "b"], ["a", "b"], 1.0),
+        ("retrieval_ndcg(k=3)", ["a", "b"], ["z"], 0.0),
     ],
 )
 def test_a_document_counts_at_the_rank_of_its_first_passage(
@@ -59,7 +59,7 @@ def test_a_document_counts_at_the_rank_of_its_first_passage(
     assert result.value == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", ["evidence_recall", "evidence_mrr", "evidence_ndcg"])
+@pytest.mark.parametrize("metric", ["retrieval_recall", "retrieval_mrr", "retrieval_ndcg"])
 def test_a_closed_book_answer_and_a_question_without_gold_have_no_retrieval_to_judge(
     metric: str,
 ) -> None:
@@ -71,7 +71,7 @@ FIVE = "a: The Larch barrow weighs 19 kilos empty."
 
 
 def supported(text: str, *passages: str) -> Score:
-    found = score("support_context", list(passages) or [FIVE, "b: A blue gate."], text=text)
+    found = score("faithfulness", list(passages) or [FIVE, "b: A blue gate."], text=text)
     assert found is not None
     return found
 
@@ -98,7 +98,7 @@ def test_what_is_not_found_is_named() -> None:
 def test_a_refusal_or_an_answer_without_a_claim_is_unjudged_with_a_reason() -> None:
     context = Context(refusals=("unknown",))
     for text in ("Unknown.", "", "It is the of."):
-        result = score("support_context", [FIVE], text=text, context=context)
+        result = score("faithfulness", [FIVE], text=text, context=context)
         assert result is not None
         assert result.value is None
         assert result.reason
@@ -115,7 +115,7 @@ def test_support_by_gold_reads_the_gold_documents_whatever_was_retrieved() -> No
 
 
 def test_context_support_applies_only_where_something_was_retrieved() -> None:
-    assert score("support_context", [], text="19 kilos", steps=(Step("decode"),)) is None
-    nothing = score("support_context", [], text="19 kilos")
+    assert score("faithfulness", [], text="19 kilos", steps=(Step("decode"),)) is None
+    nothing = score("faithfulness", [], text="19 kilos")
     assert nothing.value < 0.1
     assert nothing.reason == "not found: 19, kilos"

@@ -214,11 +214,11 @@ documents = st.sampled_from([f"d{n}" for n in range(7)] + ["é 漢"])
 def test_retrieval_is_ir_measures(found: list[str], gold: list[str], k: int) -> None:
     ranks = {name: -float(rank) for rank, name in reversed(list(enumerate(found)))}
     measures = {
-        f"evidence_recall(k={k})": ir_measures.R @ k,
-        f"evidence_precision(k={k})": ir_measures.P @ k,
-        f"evidence_hit(k={k})": ir_measures.Success @ k,
-        f"evidence_ndcg(k={k})": ir_measures.nDCG @ k,
-        "evidence_mrr": ir_measures.RR,
+        f"retrieval_recall(k={k})": ir_measures.R @ k,
+        f"retrieval_precision(k={k})": ir_measures.P @ k,
+        f"retrieval_hit(k={k})": ir_measures.Success @ k,
+        f"retrieval_ndcg(k={k})": ir_measures.nDCG @ k,
+        "retrieval_mrr": ir_measures.RR,
     }
     run = {"1": ranks} if ranks else {"1": {"nothing": 0.0}}
     wanted = ir_measures.pytrec_eval.calc_aggregate(
@@ -235,13 +235,15 @@ def test_retrieval_is_ir_measures(found: list[str], gold: list[str], k: int) -> 
 
 @CASES
 @given(texts, st.lists(texts, max_size=3), st.lists(texts, max_size=3))
-def test_gold_in_context_is_contains_of_a_passage(
+def test_answer_in_context_is_contains_of_a_passage(
     text: str, golds: list[str], passages: list[str]
 ) -> None:
     assume(golds)
     sample = Sample("1", {"question": "?"}, tuple(golds))
     answer = Answer(text, tuple(Passage("d", 0, 0, p) for p in passages), (Step("retrieve"),))
-    found = scorers()["gold_in_context"].score(sample, answer, Context(), Metric("gold_in_context"))
+    found = scorers()["answer_in_context"].score(
+        sample, answer, Context(), Metric("answer_in_context")
+    )
     held = [scored("contains", passage, golds, Context()) for passage in passages]
     assert found.value == max(held, default=0.0)
 

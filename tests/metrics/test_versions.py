@@ -63,9 +63,9 @@ def test_every_scorer_states_its_version_and_has_stored_scores() -> None:
 def test_a_changed_helper_without_a_raised_version_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert told("contains", "exact_match", "length(most=8)") == []
+    assert told("contains", "exact_match", "length_in_range(most=8)") == []
     monkeypatch.setattr(short_answers, "normalise", str.strip)
-    changed = told("contains", "exact_match", "length(most=8)")
+    changed = told("contains", "exact_match", "length_in_range(most=8)")
     assert [each.partition(":")[0] for each in changed] == ["contains", "exact_match"]
     assert changed[1] == (
         "exact_match: the scores of dressed changed and its version 1 did not: older scores would "
@@ -76,7 +76,7 @@ def test_a_changed_helper_without_a_raised_version_is_found(
 
 def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexical.model, "REMARK", 20)
-    (said,) = told("support_context")
+    (said,) = told("faithfulness")
     assert "the scores of long, lists, cited changed and its version 2+lexical_model:" in said
 
 

@@ -53,7 +53,7 @@ METRICS = {
     "contains": True,
     "right_refusal": True,
     "wrong_refusal": False,
-    "evidence_recall(k=3)": True,
+    "retrieval_recall(k=3)": True,
 }
 Outcome = Answer | Failure
 Cell = Callable[[str, str, Sample], tuple[Outcome, Mapping[str, Score]]]
@@ -128,7 +128,7 @@ def small_cell(_: str, setup: str, sample: Sample) -> tuple[Outcome, Mapping[str
     n = int(sample.id)
     if (setup, n) == ("rag", 7):
         scores = {"contains": Score(0.0, "failed: timeout"), "wrong_refusal": Score(1.0, "failed")}
-        return Failure("timeout"), {**scores, "evidence_recall(k=3)": Score(0.0)}
+        return Failure("timeout"), {**scores, "retrieval_recall(k=3)": Score(0.0)}
     declined = n == 9
     right = declined if n >= 8 else n < {"base": 2, "rag": 6, "hybrid": 4}.get(setup, 3)
     scores = {"contains": Score(float(right))}
@@ -136,7 +136,7 @@ def small_cell(_: str, setup: str, sample: Sample) -> tuple[Outcome, Mapping[str
     opened = setup in ("rag", "hybrid")
     steps = (Step("decode", None, 100 if opened else 20, 80 * opened, 5),)
     if opened and n < 8:
-        scores["evidence_recall(k=3)"] = Score(float(n < 4))
+        scores["retrieval_recall(k=3)"] = Score(float(n < 4))
     text = "unknown" if declined else "The barrow weighs 19 kilos. It can fly to Mars [1]."
     passages = PASSAGES if opened else ()
     return Answer(text, passages, (*([Step("retrieve")] * opened), *steps)), scores

@@ -210,7 +210,7 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
 def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     scores = {
         ("1", 0): {
-            "evidence_recall(k=2)": Score(1 / 3),
+            "retrieval_recall(k=2)": Score(1 / 3),
             "support": Score(None, ODD),
             "macro_f1": Score(0.0, "said b", ("a", "b")),
         },

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec import names
 
 FORMAT = 2
 """1 had no format number; `pass@k` was the key of what `pass_at` is now, `pass^k` of `pass_hat`."""
@@ -285,4 +286,4 @@ def from_json(text: str) -> Comparison:
             f"comparison.json: format {raw.get('format', 1)}, this version reads {FORMAT}: "
             "`bakeoff report RUN` writes it anew"
         )
-    return TypeAdapter(Comparison).validate_json(text)
+    return TypeAdapter(Comparison).validate_python(names.in_tasks(raw))

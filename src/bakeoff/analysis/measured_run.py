@@ -12,7 +12,7 @@ from bakeoff.analysis import compare, freshness, latency
 from bakeoff.analysis.columns import Columns, columns, leak_columns
 from bakeoff.analysis.comparison import Comparison, Freshness
 from bakeoff.analysis.endings import Endings
-from bakeoff.analysis.measurements import Rows
+from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import MissingEvidence, Record, Sample, digest
 from bakeoff.runs import store
@@ -244,7 +244,7 @@ class Run:
         for metric, about in self.manifest.tasks[task].metrics.items():
             version = named(metric, about.version)
             judge = self.manifest.judges and self.manifest.judge(Metric.parse(metric).judge)
-            found[f"scorer {metric}"] = digest([version, dict(judge)]) if judge else version
+            found[SCORER + metric] = digest([version, dict(judge)]) if judge else version
         return found
 
     def _tokenizer(self, setup: Setup) -> str:

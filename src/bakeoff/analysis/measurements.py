@@ -20,9 +20,12 @@ from bakeoff.analysis.stats import Floats
 from bakeoff.analysis.treatment import Change, Treatment, changes
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError, faults
+from bakeoff.spec import names
 from bakeoff.spec.yaml_files import explained
 
 FORMAT = 1
+SCORER = "scorer "
+"""What the condition that a metric's scorer is the same is called before the metric's name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def differences(
     samples (`treated`) may differ.
     """
     mine, theirs = one.conditions.get(task, {}), other.conditions.get(task, {})
-    wanted = ["samples", f"scorer {metric}"]
+    wanted = ["samples", SCORER + metric]
     if "scoring" in mine and "scoring" in theirs:
         wanted.append("scoring")
     found = [
@@ -233,15 +236,26 @@ def _rows(file: _File) -> Rows:
     tasks = file.tasks
     return Rows(
         *(file.run, file.benchmark, file.kinds),
-        {(c.task, c.setup, c.metric): _column(c, tasks[c.task]) for c in file.columns},
+        {
+            (c.task, c.setup, names.metric(c.metric)): _column(c, tasks[c.task])
+            for c in file.columns
+        },
         {name: dict(zip(task.samples, task.tags, strict=True)) for name, task in tasks.items()},
-        {name: task.conditions for name, task in tasks.items()},
+        {name: _conditions(task.conditions) for name, task in tasks.items()},
         file.tokenizers,
         file.dtypes,
         {name: task.noise for name, task in tasks.items() if task.noise is not None},
         file.skipped,
         file.treatments,
     )
+
+
+def _conditions(kept: Mapping[str, str]) -> dict[str, str]:
+    """Digests by condition; a scorer's is under the present name of its metric."""
+    return {
+        SCORER + names.metric(what.removeprefix(SCORER)) if what.startswith(SCORER) else what: value
+        for what, value in kept.items()
+    }
 
 
 def _column(kept: _Column, task: _Task) -> Column:

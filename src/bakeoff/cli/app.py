@@ -46,6 +46,16 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted; what was finished is kept", err=True)
             sys.exit(130)
+        finally:
+            _show_changed_names()
+
+
+def _show_changed_names() -> None:
+    """A line for each old name that was read, whatever came of the command."""
+    from bakeoff.spec import names
+
+    for old, new in names.take_noted().items():
+        click.echo(f"`{old}` is now called `{new}`", err=True)
 
 
 def _fail(error: BakeoffError, code: int) -> None:

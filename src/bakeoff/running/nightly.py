@@ -31,6 +31,7 @@ from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.setups.builder import Workspace
+from bakeoff.spec import names
 from bakeoff.spec.file_versions import recorded
 
 UNGATED = "UNGATED"
@@ -174,7 +175,9 @@ def pinned(manifest: Manifest) -> dict[str, str]:
         digests = {k: v for k, v in facts.digests.items() if k != "task"}
         found[f"task {name}"] = digest(digests)
         # As recorded first: a history that began then goes on without a cut.
-        scorers = {m: recorded(m, about.version) for m, about in facts.metrics.items()}
+        scorers = {
+            names.metric_before(m): recorded(m, about.version) for m, about in facts.metrics.items()
+        }
         found[f"scorers {name}"] = digest(scorers)
     return found
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.measure import Measure
+from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.file_versions import with_stated_versions
 from bakeoff.spec.yaml_files import Known, Stored
@@ -362,8 +363,8 @@ class Manifest(Stored):
 
     @model_validator(mode="before")
     @classmethod
-    def _stated_versions(cls, raw: Any) -> Any:
-        return with_stated_versions(raw)
+    def _as_of_today(cls, raw: Any) -> Any:
+        return with_stated_versions(names.in_tasks(raw))
 
     @field_validator("created")
     @classmethod

@@ -37,6 +37,7 @@ from bakeoff.runs.journal import (
 )
 from bakeoff.runs.manifest import FORMAT, Manifest
 from bakeoff.runs.verdicts import Verdicts
+from bakeoff.spec import names
 from bakeoff.spec.yaml_files import File, validated
 
 __all__ = [
@@ -253,7 +254,8 @@ def read_scores(run: Path, unit: Unit) -> Iterator[ScoreRow]:
 
 
 def _score_row(row: Mapping[str, Any]) -> ScoreRow:
-    scores = {metric: _score_from_json(*parts) for metric, parts in row["scores"].items()}
+    known = names.by_metric(row["scores"])
+    scores = {metric: _score_from_json(*parts) for metric, parts in known.items()}
     return ScoreRow((row["sample"], row["repeat"]), scores)
 
 

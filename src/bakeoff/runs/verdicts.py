@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from bakeoff.spec import names
 from bakeoff.spec.policy import Mode, Policy
 from bakeoff.spec.yaml_files import Known, Stored
 
@@ -63,6 +64,11 @@ class Verdict(Stored):
     broke: tuple[Changed, ...] = ()
     mended: tuple[Changed, ...] = ()
     on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
+
+    @field_validator("check")
+    @classmethod
+    def _by_present_names(cls, value: str) -> str:
+        return names.series(value)
 
     @property
     def failing(self) -> bool:

@@ -1,6 +1,6 @@
 """Metrics as values: one spelling, and a parser that is the printer's inverse.
 
-`evidence_recall(k=5)` is the name in a task file, in a table header, in JSON and in a gate.
+`retrieval_recall(k=5)` is the name in a task file, in a table header, in JSON and in a gate.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec import names
 
 _NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\))?")
 
@@ -19,8 +20,8 @@ _NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\
 class Metric:
     """A scorer's name with its settings; equal metrics print the same.
 
-    >>> str(Metric.parse("evidence_recall( k = 5 )"))
-    'evidence_recall(k=5)'
+    >>> str(Metric.parse("retrieval_recall( k = 5 )"))
+    'retrieval_recall(k=5)'
     """
 
     name: str
@@ -28,7 +29,10 @@ class Metric:
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """The metric that `text` spells. Raises `BakeoffError` when it spells none."""
+        """The metric that `text` spells, by its present name (`names.METRICS`).
+
+        Raises `BakeoffError` when it spells none.
+        """
         match = _NAME.fullmatch(text.strip())
         if not match:
             raise BakeoffError(f"'{text}' is not a metric; write name or name(setting=value)")
@@ -37,9 +41,10 @@ class Metric:
             settings = _settings(arguments)
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
             raise BakeoffError(
-                f"'{text}': settings are written name=value, such as evidence_recall(k=5)"
+                f"'{text}': settings are written name=value, such as retrieval_recall(k=5)"
             ) from error
-        return cls(path + name, tuple(sorted(settings.items())))
+        present = path + name if path else names.metric(name)
+        return cls(present, tuple(sorted(settings.items())))
 
     def setting(self, name: str) -> str:
         """The text that a setting has, or an empty one."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bakeoff.spec import names
 from bakeoff.spec.yaml_files import File
 
 Mode = Literal["refute", "prove", "point"]
@@ -31,6 +32,11 @@ class Gate(File):
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
     force: bool = False
     """Keep a line that looks like a mistake: against the metric's direction, of two metrics."""
+
+    @field_validator("check")
+    @classmethod
+    def _by_present_names(cls, value: str) -> str:
+        return names.series(value)
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec import names
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.yaml_files import File, prompt_fields, read_yaml, validated
 
@@ -140,6 +141,11 @@ class TaskFile(File):
             except BakeoffError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @field_validator("headline")
+    @classmethod
+    def _by_its_name(cls, value: str) -> str:
+        return names.metric(value)
 
     @field_validator("json_schema")
     @classmethod

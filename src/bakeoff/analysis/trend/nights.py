@@ -21,6 +21,7 @@ from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 from bakeoff.core.estimate import finite
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec import names
 from bakeoff.spec.yaml_files import explained
 
 FORMAT = 1
@@ -126,7 +127,7 @@ def parsed(line: bytes) -> Night:
     night = _NIGHT.validate_python(row)
     if night.finished.tzinfo is None:
         raise ValueError("finished: has no time zone")
-    return night
+    return replace(night, series={names.series(n): point for n, point in night.series.items()})
 
 
 def _why(error: Exception) -> str:

@@ -20,6 +20,7 @@ from bakeoff.decide.advice.needs import Needs, check
 from bakeoff.decide.advice.quality import together
 from bakeoff.decide.advice.worth import monthly
 from bakeoff.runs.store import ADVICE, COST, read_json
+from bakeoff.spec import names
 
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "current", "keep", "read"]
 
@@ -152,10 +153,11 @@ def keep(run: Run, advice: Advice) -> Advice:
 
 def _stands_on(run: Run) -> str:
     """A digest of what was measured and of the costs: another one after either was made anew."""
-    columns = [
-        [*key, len(column.values), float(np.nansum(column.values))]
-        for key, column in sorted(run.columns.items())
-    ]
+    # By the first names: advice given before a metric was renamed is not outdated by that.
+    columns = sorted(
+        [task, setup, names.metric_before(metric), len(c.values), float(np.nansum(c.values))]
+        for (task, setup, metric), c in run.columns.items()
+    )
     costs = run.folder / COST
     return digest([columns, read_json(costs) if costs.is_file() else None])
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import faults
+from bakeoff.spec import names
 from bakeoff.spec.task import changed
 from bakeoff.spec.yaml_files import File, read_yaml, validated
 
@@ -71,6 +72,11 @@ class Needs(File):
     def _no_is_a_word(cls, value: Any) -> Any:
         # YAML reads a bare `no` as false.
         return "no" if value is False else value
+
+    @field_validator("floors", "ceilings")
+    @classmethod
+    def _by_present_names(cls, value: Mapping[str, float]) -> dict[str, float]:
+        return {names.series(name): limit for name, limit in value.items()}
 
     @field_validator("format", "narrow")
     @classmethod

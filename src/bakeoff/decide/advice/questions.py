@@ -12,7 +12,7 @@ from bakeoff.decide.advice.limits import span, told
 from bakeoff.decide.advice.needs import named
 from bakeoff.decide.advice.worth import monthly
 
-SUPPORT = ("citation_recall", "citation_precision", "support_context")
+SUPPORT = ("citation_recall", "citation_precision", "faithfulness")
 """Metrics of how far sources carry what is said; settings are left out."""
 
 

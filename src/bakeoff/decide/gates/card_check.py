@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import digest
 from bakeoff.runs.manifest import Manifest
+from bakeoff.spec import names
 from bakeoff.spec.file_versions import recorded
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Policy
@@ -59,6 +60,8 @@ def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
 def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) -> str:
     """Why a metric's card does not meet the policy; empty when it does."""
     path = file_of(name, Path(policy.cards))
+    older = file_of(names.metric_before(name), Path(policy.cards))
+    path = path if path.is_file() or not older.is_file() else older
     remedy = f'make one with `bakeoff scorers check "{name}" --labels FILE --card {policy.cards}`'
     if not path.is_file():
         return f"no scorer card {path}; {remedy}"

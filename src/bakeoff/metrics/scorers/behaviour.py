@@ -19,7 +19,7 @@ def _is_pattern(settings: Settings) -> str:
 
 
 @scorer(version=1, check=_is_pattern)
-def matches(sample: Sample, answer: Answer, context: Context, *, pattern: str = "") -> Outcome:
+def regex_match(sample: Sample, answer: Answer, context: Context, *, pattern: str = "") -> Outcome:
     """1 when the regular expression `pattern` is found in the answer."""
     return re.search(pattern, answer.text) is not None
 
@@ -32,7 +32,7 @@ def _are_limits(settings: Settings) -> str:
 
 
 @scorer(version=1, check=_are_limits)
-def length(
+def length_in_range(
     sample: Sample, answer: Answer, context: Context, *, least: int = 0, most: int = 0
 ) -> Outcome:
     """1 when the answer has `least` to `most` words; 0 as `most` is no limit."""
@@ -59,7 +59,7 @@ def _said(text: str, terms: tuple[str, ...]) -> list[str]:
 
 
 @scorer(version=1, check=_are_terms)
-def has_terms(
+def contains_all(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
     """1 when every one of the `terms` stands in the answer, as whole words, in any case."""

@@ -30,7 +30,7 @@ def _some(settings: Settings) -> str:
 
 
 @scorer(version=2, check=_some)
-def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+def retrieval_recall(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of the gold documents among the first `k` documents in the context."""
     if not _applies(sample, answer):
         return None
@@ -38,7 +38,7 @@ def evidence_recall(sample: Sample, answer: Answer, context: Context, *, k: int 
 
 
 @scorer(version=2, check=_some)
-def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+def retrieval_precision(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Share of `k` places that a gold document takes; a place left empty counts as wrong."""
     if not _applies(sample, answer):
         return None
@@ -46,7 +46,7 @@ def evidence_precision(sample: Sample, answer: Answer, context: Context, *, k: i
 
 
 @scorer(version=2, check=_some)
-def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+def retrieval_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """1 when a gold document is among the first `k` documents in the context."""
     if not _applies(sample, answer):
         return None
@@ -54,7 +54,7 @@ def evidence_hit(sample: Sample, answer: Answer, context: Context, *, k: int = 3
 
 
 @scorer(version=2)
-def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
+def retrieval_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 / rank of the first gold document in the context, 0 when there is none."""
     if not _applies(sample, answer):
         return None
@@ -63,7 +63,7 @@ def evidence_mrr(sample: Sample, answer: Answer, context: Context) -> Outcome:
 
 
 @scorer(version=2, check=_some)
-def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
+def retrieval_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 3) -> Outcome:
     """Discounted gain of the gold documents in the first `k`, over the best possible."""
     if not _applies(sample, answer):
         return None
@@ -73,7 +73,7 @@ def evidence_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int = 
 
 
 @scorer(version=2)
-def gold_in_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
+def answer_in_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when a passage that reached the prompt holds a target, word for word (normalised)."""
     if not sample.answerable or not answer.open_book:
         return None

@@ -40,26 +40,26 @@ def _supported(claim: CheckedClaim | None) -> bool:
 
 
 @scorer(version=1, asks="verifier", made_of=decided_by)
-def claims_faithful(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def claims_grounded_correct(
+    sample: Sample, answer: Answer, context: Context, *, by: str = ""
+) -> Outcome:
     """Share of the claims that are right and stand in the context."""
     return _share(sample, answer, context, by, inside=True, right=True)
 
 
 @scorer(version=1, asks="verifier", made_of=decided_by)
-def claims_own_knowledge(
-    sample: Sample, answer: Answer, context: Context, *, by: str = ""
-) -> Outcome:
+def self_knowledge(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are right and do not stand in the context."""
     return _share(sample, answer, context, by, inside=False, right=True)
 
 
 @scorer(version=1, asks="verifier", made_of=decided_by, higher_is_better=False)
-def claims_misled(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def noise_sensitivity(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and stand in the context."""
     return _share(sample, answer, context, by, inside=True, right=False)
 
 
 @scorer(version=1, asks="verifier", made_of=decided_by, higher_is_better=False)
-def claims_invented(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def hallucination(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and do not stand in the context."""
     return _share(sample, answer, context, by, inside=False, right=False)

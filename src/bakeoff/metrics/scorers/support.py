@@ -117,7 +117,7 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
 
 
 @scorer(version=2, asks="verifier", made_of=decided_by)
-def support_context(
+def faithfulness(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:
     """Probability (`share`: of claims) that the retrieved passages support it; no refusals."""

@@ -47,8 +47,8 @@ def allowed(name: str) -> str:
 def metric_name(metric: str) -> str:
     """A metric's name as MLflow allows it: `recall(k=5)` is `recall k:5`. Reversible.
 
-    >>> metric_name("evidence_recall(k=5)")
-    'evidence_recall k:5'
+    >>> metric_name("retrieval_recall(k=5)")
+    'retrieval_recall k:5'
     """
     parsed = Metric.parse(metric)
     settings = [f"{name}:{value!r}".replace("'", "") for name, value in parsed.settings]

@@ -228,7 +228,7 @@ def _retrieval(run: Run, task: str) -> Made | None:
     """How good answers are where retrieval found what was wanted, and where it did not."""
     metric = run.headlines[task]
     known = run.comparison.tasks[task].metrics
-    by = next((m for m in known if m.startswith("evidence_") and m != metric), None)
+    by = next((m for m in known if m.startswith("retrieval_") and m != metric), None)
     if by is None:
         return None
     rows, whiskers = [], {}

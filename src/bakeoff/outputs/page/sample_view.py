@@ -329,7 +329,7 @@ def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[
     A score that kept them goes first; else words decide, where there are passages and no refusal.
     """
     for metric, score in scores.items():
-        if metric.startswith("support_context") and score.claims:
+        if metric.startswith("faithfulness") and score.claims:
             return metric, score.claims
     declined = any(
         scores[name].value == 1 for name in ("right_refusal", "wrong_refusal") if name in scores

@@ -148,7 +148,7 @@ ASPECTS: Mapping[str, Aspect] = {
     "stale answers right after a change": _stale,
     "answers it should have declined": _answered,
     "supported by the gold documents": _measured("support_gold"),
-    "supported by what it read": _measured("support_context"),
+    "supported by what it read": _measured("faithfulness"),
     "tokens read + written": _tokens,
     "cost of a request": _measured("cost"),
     "time to answer": _measured("latency_s"),

@@ -28,6 +28,7 @@ from bakeoff.running.importing.rows import LINES, TABLES, read_rows
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
+from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
 from bakeoff.tasks.load import Selection, load_task, take
@@ -118,17 +119,17 @@ def _with_listed(wanted: Fields, files: Sequence[Path]) -> Fields:
     if not wanted.scores_listed or wanted.scores:
         return wanted
     place, row = next(read_rows(files[0], wanted), ("line 1", ""))
-    names = None if isinstance(row, str) else find(row, wanted.scores_listed)
-    if isinstance(row, str) or not isinstance(names, list):
+    listed = None if isinstance(row, str) else find(row, wanted.scores_listed)
+    if isinstance(row, str) or not isinstance(listed, list):
         raise BakeoffError(
             f"{files[0]}: {place}: no list of scores in '{wanted.scores_listed}'; name "
             "them with --score COLUMN"
         )
-    found = {str(name): find(row, str(name)) for name in names}
+    found = {str(name): find(row, str(name)) for name in listed}
     kept = {n: v for n, v in found.items() if v is None or isinstance(v, bool | int | float)}
     if not kept:
         raise BakeoffError(f"{files[0]}: {place}: none of {list(found)} is a number")
-    return replace(wanted, scores={re.sub(r"\W+", "_", name): name for name in kept})
+    return replace(wanted, scores={names.metric(re.sub(r"\W+", "_", n)): n for n in kept})
 
 
 def _check(wanted: Import) -> None:
@@ -161,7 +162,7 @@ def _check(wanted: Import) -> None:
     problems += [
         f"lower-is-better: no imported score '{name}'{did_you_mean(name, taken.scores)}"
         for name in wanted.lower_is_better
-        if name not in taken.scores
+        if names.metric(name) not in taken.scores
     ]
     faults([f"import: {problem}" for problem in problems])
     _check_metrics(taken, {str(Metric.parse(text)) for text in wanted.scorers})

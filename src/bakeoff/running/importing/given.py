@@ -11,6 +11,7 @@ from bakeoff.core.words import BakeoffError, Score
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.store import ScoreRow, Scores, Unit
+from bakeoff.spec import names
 
 GIVEN = "given.jsonl"
 """In a unit's folder: the scores that came with its answers, which scoring again keeps."""
@@ -63,5 +64,6 @@ def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterato
             if row.failed:
                 given = {m: Score(value, f"failed: {row.failed}") for m, value in worst.items()}
             else:
-                given = {m: Score(value, reason) for m, (value, reason) in row.scores.items()}
+                known = names.by_metric(row.scores)
+                given = {m: Score(value, reason) for m, (value, reason) in known.items()}
             yield ScoreRow(key, {**found, **given})

@@ -19,6 +19,7 @@ from bakeoff.running.importing.wanted import Import
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
+from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
@@ -133,7 +134,7 @@ def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task, file: str
 
 def _imported(wanted: Import, taken: Intake) -> Imported:
     """Where everything came from, what was made of it, and what is to be known about it."""
-    lower = set(wanted.lower_is_better)
+    lower = set(map(names.metric, wanted.lower_is_better))
     scores = wanted.fields.scores
     mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
     return Imported(

@@ -17,7 +17,7 @@ from bakeoff.spec.recipes import Distillation
 from bakeoff.tasks.load import Task
 from bakeoff.tasks.overlap import near_duplicates
 
-SUPPORT = Metric.parse("support_context")
+SUPPORT = Metric.parse("faithfulness")
 
 
 @dataclass(frozen=True)

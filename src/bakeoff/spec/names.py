@@ -1,0 +1,120 @@
+"""Names that were changed: what is read under an old name has its new one from there on.
+
+Files and runs made before are still read, and an old run is compared with a new one as if both had
+the new names. The command line shows which old names it met (`take_noted`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "claims_faithful": "claims_grounded_correct",
+        "claims_invented": "hallucination",
+        "claims_misled": "noise_sensitivity",
+        "claims_own_knowledge": "self_knowledge",
+        "evidence_hit": "retrieval_hit",
+        "evidence_mrr": "retrieval_mrr",
+        "evidence_ndcg": "retrieval_ndcg",
+        "evidence_precision": "retrieval_precision",
+        "evidence_recall": "retrieval_recall",
+        "gold_in_context": "answer_in_context",
+        "has_terms": "contains_all",
+        "length": "length_in_range",
+        "matches": "regex_match",
+        "support_context": "faithfulness",
+    }
+)
+"""Old name of a metric -> its name."""
+
+_OLD = {new: old for old, new in METRICS.items()}
+_HEAD = re.compile(r"\w+(?=\(|$)")
+_noted: dict[str, str] = {}
+V = TypeVar("V")
+
+
+def metric(name: str) -> str:
+    """A metric's present name, its settings as they are.
+
+    >>> metric("evidence_recall(k=5)"), metric("mine.py::evidence_recall"), metric("contains")
+    ('retrieval_recall(k=5)', 'mine.py::evidence_recall', 'contains')
+    """
+    if (changed := _changed(name)) is None:
+        return name
+    old, new, settings = changed
+    _noted[old] = new
+    return new + settings
+
+
+@lru_cache(maxsize=4096)
+def _changed(name: str) -> tuple[str, str, str] | None:
+    """Old name, new name, settings. Kept: rows of scores name the same metrics again and again."""
+    head = _HEAD.match(name)
+    if not head or (new := METRICS.get(head[0])) is None:
+        return None
+    return head[0], new, name[head.end() :]
+
+
+def metric_before(name: str) -> str:
+    """The name that a metric had first: digests and file names of before hold it.
+
+    >>> metric_before("retrieval_recall(k=5)"), metric_before("contains")
+    ('evidence_recall(k=5)', 'contains')
+    """
+    head = _HEAD.match(name)
+    return _OLD.get(head[0], head[0]) + name[head.end() :] if head else name
+
+
+def by_metric(values: Mapping[str, V]) -> dict[str, V]:
+    """A mapping by metric, by the present names."""
+    return {metric(name): value for name, value in values.items()}
+
+
+def series(name: str) -> str:
+    """A column's present name, `setup.task.metric`, also inside an aggregate.
+
+    >>> series("p95(rag.qa.support_context)"), series("rag.qa.evidence_recall(k=5)")
+    ('p95(rag.qa.faithfulness)', 'rag.qa.retrieval_recall(k=5)')
+    """
+    return _COLUMN.sub(lambda old: metric(old[0]), name)
+
+
+_COLUMN = re.compile(rf"(?<=\.)(?:{'|'.join(METRICS)})\b(?![\w.]|::)")
+
+
+def in_tasks(raw: Any) -> Any:
+    """What a manifest or a comparison file holds, its metrics by their present names."""
+    if not isinstance(raw, dict):
+        return raw
+    renamed = dict(raw)
+    if isinstance(tasks := raw.get("tasks"), dict):
+        renamed["tasks"] = {task: _task(facts) for task, facts in tasks.items()}
+    if isinstance(imported := raw.get("imported"), dict):
+        renamed["imported"] = _metrics_in(imported, "metrics", "worst")
+    return renamed
+
+
+def _task(facts: Any) -> Any:
+    if not isinstance(facts, dict):
+        return facts
+    renamed = _metrics_in(facts, "metrics")
+    if isinstance(headline := facts.get("headline"), str):
+        renamed["headline"] = metric(headline)
+    return renamed
+
+
+def _metrics_in(part: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    known = {field: part[field] for field in fields if isinstance(part.get(field), dict)}
+    return {**part, **{field: by_metric(values) for field, values in known.items()}}
+
+
+def take_noted() -> dict[str, str]:
+    """The old names met since the last call -> the present ones."""
+    found = dict(_noted)
+    _noted.clear()
+    return found

@@ -1,0 +1,171 @@
+"""A renamed metric is one metric: in files that people write, and in what was made before."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.measurements import read_rows, write_rows
+from bakeoff.analysis.trend import nights
+from bakeoff.core.words import Answer, Sample, Score, Step
+from bakeoff.decide.advice.needs import Needs
+from bakeoff.decide.gates import baseline
+from bakeoff.decide.gates.card_check import file_of, unvouched
+from bakeoff.metrics.registry import scorers
+from bakeoff.running import nightly
+from bakeoff.running.importing import Import, import_results
+from bakeoff.running.importing.fields import Fields
+from bakeoff.runs.manifest import MetricFacts
+from bakeoff.runs.store import write_json
+from bakeoff.spec import names
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.policy import Gate, Policy
+from bakeoff.spec.task import TaskFile
+from bakeoff.testing import Made, made_manifest, task_facts, write_run
+from conftest import Cli
+
+OLD = ("support_context", "evidence_recall(k=2)")
+NEW = ("faithfulness", "retrieval_recall(k=2)")
+WORD = "`support_context` is now called `faithfulness`"
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> None:
+    names.take_noted()
+
+
+def written(results: Path, run: str, metrics: Sequence[str], right: int) -> Run:
+    """A run of one setup on twelve samples under these names of its two metrics."""
+    facts = MetricFacts(higher_is_better=True, bounds=(0.0, 1.0), asks="verifier", version="1")
+    raw = {"name": "boats", "tasks": ["qa"], "setups": {"rag": {"retrieve": True}}}
+    gates = [{"check": f"rag.qa.{metrics[0]} >= baseline:rag.qa.{metrics[0]} - 0.5"}]
+    suite = Suite.model_validate({**raw, "gates": gates})
+    tasks = {"qa": task_facts(12, dict.fromkeys(metrics, facts))}
+    samples = [Sample(f"q{n:02}", {"question": "?"}, ("x",), ("d",)) for n in range(12)]
+
+    def made(_: str, __: str, sample: Sample) -> Made:
+        value = float(int(sample.id[1:]) < right)
+        answer = Answer("x", steps=(Step("retrieve"), Step("decode")))
+        return Made((answer,), dict.fromkeys(metrics, Score(value)))
+
+    folder = results / "boats" / run
+    return Run(write_run(folder, made_manifest(run, suite, tasks), {"qa": samples}, made))
+
+
+def test_every_old_name_leads_to_a_metric_that_there_is() -> None:
+    assert set(names.METRICS.values()) <= set(scorers())
+    assert not set(names.METRICS) & set(scorers())
+    assert len(set(names.METRICS.values())) == len(names.METRICS)
+
+
+@pytest.mark.parametrize("old", names.METRICS)
+def test_a_metric_is_read_by_its_old_name_and_printed_by_its_new_one(old: str) -> None:
+    assert str(Metric.parse(f"{old}(k=5)")) == f"{names.METRICS[old]}(k=5)"
+    assert names.take_noted() == {old: names.METRICS[old]}
+    assert str(Metric.parse(f"./mine.py::{old}")) == f"./mine.py::{old}"
+    assert names.take_noted() == {}
+    assert names.metric_before(names.METRICS[old]) == old
+
+
+def test_files_that_people_write_may_have_old_names(tmp_path: Path) -> None:
+    raw = {"description": "d", "rows": {"test": "q.jsonl"}, "scorers": OLD, "headline": OLD[1]}
+    task = TaskFile.model_validate(raw)
+    assert (tuple(task.metrics()), task.headline_metric) == (NEW, NEW[1])
+    gate = Gate(check="p95(rag.qa.support_context) >= baseline:p95(rag.qa.support_context)")
+    assert gate.check == "p95(rag.qa.faithfulness) >= baseline:p95(rag.qa.faithfulness)"
+    assert Gate(check="rag.length.length >= 1").check == "rag.length.length_in_range >= 1"
+    assert Needs(floors={"qa.evidence_recall(k=2)": 0.5}).floors == {
+        "qa.retrieval_recall(k=2)": 0.5
+    }
+
+
+@pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)])
+def test_a_run_of_before_and_one_of_now_are_compared_by_one_metric(
+    first: Sequence[str], second: Sequence[str], tmp_path: Path, cli: Cli
+) -> None:
+    for run, metrics, right in (("one", first, 3), ("two", second, 9)):
+        written(tmp_path / "results", run, metrics, right)
+    folders = [str(tmp_path / "results" / "boats" / run) for run in ("one", "two")]
+    done = cli("compare", *folders, "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (shown,) = json.loads(done.stdout)["tasks"].values()
+    assert set(NEW) <= set(shown) and not set(OLD) & set(shown)
+    (difference,) = shown["faithfulness"]["differences"].values()
+    assert difference["value"] == pytest.approx(0.5)
+    assert done.stderr.count(WORD) == 1
+
+
+def renamed(rows: Path) -> None:
+    """A file of rows as it was when the metrics had their old names."""
+    text = gzip.decompress(rows.read_bytes()).decode()
+    for old, new in zip(OLD, NEW, strict=True):
+        text = text.replace(new, old)
+    rows.write_bytes(gzip.compress(text.encode()))
+
+
+def test_a_baseline_of_before_is_gated_against(tmp_path: Path, cli: Cli) -> None:
+    results = tmp_path / "results"
+    run = written(results, "one", NEW, 9)
+    write_rows(tmp_path / "old", run.rows)
+    renamed(tmp_path / "old")
+    assert read_rows(tmp_path / "old").columns.keys() == run.rows.columns.keys()
+    assert read_rows(tmp_path / "old").conditions == run.rows.conditions
+    accepted = baseline.accept(run, "rolling", "", results)
+    shutil.copy(tmp_path / "old", baseline.folder(results) / accepted.rows)
+    digest = baseline.sha256_file(tmp_path / "old")
+    baseline.adopt(results, accepted.model_copy(update={"sha256": digest}))
+    for metrics in (NEW, OLD):
+        folder = written(results, f"two {metrics[0]}", metrics, 9).folder
+        done = cli("gate", folder, cwd=tmp_path)
+        assert (done.returncode, "PASS" in done.stdout) == (0, True), done.stdout + done.stderr
+        (verdict,) = json.loads((folder / "gates.json").read_text())["gates"]
+        assert verdict["check"] == "rag.qa.faithfulness >= baseline:rag.qa.faithfulness - 0.5"
+        assert done.stderr.count(WORD) == 1
+
+
+def test_nights_of_before_go_on_without_a_cut(tmp_path: Path) -> None:
+    old, new = (written(tmp_path, name, m, 9) for name, m in (("one", OLD), ("two", NEW)))
+    assert nightly.pinned(old.manifest) == nightly.pinned(new.manifest)
+    night = nights.Night(
+        **{**NIGHT, "pinned": nightly.pinned(new.manifest), "series": nightly.series(new)}
+    )
+    line = nights.as_line(night).replace(b"faithfulness", b"support_context")
+    assert nights.parsed(line) == night
+
+
+NIGHT: dict[str, Any] = {
+    "night": date(2026, 11, 28),
+    "run": "two",
+    "finished": nights.datetime.fromisoformat("2026-11-28T01:00:00+00:00"),
+    "commit": None,
+    "exit_code": 0,
+    "state": "PASS",
+}
+
+
+def test_a_card_of_before_vouches_for_the_metric(tmp_path: Path) -> None:
+    manifest = written(tmp_path / "results", "one", NEW, 9).manifest
+    policy = Policy(min_agreement=0.7, cards=str(tmp_path))
+    assert set(unvouched(policy, manifest)) == set(NEW)
+    card = {"version": "1", "judge": "", "scorers": [{"auroc": {"low": 0.8}}]}
+    write_json(file_of("support_context", tmp_path), card)
+    assert set(unvouched(policy, manifest)) == {NEW[1]}
+
+
+def test_imported_scores_take_the_present_name(tmp_path: Path) -> None:
+    rows = [{"n": n, "answer": "x", "support_context": n % 2} for n in range(4)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fields = Fields.parse(columns=["id=n"], scores=["support_context"])
+    wanted = Import([tmp_path / "rows.jsonl"], fields, setup="theirs", name="boats")
+    run = import_results(wanted, tmp_path / "results")
+    (task,) = run.manifest.tasks
+    assert run.comparison.tasks[task].metrics["faithfulness"].setups["theirs"].value == 0.5
