@@ -24,7 +24,7 @@ from bakeoff.spec.benchmark import Suite, VerifierSpec
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 if TYPE_CHECKING:
-    from bakeoff.metrics.verifier import Verifier
+    from bakeoff.metrics.verifiers import Verifier
 
 Spend = Callable[[int, int, float], None]
 """Called with prompt tokens, completion tokens and money of each reply that was not cached."""
@@ -176,11 +176,11 @@ class JudgePool:
 
     def _verifier(self, by: str) -> Verifier:
         if by not in self._verifiers:
-            from bakeoff.metrics.verifier import Verifier
+            from bakeoff.metrics.verifiers import open_verifier
 
             spec = self.place.suite.verifiers.get(by) or VerifierSpec(model=by)
-            self._verifiers[by] = Verifier(spec, self.place.cache)
-            self.fingerprints[by] = self._verifiers[by].fingerprint
+            self._verifiers[by] = open_verifier(spec, self.place.cache)
+            self.fingerprints[by] = self._verifiers[by].loaded.fingerprint
         return self._verifiers[by]
 
 

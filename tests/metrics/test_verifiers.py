@@ -23,7 +23,7 @@ from transformers import (
 
 from bakeoff.core.words import NOT_FOUND, SUPPORTED, BakeoffError
 from bakeoff.metrics.needs import Entailment
-from bakeoff.metrics.verifier import Verifier
+from bakeoff.metrics.verifiers import Verifier, open_verifier
 from bakeoff.spec.benchmark import VerifierSpec
 
 WORDS = [
@@ -71,7 +71,7 @@ def classifier(folder: Path, *labels: str) -> Path:
 
 
 def opened(folder: Path, **settings: Any) -> Verifier:
-    return Verifier(VerifierSpec(model=str(folder), **settings), folder / "cache")
+    return open_verifier(VerifierSpec(model=str(folder), **settings), folder / "cache")
 
 
 def entailment(answer: str, *passages: str) -> Entailment:
@@ -117,8 +117,8 @@ def test_a_long_passage_is_split_and_its_best_part_counts(tmp_path: Path) -> Non
     verifier = opened(folder, max_tokens=40)
     long = " ".join(["the east gate opens at six ."] * 30)
     (found,) = verifier.check([entailment("The north gate is blue.", long)])
-    room = verifier.room("{passages}", "The north gate is blue.", "")
-    parts = verifier.parts(long, room)
+    room = verifier.loaded.room("{passages}", "The north gate is blue.", "")
+    parts = verifier.loaded.parts(long, room)
     assert len(parts) > 5
     assert "".join(long.split()) in "".join("".join(parts).split()) or parts[-1].endswith("six .")
     wanted = [by_hand(folder, part, "The north gate is blue.")[1] for part in parts]
@@ -128,7 +128,7 @@ def test_a_long_passage_is_split_and_its_best_part_counts(tmp_path: Path) -> Non
 def test_every_word_of_a_long_passage_is_in_some_part(tmp_path: Path) -> None:
     verifier = opened(classifier(tmp_path, "no", "yes"), max_tokens=40)
     words = [f"w{number}" for number in range(200)]
-    parts = verifier.parts(" ".join(words), 20)
+    parts = verifier.loaded.parts(" ".join(words), 20)
     place = 0
     for part in parts:
         own = part.split()
