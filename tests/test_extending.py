@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from stub import running_stub
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.cli import main
-from bakeoff.core.words import Answer, BakeoffError, Sample
+from bakeoff.core.progress import PlainProgress
+from bakeoff.core.words import Answer, BakeoffError, Incomplete, Sample
 from bakeoff.decide.gates.aggregates import AGGREGATES
 from bakeoff.decide.gates.language import Check
 from bakeoff.metrics.registry import find_scorer
@@ -22,9 +24,13 @@ from bakeoff.metrics.scorer import Context
 from bakeoff.outputs.page import html
 from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.outputs.sinks import SINKS
+from bakeoff.running.confirm import run_and_judge
+from bakeoff.running.executors import EXECUTORS
 from bakeoff.running.gating import gate
+from bakeoff.running.plan import Plan
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.backends import BACKENDS, ENDPOINT
-from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import load_task
@@ -33,7 +39,7 @@ from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS, BACKENDS)
+REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS, BACKENDS, EXECUTORS)
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +204,38 @@ def test_a_name_of_a_backend_is_no_name_for_an_endpoint() -> None:
     raw = {"tasks": ["t"], "setups": {"s": {}}, "endpoints": {"parrot": {"url": "http://here"}}}
     with pytest.raises(ValueError, match="'parrot:' stands for other models"):
         Suite.model_validate(raw)
+
+
+BOT = """
+from pathlib import Path
+
+CALLS = Path(__file__).with_name("calls")
+
+
+def answer(sample):
+    calls = CALLS.read_text() if CALLS.exists() else ""
+    CALLS.write_text(calls + "x")
+    if len(calls) < 2:
+        raise ConnectionError("down")
+    return "19 kilos"
+"""
+
+
+def test_an_executor(tmp_path: Path) -> None:
+    """The bot is down for two calls, and a run stops at its second failure."""
+    run_example("An executor")
+    file = write_project(tmp_path)
+    (tmp_path / "bot.py").write_text(BOT)
+    file.write_text(
+        "tasks: [tiny]\nsetups: {mine: {call: '../bot.py::answer'}}\n"
+        "latency: {samples: 0}\nlimits: {errors: 1}\n"
+    )
+    plan = Plan(load_suite(file), file, {"tiny": load_task(tmp_path / "tasks" / "tiny.yaml")})
+    workspace = Workspace(tmp_path / "cache", tmp_path / "results")
+    progress = PlainProgress(print)
+    with pytest.raises(Incomplete):
+        run_and_judge(plan, workspace, progress)
+    (tmp_path / "calls").unlink()
+    done, _ = run_and_judge(replace(plan, executor="twice"), workspace, progress)
+    assert done.manifest.complete
+    assert {r.sample for r in done.records("tiny", "mine") if r.answer} == {"q1", "q2", "q3"}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
+from bakeoff.running.executors import EXECUTORS
 from bakeoff.running.plan import Plan
-from bakeoff.running.run import run
 from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 
@@ -34,6 +34,7 @@ def run_and_judge(
     answered stays in. At temperature 0 the answers of a local model are the same again.
     `meanwhile` is that of `run`.
     """
+    run = EXECUTORS[plan.executor]
     done = run(plan, workspace, progress, resume, retry_failed=retry_failed, meanwhile=meanwhile)
     if not plan.suite.gates or done.shard[1] > 1:
         return done, None

@@ -28,6 +28,8 @@ class Plan:
     """Whether answers may come from, and go to, the response cache."""
     night: str = ""
     """The date of the nightly run this is for."""
+    executor: str = "here"
+    """What carries it out: a name in `executors.EXECUTORS`."""
 
     @property
     def scope(self) -> Scope:
