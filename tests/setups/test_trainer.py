@@ -17,7 +17,8 @@ from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.weights import Weights
 from bakeoff.setups.tuning import trainer
-from bakeoff.setups.tuning.batches import Packs, Row, pack, start_of_all
+from bakeoff.setups.tuning.batches import Lessons, Packs, Row, pack, start_of_all
+from bakeoff.setups.tuning.job import Job
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
@@ -205,6 +206,10 @@ def recipe(**given: Any) -> Tune:
     return Tune(**{"epochs": 3, "batch_size": 2, "rank": 4, "dropout": 0.2, "layers": 0.5, **given})
 
 
+def job(model: Any, recipe: Tune) -> Job:
+    return Job(model, Lessons(()), recipe, 7, "x")
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter" / "adapter_model.safetensors")
 
@@ -214,14 +219,14 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_step: bool
 ) -> None:
-    whole = train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "whole", "x", Silent())
+    whole = train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "whole", Silent())
     if every_step:
         monkeypatch.setattr(trainer, "CHECKPOINT_S", 0.0)
     # Three steps make an epoch: this is the middle of the second.
     with pytest.raises(KeyboardInterrupt):
-        train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "killed", "x", Silent(stop_after=5))
+        train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", Silent(stop_after=5))
     progress = Silent()
-    again = train(model, ROWS, HELD_OUT, recipe(), 7, tmp_path / "killed", "x", progress)
+    again = train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", progress)
     assert progress.notes == [f"x: training goes on at checkpoint-{4 if every_step else 3}"]
     left, right = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert left.keys() == right.keys()
@@ -233,18 +238,18 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
 def test_a_checkpoint_that_was_cut_short_is_not_used(model: Any, tmp_path: Path) -> None:
     folder = tmp_path / "training"
     with pytest.raises(KeyboardInterrupt):
-        train(model, ROWS, HELD_OUT, recipe(), 7, folder, "x", Silent(stop_after=8))
+        train(job(model, recipe()), ROWS, HELD_OUT, folder, Silent(stop_after=8))
     assert (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").is_file()
     (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").unlink()
     progress = Silent()
-    train(model, ROWS, HELD_OUT, recipe(), 7, folder, "x", progress)
+    train(job(model, recipe()), ROWS, HELD_OUT, folder, progress)
     assert all("checkpoint-6" not in note for note in progress.notes)
 
 
 def test_the_epoch_with_the_lowest_validation_loss_is_kept(model: Any, tmp_path: Path) -> None:
     # So high a rate that later epochs are worse.
     wild = recipe(learning_rate=0.5, epochs=4, patience=4, dropout=0.0)
-    made = train(model, ROWS, HELD_OUT, wild, 7, tmp_path / "wild", "x", Silent())
+    made = train(job(model, wild), ROWS, HELD_OUT, tmp_path / "wild", Silent())
     losses = {point.epoch: point.validation_loss for point in made.curve}
     assert made.best_epoch == min(losses, key=losses.__getitem__)
     net = trainer.fresh_network(model, wild)

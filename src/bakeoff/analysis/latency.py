@@ -64,10 +64,10 @@ def summary(records: Iterable[Record], setups: Sequence[str]) -> Latency | None:
 
 def _times(answers: Mapping[str, Answer]) -> Times:
     seconds = [sum(s.seconds or 0.0 for s in answer.steps) for answer in answers.values()]
-    parts = {
-        name: [s for a in answers.values() if (s := a.seconds(name)) is not None]
-        for name in ("retrieve", "prefill", "decode")
-    }
+    retrieve_s, prefill_s, decode_s = (
+        _median([s for answer in answers.values() if (s := answer.seconds(step)) is not None])
+        for step in ("retrieve", "prefill", "decode")
+    )
     first_token = [
         prefill + (answer.seconds("retrieve") or 0.0)
         for answer in answers.values()
@@ -88,9 +88,9 @@ def _times(answers: Mapping[str, Answer]) -> Times:
         first_token_s=_median(first_token),
         per_token_s=_median(per_token),
         tokens_per_s=tokens / whole if tokens and whole else None,
-        retrieve_s=_median(parts["retrieve"]),
-        prefill_s=_median(parts["prefill"]),
-        decode_s=_median(parts["decode"]),
+        retrieve_s=retrieve_s,
+        prefill_s=prefill_s,
+        decode_s=decode_s,
     )
 
 

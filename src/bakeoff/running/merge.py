@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError, Sample, canonical, digest
@@ -50,8 +49,8 @@ def _check(runs: Sequence[measured_run.Run]) -> None:
     first, parts = runs[0], runs[0].shard[1]
     lasting = _lasting(first)
     for run in runs:
-        for part, value in _lasting(run).items():
-            if canonical(value) != canonical(lasting[part]):
+        for (part, value), (_, other) in zip(_lasting(run), lasting, strict=True):
+            if value != other:
                 raise BakeoffError(f"merge: {run.folder}: {part} differs from {first.folder}")
         for task, facts in run.manifest.tasks.items():
             if facts.digests != first.manifest.tasks.get(task, facts).digests:
@@ -67,10 +66,11 @@ def _check(runs: Sequence[measured_run.Run]) -> None:
         raise BakeoffError(f"merge: give every part of one run once; these are {listed}")
 
 
-def _lasting(run: measured_run.Run) -> dict[str, Any]:
+def _lasting(run: measured_run.Run) -> list[tuple[str, str]]:
     """The parts of a manifest that are alike, without what differs from machine to machine."""
+    alike = run.manifest.model_dump(mode="json", include=set(ALIKE))
     adapters = {name: adapter.digest for name, adapter in run.manifest.adapters.items()}
-    return {**run.manifest.model_dump(mode="json", include=set(ALIKE)), "adapters": adapters}
+    return [(part, canonical(value)) for part, value in {**alike, "adapters": adapters}.items()]
 
 
 def _interleaved(parts: Sequence[dict[str, Sample]]) -> list[Sample]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import GATES, Run
@@ -242,19 +241,27 @@ def _tell(
     """Send the night's alerts and leave the newest heartbeat; what was not sent, as sentences."""
     failed = _send(_alerts(benchmark, night, drifts, verdict), orders, path)
     if night.night == trend.read(path)[-1].night:
-        beat = _heartbeat(night, _code(night, drifts, orders))
-        store.write_json(path.with_suffix(".heartbeat.json"), beat)
+        beat = Heartbeat(
+            night=night.night.isoformat(),
+            finished=night.finished.isoformat(timespec="seconds"),
+            run=night.run,
+            state=night.state,
+            exit_code=_code(night, drifts, orders),
+        )
+        store.write_json(path.with_suffix(".heartbeat.json"), vars(beat))
     return failed
 
 
-def _heartbeat(night: Night, code: int) -> dict[str, Any]:
-    return {
-        "night": night.night.isoformat(),
-        "finished": night.finished.isoformat(timespec="seconds"),
-        "run": night.run,
-        "state": night.state,
-        "exit_code": code,
-    }
+@dataclass(frozen=True)
+class Heartbeat:
+    """The newest night in a file of its own, for a watcher that knows nothing else of bakeoff."""
+
+    night: str
+    finished: str
+    """With its time zone, to the second."""
+    run: str
+    state: str
+    exit_code: int
 
 
 def _retention(results: Path, days: float) -> list[str]:

@@ -98,6 +98,7 @@ class Local:
 
     def _made(self, setup: Setup, task: Task, tasks: Sequence[Task], teacher: Teacher) -> Adapter:
         from bakeoff.setups.tuning.adapter import ready_adapter
+        from bakeoff.setups.tuning.job import Job
         from bakeoff.setups.tuning.train import tuned
 
         assert setup.tune
@@ -115,15 +116,8 @@ class Local:
         self.progress.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
         if found.told:
             self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
-        return tuned(
-            model,
-            found,
-            recipe,
-            suite.seed,
-            self.retrieval.pool.cache,
-            f"adapter {name}",
-            self.progress,
-        )
+        job = Job(model, found, recipe, suite.seed, f"adapter {name}")
+        return tuned(job, self.retrieval.pool.cache, self.progress)
 
     def _writer(self, setup: Setup, reference: str) -> Model:
         return self.writer(reference or setup.model)

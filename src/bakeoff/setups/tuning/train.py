@@ -10,56 +10,31 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-import peft
 from filelock import FileLock, Timeout
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
-from bakeoff.models.local import LocalModel
 from bakeoff.runs.manifest import Training, Trial
 from bakeoff.setups.tuning.adapter import Adapter
-from bakeoff.setups.tuning.batches import Lessons, encode, validation_rows
+from bakeoff.setups.tuning.batches import encode, validation_rows
+from bakeoff.setups.tuning.job import Job
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
 
 
-def adapter_key(model: LocalModel, lessons: Lessons, recipe: Tune, seed: int) -> str:
-    """The digest tuned weights are kept under: base weights, rows as rendered, recipe, seed."""
-    held_out = [[e.prompt, e.completion] for e in lessons.validation]
-    return digest(
-        {
-            **model.fingerprint(),
-            "rows": [[e.prompt, e.completion] for e in lessons.examples],
-            **({"validation": held_out} if held_out else {}),
-            "recipe": recipe.identity(),
-            "seed": seed,
-            "peft": peft.__version__.rsplit(".", 1)[0],
-            "format": 2,
-        }
-    )
-
-
-def tuned(
-    model: LocalModel,
-    lessons: Lessons,
-    recipe: Tune,
-    seed: int,
-    cache: Path,
-    name: str,
-    progress: Progress,
-) -> Adapter:
-    """What this recipe makes of these lessons: from the cache, or trained now; `name` is shown.
+def tuned(job: Job, cache: Path, progress: Progress) -> Adapter:
+    """What a job makes: from the cache, or trained now.
 
     Training that was stopped goes on at its last checkpoint. Of a sweep it is the trial with the
     lowest validation loss; the first of equals.
     """
-    if recipe.sweep is None:
-        return _kept(model, lessons, recipe, seed, cache, name, progress)
+    if job.recipe.sweep is None:
+        return _kept(job, cache, progress)
     tried: list[tuple[Tune, Adapter, Training]] = []
-    for trial in trials(recipe, seed):
+    for trial in trials(job.recipe, job.seed):
         varied = ", ".join(f"{part} {getattr(trial, part)}" for part in _VARIED)
-        about = f"{name}, trial {len(tried) + 1}: {varied}"
-        made = _kept(model, lessons, trial, seed, cache, about, progress)
+        name = f"{job.name}, trial {len(tried) + 1}: {varied}"
+        made = _kept(replace(job, recipe=trial, name=name), cache, progress)
         assert made.training
         tried.append((trial, made, made.training))
     _, best, training = min(tried, key=lambda each: each[2].validation_loss)
@@ -98,27 +73,19 @@ def trials(recipe: Tune, seed: int) -> list[Tune]:
     return ranked[: recipe.sweep.budget]
 
 
-def _kept(
-    model: LocalModel,
-    lessons: Lessons,
-    recipe: Tune,
-    seed: int,
-    cache: Path,
-    name: str,
-    progress: Progress,
-) -> Adapter:
-    key = adapter_key(model, lessons, recipe, seed)
+def _kept(job: Job, cache: Path, progress: Progress) -> Adapter:
+    key = job.key
     target = cache / "adapters" / key
     facts = target / "training.json"
     reused = facts.is_file()
     if not reused:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.with_name(f"{key}.lock"), name, progress):
+        with _alone(target.with_name(f"{key}.lock"), job.name, progress):
             if not facts.is_file():
-                _make(model, lessons, recipe, seed, target, name, progress)
+                _make(job, target, progress)
     training = Training.model_validate_json(facts.read_bytes())
     # Anew: it describes these lessons, and what was kept before may lack it.
-    about = {"objective": recipe.objective, "learnt": dict(lessons.told), "trials": ()}
+    about = {"objective": job.recipe.objective, "learnt": dict(job.lessons.told), "trials": ()}
     return Adapter(key, target, training.model_copy(update=about), reused)
 
 
@@ -137,24 +104,17 @@ def _alone(file: Path, name: str, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _make(
-    model: LocalModel,
-    lessons: Lessons,
-    recipe: Tune,
-    seed: int,
-    target: Path,
-    name: str,
-    progress: Progress,
-) -> None:
+def _make(job: Job, target: Path, progress: Progress) -> None:
     """Train what stands in `target` afterwards; unfinished work stays beside it."""
+    model, lessons = job.model, job.lessons
     unfinished = target.with_name(f"{target.name}.unfinished")
     held_out = set(lessons.validation)
     if not held_out:
-        held_out = validation_rows(lessons.examples, recipe.validation, seed)
+        held_out = validation_rows(lessons.examples, job.recipe.validation, job.seed)
     every = [*lessons.examples, *lessons.validation]
     rows = [encode(model, e) for e in lessons.examples if e not in held_out]
     validation = [encode(model, e) for e in every if e in held_out]
-    training = train(model, rows, validation, recipe, seed, unfinished, name, progress)
+    training = train(job, rows, validation, unfinished, progress)
     made = unfinished / "adapter"
     (made / "base.json").write_text(json.dumps({"weights": model.weights.digest}))
     (made / "training.json").write_text(training.model_dump_json(indent=2))

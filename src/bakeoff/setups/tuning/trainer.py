@@ -28,6 +28,7 @@ from bakeoff.models.device import peak_memory_mb
 from bakeoff.models.local import LocalModel, quantization
 from bakeoff.runs.manifest import Epoch, Training
 from bakeoff.setups.tuning.batches import Row, start_of_all
+from bakeoff.setups.tuning.job import Job
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.spec.recipes import Tune
 
@@ -41,19 +42,13 @@ ADAPTER = "adapter"
 
 
 def train(
-    model: LocalModel,
-    rows: Sequence[Row],
-    validation: Sequence[Row],
-    recipe: Tune,
-    seed: int,
-    folder: Path,
-    name: str,
-    progress: Progress,
+    job: Job, rows: Sequence[Row], validation: Sequence[Row], folder: Path, progress: Progress
 ) -> Training:
     """Train what then stands in `folder/adapter`; from the last checkpoint there, if there is one.
 
     The weights of the epoch with the lowest loss on the validation rows are kept.
     """
+    model, recipe, seed = job.model, job.recipe, job.seed
     transformers.set_seed(seed)
     network = fresh_network(model, recipe)
     cut = Cut(network, _first_layer(network, recipe), rows)
@@ -65,7 +60,7 @@ def train(
     )
     started = time.perf_counter()
     for part in (learnt, held_out):
-        part.keep(f"{name}: layers that are not tuned", progress)
+        part.keep(f"{job.name}: layers that are not tuned", progress)
     logbook = _Logbook(folder / "logbook.json", started)
     steps = recipe.epochs * len(learnt.packs)
     trainer = _AnswerTrainer(
@@ -80,8 +75,8 @@ def train(
     trainer.remove_callback(transformers.PrinterCallback)
     checkpoint = _last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
-        progress.note(f"{name}: training goes on at {Path(checkpoint).name}")
-    with working(progress, f"{name}: training", steps):
+        progress.note(f"{job.name}: training goes on at {Path(checkpoint).name}")
+    with working(progress, f"{job.name}: training", steps):
         trainer.train(resume_from_checkpoint=checkpoint)
     network.save_pretrained(folder / ADAPTER)
     if recipe.method == "full":
