@@ -35,6 +35,7 @@ from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.score import Cell, scores
 from bakeoff.metrics.scorer import Context
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.task import Rule
 
 TESTS = Path(__file__).parent
 STORED = TESTS / "golden" / "scores.json"
@@ -53,9 +54,9 @@ CONTEXT = Context(
         "properties": {"item": {"type": "string"}, "kilos": {"type": "number"}},
     },
     rules=(
-        {"name": "short", "words": [1, 12]},
-        {"name": "no lists", "forbid": r"(?m)^- "},
-        {"name": "names it", "match": "(?i)<item>"},
+        Rule(name="short", words=(1, 12)),
+        Rule(name="no lists", forbid=r"(?m)^- "),
+        Rule(name="names it", match="(?i)<item>"),
     ),
     labels=("card lost", "card lost abroad", "top up"),
     documents=DOCUMENTS,

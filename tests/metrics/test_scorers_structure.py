@@ -16,6 +16,7 @@ from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.labels import NO_LABEL, named_label
 from bakeoff.metrics.scorers.structure import shared
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.task import Rule
 
 SCHEMA = {
     "type": "object",
@@ -32,9 +33,9 @@ ITEMS = st.recursive(
 """Values as they are compared."""
 RULES = Context(
     rules=(
-        {"name": "subject", "match": r"^Re: <ticket>$"},
-        {"name": "no dollars", "forbid": r"\$"},
-        {"name": "short", "words": [2, 3]},
+        Rule(name="subject", match=r"^Re: <ticket>$"),
+        Rule(name="no dollars", forbid=r"\$"),
+        Rule(name="short", words=(2, 3)),
     )
 )
 

@@ -56,6 +56,6 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
             "the benchmark's endpoints"
         )
     settings = {**known_settings, **dict(metric.settings)}
-    if found.check and (problem := found.check(settings)):
+    if found.check and (problem := found.check(**settings)):
         raise BakeoffError(f"{metric}: {problem}")
-    return replace(found, bounds=found.bounds_by(settings)) if found.bounds_by else found
+    return replace(found, bounds=found.bounds_by(**settings)) if found.bounds_by else found

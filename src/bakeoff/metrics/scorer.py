@@ -12,10 +12,10 @@ from bakeoff.core.measure import Bounds
 from bakeoff.core.words import Answer, Failure, Sample, Score, digest
 from bakeoff.metrics.needs import Need, Unjudged, Wanted
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.task import Rule
 
 Outcome = Score | float | bool | None
 """What a scorer returns: `None` means that the metric does not apply to this sample."""
-Settings = Mapping[str, Any]
 """A metric's settings by name, the defaults filled in."""
 
 
@@ -26,7 +26,7 @@ class Context:
     refusals: tuple[str, ...] = ()
     """Phrases that count as declining to answer."""
     schema: Mapping[str, Any] | None = None
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     labels: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     """Text of every document a gold id can name."""
@@ -82,10 +82,11 @@ class Scorer:
     is left out), a `judge` behind an endpoint, or an `embedder`."""
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What settings of a few values may be."""
-    bounds_by: Callable[[Settings], Bounds] | None = None
-    """The bounds, where settings decide about them."""
-    check: Callable[[Settings], str] | None = None
-    """What is wrong with settings that have the right kinds; empty when nothing is."""
+    bounds_by: Callable[..., Bounds] | None = None
+    """The bounds, where settings decide about them; takes all settings by name."""
+    check: Callable[..., str] | None = None
+    """What is wrong with settings that have the right kinds, empty when nothing is; takes all
+    settings by name."""
 
     def version_of(self, metric: Metric, folder: Path) -> str:
         """What decides about a metric's score, such as `2` or `1+lexical_model:ab12cd34ab12cd34`.
@@ -139,11 +140,11 @@ def scorer(
     version: int | None = None,
     higher_is_better: bool = True,
     aggregate: str = "mean",
-    bounds: Bounds | Callable[[Settings], Bounds] | None = (0.0, 1.0),
+    bounds: Bounds | Callable[..., Bounds] | None = (0.0, 1.0),
     made_of: Callable[[Metric], Mapping[str, str]] | None = None,
     asks: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
-    check: Callable[[Settings], str] | None = None,
+    check: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it.
 

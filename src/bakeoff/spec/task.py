@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec import names
 from bakeoff.spec.metric import Metric
-from bakeoff.spec.yaml_files import File, prompt_fields, read_yaml, validated
+from bakeoff.spec.yaml_files import File, Known, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
 """What the name of a task ends with that asks its questions right after a change: of setups that
@@ -91,6 +91,33 @@ class Refusal(File):
     phrases: tuple[str, ...]
 
 
+class Rule(File):
+    """A condition on every answer of a task: one of `match`, `forbid`, `words`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    match: Known[str] = None
+    """A regular expression to be in the answer; `<field>` stands for the sample's own text."""
+    forbid: Known[str] = None
+    """The same, not to be in it."""
+    words: Known[tuple[int, int]] = None
+    """The least and the largest number of words."""
+
+    @field_validator("match", "forbid")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(re.sub(r"<\w+>", "field", value))
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_condition(self) -> Self:
+        if [self.match, self.forbid, self.words].count(None) != 2:
+            raise ValueError("a rule has a name and one of match, forbid, words")
+        return self
+
+
 class TaskFile(File):
     """A task file, every default filled in."""
 
@@ -114,7 +141,7 @@ class TaskFile(File):
     refusal: Refusal | None = None
     labels: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     scorers: Annotated[tuple[str, ...], Field(min_length=1)]
     headline: str = ""
     """The metric that stands in the first table; the first scorer when left out."""
@@ -156,20 +183,6 @@ class TaskFile(File):
             Draft202012Validator.check_schema(value or {})
         except SchemaError as error:
             raise ValueError(f"no JSON schema: {error.message}") from error
-        return value
-
-    @field_validator("rules")
-    @classmethod
-    def _are_rules(cls, value: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
-        for rule in value:
-            name, conditions = rule.get("name"), set(rule) - {"name"}
-            if not name or len(conditions) != 1 or not conditions <= {"match", "forbid", "words"}:
-                raise ValueError(f"{dict(rule)}: a rule has a name and one of match, forbid, words")
-            if "words" not in rule:
-                try:
-                    re.compile(re.sub(r"<\w+>", "field", str(rule[conditions.pop()])))
-                except re.error as error:
-                    raise ValueError(f"{name}: no regular expression: {error}") from error
         return value
 
     @model_validator(mode="after")

@@ -225,7 +225,7 @@ def _scoring(file: TaskFile) -> dict[str, Any]:
     return {
         "phrases": refusal,
         "schema": file.json_schema,
-        "rules": file.rules,
+        "rules": [rule.model_dump(mode="json") for rule in file.rules],
         "labels": file.labels,
     }
 

@@ -7,15 +7,15 @@ import unicodedata
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 
-def _is_pattern(settings: Settings) -> str:
+def _is_pattern(pattern: str) -> str:
     try:
-        re.compile(settings["pattern"])
+        re.compile(pattern)
     except re.error as error:
         return f"pattern: no regular expression: {error}"
-    return "" if settings["pattern"] else "give a pattern, a regular expression"
+    return "" if pattern else "give a pattern, a regular expression"
 
 
 @scorer(version=1, check=_is_pattern)
@@ -24,8 +24,7 @@ def regex_match(sample: Sample, answer: Answer, context: Context, *, pattern: st
     return re.search(pattern, answer.text) is not None
 
 
-def _are_limits(settings: Settings) -> str:
-    least, most = settings["least"], settings["most"]
+def _are_limits(least: int, most: int) -> str:
     if least <= 0 and most <= 0:
         return "give least, most, or both"
     return "most is below least" if 0 < most < least else ""
@@ -41,8 +40,7 @@ def length_in_range(
     return Score(float(kept), "" if kept else f"{words} words")
 
 
-def _are_terms(settings: Settings) -> str:
-    terms = settings["terms"]
+def _are_terms(terms: tuple[str, ...]) -> str:
     if terms and all(isinstance(term, str) and term.strip() for term in terms):
         return ""
     return "give terms, such as terms=('refund', '30 days')"

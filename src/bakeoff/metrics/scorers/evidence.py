@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from bakeoff.core.words import Answer, Sample
-from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.text import holds
 
 
@@ -25,8 +25,8 @@ def _applies(sample: Sample, answer: Answer) -> bool:
     return bool(sample.gold) and answer.open_book
 
 
-def _some(settings: Settings) -> str:
-    return "" if settings["k"] > 0 else "k must be at least 1"
+def _some(k: int) -> str:
+    return "" if k > 0 else "k must be at least 1"
 
 
 @scorer(version=2, check=_some)

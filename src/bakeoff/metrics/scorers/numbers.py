@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.text import spoken
 
 _NUMBER = re.compile(
@@ -57,8 +57,9 @@ def _given(text: str, take: str) -> Decimal | None:
     return found[-1] if take == "last" else found[0]
 
 
-def _at_least_zero(settings: Settings) -> str:
-    wrong = [name for name in ("tolerance", "absolute") if not 0 <= settings[name] < float("inf")]
+def _at_least_zero(tolerance: float, absolute: float, **_: object) -> str:
+    given = {"tolerance": tolerance, "absolute": absolute}
+    wrong = [name for name, value in given.items() if not 0 <= value < float("inf")]
     return f"{wrong[0]} must be at least 0" if wrong else ""
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
+from bakeoff.spec.task import Rule
 
 _FIELD = re.compile(r"<(\w+)>")
 
@@ -23,20 +22,21 @@ def _filled(pattern: str, sample: Sample) -> str:
     return _FIELD.sub(value, pattern)
 
 
-def holds(rule: Mapping[str, Any], sample: Sample, text: str) -> bool:
-    """Whether one rule holds: `match` / `forbid` (regular expressions), `words` ([least, most])."""
-    if "match" in rule:
-        return re.search(_filled(rule["match"], sample), text) is not None
-    if "forbid" in rule:
-        return re.search(_filled(rule["forbid"], sample), text) is None
-    least, most = rule["words"]
-    return bool(least <= len(text.split()) <= most)
+def holds(rule: Rule, sample: Sample, text: str) -> bool:
+    """Whether an answer keeps a rule."""
+    if rule.match is not None:
+        return re.search(_filled(rule.match, sample), text) is not None
+    if rule.forbid is not None:
+        return re.search(_filled(rule.forbid, sample), text) is None
+    assert rule.words
+    least, most = rule.words
+    return least <= len(text.split()) <= most
 
 
 @scorer(version=1)
 def rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the task's `rules` that the answer keeps."""
-    broken = [r["name"] for r in context.rules if not holds(r, sample, answer.text)]
+    broken = [r.name for r in context.rules if not holds(r, sample, answer.text)]
     share = 1 - len(broken) / max(1, len(context.rules))
     return Score(share, f"broken: {', '.join(broken)}" if broken else "")
 

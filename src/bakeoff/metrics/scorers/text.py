@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -132,13 +132,11 @@ def _is_right(sample: Sample, answer: Answer, context: Context, right: str) -> b
     return value >= ENOUGH
 
 
-def _no_reward(settings: Settings) -> str:
-    return "" if 0 <= settings["wrong"] < float("inf") else "wrong must be at least 0"
+def _no_reward(wrong: float, **_: object) -> str:
+    return "" if 0 <= wrong < float("inf") else "wrong must be at least 0"
 
 
-@scorer(
-    version=1, bounds=lambda settings: (-settings["wrong"], 1.0), choices=_CHOICES, check=_no_reward
-)
+@scorer(version=1, bounds=lambda wrong, **_: (-wrong, 1.0), choices=_CHOICES, check=_no_reward)
 def crag(
     sample: Sample,
     answer: Answer,

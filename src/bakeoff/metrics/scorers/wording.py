@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.words import Answer, Sample
-from bakeoff.metrics.scorer import Context, Outcome, Settings, scorer
+from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.text import spoken
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def rouge_l_of(said: str, target: str, stem: bool = False) -> float:
     return 2 * common / (len(words) + len(wanted))
 
 
-def _stemmer_there(settings: Settings) -> str:
-    missing = settings["stem"] and find_spec("nltk") is None
+def _stemmer_there(stem: bool) -> str:
+    missing = stem and find_spec("nltk") is None
     return "stem=True needs the package nltk: pip install 'bakeoff[stem]'" if missing else ""
 
 

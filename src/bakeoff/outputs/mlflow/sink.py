@@ -12,6 +12,8 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.outputs.mlflow import links
 
 NAME = "MLflow"
+WAIT = "BAKEOFF_MLFLOW_WAIT"
+"""The environment variable with the seconds to wait, where the program's own guess is wrong."""
 WAIT_S, ANSWERS_A_SECOND = 120.0, 500
 """Seconds that a run waits for MLflow; one more per this number of answers."""
 
@@ -23,8 +25,7 @@ def send(run: Run) -> list[str]:
     printed by the process that logs.
     """
     answers = sum(len(setups) * len(run.samples[task]) for task, setups in run.asked.items())
-    named = os.environ.get("BAKEOFF_MLFLOW_WAIT")
-    wait = float(named) if named else WAIT_S + answers / ANSWERS_A_SECOND
+    wait = _stated_wait_s() or WAIT_S + answers / ANSWERS_A_SECOND
     command = [sys.executable, "-m", "bakeoff.cli", "log", str(run.folder), "--quiet"]
     try:
         failed = subprocess.run(command, timeout=wait, check=False).returncode
@@ -36,6 +37,14 @@ def send(run: Run) -> list[str]:
     if failed not in (0, 2):
         raise BakeoffError(f"logging to MLflow ended with {failed}")
     return seen(run)
+
+
+def _stated_wait_s() -> float | None:
+    named = os.environ.get(WAIT)
+    try:
+        return float(named) if named else None
+    except ValueError as error:
+        raise BakeoffError(f"{WAIT}: give seconds, such as 300 (found {named!r})") from error
 
 
 def seen(run: Run) -> list[str]:
