@@ -139,7 +139,7 @@ setups:
 latency: {samples: 2}
 gates:
   - rate(*.error) <= 0.01
-  - {check: rag.tiny.contains >= base.tiny.contains, mode: point}
+  - {check: rag.tiny.contains >= base.tiny.contains, mode: estimate}
 """
 BOT = '''
 def answer(sample):

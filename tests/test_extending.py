@@ -82,7 +82,7 @@ def test_a_gate_aggregate(tmp_path: Path) -> None:
     run_example("A gate aggregate")
     run = Run(make_run(tmp_path))
     (verdict,) = gate(run, tmp_path, gates=[Gate(check=line)]).gates
-    assert (verdict.left, verdict.mode, verdict.state) == (0.0, "point", "FAIL")
+    assert (verdict.left, verdict.mode, verdict.state) == (0.0, "estimate", "FAIL")
 
 
 def test_the_docs_name_every_aggregate() -> None:
@@ -183,7 +183,7 @@ def test_a_model_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     importlib.import_module("parrot")
     file = write_project(tmp_path)
     file.with_name("parrots.yaml").write_text(
-        "tasks: [tiny]\nmodel: parrot:loud\nretrieve: {by: bm25, k: 1}\n"
+        "tasks: [tiny]\nmodel: parrot:loud\nretrieve: {retriever: bm25, k: 1}\n"
         "setups: {base: {}, rag: {retrieve: true}}\nlatency: {samples: 1, concurrency: [2]}\n"
     )
     monkeypatch.chdir(tmp_path)

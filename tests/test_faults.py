@@ -193,7 +193,12 @@ def test_a_key_is_nowhere_whatever_fails(tmp_path: Path, quick: Any) -> None:
             tmp_path,
             len(words),
             url,
-            endpoint={"key": "STUB_KEY", "attempts": 2, "timeout_s": 0.3, "stream": "always"},
+            endpoint={
+                "api_key_env": "STUB_KEY",
+                "attempts": 2,
+                "timeout_s": 0.3,
+                "stream": "always",
+            },
         )
         rows = tmp_path / "tasks" / "rows" / "test.jsonl"
         lines = rows.read_text().splitlines()

@@ -153,7 +153,11 @@ FILES = {
     "a missing task": ('gates: ["good.wrds.exact_match >= 0.5"]', 12, "no evidence"),
     "a missing metric": ('gates: ["good.words.exact_mach >= 0.5"]', 12, "no evidence"),
     "a missing slice": (f'gates: ["{G}[odd=yes] >= 0.5"]', 12, "no sample of words has odd=yes"),
-    "a missing tag": (f'gates: [{{check: "{G} >= 0.5", by: colour}}]', 12, "has the tag colour"),
+    "a missing tag": (
+        f'gates: [{{check: "{G} >= 0.5", group_by: colour}}]',
+        12,
+        "has the tag colour",
+    ),
     "a missing baseline": (f'gates: ["{G} >= baseline:{G}"]', 12, "there is no baseline"),
     "a missing anchor": (f'gates: ["{G} >= anchor:{G}"]', 12, "there is no anchor"),
     "all skipped": (

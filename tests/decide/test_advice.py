@@ -545,18 +545,18 @@ CASES: Mapping[str, Case] = {
         {"margin": 0.15}, (setup("base", 50), RAG), "base", "rag base"
     ),
     "top accuracy on a narrow task": Case(
-        {"narrow": ["labels"]},
+        {"top_accuracy": ["labels"]},
         (setup("hybrid", {"qa": 90, "labels": 50}), setup("fine-tuned", {"qa": 20, "labels": 80})),
         "fine-tuned",
-        out={"hybrid": "narrow"},
+        out={"hybrid": "top_accuracy"},
     ),
     "top accuracy within noise": Case(
-        {"narrow": ["labels"]},
+        {"top_accuracy": ["labels"]},
         (setup("hybrid", {"qa": 90, "labels": 78}), setup("fine-tuned", {"qa": 20, "labels": 80})),
         "hybrid",
     ),
     "the best there may be out for another need": Case(
-        {"narrow": ["labels"], "sources": "required"},
+        {"top_accuracy": ["labels"], "sources": "required"},
         (setup("hybrid", {"qa": 90, "labels": 50}), setup("fine-tuned", {"qa": 20, "labels": 80})),
         "hybrid",
         out={"fine-tuned": "sources"},
@@ -983,7 +983,7 @@ def test_mistakes_in_a_needs_file_are_named(text: str, said: str, tmp_path: Path
     ("needs", "said"),
     [
         ({"weights": {"qq": 1}}, "weights: the run has no task 'qq'; known: qa"),
-        ({"narrow": ["labels"]}, "narrow: the run has no task 'labels'; known: qa"),
+        ({"top_accuracy": ["labels"]}, "top_accuracy: the run has no task 'labels'; known: qa"),
         ({"floors": {"contains": 1}}, "floors: 'contains': write task.metric, such as"),
         ({"floors": {"qa.contans": 1}}, "qa has no metric 'contans'; did you mean 'contains'?"),
         ({"floors": {"qa.stale_answer": 1}}, "stale_answer is better when lower: it goes into"),
@@ -1160,7 +1160,7 @@ def test_the_questions_are_asked_on_a_terminal_and_saved(run: Run, tmp_path: Pat
         updates_per_month=4,
         fresh_within_hours=24,
         sources="required",
-        narrow=("qa",),
+        top_accuracy=("qa",),
         volume_per_month=5000,
     )
     assert "conditional" in done.stdout

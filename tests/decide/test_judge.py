@@ -156,7 +156,7 @@ def test_point_gates_compare_the_estimates(line: str, state: str) -> None:
         rag_error=[1.0, 0.0, 0.0, 0.0],
     )
     policy = Policy(max_error_rate=0.5)
-    assert verdict(line, found, policy, mode="point").state == state
+    assert verdict(line, found, policy, mode="estimate").state == state
 
 
 BROKEN = {
@@ -174,7 +174,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("mode", ["refute", "prove", "point"])
+@pytest.mark.parametrize("mode", ["refute", "prove", "estimate"])
 @pytest.mark.parametrize("severity", ["fail", "warn"])
 def test_missing_or_broken_evidence_is_an_error_and_never_a_pass(
     name: str, mode: str, severity: str
@@ -224,7 +224,7 @@ def test_gates_that_can_fail_a_run_share_alpha_after_holm() -> None:
     gates = [Gate(check=f"rag.qa.{m} >= base.qa.{m}") for m in ("f1", "f2")]
     both = judge(gates, Evidence(found))
     assert [(v.state, v.p_adjusted) for v in both] == [(PASS, pytest.approx(18 / 256))] * 2
-    alone = judge(gates, Evidence(found, {}, Policy(family="none")))
+    alone = judge(gates, Evidence(found, {}, Policy(correction="none")))
     assert [v.state for v in alone] == [FAIL, FAIL]
     warned = judge([gates[0], Gate(check=gates[1].check, severity="warn")], Evidence(found))
     assert [(v.state, v.severity) for v in warned] == [(FAIL, "fail"), (FAIL, "warn")]
@@ -298,7 +298,7 @@ TREATMENT = {
     "model": "small",
     "decoding": {"temperature": 0.0, "repeats": 1},
     "tune": None,
-    "retrieve": {"k": 3, "by": "dense"},
+    "retrieve": {"k": 3, "retriever": "dense"},
 }
 
 
@@ -308,7 +308,7 @@ TREATMENT = {
         ({"prompt": "p2"}, "prompt", ["prompt"], "prompt of task qa (p2 here, p1 there)"),
         ({"model": "large"}, "model", ["model"], "model of task qa (large here, small there)"),
         (
-            {"retrieve": {"k": 5, "by": "dense"}},
+            {"retrieve": {"k": 5, "retriever": "dense"}},
             "retrieve.k",
             ["k", "recipe"],
             "retrieve.k of task qa (5 here, 3 there)",
@@ -393,7 +393,7 @@ def test_pass_at_k_comes_from_repeated_answers() -> None:
     table = {**found.columns, ("qa", "rag", "f1"): replace(column([0.5] * 20), answers=answers)}
     found = replace(found, columns=table)
     for line, left in (("pass@2", 1.0), ("pass^2", 0.0), ("pass@1", 0.5)):
-        outcome = verdict(f"{line}(rag.qa.f1) >= 0.3", found, mode="point")
+        outcome = verdict(f"{line}(rag.qa.f1) >= 0.3", found, mode="estimate")
         assert outcome.left == pytest.approx(left)
     more = verdict("pass@3(rag.qa.f1) >= 0.3", found)
     assert more.state == ERROR

@@ -152,11 +152,11 @@ def test_what_looks_like_a_mistake_may_be_forced() -> None:
 def test_a_fact_takes_no_test_and_slices_no_second_slice() -> None:
     gates = [
         Gate(check="sum(*.cost) <= 1", mode="prove"),
-        Gate(check="base.qa.f1[kind=easy] >= 0.5", by="kind"),
+        Gate(check="base.qa.f1[kind=easy] >= 0.5", group_by="kind"),
     ]
     assert [p.rpartition(": ")[2] for p in check_gates(gates, SCOPE)] == [
         "leave the mode out",
-        "give either by or a [tag=value]",
+        "give either group_by or a [tag=value]",
     ]
 
 
@@ -170,10 +170,10 @@ def test_all_faulty_gates_are_listed_at_once_and_unknown_names_only_on_request()
     ("line", "how"),
     [
         ("base.qa.f1 >= 0.5", "prove"),
-        ("sum(*.cost) <= 3", "point"),
-        ("*.cost <= 3", "point"),
-        ("rate(*.error) <= 0.01", "point"),
-        ("count(*.leak) == 0", "point"),
+        ("sum(*.cost) <= 3", "estimate"),
+        ("*.cost <= 3", "estimate"),
+        ("rate(*.error) <= 0.01", "estimate"),
+        ("count(*.leak) == 0", "estimate"),
     ],
 )
 def test_facts_are_taken_as_they_are_and_the_rest_as_the_policy_says(line: str, how: str) -> None:

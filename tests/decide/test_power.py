@@ -51,7 +51,7 @@ def test_the_detectable_change_of_a_pair_is_from_a_quarter_that_differ() -> None
         (59, "rag.qa.f1 >= 0.95", "prove", ""),
         (3, "rag.qa.f1 >= 0.5", "refute", "can never fail"),  # 0.5^3
         (5, "rag.qa.f1 >= 0.5", "refute", ""),
-        (3, "rag.qa.f1 >= 0.5", "point", ""),
+        (3, "rag.qa.f1 >= 0.5", "estimate", ""),
         (80, "rag.qa.f1[kind=b] >= base.qa.f1", "refute", ""),
         (12, "rag.qa.f1[kind=b] >= 0.5", "refute", "can never fail"),  # three samples
         (3, "rag.qa.stars >= base.qa.stars", "refute", ""),  # unbounded: nothing is the worst
@@ -72,7 +72,7 @@ def test_clusters_count_and_not_their_samples() -> None:
 
 
 def test_slices_are_previewed_each(tmp_path: Path) -> None:
-    found = shown(40, Gate(check="rag.qa.f1 >= base.qa.f1", by="kind"))
+    found = shown(40, Gate(check="rag.qa.f1 >= base.qa.f1", group_by="kind"))
     assert [(each.n, each.check) for each in found] == [
         (30, "rag.qa.f1[kind=a] >= base.qa.f1[kind=a]"),
         (10, "rag.qa.f1[kind=b] >= base.qa.f1[kind=b]"),

@@ -220,7 +220,7 @@ def test_a_refusal_is_no_answer_that_could_not_be_judged(go: Go) -> None:
     cell = done.comparison.tasks["barrow"].metrics[BY].setups["mine"]
     assert (cell.value, cell.n, cell.unjudged) == (0.75, 2, 0)
     assert scores(done, BY)["declined"] == Score(None, "the answer makes no claim", applies=False)
-    gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="point")
+    gate = Gate(check=f"mine.barrow.{BY} >= 0.5", mode="estimate")
     (found,) = judged(done, [gate]).gates
     assert (found.state, found.n) == ("PASS", 2)
 

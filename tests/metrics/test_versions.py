@@ -214,7 +214,7 @@ def test_a_baseline_of_before_is_comparable_with_a_run_of_today(results: Path, t
 def test_gates_judge_a_run_of_today_by_a_baseline_of_before(results: Path, today: Run) -> None:
     metrics = ("contains", "token_f1", "support_gold")
     checks = [f"good.ferry.{m} >= baseline:good.ferry.{m}" for m in metrics]
-    gates = [Gate(check=check, mode="point") for check in checks]
+    gates = [Gate(check=check, mode="estimate") for check in checks]
     found = judged(today, gates, Policy(), baseline.references(results, "ferry"))
     assert [verdict.state for verdict in found.gates] == ["PASS"] * 3
 
@@ -255,7 +255,7 @@ def test_a_version_that_is_neither_equal_nor_of_before_is_not_comparable(
     run = Run(today.folder)
     run.__dict__["manifest"] = manifest
     assert unlike(run.rows, known).keys() == {*names, *RAISED}
-    gate = Gate(check="good.ferry.contains >= baseline:good.ferry.contains", mode="point")
+    gate = Gate(check="good.ferry.contains >= baseline:good.ferry.contains", mode="estimate")
     (verdict,) = judged(run, [gate], Policy(), {"baseline": known}).gates
     assert verdict.state == "ERROR"
     assert "not comparable with the baseline: scorer contains of task ferry" in verdict.reason

@@ -535,7 +535,7 @@ def test_one_answer_shows_that_the_settings_are_right(stub: str) -> None:
 def test_a_wrong_key_stops_the_run_at_once() -> None:
     with (
         running_stub(key=KEY) as url,
-        connected(url, "sk-other-0123456789", key="MY_KEY", concurrency=4) as client,
+        connected(url, "sk-other-0123456789", api_key_env="MY_KEY", concurrency=4) as client,
     ):
         with pytest.raises(EndpointError) as caught:
             outcomes(client, asks(f"say w{i}" for i in range(100)))
@@ -863,7 +863,7 @@ def everything(client: Client, error: BaseException) -> str:
 
 def test_the_key_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     asked = ["say yes", f"say {KEY}", "[always 400]", "[always 500]", f"[once 500] say x{KEY}y"]
-    settings = {"key": "MY_KEY", "attempts": 2, "timeout_s": 30.0}
+    settings = {"api_key_env": "MY_KEY", "attempts": 2, "timeout_s": 30.0}
     with (
         caplog.at_level(logging.DEBUG),
         running_stub(key=KEY) as url,
@@ -925,7 +925,9 @@ def test_settings_that_no_request_could_work_with_are_refused() -> None:
     with pytest.raises(EndpointError, match="a user and a password do not belong"):
         Client(Endpoint(url="http://ann:secret@example.org/v1"), None, "stub")
     with pytest.raises(EndpointError, match="MY_KEY holds characters") as caught:
-        Client(Endpoint(url="http://example.org/v1", key="MY_KEY"), f"{KEY}\nHost: x", "stub")
+        Client(
+            Endpoint(url="http://example.org/v1", api_key_env="MY_KEY"), f"{KEY}\nHost: x", "stub"
+        )
     assert KEY not in str(caught.value)
 
 

@@ -114,7 +114,7 @@ def latest() -> Run:
 
 def test_how_replies_ended_is_kept_counted_and_gated(here: Path) -> None:
     questions: dict[str, list[str]] = {name: ["by the north door"] for name in ENDINGS}
-    gates = [{"check": "rate(base.cut) <= 0.1", "mode": "point"}]
+    gates = [{"check": "rate(base.cut) <= 0.1", "mode": "estimate"}]
     policy = {"max_error_rate": 1.0}
     with serving(ending) as url:
         bench = write_bench(here, url, questions, gates=gates, policy=policy)

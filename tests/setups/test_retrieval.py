@@ -203,12 +203,12 @@ def corpus_of(embedder: LocalEmbedder | None, folder: Path, **spec: object) -> C
 
 
 def test_words_alone_need_no_embedder(tmp_path: Path) -> None:
-    corpus = corpus_of(None, tmp_path, by="bm25")
+    corpus = corpus_of(None, tmp_path, retriever="bm25")
     (found,) = corpus.find(["Who serves tea?"], 1)
     assert [p.document for p in found] == ["tea"]
     assert corpus.index is None
     assert corpus.work.embedded == 0
-    assert corpus_of(None, tmp_path, by="bm25").reused
+    assert corpus_of(None, tmp_path, retriever="bm25").reused
 
 
 def test_words_alone_import_no_faiss(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ from pathlib import Path
 from bakeoff.core.words import Document
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.setups.retrieval.index import open_corpus
-spec = Retrieve(by="bm25", k=1)
+spec = Retrieve(retriever="bm25", k=1)
 corpus = open_corpus([Document("tea", "Tea is served.")], "x", spec, None, Path(sys.argv[1]))
 print(len(corpus.find(["tea"], 1)), "faiss" in sys.modules)
 """
@@ -229,7 +229,7 @@ print(len(corpus.find(["tea"], 1)), "faiss" in sys.modules)
 
 
 def test_fused_passages_are_those_of_both_lists(embedder: LocalEmbedder, tmp_path: Path) -> None:
-    corpus = corpus_of(embedder, tmp_path, by="fused")
+    corpus = corpus_of(embedder, tmp_path, retriever="fused")
     question = "When does the gate open in the morning?"
     (found,) = corpus.find([question], 3)
     assert found[0].document == "gate"
@@ -375,8 +375,8 @@ tasks: [tiny]
 setups:
   base: {}
   rag: {retrieve: {k: 1}}
-  words: {retrieve: {k: 1, by: bm25}}
-  fused: {retrieve: {k: 1, by: fused, split: sentences}}
+  words: {retrieve: {k: 1, retriever: bm25}}
+  fused: {retrieve: {k: 1, retriever: fused, split: sentences}}
   oracle: {retrieve: {k: 1, passages: oracle}}
   full: {retrieve: {passages: full, question: before}}
   noisy: {retrieve: {noise: {passages: 2, distractors: 0.5}}}

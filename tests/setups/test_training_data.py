@@ -184,7 +184,7 @@ def test_supplied_rewordings_are_learnt_as_many_as_asked(
 ) -> None:
     rows = [{"document": "gate", "text": f"Wording {n}."} for n in range(5)]
     (tiny.folder / "said.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    recipe = Tune.model_validate({"cpt": {"paraphrases": 2, "by": "said.jsonl"}})
+    recipe = Tune.model_validate({"cpt": {"paraphrases": 2, "paraphraser": "said.jsonl"}})
     found = lessons(builder, tiny, recipe)
     assert sum(e.completion.startswith("Wording") for e in found.examples) == 2
     assert found.told == {"pieces": 2, "paraphrases": 2, "paraphrases_asked": 4}
@@ -203,7 +203,7 @@ def test_a_fault_in_supplied_rewordings_is_named(
     builder: TrainingDataBuilder, tiny: Task, line: str, message: str
 ) -> None:
     (tiny.folder / "odd.jsonl").write_text(line + "\n")
-    recipe = Tune.model_validate({"cpt": {"paraphrases": 1, "by": "odd.jsonl"}})
+    recipe = Tune.model_validate({"cpt": {"paraphrases": 1, "paraphraser": "odd.jsonl"}})
     with pytest.raises(BakeoffError, match=message):
         lessons(builder, tiny, recipe)
 
@@ -303,7 +303,7 @@ setups:
   rag: {retrieve: true}
   cpt: {tune: {cpt: {paraphrases: 1}}}
   raft: {tune: {raft: {gold: 0.5, distractors: 1}}, retrieve: true}
-  distilled: {tune: {distill: {teacher: rag, right: 0, supported: 0}}}
+  distilled: {tune: {distill: {teacher: rag, min_score: 0, min_support: 0}}}
   dora: {tune: {method: dora}}
   full: {tune: {method: full, learning_rate: 1e-4}}
   together: {tune: {together: true, rank: 8}}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import read_rows, write_rows
@@ -24,11 +25,12 @@ from bakeoff.running import nightly
 from bakeoff.running.importing import Import, import_results
 from bakeoff.running.importing.fields import Fields
 from bakeoff.runs.manifest import MetricFacts
-from bakeoff.runs.store import write_json
+from bakeoff.runs.store import read_manifest, write_json
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.policy import Gate, Policy
+from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.spec.task import TaskFile
 from bakeoff.testing import Made, made_manifest, task_facts, write_run
 from conftest import Cli
@@ -86,6 +88,42 @@ def test_files_that_people_write_may_have_old_names(tmp_path: Path) -> None:
     assert Needs(floors={"qa.evidence_recall(k=2)": 0.5}).floors == {
         "qa.retrieval_recall(k=2)": 0.5
     }
+
+
+def test_fields_and_their_values_may_have_old_names(tmp_path: Path, cli: Cli) -> None:
+    found = Retrieve.model_validate({"by": "bm25", "passages": "found"})
+    assert found == Retrieve(retriever="bm25", passages="retrieved")
+    assert names.take_noted() == {
+        "retrieve.by": "retrieve.retriever",
+        "passages: found": "passages: retrieved",
+    }
+    with pytest.raises(ValidationError, match="by\n  Extra inputs"):
+        Retrieve.model_validate({"by": "bm25", "retriever": "dense"})
+    assert Policy.model_validate({"family": "none"}).correction == "none"
+    assert Gate.model_validate({"check": "a.b.c >= 1", "by": "kind", "mode": "point"}) == Gate(
+        check="a.b.c >= 1", group_by="kind", mode="estimate"
+    )
+    (tmp_path / "needs.yaml").write_text("narrow: [qa]\n")
+    written(tmp_path / "results", "one", NEW, 3)
+    done = cli("advise", "latest", "--needs", "needs.yaml", cwd=tmp_path)
+    assert "`needs.narrow` is now called `needs.top_accuracy`" in done.stderr
+
+
+def test_a_renamed_field_changes_no_digest_of_an_adapter() -> None:
+    recipe = Tune.model_validate({"distill": {"teacher": "rag", "right": 0.5}})
+    assert recipe.identity()["distill"] == {
+        **{"teacher": "rag", "right": 0.5, "supported": 0.5, "cited": False}
+    }
+    assert Tune.model_validate({"cpt": {"by": "x"}}).identity()["cpt"]["by"] == "x"
+
+
+def test_fields_of_a_stored_run_are_read_and_not_shown(tmp_path: Path) -> None:
+    run = written(tmp_path, "one", NEW, 3)
+    path = run.folder / "manifest.json"
+    for new, old in (("license", "licence"), ("stratify", "by"), ("correction", "family")):
+        path.write_text(path.read_text().replace(f'"{new}"', f'"{old}"'))
+    assert read_manifest(run.folder) == run.manifest
+    assert names.take_noted() == {}
 
 
 @pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)])

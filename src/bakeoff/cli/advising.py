@@ -74,7 +74,7 @@ def _asked(known: Grounds) -> Needs:
         fresh_within_hours=hours or None,
         sources=click.prompt("Must sources be shown", type=sources, default="no", err=True),
         format=_tasks("Must tone or format change", known),
-        narrow=_tasks("Is top accuracy on a narrow task needed", known),
+        top_accuracy=_tasks("Is top accuracy on a narrow task needed", known),
         volume_per_month=number("Requests per month", 1000),
     )
 

@@ -38,12 +38,12 @@ def connect(spec: Connection, where: str, file: Path, environment: Mapping[str, 
 
     Raises `BakeoffError` when the environment does not hold its key.
     """
-    if spec.key and not environment.get(spec.key):
+    if spec.api_key_env and not environment.get(spec.api_key_env):
         raise BakeoffError(
-            f"{file}: {where}.key: the environment variable '{spec.key}' is not set; it holds the "
-            "API key"
+            f"{file}: {where}.api_key_env: the environment variable '{spec.api_key_env}' is not "
+            "set; it holds the API key"
         )
-    return Client(spec, environment[spec.key] if spec.key else None, where)
+    return Client(spec, environment[spec.api_key_env] if spec.api_key_env else None, where)
 
 
 @dataclass(eq=False, slots=True)

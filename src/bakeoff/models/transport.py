@@ -106,8 +106,8 @@ class Line:
             )
         if not self.secret.fits_a_header:
             raise EndpointError(
-                f"endpoint '{name}': the environment variable {spec.key} holds characters that "
-                "no API key has"
+                f"endpoint '{name}': the environment variable {spec.api_key_env} holds characters "
+                "that no API key has"
             )
 
     @property
@@ -204,7 +204,7 @@ class Line:
         return Fault(f"rejected ({status}): {said}", again=False, status=status)
 
     def _mend(self, status: int, ask: Ask, location: str) -> str:
-        key = self.spec.key
+        key = self.spec.api_key_env
         if status in (401, 403) and key is None:
             return "Name the environment variable that holds the API key, in key"
         if status == 401:

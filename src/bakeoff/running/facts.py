@@ -33,7 +33,7 @@ def describe(task: Task) -> TaskFacts:
     """What a manifest says of a task."""
     return TaskFacts(
         description=task.file.description.strip(),
-        licence=task.file.licence,
+        license=task.file.license,
         headline=task.file.headline_metric,
         metrics={
             str(metric): metric_facts(scorer, scorer.version_of(metric, task.folder))

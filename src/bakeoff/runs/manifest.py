@@ -74,7 +74,7 @@ class TaskFacts(Stored):
     """A task as it was asked."""
 
     description: str = ""
-    licence: str = ""
+    license: str = ""
     headline: str
     metrics: Mapping[str, MetricFacts]
     n: int

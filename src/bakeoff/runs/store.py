@@ -173,7 +173,8 @@ def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
             f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
             f"reads format {number}: {remedy}"
         )
-    return validated(kind, path, raw)
+    with names.of_stored_files():
+        return validated(kind, path, raw)
 
 
 def read_manifest(run: Path) -> Manifest:
@@ -191,7 +192,8 @@ def write_manifest(run: Path, manifest: Manifest) -> None:
 
 def read_verdicts(path: Path) -> Verdicts:
     """The verdicts that a `gates.json` holds. Raises `BakeoffError` where it holds none."""
-    return validated(Verdicts, path, read_json(path))
+    with names.of_stored_files():
+        return validated(Verdicts, path, read_json(path))
 
 
 def write_verdicts(path: Path, verdicts: Verdicts) -> None:

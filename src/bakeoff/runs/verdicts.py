@@ -67,7 +67,7 @@ class Verdict(Stored):
 
     @field_validator("check")
     @classmethod
-    def _by_present_names(cls, value: str) -> str:
+    def _with_present_metrics(cls, value: str) -> str:
         return names.series(value)
 
     @property

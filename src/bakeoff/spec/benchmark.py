@@ -84,7 +84,7 @@ class TaskUse(File):
     """How a benchmark uses a task: all of it, or a seeded sample stratified by tag."""
 
     limit: Annotated[int, Field(ge=1)] | None = None
-    by: tuple[str, ...] = ()
+    stratify: tuple[str, ...] = ()
     """Tags (or `target`) whose shares the sample keeps."""
     tune: Mapping[str, Any] = {}
     """Fields of the recipe that differ for this task: facts want more epochs than formats."""

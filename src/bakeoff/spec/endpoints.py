@@ -14,7 +14,7 @@ class Connection(File):
     """How to reach something over HTTP, and how hard to press it."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
-    key: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the API key, never the key itself."""
     concurrency: Annotated[int, Field(ge=1)] = 16
     """Requests in flight at most; fewer while the server refuses many."""

@@ -7,7 +7,8 @@ the new names. The command line shows which old names it met (`take_noted`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -31,6 +32,32 @@ METRICS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Old name of a metric -> its name."""
+
+FIELDS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "Endpoint": ("endpoints", {"key": "api_key_env"}),
+        "Service": ("endpoint", {"key": "api_key_env"}),
+        "Retrieve": ("retrieve", {"by": "retriever"}),
+        "Pretraining": ("cpt", {"by": "paraphraser"}),
+        "Distillation": ("distill", {"right": "min_score", "supported": "min_support"}),
+        "TaskUse": ("tasks", {"by": "stratify"}),
+        "TaskFile": ("task", {"licence": "license"}),
+        "TaskFacts": ("task", {"licence": "license"}),
+        "Gate": ("gates", {"by": "group_by"}),
+        "Policy": ("policy", {"family": "correction"}),
+        "Needs": ("needs", {"narrow": "top_accuracy"}),
+    }
+)
+"""Model of a part of a file -> what the part is called, and its fields' old names -> names."""
+
+VALUES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "Retrieve": ("passages", {"found": "retrieved"}),
+        "Gate": ("mode", {"point": "estimate"}),
+        "Verdict": ("mode", {"point": "estimate"}),
+    }
+)
+"""Model of a part of a file -> a field, and the old names of its values -> names."""
 
 _OLD = {new: old for old, new in METRICS.items()}
 _HEAD = re.compile(r"\w+(?=\(|$)")
@@ -58,6 +85,33 @@ def _changed(name: str) -> tuple[str, str, str] | None:
     if not head or (new := METRICS.get(head[0])) is None:
         return None
     return head[0], new, name[head.end() :]
+
+
+def fields(model: str, raw: Any) -> Any:
+    """What a part of a file holds, its fields and their values by their present names.
+
+    A field under both names stays, and is refused as one that there is not.
+    """
+    if not isinstance(raw, dict) or not (model in FIELDS or model in VALUES):
+        return raw
+    part, changed = FIELDS.get(model, ("", {}))
+    present = {}
+    for name, value in raw.items():
+        new = changed.get(name, name)
+        if new != name and new not in raw:
+            _noted[f"{part}.{name}"] = f"{part}.{new}"
+        present[name if new != name and new in raw else new] = value
+    field, values = VALUES.get(model, ("", {}))
+    if isinstance(value := present.get(field), str) and value in values:
+        _noted[f"{field}: {value}"] = f"{field}: {values[value]}"
+        present[field] = values[value]
+    return present
+
+
+def fields_before(model: str, present: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the names that its fields had first: digests of before hold them."""
+    first = {new: old for old, new in FIELDS[model][1].items()}
+    return {first.get(name, name): value for name, value in present.items()}
 
 
 def metric_before(name: str) -> str:
@@ -111,6 +165,15 @@ def _task(facts: Any) -> Any:
 def _metrics_in(part: Mapping[str, Any], *fields: str) -> dict[str, Any]:
     known = {field: part[field] for field in fields if isinstance(part.get(field), dict)}
     return {**part, **{field: by_metric(values) for field, values in known.items()}}
+
+
+@contextmanager
+def of_stored_files() -> Iterator[None]:
+    """Note no fields meanwhile: those of a file that bakeoff wrote are nobody's to change."""
+    before = set(_noted)
+    yield
+    for name in set(_noted) - before - set(METRICS):
+        del _noted[name]
 
 
 def take_noted() -> dict[str, str]:

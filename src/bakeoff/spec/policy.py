@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from bakeoff.spec import names
 from bakeoff.spec.yaml_files import File
 
-Mode = Literal["refute", "prove", "point"]
+Mode = Literal["refute", "prove", "estimate"]
 """Fail what is proven to be violated, pass what is proven to hold, or compare numbers alone."""
 Treated = Literal["prompt", "model", "k", "recipe", "decoding", "documents"]
 """What a pull request changes; `recipe` is all of `tune` and `retrieve`, `k` one part of it."""
@@ -24,10 +24,10 @@ class Gate(File):
     id: Annotated[str, Field(pattern=r"^[\w.:/ -]*$", max_length=80)] = ""
     description: str = ""
     mode: Mode | None = None
-    """The policy's where left out; `point` for sums, counts, money and errors."""
+    """The policy's where left out; `estimate` for sums, counts, money and errors."""
     severity: Literal["fail", "warn"] | None = None
     """`fail` where left out, `warn` for a gate over slices."""
-    by: str = ""
+    group_by: str = ""
     """A tag: the gate is judged on each of its values, as well as can be told from so few."""
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
     force: bool = False
@@ -35,7 +35,7 @@ class Gate(File):
 
     @field_validator("check")
     @classmethod
-    def _by_present_names(cls, value: str) -> str:
+    def _with_present_metrics(cls, value: str) -> str:
         return names.series(value)
 
     @property
@@ -49,7 +49,7 @@ class Policy(File):
     alpha: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
     mode: Literal["refute", "prove"] = "refute"
     """`refute` fails what is proven to be violated, `prove` passes what is proven to hold."""
-    family: Literal["holm", "none"] = "holm"
+    correction: Literal["holm", "none"] = "holm"
     """How the gates that can fail a run share `alpha`."""
     on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
     on_missing: Literal["fail", "skip"] = "fail"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bakeoff.spec import names
 from bakeoff.spec.retrievers import retriever_kind
 from bakeoff.spec.yaml_files import File
 
@@ -16,7 +17,7 @@ class Pretraining(File):
 
     paraphrases: Annotated[int, Field(ge=0)] = 0
     """Rewordings of every piece of text that are learnt beside it."""
-    by: str = ""
+    paraphraser: str = ""
     """Who rewords: a model, or JSON Lines files of `document` and `text` from the task's folder;
     the setup's own model when left out."""
 
@@ -35,9 +36,9 @@ class Distillation(File):
 
     teacher: str
     """The setup whose answers are learnt."""
-    right: Annotated[float, Field(ge=0, le=1)] = 1.0
+    min_score: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The least score in the task's headline metric."""
-    supported: Annotated[float, Field(ge=0, le=1)] = 0.5
+    min_support: Annotated[float, Field(ge=0, le=1)] = 0.5
     """The least share of an answer's claims that its passages support, where it makes claims."""
     cited: bool = False
     """Whether an answer must name a passage by its number, such as `[1]`."""
@@ -116,6 +117,10 @@ class Tune(File):
         stays known. How many rows there are, the rows themselves say.
         """
         found = self.model_dump(mode="json", exclude={"rows"})
+        if self.cpt:
+            found["cpt"] = names.fields_before("Pretraining", found["cpt"])
+        if self.distill:
+            found["distill"] = names.fields_before("Distillation", found["distill"])
         blank = Tune().model_dump(mode="json")
         return {k: v for k, v in found.items() if k not in _LATER or v != blank[k]}
 
@@ -150,10 +155,10 @@ class Retrieve(File):
 
     corpus: Mapping[str, str] = {}
     """Task name -> corpus name, where it is not the task's default."""
-    passages: Literal["found", "oracle", "full"] = "found"
+    passages: Literal["retrieved", "oracle", "full"] = "retrieved"
     """`oracle` reads passages of the gold documents alone, a ceiling no retriever can pass;
     `full` reads all documents, where they fit."""
-    by: str = "dense"
+    retriever: str = "dense"
     """Vectors (`dense`), words (`bm25`), or both lists `fused` by their ranks; or a retriever of
     yours, `./file.py::name`, from the benchmark file's folder."""
     embedder: str = "embedded"
@@ -176,7 +181,7 @@ class Retrieve(File):
     """Where the question stands: behind the passages, or in front of them."""
     noise: Noise | None = None
 
-    @field_validator("by")
+    @field_validator("retriever")
     @classmethod
     def _is_known(cls, value: str) -> str:
         retriever_kind(value)
@@ -188,7 +193,7 @@ class Retrieve(File):
             raise ValueError(f"overlap_words must be below chunk_words ({self.chunk_words})")
         if self.chunk_tokens and self.split == "words":
             raise ValueError("chunk_tokens goes with split: sentences or headings")
-        if self.noise and self.passages != "found":
+        if self.noise and self.passages != "retrieved":
             raise ValueError(f"noise composes the passages itself: leave out {self.passages}")
         if self.rerank and self.passages == "full":
             raise ValueError("passages: full reads everything: there is nothing to rerank")
@@ -198,7 +203,7 @@ class Retrieve(File):
     def depth(self) -> int:
         """Passages to find before some are chosen."""
         chooses = (
-            retriever_kind(self.by).candidates
+            retriever_kind(self.retriever).candidates
             or self.rerank
             or self.noise
             or self.passages == "oracle"
@@ -208,7 +213,7 @@ class Retrieve(File):
     @property
     def vectors(self) -> bool:
         """Whether an embedder is needed."""
-        return retriever_kind(self.by).vectors and self.passages != "full"
+        return retriever_kind(self.retriever).vectors and self.passages != "full"
 
     def identity(self) -> dict[str, Any]:
         """What of the recipe an index is kept under; later fields only where they are used."""

@@ -1,4 +1,4 @@
-"""The retrievers that `retrieve.by` can name."""
+"""The retrievers that `retrieve.retriever` can name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RETRIEVERS: dict[str, RetrieverKind] = {
 
 
 def retriever_kind(name: str) -> RetrieverKind:
-    """What a recipe's `by` names: one of `RETRIEVERS`, or a class or function of the user's.
+    """What a recipe's `retriever` names: one of `RETRIEVERS`, or a class or function of the user's.
 
     Raises `ValueError` where it is neither.
     """

@@ -123,7 +123,7 @@ class TaskFile(File):
 
     name: str = ""
     description: str
-    licence: str = ""
+    license: str = ""
     rows: Rows
     on_overlap: Literal["refuse", "drop"] = "refuse"
     """What to do with training rows that (nearly) repeat a test row."""

@@ -8,15 +8,21 @@ from string import Formatter
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
+from bakeoff.spec import names
 
 
 class File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_present_names(cls, raw: Any) -> Any:
+        return names.fields(cls.__name__, raw)
 
 
 class Stored(File):

@@ -42,13 +42,13 @@ def take(task: Task, use: TaskUse, selection: Selection, seed: int) -> Task:
     """The task with a benchmark's `limit` and a run's selection applied, order kept."""
     samples: Sequence[Sample] = task.samples
     if use.limit is not None:
-        samples = stratified(samples, use.limit, use.by, seed)
+        samples = stratified(samples, use.limit, use.stratify, seed)
     if selection.ids:
         samples = [sample for sample in samples if sample.id in selection.ids]
     for name, value in selection.tags:
         samples = [sample for sample in samples if sample.tags.get(name) == value]
     if selection.limit is not None:
-        samples = stratified(samples, selection.limit, use.by, seed)
+        samples = stratified(samples, selection.limit, use.stratify, seed)
     part, parts = selection.shard
     return replace(
         task,

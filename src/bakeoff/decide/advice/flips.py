@@ -42,7 +42,7 @@ WITHOUT: Mapping[str, Mapping[str, object]] = {
     "ceilings": {"ceilings": {}},
     "error_rate": {"error_rate": None},
     "budget": {"budget": Budget()},
-    "narrow": {"narrow": False},
+    "top_accuracy": {"top_accuracy": False},
 }
 """A need -> the fields that take it back."""
 

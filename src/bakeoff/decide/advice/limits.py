@@ -226,7 +226,7 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
 def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> list[Check]:
     """The need for top accuracy, held against the best of the candidates at each such task."""
     found = []
-    for task in named(needs.narrow):
+    for task in named(needs.top_accuracy):
         measured = [grounds.setup(s) for s in candidates if task in grounds.setup(s).quality]
         valued = {
             k.name: value
@@ -243,6 +243,6 @@ def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> 
                     said = (
                         f"{task}: top accuracy is needed, and {other.name} is better by {told(gap)}"
                     )
-                    found.append(Check(known.name, "narrow", "violated", said))
+                    found.append(Check(known.name, "top_accuracy", "violated", said))
                     break
     return found

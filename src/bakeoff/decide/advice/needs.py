@@ -49,7 +49,7 @@ class Needs(File):
     """Whether an answer must come with the passages that it stands on."""
     format: Tasks = False
     """Whether tone or format must change, and the tasks that measure it."""
-    narrow: Tasks = False
+    top_accuracy: Tasks = False
     """Whether top accuracy on a narrow task is needed, and the tasks. A setup clearly worse than
     the best one there is ruled out."""
     volume_per_month: AtLeast0 | None = None
@@ -75,10 +75,10 @@ class Needs(File):
 
     @field_validator("floors", "ceilings")
     @classmethod
-    def _by_present_names(cls, value: Mapping[str, float]) -> dict[str, float]:
+    def _with_present_metrics(cls, value: Mapping[str, float]) -> dict[str, float]:
         return {names.series(name): limit for name, limit in value.items()}
 
-    @field_validator("format", "narrow")
+    @field_validator("format", "top_accuracy")
     @classmethod
     def _an_empty_list_is_no(cls, value: Tasks) -> Tasks:
         return value or False
@@ -87,7 +87,7 @@ class Needs(File):
     def _something_weighs(self) -> Needs:
         if self.weights and not any(self.weights.values()):
             raise ValueError("weights: at least one task must weigh more than 0")
-        for field in ("format", "narrow"):
+        for field in ("format", "top_accuracy"):
             for task in named(getattr(self, field)):
                 if self.weights and not self.weights.get(task):
                     raise ValueError(f"{field}: '{task}' must weigh more than 0 in weights")
@@ -132,7 +132,7 @@ def check(
     fault; `file` is what the message calls the needs.
     """
     problems = []
-    for field in ("weights", "format", "narrow"):
+    for field in ("weights", "format", "top_accuracy"):
         given = getattr(needs, field)
         for task in given if field == "weights" else named(given):
             if task not in metrics:

@@ -34,8 +34,8 @@ def lines(choice: Choice) -> list[Line]:
         Line("Must tone or format change?", _yes(needs.format), _by_task(choice, needs.format)),
         Line(
             "Is top accuracy on a narrow task needed?",
-            _yes(needs.narrow),
-            _by_task(choice, needs.narrow),
+            _yes(needs.top_accuracy),
+            _by_task(choice, needs.top_accuracy),
         ),
         Line("Is the volume very high?", _volume(choice), _costs(choice)),
     ]

@@ -34,7 +34,7 @@ def _evidence(choice: Choice) -> Iterator[str]:
             f"The data change {needs.updates_per_month:g} times a month, and no task of the run "
             "has documents that change: how the setups follow is not known."
         )
-    for field in ("format", "narrow"):
+    for field in ("format", "top_accuracy"):
         if getattr(needs, field) is True:
             yield f"{field}: yes, but no task is named that measures it."
 

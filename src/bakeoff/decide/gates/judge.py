@@ -46,7 +46,7 @@ class Case:
 
     @property
     def severity(self) -> Literal["fail", "warn"]:
-        return self.gate.severity or ("warn" if self.gate.by else "fail")
+        return self.gate.severity or ("warn" if self.gate.group_by else "fail")
 
 
 def judge(gates: Sequence[Gate], evidence: Evidence) -> list[Verdict]:
@@ -72,7 +72,7 @@ def expand(gate: Gate, evidence: Evidence) -> Iterator[Case]:
         if filled.right == filled.left:
             continue  # `*` against one of the setups: that one cannot be below itself
         skipped = _not_applicable(filled, evidence) if setup else ""
-        if gate.by and not skipped:
+        if gate.group_by and not skipped:
             yield from _sliced(gate, filled, setup, evidence)
         else:
             yield Case(gate, filled, setup, skipped=skipped)
@@ -91,15 +91,15 @@ def _sliced(gate: Gate, check: Check, setup: str, evidence: Evidence) -> Iterato
     for task, samples in evidence.rows.tags.items():
         if check.left.task in (None, task):
             for tags in samples.values():
-                if gate.by in tags:
-                    counts[tags[gate.by]] = counts.get(tags[gate.by], 0) + 1
+                if gate.group_by in tags:
+                    counts[tags[gate.group_by]] = counts.get(tags[gate.group_by], 0) + 1
     if not counts:
-        missing = f"no evidence: no sample has the tag {gate.by}"
-        yield Case(gate, check, setup, f"{gate.by}=", missing=missing)
+        missing = f"no evidence: no sample has the tag {gate.group_by}"
+        yield Case(gate, check, setup, f"{gate.group_by}=", missing=missing)
     for value, count in sorted(counts.items()):
         few = f"{count} samples, fewer than {SLICE}" if count < SLICE else ""
-        sliced = check.of(setup, (gate.by, value))
-        yield Case(gate, sliced, setup, f"{gate.by}={value}", few)
+        sliced = check.of(setup, (gate.group_by, value))
+        yield Case(gate, sliced, setup, f"{gate.group_by}={value}", few)
 
 
 def _outcome(case: Case, evidence: Evidence) -> Finding | tuple[State, str]:
@@ -129,7 +129,7 @@ def _adjusted(
         if isinstance(outcome, Finding) and mode(case.gate, case.check, policy.mode) == "refute":
             if case.slice:
                 families.setdefault((case.gate.name, case.setup), []).append(place)
-            elif case.severity == "fail" and policy.family == "holm":
+            elif case.severity == "fail" and policy.correction == "holm":
                 families.setdefault("holm", []).append(place)
             else:
                 families[place] = [place]
@@ -156,7 +156,7 @@ def _decide(case: Case, outcome: Outcome, p: float | None, policy: Policy) -> Ve
     )
     if not isinstance(outcome, Finding):
         return verdict(state=outcome[0], reason=outcome[1])
-    rules = {"point": _point, "refute": _refute, "prove": _prove}
+    rules = {"estimate": _point, "refute": _refute, "prove": _prove}
     state, reason, needed = rules[how](case.check, outcome, p, policy.alpha)
     raw = {"refute": outcome.violated, "prove": outcome.holds}.get(how)
     return verdict(

@@ -155,7 +155,7 @@ def mode(gate: Gate, check: Check, default: Mode) -> Mode:
     """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
     fact = isinstance(aggregate(check.left.aggregate), Fact) or check.op == "=="
     return gate.mode or (
-        "point" if fact or check.left.metric in ("error", "cut", "leak", "cost") else default
+        "estimate" if fact or check.left.metric in ("error", "cut", "leak", "cost") else default
     )
 
 
@@ -223,8 +223,8 @@ def _sensible(gate: Gate, check: Check, measure: Measure) -> None:
         raise BakeoffError(
             f"{left.metric} is not a mean over samples: write setup.task.{left.metric}"
         )
-    if gate.by and (left.tag or (right and right.tag)):
-        raise BakeoffError("give either by or a [tag=value]")
+    if gate.group_by and (left.tag or (right and right.tag)):
+        raise BakeoffError("give either group_by or a [tag=value]")
     if right and right == left:
         raise BakeoffError("compares a number with itself: it can never fail")
     if right and bool(right.task) != bool(left.task):

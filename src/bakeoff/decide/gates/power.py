@@ -74,7 +74,7 @@ def preview(
     tested = sum(
         mode(c.gate, c.check, policy.mode) == "refute" and c.severity == "fail" for c in cases
     )
-    share = policy.alpha / max(1, tested) if policy.family == "holm" else policy.alpha
+    share = policy.alpha / max(1, tested) if policy.correction == "holm" else policy.alpha
     return [_preview(case, policy, scope, empty.rows, known, share, timed) for case in cases]
 
 
@@ -128,7 +128,7 @@ def _preview(
     n = sum(len(column.samples) for column in columns.values())
     if check.left.metric in LATENCY_METRICS:
         n = sum(min(timed, len(column.samples)) for column in columns.values())
-    if how == "point":
+    if how == "estimate":
         return Preview(str(check), how, n, None, 0.0, None, "a fact of the run")
     measured = _measured(check, known, alpha) if known else None
     detectable = measured.detectable if measured else _assumed(check, scope, n, alpha)

@@ -53,10 +53,10 @@ def _reads(run: Run, task: str, setup: str) -> str:
         return "" if shown is None else f"its own passages, {shown:.2f} on average"
     if spec.noise:
         return "context built from gold passages and distractors"
-    if spec.passages != "found":
+    if spec.passages != "retrieved":
         return {"oracle": "gold passages (a ceiling)", "full": "all documents"}[spec.passages]
     fewer = "" if shown in (None, spec.k) else f", {shown:.2f} shown on average"
-    return f"{spec.k} found passages ({spec.by}){fewer}"
+    return f"{spec.k} found passages ({spec.retriever}){fewer}"
 
 
 def _up_front(run: Run, task: str, setup: str) -> str:

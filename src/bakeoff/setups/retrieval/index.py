@@ -108,7 +108,7 @@ def open_corpus(
     `embedder` is `None` where the recipe needs no vectors; `count` counts its tokens. A retriever
     of the user's is named from `folder`. Raises `BakeoffError` where it is not there.
     """
-    opens = load_function(retriever_kind(spec.by).opens, folder)
+    opens = load_function(retriever_kind(spec.retriever).opens, folder)
     manifest: dict[str, Any] = {
         "corpus": documents_digest,
         "documents": len(documents),

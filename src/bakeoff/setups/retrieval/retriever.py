@@ -87,7 +87,7 @@ def _counts(spec: Retrieve) -> bool:
 
 def _chosen(spec: Retrieve, task: Task, sample: Sample, hits: Hits, corpus: Corpus) -> Hits:
     """What of the candidates is read."""
-    if spec.passages == "found" and spec.noise is None:
+    if spec.passages == "retrieved" and spec.noise is None:
         return hits[: spec.k]
     gold = gold_passages(sample, hits, corpus.by_document)
     if spec.noise is None:

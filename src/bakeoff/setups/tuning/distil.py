@@ -115,10 +115,10 @@ def _against(
     if record.answer is None:
         yield "failed"
         return
-    if (values["right"] or 0.0) < keep.right:
+    if (values["right"] or 0.0) < keep.min_score:
         yield "not right"
     supported = values["supported"]
-    if supported is not None and supported < keep.supported:
+    if supported is not None and supported < keep.min_support:
         yield "not supported"
     if keep.cited and sample.targets and not MARK.search(record.answer.text):
         yield "not cited"

@@ -207,9 +207,9 @@ def _reworded(
     pieces: Sequence[tuple[str, str]],
 ) -> tuple[list[str], int]:
     """Rewordings, and how many there should be."""
-    if spec.by.endswith((".jsonl", ".json")):
+    if spec.paraphraser.endswith((".jsonl", ".json")):
         return _supplied(task, spec, {document for document, _ in pieces})
-    model, seed = builder.writer(spec.by), builder.suite.seed
+    model, seed = builder.writer(spec.paraphraser), builder.suite.seed
     texts = [text for _, text in pieces]
     chats = [[{"role": "user", "content": REWORD.format(text=text)}] for text in texts]
     longest = max(model.count(text) for text in texts)
@@ -237,9 +237,11 @@ def faithful_rewording(text: str, reworded: str) -> bool:
 
 
 def _supplied(task: Task, spec: Pretraining, documents: set[str]) -> tuple[list[str], int]:
-    files = sorted(task.folder.glob(spec.by))
+    files = sorted(task.folder.glob(spec.paraphraser))
     if not files:
-        raise BakeoffError(f"task '{task.name}': cpt.by: no file matches '{spec.by}'")
+        raise BakeoffError(
+            f"task '{task.name}': cpt.paraphraser: no file matches '{spec.paraphraser}'"
+        )
     texts: dict[str, list[str]] = {}
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
