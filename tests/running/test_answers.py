@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -174,6 +174,89 @@ def test_an_ending_in_an_error_is_asked_again_and_never_cached(here: Path) -> No
     (record,) = latest().records("doors", "base")
     assert record.answer and record.answer.text == "left"
     assert record.answer.finish_reason == "stop"
+
+
+RETURNS = {
+    "text": "'left'",
+    "answer": "Answer('left', finish_reason='length')",
+    "nothing": "None",
+    "mapping": "{'text': 'left'}",
+    "bytes": "b'left'",
+    "number": "7",
+    "generator": "(part for part in ('left',))",
+    "coroutine": "later()",
+    "no_text": "Answer(None)",
+    "no_passages": "Answer('left', passages=({'document': 'd', 'text': 't'},))",
+}
+BOT = """
+from bakeoff.core.words import Answer
+
+async def later():
+    return 'left'
+
+def answer(sample):
+    return eval(RETURNS[sample.id])
+
+async def waited(sample, task):
+    return await later() + task.name
+
+def leaves(sample):
+    raise SystemExit(0)
+
+def retrieves(sample):
+    return [][0]
+"""
+
+
+def write_bot(folder: Path, name: str, ids: Iterable[str]) -> Path:
+    (folder / "bot.py").write_text(f"RETURNS = {RETURNS!r}\n{BOT}")
+    setups = {"ours": {"call": f"./bot.py::{name}"}}
+    questions: dict[str, list[str]] = {sample: ["left"] for sample in ids}
+    return write_bench(folder, "http://127.0.0.1:1/v1", questions, setups=setups)
+
+
+def test_a_function_returns_a_text_or_an_answer_and_all_else_is_a_failure(here: Path) -> None:
+    result = bakeoff("run", write_bot(here, "answer", RETURNS), "--no-mlflow")
+    assert result.exit_code == 0, result.output
+    records = {r.sample: r for r in latest().records("doors", "ours")}
+    assert {name for name, record in records.items() if record.answer} == {"text", "answer"}
+    assert records["answer"].outcome.finish_reason == "length"
+    said = "returned a value of type dict: return a text or a bakeoff.core.words.Answer"
+    assert records["mapping"].error == said
+    assert records["no_text"].error == "returned an Answer with text: NoneType where str is needed"
+    assert result.output.count(said) == 1
+
+
+def test_an_async_function_is_awaited(here: Path) -> None:
+    assert bakeoff("run", write_bot(here, "waited", ["a", "b"]), "--no-mlflow").exit_code == 0
+    answers = [record.answer for record in latest().records("doors", "ours")]
+    assert [answer and answer.text for answer in answers] == ["leftdoors", "leftdoors"]
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("def answer(sample):\n    raise SystemExit(0)\n", "it called sys.exit(0)"),
+        ("import sys\nsys.exit()\n", "it called sys.exit()"),
+        ("def answer(sample:\n", "line 1: SyntaxError"),
+        ("import no_such_thing\n", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("answer = 1 / 0\n", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_code_that_leaves_or_breaks_ends_in_one_message(here: Path, code: str, named: str) -> None:
+    bench = write_bot(here, "answer", ["a"])
+    (here / "bot.py").write_text(code)
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 2
+    assert named in result.output and "bot.py" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_run_without_an_answer_of_a_setup_never_exits_with_0(here: Path) -> None:
+    bench = write_bot(here, "retrieves", ["a", "b"])
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 12
+    assert "ours: all 2 answers failed: IndexError: list index out of range" in result.output
 
 
 def test_the_most_frequent_reason_of_failures_comes_first(here: Path) -> None:

@@ -34,6 +34,19 @@ def outcomes(run: Run, task: str, setup: str) -> dict[str, str]:
     return found | {sample: FAILED for sample, error in pairs if error == 1}
 
 
+def without_answers(run: Run) -> list[str]:
+    """A sentence on each setup of which every answer failed: nothing was measured of it."""
+    sentences = []
+    for setup in run.suite.setups:
+        tasks = [task for task, setups in run.asked.items() if setup in setups]
+        errors = [run.columns[task, setup, "error"].values for task in tasks]
+        if errors and all((values == 1).all() for values in errors):
+            reasons = [reason for task in tasks for reason in run.endings.of(task, setup).failures]
+            why = max(reasons, key=lambda reason: reason.n).text if reasons else "no record of any"
+            sentences.append(f"{setup}: all {sum(map(len, errors))} answers failed: {why}")
+    return sentences
+
+
 def retrieved(column: Column) -> Mapping[str, list[str]]:
     """Samples by what a retrieval score between 0 and 1 says was found."""
     parts: dict[str, list[str]] = {"nothing found": [], "part found": [], "all found": []}

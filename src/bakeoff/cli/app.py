@@ -294,6 +294,16 @@ def show_gates(found: Verdicts) -> int:
     return found.exit_code
 
 
+def show_unanswered(run: Run) -> int:
+    """Name the setups of which every answer failed; return the exit code: 12 where there are."""
+    from bakeoff.analysis.outcomes import without_answers
+
+    sentences = without_answers(run)
+    for sentence in sentences:
+        click.echo(f"bakeoff: {sentence}", err=True)
+    return 12 if sentences else 0
+
+
 def write_report(run: Run) -> Path:
     """Write the report of a run as Markdown and HTML; return the path of the Markdown."""
     from bakeoff.outputs.page import html

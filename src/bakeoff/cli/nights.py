@@ -22,6 +22,7 @@ from bakeoff.cli.app import (
     send,
     show,
     show_gates,
+    show_unanswered,
     sinks,
     tracking_uri,
     workspace,
@@ -160,7 +161,7 @@ def nightly(
     for note in done.notes:
         click.echo(note)
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")
-    sys.exit(done.exit_code)
+    sys.exit(done.exit_code or (show_unanswered(done.run) if done.run else 0))
 
 
 @main.command()

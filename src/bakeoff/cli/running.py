@@ -22,6 +22,7 @@ from bakeoff.cli.app import (
     shard,
     show,
     show_gates,
+    show_unanswered,
     sinks,
     waiting,
     workspace,
@@ -118,7 +119,7 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
             show(table)
     for said in findings(done):
         click.echo(said)
-    code = show_gates(found) if found else 0
+    code = (show_gates(found) if found else 0) or show_unanswered(done)
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
     for line in lines:
@@ -288,3 +289,4 @@ def import_files(
     show(headline(done))
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
+    sys.exit(show_unanswered(done))

@@ -26,6 +26,7 @@ from bakeoff.metrics.needs import Need, Wanted
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.store import Key, ScoreRow
 from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.functions import told
 from bakeoff.spec.metric import Metric
 
 TOGETHER = 1000
@@ -86,8 +87,10 @@ class Cell:
             return self.scorer.score(self.sample, answer, context, self.metric)
         except BakeoffError:
             raise
+        except SystemExit as error:
+            raise BakeoffError(f"{self.metric}: {told(error)}") from error
         except Exception as error:  # a user's scorer: unjudged, counted, shown
-            return Score(None, f"the scorer raised {type(error).__name__}: {error}")
+            return Score(None, f"the scorer raised {told(error)}")
 
     def _failed(self, given: Mapping[Need, Any]) -> Score | None:
         """The worst score: asked with an empty answer, the scorer tells whether it applies."""

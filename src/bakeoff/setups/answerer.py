@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bakeoff.core.scripts import word_spans
 from bakeoff.core.words import (
@@ -28,7 +26,6 @@ from bakeoff.core.words import (
 from bakeoff.setups.retrieval.ranking import Hits
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Setup
-from bakeoff.spec.functions import load_function
 from bakeoff.tasks.load import Task
 
 
@@ -204,40 +201,3 @@ class _Asked:
         if done.missing:
             return Failure(done.missing, done.finish_reason, steps)
         return Answer(done.text, self.passages, steps, done.confidence, done.finish_reason)
-
-
-def own(reference: str, task: Task, folder: Path) -> Answerer:
-    """A user's function `answer(sample)` or `answer(sample, task)` as a setup.
-
-    The path in `reference` is relative to `folder`. The function returns a text or an `Answer`;
-    what it raises is that sample's failure.
-    """
-    function = load_function(reference, folder)
-    takes_task = len(inspect.signature(function).parameters) > 1
-
-    def answer(
-        samples: Sequence[Sample],
-        *,
-        timed: bool = False,
-        skip: Collection[int] = (),
-        repeat: int = 0,
-        sending: Sending = unwatched,
-    ) -> Iterator[tuple[int, Answer | Failure]]:
-        for index, sample in enumerate(samples):
-            if index in skip:
-                continue
-            if not timed:
-                sending(index)
-            started = time.perf_counter()
-            try:
-                said = function(sample, task) if takes_task else function(sample)
-            except Exception as error:  # somebody else's code: its fault is this sample's failure
-                yield index, Failure(f"{type(error).__name__}: {error}")
-                continue
-            seconds = time.perf_counter() - started
-            if isinstance(said, Answer):
-                yield index, said
-            else:
-                yield index, Answer(str(said), steps=(Step("call", seconds if timed else None),))
-
-    return answer

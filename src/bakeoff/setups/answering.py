@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bakeoff.core.words import Answerer
-from bakeoff.setups.answerer import build, own
+from bakeoff.setups.answerer import build
 from bakeoff.setups.builder import Resources
+from bakeoff.setups.own import own
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task
 

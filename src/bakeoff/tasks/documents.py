@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError, Document, Sample, digest
-from bakeoff.spec.functions import load_function
+from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import CorpusFile
 from bakeoff.tasks.readers import reader_of
 
@@ -33,7 +33,9 @@ def documents_of(
         texts = {k: v for row in raw for k, v in (row.get("documents") or {}).items()}
     else:
         assert corpus.call
-        texts = dict(load_function(corpus.call, path.parent)())
+        function = load_function(corpus.call, path.parent)
+        with users_code(corpus.call):
+            texts = dict(function())
     if not texts:
         raise BakeoffError("no documents found")
     if changed:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.spec.functions import load_function
+from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
 from bakeoff.tasks.readers import reader_of
 from bakeoff.tasks.task import Unavailable
@@ -19,7 +19,9 @@ def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     else:
         rows = _data_set(source, path, data, hub)
     if source.adapt:
-        rows = list(load_function(source.adapt, path.parent)(rows))
+        function = load_function(source.adapt, path.parent)
+        with users_code(source.adapt):
+            rows = list(function(rows))
     return rows
 
 

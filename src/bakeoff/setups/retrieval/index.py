@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from bakeoff.models.vector_cache import embed_kept
 from bakeoff.setups.retrieval import nearest
 from bakeoff.setups.retrieval.ranking import Hits
 from bakeoff.setups.retrieval.splitting import passages, title
-from bakeoff.spec.functions import load_function
+from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.recipes import Retrieve
 from bakeoff.spec.retrievers import retriever_kind
 
@@ -109,6 +109,8 @@ def open_corpus(
     of the user's is named from `folder`. Raises `BakeoffError` where it is not there.
     """
     opens = load_function(retriever_kind(spec.retriever).opens, folder)
+    if "::" in spec.retriever:
+        opens = partial(_UsersRetriever, spec.retriever, opens)
     manifest: dict[str, Any] = {
         "corpus": documents_digest,
         "documents": len(documents),
@@ -174,6 +176,19 @@ def _build(
         # One of a version that told no work makes way.
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(folder, target)
+
+
+class _UsersRetriever:
+    """A retriever of the user's: what it raises is told as theirs."""
+
+    def __init__(self, name: str, opens: Callable[[Corpus], Retriever], corpus: Corpus) -> None:
+        self.name = name
+        with users_code(name):
+            self.retriever = opens(corpus)
+
+    def search(self, questions: Sequence[str], k: int) -> Sequence[Ranked]:
+        with users_code(self.name):
+            return self.retriever.search(questions, k)
 
 
 class _Timed:

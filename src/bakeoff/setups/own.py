@@ -1,0 +1,114 @@
+"""A function of the user's as a setup: what it returns is a text or an `Answer`, or no answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.words import (
+    Answer,
+    Answerer,
+    BakeoffError,
+    Failure,
+    Passage,
+    Sample,
+    Sending,
+    Step,
+    unwatched,
+)
+from bakeoff.spec.functions import load_function, told
+from bakeoff.tasks.load import Task
+
+
+def own(reference: str, task: Task, folder: Path) -> Answerer:
+    """A user's function `answer(sample)` or `answer(sample, task)` as a setup, `async` or not.
+
+    The path in `reference` is relative to `folder`. The function returns a text or an `Answer`;
+    what else it returns, or raises, is that sample's failure. `sys.exit` in it is a
+    `BakeoffError`.
+    """
+    function = load_function(reference, folder)
+    takes_task = len(inspect.signature(function).parameters) > 1
+    call = _called(function)
+
+    def answer(
+        samples: Sequence[Sample],
+        *,
+        timed: bool = False,
+        skip: Collection[int] = (),
+        repeat: int = 0,
+        sending: Sending = unwatched,
+    ) -> Iterator[tuple[int, Answer | Failure]]:
+        for index, sample in enumerate(samples):
+            if index in skip:
+                continue
+            if not timed:
+                sending(index)
+            started = time.perf_counter()
+            try:
+                returned = call(sample, task) if takes_task else call(sample)
+            except SystemExit as error:
+                raise BakeoffError(f"'{reference}': {told(error)}") from error
+            except Exception as error:  # somebody else's code: its fault is this sample's failure
+                yield index, Failure(told(error))
+                continue
+            seconds = time.perf_counter() - started if timed else None
+            yield index, outcome(returned, seconds)
+
+    return answer
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, to be called as if it were not `async`."""
+    if not inspect.iscoroutinefunction(function):
+        return function
+    # One event loop for all samples: clients that the function keeps open are bound to it.
+    runner = asyncio.Runner()
+
+    def call(*given: Any) -> Any:
+        return runner.run(function(*given))
+
+    weakref.finalize(call, runner.close)
+    return call
+
+
+def outcome(returned: object, seconds: float | None) -> Answer | Failure:
+    """What a function returned, as an answer, or why it is none."""
+    if isinstance(returned, str):
+        return Answer(str(returned), steps=(Step("call", seconds),))
+    if not isinstance(returned, Answer):
+        if inspect.iscoroutine(returned):
+            returned.close()
+        kind = "None" if returned is None else f"a value of type {type(returned).__name__}"
+        return Failure(f"returned {kind}: return a text or a bakeoff.core.words.Answer")
+    if wrong := _wrong(returned):
+        return Failure(f"returned an Answer with {wrong}")
+    return replace(returned, passages=tuple(returned.passages), steps=tuple(returned.steps))
+
+
+def _wrong(answer: Answer) -> str:
+    """What an `Answer` holds that it cannot: nothing checked it when it was made."""
+    for name, held, kind in (
+        ("text", [answer.text], str),
+        ("passages", answer.passages, Passage),
+        ("steps", answer.steps, Step),
+        ("finish_reason", [answer.finish_reason], str),
+    ):
+        if not isinstance(held, list | tuple):
+            return f"{name} of type {type(held).__name__}: a tuple works"
+        if odd := [part for part in held if not isinstance(part, kind)]:
+            return f"{name}: {type(odd[0]).__name__} where {kind.__name__} is needed"
+    for passage in answer.passages:
+        if not (isinstance(passage.document, str) and isinstance(passage.text, str)):
+            return "passages: document and text must be texts"
+    sure = answer.confidence
+    if sure is not None and not (isinstance(sure, int | float) and math.isfinite(sure)):
+        return "confidence: a number from 0 to 1 works"
+    return ""
