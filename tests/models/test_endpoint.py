@@ -735,17 +735,22 @@ def free_port() -> int:
         return port
 
 
-def test_a_server_that_is_not_there_fails_the_ask() -> None:
-    with connected(f"http://127.0.0.1:{free_port()}", attempts=2) as client:
-        (error,) = errors(outcomes(client, asks(["say yes"])))
-    assert error.startswith("connection: ")
+@pytest.mark.parametrize("number", [1, 100])
+def test_a_server_that_is_not_there_stops_the_run(number: int) -> None:
+    with connected(f"http://127.0.0.1:{free_port()}", attempts=2, concurrency=4) as client:
+        found = client.ask(asks(["say yes"] * number), read_completion)
+        with pytest.raises(EndpointDown, match=r"cannot be reached: connection: "):
+            list(found)
+        assert client.asked <= 20
 
 
 def test_asks_wait_for_a_server_that_comes_back() -> None:
     port, probes = free_port(), []
 
     def sending(index: int) -> None:
-        """Start the server right before the second probe."""
+        """Stop the server after an answer, and start it right before the second probe."""
+        if index == 1:
+            servers.close()
         if client.breaker.opened_at is not None:
             probes.append(index)
             if len(probes) == 2:
@@ -755,12 +760,14 @@ def test_asks_wait_for_a_server_that_comes_back() -> None:
         ExitStack() as servers,
         connected(f"http://127.0.0.1:{port}", concurrency=1, attempts=1) as client,
     ):
-        requests = asks(f"say w{i}" for i in range(30))
+        servers.enter_context(running_stub(port=port))
+        requests = asks(f"say w{i}" for i in range(31))
         found = dict(client.ask(requests, read_completion, sending=sending))
-    assert len(errors([found[index] for index in range(20)])) == 20
+    assert len(errors([found[index] for index in range(1, 21)])) == 20
     # Not even the ask that was the first probe has lost its only attempt.
-    assert texts([found[index] for index in range(20, 30)]) == [f"w{i}" for i in range(20, 30)]
-    assert probes == [20, 21]
+    answered = [0, *range(21, 31)]
+    assert texts([found[index] for index in answered]) == [f"w{i}" for i in answered]
+    assert probes == [21, 22]
 
 
 def test_the_time_of_an_ask_stands_still_while_the_breaker_is_open() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +67,7 @@ def test_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+from typing import Any
 sys.path.insert(0, sys.argv[3])
 from test_vector_cache import Lengths, embed_kept
 texts = [f"text {number}" for number in range(int(sys.argv[2]), 3000)]
@@ -84,3 +89,52 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "vectors" / "lengths.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(BakeoffError, match=r"lengths\.sqlite: .*delete the file"):
         embed_kept(Lengths(), tmp_path, ["one"])
+
+
+class Given(Lengths):
+    """An embedder that gives what it is told to."""
+
+    def __init__(self, rows: list[list[object]]) -> None:
+        super().__init__("given")
+        self.rows = rows
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return self.rows[: len(texts)]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ([1.0, NAN], "holds NaN or infinity"),
+        ([1.0, 1e300], "holds NaN or infinity"),
+        ([1.0, None], "holds null in place of numbers"),
+        (["a", 1.0], "holds str in place of numbers"),
+        (["1.5", 1.0], "holds str in place of numbers"),
+        ([1.0], "has 1 numbers, others 2"),
+        ([0.0, 0.0], "is all zeros"),
+    ],
+)
+def test_what_is_no_vector_is_named_and_not_kept(
+    tmp_path: Path, row: list[object], why: str
+) -> None:
+    texts = ["one oar", "two oars", "a mast"]
+    with pytest.raises(BakeoffError, match=rf"the vector of 'two oars' {why}"):
+        embed_kept(Given([[1.0, 2.0], row, [2.0, 3]]), tmp_path, texts)
+    mended = Given([[1.0, 2.0], [5.0, 6.0], [2.0, 3]])
+    assert embed_kept(mended, tmp_path, texts).tolist() == [[1, 2], [5, 6], [2, 3]]
+
+
+def test_what_an_earlier_version_kept_is_embedded_again(tmp_path: Path) -> None:
+    embed_kept(Lengths(), tmp_path, ["one", "two"])
+    with closing(sqlite3.connect(tmp_path / "vectors" / "lengths.sqlite")) as database, database:
+        bad = np.array([NAN, NAN], dtype=np.float32).tobytes()
+        key = hashlib.sha256(b"two").digest()
+        database.execute("UPDATE vectors SET row = ? WHERE key = ?", (bad, key))
+    again = Lengths()
+    assert embed_kept(again, tmp_path, ["one", "two"]).tolist() == [[3, 1], [3, 1]]
+    assert again.asked == ["two"]
+    assert embed_kept(again, tmp_path, ["two"]).tolist() == [[3, 1]]
+    assert again.asked == ["two"]

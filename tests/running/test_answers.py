@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,19 @@ from click.testing import CliRunner, Result
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
+from bakeoff.core.words import Failure
+from bakeoff.models.endpoint import Client
+from bakeoff.models.protocol import read_completion
+from bakeoff.models.transport import REPLY_BYTES, Ask
 from bakeoff.runs.store import find_run
+from bakeoff.spec.benchmark import Endpoint
 
 Reply = Callable[[dict[str, Any]], Any]
 """The JSON body of a request -> that of the reply; an `int` is a status without a body."""
 
 
 @contextmanager
-def serving(reply: Reply) -> Iterator[str]:
+def serving(reply: Reply, port: int = 0) -> Iterator[str]:
     """An OpenAI-like server on this machine; its url ends in `/v1`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,7 +48,7 @@ def serving(reply: Reply) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -61,6 +68,10 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "called": {"content": None, "finish_reason": "tool_calls", "tool_calls": [{"id": "1"}]},
     "broken": {"content": "by the", "finish_reason": "error"},
 }
+
+
+def answer(text: str) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
 
 
 def ending(body: dict[str, Any]) -> dict[str, Any]:
@@ -271,3 +282,42 @@ def test_the_most_frequent_reason_of_failures_comes_first(here: Path) -> None:
     assert (first.n, first.text.split(":")[0]) == (2, "rejected (400)")
     assert (second.n, second.text.split(":")[0]) == (1, "empty")
     assert result.output.index(first.text) < result.output.index(second.text)
+
+
+def unused_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("samples", [2, 100])
+def test_a_service_that_is_not_there_stops_the_run_early(here: Path, samples: int) -> None:
+    questions: dict[str, list[str]] = {f"q{n}": ["left"] for n in range(samples)}
+    url = unused_url()
+    bench = write_bench(here, url, questions)
+    started = time.monotonic()
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 20
+    assert "endpoints.house" in result.output and "cannot be reached: connection:" in result.output
+    assert time.monotonic() - started < 20
+    stopped = latest().folder
+    with serving(lambda _: answer("left"), int(url.split(":")[2].removesuffix("/v1"))):
+        assert bakeoff("run", bench, "--no-mlflow").exit_code == 0
+    assert latest().folder == stopped
+
+
+def test_a_moment_without_a_service_is_no_reason_to_stop(here: Path) -> None:
+    """In the latency pass every sample is asked alone: one of them may fail to connect."""
+    with closing(Client(Endpoint(url=unused_url(), attempts=1), None, "house")) as client:
+        client.answered = True
+        ((_, outcome),) = client.ask([Ask(0, "/chat/completions", {})], read_completion)
+    assert isinstance(outcome, Failure) and outcome.error.startswith("connection: ")
+
+
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_a_reply_has_a_limit_of_size(here: Path, stream: str) -> None:
+    with serving(lambda _: answer("left " * (REPLY_BYTES // 5))) as url:
+        bench = write_bench(here, url, {"one": ["left"], "two": ["left"]})
+        bench.write_text(bench.read_text().replace('"never"', f'"{stream}"'))
+        result = bakeoff("run", bench, "--no-mlflow")
+    assert "unreadable: the reply is larger than 32 MiB" in result.output
+    assert result.exit_code == 12

@@ -26,7 +26,8 @@ RAMP_S = 0.001
 """Between the first requests, one for each slot: replies then come one by one and not in bursts,
 and a burst is what a kill can lose."""
 TRIAL = 8
-"""When none of the first asks can be answered, it is the settings and not the asks."""
+"""When none of the first asks can be answered, it is the settings and not the asks; when none of
+them reaches anybody, nobody is there."""
 
 
 class EndpointDown(Incomplete):
@@ -169,6 +170,15 @@ class Client:
             f"could be answered: {fault.text}. Check the settings of the endpoint"
         )
 
+    def missing(self, fault: Fault) -> EndpointDown:
+        """Nobody was reached, from the first ask on."""
+        self.breaker = self._new_breaker()
+        return EndpointDown(
+            f"endpoint '{self.name}': {self.line.shown_url} cannot be reached: {fault.text}. Is "
+            "the server running, and the url right? What is finished is kept: the same command "
+            "goes on"
+        )
+
     def _new_breaker(self) -> Breaker:
         return Breaker(max(20, 2 * self.spec.concurrency), self.spec.deadline_s)
 
@@ -195,6 +205,9 @@ class Flow:
         self._flying: dict[Pending, asyncio.Task[None]] = {}
         self._waiting: dict[Pending, asyncio.TimerHandle] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._reached = False
+        self._gave_up = 0
+        """Asks that reached nobody in all their attempts."""
         self._awake = loop.create_future()
         self._over = False
 
@@ -293,6 +306,7 @@ class Flow:
 
     def _landed(self, pending: Pending, outcome: Reply | Fault) -> None:
         now = self.loop.time()
+        self._reached |= isinstance(outcome, Reply) or not outcome.unreached
         if down := self.client.note(outcome, pending.probe, now):
             self._stop(down)
         elif isinstance(outcome, Reply):
@@ -307,8 +321,12 @@ class Flow:
     def _try_again(self, pending: Pending, fault: Fault, now: float) -> None:
         """Put the ask off, unless it has had its attempts or its time."""
         pending.failed += not pending.probe
-        if pending.failed >= self.client.spec.attempts:
+        spent = pending.failed >= self.client.spec.attempts
+        if spent:
             self._finish(pending, Failure(f"{fault.text} ({_attempts(pending)})"))
+        if not self._reached and self._nobody(spent):
+            self._stop(self.client.missing(fault))
+        if spent:
             return
         wait_s = fault.after_s
         if not pending.probe:
@@ -317,6 +335,20 @@ class Flow:
             self._late(pending, f", at last with {fault.text}")
             return
         self._waiting[pending] = self.loop.call_later(wait_s, self._back, pending)
+
+    def _nobody(self, spent: bool) -> bool:
+        """Whether enough was tried to say that nobody is there.
+
+        One ask alone says so of a server that never answered; of one that did, it may be a
+        moment's trouble.
+        """
+        self._gave_up += spent
+        alone = self._gave_up == 1 and self.client.answered
+        return (
+            self.client.breaker.opened_at is not None
+            or self._gave_up >= TRIAL
+            or (self._gave_up > 0 and not self.unfinished and not alone)
+        )
 
     def _back(self, pending: Pending) -> None:
         del self._waiting[pending]

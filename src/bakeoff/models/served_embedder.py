@@ -13,6 +13,7 @@ from bakeoff.models.endpoint import Client
 from bakeoff.models.pool import Pool
 from bakeoff.models.protocol import embeddings_body, read_embeddings
 from bakeoff.models.transport import Ask
+from bakeoff.models.vectors import as_vectors
 from bakeoff.spec.benchmark import Endpoint
 
 EMBED_AT_ONCE = 64
@@ -43,15 +44,15 @@ class ServedEmbedder:
             Ask(number, "/embeddings", embeddings_body(self.name, batch))
             for number, batch in enumerate(batches)
         )
-        found: dict[int, Any] = {}
+        where = f"embedder '{self.name}' at {self.client.line.shown_url}"
+        made: dict[int, Sequence[Any]] = {}
         for number, reply in self.client.ask(asks, read_embeddings):
             if isinstance(reply, Failure):
-                raise BakeoffError(f"embedder '{self.name}' at {self.endpoint.url}: {reply.error}")
+                raise BakeoffError(f"{where}: {reply.error}")
             if len(reply.vectors) != len(batches[number]):
-                raise BakeoffError(
-                    f"embedder '{self.name}' at {self.endpoint.url}: {len(batches[number])} texts "
-                    f"gave {len(reply.vectors)} vectors"
-                )
-            found[number] = reply.vectors
-        vectors = np.asarray([v for i in range(len(batches)) for v in found[i]], dtype=np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+                count = len(batches[number])
+                raise BakeoffError(f"{where}: {count} texts gave {len(reply.vectors)} vectors")
+            made[number] = reply.vectors
+        rows = [vector for number in range(len(batches)) for vector in made[number]]
+        vectors = as_vectors(rows, texts, where)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -25,6 +25,10 @@ STOPPING = {401, 403, 404, 405}
 MESSAGE_CHARACTERS = 200
 SHORTEST_SECRET = 6
 """Shorter keys are stand-ins such as `none`; to mask them would maim the answers."""
+REPLY_BYTES, ERROR_BYTES = 32 * 2**20, 2**16
+"""The longest reply that is read, and what is read of an error: many come side by side."""
+CONNECT_S = 30.0
+"""For making a connection: who does not answer by then is not there."""
 LINGER_S = 0.5
 """How long the end of a finished stream is waited for, so that its connection can be kept."""
 
@@ -83,6 +87,8 @@ class Fault:
     status: int = 0
     after_s: float = 0.0
     """The server wants no new attempt before this."""
+    unreached: bool = False
+    """There was no connection: nobody is there."""
 
 
 class Line:
@@ -97,7 +103,7 @@ class Line:
         self.secret = Secret(key)
         self._address = urlsplit(spec.url)
         self._urls: dict[str, str] = {}
-        self._timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
+        self._timeout = aiohttp.ClientTimeout(total=spec.timeout_s, sock_connect=CONNECT_S)
         self._session: aiohttp.ClientSession | None = None
         if self._address.username or self._address.password:
             raise EndpointError(
@@ -143,7 +149,7 @@ class Line:
         assert self._session is not None
         timeout = self._timeout
         if timeout_s < self.spec.timeout_s:
-            timeout = aiohttp.ClientTimeout(total=timeout_s)
+            timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S)
         started = asyncio.get_running_loop().time()
         try:
             async with self._session.post(
@@ -151,7 +157,9 @@ class Line:
             ) as response:
                 if 200 <= response.status < 300:
                     return self._cleaned(await _received(response, ask, read, started))
-                return self._refused(ask, response, await response.read())
+                return self._refused(ask, response, await _read(response, ERROR_BYTES))
+        except aiohttp.ConnectionTimeoutError:
+            return Fault(f"connection: none in {CONNECT_S:g} s", unreached=True)
         except TimeoutError:
             return Fault(f"timeout: no whole reply in {timeout_s:.3g} s")
         except Unreadable as error:
@@ -160,6 +168,8 @@ class Line:
             return Fault("unreadable: the reply broke off")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as error:
             return self._stop(ask, f"cannot be used: {type(error).__name__}: {error}")
+        except aiohttp.ClientConnectorError as error:
+            return Fault(f"connection: {self._brief(str(error))}", unreached=True)
         except (aiohttp.ClientError, OSError) as error:
             return Fault(f"connection: {self._brief(str(error)) or type(error).__name__}")
 
@@ -231,6 +241,24 @@ def _proxy(address: SplitResult) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, or its beginning of at least `most` bytes where it is longer."""
+    pieces, size = [], 0
+    async for data in response.content.iter_any():
+        pieces.append(data)
+        size += len(data)
+        if size >= most:
+            # What is still to come is not waited for.
+            response.close()
+            break
+    return b"".join(pieces)
+
+
+def _within_limit(size: int) -> None:
+    if size > REPLY_BYTES:
+        raise Unreadable(f"the reply is larger than {REPLY_BYTES // 2**20} MiB", again=False)
+
+
 async def _received(
     response: aiohttp.ClientResponse, ask: Ask, read: Read, started: float
 ) -> Reply:
@@ -238,11 +266,13 @@ async def _received(
     now = asyncio.get_running_loop().time
     # Servers that cannot stream answer as if they had not been asked to.
     if not ask.stream or response.content_type == "application/json":
-        data = await response.read()
+        data = await _read(response, REPLY_BYTES + 1)
         total_s = now() - started
+        _within_limit(len(data))
         return replace(read(parsed(data)), total_s=total_s)
-    stream = Stream()
+    stream, size = Stream(), 0
     async for data in response.content.iter_any():
+        _within_limit(size := size + len(data))
         stream.feed(data, now())
         if stream.ended:
             break

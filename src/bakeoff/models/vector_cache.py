@@ -9,11 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from bakeoff.core.words import BakeoffError, Embedder
-
-Vectors = npt.NDArray[np.float32]
+from bakeoff.models.vectors import Vectors, as_vectors, usable
 
 BLOCK = 1024
 """Texts embedded between two writings: what a crash can lose."""
@@ -24,7 +22,8 @@ BUSY_SECONDS = 60.0
 def embed_kept(embedder: Embedder, cache: Path, texts: Sequence[str]) -> Vectors:
     """One row per text, as `embedder.embed` gives it; only new texts are embedded.
 
-    Raises `BakeoffError` when the file in the cache cannot be read or written.
+    Raises `BakeoffError` when the file in the cache cannot be read or written, and for vectors
+    that are none; those are not kept.
     """
     path = cache / "vectors" / f"{embedder.digest}.sqlite"
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
@@ -32,28 +31,29 @@ def embed_kept(embedder: Embedder, cache: Path, texts: Sequence[str]) -> Vectors
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
             database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, row BLOB)")
-            rows = _find(database, keys)
+            rows = {key: row for key, row in _find(database, keys).items() if usable(row)}
             new = {key: text for key, text in zip(keys, texts, strict=True) if key not in rows}
             for block in _blocks(list(new), BLOCK):
-                made = np.asarray(embedder.embed([new[key] for key in block]), dtype=np.float32)
-                entries = {key: row.tobytes() for key, row in zip(block, made, strict=True)}
+                asked = [new[key] for key in block]
+                made = as_vectors(embedder.embed(asked), asked, "embedder")
                 with database:
-                    # Another process may have been faster with the same text.
+                    # Another process may have been faster, or an older version kept no vector.
                     database.executemany(
-                        "INSERT OR IGNORE INTO vectors VALUES (?, ?)", entries.items()
+                        "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                        ((key, row.tobytes()) for key, row in zip(block, made, strict=True)),
                     )
-                rows |= entries
+                rows |= zip(block, made, strict=True)
     except (sqlite3.Error, OSError) as error:
         raise BakeoffError(f"{path}: {error}; delete the file, it is a cache") from error
-    return np.stack([np.frombuffer(rows[key], dtype=np.float32) for key in keys])
+    return as_vectors([rows[key] for key in keys], texts, f"{path} (a cache, to be deleted)")
 
 
-def _find(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
+def _find(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+    found: dict[bytes, Vectors] = {}
     for block in _blocks(keys, BLOCK):
         marks = ", ".join("?" * len(block))
         rows = database.execute(f"SELECT key, row FROM vectors WHERE key IN ({marks})", block)
-        found |= dict(rows)
+        found |= {key: np.frombuffer(row, dtype=np.float32) for key, row in rows}
     return found
 
 

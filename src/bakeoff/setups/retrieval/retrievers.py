@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bakeoff.core.words import Ranked
+from bakeoff.core.words import BakeoffError, Ranked
 from bakeoff.setups.retrieval.index import Corpus
 from bakeoff.setups.retrieval.ranking import Words, fused
 
@@ -21,6 +21,11 @@ class Dense:
     def search(self, questions: Sequence[str], k: int) -> list[Ranked]:
         assert self._corpus.embedder
         vectors = self._corpus.embedder.embed(questions)
+        if (width := vectors.shape[1]) != self._corpus.index.d:
+            raise BakeoffError(
+                f"the embedder's vectors have {width} numbers, those of the index "
+                f"{self._corpus.index.d}: another model answers under the same name"
+            )
         scores, places = self._corpus.index.search(vectors, min(k, len(self._corpus.passages)))
         # An approximate index may find fewer: faiss fills up with -1.
         return [
