@@ -92,7 +92,7 @@ def test_columns_of_other_names_are_renamed(tmp_path: Path) -> None:
 
 def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_path: Path) -> None:
     refusal = {"say": "unknown", "phrases": ["unknown"]}
-    task = load_task(write_task(tmp_path, [{"question": "Who?"}], refusal=refusal))
+    task = load_task(write_task(tmp_path, [{"question": "Who?", "targets": []}], refusal=refusal))
     assert task.completion(task.samples[0]) == "unknown"
 
 
@@ -104,11 +104,17 @@ def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_pa
         ([GOOD], {"prompt": "{question} {year}"}, "the prompt uses ['year']"),
         ([GOOD], {"system": "Be {mood}"}, "the prompt uses ['mood']"),
         ([{**GOOD, "targets": []}], {}, "targets: empty, and the task has no refusal"),
-        ([{"id": "q1", "question": "?"}], {}, "targets: empty, and the task has no refusal"),
+        (
+            [GOOD, {"id": "q2", "question": "?"}],
+            {},
+            "('q2'): targets: the row has no 'targets'; []",
+        ),
+        ([{"id": "q1", "question": "?", "answer": "x"}], {}, "test: no row has a column 'targets'"),
+        ([{**GOOD, "targets": ""}], {}, "targets: an empty text; [] is a question without an"),
         ([{**GOOD, "targets": [19]}], {}, "targets: must be texts, found [19]"),
         ([{**GOOD, "gold": {"doc": 1}}], {}, "gold: must be texts"),
         ([{**GOOD, "question": " "}], {}, "question: must be a text, found ' '"),
-        ([{"id": "q1", "targets": "x"}], {}, "question: must be a text, found None"),
+        ([{"id": "q1", "targets": "x"}], {}, "test: no row has a column 'question'; they have id,"),
         ([{**GOOD, "tags": ["hard"]}], {}, "tags: "),
         ([{**GOOD, "targets": "meh"}], {"labels": ["yes", "no"]}, "targets: ['meh'] are none of"),
         ([GOOD], {"scorers": ["exact_mach"]}, "scorers: no scorer named 'exact_mach'; did you"),
@@ -173,7 +179,11 @@ def test_a_setup_that_reads_what_is_not_there_is_a_fault(
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"{oops\n", "line 1: not JSON"), (b"\n[1]\n", "line 2: a row is a"), (b'{"q": "\xe9"}', "")],
+    [
+        (b"{oops\n", "line 1: not JSON"),
+        (b"\n[1]\n", "line 2: found [1]; a row is a"),
+        (b'{"q": "\xe9"}', "line 1: byte 0xe9 is not UTF-8"),
+    ],
 )
 def test_a_damaged_row_is_named_with_its_file(content: bytes, told: str, tmp_path: Path) -> None:
     path = write_task(tmp_path, [GOOD])

@@ -47,7 +47,7 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
         try:
             task = load_task(file, data_folder(data), hub=hub)
         except Unavailable as reason:
-            rows.append((file.stem, "-", "-", "-", "-", f"skipped: {reason}"))
+            rows.append((file.stem, "-", "-", "-", "-", "-", f"skipped: {reason}"))
         except BakeoffError as error:
             problems.append(str(error))
         else:
@@ -56,7 +56,8 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
             rows.append(
                 (
                     task.name,
-                    str(len(task.samples)),
+                    str(len(task.samples) - task.unanswerable),
+                    str(task.unanswerable),
                     str(len(task.train)),
                     corpora,
                     task.file.headline_metric,
@@ -66,8 +67,12 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
     show(
         Table(
             "Tasks",
-            ("task", "test", "train", "corpora", "primary metric", "description"),
+            (
+                *("task", "answerable", "unanswerable"),
+                *("train", "corpora", "primary metric", "description"),
+            ),
             tuple(rows),
+            "Answerable, unanswerable: questions of the test rows with and without an answer.",
         )
     )
     known = tuple(

@@ -1,4 +1,4 @@
-"""What a person may have meant."""
+"""What a person may have meant, and what was found instead."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(names)}"
+
+
+def shown(value: object) -> str:
+    """A value as a message may hold it: `nothing` for none, a long one cut."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"

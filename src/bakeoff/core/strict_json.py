@@ -25,14 +25,15 @@ def _constant(name: str) -> Any:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_WITH_CONSTANTS = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def loads(text: str) -> Any:
-    """The value of a JSON text.
+def loads(text: str, *, constants: bool = False) -> Any:
+    """The value of a JSON text; `constants` also takes the `NaN` that other programs write.
 
     Raises `ValueError` for anything else, for a doubled key and for what is nested too deeply.
     """
     try:
-        return DECODER.decode(text)
+        return (_WITH_CONSTANTS if constants else DECODER).decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error

@@ -56,7 +56,7 @@ def estimate(plan: Plan, results: Path) -> Table:
         f"{plan.suite.name}: what a run would take",
         ("setup", "answers", "prompt tokens", "completion tokens", "cost"),
         tuple(rows),
-        _note(plan, last),
+        f"{_questions(plan)} {_note(plan, last)}",
     )
 
 
@@ -125,6 +125,16 @@ def _last(plan: Plan, results: Path) -> Run | None:
         except BakeoffError:
             continue
     return None
+
+
+def _questions(plan: Plan) -> str:
+    """How many questions have an answer: a column that is misnamed or empty shows here."""
+    counts = [
+        f"{task.name} {len(task.samples) - task.unanswerable} answerable, "
+        f"{task.unanswerable} unanswerable"
+        for task in plan.tasks.values()
+    ]
+    return f"Questions: {'; '.join(counts)}."
 
 
 def _note(plan: Plan, last: Run | None) -> str:

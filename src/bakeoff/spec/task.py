@@ -29,7 +29,7 @@ class Source(File):
     """Where rows come from: files of the project, or a data set of the hub with a local copy."""
 
     files: str | None = None
-    """Path or glob of JSON Lines files, relative to the task file."""
+    """Path or glob of JSON Lines, JSON or CSV files, relative to the task file."""
     hub: str | None = None
     """A data set id of the Hugging Face hub."""
     config: str | None = None

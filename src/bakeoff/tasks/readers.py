@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import faults
+from bakeoff.tasks import row_files
 
 
 def plain_text(file: Path) -> str:
-    """A whole UTF-8 file. Raises `BakeoffError` for one that cannot be read as that."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{file}: cannot be read as UTF-8: {error}") from error
+    """A whole UTF-8 file, line ends as `\\n`, without a byte-order mark.
+
+    Raises `BakeoffError` for one that cannot be read as that.
+    """
+    return "".join(row_files.decoded(file)).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of JSON Lines, blank lines passed over. Raises `BakeoffError` naming the line."""
-    # Not splitlines: it also splits at signs that a text may hold.
-    for number, line in enumerate(plain_text(file).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BakeoffError(f"{file}: line {number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise BakeoffError(f"{file}: line {number}: a row is a JSON object")
-        yield row
+    """The rows of JSON Lines, blank lines passed over."""
+    yield from _whole(file, row_files.json_lines(file))
+
+
+def json_document(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a `.json` file: JSON Lines, or one list."""
+    if row_files.is_json_list(file):
+        yield from _whole(file, row_files.json_list(file, lambda whole: whole))
+    else:
+        yield from json_lines(file)
+
+
+def table(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV file: texts, and `None` for an empty cell."""
+    for row in _whole(file, row_files.csv_rows(file, lambda header: ())):
+        yield {name: text if text.strip() else None for name, text in row.items()}
+
+
+def _whole(file: Path, rows: Iterable[row_files.Row]) -> Iterator[dict[str, Any]]:
+    """The rows. Raises `BakeoffError` listing those that cannot be read."""
+    problems = []
+    for place, row in rows:
+        if isinstance(row, str):
+            problems.append(f"{file}: {place}: {row}")
+        else:
+            yield row
+    faults(problems)
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,11 @@ class Reader:
     text: Callable[[Path], str] = plain_text
 
 
-READERS: dict[str, Reader] = {"": Reader()}
+READERS: dict[str, Reader] = {
+    "": Reader(),
+    ".json": Reader(json_document),
+    **{ending: Reader(table) for ending in row_files.TABLES},
+}
 """File ending in lower case (`.jsonl`) -> its reader; `""` reads all other endings."""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
-from bakeoff.tasks.readers import reader_of
+from bakeoff.tasks.readers import json_document, reader_of, table
 from bakeoff.tasks.task import Unavailable
 
 
@@ -55,17 +55,13 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     local = sorted(data.glob(source.local)) if data and source.local else []
     if source.hub and not local and not hub:
         raise Unavailable(f"{path.stem}: '{source.hub}' is on the hub; give --hub or --data DIR")
-    import datasets
-
-    datasets.disable_progress_bars()
     if local:
-        options: dict[str, Any] = {}
-        if source.format == "text":
-            options = {"sample_by": "document", "encoding_errors": "replace"}
-        loaded = datasets.load_dataset(
-            source.format, data_files=[str(f) for f in local], split="train", **options
-        )
-    elif source.hub:
+        read = _LOCAL[source.format]
+        return [row for file in local for row in read(file)]
+    if source.hub:
+        import datasets
+
+        datasets.disable_progress_bars()
         try:
             loaded = datasets.load_dataset(
                 source.hub, source.config, split=source.split, revision=source.revision
@@ -75,6 +71,17 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
                 f"{path.stem}: '{source.hub}' cannot be loaded from the hub "
                 f"({type(error).__name__}); give a folder with a local copy: --data DIR"
             ) from error
-    else:
-        raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
-    return [dict(row) for row in loaded]
+        return [dict(row) for row in loaded]
+    raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
+
+
+def _whole_file(file: Path) -> Iterator[dict[str, Any]]:
+    yield {"text": file.read_text(encoding="utf-8", errors="replace")}
+
+
+_LOCAL: Mapping[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
+    "json": json_document,
+    "csv": table,
+    "text": _whole_file,
+}
+"""How the local copy of a data set is read, by its `format`."""

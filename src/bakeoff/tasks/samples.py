@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bakeoff.core.words import Sample
@@ -13,6 +13,10 @@ from bakeoff.spec.yaml_files import prompt_fields
 def samples_of(
     rows: Iterable[Mapping[str, Any]], file: TaskFile, where: str, problems: list[str]
 ) -> list[Sample]:
+    rows = list(rows)
+    if misnamed := list(_misnamed(rows, file)):
+        problems += [f"{where}: {problem}" for problem in misnamed]
+        return []
     samples: list[Sample] = []
     seen: set[str] = set()
     wanted = prompt_fields(file.prompt) | prompt_fields(file.system)
@@ -37,14 +41,46 @@ def samples_of(
             cluster=str(renamed.get("cluster") or ""),
             tags=_tags(renamed, place, problems),
         )
-        if not sample.targets and not file.refusal:
-            problems.append(f"{place}: targets: empty, and the task has no refusal for that")
+        problems += [f"{place}: targets: {problem}" for problem in _no_answer(row, sample, file)]
         if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
             problems.append(f"{place}: targets: {odd} are none of the task's labels")
         samples.append(sample)
     if not samples:
         problems.append(f"{where}: no rows")
     return samples
+
+
+def _misnamed(rows: Sequence[Mapping[str, Any]], file: TaskFile) -> Iterator[str]:
+    """Columns that every row needs and none has."""
+    there = dict.fromkeys(name for row in rows for name in row)
+    chat = next((name for name in ("messages", "conversations") if name in there), "")
+    for ours in ("question", "targets") if rows else ():
+        theirs = file.columns.get(ours, ours)
+        if theirs in there:
+            continue
+        mend = f"columns: {{{ours}: NAME}} says which it is"
+        if chat:
+            mend = f"these are chat rows: a function of yours ({_ADAPT}) makes questions of them"
+        yield f"no row has a column '{theirs}'; they have {', '.join(there) or 'nothing'}; {mend}"
+        if chat:
+            return
+
+
+_ADAPT = "rows: {test: {files: ..., adapt: ./file.py::name}}"
+
+
+def _no_answer(row: Mapping[str, Any], sample: Sample, file: TaskFile) -> Iterator[str]:
+    """Why a row is no question without an answer: that is one that says so."""
+    column = file.columns.get("targets", "targets")
+    if column not in row:
+        yield f"the row has no '{column}'; {_UNANSWERABLE}"
+    elif not sample.targets and not file.refusal:
+        yield "empty, and the task has no refusal for that"
+    elif any(not target.strip() for target in sample.targets):
+        yield f"an empty text; {_UNANSWERABLE}"
+
+
+_UNANSWERABLE = "[] is a question without an answer (in CSV: an empty cell)"
 
 
 def _tags(row: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, str]:

@@ -42,6 +42,11 @@ class Task:
         return self.file.name
 
     @property
+    def unanswerable(self) -> int:
+        """Test rows that say that there is no answer: to decline is right there."""
+        return sum(not sample.answerable for sample in self.samples)
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """Ids of the training rows left out."""
         return tuple(sorted(sample.id for sample in self.left_out))

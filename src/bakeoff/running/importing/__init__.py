@@ -24,7 +24,7 @@ from bakeoff.running.importing.fields import Fields, find
 from bakeoff.running.importing.given import GIVEN, restore
 from bakeoff.running.importing.intake import Intake, identifier
 from bakeoff.running.importing.made import make
-from bakeoff.running.importing.rows import LINES, TABLES, read_rows
+from bakeoff.running.importing.rows import LINES, read_rows
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
@@ -32,6 +32,7 @@ from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
 from bakeoff.tasks.load import Selection, load_task, take
+from bakeoff.tasks.row_files import TABLES
 
 __all__ = ["GIVEN", "Import", "import_results", "restore"]
 

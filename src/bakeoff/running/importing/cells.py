@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.core.hints import shown
 from bakeoff.core.words import Answer, Failure, Sample, Score, Step, canonical
-from bakeoff.running.importing.fields import Fields, find, shown
+from bakeoff.running.importing.fields import Fields, find
 
 NO_QUESTION = "(not given)"
 _NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}

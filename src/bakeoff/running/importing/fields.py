@@ -175,8 +175,3 @@ def find(row: Mapping[str, Any], path: str) -> Any:
         else:
             return None
     return found
-
-
-def shown(found: Any) -> str:
-    text = "nothing" if found is None else repr(found)
-    return text if len(text) <= 60 else text[:59] + "…"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
+from bakeoff.core.hints import shown
 from bakeoff.core.words import (
     LATENCY,
     QUALITY,
@@ -26,7 +27,7 @@ from bakeoff.core.words import (
     sha256_file,
 )
 from bakeoff.running.importing.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
-from bakeoff.running.importing.fields import Fields, find, shown
+from bakeoff.running.importing.fields import Fields, find
 from bakeoff.running.importing.given import GIVEN, GivenScores
 from bakeoff.running.importing.rows import read_rows
 from bakeoff.runs import store
