@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.registry import scorers
 from bakeoff.metrics.scorer import Context
-from bakeoff.metrics.scorers.labels import NO_LABEL, named_label
+from bakeoff.metrics.scorers.labels import NO_LABEL, alike, named_label
 from bakeoff.metrics.scorers.structure import shared
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rule
@@ -259,6 +259,42 @@ LABELS = ("card", "lost_card", "refund", "art", "party")
 )
 def test_an_answer_names_one_label_or_none(text: str, expected: str) -> None:
     assert named_label(text, LABELS) == expected
+
+
+SIGNED = ("C", "C++", "C#", "+1", "-1", "1", "A", "B")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-1.", "-1"),
+        ("The label is (+1)", "+1"),
+        ("−1", "-1"),
+        ("1", "1"),
+        ("**C#**", "C#"),
+        ("C++.", "C++"),
+        ("It is C.", "C"),
+        ("c", "C"),
+        ("`c++`", "C++"),
+        ("C or C++", NO_LABEL),
+        ("+1, not -1", NO_LABEL),
+        ("C+", NO_LABEL),
+        ("It is a B", "B"),
+        ("Answer: A", "A"),
+        ("a", "A"),
+        ("A or B", NO_LABEL),
+    ],
+)
+def test_labels_whose_words_are_the_same_are_told_apart_by_their_signs(
+    text: str, expected: str
+) -> None:
+    assert named_label(text, SIGNED) == expected
+
+
+def test_labels_that_no_answer_could_tell_apart() -> None:
+    assert alike(SIGNED) == []
+    assert alike(("card", "Card", "lost_card", "lost card", "x")) == [("card", "Card")]
+    assert alike(("e-mail", "E-Mail")) == [("e-mail", "E-Mail")]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("-", "-"), ("+", "+"), ("", NO_LABEL)])

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.spec.benchmark import Suite
+from bakeoff.tasks.audit import audit
 from bakeoff.tasks.load import load_task
 
 
@@ -34,3 +36,26 @@ def test_targets_that_are_no_json_are_refused_where_fields_are_compared(
     assert "row 'r2': targets: no JSON" in str(caught.value)
     assert "the key 'a' stands twice" in str(caught.value)
     load_task(write_task(tmp_path, ["a: 1"], scorers=["json_valid"]))
+
+
+ALIKE = ["1.5", "15", "C", "C++", "the -5", "6.40", "6.40."]
+
+
+def test_targets_that_only_squads_form_takes_for_each_other_are_told_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    path = write_task(tmp_path, ALIKE, scorers=["contains", "token_f1(form='squad')"])
+    suite = Suite.model_validate({"name": "b", "tasks": ["qa"], "setups": {"base": {}}})
+    found = audit(load_task(path), suite)["same_in_squad_form"]
+    assert (found.count, found.of, found.told) == (4, 7, True)
+    assert found.first[0] == "r0 ('1.5' = '15')"
+    strict = load_task(write_task(tmp_path, ALIKE, scorers=["contains", "token_f1"]))
+    assert "same_in_squad_form" not in {found.name for found in audit(strict, suite).findings}
+
+
+def test_labels_that_differ_in_case_or_separators_alone_are_refused(tmp_path: Path) -> None:
+    labels = ["+1", "-1", "card", "Card"]
+    path = write_task(tmp_path, labels, scorers=["accuracy"], labels=labels)
+    with pytest.raises(BakeoffError, match="labels: 'card' and 'Card' differ in case or"):
+        load_task(path)
+    load_task(write_task(tmp_path, labels[:3], scorers=["accuracy"], labels=labels[:3]))

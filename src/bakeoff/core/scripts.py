@@ -21,12 +21,13 @@ UNSPACED = (
 """The signs of scripts without spaces, as the inside of a regular expression's class."""
 
 # Python's `\w` takes no vowel signs or accents that follow their letter: Hindi would fall apart.
-_MARKS = "".join(
+MARKS = "".join(
     sign for sign in map(chr, range(0x300, 0x1D00)) if unicodedata.category(sign)[0] == "M"
 )
-_SIGN = rf"[{UNSPACED}][{_MARKS}\u3099\u309a\u200b-\u200d\ufe00-\ufe0f]*"
+"""The marks (accents, vowel signs) of scripts, as the inside of a regular expression's class."""
+_SIGN = rf"[{UNSPACED}][{MARKS}\u3099\u309a\u200b-\u200d\ufe00-\ufe0f]*"
 _WORD = re.compile(rf"{_SIGN}|[^\s{UNSPACED}]+")
-_TERM = re.compile(rf"(?:{_SIGN})+|[^\W{UNSPACED}]+(?:[{_MARKS}]+[^\W{UNSPACED}]*)*")
+_TERM = re.compile(rf"(?:{_SIGN})+|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
 _SIGNS = re.compile(_SIGN)
 
 

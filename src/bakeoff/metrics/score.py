@@ -23,6 +23,7 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.metrics.needs import Need, Wanted
+from bakeoff.metrics.refusals import NO_PHRASES
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.store import Key, ScoreRow
 from bakeoff.spec.benchmark import Setup
@@ -96,8 +97,10 @@ class Cell:
         """The worst score: asked with an empty answer, the scorer tells whether it applies."""
         empty = Answer("", steps=(Step(RETRIEVE),) if self.open_book else ())
         found = self._asked(empty, given)
-        if found is None:
-            return None
+        if found is None or found == NO_PHRASES:
+            return found
+        if not self.scorer.of_failures:
+            return Score(None, f"failed: {self.record.error}")
         if self.scorer.bounds is None and not self.scorer.higher_is_better:
             # Nothing is the worst here, and a low number would be a good one.
             return Score(None, f"failed: {self.record.error}")

@@ -87,6 +87,9 @@ class Scorer:
     check: Callable[..., str] | None = None
     """What is wrong with settings that have the right kinds, empty when nothing is; takes all
     settings by name."""
+    of_failures: bool = True
+    """Whether a failed answer has the worst score. Where that would say that it did what it did not
+    (a crash is no refusal), it is unjudged."""
 
     def version_of(self, metric: Metric, folder: Path) -> str:
         """What decides about a metric's score, such as `2` or `1+lexical_model:ab12cd34ab12cd34`.
@@ -145,6 +148,7 @@ def scorer(
     asks: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
     check: Callable[..., str] | None = None,
+    of_failures: bool = True,
 ) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     """Make a function a scorer under its own name. Its docstring's first line explains it.
 
@@ -166,6 +170,7 @@ def scorer(
             choices or {},
             by,
             check,
+            of_failures,
         )
         return function
 

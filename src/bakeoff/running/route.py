@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.analysis.stats import Floats
 from bakeoff.core.words import QUALITY, BakeoffError, Record, Sample, Score, digest
-from bakeoff.metrics.scorers.text import refused
+from bakeoff.metrics.refusals import refused
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Route, Setup

@@ -13,6 +13,7 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec import names
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.refusals import PHRASES
 from bakeoff.spec.yaml_files import File, Known, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
@@ -88,7 +89,9 @@ class Refusal(File):
     """How the task asks a model to decline, and what counts as declining."""
 
     say: str
-    phrases: tuple[str, ...]
+    phrases: tuple[str, ...] = PHRASES
+    """What counts as declining wherever it stands in an answer; `=unknown`, only as all of it.
+    Without case, contractions as their words (`don't` is `do not`)."""
 
 
 class Rule(File):

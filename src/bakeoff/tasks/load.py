@@ -23,7 +23,7 @@ from bakeoff.tasks.overlap import near_duplicates
 from bakeoff.tasks.rows import changed_rows, read_rows
 from bakeoff.tasks.samples import samples_of
 from bakeoff.tasks.selection import Selection, stratified, take
-from bakeoff.tasks.targets import unreadable_targets
+from bakeoff.tasks.targets import unclear_labels, unreadable_targets
 from bakeoff.tasks.task import Task, Unavailable
 
 __all__ = [
@@ -148,6 +148,7 @@ def load_task(
     scorers = _scorers(file, path, problems)
     problems += _check(path, samples, train, known)
     problems += unreadable_targets(path, samples, scorers)
+    problems += unclear_labels(path, file.labels)
     if dropped and refuse and file.on_overlap == "refuse":
         problems += [
             f"{path}: train row '{a}' (nearly) repeats test row '{b}': reword or remove it, "

@@ -1,12 +1,15 @@
-"""Targets that a task's metrics cannot compare with."""
+"""Targets and labels that a task's metrics cannot compare with, or cannot tell apart."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bakeoff.core.strict_json import loads
 from bakeoff.core.words import Sample
+from bakeoff.metrics.forms import SQUAD, squad, strict
+from bakeoff.metrics.scorers.labels import alike
 from bakeoff.spec.metric import Metric
 
 BY_FIELD = ("field_f1", "exact_json")
@@ -27,3 +30,30 @@ def unreadable_targets(
             except ValueError as error:
                 place = f"{path}: test row '{sample.id}'"
                 yield f"{place}: targets: no JSON, as {named[0]} needs: {error}"
+
+
+def unclear_labels(path: Path, labels: Sequence[str]) -> Iterator[str]:
+    """Labels that differ in case or separators alone: no answer could tell which one is meant."""
+    for one, other in alike(labels):
+        yield f"{path}: labels: '{one}' and '{other}' differ in case or separators alone"
+
+
+def alike_in_squad(samples: Sequence[Sample], metrics: Iterable[Metric]) -> list[str]:
+    """Ids of samples with a target that SQuAD's form takes for another sample's.
+
+    Each with the two targets: `q2 ('15' = '1.5')`. None where no metric compares in that form.
+    """
+    if not any(metric.setting("form") == SQUAD for metric in metrics):
+        return []
+    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for sample in samples:
+        for target in sample.targets:
+            # Of what nothing is left in SQuAD's form, the strict one is compared.
+            known[squad(target) or strict(target)].setdefault(strict(target), target)
+    return [
+        f"{sample.id} ({target!r} = {other!r})"
+        for sample in samples
+        for target in sample.targets
+        for form, other in known[squad(target) or strict(target)].items()
+        if form != strict(target) and other not in sample.targets
+    ]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from bakeoff.core.words import SUPPORTED, Answer, Sample, Score
 from bakeoff.metrics.lexical import claims, nearest_passage
+from bakeoff.metrics.refusals import refused
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
-from bakeoff.metrics.scorers.text import refused
 
 MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _AFTER_STOP = re.compile(r"([.!?]+)((?:\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)")
@@ -79,7 +79,7 @@ def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(1 <= n <= len(answer.passages) for n in marks) / len(marks)
 
 
-@scorer(version=1)
+@scorer(version=2)
 def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the sentences with a mark that names a passage there is."""
     found = _sentences(answer, context, posthoc=False)
@@ -88,7 +88,7 @@ def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(bool(each.passages) for each in found) / len(found)
 
 
-@scorer(version=1, asks="verifier", made_of=decided_by)
+@scorer(version=2, asks="verifier", made_of=decided_by)
 def citation_recall(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:
@@ -102,7 +102,7 @@ def citation_recall(
     )
 
 
-@scorer(version=1, asks="verifier", made_of=decided_by)
+@scorer(version=2, asks="verifier", made_of=decided_by)
 def citation_precision(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:

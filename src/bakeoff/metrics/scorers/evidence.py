@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 from bakeoff.core.words import Answer, Sample
+from bakeoff.metrics.forms import holds
 from bakeoff.metrics.scorer import Context, Outcome, scorer
-from bakeoff.metrics.scorers.text import holds
 
 
 def ranked(answer: Answer) -> list[str]:
@@ -72,9 +72,9 @@ def retrieval_ndcg(sample: Sample, answer: Answer, context: Context, *, k: int =
     return sum(1 / math.log2(n + 2) for n in places) / sum(1 / math.log2(n + 2) for n in best)
 
 
-@scorer(version=2)
+@scorer(version=3)
 def answer_in_context(sample: Sample, answer: Answer, context: Context) -> Outcome:
-    """1 when a passage that reached the prompt holds a target, word for word (normalised)."""
+    """1 when a passage that reached the prompt holds a target, word for word."""
     if not sample.answerable or not answer.open_book:
         return None
     return any(holds(p.text, target) for p in answer.passages for target in sample.targets)

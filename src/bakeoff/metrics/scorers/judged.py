@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.needs import Embedding
+from bakeoff.metrics.refusals import declining, refused
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers import verdict
-from bakeoff.metrics.scorers.text import refused
 
 
 @scorer(
-    version=1,
+    version=2,
     asks="judge",
     made_of=verdict.told(verdict.correct, "How heavy?", "9 kilos", ["nine kilos"]),
 )
 def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """1 when a judge finds that it says what an expected answer says; unanswerable: refused."""
-    declined = refused(answer.text, context.refusals)
-    if not sample.targets or declined:
-        return Score(float(declined and not sample.targets), "declined" if declined else "")
+    if not sample.answerable:
+        return declining(answer, context)
+    if refused(answer.text, context.refusals):
+        return Score(0.0, "declined")
     said, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
     return Score(float(said), why)
 
 
-@scorer(version=1, higher_is_better=False)
+@scorer(version=2, higher_is_better=False, of_failures=False)
 def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer declines, by the task's phrases; whether that is right is not asked."""
-    return refused(answer.text, context.refusals)
+    return declining(answer, context)
 
 
 @scorer(
-    version=1,
+    version=2,
     asks="judge",
     made_of=verdict.told(verdict.declined, "How heavy?", "9 kilos"),
     higher_is_better=False,
+    of_failures=False,
 )
 def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""

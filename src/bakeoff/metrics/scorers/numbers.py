@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from bakeoff.core.words import Answer, Sample, Score
+from bakeoff.metrics.refusals import declining, spoken
 from bakeoff.metrics.scorer import Context, Outcome, scorer
-from bakeoff.metrics.scorers.text import spoken
 
 _NUMBER = re.compile(
     r"""
@@ -63,7 +63,7 @@ def _at_least_zero(tolerance: float, absolute: float, **_: object) -> str:
     return f"{wrong[0]} must be at least 0" if wrong else ""
 
 
-@scorer(version=1, choices={"take": ("only", "first", "last")}, check=_at_least_zero)
+@scorer(version=2, choices={"take": ("only", "first", "last")}, check=_at_least_zero)
 def numeric(
     sample: Sample,
     answer: Answer,
@@ -78,9 +78,9 @@ def numeric(
     Near: off by at most `tolerance` times the target, or by `absolute`. An answer with several
     different numbers gives none, unless `take` says `first` or `last`.
     """
+    if not sample.answerable:
+        return declining(answer, context)
     said = spoken(answer, context)
-    if not sample.targets:
-        return not said.strip()
     wanted = [number for target in sample.targets for number in numbers(target)[:1]]
     if not wanted:
         return None

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
 from bakeoff.metrics.json_answer import own
 from bakeoff.metrics.needs import Chat, Embedding, Unjudged
+from bakeoff.metrics.refusals import refused
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.support import NO_CLAIM
-from bakeoff.metrics.scorers.text import refused
 from bakeoff.metrics.scorers.verdict import ATTEMPTS, OPINION, READING
 from bakeoff.runs.machine import version as package_version
 from bakeoff.spec.metric import Metric, opinion
@@ -108,7 +108,7 @@ def _installed_and_told(metric: Metric) -> Mapping[str, str]:
 
 
 @scorer(
-    version=1,
+    version=2,
     asks="judge",
     made_of=_installed_and_told,
     choices={"metric": tuple(JUDGED)},

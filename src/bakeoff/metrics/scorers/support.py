@@ -22,9 +22,9 @@ from bakeoff.metrics.lexical import (
     support,
 )
 from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.refusals import refused
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers import verdict
-from bakeoff.metrics.scorers.text import refused
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 NAMED = 8
@@ -127,7 +127,7 @@ def faithfulness(
     return _score(claims_of(sample, answer, context, by, passages), share)
 
 
-@scorer(version=1, asks="verifier", made_of=decided_by)
+@scorer(version=2, asks="verifier", made_of=decided_by)
 def support_gold(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:

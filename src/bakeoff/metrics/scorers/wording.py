@@ -19,9 +19,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core.words import Answer, Sample
+from bakeoff.core.words import Answer, Sample, Score
+from bakeoff.metrics.refusals import declining, spoken
 from bakeoff.metrics.scorer import Context, Outcome, scorer
-from bakeoff.metrics.scorers.text import spoken
 
 if TYPE_CHECKING:
     from nltk.stem.porter import PorterStemmer
@@ -36,10 +36,10 @@ WORDS = 4
 
 def _best(
     sample: Sample, answer: Answer, context: Context, measure: Callable[[str, str], float]
-) -> float:
+) -> Score | float:
+    if not sample.answerable:
+        return declining(answer, context)
     said = spoken(answer, context)
-    if not sample.targets:
-        return float(not said.strip())
     return max(measure(said, target) for target in sample.targets)
 
 
@@ -85,7 +85,7 @@ def _stemmer_there(stem: bool) -> str:
     return "stem=True needs the package nltk: pip install 'bakeoff[stem]'" if missing else ""
 
 
-@scorer(version=1, check=_stemmer_there)
+@scorer(version=2, check=_stemmer_there)
 def rouge_l(sample: Sample, answer: Answer, context: Context, *, stem: bool = False) -> Outcome:
     """F-measure of the longest common subsequence of words with the best target (ROUGE-L).
 
@@ -146,7 +146,7 @@ def bleu_of(said: str, target: str) -> float:
     return math.exp(penalty + sum(logs) / len(logs))
 
 
-@scorer(version=1)
+@scorer(version=2)
 def bleu(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """BLEU of the answer with the best target: n-grams of up to 4 words, smoothed (sacrebleu)."""
     return _best(sample, answer, context, bleu_of)
@@ -176,7 +176,7 @@ def chrf_of(said: str, target: str) -> float:
     return (1 + factor) * precision * recall / (factor * precision + recall)
 
 
-@scorer(version=1)
+@scorer(version=2)
 def chrf(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """chrF of the answer with the best target: n-grams of up to 6 characters (sacrebleu)."""
     return _best(sample, answer, context, chrf_of)

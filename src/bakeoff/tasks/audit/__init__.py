@@ -8,6 +8,7 @@ from bakeoff.runs.manifest import AuditFacts
 from bakeoff.spec.benchmark import Suite
 from bakeoff.tasks.audit.answers import answers
 from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.audit.forms import forms
 from bakeoff.tasks.audit.labels import balance
 from bakeoff.tasks.audit.lengths import lengths
 from bakeoff.tasks.audit.repeats import leaks, overlap, solved, within
@@ -60,6 +61,7 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
         ),
         *within(task),
         *answers(task),
+        *forms(task),
         *balance(task),
         *lengths(task, suite, window),
     ]

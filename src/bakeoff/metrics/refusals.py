@@ -1,0 +1,66 @@
+"""Whether an answer declines: the one definition that scores, routes and tables go by."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from bakeoff.core.words import Answer, Score
+from bakeoff.metrics.scorer import Context
+
+WHOLE = "="
+"""What a phrase begins with that counts only as the whole answer."""
+NO_PHRASES = Score(None, "the task has no refusal phrases (refusal: {phrases: [...]})")
+"""Of a score that hangs on them: whether an answer declines, nobody knows then."""
+
+# Spelled out, so that one phrase stands for both ways of writing it.
+_SHORT = tuple(
+    (re.compile(short), full)
+    for short, full in (
+        (r"\bcan(?:'t|not)\b", "can not"),
+        (r"\bwon't\b", "will not"),
+        (r"n't\b", " not"),
+        (r"\bi'm\b", "i am"),
+        (r"\b(it|that|there)'s\b", r"\1 is"),
+        (r"\b(i|we|you|they)'ve\b", r"\1 have"),
+        (r"\b(i|we|you|they)'ll\b", r"\1 will"),
+        (r"\b(we|you|they)'re\b", r"\1 are"),
+    )
+)
+_AROUND = " \t\n.,;:!?\"'`*_()[]"
+
+
+def refused(text: str, refusals: Sequence[str]) -> bool:
+    """Whether an answer declines, by one of the task's phrases, or by saying nothing."""
+    plain = spelled_out(text)
+    return not plain or any(_declines(plain, phrase) for phrase in refusals)
+
+
+def _declines(plain: str, phrase: str) -> bool:
+    if phrase.startswith(WHOLE):
+        return plain.strip(_AROUND) == spelled_out(phrase.removeprefix(WHOLE)).strip(_AROUND)
+    return spelled_out(phrase) in plain
+
+
+@lru_cache(maxsize=4096)
+def spelled_out(text: str) -> str:
+    """A text without case, its contractions spelled out, on one line."""
+    plain = unicodedata.normalize("NFC", text).casefold().replace("\u2019", "'")
+    if "'" in plain or "cannot" in plain:
+        for short, full in _SHORT:
+            plain = short.sub(full, plain)
+    return " ".join(plain.split())
+
+
+def declining(answer: Answer, context: Context) -> Score:
+    """1 when an answer declines, 0 when not; unjudged where the task has no phrases."""
+    if not context.refusals:
+        return NO_PHRASES
+    return Score(float(refused(answer.text, context.refusals)))
+
+
+def spoken(answer: Answer, context: Context) -> str:
+    """The answer as SQuAD 2.0 reads it: a refusal is the empty prediction."""
+    return "" if context.refusals and refused(answer.text, context.refusals) else answer.text
