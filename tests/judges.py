@@ -10,78 +10,47 @@ from __future__ import annotations
 
 import json
 import re
-import select
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import Any
+
+from bakeoff.testing import NEVER, Reply, Request, completion, fake_endpoint
 
 ORDER = re.compile(
     r"<(malformed once|malformed|partial|slow|refuse|quoting|parrot|two|doubled|thinking)>"
 )
 QUOTED = re.compile(r"```json.*?```", re.DOTALL)
-SLOW_S = 20.0
-"""Longer than anybody waits; who gave up is not waited for."""
+SPENT = (100, 10)
+"""Prompt and completion tokens of each reply."""
 
 
-class Judge(ThreadingHTTPServer):
-    """The server, with everything that it was asked."""
+@dataclass
+class Judge:
+    """The judge, with everything that it was asked."""
 
-    daemon_threads = True
+    url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    first_at: float = 0.0
+    """When it was first asked, by `time.monotonic`."""
+    seen: Counter[str] = field(default_factory=Counter)
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[dict[str, Any]] = []
-        self.first_at = 0.0
-        """When it was first asked, by `time.monotonic`."""
-        self.seen: Counter[str] = Counter()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Judge
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.first_at = self.server.first_at or time.monotonic()
-        self.server.asked.append(body)
-        user = body["messages"][-1]["content"]
-        self.server.seen[user] += 1
-        text = said(user, self.server.seen[user])
-        if "<slow>" in user:
-            select.select([self.connection], [], [], SLOW_S)
-        usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}}
-        reply = json.dumps({"choices": [{**choice, "finish_reason": "stop"}], "usage": usage})
-        try:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(reply.encode())))
-            self.end_headers()
-            self.wfile.write(reply.encode())
-        except ConnectionError:
-            self.close_connection = True  # who asked did not wait
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing: tests read `asked`."""
+    def reply(self, request: Request) -> Reply:
+        self.first_at = self.first_at or time.monotonic()
+        self.asked.append(request.body)
+        user = request.body["messages"][-1]["content"]
+        self.seen[user] += 1
+        return NEVER if "<slow>" in user else completion(said(user, self.seen[user]), tokens=SPENT)
 
 
 @contextmanager
 def running_judge() -> Iterator[Judge]:
-    server = Judge()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    judge = Judge()
+    with fake_endpoint(judge.reply) as endpoint:
+        judge.url = f"{endpoint.url}/v1"
+        yield judge
 
 
 def words(text: str) -> set[str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bakeoff.running.alert import Alert, send
+from bakeoff.testing import NEVER, Reply, Request, fake_endpoint
 
 SECRET = "/services/T0/s3cret?token=hunter2"
 FELL = Alert("qa down", "qa got worse", {"before": 0.7})
@@ -30,52 +29,25 @@ class Hook:
     answers: list[int]
     """Status codes in turn; the last one for good. 0 hangs until the test is over."""
     location: str = ""
+    url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
-    port: int = 0
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{SECRET}"
+    def reply(self, request: Request) -> Reply:
+        self.asked += 1
+        code = self.answers[min(self.asked, len(self.answers)) - 1]
+        if code == 200:
+            self.bodies.append(request.body)
+        headers = {"Location": self.location} if self.location else {}
+        return Reply(status=code, headers=headers) if code else NEVER
 
 
 @contextmanager
 def listening(*answers: int, location: str = "") -> Iterator[Hook]:
     hook = Hook(list(answers), location)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            hook.asked += 1
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            code = hook.answers[min(hook.asked, len(hook.answers)) - 1]
-            if code == 0:
-                hook.over.wait()
-                return
-            if code == 200:
-                hook.bodies.append(json.loads(body))
-            self.send_response(code)
-            if location:
-                self.send_header("Location", location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_GET = do_POST
-
-        def log_message(self, *_: Any) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hook.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with fake_endpoint(hook.reply) as endpoint:
+        hook.url = f"{endpoint.url}{SECRET}"
         yield hook
-    finally:
-        hook.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +137,7 @@ def test_a_webhook_that_hangs_is_given_up(path: Path) -> None:
 def test_a_redirect_is_not_followed(path: Path, code: int) -> None:
     with (
         listening(200) as other,
-        listening(code, location=f"http://localhost:{other.port}{SECRET}") as hook,
+        listening(code, location=other.url.replace("127.0.0.1", "localhost")) as hook,
     ):
         failed = tell(path, FELL, url=hook.url)
         assert (hook.asked, other.asked) == (1, 0)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,8 @@ from bakeoff.models.protocol import read_completion
 from bakeoff.models.transport import REPLY_BYTES, Ask
 from bakeoff.runs.store import find_run
 from bakeoff.spec.benchmark import Endpoint
+from bakeoff.testing import Reply as ServedReply
+from bakeoff.testing import Request, fake_endpoint
 
 Reply = Callable[[dict[str, Any]], Any]
 """The JSON body of a request -> that of the reply; an `int` is a status without a body."""
@@ -32,31 +32,12 @@ Reply = Callable[[dict[str, Any]], Any]
 def serving(reply: Reply, port: int = 0) -> Iterator[str]:
     """An OpenAI-like server on this machine; its url ends in `/v1`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def script(request: Request) -> ServedReply:
+        made = reply(request.body)
+        return ServedReply(status=made) if isinstance(made, int) else ServedReply(made)
 
-        def log_message(self, *_: Any) -> None:
-            """Tests are quiet."""
-
-        def do_POST(self) -> None:
-            size = int(self.headers["Content-Length"])
-            made = reply(json.loads(self.rfile.read(size)))
-            data = b"" if isinstance(made, int) else json.dumps(made).encode()
-            self.send_response(made if isinstance(made, int) else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with fake_endpoint(script, port) as endpoint:
+        yield f"{endpoint.url}/v1"
 
 
 ENDINGS: dict[str, dict[str, Any]] = {

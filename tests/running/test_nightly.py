@@ -9,15 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.trend import Night, Point, keep, read
+from bakeoff.testing import Reply, fake_endpoint, in_turn
 from conftest import Cli
 
 N = 40
@@ -179,26 +178,12 @@ def test_a_night_without_gates_has_passed_nothing(go: Go, tmp_path: Path) -> Non
 
 def test_a_red_night_is_published_kept_and_told(go: Go, tmp_path: Path) -> None:
     right(tmp_path, 8)
-    told: list[dict[str, Any]] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    Thread(target=server.serve_forever, daemon=True).start()
-    webhook = f"http://127.0.0.1:{server.server_port}/secret-path"
-    red = [go("--night", "2026-03-01", BAKEOFF_WEBHOOK=webhook) for _ in range(2)]
-    server.shutdown()
-    server.server_close()
+    with fake_endpoint(in_turn(Reply(status=204))) as hook:
+        webhook = f"{hook.url}/secret-path"
+        red = [go("--night", "2026-03-01", BAKEOFF_WEBHOOK=webhook) for _ in range(2)]
     assert [done.returncode for done in red] == [10, 10]
-    (alert,) = told
-    assert "the gates of 2026-03-01 say FAIL: mine.words.exact_match >= 0.5" in alert["text"]
+    (alert,) = hook.asked
+    assert "the gates of 2026-03-01 say FAIL: mine.words.exact_match >= 0.5" in alert.body["text"]
     assert read(tmp_path / HISTORY)[0].exit_code == 10
     (run,) = runs(tmp_path)
     for name in ("report.md", "report.html", "gates.xml"):

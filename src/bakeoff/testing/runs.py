@@ -1,4 +1,4 @@
-"""Fakes for tests: finished runs with made-up answers, written as a run writes them.
+"""Finished runs with made-up answers, written as a run writes them.
 
 In `make_run`, setup i of four (from 0) answers a sample rightly when its number modulo 5 is at most
 i, so that the scores are known: base 0.2, fine-tuned 0.4, rag 0.6, hybrid 0.8.
