@@ -22,6 +22,7 @@ from bakeoff.core.words import (
     Message,
     Passage,
 )
+from bakeoff.models.reply_parts import Body, Choice, Held, Said, Shown, Usage, Vector, parts
 
 
 class Unreadable(Exception):
@@ -144,67 +145,54 @@ def read_completion(value: Any) -> Reply:
 
     Raises `Unreadable` where it has no text, or ended in an error, half a text or not.
     """
-    choice = _first_choice(value)
+    whole = parts(Body, value)
+    choice = _first_choice(whole)
     if choice is None:
         raise Unreadable(f"the reply has no choices: {message_of(value)}")
-    stated = choice.get("finish_reason")
+    stated = choice.finish_reason
     finish = stated.strip().lower()[:WORD_CHARACTERS] if isinstance(stated, str) else ""
     finish = _OTHER_WORDS.get(finish, finish)
-    if finish == ERROR or choice.get("error") or is_error(value):
-        reason = next((message_of(v) for v in (choice, value) if v.get("error")), "no reason")
+    if finish == ERROR or choice.error or _is_error(whole):
+        reason = message_of(choice.error or whole.error or "no reason")
         raise Unreadable(f"the reply ended in an error: {reason}")
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        return Reply(_text(choice.get("text")), *_usage(value), finish)
+    if not isinstance(choice.message, dict):
+        return Reply(_text(choice.text), *_usage(whole.usage), finish)
     # A model that only thought, only called a tool or refused has no content: null.
-    text = _text(message.get("content") or "")
-    thought = any(message.get(name) for name in _THINKING)
+    said = parts(Said, choice.message)
+    text = _text(said.content or "")
     if not text.strip():
-        if refusal := message.get("refusal"):
-            text, finish = _text(refusal), REFUSAL
-        elif message.get("tool_calls") or message.get("function_call"):
+        if said.refusal:
+            text, finish = _text(said.refusal), REFUSAL
+        elif said.called:
             finish = TOOL_CALLS
-    return Reply(text, *_usage(value), finish, thought)
-
-
-_THINKING = ("reasoning_content", "reasoning", "thinking")
-"""Where servers put what a model thought, beside its content."""
+    return Reply(text, *_usage(whole.usage), finish, said.thought)
 
 
 def _text(content: Any) -> str:
     """A content, or the texts of its parts."""
     if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        content = "".join(part for part in parts if isinstance(part, str))
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str):
         raise Unreadable("the reply's first choice has no text")
     return content
 
 
-def is_error(value: Any) -> bool:
+def _is_error(body: Body) -> bool:
     """Whether a JSON value is an error, by one of the forms in which servers write it."""
-    if not isinstance(value, dict):
+    if body.error or body.error_code or body.object == "error" or body.type == "error":
         return True
-    if (
-        value.get("error")
-        or value.get("error_code")
-        or "error" in (value.get("object"), value.get("type"))
-    ):
-        return True
-    return "choices" not in value and any(value.get(name) for name in ("message", "detail"))
+    return body.choices is None and bool(body.message or body.detail)
 
 
-def _first_choice(value: Any) -> dict[str, Any] | None:
-    choices = value.get("choices") if isinstance(value, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else None
+def _first_choice(whole: Body) -> Choice | None:
+    first = whole.choices[0] if isinstance(whole.choices, list) and whole.choices else None
+    return parts(Choice, first) if isinstance(first, dict) else None
 
 
-def _usage(value: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    usage = value.get("usage")
-    if not isinstance(usage, dict):
-        return None, None
-    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+def _usage(usage: Any) -> tuple[int | None, int | None]:
+    counts = parts(Usage, usage)
+    return _count(counts.prompt_tokens), _count(counts.completion_tokens)
 
 
 def _count(value: Any) -> int | None:
@@ -224,53 +212,49 @@ def message_of(value: Any) -> str:
 
 def read_embeddings(value: Any) -> Reply:
     """The vectors in the order of the texts that were sent. Raises `Unreadable`."""
-    rows = value.get("data") if isinstance(value, dict) else None
+    whole = parts(Body, value)
+    rows = whole.data
     if not isinstance(rows, list):
         raise Unreadable(f"the reply has no data: {message_of(value)}")
     vectors = {}
     for place, row in enumerate(rows):
-        vector = row.get("embedding") if isinstance(row, dict) else None
+        vector, index = parts(Vector, row)
         if not isinstance(vector, list) or not vector:
             raise Unreadable(f"row {place} of the reply is no vector of numbers")
-        vectors[row.get("index", place)] = vector
+        vectors[place if index is None else index] = vector
     if set(vectors) != set(range(len(rows))):
         raise Unreadable("the reply's vectors are not numbered one by one")
-    return Reply("", *_usage(value), vectors=tuple(vectors[i] for i in range(len(rows))))
+    return Reply("", *_usage(whole.usage), vectors=tuple(vectors[i] for i in range(len(rows))))
 
 
 def read_service(value: Any, response: Mapping[str, str]) -> Reply:
     """What `Service.response` finds in a service's reply. Raises `Unreadable`."""
-    found = {}
+    held_at = {}
     for part, expression in response.items():
         try:
-            found[part] = jmespath.search(expression, value)
+            held_at[part] = jmespath.search(expression, value)
         except JMESPathError as error:
             raise Unreadable(f"{part}: '{expression}': {error}", again=False) from error
-    text = found["text"]
-    if isinstance(text, int | float):
-        text = json.dumps(text)
+    held, places = parts(Held, held_at), parts(Held, dict(response))
+    text = json.dumps(held.text) if isinstance(held.text, int | float) else held.text
     if not isinstance(text, str):
-        raise Unreadable(f"text: '{response['text']}' finds no text in the reply", again=False)
+        raise Unreadable(f"text: '{places.text}' finds no text in the reply", again=False)
     try:
-        passages = tuple(_passage(row) for row in found.get("passages") or ())
-    except (TypeError, KeyError) as error:
+        passages = tuple(_passage(row) for row in held.passages or ())
+    except TypeError as error:
         raise Unreadable(
-            f"passages: '{response['passages']}' must give a list of {{document, text}}",
-            again=False,
+            f"passages: '{places.passages}' must give a list of {{document, text}}", again=False
         ) from error
-    prompt, completion = (_count(found.get(n)) for n in ("prompt_tokens", "completion_tokens"))
+    prompt, completion = _count(held.prompt_tokens), _count(held.completion_tokens)
     return Reply(text, prompt, completion, passages=passages)
 
 
 def _passage(row: Any) -> Passage:
     """The place in the document is not known, so it is taken to be the start."""
-    document, text = row["document"], row["text"]
+    document, text = parts(Shown, row)
     if not isinstance(document, str | int) or not isinstance(text, str):
         raise TypeError
     return Passage(str(document), 0, len(text), text)
-
-
-_BESIDE = (*_THINKING, "refusal", "tool_calls", "function_call")
 
 
 class Stream:
@@ -288,9 +272,9 @@ class Stream:
         self._rest = b""
         self._pieces: list[str] = []
         self._finish: str | None = None
-        self._usage: dict[str, Any] | None = None
-        self._message: dict[str, Any] = {}
-        """What else deltas hold that a whole message would: thinking, tool calls, a refusal."""
+        self._usage: Any = None
+        self._said = Said()
+        """What pieces hold beside content: thinking, tool calls, a refusal."""
         self._error: Any = None
         self._event = b""
         self._begun = False
@@ -310,7 +294,7 @@ class Stream:
         if not self._begun:
             raise Unreadable("the stream ended before it began")
         choice = {
-            "message": {"content": "".join(self._pieces), **self._message},
+            "message": {**self._said._asdict(), "content": "".join(self._pieces)},
             "finish_reason": self._finish,
             "error": self._error,
         }
@@ -322,8 +306,7 @@ class Stream:
         if self.first_s is None:
             return None
         # Thinking counts as completion but is not in the text that was timed.
-        thought = any(name in self._message for name in _THINKING)
-        stated = None if thought else _usage({"usage": self._usage})[1]
+        stated = None if self._said.thought else _usage(self._usage)[1]
         tokens = stated or len(self._pieces)
         return (self._last_s - self.first_s) / (tokens - 1) if tokens > 1 else None
 
@@ -339,31 +322,33 @@ class Stream:
             self.ended = True
             return
         chunk = parsed(data)
-        if self._event == b"error" or is_error(chunk):
+        whole = parts(Body, chunk)
+        if self._event == b"error" or not isinstance(chunk, dict) or _is_error(whole):
             raise Unreadable(f"the stream holds an error: {message_of(chunk)}")
-        if isinstance(chunk.get("usage"), dict):
-            self._usage = chunk["usage"]
-        choice = _first_choice(chunk)
+        if isinstance(whole.usage, dict):
+            self._usage = whole.usage
+        choice = _first_choice(whole)
         if choice is not None:
             self._choose(choice, now)
 
-    def _choose(self, choice: Mapping[str, Any], now: float) -> None:
-        delta = choice.get("delta")
-        delta = delta if isinstance(delta, dict) else {}
+    def _choose(self, choice: Choice, now: float) -> None:
         self._begun = True
-        for name in _BESIDE:
-            if part := delta.get(name):
-                before = self._message.get(name, "")
-                texts = isinstance(part, str) and isinstance(before, str)
-                self._message[name] = before + part if texts else part
-        self._finish = choice.get("finish_reason") or self._finish
-        self._error = choice.get("error") or self._error
-        piece = delta.get("content") or choice.get("text")
+        said = parts(Said, choice.delta)
+        if any(said[1:]):
+            self._said = Said._make(map(_joined, self._said, said._replace(content=None)))
+        self._finish = choice.finish_reason or self._finish
+        self._error = choice.error or self._error
+        piece = said.content or choice.text
         if piece and isinstance(piece, str):
             self._pieces.append(piece)
             self._last_s = now
             if self.first_s is None:
                 self.first_s = now
+
+
+def _joined(before: Any, part: Any) -> Any:
+    """A part of a message with its next piece: texts grow, of anything else the last one stays."""
+    return before + part if isinstance(before, str) and isinstance(part, str) else part or before
 
 
 def parsed(data: bytes) -> Any:

@@ -1,0 +1,82 @@
+"""The parts of a server's reply by name. Servers differ: any may be missing."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+
+class Body(NamedTuple):
+    """The JSON value of a reply, or of a chunk of a stream."""
+
+    choices: Any = None
+    usage: Any = None
+    data: Any = None
+    error: Any = None
+    error_code: Any = None
+    object: Any = None
+    type: Any = None
+    message: Any = None
+    detail: Any = None
+
+
+class Choice(NamedTuple):
+    """A completion, or the piece of one that a chunk brings."""
+
+    message: Any = None
+    delta: Any = None
+    text: Any = None
+    finish_reason: Any = None
+    error: Any = None
+
+
+class Said(NamedTuple):
+    """A chat message, or the piece of one that a chunk brings."""
+
+    content: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking: Any = None
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model thought beside its content; servers differ in where they put it."""
+        return any((self.reasoning_content, self.reasoning, self.thinking))
+
+    @property
+    def called(self) -> bool:
+        return bool(self.tool_calls or self.function_call)
+
+
+class Usage(NamedTuple):
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+
+
+class Vector(NamedTuple):
+    embedding: Any = None
+    index: Any = None
+
+
+class Held(NamedTuple):
+    """What a service's reply holds, or where in it that is."""
+
+    text: Any = None
+    passages: Any = None
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+
+
+class Shown(NamedTuple):
+    document: Any = None
+    text: Any = None
+
+
+N = TypeVar("N", Body, Choice, Said, Usage, Vector, Held, Shown)
+
+
+def parts(kind: type[N], value: Any) -> N:
+    """The parts of a JSON value that `kind` names; `None` where it has none."""
+    return kind._make(map(value.get, kind._fields)) if isinstance(value, dict) else kind()
