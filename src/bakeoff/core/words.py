@@ -25,10 +25,19 @@ class Incomplete(BakeoffError):
     """The run stopped before its end, keeps what is finished, and can be resumed (exit 20)."""
 
 
+LISTED = 10
+"""Problems that one message lists."""
+
+
 def faults(problems: Sequence[str]) -> None:
-    """Raise one `BakeoffError` that lists every problem, or do nothing when there is none."""
+    """Raise one `BakeoffError` with the first `LISTED` problems and how many more there are.
+
+    Nothing happens where there is none.
+    """
     if problems:
-        raise BakeoffError("\n".join(problems))
+        more = len(problems) - LISTED
+        rest = [f"and {more} more"] if more > 0 else []
+        raise BakeoffError("\n".join([*problems[:LISTED], *rest]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ class CorpusFile(File):
     """What can be retrieved: documents, solved training examples, or what a function returns."""
 
     documents: str | None = None
-    """Glob of text files relative to the task file; a document's id is its file's stem."""
+    """Glob of text files relative to the task file. A document's id is its file's stem; of files
+    that share it, the path below the glob's folder (`a/readme`)."""
     examples: Literal["train"] | None = None
     rows: Literal["documents"] | None = None
     """Documents that the rows themselves bring along, in their `documents` column."""

@@ -7,7 +7,7 @@ corpora, `selection` takes the part that a run asks.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bakeoff.core.hints import did_you_mean
@@ -243,9 +243,18 @@ def _check(
     if not known:
         return []
     return [
-        f"{path}: {split} row '{s.id}': gold: no document '{gold}'"
+        f"{path}: {split} row '{s.id}': gold: no document '{gold}'{_meant(gold, known)}"
         for split, rows in (("test", samples), ("train", train))
         for s in rows
         for gold in s.gold
         if gold not in known
     ]
+
+
+def _meant(gold: str, known: Collection[str]) -> str:
+    """The documents that a gold id may mean, which names a file and not an id."""
+    stem = PurePosixPath(gold).stem
+    if stem in known:
+        return f"; did you mean '{stem}'? An id is the file's name without folder and ending"
+    same = sorted(name for name in known if PurePosixPath(name).stem == stem)[:3]
+    return f"; that file is in several folders, its ids are {', '.join(same)}" if same else ""
