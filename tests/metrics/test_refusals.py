@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from bakeoff.metrics.refusals import refused
+from bakeoff.spec.refusals import PHRASES
+
+LABELLED = Path(__file__).parent / "refusals.jsonl"
+DOCS = Path(__file__).parents[2] / "docs" / "scorers" / "README.md"
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,14 @@ def test_a_phrase_declines_however_it_is_written(text: str, phrase: str) -> None
 )
 def test_what_holds_no_phrase_is_an_answer(text: str, phrase: str) -> None:
     assert not refused(text, [phrase])
+
+
+def test_the_default_phrases_find_as_many_refusals_as_the_documentation_says() -> None:
+    rows = [json.loads(line) for line in LABELLED.read_text().splitlines()]
+    marked = {
+        kind: [refused(row["text"], PHRASES) for row in rows if row["declines"] is kind]
+        for kind in (True, False)
+    }
+    hits, false = sum(marked[True]), sum(marked[False])
+    measured = f"{hits} of {len(marked[True])} refusals and {false} of {len(marked[False])} answers"
+    assert measured in " ".join(DOCS.read_text(encoding="utf-8").split())

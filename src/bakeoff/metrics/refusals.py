@@ -12,6 +12,8 @@ from bakeoff.metrics.scorer import Context
 
 WHOLE = "="
 """What a phrase begins with that counts only as the whole answer."""
+BY_REFUSALS = ("declined", "right_refusal", "wrong_refusal", "crag", "selective_accuracy")
+"""Metrics that nothing can be said of without phrases."""
 NO_PHRASES = Score(None, "the task has no refusal phrases (refusal: {phrases: [...]})")
 """Of a score that hangs on them: whether an answer declines, nobody knows then."""
 
@@ -26,6 +28,7 @@ _SHORT = tuple(
         (r"\b(it|that|there)'s\b", r"\1 is"),
         (r"\b(i|we|you|they)'ve\b", r"\1 have"),
         (r"\b(i|we|you|they)'ll\b", r"\1 will"),
+        (r"\b(i|we|you|they)'d\b", r"\1 would"),
         (r"\b(we|you|they)'re\b", r"\1 are"),
     )
 )

@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.words import BakeoffError, digest
+from bakeoff.metrics.refusals import BY_REFUSALS
 from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
@@ -21,6 +23,7 @@ from bakeoff.runs import store
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite, TaskUse
+from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
 
@@ -79,11 +82,13 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     )
     with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
-    made = {
+    made: dict[str, Any] = {
         "description": _DESCRIPTION,
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
     }
+    if any(Metric.parse(name).name in BY_REFUSALS for name in wanted.scorers):
+        made["refusal"] = {"say": "I do not know."}
     file = place / f"{taken.name}.yaml"
     file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     return file
