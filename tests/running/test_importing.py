@@ -291,6 +291,28 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     assert "handbook_qa" in markdown(run)
 
 
+def test_refusals_of_an_import_without_a_task_are_counted_by_the_default_phrases(
+    tmp_path: Path,
+) -> None:
+    texts = ["It is not mentioned.", "I don't know.", "9 kilos", "It opens at 6.40."]
+    rows = [
+        {"id": f"q{n}", "question": f"Question {n}?", "target": "9 kilos", "answer": text}
+        for n, text in enumerate(texts)
+    ]
+    columns = ["answer=answer", "target=target", "question=question"]
+    file = write_rows(tmp_path / "mine.jsonl", rows)
+    run = take(tmp_path, file, columns=columns, scorers=["declined", "contains"])
+    assert estimate(run, "declined", "mine").value == 0.5
+    assert estimate(run, "contains", "mine").value == 0.25
+
+
+def test_a_row_with_a_doubled_key_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"id": "q1", "answer": "x", "acc": 1, "acc": 0}\n')
+    found = refused(tmp_path, file, columns=["answer=answer"], scores=["acc"])
+    assert "line 1: not JSON: the key 'acc' stands twice" in found
+
+
 def test_ids_that_a_task_does_not_have_are_refused_with_a_count(tmp_path: Path) -> None:
     rows = [{"id": f"q{i}", "answer": "x"} for i in range(7)] + [{"id": "hb-a-001", "answer": "x"}]
     file = write_rows(tmp_path / "a.jsonl", rows)
