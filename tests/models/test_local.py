@@ -11,8 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
+from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.decoding import Options, Start, loglikelihoods, read
-from bakeoff.models.local import AdaptedModel, LocalModel
+from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
 
 QUESTIONS = ["What is the capital of France?", "Name a colour.", "What is two plus three?", "Hello"]

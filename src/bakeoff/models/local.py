@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -22,9 +22,7 @@ from bakeoff.core.words import (
     Failure,
     Generation,
     Message,
-    Sending,
     digest,
-    unwatched,
 )
 from bakeoff.models.decoding import (
     Choose,
@@ -38,15 +36,8 @@ from bakeoff.models.decoding import (
     shared_start,
     write,
 )
-from bakeoff.models.device import (
-    choose_dtype,
-    free_memory,
-    limit_threads,
-    pick_device,
-    synchronize,
-)
-from bakeoff.models.pool import Pool
-from bakeoff.models.weights import Weights, resolve
+from bakeoff.models.device import free_memory, pick_device, synchronize
+from bakeoff.models.weights import Weights
 
 T = TypeVar("T")
 
@@ -293,53 +284,6 @@ class LocalModel:
                 Generation(text, len(ids), len(tokens), confidence=sure, finish_reason=reason)
             )
         return completions
-
-
-@dataclass(frozen=True)
-class AdaptedModel:
-    """A local model with one adapter on, or with all adapters off."""
-
-    model: LocalModel
-    adapter: str | None = None
-
-    @property
-    def repeatable(self) -> bool:
-        # Measured: in float32 greedy answers are the same at every batch size, in bfloat16 not.
-        return self.model.dtype == "float32"
-
-    def fingerprint(self) -> dict[str, str]:
-        return {
-            **self.model.fingerprint(),
-            "batch_tokens": str(self.model.batch_tokens),
-            "generation": str(GENERATION),
-            "adapter": self.adapter or "",
-        }
-
-    def count(self, text: str) -> int:
-        return self.model.count(text)
-
-    def generate(
-        self,
-        chats: Sequence[Sequence[Message]],
-        decoding: Decoding,
-        skip: Collection[int] = (),
-        sending: Sending = unwatched,
-    ) -> Iterator[tuple[int, Generation | Failure]]:
-        prompts = [self.model.render(chat) for chat in chats]
-        with self.model.using(self.adapter):
-            yield from self.model.generate(prompts, decoding, skip)
-
-    def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
-        with self.model.using(self.adapter):
-            return self.model.timed(self.model.render(chat), decoding)
-
-
-def opened(reference: str, pool: Pool) -> AdaptedModel:
-    """The weights of a reference, loaded as the benchmark says, without an adapter."""
-    limit_threads()
-    suite, weights = pool.suite, resolve(reference, pool.cache)
-    dtype = choose_dtype(suite.dtype)
-    return AdaptedModel(LocalModel(weights, dtype, suite.batch_tokens, suite.quantize))
 
 
 def _ends(eos: int | Sequence[int] | None) -> Sequence[int]:

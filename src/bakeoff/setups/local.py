@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model
-from bakeoff.models.local import AdaptedModel, LocalModel
+from bakeoff.models.adapted import AdaptedModel
+from bakeoff.models.local import LocalModel
 from bakeoff.runs.manifest import AdapterFacts, BatchCheck
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.tuning.teacher import Teacher

@@ -16,13 +16,13 @@ class Backend:
     embeds: str = ""
     """The same for a `core.words.Embedder`; empty where there are no vectors to be had."""
     weights: bool = False
-    """Whether it holds weights in this process (`models.local.AdaptedModel`): they can be tuned
+    """Whether it holds weights in this process (`models.adapted.AdaptedModel`): they can be tuned
     here, give likelihoods, and take this machine's seconds."""
 
 
 ENDPOINT = "ENDPOINT:MODEL"
 _ROOM = "bakeoff.models"
-_WEIGHTS = Backend(f"{_ROOM}.local::opened", f"{_ROOM}.embedders::opened", weights=True)
+_WEIGHTS = Backend(f"{_ROOM}.adapted::opened", f"{_ROOM}.embedders::opened", weights=True)
 BACKENDS: dict[str, Backend] = {
     "": _WEIGHTS,
     "hf": _WEIGHTS,
