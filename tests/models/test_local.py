@@ -33,7 +33,8 @@ def plain(model: LocalModel, prompt: str, max_tokens: int) -> Generation:
         row = model.network.generate(**batch, max_new_tokens=max_tokens, do_sample=False)[0]
     new = row[batch.input_ids.shape[1] :]
     text = model.tokenizer.decode(new, skip_special_tokens=True).strip()
-    return Generation(text, batch.input_ids.shape[1], len(new))
+    reason = "stop" if new[-1] == model.tokenizer.eos_token_id else "length"
+    return Generation(text, batch.input_ids.shape[1], len(new), finish_reason=reason)
 
 
 def test_the_embedded_model_knows_a_capital(model: LocalModel, prompts: list[str]) -> None:
@@ -104,7 +105,7 @@ def test_the_likeliest_option_is_that_of_full_passes(model: LocalModel, prompts:
     for index, prompt in enumerate(prompts):
         choice = OPTIONS[max(range(len(OPTIONS)), key=expected[prompt].__getitem__)]
         tokens = (model.count(prompt), model.count(choice))
-        assert done[index] == Generation(choice, *tokens)
+        assert done[index] == Generation(choice, *tokens, finish_reason="stop")
 
 
 def test_what_options_begin_with_alike_is_read_once() -> None:

@@ -150,6 +150,27 @@ def test_an_empty_reply_is_no_refusal_and_never_right(here: Path) -> None:
         assert all(score.reason.startswith("failed: ") for score in row.scores.values())
 
 
+@pytest.mark.parametrize(
+    ("said", "finish", "kept"),
+    [
+        ("<think>left or right</think>\nright", "stop", "right"),
+        ("left or right</think> right", "stop", "right"),
+        ("<think>left, or", "length", None),
+        ("<think>left</think>", "stop", None),
+        ("a < b, <think> is a tag", "stop", "a < b, <think> is a tag"),
+    ],
+)
+def test_what_was_thought_in_the_text_is_no_answer(
+    here: Path, said: str, finish: str, kept: str | None
+) -> None:
+    reply = {"choices": [{"message": {"content": said}, "finish_reason": finish}]}
+    with serving(lambda _: reply) as url:
+        bakeoff("run", write_bench(here, url, {"one": ["left"]}), "--no-mlflow")
+    (record,) = latest().records("doors", "base")
+    assert (record.answer and record.answer.text) == kept
+    assert record.error is None or record.error.startswith("empty: ")
+
+
 def test_an_ending_in_an_error_is_asked_again_and_never_cached(here: Path) -> None:
     asked: list[str] = []
 

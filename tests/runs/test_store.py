@@ -353,3 +353,18 @@ def test_a_run_is_found_by_folder_by_id_and_as_the_latest(tmp_path: Path) -> Non
         find_run("zzz", tmp_path)
     with pytest.raises(BakeoffError, match="none yet"):
         find_run("latest", tmp_path / "elsewhere")
+
+
+def test_how_a_reply_ended_is_kept_and_older_journals_without_it_are_read(tmp_path: Path) -> None:
+    cut = Record(QUALITY, "qa", "rag", "1", Answer("by the no", finish_reason="length"))
+    spent = (Step("prefill", None, 40), Step("decode", None, completion_tokens=9))
+    empty = Record(QUALITY, "qa", "rag", "2", Failure("empty: no text", "content_filter", spent))
+    append(tmp_path, cut, empty)
+    assert read(tmp_path) == [cut, empty]
+    older = {"phase": QUALITY, "task": "qa", "setup": "rag", "sample": "3"}
+    answer = {"text": "left", "passages": [], "steps": []}
+    with (tmp_path / JOURNAL).open("a") as stream:
+        stream.writelines(
+            json.dumps(row) + "\n" for row in ({**older, "answer": answer}, {**older, "error": "x"})
+        )
+    assert read(tmp_path)[-1] == Record(QUALITY, "qa", "rag", "3", Failure("x"))

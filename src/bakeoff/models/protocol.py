@@ -149,9 +149,7 @@ def read_completion(value: Any) -> Reply:
     choice = _first_choice(whole)
     if choice is None:
         raise Unreadable(f"the reply has no choices: {message_of(value)}")
-    stated = choice.finish_reason
-    finish = stated.strip().lower()[:WORD_CHARACTERS] if isinstance(stated, str) else ""
-    finish = _OTHER_WORDS.get(finish, finish)
+    finish = _finish_reason(choice.finish_reason)
     if finish == ERROR or choice.error or _is_error(whole):
         reason = message_of(choice.error or whole.error or "no reason")
         raise Unreadable(f"the reply ended in an error: {reason}")
@@ -166,6 +164,11 @@ def read_completion(value: Any) -> Reply:
         elif said.called:
             finish = TOOL_CALLS
     return Reply(text, *_usage(whole.usage), finish, said.thought)
+
+
+def _finish_reason(stated: Any) -> str:
+    word = stated.strip().lower()[:WORD_CHARACTERS] if isinstance(stated, str) else ""
+    return _OTHER_WORDS.get(word, word)
 
 
 def _text(content: Any) -> str:
@@ -246,7 +249,10 @@ def read_service(value: Any, response: Mapping[str, str]) -> Reply:
             f"passages: '{places.passages}' must give a list of {{document, text}}", again=False
         ) from error
     prompt, completion = _count(held.prompt_tokens), _count(held.completion_tokens)
-    return Reply(text, prompt, completion, passages=passages)
+    finish = _finish_reason(held.finish_reason)
+    if finish == ERROR:
+        raise Unreadable("the reply ended in an error")
+    return Reply(text, prompt, completion, finish, passages=passages)
 
 
 def _passage(row: Any) -> Passage:

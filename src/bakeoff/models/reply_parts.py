@@ -67,6 +67,7 @@ class Held(NamedTuple):
     passages: Any = None
     prompt_tokens: Any = None
     completion_tokens: Any = None
+    finish_reason: Any = None
 
 
 class Shown(NamedTuple):

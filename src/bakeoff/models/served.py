@@ -188,6 +188,10 @@ def service(client: Client, spec: Service) -> Answerer:
                 continue
             seconds = reply.total_s if timed else None
             tokens = (reply.prompt_tokens or 0, 0, reply.completion_tokens or 0)
-            yield index, Answer(reply.text, reply.passages, (Step("call", seconds, *tokens),))
+            steps, reason = (Step("call", seconds, *tokens),), reply.finish_reason
+            if missing := Generation(reply.text.strip(), 0, 0, finish_reason=reason).missing:
+                yield index, Failure(missing, reason, steps)
+            else:
+                yield index, Answer(reply.text, reply.passages, steps, finish_reason=reason)
 
     return answer

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bakeoff.core.scripts import word_spans
+from bakeoff.core.thinking import after_thinking
 from bakeoff.core.words import (
     RETRIEVE,
     Answer,
@@ -198,6 +199,9 @@ class _Asked:
         )
         retrieved = (Step(RETRIEVE, retrieve_s),) if self.open_book else ()
         steps = retrieved + generated
+        text, thought = after_thinking(done.text)
+        if thought:
+            done = replace(done, text=text, thought=True)
         if done.missing:
             return Failure(done.missing, done.finish_reason, steps)
         return Answer(done.text, self.passages, steps, done.confidence, done.finish_reason)

@@ -58,14 +58,14 @@ class Service(Connection):
     """The JSON body; texts in it are templates of the sample's fields."""
     response: Mapping[str, str] = {"text": "answer"}
     """JMESPath expressions into the reply: `text`, and where they are there `passages` (a list
-    of `{document, text}`), `prompt_tokens`, `completion_tokens`."""
+    of `{document, text}`), `prompt_tokens`, `completion_tokens`, `finish_reason`."""
 
     @field_validator("response")
     @classmethod
     def _known_parts(cls, value: Mapping[str, str]) -> Mapping[str, str]:
         import jmespath
 
-        known = {"text", "passages", "prompt_tokens", "completion_tokens"}
+        known = {"text", "passages", "prompt_tokens", "completion_tokens", "finish_reason"}
         if "text" not in value or not set(value) <= known:
             raise ValueError(f"needs text and may have {sorted(known - {'text'})}")
         for name, expression in value.items():
