@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.tasks.overlap import THRESHOLD, near_duplicates, words
+from bakeoff.tasks.overlap import THRESHOLD, near_duplicates, normal, words
 
 texts = st.lists(st.sampled_from("abcdefgh"), max_size=9).map(" ".join)
 
@@ -51,3 +51,16 @@ def test_the_bound_is_met_exactly_at_every_length() -> None:
 def test_texts_without_words_repeat_nothing_else() -> None:
     assert near_duplicates({"q": "", "r": "a"}, {"t": "?!", "u": ""}) == {}
     assert near_duplicates({}, {"t": "a"}) == near_duplicates({"q": "a"}, {}) == {}
+
+
+def test_near_duplicates_are_seen_in_scripts_without_spaces() -> None:
+    asked = {"t": "図書館の開館時間は平日の何時から何時までですか"}
+    trained = {
+        "same": "図書館の開館時間は平日は何時から何時までですか",
+        "other": "図書館の休館日は何曜日ですか",
+    }
+    assert near_duplicates(asked, trained) == {"same": "t"}
+
+
+def test_words_that_differ_in_their_vowel_signs_are_not_the_same() -> None:
+    assert normal("काल") != normal("कल")

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-_WORD = re.compile(r"\w+")
+from bakeoff.core.scripts import terms
+
 THRESHOLD = 0.8
 """Jaccard similarity of two texts' word sets from which they count as the same."""
 
 
 def words(text: str) -> frozenset[str]:
-    """The lower-cased words of a text."""
-    return frozenset(_WORD.findall(text.lower()))
+    """The terms of a text, as they are searched."""
+    return frozenset(terms(text))
 
 
 def normal(text: str) -> str:
-    """The text's words in their order, lower-cased; the bare text where it has no words."""
-    return " ".join(_WORD.findall(text.lower())) or text.strip()
+    """The text's terms in their order; the bare text where it has none."""
+    return " ".join(terms(text)) or text.strip()
 
 
 def near_duplicates(test: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str]:
