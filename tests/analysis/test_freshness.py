@@ -363,11 +363,11 @@ def test_head_to_head_says_what_each_setup_changes_and_takes(cli: Cli, changed: 
     assert cli("run", "benchmarks/smallest.yaml", "--no-mlflow", cwd=folder).returncode == 10
     run = Run(next((folder / "results" / "smallest").iterdir()))
     rows = {name: cells for name, *cells in head_to_head(run, "tiny").rows}
-    assert rows["changes in the model"] == ["your system"]
-    assert rows["right on what changed, once updated"][0].startswith("0.667 [")
+    assert rows["fine-tuned weights"] == ["your system"]
+    assert rows["correct on changed questions, after the update"][0].startswith("0.667 [")
     assert rows["stale answers right after a change"][0].startswith("1.000")
-    assert rows["answers it should have declined"][0].startswith("0.000 [0.000, ")
+    assert rows["unanswerable questions answered"][0].startswith("0.000 [0.000, ")
     assert "reads" not in rows
     before = {name: cells for name, *cells in head_to_head(run, "tiny_before").rows}
-    assert before["answers it should have declined"][0].startswith("1.000")
+    assert before["unanswerable questions answered"][0].startswith("1.000")
     assert "| stale answers right after a change |" in (run.folder / "report.md").read_text()

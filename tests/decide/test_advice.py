@@ -882,15 +882,15 @@ def test_what_would_change_the_answer_is_named() -> None:
     found = flips(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
     said = " ".join(f.said for f in found)
     assert "without the need 'budget': hybrid" in said
-    assert "above 1,111 [1,111, 1,111] requests a month fine-tuned is cheaper, below" in said
-    assert "above 4,000 requests a month (no interval) rag is over the budget" in said
-    assert "if rag cost 1.05 times as much a month" in said
-    assert "above 2 updates a month (now 0) fine-tuned costs less than rag" in said
+    assert "above 1,111 [1,111, 1,111] requests per month fine-tuned is cheaper, below" in said
+    assert "above 4,000 requests per month (no confidence interval) rag exceeds the budget" in said
+    assert "if the monthly cost of rag were 1.05 times as high" in said
+    assert "above 2 updates per month (now 0) fine-tuned is cheaper than rag" in said
 
 
 def test_more_samples_are_asked_for_where_they_would_tell() -> None:
     advice = advise(Needs(margin=0.02), known(setup("base", 50), setup("rag", 53)))
-    (said,) = [s for s in advice.unknown if s.startswith("rag less base")]
+    (said,) = [s for s in advice.unknown if s.startswith("rag − base")]
     shown = contrast([(right(53), 1), (right(50), -1)])
     needed = math.ceil(N * (shown.detectable / 0.02) ** 2)
     assert f"{shown.detectable:.3f}" in said and f"{needed:,} samples" in said
@@ -906,7 +906,7 @@ def test_what_the_run_lacks_is_said() -> None:
 
 def test_the_first_sentence_names_the_pick_and_the_doubt() -> None:
     advice = advise(Needs(sources="required"), known(setup("own", 90), RAG))
-    assert advice.said[0] == "Take own, if what is not yet shown of it holds."
+    assert advice.said[0] == "Recommended: own, if the unverified needs below hold."
     assert advice.provided[0].startswith("own: sources, not known")
 
 
@@ -1103,10 +1103,12 @@ def test_the_command_writes_advice_and_the_report_shows_it(run: Run, cli: Cli) -
     assert kept["picked"] == ["rag"] and kept["needs"]["sources"] == "required"
     for name in ("report.md", "report.html"):
         text = (run.folder / name).read_text()
-        assert "Take rag" in text and "The five questions" in text
-        assert text.index("Take rag") > text.index("Gates" if name.endswith("md") else "Verdict")
+        assert "Recommended: rag" in text and "The five questions" in text
+        assert text.index("Recommended: rag") > text.index(
+            "Gates" if name.endswith("md") else "Verdict"
+        )
     shown = cli("advise", run.folder, "--needs", needs)
-    assert "Take rag." in shown.stdout and "none of its answers comes" in shown.stdout
+    assert "Recommended: rag." in shown.stdout and "no answer had a passage" in shown.stdout
     written = cli("advise", run.folder, "--needs", needs, "--format", "markdown")
     assert "## Advice: recommended" in written.stdout
 
@@ -1137,7 +1139,7 @@ def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
     (table,) = advised(run)
     assert "older than" in table.rows[0][0] and "run `bakeoff advise` again" in table.rows[0][1]
     page = html.page(run, [])
-    assert "older than the answers, scores or costs" in page and "Take rag" not in page
+    assert "older than the answers, scores or costs" in page and "Recommended: rag" not in page
 
 
 def test_the_questions_are_asked_on_a_terminal_and_saved(run: Run, tmp_path: Path) -> None:

@@ -727,9 +727,9 @@ def test_sensitivity_by_hand(run: Run) -> None:
     assert rows["tokens of passages", 2.0].per_month["rag"] == pytest.approx(now["rag"] + passages)
     assert rows["tokens of passages", 2.0].per_month["base"] == pytest.approx(now["base"])
     # Twenty updates instead of two, of 0.2 each.
-    tuned = rows["updates by month", 10.0].per_month["fine-tuned"]
+    tuned = rows["updates per month", 10.0].per_month["fine-tuned"]
     assert tuned == pytest.approx(now["fine-tuned"] + 18 * 0.2)
-    assert rows["requests by month", 10.0].per_month["base"] == pytest.approx(10 * now["base"])
+    assert rows["requests per month", 10.0].per_month["base"] == pytest.approx(10 * now["base"])
 
 
 def test_a_flip_is_where_two_setups_cost_the_same(run: Run) -> None:
@@ -743,7 +743,7 @@ def test_a_flip_is_where_two_setups_cost_the_same(run: Run) -> None:
         "base",
     )
     # At 1,000 f requests: 0.1 + 12.5 f = 25 f.
-    assert flips["requests by month", False].factor == pytest.approx(0.1 / 12.5)
+    assert flips["requests per month", False].factor == pytest.approx(0.1 / 12.5)
 
 
 def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -> None:
@@ -771,7 +771,7 @@ def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
     found = reckon(run, prices(), LOAD)
     cost.write(run.folder, found)
     page = html.write(run).read_text()
-    for text in ("Cost in EUR", "Which is cheaper at what volume", "cost by month"):
+    for text in ("Cost in EUR", "Which is cheaper at what volume", "cost per month"):
         assert text in page
     assert (run.folder / "plots" / "monthly-cost.svg").is_file()
     (drawn,) = [each for each in pictures.draw(run) if each.subject == "monthly-cost"]

@@ -61,49 +61,53 @@ def _said(choice: Choice, state: State) -> list[str]:
     if state == "none":
         return ["No setup that was measured meets the needs."]
     if state == "no answer":
-        return ["No setup was judged on every task that weighs: there is nothing to compare."]
+        return ["No setup was scored on every task with weight: nothing can be compared."]
     picked, top = choice.picked, choice.tiers[0]
-    provided = ", if what is not yet shown of it holds" if state == "conditional" else ""
-    said = [f"Take {either(picked)}{provided}."]
+    provided = ", if the unverified needs below hold" if state == "conditional" else ""
+    said = [f"Recommended: {either(picked)}{provided}."]
     if len(top) == 1:
         said.append(_alone(choice))
     else:
-        said.append(f"No measurable difference in weighted quality: {', '.join(top)}.")
+        said.append(f"No significant difference in weighted quality: {', '.join(top)}.")
         said += [_step(choice, why, kept) for why, kept in choice.steps[1:]]
     if len(picked) > 1:
-        said.append(f"Nothing that was measured tells {' and '.join(picked)} apart.")
+        said.append(f"No measurement separates {' and '.join(picked)}.")
     return said
 
 
 def _alone(choice: Choice) -> str:
     (best,) = choice.tiers[0]
     if len(choice.candidates) == 1:
-        return f"{best} is the only one that no need rules out."
+        return f"{best} is the only setup that no need excludes."
     gaps = {s: choice.gap(best, s) for s in choice.candidates if s != best}
     nearest = min(gaps, key=lambda s: gaps[s].value or 0.0)
     gap = gaps[nearest]
-    return f"Its weighted quality is better than that of {nearest}, the nearest, by {told(gap)}."
+    return (
+        f"Its weighted quality is significantly better than that of {nearest}, the next, by "
+        f"{told(gap)}."
+    )
 
 
 def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
     names = ", ".join(kept)
     if why == "known":
-        return f"Of them, nothing that is needed is unknown of {names}."
+        return f"Among these, no need is unknown for {names}."
     if why == "sources":
-        return f"Of those left, {names} can show sources, which is nice to have."
+        return f"Of the remaining setups, {names} can show sources (nice to have)."
     if why == "simpler":
-        return f"Of those left, {names} is the simplest to keep ({_kinds(choice, kept)})."
+        kinds = _kinds(choice, kept)
+        return f"Of the remaining setups, {names} is the simplest to maintain ({kinds})."
     costs = choice.grounds.costs
     if costs is None:
         return ""
     others = [s for s in choice.tiers[0] if s not in kept]
     saves = [
-        f"{told(worth.saved(costs, one, other, choice.needs), 'cost')} less than {other}"
+        f"{told(worth.saved(costs, one, other, choice.needs), 'cost')} compared with {other}"
         for one in kept[:1]
         for other in others
         if worth.cheaper(costs, one, other, choice.needs)
     ]
-    return f"Clearly cheaper: {names}, by {', '.join(saves)} ({costs.currency} a month)."
+    return f"Significantly cheaper: {names}, by {', '.join(saves)} ({costs.currency} per month)."
 
 
 def _kinds(choice: Choice, setups: tuple[str, ...]) -> str:
@@ -126,13 +130,13 @@ def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
         less = Estimate(gap.value, gap.low, gap.high)
     note = ""
     if known.reference:
-        note = f"a ceiling, not to be chosen: {known.reference}"
+        note = f"a ceiling, never recommended: {known.reference}"
     elif setup in choice.ruled_out:
-        note = "ruled out: " + ", ".join(dict.fromkeys(c.need for c in choice.ruled_out[setup]))
+        note = "excluded: " + ", ".join(dict.fromkeys(c.need for c in choice.ruled_out[setup]))
     elif setup in choice.unmeasured:
-        note = f"not compared: not judged on {', '.join(choice.unmeasured[setup])}"
+        note = f"not compared: not scored on {', '.join(choice.unmeasured[setup])}"
     elif setup in choice.picked:
-        note = "the answer"
+        note = "recommended"
     return Ranked(
         setup=setup,
         kind=known.kind,

@@ -1,4 +1,4 @@
-"""What would change the answer: needs, weights, volume, price, updates. All of it is computed."""
+"""What would change the recommendation: needs, weights, volume, price, updates; computed."""
 
 from __future__ import annotations
 
@@ -126,12 +126,12 @@ def _weights(choice: Choice) -> Iterator[Flip]:
         columns = {s: choice.grounds.setup(s).quality for s in (turn.setup, best)}
         level = quality.together(len(choice.candidates) - 1)
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
-        noise = "" if gap.better(choice.needs.margin) else ", which noise could explain"
+        noise = "" if gap.better(choice.needs.margin) else ", not significant"
         end = f"at a weight of {1 if more else 0} by {told(gap)}"
         yield Flip(
             "weights",
             f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "
-            f"{turn.now:.3f}): {turn.setup} has a better estimate than {best}, {end}{noise}",
+            f"{turn.now:.3f}): {turn.setup} has a higher estimate than {best}, {end}{noise}",
         )
 
 
@@ -152,7 +152,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         if found is not None and found.state == CROSSES:
             above, below = (other, picked) if found.cheaper > 0 else (picked, other)
             at = _count(Estimate(found.volume, found.low, found.high))
-            said = f"above {at} requests a month {above} is cheaper, below them {below}"
+            said = f"above {at} requests per month {above} is cheaper, below them {below}"
             yield Flip("volume", said)
     limit = choice.needs.budget.per_month
     if limit is None:
@@ -162,7 +162,10 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         price = costs.setups[setup].per_request.value if setup in costs.setups else None
         if month.value is not None and price and month.value <= limit:
             most = worth.volume(costs, choice.needs) + (limit - month.value) / price
-            said = f"above {most:,.0f} requests a month (no interval) {setup} is over the budget"
+            said = (
+                f"above {most:,.0f} requests per month (no confidence interval) {setup} exceeds "
+                "the budget"
+            )
             yield Flip("volume", said)
 
 
@@ -184,8 +187,9 @@ def _price(choice: Choice) -> Iterator[Flip]:
         if mine and others and mine < others:
             yield Flip(
                 "price",
-                f"{other} would be the cheaper one if {picked} cost {others / mine:.3g} times as "
-                f"much a month, or it itself {mine / others:.3g} times (no interval)",
+                f"{other} would be cheaper if the monthly cost of {picked} were "
+                f"{others / mine:.3g} times as high, or its own {mine / others:.3g} times "
+                "(no confidence interval)",
             )
 
 
@@ -196,15 +200,15 @@ def _updates(choice: Choice) -> Iterator[Flip]:
             now = choice.needs.updates_per_month
             yield Flip(
                 "updates",
-                f"{'above' if at > now else 'below'} {at:.3g} updates a month (now {now:g}) "
-                f"{other} costs less than {picked} (no interval)",
+                f"{'above' if at > now else 'below'} {at:.3g} updates per month (now {now:g}) "
+                f"{other} is cheaper than {picked} (no confidence interval)",
             )
     for setup in choice.picked:
         spent = [u.seconds for u in choice.grounds.setup(setup).updates.values() if u.seconds]
         if spent and choice.needs.updates_per_month:
             most = MONTH_S / max(spent)
             yield Flip(
-                "updates", f"{setup} cannot keep up with more than {most:,.0f} updates a month"
+                "updates", f"{setup} cannot keep up with more than {most:,.0f} updates per month"
             )
 
 

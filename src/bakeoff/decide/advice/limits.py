@@ -96,14 +96,16 @@ def told(found: Estimate, metric: str = "") -> str:
 
 def _sources(known: Known) -> Check:
     if known.sources is None:
-        said = "whether its answers come with passages cannot be seen in this run"
+        said = "this run does not show whether answers had passages"
         return Check(known.name, "sources", "not known", said)
     if known.sources == 1:
-        return Check(known.name, "sources", "met", "all its answers come with passages")
+        return Check(
+            known.name, "sources", "met", "all answers had passages; citations not checked"
+        )
     if known.sources:
-        said = f"{known.sources:.0%} of its answers come with passages"
+        said = f"{known.sources:.0%} of answers had passages"
         return Check(known.name, "sources", "not proven", said)
-    said = "none of its answers comes with a passage to show as a source"
+    said = "no answer had a passage to show as a source"
     return Check(known.name, "sources", "violated", said)
 
 
@@ -212,13 +214,13 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
             made = costs.setups[known.name].up_front
             found = made if part == "up_front" else monthly(costs, known.name, needs)
         if found.value is None or costs is None:
-            said = "what it costs is not known" if costs else "there is no cost.json"
+            said = "its cost is unknown" if costs else "there is no cost.json"
             yield Check(known.name, need, "not known", said)
             continue
         # Machine time up front was measured once: its value has no ends.
         once = found.low is None and found.high is None
         held = _once(found.value, limit) if once else state(found, limit, at_most=True)
-        words = "up front" if part == "up_front" else "a month"
+        words = "up front" if part == "up_front" else "per month"
         said = f"{told(found, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
         yield Check(known.name, need, held, said)
 
@@ -241,7 +243,8 @@ def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> 
                 gap = quality.gap(other.quality, known.quality, {task: 1.0}, level)
                 if gap.better(needs.margin):
                     said = (
-                        f"{task}: top accuracy is needed, and {other.name} is better by {told(gap)}"
+                        f"{task}: top accuracy is needed, and {other.name} is significantly "
+                        f"better by {told(gap)}"
                     )
                     found.append(Check(known.name, "top_accuracy", "violated", said))
                     break

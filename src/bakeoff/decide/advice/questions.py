@@ -54,7 +54,7 @@ def _changes(choice: Choice) -> str:
     if not needs.updates_per_month:
         return "no"
     within = f", within {needs.fresh_within_hours:g} h" if needs.fresh_within_hours else ""
-    return f"{needs.updates_per_month:g} times a month{within}"
+    return f"{needs.updates_per_month:g} times per month{within}"
 
 
 def _followed(choice: Choice) -> str:
@@ -72,9 +72,9 @@ def _followed_on(choice: Choice, task: str) -> str:
         said = [
             f"{words} {told(each)}"
             for words, each in (
-                ("right of what changed", update.rate),
-                ("by its update", update.gain),
-                ("harm to the rest", update.damage),
+                ("correct on changed questions", update.rate),
+                ("gain from the update", update.gain),
+                ("harm on unchanged questions", update.damage),
             )
             if each.value is not None
         ]
@@ -116,7 +116,7 @@ def _yes(need: bool | tuple[str, ...]) -> str:
 
 def _by_task(choice: Choice, need: bool | tuple[str, ...]) -> str:
     if not named(need):
-        return "not looked at: no task is named that measures it" if need else "-"
+        return "not measured: no task is named" if need else "-"
     return "; ".join(f"{task}: {_headline(choice, task)}" for task in named(need))
 
 
@@ -134,8 +134,8 @@ def _headline(choice: Choice, task: str) -> str:
 def _volume(choice: Choice) -> str:
     asked, costs = choice.needs.volume_per_month, choice.grounds.costs
     if asked is not None:
-        return f"{asked:,.0f} requests a month"
-    return f"not stated; costs are at {costs.volume:,.0f} a month" if costs else "not stated"
+        return f"{asked:,.0f} requests per month"
+    return f"not stated; costs are for {costs.volume:,.0f} per month" if costs else "not stated"
 
 
 def _costs(choice: Choice) -> str:
@@ -145,8 +145,8 @@ def _costs(choice: Choice) -> str:
         for known in _setups(choice):
             month: Estimate = monthly(costs, known.name, choice.needs)
             if month.value is not None:
-                found[known.name] = f"{told(month, 'cost')} {costs.currency} a month"
-        return _joined(found, "what a month costs is not known")
+                found[known.name] = f"{told(month, 'cost')} {costs.currency} per month"
+        return _joined(found, "monthly cost unknown")
     tokens = {k.name: said for k in _setups(choice) if (said := _tokens(k, list(choice.weights)))}
     return f"cost not known; {_joined(tokens, 'tokens neither')}"
 

@@ -15,13 +15,13 @@ def tables(advice: Advice) -> list[Table]:
 
 def _answer(advice: Advice) -> Table:
     rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(advice.said)]
-    rows += [("not yet shown", said) for said in advice.provided]
+    rows += [("not verified", said) for said in advice.provided]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in advice.weights.items())
     return Table(f"Advice: {advice.state}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
 
 def _ranking(advice: Advice) -> Table:
-    money = f"a month ({advice.currency})" if advice.currency else "a month"
+    money = f"per month ({advice.currency})" if advice.currency else "per month"
     rows = []
     for ranked in advice.ranking:
         unjudged = f" ({ranked.quality.unjudged} unjudged)" if ranked.quality.unjudged else ""
@@ -38,12 +38,12 @@ def _ranking(advice: Advice) -> Table:
         )
     return Table(
         "Setups, best first",
-        ("setup", "tier", "kind", "weighted quality", "less the best", money, "note"),
+        ("setup", "tier", "kind", "weighted quality", "− best", money, "note"),
         tuple(rows),
-        "Inside a tier no measurable difference: none is better than another by more than chance "
-        f"and {advice.needs.margin:g}. The first tier holds the truly best one in 95% of runs: the "
-        f"paired differences have intervals of {advice.level:.1%} each, those of quality and cost "
-        "95%.",
+        "Within a tier, no setup is significantly better than another by more than "
+        f"{advice.needs.margin:g}. The first tier contains the truly best one in 95% of runs: the "
+        f"paired differences have confidence intervals of {advice.level:.1%} each, quality and "
+        "cost of 95%.",
     )
 
 
@@ -66,22 +66,23 @@ def _ruled_out(advice: Advice) -> Table:
                 shared.setdefault((check.need, state, check.said), []).append(check.setup)
     rows = [(", ".join(setups), *key) for key, setups in shared.items()]
     return Table(
-        "Needs that are not met, or not shown to be",
-        ("setup", "need", "it is", "evidence"),
+        "Needs that are violated or not verified",
+        ("setup", "need", "state", "evidence"),
         tuple(rows),
-        "Violated rules a setup out. Not proven: the interval holds the limit, or the number was "
-        "measured once and is within twice of it. Not known: not measured.",
+        "A violated need excludes the setup. Not proven: the confidence interval contains the "
+        "limit, or the value was measured once and is within a factor of 2 of it. Not known: not "
+        "measured.",
     )
 
 
 def _flips(advice: Advice) -> Table:
     rows = tuple((flip.about, flip.said) for flip in advice.flips)
-    return Table("What would change the answer", ("what", "how"), rows)
+    return Table("What would change the recommendation", ("what", "how"), rows)
 
 
 def _unknown(advice: Advice) -> Table:
     rows = tuple((str(n), said) for n, said in enumerate(advice.unknown, 1))
-    return Table("What is not known yet", ("no.", "in words"), rows)
+    return Table("What is unknown", ("no.", "in words"), rows)
 
 
 def _questions(advice: Advice) -> Table:

@@ -19,11 +19,12 @@ def unknown(choice: Choice) -> list[str]:
 def _evidence(choice: Choice) -> Iterator[str]:
     needs, grounds = choice.needs, choice.grounds
     if grounds.limited:
-        yield f"The run is limited ({grounds.limited}): a whole one can say something else."
+        yield f"The run is limited ({grounds.limited}): a complete run can give another result."
     if grounds.costs is None:
         yield (
-            "No cost.json: what the setups cost is not known, and the simpler one is taken where "
-            "quality is the same. `bakeoff cost RUN --prices FILE` makes it."
+            "No cost.json: the cost of the setups is unknown, and the simpler one is recommended "
+            "where quality does not differ significantly. "
+            "`bakeoff cost RUN --prices FILE` makes it."
         )
     elif grounds.costs.left_out:
         named, more = grounds.costs.left_out[:LEFT_OUT], len(grounds.costs.left_out) - LEFT_OUT
@@ -31,8 +32,8 @@ def _evidence(choice: Choice) -> Iterator[str]:
         yield f"The costs leave out: {'; '.join(named)}{also}."
     if needs.updates_per_month and not grounds.fresh_tasks:
         yield (
-            f"The data change {needs.updates_per_month:g} times a month, and no task of the run "
-            "has documents that change: how the setups follow is not known."
+            f"The data change {needs.updates_per_month:g} times per month, and no task of the run "
+            "has documents that change: how the setups follow such changes is unknown."
         )
     for field in ("format", "top_accuracy"):
         if getattr(needs, field) is True:
@@ -41,10 +42,10 @@ def _evidence(choice: Choice) -> Iterator[str]:
 
 def _coverage(choice: Choice) -> Iterator[str]:
     for setup, tasks in choice.unmeasured.items():
-        yield f"{setup} was not judged on {', '.join(tasks)}: it cannot be compared."
+        yield f"{setup} was not scored on {', '.join(tasks)}: it cannot be compared."
     for setup in choice.candidates:
         if left := choice.qualities[setup].unjudged:
-            yield f"{setup}: {left} samples could not be judged; they are left out of its quality."
+            yield f"{setup}: {left} samples are unscored and left out of its quality."
     # That nothing is known of any setup's updates, or costs, has been said.
     for setup in choice.tiers[0] if choice.tiers else ():
         for check in choice.doubts(setup):
@@ -66,14 +67,14 @@ def _samples(choice: Choice) -> Iterator[str]:
             if gap.value is None:
                 continue
             if gap.detectable is None:
-                yield f"{other} and {picked}: too few samples to say what could have been seen."
+                yield f"{other} and {picked}: too few samples for a minimum detectable difference."
                 continue
             seen = told(gap)
             said = (
-                f"{other} less {picked}: {seen} on {gap.n} samples; a difference of "
-                f"{gap.detectable:.3f} would probably have been seen"
+                f"{other} − {picked}: {seen} on {gap.n} samples; minimum detectable difference "
+                f"(80% power): {gap.detectable:.3f}"
             )
             need = gap.samples(margin) if margin else None
             if need and need > gap.n:
-                said += f", one of {margin:g} needs about {need:,} samples"
+                said += f"; {margin:g} needs about {need:,} samples"
             yield said + "."

@@ -37,7 +37,7 @@ def _updates(per_update: Estimate, costs: Costs, needs: Needs) -> tuple[Estimate
 
 
 def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Estimate, Estimate] | None:
-    """What the second costs more than the first: by month at any volume, and by request.
+    """What the second costs more than the first: per month at any volume, and by request.
 
     `None` where it is not known.
     """
@@ -66,7 +66,7 @@ def _difference(costs: Costs, one: str, two: str) -> CostDifference | None:
 
 
 def saved(costs: Costs, one: str, two: str, needs: Needs) -> Estimate:
-    """What the second costs more than the first by month, paired where the costs are."""
+    """What the second costs more than the first per month, paired where the costs are."""
     found = dearer(costs, one, two, needs)
     if found is None:
         return UNKNOWN

@@ -245,7 +245,7 @@ def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
 
 
 def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
-    """What b costs more by month, whatever the volume. What both take alike cancels out."""
+    """What b costs more per month, whatever the volume. What both take alike cancels out."""
     left = list(b)
     mine = []
     for item in a:
@@ -262,7 +262,7 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
 
 
 def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
-    """(value, low, high) of a setup's cost by month at another volume.
+    """(value, low, high) of a setup's cost per month at another volume.
 
     Raises `ValueError` where its requests have no price.
     """

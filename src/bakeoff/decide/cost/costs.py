@@ -48,7 +48,7 @@ class SetupCost(File):
     fixed: Money
     """By month, whatever the volume."""
     parts: Mapping[str, float]
-    """What is paid for -> money by month."""
+    """What is paid for -> money per month."""
     tasks: Mapping[str, TaskCost]
     left_out: tuple[str, ...]
     """What the price file or the run lacks, in words: it costs more than it says here."""
@@ -80,7 +80,7 @@ class Pair(File):
 
 
 class Variation(File):
-    """Money by month with one price or amount changed, by the values alone."""
+    """Money per month with one price or amount changed, by the values alone."""
 
     what: str
     """Empty where nothing is changed."""
@@ -112,7 +112,7 @@ class Costs(File):
     dated: date
     volume: float
     updates: float
-    """Requests and updates by month that the costs were made for."""
+    """Requests and updates per month that the costs were made for."""
     months: float
     """Over which what is spent up front is spread."""
     weights: Mapping[str, float]

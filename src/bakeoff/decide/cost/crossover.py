@@ -111,7 +111,7 @@ class Crossover:
 def crossover(fixed: Estimate, each: Estimate) -> Crossover:
     """Where the monthly costs of b and a cross.
 
-    `fixed` and `each` are what b costs more than a: by month, and by request. The difference at v
+    `fixed` and `each` are what b costs more than a: per month, and by request. The difference at v
     requests is fixed + v each, and the volumes at which its interval holds 0 are those that the
     data allow.
     """

@@ -102,7 +102,7 @@ def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Estimat
 
 
 def score(column: Column) -> Column:
-    """The headline as right answers: for macro-F1 its hits, whose mean is the accuracy."""
+    """The headline as correct answers: for macro-F1 its hits, whose mean is the accuracy."""
     if column.measure.aggregate == "macro_f1":
         return replace(column, labels=None, measure=Measure(bounds=RATE))
     return column

@@ -1,4 +1,4 @@
-"""What the answer hangs on: one price or amount changed at a time, and where the order turns."""
+"""Sensitivity of the costs: one price or amount changed at a time, and where the order turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bakeoff.decide.cost.requests import ByTask, Shares
 from bakeoff.decide.cost.usage import MONTH, REQUEST, UP_FRONT, UPDATE, Item
 
 HALF_AND_DOUBLE = (0.5, 2.0)
-VOLUME, UPDATES, CONTEXT = "requests by month", "updates by month", "tokens of passages"
+VOLUME, UPDATES, CONTEXT = "requests per month", "updates per month", "tokens of passages"
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Load:
     """How much setups are to do."""
 
     volume: float = 10_000.0
-    """Requests by month."""
+    """Requests per month."""
     updates: float = 1.0
-    """Of documents or training rows, by month."""
+    """Of documents or training rows, per month."""
     months: float = 12.0
     """Over which what is spent up front is spread."""
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Load:
 
     @property
     def fixed(self) -> dict[str, float]:
-        """When money is spent -> how often by month, whatever the volume."""
+        """When money is spent -> how often per month, whatever the volume."""
         return {UP_FRONT: 1 / self.months, UPDATE: self.updates, MONTH: 1.0}
 
     @property
@@ -65,7 +65,7 @@ class Bill:
         return cls(tuple(items), (*work, *asked))
 
     def monthly(self, load: Load, changed: str = "", factor: float = 1.0) -> float:
-        """Money by month, with one price or amount times a factor."""
+        """Money per month, with one price or amount times a factor."""
         often = load.by_month
         return sum(
             charge.value * often[charge.when] * (factor if _hangs(charge, changed) else 1.0)
@@ -73,7 +73,7 @@ class Bill:
         )
 
     def by_part(self, load: Load) -> dict[str, float]:
-        """Money by month, by what it is paid for."""
+        """Money per month, by what it is paid for."""
         found: dict[str, float] = {}
         for charge in self.charges:
             name = charge.of if charge.when == REQUEST else f"{charge.of}, {charge.when}"
@@ -111,7 +111,7 @@ def _cheapest(costs: Mapping[str, float]) -> str:
 
 
 def variations(bills: Mapping[str, Bill], load: Load) -> list[Variation]:
-    """Money by month for each change, and the setup that is then cheapest, by the values alone."""
+    """Money per month for each change, and the setup that is then cheapest, by the values alone."""
     if not bills:
         return []
     rows = []
@@ -124,7 +124,7 @@ def variations(bills: Mapping[str, Bill], load: Load) -> list[Variation]:
 def flips(bills: Mapping[str, Bill], load: Load) -> list[Flip]:
     """The nearest factors, below and above 1, at which another setup becomes the cheapest.
 
-    Money by month is a line in every factor, so they are exact; by the values alone.
+    Money per month is a line in every factor, so they are exact; by the values alone.
     """
     if len(bills) < 2:
         return []

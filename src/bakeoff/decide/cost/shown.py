@@ -35,7 +35,7 @@ def _range(found: Estimate, times: float = 1.0) -> str:
         return money(value)
     if low == high == value:
         return money(value)
-    return f"{money(value)} [{money(low)}, {'no end' if high is None else money(high)}]"
+    return f"{money(value)} [{money(low)}, {'no upper bound' if high is None else money(high)}]"
 
 
 def count(value: float | None) -> str:
@@ -65,21 +65,21 @@ def _costs(costs: Costs) -> Table:
     )
     return Table(
         f"Cost in {costs.currency}, prices of {costs.dated}",
-        ("setup", "up front", "an update", "1,000 requests", "1,000 right answers", "by month"),
+        ("setup", "up front", "per update", "1,000 requests", "1,000 correct answers", "per month"),
         rows,
-        f"By month: {costs.volume:,.10g} requests, updates: {costs.updates:g}, and what "
+        f"Per month: {costs.volume:,.10g} requests, updates: {costs.updates:g}, and what "
         f"is spent up front, spread over {costs.months:g} months. Brackets are 95% intervals "
-        "over the samples and over ranges that the price file gives; without them a number is "
-        "exact or rests on work that was measured once. "
-        "Right answers: mean cost over mean score in each task's headline metric. "
+        "over the samples and over the ranges of the price file; a number without one is exact, "
+        "or was measured once. "
+        "Correct answers: mean cost over mean score in each task's primary metric. "
         f"Requests by task: {_weights(costs.weights)}. "
-        "* Something of it is left out, and costs more than it says here: see below.",
+        "* A part of the cost is unknown and left out: a lower bound, see below.",
     )
 
 
 def _weights(weights: Mapping[str, float]) -> str:
     if len(set(weights.values())) == 1:
-        return "as many of each"
+        return "the same number of each"
     return ", ".join(f"{task} {share:.0%}" for task, share in weights.items())
 
 
@@ -91,7 +91,7 @@ def _by_task(costs: Costs) -> Table:
     ]
     return Table(
         "Cost by task",
-        ("task", "setup", "1,000 requests", "1,000 right answers"),
+        ("task", "setup", "1,000 requests", "1,000 correct answers"),
         # Sorted: setups side by side under each task.
         tuple(sorted(rows, key=lambda row: list(costs.weights).index(row[0])))
         if len(costs.weights) > 1
@@ -102,20 +102,20 @@ def _by_task(costs: Costs) -> Table:
 def _crossovers(costs: Costs) -> Table:
     return Table(
         "Which is cheaper at what volume",
-        ("pair", "requests by month", "95% interval", "in words"),
+        ("pair", "requests per month", "95% interval", "in words"),
         tuple(
             (f"{pair.b} and {pair.a}", count(pair.volume), _volumes(pair), sentence(pair))
             for pair in costs.crossovers
         ),
-        "The volume at which the two cost the same by month. The interval holds every volume at "
-        "which that cannot be ruled out (Fieller's set, paired by sample).",
+        "The volume at which both cost the same per month, with its 95% confidence set (Fieller, "
+        "paired by sample).",
     )
 
 
 def _volumes(pair: Pair) -> str:
     if pair.low is None:
         return "-"
-    return f"{count(pair.low)} to {'no end' if pair.high is None else count(pair.high)}"
+    return f"{count(pair.low)} to {'no upper bound' if pair.high is None else count(pair.high)}"
 
 
 def sentence(pair: Pair) -> str:
@@ -129,8 +129,8 @@ def sentence(pair: Pair) -> str:
     if pair.state == CROSSES:
         return f"{below} is cheaper below {count(pair.low)}, {above} above {count(pair.high)}"
     if above and pair.high is not None:
-        return f"{above} is cheaper above {count(pair.high)}; below that it cannot be told"
-    return "cannot be told" + _until(pair)
+        return f"{above} is cheaper above {count(pair.high)}; below, no significant difference"
+    return "no significant difference" + _until(pair)
 
 
 def _until(pair: Pair) -> str:
@@ -148,7 +148,7 @@ def _change(what: str, factor: float) -> str:
 def _sensitivity(costs: Costs) -> Table:
     names = [n for n in costs.setups if any(n in row.per_month for row in costs.sensitivity)]
     return Table(
-        "What the cost by month hangs on",
+        "Sensitivity of the monthly cost",
         ("changed", *names, "cheapest"),
         tuple(
             (
@@ -158,22 +158,22 @@ def _sensitivity(costs: Costs) -> Table:
             )
             for row in costs.sensitivity
         ),
-        "One thing changed at a time; by the values alone. Tokens of passages change only what is "
-        "paid by tokens: how machine time would follow them was not measured.",
+        "One factor changed at a time, from the estimates alone. Tokens of passages change only "
+        "what is paid per token: their effect on machine time was not measured.",
     )
 
 
 def _flips(costs: Costs) -> Table:
     return Table(
-        "What would make another setup the cheapest",
+        "What would make another setup cheapest",
         ("changed", "from", "to"),
         tuple((_change(flip.what, flip.factor), flip.before, flip.after) for flip in costs.flips),
-        "The nearest change on each side; by the values alone.",
+        "The nearest change on each side, from the estimates alone.",
     )
 
 
 def _left_out(costs: Costs) -> Table:
-    return Table("What the cost leaves out, and assumes", ("", "what"), tuple(_remarks(costs)))
+    return Table("Costs left out, and assumptions", ("", "what"), tuple(_remarks(costs)))
 
 
 def _remarks(costs: Costs) -> Iterator[tuple[str, str]]:

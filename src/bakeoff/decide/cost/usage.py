@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Item:
-    """Money that a setup takes up front, for an update or by month."""
+    """Money that a setup takes up front, for an update or per month."""
 
     price: str
     when: str
@@ -192,7 +192,7 @@ def _same_machine(run: Run, machine: str | None, place: str, *references: str) -
 
 
 def work(run: Run, prices: Prices, name: str, ledger: Ledger) -> list[Item]:
-    """What a setup takes beside its requests: up front, for each update, and by month."""
+    """What a setup takes beside its requests: up front, for each update, and per month."""
     setup, tasks = run.suite.setups[name], tasks_of(run, name)
     built = [*_trained(run, prices, setup, tasks, ledger)]
     stored: list[Item] = []

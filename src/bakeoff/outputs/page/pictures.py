@@ -337,11 +337,11 @@ def _learning(run: Run, task: str) -> Made | None:
 
 
 _DECADES, _STEPS = 3, 8
-"""Of requests by month on each side of the stated ones; points of a line in each."""
+"""Of requests per month on each side of the stated ones; points of a line in each."""
 
 
 def _monthly(run: Run, _: str) -> Made | None:
-    """Money by month against requests by month, where costs are kept beside the run."""
+    """Money per month against requests per month, where costs are kept beside the run."""
     if not (run.folder / COST).is_file():
         return None
     from bakeoff.decide import cost
@@ -366,13 +366,13 @@ def _monthly(run: Run, _: str) -> Made | None:
             ]
     if not bands:
         return None
-    label = f"{costs.currency} by month"
+    label = f"{costs.currency} per month"
     return (
-        f"What each setup costs by month against the number of requests, with 95% bands; the "
+        f"Monthly cost of each setup by number of requests, with 95% bands; the "
         f"dotted line is at {shown.count(costs.volume)} requests. What is spent up front is "
-        f"spread over {costs.months:g} months; updates by month: {costs.updates:g}.",
-        Table("", ("setup", "requests by month", label, "from", "to"), tuple(rows)),
-        plots.lines(bands, ("requests by month", label), costs.volume),
+        f"spread over {costs.months:g} months; updates per month: {costs.updates:g}.",
+        Table("", ("setup", "requests per month", label, "from", "to"), tuple(rows)),
+        plots.lines(bands, ("requests per month", label), costs.volume),
     )
 
 
@@ -387,6 +387,6 @@ CHARTS: dict[str, Chart] = {
     "tokens": Chart("tokens of an answer", _tokens),
     "training": Chart("loss in training", _training),
     "learning": Chart("quality by number of training rows", _learning),
-    "monthly-cost": Chart("cost by month", _monthly, of_tasks=False),
+    "monthly-cost": Chart("cost per month", _monthly, of_tasks=False),
 }
 """By the name of their files, in the order of the page."""

@@ -27,19 +27,19 @@ def head_to_head(run: Run, task: str) -> Table:
         f"{task}: head to head",
         ("", *setups),
         tuple(rows),
-        "Up front: training (all trials of a sweep) and building the index. Answers it should have "
-        "declined: of the questions that have none. Time: one question at a time.",
+        "Up front: training (all trials of a sweep) and building the index. Latency: single "
+        "requests.",
     )
 
 
 def _changes(run: Run, task: str, setup: str) -> str:
     spec = run.suite.setups[setup]
     if spec.route:
-        return f"nothing: {spec.route.first}, then {spec.route.then}"
+        return f"none: {spec.route.first}, then {spec.route.then}"
     if spec.own:
         return "your system"
     if not spec.tune:
-        return "nothing"
+        return "none"
     if spec.tune.adapter:
         return "a ready adapter"
     what = "all weights" if spec.tune.method == "full" else f"an adapter ({spec.tune.method})"
@@ -56,7 +56,7 @@ def _reads(run: Run, task: str, setup: str) -> str:
     if spec.passages != "retrieved":
         return {"oracle": "gold passages (a ceiling)", "full": "all documents"}[spec.passages]
     fewer = "" if shown in (None, spec.k) else f", {shown:.2f} shown on average"
-    return f"{spec.k} found passages ({spec.retriever}){fewer}"
+    return f"{spec.k} retrieved passages ({spec.retriever}){fewer}"
 
 
 def _up_front(run: Run, task: str, setup: str) -> str:
@@ -140,17 +140,17 @@ def _parts(spec: Setup, index: IndexFacts | None) -> Iterator[str]:
 
 ASPECTS: Mapping[str, Aspect] = {
     "quality": _quality,
-    "changes in the model": _changes,
-    "reads": _reads,
+    "fine-tuned weights": _changes,
+    "context": _reads,
     "up front": _up_front,
-    "to bring it up to date": _update,
-    "right on what changed, once updated": _fresh,
+    "per update": _update,
+    "correct on changed questions, after the update": _fresh,
     "stale answers right after a change": _stale,
-    "answers it should have declined": _answered,
+    "unanswerable questions answered": _answered,
     "supported by the gold documents": _measured("support_gold"),
-    "supported by what it read": _measured("faithfulness"),
-    "tokens read + written": _tokens,
-    "cost of a request": _measured("cost"),
-    "time to answer": _measured("latency_s"),
-    "to be kept": _keeps,
+    "supported by the retrieved passages (faithfulness)": _measured("faithfulness"),
+    "prompt + completion tokens": _tokens,
+    "cost per request": _measured("cost"),
+    "latency": _measured("latency_s"),
+    "storage": _keeps,
 }
