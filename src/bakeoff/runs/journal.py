@@ -275,16 +275,16 @@ def _to_json(record: Record) -> dict[str, Any]:
             row["steps"] = [brief(step) for step in failure.steps]
         return row
     answer = record.outcome
-    row["answer"] = {
+    kept: dict[str, Any] = {
         "text": answer.text,
         "passages": [brief(passage) for passage in answer.passages],
         "steps": [brief(step) for step in answer.steps],
     }
     if answer.confidence is not None:
-        row["answer"]["confidence"] = answer.confidence
+        kept["confidence"] = answer.confidence
     if answer.finish_reason:
-        row["answer"]["finish_reason"] = answer.finish_reason
-    return row
+        kept["finish_reason"] = answer.finish_reason
+    return {**row, "answer": kept}
 
 
 _DEFAULTS = {

@@ -250,7 +250,7 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
     mine = []
     for item in a:
         # A range of hours is each setup's own: alike is not the same.
-        if item in left and item.low == item.high:
+        if item in left and item.amount.low == item.amount.high:
             left.remove(item)
         else:
             mine.append(item)

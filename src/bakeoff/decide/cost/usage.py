@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.analysis import freshness
 from bakeoff.analysis.columns import Column, Measure
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.runs.manifest import IndexFacts
@@ -44,15 +44,14 @@ class Item:
     price: str
     when: str
     """`UP_FRONT`, `UPDATE` or `MONTH`."""
-    value: float
-    low: float
-    high: float
+    amount: Estimate
     once: bool = False
     """Rests on seconds measured a single time, so that nothing is known of how they vary."""
 
     @property
-    def amount(self) -> Estimate:
-        return Estimate(self.value, self.low, self.high)
+    def value(self) -> float:
+        """The money by itself; it is always known."""
+        return self.amount.value or 0.0
 
 
 @dataclass
@@ -245,10 +244,10 @@ def _priced(
 ) -> Item:
     if price.per_million_tokens is not None:
         value = tokens * price.per_million_tokens / 1e6
-        return Item(place, when, value, value, value)
+        return Item(place, when, exactly(value))
     _same_machine(run, price.machine, place, embedder)
     value = seconds * (price.per_hour or 0.0) / HOUR_S
-    return Item(place, when, value, value, value, once=True)
+    return Item(place, when, exactly(value), once=True)
 
 
 def _index(run: Run, setup: Setup, task: str) -> IndexFacts | None:
@@ -312,7 +311,7 @@ def _stored(prices: Prices, task: str, index: IndexFacts, ledger: Ledger) -> Ite
         ledger.leave_out(f"index storage on {task}: the run does not tell its size")
     else:
         value = size / 1e9 * prices.index_gb_month
-        yield Item("index_gb_month", MONTH, value, value, value)
+        yield Item("index_gb_month", MONTH, exactly(value))
 
 
 def _updated(
@@ -375,4 +374,4 @@ def _people(prices: Prices, name: str, kind: str, ledger: Ledger) -> Iterator[It
     for when, (low, high) in ((UP_FRONT, hours.up_front), (UPDATE, hours.per_update)):
         if high:
             low, high = low * prices.engineer_hour, high * prices.engineer_hour
-            yield Item("engineer_hour", when, (low + high) / 2, low, high)
+            yield Item("engineer_hour", when, Estimate((low + high) / 2, low, high))
