@@ -15,8 +15,8 @@ from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import MissingEvidence, Record, Sample, digest
-from bakeoff.runs import store
-from bakeoff.runs.manifest import Manifest, MetricFacts
+from bakeoff.runs import cells, store, written
+from bakeoff.runs.manifest import SCORING, Manifest, MetricFacts
 from bakeoff.runs.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.file_versions import recorded
@@ -51,8 +51,7 @@ class Run:
         """Raise `MissingEvidence` for a run that is not complete, or one shard of several."""
         if not self.manifest.complete:
             raise MissingEvidence(
-                f"{self.folder}: the run is {self.manifest.status}; finish it with "
-                f"`bakeoff run {self.manifest.file} --resume {self.folder.name}`"
+                f"{self.folder}: the run is {self.manifest.status}; finish it with `{self.remedy}`"
             )
         part, parts = self.shard
         if parts > 1:
@@ -60,6 +59,18 @@ class Run:
                 f"{self.folder}: shard {part} of {parts}; merge the shards with "
                 "`bakeoff merge RUN RUN ...`"
             )
+
+    @property
+    def remedy(self) -> str:
+        """The command that brings a run to its end."""
+        if self.manifest.status == SCORING:
+            return f"bakeoff score {self.folder.name}"
+        return f"bakeoff run {self.manifest.file} --resume {self.folder.name}"
+
+    @cached_property
+    def written(self) -> None:
+        """Checked once: raises `MissingEvidence` where a file is not what the run wrote."""
+        written.check(self.folder, self.manifest)
 
     @property
     def limited(self) -> str:
@@ -74,12 +85,21 @@ class Run:
 
     @cached_property
     def samples(self) -> dict[str, dict[str, Sample]]:
-        whole = read_samples(self.folder)
-        return {n: s for n, s in whole.items() if not self.only_tasks or n in self.only_tasks}
+        whole, known = read_samples(self.folder), self.manifest.tasks
+        kept = {n: s for n, s in whole.items() if not self.only_tasks or n in self.only_tasks}
+        path = self.folder / store.SAMPLES
+        for task in dict.fromkeys([*known, *kept]):
+            asked, there = known[task].n if task in known else 0, len(kept.get(task, {}))
+            if asked != there:
+                raise MissingEvidence(f"{path}: {there} samples of task {task}, asked were {asked}")
+        return kept
+
+    def _cells(self, task: str) -> cells.Cells:
+        return cells.Cells(self.samples[task], self.suite.repeats, self.manifest.complete)
 
     def records(self, task: str, setup: str) -> Iterator[Record]:
-        """The quality records of a task on a setup, streamed."""
-        return store.read_records(self.folder, Unit(task, setup))
+        """The quality records of a task on a setup, streamed: one for each of its cells."""
+        return cells.records(self.folder, Unit(task, setup), self._cells(task))
 
     @cached_property
     def passages_shown(self) -> dict[tuple[str, str], float]:
@@ -104,11 +124,13 @@ class Run:
 
     def latencies(self, task: str) -> Iterator[Record]:
         """The records of a task's latency pass, of all setups."""
-        return store.read_records(self.folder, Unit(task))
+        setups = self.manifest.suite.setups
+        return cells.timed(self.folder, Unit(task), self.samples[task], setups)
 
     def scores(self, task: str, setup: str) -> Iterator[ScoreRow]:
         """The scores of a task on a setup, streamed, in the order of its records."""
-        return store.read_scores(self.folder, Unit(task, setup))
+        metrics = self.manifest.tasks[task].metrics
+        return cells.scores(self.folder, Unit(task, setup), self._cells(task), metrics)
 
     @property
     def asked(self) -> dict[str, list[str]]:
@@ -139,6 +161,8 @@ class Run:
 
     @cached_property
     def _measured(self) -> tuple[Columns, Endings]:
+        """Raises `MissingEvidence` for files that are not whole, or not what the run wrote."""
+        _ = self.written
         measures = {
             (task, metric): about.measure
             for task, facts in self.manifest.tasks.items()
@@ -146,15 +170,15 @@ class Run:
         }
         setups = self.suite.setups.values()
         prices = {s.name: price for s in setups if (price := self.suite.price(s))}
-        cells = [(task, setup) for task, setups in self.asked.items() for setup in setups]
+        pairs = [(task, setup) for task, setups in self.asked.items() for setup in setups]
         records = chain(
-            (record for cell in cells for record in self.records(*cell)),
+            (record for pair in pairs for record in self.records(*pair)),
             (record for task in self.samples for record in self.latencies(task)),
         )
         scores = (
-            (*cell, row.sample, row.repeat, row.scores)
-            for cell in cells
-            for row in self.scores(*cell)
+            (*pair, row.sample, row.repeat, row.scores)
+            for pair in pairs
+            for row in self.scores(*pair)
         )
         repeats = self.suite.repeats
         endings = Endings()

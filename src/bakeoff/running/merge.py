@@ -8,8 +8,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from bakeoff.analysis import measured_run
-from bakeoff.core.words import BakeoffError, Sample, canonical, digest
-from bakeoff.runs import store, strip_texts
+from bakeoff.core.words import BakeoffError, Record, Sample, canonical, digest
+from bakeoff.runs import store, strip_texts, written
 from bakeoff.runs.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
 from bakeoff.runs.store import ScoreRow, Unit
 
@@ -35,7 +35,7 @@ def merge(folders: Sequence[Path], results: Path) -> measured_run.Run:
     store.write_samples(folder, samples)
     for unit in dict.fromkeys(unit for run in runs for unit in store.units(run.folder)):
         _join(runs, unit, folder)
-    store.write_manifest(folder, _manifest(runs, samples, folder))
+    store.write_manifest(folder, written.digested(folder, _manifest(runs, samples, folder)))
     done = measured_run.Run(folder)
     measured_run.write_comparison(done)
     return done
@@ -60,6 +60,7 @@ def _check(runs: Sequence[measured_run.Run]) -> None:
         strip_texts.with_texts(run.folder, run.manifest)
         if not run.manifest.complete:
             raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest.status}")
+        _ = run.written
     found = [run.shard for run in runs]
     if found != [(part, parts) for part in range(1, parts + 1)] or parts == 1:
         listed = ", ".join(f"{part}/{n}" for part, n in found)
@@ -83,12 +84,17 @@ def _join(runs: Sequence[measured_run.Run], unit: Unit, folder: Path) -> None:
     """The records of the attempts that count, as one committed journal, and their scores."""
     with store.open_journal(folder, unit) as journal:
         for run in runs:
-            for record in store.read_records(run.folder, unit):
-                journal.append(record)
+            if unit in store.units(run.folder):
+                for record in _records(run, unit):
+                    journal.append(record)
         journal.commit()
     if unit.setup:
         rows = (row for run in runs for row in _scores(run, unit))
         store.write_scores(folder, unit, rows)
+
+
+def _records(run: measured_run.Run, unit: Unit) -> Iterable[Record]:
+    return run.records(unit.task, unit.setup) if unit.setup else run.latencies(unit.task)
 
 
 def _scores(run: measured_run.Run, unit: Unit) -> Iterable[ScoreRow]:
@@ -118,6 +124,7 @@ def _manifest(
             phase: round(sum(m.seconds.get(phase, 0) for m in manifests), 3)
             for phase in sorted(phases)
         },
+        "files": {},
         "merged": tuple(
             MergedShard(run=run.folder.name, hardware=run.manifest.hardware) for run in runs
         ),

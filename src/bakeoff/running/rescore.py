@@ -10,8 +10,8 @@ from bakeoff.metrics.judges import JudgePool
 from bakeoff.running import importing
 from bakeoff.running.facts import describe
 from bakeoff.running.scoring import score
-from bakeoff.runs import store, strip_texts
-from bakeoff.runs.manifest import TaskFacts
+from bakeoff.runs import store, strip_texts, written
+from bakeoff.runs.manifest import COMPLETE, SCORING, TaskFacts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.tasks.load import Selection, Task, load_tasks
@@ -26,8 +26,9 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> m
     with store.held(folder):
         run = measured_run.Run(folder)
         manifest = run.manifest
-        if not manifest.complete:
+        if not (manifest.complete or manifest.status == SCORING):
             raise BakeoffError(f"{folder}: the run is {manifest.status}; finish it first")
+        written.check(folder, manifest, but=(store.SCORES,))
         strip_texts.with_texts(folder, manifest)
         if manifest.imported and not manifest.file.endswith(".yaml"):
             raise BakeoffError(
@@ -43,14 +44,17 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> m
                 raise BakeoffError(f"{folder}: task '{name}' cannot be had: {skipped.get(name)}")
             _check(folder, manifest.tasks[name], tasks[name])
         known = {name: describe(tasks[name]) for name in manifest.tasks}
-        parts = {"tasks": known, "rescored": manifest.rescored + 1}
+        # A kill from here on leaves a run whose scores nothing takes for whole.
+        store.write_manifest(folder, manifest.model_copy(update={"status": SCORING}))
+        parts = {"tasks": known, "rescored": manifest.rescored + 1, "status": COMPLETE}
         manifest = manifest.model_copy(update=parts)
         pool = JudgePool(workspace.place(suite, judges or file))
         try:
             manifest = score(folder, manifest, suite, tasks, pool)
         finally:
             pool.close()
-        store.write_manifest(folder, importing.restore(folder, manifest))
+        manifest = importing.restore(folder, manifest)
+        store.write_manifest(folder, written.digested(folder, manifest))
         done = measured_run.Run(folder)
         measured_run.write_comparison(done)
     return done

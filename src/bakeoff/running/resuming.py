@@ -41,7 +41,7 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
             f"{folder}: every sample was to be asked {old.suite.repeats} times: it can be "
             "resumed with as many repeats or more"
         )
-    parts = {"suite": new.suite, "status": RUNNING, "resumed": old.resumed + 1}
+    parts = {"suite": new.suite, "status": RUNNING, "resumed": old.resumed + 1, "files": {}}
     return old.model_copy(update=parts)
 
 

@@ -21,7 +21,7 @@ from bakeoff.running.quality_pass import answer_cells, answer_routed
 from bakeoff.running.resuming import resumed
 from bakeoff.running.spending import Meter, count_judges, count_spent
 from bakeoff.running.state import RunState
-from bakeoff.runs import store
+from bakeoff.runs import store, written
 from bakeoff.runs.manifest import COMPLETE, INTERRUPTED, AuditFacts
 from bakeoff.setups.adapting import adapt, teachers_first, tunes
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
@@ -61,6 +61,7 @@ def run(
         folder = resume
         old = store.read_manifest(folder)
         retry = retry or not old.complete
+        written.check(folder, old)
         manifest = resumed(old, manifest, folder)
     else:
         folder = store.new_folder(workspace.results, plan.suite.name)
@@ -100,6 +101,7 @@ def _run(state: RunState) -> measured_run.Run:
         raise
     state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
     state.put(status=COMPLETE)
+    state.manifest = written.digested(state.folder, state.manifest)
     state.save()
     from bakeoff.analysis import measured_run
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -24,6 +25,7 @@ from bakeoff.core.words import (
     CheckedClaim,
     Failure,
     Incomplete,
+    MissingEvidence,
     Passage,
     Record,
     Step,
@@ -195,25 +197,48 @@ def units(run: Path) -> list[Unit]:
     return [Unit(task, "" if setup == f"{LATENCY}-pass" else setup) for task, setup in split]
 
 
-def read_records(run: Path, unit: Unit) -> Iterator[Record]:
+def read_records(
+    run: Path, unit: Unit, check: Callable[[Record], None] = lambda _: None
+) -> Iterator[Record]:
     """The last record of every cell of the unit: a later attempt replaces an earlier failure.
 
-    Streams: memory holds one record at a time, and where each one stands.
+    Streams: memory holds one record at a time, and where each one stands. `check` raises
+    `ValueError` for a record that cannot be. Raises `MissingEvidence` for that, for a line that is
+    no record and for a second answer to one question.
     """
     path = journal_of(run, unit)
     if path is None:
         return
     last: dict[Any, int] = {}
+    answered: set[Any] = set()
     for number, line in _lines(path):
         if not line.startswith(_SENT):
-            last[_cell(path, number, line)] = number
+            cell, answer = _cell(path, number, line)
+            # The latency pass times its samples under load again when it is gone on with.
+            if unit.setup and cell in answered:
+                raise damaged(path, number, ValueError("answered before, on an earlier line"))
+            if answer:
+                answered.add(cell)
+            last[cell] = number
     wanted = set(last.values())
     for number, line in _lines(path):
         if number in wanted:
             try:
-                yield _from_json(_row(path, number, line))
-            except (KeyError, TypeError) as error:
-                raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+                record = _from_json(_row(path, number, line))
+                check(record)
+            except DAMAGED as error:
+                raise damaged(path, number, error) from error
+            yield record
+
+
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a line raises that is not what a run writes."""
+
+
+def damaged(path: Path, number: int, error: Exception) -> MissingEvidence:
+    """The message for a line of a run's file that is not what a run writes."""
+    what = f"{error} is missing" if isinstance(error, KeyError) else error
+    return MissingEvidence(f"{path}: line {number} is damaged: {what}")
 
 
 def requests_sent(run: Path, unit: Unit) -> int:
@@ -226,34 +251,43 @@ _SENT = b'{"sent": '
 """How the note of a request that goes out begins: told from a record without parsing."""
 
 
-def _cell(path: Path, number: int, line: bytes) -> Any:
-    """What cell a record is of: the beginning of its line, unread; of a strange line, its fields.
+def _cell(path: Path, number: int, line: bytes) -> tuple[Any, bool]:
+    """What cell a record is of, and whether it is an answer.
 
-    Inside a text the quotes would be escaped, so what is found is the key.
+    The cell is the beginning of its line, unread; of a strange line, its fields. Inside a text the
+    quotes would be escaped, so what is found is the key.
     """
     for key in (b', "answer": {', b', "error": "'):
         head, found, _ = line.partition(key)
         if found:
-            return head
+            return head, key.startswith(b', "answer')
     row = _row(path, number, line)
-    return (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))
+    cell = (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))
+    try:
+        hash(cell)
+    except TypeError as error:
+        raise damaged(path, number, error) from error
+    return cell, "answer" in row
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Every whole line with its number, from 1."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if line.endswith(b"\n"):
-                yield number, line
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.endswith(b"\n"):
+                    yield number, line
+    except OSError as error:
+        raise MissingEvidence(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
-        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, number, error) from error
     if not isinstance(row, dict):
-        raise BakeoffError(f"{path}: line {number} is damaged: not an object")
+        raise damaged(path, number, ValueError("not an object"))
     return row
 
 
@@ -302,17 +336,38 @@ def brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
 
 def _from_json(row: Mapping[str, Any]) -> Record:
     outcome: Answer | Failure
+    texts = [row["phase"], row["task"], row["setup"], row["sample"], row.get("error", "")]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("phase, task, setup, sample and error are texts")
+    if type(repeat := row.get("repeat", 0)) is not int:
+        raise TypeError(f"repeat is {repeat!r}")
     if "error" in row:
         steps = tuple(Step(**step) for step in row.get("steps", ()))
         outcome = Failure(row["error"], row.get("finish_reason", ""), steps)
     else:
         answer = row["answer"]
         outcome = Answer(
-            answer["text"],
+            _text(answer["text"]),
             tuple(Passage(**p) for p in answer["passages"]),
-            tuple(Step(**s) for s in answer["steps"]),
+            tuple(_step(Step(**s)) for s in answer["steps"]),
             answer.get("confidence"),
             answer.get("finish_reason", ""),
         )
     head = (row["phase"], row["task"], row["setup"], row["sample"])
-    return Record(*head, outcome, row.get("repeat", 0))
+    return Record(*head, outcome, repeat)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"an answer's text is {value!r}")
+    return value
+
+
+def _step(step: Step) -> Step:
+    """The step, its seconds and tokens numbers that can be."""
+    if step.seconds is not None and not 0 <= step.seconds < math.inf:
+        raise ValueError(f"seconds of {step.name}: {step.seconds}")
+    tokens = (step.prompt_tokens, step.context_tokens, step.completion_tokens)
+    if not all(isinstance(count, int) and count >= 0 for count in tokens):
+        raise ValueError(f"tokens of {step.name}: {tokens}")
+    return step

@@ -24,6 +24,8 @@ FORMAT: Final = 3
 """Of a run's folder."""
 RUNNING: Final = "running"
 INTERRUPTED: Final = "interrupted"
+SCORING: Final = "being scored"
+"""`bakeoff score` has begun on a complete run, and not ended."""
 COMPLETE: Final = "complete"
 Fingerprint = Mapping[str, str]
 """What can change a model's answers beside prompt and decoding, by name."""
@@ -315,6 +317,8 @@ class TextsRemoved(Stored):
     on: str
     what: str
     unfinished: Known[bool] = None
+    evidence: Known[str] = None
+    """What `seal.evidence` was with texts: no number has changed since."""
 
 
 class MergedShard(Stored):
@@ -332,7 +336,7 @@ class Manifest(Stored):
     command: str = ""
     dtype: Known[str] = None
     """What local models computed in, empty without any; runs of before do not say."""
-    status: Literal["running", "interrupted", "complete"] = RUNNING
+    status: Literal["running", "interrupted", "being scored", "complete"] = RUNNING
     night: str = ""
     created: str
     """ISO 8601."""
@@ -360,6 +364,10 @@ class Manifest(Stored):
     resumed: Counted = 0
     imported: Known[Imported] = None
     pruned: Known[TextsRemoved] = None
+    files: Annotated[Mapping[str, str], Field(exclude_if=lambda value: not value)] = {}
+    """File of the run's evidence -> its sha256 at the end; runs of before have none."""
+    seal: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
+    """Digest of all else in the manifest, where it has digests of files."""
 
     @model_validator(mode="before")
     @classmethod

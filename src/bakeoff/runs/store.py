@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,14 @@ from typing import Any, NamedTuple, TypeVar
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.runs.journal import (
     COMMITTED,
+    DAMAGED,
     UNITS,
     Journal,
     JournalError,
     Unit,
     brief,
     committed,
+    damaged,
     journal_of,
     open_journal,
     read_records,
@@ -36,6 +39,7 @@ from bakeoff.runs.journal import (
     units,
 )
 from bakeoff.runs.manifest import FORMAT, Manifest
+from bakeoff.runs.seal import as_json
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec import names
 from bakeoff.spec.yaml_files import File, validated
@@ -169,7 +173,7 @@ def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
     """
     raw = read_json(path)
     if raw.get("format") != number:
-        raise BakeoffError(
+        raise OtherFormat(
             f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
             f"reads format {number}: {remedy}"
         )
@@ -177,23 +181,35 @@ def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
         return validated(kind, path, raw)
 
 
+class OtherFormat(BakeoffError):
+    """A file of another version of bakeoff."""
+
+
 def read_manifest(run: Path) -> Manifest:
     """The run's manifest, as it would be written today. Raises `BakeoffError` for no run."""
     path = run / MANIFEST
     if not path.is_file():
         raise BakeoffError(f"{run}: not a run (no {MANIFEST} in it)")
-    return read_model(Manifest, path, FORMAT, "run the benchmark again")
+    try:
+        return read_model(Manifest, path, FORMAT, "run the benchmark again")
+    except OtherFormat:
+        raise
+    except BakeoffError as error:
+        raise MissingEvidence(str(error)) from error
 
 
 def write_manifest(run: Path, manifest: Manifest) -> None:
     """Put a run's manifest in the place of the one before it, whole or not at all."""
-    write_json(run / MANIFEST, manifest.model_dump(mode="json"))
+    write_json(run / MANIFEST, as_json(manifest))
 
 
 def read_verdicts(path: Path) -> Verdicts:
-    """The verdicts that a `gates.json` holds. Raises `BakeoffError` where it holds none."""
-    with names.of_stored_files():
-        return validated(Verdicts, path, read_json(path))
+    """The verdicts that a `gates.json` holds. Raises `MissingEvidence` where it holds none."""
+    try:
+        with names.of_stored_files():
+            return validated(Verdicts, path, read_json(path))
+    except BakeoffError as error:
+        raise MissingEvidence(str(error)) from error
 
 
 def write_verdicts(path: Path, verdicts: Verdicts) -> None:
@@ -222,14 +238,28 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
 
 
 def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
-    """Task -> sample id -> sample, in the order of the run."""
+    """Task -> sample id -> sample, in the order of the run.
+
+    Raises `MissingEvidence` for a row that is none, or that stands twice.
+    """
     samples: dict[str, dict[str, Sample]] = {}
-    for task, sample in _rows(run / SAMPLES, _sample):
+
+    def parse(row: Mapping[str, Any]) -> tuple[str, Sample]:
+        task, sample = _sample(row)
+        if sample.id in samples.get(task, {}):
+            raise ValueError(f"sample {sample.id!r} of {task} stands twice")
+        return task, sample
+
+    for task, sample in _rows(run / SAMPLES, parse):
         samples.setdefault(task, {})[sample.id] = sample
     return samples
 
 
 def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
+    texts = [row["task"], row["id"], row["cluster"], *row["targets"], *row["gold"]]
+    texts += [*row["fields"].values(), *row["tags"].values()]
+    if not (all(isinstance(text, str) for text in texts) and isinstance(row["targets"], list)):
+        raise TypeError("task, id, fields, targets, gold, cluster and tags are texts")
     return row["task"], Sample(
         row["id"],
         row["fields"],
@@ -250,9 +280,20 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
     _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
 
 
-def read_scores(run: Path, unit: Unit) -> Iterator[ScoreRow]:
-    """The unit's scores. Raises `BakeoffError` when it has none, or for a row that is none."""
-    return _rows(unit.folder(run) / SCORES, _score_row)
+def read_scores(
+    run: Path, unit: Unit, check: Callable[[ScoreRow], None] = lambda _: None
+) -> Iterator[ScoreRow]:
+    """The unit's scores, each checked: `check` raises `ValueError` for a row that cannot be.
+
+    Raises `MissingEvidence` when there are none, or for a row that is none.
+    """
+
+    def parse(row: Mapping[str, Any]) -> ScoreRow:
+        scores = _score_row(row)
+        check(scores)
+        return scores
+
+    return _rows(unit.folder(run) / SCORES, parse)
 
 
 def _score_row(row: Mapping[str, Any]) -> ScoreRow:
@@ -276,15 +317,18 @@ def _score_from_json(
     claims: Sequence[Mapping[str, Any]] = (),
     applies: bool = True,
 ) -> Score:
-    if value is not None and not isinstance(value, int | float):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and math.isfinite(value)):
         raise TypeError(f"{value!r} is no score")
+    if not (isinstance(reason, str) and isinstance(applies, bool)):
+        raise TypeError("a score is its value, reason, labels, claims, and whether it applies")
     checked = (CheckedClaim(**{**c, "missing": tuple(c.get("missing", ()))}) for c in claims)
     pair = (labels[0], labels[1]) if labels else None
     return Score(value, reason, pair, tuple(checked), applies)
 
 
 def _rows(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
-    """Every line of a file of rows, parsed. Raises `BakeoffError` for one that is damaged."""
+    """Every line of a file of rows, parsed. Raises `MissingEvidence` for one that is damaged."""
     try:
         # As bytes: text files also end lines at signs that an answer may hold.
         with path.open("rb") as stream:
@@ -292,11 +336,13 @@ def _rows(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
                 if line.strip():
                     try:
                         row = parse(json.loads(line))
-                    except (ValueError, KeyError, TypeError, AttributeError) as error:
-                        raise BakeoffError(f"{path}: line {number} is damaged: {error}") from error
+                    except DAMAGED as error:
+                        raise damaged(path, number, error) from error
                     yield row
     except FileNotFoundError as error:
         raise MissingEvidence(f"{path}: missing; the run did not finish") from error
+    except OSError as error:
+        raise MissingEvidence(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 _STAMP = "%Y%m%d-%H%M%S-%f"

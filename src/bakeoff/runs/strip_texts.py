@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.runs import store
+from bakeoff.runs import store, written
 from bakeoff.runs.manifest import Manifest, TextsRemoved
+from bakeoff.runs.seal import as_json, evidence
 
 WHAT = "answer and passage texts, claims and reasons"
 
@@ -84,17 +85,21 @@ def _due(manifest: Manifest, oldest: datetime, keep: Collection[str]) -> bool:
 def _take_out(folder: Path, manifest: Manifest, now: datetime) -> int:
     """Bytes taken out. Marked first, so that half a run's texts are never scored again."""
     on = manifest.pruned.on if manifest.pruned else now.date().isoformat()
-    _put_manifest(folder, manifest, TextsRemoved(on=on, what=WHAT, unfinished=True))
+    known = evidence(manifest) or None
+    begun = TextsRemoved(on=on, what=WHAT, unfinished=True, evidence=known)
+    _put_manifest(folder, manifest, begun)
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
     for file in (*folder.glob(f"{store.JUDGED}*"), *folder.glob(store.PAGE)):
         freed += file.stat().st_size
         file.unlink()
-    _put_manifest(folder, manifest, TextsRemoved(on=on, what=WHAT))
+    if manifest.files:
+        manifest = written.digested(folder, manifest)
+    _put_manifest(folder, manifest, TextsRemoved(on=on, what=WHAT, evidence=known))
     return freed
 
 
 def _put_manifest(folder: Path, manifest: Manifest, mark: TextsRemoved) -> None:
-    marked = manifest.model_copy(update={"pruned": mark}).model_dump(mode="json")
+    marked = as_json(manifest.model_copy(update={"pruned": mark}))
     _put(folder / store.MANIFEST, [json.dumps(marked, indent=2).encode() + b"\n"])
 
 

@@ -98,6 +98,8 @@ class Verdicts(Stored):
     format: Literal[2] = FORMAT
     run: str
     benchmark: str
+    evidence: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
+    """What `seal.evidence` was of the manifest that they were judged on."""
     limited: str = ""
     """What of the run was left out on purpose; empty for a whole one."""
     seed: Known[int] = None

@@ -255,8 +255,13 @@ def overall(verdicts: Sequence[Verdict]) -> State:
     return INCONCLUSIVE if any(v.on_inconclusive != "pass" for v in open_ones) else PASS
 
 
-def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = "") -> Verdicts:
-    """The verdicts with their policy, references, overall state and exit code."""
+def concluded(
+    verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str = "", of: str = ""
+) -> Verdicts:
+    """The verdicts with their policy, references, overall state and exit code.
+
+    `of` is the evidence that the run's manifest names.
+    """
     rows, checks = evidence.rows, [Check.parse(verdict.check) for verdict in verdicts]
     treatment = {
         f"{check.right.origin}: {change.sentence}": None
@@ -268,6 +273,7 @@ def concluded(verdicts: Sequence[Verdict], evidence: Evidence, *, limited: str =
         run=rows.run,
         benchmark=rows.benchmark,
         limited=limited,
+        evidence=of,
         policy=evidence.policy,
         references={name: Reference(run=r.run) for name, r in evidence.references.items()},
         mismatch=tuple(_mismatch(evidence)) if evidence.allow_mismatch else (),

@@ -10,14 +10,22 @@ from bakeoff.decide.gates.card_check import unvouched
 from bakeoff.decide.gates.judge import concluded, judge
 from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs import store
+from bakeoff.runs.seal import evidence
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
 
 
 def verdicts_of(run: Run) -> Verdicts:
-    """The verdicts in a run's `gates.json`, or those evaluated now, without a baseline."""
+    """The verdicts in a run's `gates.json`, or those evaluated now, without a baseline.
+
+    Kept ones are of the evidence that the run has now: others are of scores that are gone.
+    """
     kept = run.folder / GATES
-    return store.read_verdicts(kept) if kept.is_file() else judged(run)
+    if kept.exists() and run.manifest.complete:
+        verdicts = store.read_verdicts(kept)
+        if verdicts.evidence == evidence(run.manifest):
+            return verdicts
+    return judged(run)
 
 
 def judged(
@@ -36,5 +44,5 @@ def judged(
     chosen = run.suite.gates if gates is None else gates
     known = policy or run.suite.policy
     vouched = unvouched(known, run.manifest)
-    evidence = Evidence(run.rows, references or {}, known, allow_mismatch, vouched)
-    return concluded(judge(chosen, evidence), evidence, limited=run.limited)
+    rows = Evidence(run.rows, references or {}, known, allow_mismatch, vouched)
+    return concluded(judge(chosen, rows), rows, limited=run.limited, of=evidence(run.manifest))

@@ -21,13 +21,14 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.running.importing.fields import Fields, find
-from bakeoff.running.importing.given import GIVEN, restore
+from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import Intake, identifier
 from bakeoff.running.importing.made import make
 from bakeoff.running.importing.rows import LINES, read_rows
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.written import GIVEN, digested
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
@@ -79,7 +80,7 @@ def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
         if (folder / "task").is_dir():
             file = os.path.relpath(place / "task" / file)
         placed = manifest.model_copy(update={"run": place.name, "file": file})
-        store.write_manifest(folder, placed)
+        store.write_manifest(folder, digested(folder, placed))
         measured_run.write_comparison(measured_run.Run(folder))
         folder.rename(place)
     except BaseException:

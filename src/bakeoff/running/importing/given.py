@@ -11,10 +11,8 @@ from bakeoff.core.words import BakeoffError, Score
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.store import ScoreRow, Scores, Unit
+from bakeoff.runs.written import GIVEN
 from bakeoff.spec import names
-
-GIVEN = "given.jsonl"
-"""In a unit's folder: the scores that came with its answers, which scoring again keeps."""
 
 
 @dataclass(frozen=True)
