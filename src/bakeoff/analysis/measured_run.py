@@ -48,7 +48,7 @@ class Run:
         return self.manifest.selection.shard
 
     def require_whole(self) -> None:
-        """Raise `MissingEvidence` for a run that is not complete, or one shard of several."""
+        """Raise `MissingEvidence` for a run that is not complete, one shard, or not as written."""
         if not self.manifest.complete:
             raise MissingEvidence(
                 f"{self.folder}: the run is {self.manifest.status}; finish it with `{self.remedy}`"
@@ -59,6 +59,7 @@ class Run:
                 f"{self.folder}: shard {part} of {parts}; merge the shards with "
                 "`bakeoff merge RUN RUN ...`"
             )
+        _ = self.written
 
     @property
     def remedy(self) -> str:

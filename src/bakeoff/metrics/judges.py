@@ -19,7 +19,7 @@ from bakeoff.metrics.scorer import Scorer
 from bakeoff.models.cached import CachedModel
 from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses
-from bakeoff.runs.manifest import JudgeSpent
+from bakeoff.runs.spent import JudgeSpent
 from bakeoff.spec.benchmark import Suite, VerifierSpec
 from bakeoff.spec.metric import Metric, behind_endpoint
 

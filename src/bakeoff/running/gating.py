@@ -34,6 +34,7 @@ def gate(
     The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
     `BakeoffError` for lines that decide nothing, `MissingEvidence` for an incomplete run.
     """
+    run.require_whole()
     chosen = run.suite.gates if gates is None else gates
     if not chosen:
         raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")

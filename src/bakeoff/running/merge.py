@@ -10,7 +10,8 @@ from pathlib import Path
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError, Record, Sample, canonical, digest
 from bakeoff.runs import store, strip_texts, written
-from bakeoff.runs.manifest import JudgeSpent, Manifest, MergedShard, SetupSpent
+from bakeoff.runs.manifest import Manifest, MergedShard
+from bakeoff.runs.spent import JudgeSpent, SetupSpent
 from bakeoff.runs.store import ScoreRow, Unit
 
 ALIKE = ("format", "suite", "models", "adapters", "indexes", "versions")

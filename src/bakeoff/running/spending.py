@@ -13,7 +13,8 @@ from pathlib import Path
 from bakeoff.core.words import Answer, Failure, Incomplete, Record
 from bakeoff.metrics.judges import JudgePool
 from bakeoff.runs import store
-from bakeoff.runs.manifest import Manifest, SetupSpent
+from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.spent import SetupSpent
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Setup, Suite
 

@@ -231,7 +231,7 @@ def read_records(
             yield record
 
 
-DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 """What reading a line raises that is not what a run writes."""
 
 
@@ -342,7 +342,7 @@ def _from_json(row: Mapping[str, Any]) -> Record:
     if type(repeat := row.get("repeat", 0)) is not int:
         raise TypeError(f"repeat is {repeat!r}")
     if "error" in row:
-        steps = tuple(Step(**step) for step in row.get("steps", ()))
+        steps = tuple(_step(Step(**step)) for step in row.get("steps", ()))
         outcome = Failure(row["error"], row.get("finish_reason", ""), steps)
     else:
         answer = row["answer"]

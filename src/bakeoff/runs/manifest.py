@@ -7,7 +7,6 @@ whole. What newer runs alone say has a default, so that older manifests are read
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.measure import Measure
+from bakeoff.runs.spent import JudgeSpent, SetupSpent
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.file_versions import with_stated_versions
@@ -190,42 +190,6 @@ class IndexFacts(Stored):
         known = [index.work.pace for index in (self, earlier) if index and index.work]
         pace = next((pace for pace in known if pace is not None), None)
         return None if pace is None else passages * pace + self.work.build_s
-
-
-class SetupSpent(Stored):
-    """What one setup sent and spent, answers from the cache left out."""
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    from_cache: int = 0
-    failed: Mapping[str, int] = {}
-    """Kind of failure -> how many cells."""
-    cost: float = 0.0
-
-    def plus(self, other: SetupSpent) -> SetupSpent:
-        failed = Counter(self.failed) + Counter(other.failed)
-        return SetupSpent(failed=dict(sorted(failed.items())), **_sums(self, other))
-
-
-class JudgeSpent(Stored):
-    """What one judge or verifier was asked, and what that took."""
-
-    fingerprint: Fingerprint
-    asked: int = 0
-    from_cache: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-
-    def plus(self, other: JudgeSpent) -> JudgeSpent:
-        return JudgeSpent(fingerprint=self.fingerprint, **_sums(self, other))
-
-
-def _sums(one: Stored, other: Stored) -> dict[str, Any]:
-    numbers = {name: value for name, value in one if isinstance(value, int | float)}
-    return {name: round(value + getattr(other, name), 6) for name, value in numbers.items()}
 
 
 class TokenCheck(Stored):

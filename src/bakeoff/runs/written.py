@@ -58,8 +58,8 @@ def _problem(path: Path, known: str) -> str:
     """What is wrong with a file; empty where nothing is."""
     again = "`bakeoff score` makes it anew" if path.name == store.SCORES else "run it again"
     try:
-        return (
-            "" if sha256_file(path) == known else f"not what the run wrote: restore it, or {again}"
-        )
+        if sha256_file(path) == known:
+            return ""
+        return f"not what the run wrote: restore it, or {again}"
     except OSError as error:
         return f"cannot be read ({error.strerror or error}): restore it, or {again}"

@@ -99,6 +99,7 @@ def _acceptable(run: Run, results: Path) -> None:
         raise BakeoffError(
             f"{run.folder}: a limited run ({run.limited}) cannot be a baseline: run all samples"
         )
+    _ = run.written
     if failed := _failed(run, references(results, manifest.benchmark)):
         raise BakeoffError(
             f"{run.folder}: it fails its gates ({'; '.join(failed[:3])}): it cannot be "

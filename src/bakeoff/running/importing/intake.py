@@ -28,11 +28,12 @@ from bakeoff.core.words import (
 )
 from bakeoff.running.importing.cells import NO_QUESTION, Bad, Cell, cell_of, text_of
 from bakeoff.running.importing.fields import Fields, find
-from bakeoff.running.importing.given import GIVEN, GivenScores
+from bakeoff.running.importing.given import GivenScores
 from bakeoff.running.importing.rows import read_rows
 from bakeoff.runs import store
 from bakeoff.runs.manifest import ImportedFile
 from bakeoff.runs.store import Unit
+from bakeoff.runs.written import GIVEN
 from bakeoff.tasks.load import Task
 
 SAID = 20
