@@ -206,6 +206,19 @@ def test_what_is_missing_may_be_skipped_but_nothing_judged_is_no_pass() -> None:
     assert verdict("rag.snips.f1 >= 0.5", lost).state == ERROR
 
 
+def test_a_value_below_its_limit_that_is_not_significantly_so_reads_not_disproved() -> None:
+    values = [1.0] * 58 + [0.0] * 42
+    found = verdict("rag.qa.f1 >= 0.62", rows(rag_f1=values))
+    assert (found.state, found.not_disproved) == (PASS, True)
+    assert "; not disproved: 0.58 < 0.62 (p = " in found.reason
+    upper = verdict("rag.error <= 0.01", rows(rag_error=[1.0] + [0.0] * 39), mode="refute")
+    assert upper.not_disproved and "; not disproved: 0.03 > 0.01 (p = " in upper.reason
+    close = verdict("rag.qa.f1 >= 0.5801", rows(rag_f1=values))
+    assert "not disproved: 0.5800 < 0.5801 (" in close.reason
+    above = verdict("rag.qa.f1 >= 0.5", rows(rag_f1=values))
+    assert not above.not_disproved and "no significant violation" in above.reason
+
+
 def test_too_few_samples_to_ever_fail_are_inconclusive() -> None:
     four, five = ([0.0] * 4, [1.0] * 4), ([0.0] * 5, [1.0] * 5)
     few = verdict("rag.qa.f1 >= base.qa.f1", rows(rag_f1=four[0], base_f1=four[1]))

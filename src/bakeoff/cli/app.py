@@ -1,7 +1,8 @@
 """Shared by all commands: the group, exit codes, folders and options.
 
-Exit codes: 0 success, 2 a usage or configuration error, 10 a gate fails, 11 at least one gate is
-inconclusive, 12 evidence is missing, 20 the run is incomplete and can be resumed, 130 interrupted.
+Exit codes: 0 success, 2 a usage or configuration error, 10 a gate fails (or drift is harmful, or
+cached answers differ), 11 at least one gate is inconclusive, 12 evidence is missing, damaged or not
+comparable, 20 a run stopped before its end and can be resumed, 130 interrupted.
 """
 
 from __future__ import annotations

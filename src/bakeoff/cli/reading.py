@@ -89,7 +89,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
 @click.option(
     "--soft",
     is_flag=True,
-    help="Exit with 0 whatever the verdicts; an incomplete run still exits with 12.",
+    help="Exit with 0 whatever the verdicts; without any (an incomplete run) still with 12.",
 )
 @click.option(
     "--output",
@@ -109,7 +109,7 @@ def gate(
     """Evaluate the gates of a RUN: PASS, FAIL, INCONCLUSIVE, ERROR or SKIPPED.
 
     Exit code 0: nothing fails, 10: a gate fails, 11: at least one gate is inconclusive (with
-    `on_inconclusive: fail`), 12: evidence is missing.
+    `on_inconclusive: fail`), 12: evidence is missing, damaged or not comparable.
     """
     from bakeoff.running import gating
     from bakeoff.spec.benchmark import load_gates

@@ -206,7 +206,7 @@ def comment(found: Verdicts, report_link: str = "") -> str:
 
     `report_link` is Markdown.
     """
-    gates = [gate for gate in found.worst_first if gate.state != PASS]
+    gates = [gate for gate in found.worst_first if gate.state != PASS or gate.not_disproved]
     head = [marker(found.benchmark), *_head(found)]
     foot = [*_foot(found, report_link)]
     room = COMMENT_CHARACTERS - sum(_bytes(line) for line in (*head, *foot)) - 1000
@@ -274,7 +274,7 @@ def _row(gate: Verdict) -> str:
     warns = " (warns only)" if gate.severity == "warn" else ""
     changes = f"; {_changes(gate)}" if gate.wins or gate.losses else ""
     state = f"{_MARKS[gate.state]} {gate.state}"
-    return f"| {state} | {cell(gate.check)}{warns} | {cell(gate.reason)}{changes} |"
+    return f"| {state} | {cell(gate.check)}{warns} ({gate.mode}) | {cell(gate.reason)}{changes} |"
 
 
 def _changes(gate: Verdict) -> str:

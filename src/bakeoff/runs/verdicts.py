@@ -79,6 +79,11 @@ class Verdict(Stored):
         return self.state == FAIL or unanswered
 
     @property
+    def not_disproved(self) -> bool:
+        """Whether it passes below its limit: the shortfall is not significant."""
+        return self.state == PASS and self.gap is not None and self.gap < -1e-9
+
+    @property
     def warning(self) -> bool:
         """Whether it failed and only warns."""
         return self.state == FAIL and self.severity == "warn"

@@ -207,7 +207,7 @@ def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision
     return (PASS if holds else FAIL), "", None
 
 
-def _refute(_: Check, found: Finding, p: float | None, alpha: float) -> Decision:
+def _refute(check: Check, found: Finding, p: float | None, alpha: float) -> Decision:
     assert p is not None
     power = f"; minimum detectable shortfall {found.detectable:.2g} (80% power)"
     power = power if math.isfinite(found.detectable) else ""
@@ -217,7 +217,20 @@ def _refute(_: Check, found: Finding, p: float | None, alpha: float) -> Decision
         return FAIL, f"; significant violation (p = {p:.2g})", None
     if found.reach >= alpha:
         return INCONCLUSIVE, "; too few samples: no result could be significant", None
+    if found.gap < -_EDGE:
+        sign = "<" if check.sign > 0 else ">"
+        sides = f" {sign} ".join(_apart(found.left, found.right))
+        return PASS, f"; not disproved: {sides} (p = {p:.2g}){power}", None
     return PASS, f"; no significant violation (p = {p:.2g}){power}", None
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many decimals as tell them apart, two at least."""
+    for decimals in range(2, 6):
+        shown = f"{one:.{decimals}f}", f"{other:.{decimals}f}"
+        if shown[0] != shown[1]:
+            return shown
+    return f"{one:.6g}", f"{other:.6g}"
 
 
 def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision:

@@ -37,7 +37,7 @@ def verdicts(outcome: Verdicts) -> Table:
 
 def _gate(gate: Verdict) -> str:
     warns = " (warns only)" if gate.severity == "warn" else ""
-    return gate.check + warns + (f" ({gate.mode})" if gate.mode == "prove" else "")
+    return f"{gate.check}{warns} ({gate.mode})"
 
 
 def caveats(outcome: Verdicts) -> Iterator[str]:
@@ -66,7 +66,7 @@ def references(outcome: Verdicts) -> Iterator[str]:
 
 def meaning(outcome: Verdicts) -> str:
     """The state of all gates together as a sentence."""
-    passed = sum(gate.state == PASS for gate in outcome.gates)
+    passed = sum(gate.state == PASS and not gate.not_disproved for gate in outcome.gates)
     if outcome.state == PASS and passed < len(outcome.gates):
         return "No gate fails the run."
     return _MEANING[outcome.state]
