@@ -170,10 +170,6 @@ ROWS: dict[str, tuple[Edit, str]] = {
         line(SCORES, 5, lambda r: json.dumps(r).replace("1.0", "1" + "0" * 400, 1)),
         "line 5 is damaged",
     ),
-    "a metric of no scorer": (
-        line(SCORES, 5, lambda r: put(r, [1.0, "", None], "scores", "exact")),
-        "the run has no metric 'exact'",
-    ),
     "scores as a list": (line(SCORES, 5, lambda r: put(r, [1], "scores")), "line 5 is damaged"),
     "a score without a reason": (
         line(SCORES, 5, lambda r: put(r, [1.0], "scores", "exact_match")),
@@ -240,6 +236,10 @@ ROWS: dict[str, tuple[Edit, str]] = {
 GATE = ("suite", "gates", 0, "check")
 # Possible in themselves: found because they are not what the run wrote.
 DIGESTS: dict[str, tuple[Edit, str]] = {
+    "a metric of no scorer": (
+        line(SCORES, 5, lambda r: put(r, [1.0, "", None], "scores", "exact")),
+        "scores.jsonl: not what the run wrote",
+    ),
     "a wrong answer made right": (
         line(SCORES, 35, lambda r: put(r, 1.0, "scores", "exact_match", 0)),
         "scores.jsonl: not what the run wrote",
@@ -268,7 +268,7 @@ DIGESTS: dict[str, tuple[Edit, str]] = {
         line("samples.jsonl", 35, lambda r: put(r, "What?", "fields", "question")),
         "samples.jsonl: not what the run wrote",
     ),
-    "the journal that counts gone": (gone(JOURNAL), "committed.jsonl: cannot be read"),
+    "the journal that counts gone": (gone(JOURNAL), "committed.jsonl: missing"),
     "a lower limit": (
         manifest(lambda m: put(m, "mine.letters.exact_match >= 0.1", *GATE)),
         "edited",

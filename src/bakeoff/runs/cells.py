@@ -66,6 +66,7 @@ def records(run: Path, unit: Unit, cells: Cells) -> Iterator[Record]:
             of = f"{record.phase} of {record.task}.{record.setup}"
             raise ValueError(f"a record of another unit ({of})")
         cells.tick((record.sample, record.repeat))
+        _measured(record)
 
     path = journal_of(run, unit) or unit.folder(run) / COMMITTED
     yield from read_records(run, unit, check)
@@ -84,8 +85,19 @@ def timed(
             raise ValueError(f"no setup of the run is called {record.setup!r}")
         if record.sample not in samples:
             raise ValueError(f"no sample of the run is called {record.sample!r}")
+        _measured(record)
 
     yield from read_records(run, unit, check)
+
+
+def _measured(record: Record) -> None:
+    """Raise `ValueError` for seconds or tokens that cannot have been measured."""
+    for step in record.answer.steps if record.answer else ():
+        if step.seconds is not None and not 0 <= step.seconds < math.inf:
+            raise ValueError(f"seconds of {step.name}: {step.seconds}")
+        tokens = (step.prompt_tokens, step.context_tokens, step.completion_tokens)
+        if not all(isinstance(count, int) and count >= 0 for count in tokens):
+            raise ValueError(f"tokens of {step.name}: {tokens}")
 
 
 def scores(
@@ -96,9 +108,8 @@ def scores(
     def check(row: ScoreRow) -> None:
         cells.tick(row.key)
         for name, score in row.scores.items():
-            if name not in metrics:
-                raise ValueError(f"the run has no metric {name!r}")
-            _check(name, score, metrics[name])
+            if name in metrics:
+                _check(name, score, metrics[name])
 
     yield from read_scores(run, unit, check)
     cells.end(unit.folder(run) / SCORES)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -342,14 +341,14 @@ def _from_json(row: Mapping[str, Any]) -> Record:
     if type(repeat := row.get("repeat", 0)) is not int:
         raise TypeError(f"repeat is {repeat!r}")
     if "error" in row:
-        steps = tuple(_step(Step(**step)) for step in row.get("steps", ()))
+        steps = tuple(Step(**step) for step in row.get("steps", ()))
         outcome = Failure(row["error"], row.get("finish_reason", ""), steps)
     else:
         answer = row["answer"]
         outcome = Answer(
             _text(answer["text"]),
             tuple(Passage(**p) for p in answer["passages"]),
-            tuple(_step(Step(**s)) for s in answer["steps"]),
+            tuple(Step(**s) for s in answer["steps"]),
             answer.get("confidence"),
             answer.get("finish_reason", ""),
         )
@@ -361,13 +360,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"an answer's text is {value!r}")
     return value
-
-
-def _step(step: Step) -> Step:
-    """The step, its seconds and tokens numbers that can be."""
-    if step.seconds is not None and not 0 <= step.seconds < math.inf:
-        raise ValueError(f"seconds of {step.name}: {step.seconds}")
-    tokens = (step.prompt_tokens, step.context_tokens, step.completion_tokens)
-    if not all(isinstance(count, int) and count >= 0 for count in tokens):
-        raise ValueError(f"tokens of {step.name}: {tokens}")
-    return step

@@ -61,5 +61,7 @@ def _problem(path: Path, known: str) -> str:
         if sha256_file(path) == known:
             return ""
         return f"not what the run wrote: restore it, or {again}"
+    except FileNotFoundError:
+        return f"missing; the run did not finish, or it was removed: restore it, or {again}"
     except OSError as error:
         return f"cannot be read ({error.strerror or error}): restore it, or {again}"
