@@ -248,7 +248,7 @@ def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
 
 def _head(found: Verdicts) -> list[str]:
     """The verdict, the number of gates per state, and the limits of the verdict."""
-    counted = f"{cell(found.benchmark)}: {gates.counted(found)}."
+    counted = f"Benchmark {cell(found.benchmark)}: {gates.counted(found)}."
     lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", counted]
     if found.limited:
         lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
