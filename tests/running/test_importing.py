@@ -241,7 +241,7 @@ def test_every_bad_row_gives_one_message_and_the_many_are_counted(tmp_path: Path
         "a.csv: line 3: score acc: found 'bad'; a number, true or false works, or nothing where "
         "it is not known"
     )
-    assert found[-1] == "import: 10 more rows cannot be taken"
+    assert found[-1] == "import: 20 more rows cannot be taken"
 
 
 def test_rows_that_stand_twice_are_refused_with_a_count_and_the_first_names(tmp_path: Path) -> None:
