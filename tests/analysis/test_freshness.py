@@ -367,7 +367,7 @@ def test_head_to_head_says_what_each_setup_changes_and_takes(cli: Cli, changed: 
     assert rows["correct on changed questions, after the update"][0].startswith("0.667 [")
     assert rows["stale answers right after a change"][0].startswith("1.000")
     assert rows["unanswerable questions answered"][0].startswith("0.000 [0.000, ")
-    assert "reads" not in rows
+    assert "context" not in rows
     before = {name: cells for name, *cells in head_to_head(run, "tiny_before").rows}
     assert before["unanswerable questions answered"][0].startswith("1.000")
     assert "| stale answers right after a change |" in (run.folder / "report.md").read_text()
