@@ -2,9 +2,8 @@
 
     python benchmarks/studies/published_patterns.py results/choose/RUN
 
-Prints Markdown. A pattern is found, or contradicted, where the 95% interval of the paired
-difference leaves 0 out; otherwise the run cannot tell, and the interval says how much it could
-have missed.
+Prints Markdown. A pattern is found, or contradicted, where the paired difference is
+significant; otherwise the run cannot tell, and the interval says how much it could have missed.
 """
 
 from __future__ import annotations
@@ -97,11 +96,10 @@ def seen(run: Run, pattern: Pattern) -> Difference | None:
 
 
 def verdict(found: Difference | None) -> str:
-    """In words what the interval says."""
+    """In words what the test says."""
     if found is None or not found.known:
         return "not measured"
-    low, high = found.ends
-    return "found" if low > 0 else "contradicted" if high < 0 else "cannot be told"
+    return {1: "found", -1: "contradicted", 0: "cannot be told"}[found.sign]
 
 
 def main(folder: Path) -> None:

@@ -167,7 +167,7 @@ def quantile_ratio(
     n = len(left)
     if not n:
         return UNJUDGED
-    above, below = quantile_draws(left, right, share, seed)
+    above, below = quantile_draws(left, right, share, seed=seed)
     low, high = np.quantile(above / below, [(1 - level) / 2, (1 + level) / 2])
     value = quantile(left, share) / quantile(right, share)
     return Estimate.of(value, min(float(low), value), max(float(high), value), "paired bootstrap")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
@@ -117,6 +117,19 @@ def test_a_constant_gain_has_an_interval_from_the_number_of_samples() -> None:
     assert few.low < 0 < many.low < 0.1 < many.high < few.high
     assert not few.clear
     assert many.clear
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 40), st.sampled_from([1, 3]))
+def test_no_pair_needs_fewer_samples_than_were_not_enough(
+    wins: int, losses: int, ties: int, size: int
+) -> None:
+    assume(wins + losses + ties > 0)
+    one, other = [1] * wins + [0] * (losses + ties), [0] * wins + [1] * losses + [0] * ties
+    clusters = [str(n // size) for n in range(len(one))]
+    found = contrast([(column(one, clusters), 1), (column(other, clusters), -1)])
+    assert found.clear == (found.p < 0.05)
+    assert found.needed is None or found.needed > found.n or found.clear
 
 
 @settings(deadline=None, max_examples=25)

@@ -59,3 +59,16 @@ def test_a_difference_is_better_beyond_chance_and_the_margin() -> None:
     assert not Difference(0.2, -0.1, 0.5).better(0.0)
     assert not Difference(0.2, None, 0.5).better(0.0) and not Difference().better(0.0)
     assert (found.samples(0.05), found.samples(0.0), Difference().samples(0.1)) == (200, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "sign"),
+    [(0.2, 0.04, 1), (-0.2, 0.04, -1), (0.2, 0.06, 0), (0.0, 0.01, 0), (0.2, None, 1)],
+)
+def test_the_p_decides_whether_a_difference_is_significant_and_without_one_its_interval(
+    value: float, p: float | None, sign: int
+) -> None:
+    found = Difference(value, value - 0.1, value + 0.1, 50, p=p)
+    assert found.sign == sign
+    assert found.clear == (p is None or p < 0.05)
+    assert found.better(0.1) == (sign > 0)

@@ -78,6 +78,39 @@ def test_refute_fails_what_is_proven_to_be_violated(
     assert found.p == pytest.approx(p)
 
 
+def test_a_document_of_two_tasks_is_one_cluster_where_they_are_pooled() -> None:
+    """Six documents of two questions in each task: 12 clusters lost were p = 2^-12, 6 are 2^-6."""
+    found = rows(rag_f1=[0.0] * 6, base_f1=[1.0] * 6)
+    documents = tuple(f"d{n}" for n in range(6))
+    table = {
+        (task, setup, metric): replace(column, clusters=documents)
+        for (_, setup, metric), column in found.columns.items()
+        for task in ("qa", "more")
+    }
+    both = replace(
+        found,
+        columns=table,
+        tags={"qa": found.tags["qa"], "more": found.tags["qa"]},
+    )
+    assert verdict("rag.f1 >= base.f1", both).p == pytest.approx(2**-6)
+
+
+def test_times_are_judged_by_cluster() -> None:
+    """Of 40 times in 8 documents all of three documents' are too long: 15 of 40, but 3 of 8."""
+    times = [3.0] * 15 + [1.0] * 25
+    found = rows(rag_latency_s=times, base_latency_s=[2.0 + n / 100 for n in range(40)])
+    documents = tuple(f"d{n // 5}" for n in range(40))
+    together = replace(
+        found, columns={k: replace(c, clusters=documents) for k, c in found.columns.items()}
+    )
+    line = "p50(rag.latency_s) <= 2"
+    alone, joined = (verdict(line, r, mode="prove") for r in (found, together))
+    assert (alone.method, joined.method) == ("order statistics", "clustered order statistics")
+    assert joined.p > alone.p
+    ratio = "p50(rag.latency_s) <= 1 * p50(base.latency_s)"
+    assert verdict(ratio, together).method == "paired cluster bootstrap"
+
+
 def test_a_verdict_says_all_that_it_stands_on() -> None:
     found = verdict("rag.qa.f1 >= base.qa.f1 - 0.02", rows(rag_f1=HARM[0], base_f1=HARM[1]))
     assert (found.left, found.right) == pytest.approx((0.92, 0.97))
@@ -85,8 +118,12 @@ def test_a_verdict_says_all_that_it_stands_on() -> None:
     assert found.low < -0.05 < found.high
     assert (found.wins, found.ties, found.losses) == (1, 91, 8)
     assert found.method == "tango"
-    # 80% power, one-sided: (1.645 + 0.842) * sqrt((0.09 - 0.07^2) / 99)
-    assert found.detectable == pytest.approx(2.4865 * math.sqrt(0.0851 / 99), rel=1e-3)
+    # 80% power, one-sided: x = (1.645 sqrt(d - 0.02^2) + 0.842 sqrt(d - (0.02 + x)^2)) / 10, and
+    # d, the pairs that differ, is 0.09, or 0.02 + x where that is more
+    x = found.detectable
+    differ = max(0.09, 0.02 + x)
+    ends = (math.sqrt(differ - 0.02**2), math.sqrt(differ - (0.02 + x) ** 2))
+    assert x == pytest.approx((1.6449 * ends[0] + 0.8416 * ends[1]) / 10, rel=1e-3)
     assert [sample.sample for sample in found.broke] == [f"q{i}" for i in range(1, 9)]
     assert found.mended == (Changed(task="qa", sample="q0", left=1.0, right=0.0),)
     assert "0.92 against 0.97" in found.reason

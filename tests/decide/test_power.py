@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import rivals
 from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import Sample
 from bakeoff.decide.gates.language import Scope
@@ -31,14 +32,22 @@ def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0,
 
 
 def test_the_detectable_change_of_a_pair_is_from_a_quarter_that_differ() -> None:
-    """(1.645 + 0.842) * sqrt(0.25 / 100) = 0.124; one gate of two: alpha is 0.025."""
+    """A sign test of 100 pairs finds 0.129 in 80% of runs; one gate of two: alpha is 0.025."""
     (alone,) = shown(100, Gate(check="rag.qa.f1 >= base.qa.f1"))
-    assert alone.detectable == pytest.approx(0.12433, abs=1e-4)
+    assert alone.detectable == pytest.approx(0.12946, abs=1e-4)
+    power = rivals.paired_power(100, 0.25, -alone.detectable)
+    assert power == pytest.approx(0.80, abs=0.01)
     assert (alone.n, alone.margin, alone.source) == (100, 0.05, "assumed")
     assert alone.needed == math.ceil(100 * (alone.detectable / 0.05) ** 2)
     two = shown(100, Gate(check="rag.qa.f1 >= base.qa.f1"), Gate(check="*.qa.f1 >= 0.3"))
     assert two[0].detectable > alone.detectable
     assert len(two) == 3
+
+
+@pytest.mark.parametrize("aggregate", ["p50", "p90", "p95", "p99", "max", "sum", "count"])
+def test_nothing_is_assumed_of_what_is_no_mean(aggregate: str) -> None:
+    (found,) = shown(100, Gate(check=f"{aggregate}(rag.qa.f1) >= 0.4", mode="refute"))
+    assert (found.detectable, found.needed) == (None, None)
 
 
 @pytest.mark.parametrize(

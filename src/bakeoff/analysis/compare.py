@@ -43,7 +43,7 @@ def estimate(column: Column) -> Estimate:
 def _interval(judged: Column) -> Estimate:
     measure = judged.measure
     if measure.aggregate == "median":
-        found = stats.quantile_interval(judged.values, 0.5)
+        found = stats.quantile_interval(judged.values, 0.5, judged.codes)
         # A side that the sample is too small to bound leaves no interval at all.
         return found if found.known else Estimate(found.value)
     if judged.labels and measure.aggregate == "macro_f1":
@@ -160,7 +160,10 @@ def contrast(sides: Sides) -> Difference:
     detectable = stats.detectable_gain(values, codes, bounds=bounds)
     wins, ties, losses = stats.win_tie_loss(_pairs(sides, found))
     effect = found.value
-    reached = math.isfinite(detectable) and effect
+    p = stats.difference_p(values, codes, bounds=bounds)
+    needed = _needed(n, detectable, effect)
+    # The test's p moves in steps: it may miss what as many samples would mostly find.
+    known = needed is not None and (needed > n or p < stats.ALPHA)
     return Difference(
         effect,
         interval.low,
@@ -168,13 +171,20 @@ def contrast(sides: Sides) -> Difference:
         n,
         found.unjudged,
         f"paired {found.method or interval.method}",
-        p=stats.difference_p(values, codes, bounds=bounds),
+        p=p,
         wins=wins,
         ties=ties,
         losses=losses,
         detectable=finite(detectable),
-        needed=math.ceil(n * (detectable / effect) ** 2) if reached else None,
+        needed=needed if known else None,
     )
+
+
+def _needed(n: int, detectable: float, effect: float) -> int | None:
+    """Samples for which the effect would be the detectable one."""
+    if not math.isfinite(detectable) or not effect:
+        return None
+    return math.ceil(n * (detectable / effect) ** 2)
 
 
 def _pairs(sides: Sides, found: Contrast) -> Floats:
@@ -191,10 +201,12 @@ def _of_medians(sides: Sides) -> Difference:
     if not n:
         return Difference(unjudged=unjudged, method="nothing judged on all sides")
     differences = sum((factor * column.values for column, factor in kept), np.zeros(n))
-    found = stats.quantile_interval(differences, 0.5)
-    p = stats.mcnemar(*stats.win_tie_loss(differences)[::2])
+    codes = kept[0][0].codes
+    found = stats.quantile_interval(differences, 0.5, codes)
+    # The sign test, of clusters where there are any.
+    p = stats.sign_flip_p(np.sign(differences), codes)
     wins, ties, losses = stats.win_tie_loss(differences)
-    method = "paired order statistics"
+    method = f"paired {found.method}"
     ends = (found.low, found.high)
     return Difference(found.value, *ends, n, unjudged, method, p, wins, ties, losses)
 

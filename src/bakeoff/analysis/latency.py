@@ -13,26 +13,33 @@ from statistics import median
 import numpy as np
 
 from bakeoff.analysis.comparison import Latency, Timed, Times
-from bakeoff.analysis.stats import quantile_interval
+from bakeoff.analysis.stats import cluster_codes, quantile_interval
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import Answer, Record
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
-def quantile(values: Sequence[float], share: float) -> Estimate:
-    """A quantile of seconds or ratios with its order-statistic interval.
+def quantile(values: Sequence[float], share: float, clusters: Sequence[str] = ()) -> Estimate:
+    """A quantile of seconds or ratios with its order-statistic interval, over clusters if any.
 
     It is left out where there are too few values: it would be the largest only because there is no
     larger one.
     """
     if share > 0.5 and len(values) < round(1 / (1 - share)):
         return UNKNOWN
-    return quantile_interval(np.asarray(values, dtype=np.float64), share)
+    codes = cluster_codes(clusters) if clusters else None
+    return quantile_interval(np.asarray(values, dtype=np.float64), share, codes)
 
 
-def summary(records: Iterable[Record], setups: Sequence[str]) -> Latency | None:
-    """One task's latency pass by setup, and the noise of the machine; `None` without one."""
+def summary(
+    records: Iterable[Record], setups: Sequence[str], clusters: Mapping[str, str] | None = None
+) -> Latency | None:
+    """One task's latency pass by setup, and the noise of the machine; `None` without one.
+
+    `clusters` is sample -> cluster; a sample that is not in it is its own.
+    """
+    within = clusters or {}
     found: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
     failed: dict[str, int] = defaultdict(int)
     loaded: dict[int, dict[str, dict[str, Answer]]] = defaultdict(lambda: defaultdict(dict))
@@ -46,7 +53,11 @@ def summary(records: Iterable[Record], setups: Sequence[str]) -> Latency | None:
             found[record.setup, record.repeat][record.sample] = record.answer
     first = found.get((setups[0], 0), {})
     timed = {
-        setup: Timed(**vars(_times(answers)), ratio=_ratio(answers, first), failed=failed[setup])
+        setup: Timed(
+            **vars(_times(answers, within)),
+            ratio=_ratio(answers, first, within),
+            failed=failed[setup],
+        )
         for setup in setups
         if (answers := found.get((setup, 0), {}))
     }
@@ -54,15 +65,16 @@ def summary(records: Iterable[Record], setups: Sequence[str]) -> Latency | None:
         return None
     return Latency(
         {
-            str(level): {setup: _times(answers) for setup, answers in by_setup.items()}
+            str(level): {setup: _times(answers, within) for setup, answers in by_setup.items()}
             for level, by_setup in loaded.items()
         },
         timed,
-        _ratio(found.get((setups[0], 1), {}), first),
+        _ratio(found.get((setups[0], 1), {}), first, within),
     )
 
 
-def _times(answers: Mapping[str, Answer]) -> Times:
+def _times(answers: Mapping[str, Answer], within: Mapping[str, str]) -> Times:
+    clusters = [within.get(name, name) for name in answers]
     seconds = [sum(s.seconds or 0.0 for s in answer.steps) for answer in answers.values()]
     retrieve_s, prefill_s, decode_s = (
         _median([s for answer in answers.values() if (s := answer.seconds(step)) is not None])
@@ -84,7 +96,9 @@ def _times(answers: Mapping[str, Answer]) -> Times:
     ]
     return Times(
         n=len(seconds),
-        quantiles={f"p{share * 100:.0f}": quantile(seconds, share) for share in QUANTILES},
+        quantiles={
+            f"p{share * 100:.0f}": quantile(seconds, share, clusters) for share in QUANTILES
+        },
         first_token_s=_median(first_token),
         per_token_s=_median(per_token),
         tokens_per_s=tokens / whole if tokens and whole else None,
@@ -98,13 +112,15 @@ def _median(values: Sequence[float]) -> float | None:
     return median(values) if values else None
 
 
-def _ratio(answers: Mapping[str, Answer], first: Mapping[str, Answer]) -> Estimate:
+def _ratio(
+    answers: Mapping[str, Answer], first: Mapping[str, Answer], within: Mapping[str, str]
+) -> Estimate:
     """The median of the paired ratios of seconds, with its order-statistic interval."""
-    pairs = [
-        (answers[s].seconds() or 0.0, first[s].seconds() or 0.0) for s in answers if s in first
-    ]
-    ratios = [a / b for a, b in pairs if a > 0 and b > 0]
-    return quantile(ratios, 0.5)
+    pairs = {
+        s: (answers[s].seconds() or 0.0, first[s].seconds() or 0.0) for s in answers if s in first
+    }
+    ratios = {s: a / b for s, (a, b) in pairs.items() if a > 0 and b > 0}
+    return quantile([*ratios.values()], 0.5, [within.get(s, s) for s in ratios])
 
 
 def clear(ratio: Estimate, noise: Estimate) -> bool:

@@ -199,7 +199,11 @@ class Run:
         tasks = {
             name: replace(
                 task,
-                latency=latency.summary(self.latencies(name), self.asked[name]),
+                latency=latency.summary(
+                    self.latencies(name),
+                    self.asked[name],
+                    {s.id: s.cluster for s in self.samples[name].values() if s.cluster},
+                ),
                 freshness=self._freshness(name),
                 ended={s: e for s in self.asked[name] if (e := self.endings.of(name, s)).told},
             )

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
+ALPHA = 0.05
+"""A p below it is significant."""
+
 
 def finite(value: float | None) -> float | None:
     """The number, or `None` where there is none: it is infinite, or not a number."""
@@ -82,7 +85,10 @@ class Difference(Estimate):
     """A paired difference, and how much it could have shown."""
 
     p: float | None = None
-    """Two-sided: sign-flip permutation, which is McNemar's exact test for 0/1 values."""
+    """Two-sided: sign-flip permutation, which is McNemar's exact test for 0/1 values.
+
+    `None` where it is put together from several differences: the interval decides then.
+    """
     wins: int = 0
     ties: int = 0
     losses: int = 0
@@ -93,12 +99,28 @@ class Difference(Estimate):
     p_adjusted: float | None = None
     """After Benjamini and Hochberg, where it is one of many slices."""
 
+    @property
+    def clear(self) -> bool:
+        """Whether it is significant: by its p, and only without one by its interval."""
+        return super().clear if self.p is None else self.p < ALPHA
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where it is significant, else 0."""
+        if not self.clear or not self.value:
+            return 0
+        return 1 if self.value > 0 else -1
+
     def better(self, margin: float) -> bool:
         """Whether it is above 0 by more than chance, and large enough to matter."""
-        return self.value is not None and self.ends[0] > 0 and self.value >= margin
+        return self.value is not None and self.sign > 0 and self.value >= margin
 
     def samples(self, size: float) -> int | None:
         """About how many samples would find a true difference of `size` in 80% of runs."""
         if not size or self.detectable is None:
             return None
         return math.ceil(self.n * (self.detectable / size) ** 2)
+
+
+NO_DIFFERENCE = Difference()
+"""Nothing is known of a difference."""

@@ -18,10 +18,20 @@ from bakeoff.analysis.stats.means import (
     skewed_t,
     t_interval,
 )
-from bakeoff.analysis.stats.power import POWER, detectable, detectable_gain
+from bakeoff.analysis.stats.power import (
+    POWER,
+    detectable,
+    detectable_gain,
+    detectable_pairs,
+    detectable_rate,
+    detectable_trials,
+)
 from bakeoff.analysis.stats.quantiles import (
     CELLS,
     RESAMPLES,
+    draws_interval,
+    draws_p,
+    effective_trials,
     order_ranks,
     quantile,
     quantile_draws,
@@ -89,10 +99,16 @@ __all__ = [
     "cluster_codes",
     "detectable",
     "detectable_gain",
+    "detectable_pairs",
+    "detectable_rate",
+    "detectable_trials",
     "difference_interval",
     "difference_p",
     "disagreement",
+    "draws_interval",
+    "draws_p",
     "drift",
+    "effective_trials",
     "flips",
     "mcnemar",
     "mean_interval",

@@ -9,7 +9,16 @@ import numpy as np
 
 from bakeoff.analysis.stats.means import skewed_t
 from bakeoff.analysis.stats.quantiles import CELLS
-from bakeoff.analysis.stats.values import LEVEL, Bounds, Floats, Ints, flat, no_spread, sums_of
+from bakeoff.analysis.stats.values import (
+    LEVEL,
+    Bounds,
+    Floats,
+    Ints,
+    error_of,
+    flat,
+    no_spread,
+    sums_of,
+)
 from bakeoff.core.estimate import Estimate
 
 Statistic = Callable[[Floats], Floats]
@@ -32,12 +41,19 @@ def without_each(groups: Floats, statistic: Statistic) -> Floats:
 
 
 def pseudo_values(features: Floats, statistic: Statistic, clusters: Ints | None = None) -> Floats:
-    """The jackknife's pseudo-values, one for each cluster: their mean has the statistic's error."""
+    """The jackknife's pseudo-values, one for each cluster: their mean has the statistic's error.
+
+    That error is at least the one without clusters: with few of them, a negative correlation
+    inside is noise.
+    """
     groups = by_cluster(features, clusters)
     value = float(statistic(features.sum(axis=0, keepdims=True))[0])
     left_out = without_each(groups, statistic)
     values: Floats = value + (len(groups) - 1) * (left_out.mean() - left_out)
-    return values
+    if clusters is None or len(groups) < 2:
+        return values
+    error, least = error_of(values), error_of(pseudo_values(features, statistic))
+    return value + (values - value) * (least / error) if 0 < error < least else values
 
 
 def statistic_interval(

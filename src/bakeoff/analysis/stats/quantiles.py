@@ -6,7 +6,17 @@ import math
 
 import numpy as np
 
-from bakeoff.analysis.stats.values import LEVEL, UNJUDGED, Floats
+from bakeoff.analysis.special import t_cdf
+from bakeoff.analysis.stats.means import trials_of
+from bakeoff.analysis.stats.rates import wilson
+from bakeoff.analysis.stats.values import (
+    LEVEL,
+    UNJUDGED,
+    Floats,
+    Ints,
+    judged,
+    t_quantile_of,
+)
 from bakeoff.core.estimate import Estimate
 
 RESAMPLES = 2000
@@ -38,13 +48,23 @@ def quantile(values: Floats, share: float) -> float:
     return float(np.quantile(values, share))
 
 
-def quantile_interval(values: Floats, share: float, *, level: float = LEVEL) -> Estimate:
-    """A quantile with its order-statistic interval (Conover 1999, section 3.2)."""
-    ordered = np.sort(values[~np.isnan(values)])
+def quantile_interval(
+    values: Floats, share: float, clusters: Ints | None = None, *, level: float = LEVEL
+) -> Estimate:
+    """A quantile with its order-statistic interval (Conover 1999, section 3.2).
+
+    Over clusters Woodruff's (1952, JASA 47:635): the order statistics at the ends of an interval
+    of the share of values up to it, here Wilson's on the effective number of trials.
+    """
+    values, clusters = judged(values, clusters)
+    ordered = np.sort(values)
     n = len(ordered)
     if not n:
         return UNJUDGED
-    low, high, _ = order_ranks(n, share, level)
+    if clusters is None:
+        low, high, _ = order_ranks(n, share, level)
+    else:
+        low, high = _clustered_ranks(values, share, clusters, level)
     value = quantile(ordered, share)
     return Estimate(
         value,
@@ -52,8 +72,29 @@ def quantile_interval(values: Floats, share: float, *, level: float = LEVEL) -> 
         min(value, float(ordered[low - 1])) if low else None,
         float(ordered[high - 1]) if high <= n else None,
         n,
-        method="order statistics",
+        method="order statistics" if clusters is None else "clustered order statistics",
     )
+
+
+def _clustered_ranks(values: Floats, share: float, clusters: Ints, level: float) -> tuple[int, int]:
+    n = len(values)
+    if len(np.unique(clusters)) < 2:
+        return 0, n + 1
+    trials = effective_trials(values, share, clusters, level)
+    low, high = wilson(share * trials, trials, level)
+    return math.floor(low * n), math.ceil(high * n) + 1
+
+
+def effective_trials(
+    values: Floats, share: float, clusters: Ints | None, level: float = LEVEL
+) -> float:
+    """Independent samples that would place the quantile as well; the number without clusters."""
+    n = float(len(values))
+    if clusters is None:
+        return n
+    below = (values <= quantile(values, share)).astype(np.float64)
+    rate = float(below.mean())
+    return trials_of(below, clusters, rate * (1 - rate), level, n)
 
 
 def samples_to_bound(share: float, level: float = LEVEL) -> int:
@@ -61,8 +102,12 @@ def samples_to_bound(share: float, level: float = LEVEL) -> int:
     return math.ceil(math.log(1 - level) / math.log(share))
 
 
-def quantile_draws(left: Floats, right: Floats, share: float, seed: int = 0) -> Floats:
-    """A quantile of both sides in 2,000 paired resamples, (2, draws)."""
+def quantile_draws(
+    left: Floats, right: Floats, share: float, clusters: Ints | None = None, seed: int = 0
+) -> Floats:
+    """A quantile of both sides in 2,000 paired resamples, of whole clusters, (2, draws)."""
+    if clusters is not None:
+        return _clustered_draws(np.stack([left, right]), share, clusters, seed)
     n = len(left)
     # In an order of their own, so that the draws do not depend on that of the samples.
     order = np.lexsort((right, left))
@@ -75,3 +120,67 @@ def quantile_draws(left: Floats, right: Floats, share: float, seed: int = 0) -> 
         draws.append(np.quantile(drawn, share, axis=2))
     found: Floats = np.concatenate(draws, axis=1)
     return found
+
+
+def _clustered_draws(sides: Floats, share: float, clusters: Ints, seed: int) -> Floats:
+    n = sides.shape[1]
+    # Clusters by what is in them, so that the draws depend neither on names nor on order.
+    order = np.lexsort((*sides[::-1], clusters))
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    groups = np.split(order, starts[1:])
+    ranked = sorted(range(len(groups)), key=lambda g: sides[:, groups[g]].T.tolist())
+    place = np.empty(n, dtype=np.int64)
+    for rank, group in enumerate(ranked):
+        place[groups[group]] = rank
+    count = len(groups)
+    random = np.random.default_rng([seed, count])
+    step = max(1, CELLS // (2 * n))
+    draws = []
+    for start in range(0, RESAMPLES, step):
+        times = random.multinomial(count, np.full(count, 1 / count), min(step, RESAMPLES - start))
+        draws.append([_weighted(side, place, times, share) for side in sides])
+    found: Floats = np.concatenate(draws, axis=1)
+    return found
+
+
+def _weighted(values: Floats, place: Ints, times: Ints, share: float) -> Floats:
+    """`quantile` in each draw, of values that occur as often as their cluster was drawn."""
+    order = np.argsort(values, kind="stable")
+    upto = np.cumsum(times[:, place[order]], axis=1)
+    at = (upto[:, -1] - 1) * share
+    lower = np.floor(at)
+    ends = [
+        values[order][(upto <= rank[:, None]).sum(axis=1)]
+        for rank in (lower, np.minimum(lower + 1, upto[:, -1] - 1))
+    ]
+    found: Floats = ends[0] + (at - lower) * (ends[1] - ends[0])
+    return found
+
+
+def draws_interval(
+    value: float, draws: Floats, count: int | None, level: float = LEVEL
+) -> tuple[float, float]:
+    """The percentile interval of a bootstrap; over `count` clusters t times its standard error.
+
+    Percentiles of few clusters lie too close together (Cameron, Gelbach and Miller 2008, Review
+    of Economics and Statistics 90:414, on the bootstrap's standard error with t).
+    """
+    if count is None:
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+    half = t_quantile_of(level, count - 1) * _draws_error(draws, count)
+    return value - half, value + half
+
+
+def draws_p(value: float, draws: Floats, count: int | None) -> float:
+    """The one-sided p of "at least 0" that belongs to that interval."""
+    if count is None:
+        return float((1 + np.sum(draws >= 0)) / (1 + len(draws)))
+    error = _draws_error(draws, count)
+    if not error:
+        return float(value >= 0)
+    return t_cdf(count - 1, value / error)
+
+
+def _draws_error(draws: Floats, count: int) -> float:
+    return float(draws.std()) * math.sqrt(count / (count - 1))

@@ -212,16 +212,21 @@ def _binomial_p(hits: float, trials: float, rate: float, alternative: Alternativ
 
 
 def quantile_p(
-    values: Floats, share: float, limit: float, alternative: Literal["less", "greater"]
+    values: Floats,
+    share: float,
+    limit: float,
+    alternative: Literal["less", "greater"],
+    clusters: Ints | None = None,
 ) -> float:
-    """The exact binomial p of "the quantile is `limit`", from how many values lie beyond it."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return 1.0
+    """The exact binomial p of "the quantile is `limit`", from how many values lie beyond it.
+
+    `rate_p` of their share, so over clusters on the effective number of trials.
+    """
+    values, clusters = judged(values, clusters)
     # A quantile below the limit has at least `share` of the values at most there, and v. v.
     if alternative == "less":
-        return _binomial_p(float(np.sum(known >= limit)), len(known), 1 - share, "less")
-    return _binomial_p(float(np.sum(known <= limit)), len(known), share, "less")
+        return rate_p((values >= limit).astype(np.float64), clusters, 1 - share, "less")
+    return rate_p((values <= limit).astype(np.float64), clusters, share, "less")
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:

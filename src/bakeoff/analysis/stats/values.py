@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bakeoff.analysis.special import t_cdf, t_quantile
+from bakeoff.core.estimate import ALPHA as ALPHA
 from bakeoff.core.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -17,7 +18,6 @@ Ints = npt.NDArray[np.int64]
 Bounds = tuple[float, float]
 """The smallest and the largest value that can occur at all."""
 LEVEL = 0.95
-ALPHA = 0.05
 RATE: Bounds = (0.0, 1.0)
 NORMAL = NormalDist()
 UNJUDGED = Estimate(method="nothing judged")

@@ -9,7 +9,7 @@ from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import estimate
 from bakeoff.analysis.comparison import Updated
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.estimate import UNKNOWN, Estimate
+from bakeoff.core.estimate import NO_DIFFERENCE, UNKNOWN, Difference, Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide import cost
@@ -23,7 +23,7 @@ class Update:
 
     rate: Estimate = UNKNOWN
     """Share right, after the setup's own update, of the questions whose answer changed."""
-    gain: Estimate = UNKNOWN
+    gain: Difference = NO_DIFFERENCE
     """What the update gave on them, paired."""
     damage: Estimate = UNKNOWN
     """What it cost on questions whose answer is as before, paired; above 0 is harm."""
@@ -154,7 +154,7 @@ def _update(setup: Setup, by_setup: Mapping[str, Updated]) -> Update:
     found = by_setup[setup.name]
     return Update(
         found.update_rate or UNKNOWN,
-        found.gain or UNKNOWN,
+        found.gain or NO_DIFFERENCE,
         found.damage or UNKNOWN,
         _work(setup, by_setup),
     )

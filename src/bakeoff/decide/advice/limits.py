@@ -128,9 +128,8 @@ def _follows(known: Known, task: str) -> Check:
         return Check(known.name, need, "not known", f"{task}: not measured before and after")
     gain = update.gain
     said = f"{task}: its update gives {told(gain)} on questions whose answer changed"
-    low, high = gain.ends
-    state: State = "met" if low > 0 else "violated" if high < 0 else "not proven"
-    return Check(known.name, need, state, said)
+    states: Mapping[int, State] = {1: "met", -1: "violated", 0: "not proven"}
+    return Check(known.name, need, states[gain.sign], said)
 
 
 def _keeps_up(known: Known, task: str, updates: float) -> Check:

@@ -129,12 +129,14 @@ def _against_number(check: Check, column: Column, alpha: float) -> Finding:
     binary = bounds == stats.RATE and bool(np.isin(values, (0.0, 1.0)).all())
     worst = _worst(values, bounds, sign)
     if binary:
+        detectable = stats.detectable_rate(values, codes, limit, less, alpha=alpha)
         violated = stats.rate_p(values, codes, limit, less)
         holds = stats.rate_p(values, codes, limit, more)
         reach = stats.rate_p(worst, codes, limit, less)
     else:
         turned, between = sign * values, _turned(bounds, sign)
         margin = sign * limit
+        detectable = _detectable(turned, codes, margin, between, alpha)
         violated = _p(turned, codes, margin, "less", between)
         holds = _p(turned, codes, margin, "greater", between)
         reach = _reach(sign * worst, codes, margin, between)
@@ -149,7 +151,7 @@ def _against_number(check: Check, column: Column, alpha: float) -> Finding:
         holds,
         reach,
         len(values),
-        detectable=stats.detectable_gain(values, codes, bounds=bounds, alpha=alpha, sides=1),
+        detectable=detectable,
         method=interval.method,
         broke=_lowest(column, sign, limit) if gap < 0 else (),
     )
@@ -188,6 +190,12 @@ def _p(
     bounds: Bounds | None,
 ) -> float:
     return stats.difference_p(values, codes, margin=margin, alternative=alternative, bounds=bounds)
+
+
+def _detectable(
+    values: Floats, codes: Ints | None, margin: float, bounds: Bounds | None, alpha: float
+) -> float:
+    return stats.detectable_gain(values, codes, bounds=bounds, margin=margin, alpha=alpha, sides=1)
 
 
 def _turned(bounds: Bounds | None, sign: int) -> Bounds | None:
@@ -235,7 +243,7 @@ def _of_contrast(
         _p(values, codes, margin, "greater", bounds),
         _reach(worst, codes, margin, bounds),
         len(contrast.samples),
-        detectable=stats.detectable_gain(values, codes, bounds=bounds, alpha=alpha, sides=1),
+        detectable=_detectable(values, codes, margin, bounds, alpha),
         method=contrast.method or interval.method,
     )
     if len(columns) < 2:
@@ -272,8 +280,8 @@ def _changes(
 def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Finding:
     sign, limit = check.sign, check.shift
     if len(columns) == 1:
-        values, _ = _values(columns[0])
-        found = stats.quantile_interval(values, share)
+        values, codes = _values(columns[0])
+        found = stats.quantile_interval(values, share, codes)
         less, more = _sides(sign)
         worst = np.full(len(values), -math.inf if sign > 0 else math.inf)
         value = stats.quantile(values, share)
@@ -282,30 +290,34 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
             limit,
             sign * (value - limit),
             _ends(found, sign, limit),
-            stats.quantile_p(values, share, limit, less),
-            stats.quantile_p(values, share, limit, more),
-            stats.quantile_p(worst, share, limit, less),
+            stats.quantile_p(values, share, limit, less, codes),
+            stats.quantile_p(values, share, limit, more, codes),
+            stats.quantile_p(worst, share, limit, less, codes),
             len(values),
             method=found.method,
         )
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
-    draws = stats.quantile_draws(left.values, right.values, share)
-    n = len(left.samples)
+    n, codes = len(left.samples), left.codes
+    count = None if codes is None else len(np.unique(codes))
+    if count == 1:
+        raise BakeoffError("no evidence: all samples are of one cluster")
+    draws = stats.quantile_draws(left.values, right.values, share, codes)
     value, other = (stats.quantile(side.values, share) for side in (left, right))
     limit = check.factor * other + check.shift
+    gap = sign * (value - limit)
     gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
-    low, high = np.quantile(gaps, [0.025, 0.975])
+    # Both sides must be known well enough for their upper order statistic to be a bound.
+    known = min(stats.effective_trials(side.values, share, codes) for side in (left, right))
     return Finding(
         value,
         limit,
-        sign * (value - limit),
-        (float(low), float(high)),
-        float((1 + np.sum(gaps >= 0)) / (1 + len(gaps))),
-        float((1 + np.sum(gaps <= 0)) / (1 + len(gaps))),
-        # The upper order statistic must be able to lie below a quantile at all.
-        0.0 if n >= stats.samples_to_bound(max(share, 1 - share)) else 1.0,
+        gap,
+        stats.draws_interval(gap, gaps, count),
+        stats.draws_p(gap, gaps, count),
+        stats.draws_p(-gap, -gaps, count),
+        0.0 if known >= stats.samples_to_bound(max(share, 1 - share)) else 1.0,
         n,
-        method="paired bootstrap",
+        method="paired bootstrap" if count is None else "paired cluster bootstrap",
     )
 
 

@@ -142,7 +142,7 @@ def _preview(
         detectable if finite else None,
         margin,
         math.ceil(used * (detectable / margin) ** 2) if finite else None,
-        f"measured in {known.run}" if measured and known else "assumed",
+        f"measured in {known.run}" if measured and known else _assumption(columns),
         _untimed(check, n) or _problem(case, scope, columns, policy),
     )
 
@@ -186,14 +186,25 @@ def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
 
 
 def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
-    """The detectable change of a rate; nothing can be assumed of tokens and seconds."""
-    kind = aggregate(check.left.aggregate)
-    no_mean = check.left.aggregate == "p50" or (isinstance(kind, Fact) and kind.bounded)
-    if scope.measure(check.left).bounds != stats.RATE or no_mean:
+    """The detectable change of a rate; nothing can be assumed of tokens, seconds, quantiles."""
+    measure, kind = scope.measure(check.left), aggregate(check.left.aggregate)
+    no_mean = isinstance(kind, Fact | Quantile) or measure.aggregate != "mean"
+    if measure.bounds != stats.RATE or no_mean:
         return math.nan
-    rate = min(max(check.shift, 0.05), 0.95)
-    variance = DISCORDANCE if check.right else rate * (1 - rate)
-    return stats.detectable(math.sqrt(variance / n), alpha=alpha, sides=1) if n else math.nan
+    if not n:
+        return math.nan
+    if not check.right:
+        # A rate of at most a limit is one of the opposite of at least the rest.
+        limit = check.shift if check.sign > 0 else 1 - check.shift
+        return stats.detectable_trials(n, limit, alpha=alpha)
+    margin = check.sign * check.shift
+    return stats.detectable_pairs(n, DISCORDANCE, margin=margin, alpha=alpha, sides=1)
+
+
+def _assumption(columns: Mapping[str, Column]) -> str:
+    """How an assumed spread is named: what samples of one cluster share, no run has told."""
+    clustered = any(column.codes is not None for column in columns.values())
+    return "assumed, clusters ignored" if clustered else "assumed"
 
 
 def _problem(case: Case, scope: Scope, columns: Mapping[str, Column], policy: Policy) -> str:

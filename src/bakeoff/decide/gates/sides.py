@@ -5,6 +5,7 @@ A side whose numbers cannot be trusted, or that measured something else, is refu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -106,7 +107,10 @@ def _same_tasks(sides: list[dict[str, Column]], check: Check) -> list[dict[str, 
 
 
 def _joined(side: Mapping[str, Column]) -> Column:
-    """One column over several tasks, samples named `task/sample`."""
+    """One column over several tasks, samples named `task/sample`.
+
+    A cluster that the data name is the same one in every task, as in `decide.advice.quality`.
+    """
     parts = list(side.items())
     measures = {column.measure for _, column in parts}
     if len(measures) > 1:
@@ -115,12 +119,21 @@ def _joined(side: Mapping[str, Column]) -> Column:
     repeats = {part.shape[1] for part in answers if part is not None}
     return Column(
         tuple(f"{task}/{name}" for task, column in parts for name in column.samples),
-        tuple(f"{task}/{name}" for task, column in parts for name in column.clusters),
+        tuple(name for task, column in parts for name in _clusters(task, column)),
         np.concatenate([column.values for _, column in parts]),
         parts[0][1].labels if len(parts) == 1 else None,
         measures.pop(),
         np.concatenate([a for a in answers if a is not None]) if len(repeats) == 1 else None,
     )
+
+
+def _clusters(task: str, column: Column) -> list[str]:
+    """The column's clusters; that of a sample which stands alone is its own task's."""
+    sizes = Counter(column.clusters)
+    return [
+        f"{task}/{name}" if name == sample and sizes[name] == 1 else name
+        for sample, name in zip(column.samples, column.clusters, strict=True)
+    ]
 
 
 def _comparable(check: Check, evidence: Evidence) -> None:

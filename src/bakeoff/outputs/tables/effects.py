@@ -24,13 +24,13 @@ def effects(run: Run) -> Table:
         "What tuning and retrieval each change",
         ("task", "metric", *names),
         tuple(rows),
-        "Paired differences with 95% intervals; * an interval without 0. Interaction: what both "
-        "together give beyond the sum of each.",
+        "Paired differences with 95% intervals; * significant (p < 0.05, sign-flip permutation "
+        "test). Interaction: what both together give beyond the sum of each.",
     )
 
 
 def signed(estimate: Estimate | None) -> str:
-    """A difference with its sign and interval, `*` where that leaves 0 out."""
+    """A difference with its sign and interval, `*` where it is significant."""
     if estimate is None or estimate.value is None:
         return "-"
     text = f"{estimate.value:+.3f}"
@@ -59,13 +59,12 @@ def findings(run: Run) -> list[str]:
 
 
 def _damage(effect: Difference, higher_is_better: bool) -> str:
-    low, high = effect.ends
     if not effect.known:
         return "too few samples to say what tuning does to answers from passages"
-    worse, gains = (high < 0, low > 0) if higher_is_better else (low > 0, high < 0)
-    if worse:
+    gain = effect.sign if higher_is_better else -effect.sign
+    if gain < 0:
         return "tuning damages the use of retrieved passages"
-    if gains:
+    if gain > 0:
         return "tuning improves answers from retrieved passages"
     size = effect.detectable
     bound = f"; minimum detectable change (80% power): {size:.2g}" if size else ""

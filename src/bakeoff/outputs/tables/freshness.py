@@ -37,8 +37,8 @@ def _freshness(run: Run, task: str, facts: Freshness) -> Table:
         tuple(rows),
         "Right after: the setup as it was before the change. Stale answers were right before the "
         "change. Questions: changed has another answer now, removed none any more, new is answered "
-        "for the first time, unchanged as before. * significant paired difference (95% CI excludes "
-        "0).",
+        "for the first time, unchanged as before. * significant paired difference "
+        "(p < 0.05).",
     )
 
 

@@ -28,7 +28,7 @@ def headline(run: Run) -> Table:
         ("task", "metric", "n", *setups),
         tuple(rows),
         "95% confidence intervals in brackets; "
-        f"* significantly different from {setups[0]} (paired 95% CI excludes 0); "
+        f"* significantly different from {setups[0]} (paired, p < 0.05); "
         "^ best, or not significantly worse.",
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from bakeoff.analysis.comparison import Latency, Summary, TaskComparison
 from bakeoff.analysis.latency import clear
 from bakeoff.analysis.measured_run import Run
-from bakeoff.analysis.stats import ALPHA
 from bakeoff.core import table
 from bakeoff.core.estimate import UNKNOWN, Difference, Estimate
 from bakeoff.core.measure import MEASURED
@@ -158,17 +157,10 @@ def _top(summary: Summary, higher_is_better: bool) -> float | None:
 
 
 def differ(summary: Summary, a: str, b: str) -> bool:
-    """Whether two setups differ significantly: the interval of their difference excludes 0.
-
-    Where nothing bounds an interval, as for token counts that are all the same, the p decides.
-    """
+    """Whether two setups differ significantly, by the p of their paired difference."""
     differences = summary.differences
     difference = differences.get(f"{b} - {a}") or differences.get(f"{a} - {b}")
-    if not difference:
-        return False
-    if not difference.known:
-        return difference.p is not None and difference.p < ALPHA
-    return difference.clear
+    return difference is not None and difference.clear
 
 
 def _differs(facts: TaskComparison, metric: str, setup: str, first: str) -> bool:

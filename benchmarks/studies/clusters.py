@@ -1,0 +1,293 @@
+"""Do intervals and gates of times and of macro-F1 keep their promise where samples share documents?
+
+    python benchmarks/studies/clusters.py [coverage] [gates] [power] [--runs 2000] [--seed 0]
+
+Prints Markdown, of which docs/gates.md has the tables. One core; about ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from intervals import ALPHA, Random, macro_f1
+
+from bakeoff.analysis import stats
+from bakeoff.analysis.stats import RATE, Floats, Ints
+
+SIZES = (50, 100, 200)
+BOOTSTRAP = 8
+"""Gates that resample are judged in every eighth run only."""
+HEADS = " | ".join(f"n = {n}" for n in SIZES)
+SPREAD, OWN = 0.5, 0.3
+"""Standard deviations of the logarithm of seconds: of the question, and of setup and question."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Samples of documents: how many share one on average, and how much of the variance."""
+
+    size: int
+    shared: float
+
+    def __str__(self) -> str:
+        return f"{self.size} a document, {self.shared:.0%} shared"
+
+    def clusters(self, random: Random, n: int) -> Ints:
+        sizes = 1 + random.poisson(self.size - 1, n)
+        return np.repeat(np.arange(n), sizes)[:n]
+
+    def normal(self, random: Random, clusters: Ints) -> Floats:
+        """Standard normal values, `shared` of whose variance is their document's."""
+        n = len(clusters)
+        own = math.sqrt(1 - self.shared) * random.normal(size=n)
+        found: Floats = math.sqrt(self.shared) * random.normal(size=n)[clusters] + own
+        return found
+
+    def seconds(self, random: Random, n: int) -> tuple[Floats, Floats, Ints]:
+        """The seconds of two setups that are equally fast, and the documents."""
+        clusters = self.clusters(random, n)
+        question = SPREAD * self.normal(random, clusters)
+        one, two = (
+            np.exp(question + OWN * self.normal(random, clusters)) for _ in ("left", "right")
+        )
+        return one, two, clusters
+
+    def labels(self, random: Random, n: int) -> tuple[Floats, Ints]:
+        """Features of macro-F1 over four labels, of which a document has mostly one, 70% right."""
+        clusters = self.clusters(random, n)
+        ones = np.eye(4)
+        mine = random.integers(0, 4, n)[clusters]
+        expected = np.where(random.random(n) < 0.5, mine, random.integers(0, 4, n))
+        right = self.normal(random, clusters) < NormalDist().inv_cdf(0.7)
+        predicted = np.where(right, expected, random.integers(0, 4, n))
+        hits = ones[expected] * ones[predicted]
+        return np.hstack([hits, ones[expected], ones[predicted]]), clusters
+
+
+WORLDS = (World(4, 0.3), World(4, 0.7), World(8, 0.3))
+
+
+def truth_of_seconds(share: float | None) -> float:
+    """The quantile of the seconds, or their mean."""
+    spread = math.hypot(SPREAD, OWN)
+    if share is None:
+        return math.exp(spread**2 / 2)
+    return math.exp(spread * NormalDist().inv_cdf(share))
+
+
+def truth_of_labels(world: World) -> float:
+    features, _ = world.labels(np.random.default_rng(1), 2_000_000)
+    return float(macro_f1(features.sum(axis=0, keepdims=True))[0])
+
+
+Holds = Callable[[Random, int], tuple[bool, bool]]
+"""(random, samples) -> whether the interval, clusters counted and ignored, holds the truth."""
+
+
+def of_seconds(world: World, share: float | None) -> Holds:
+    truth = truth_of_seconds(share)
+
+    def held(random: Random, n: int) -> tuple[bool, bool]:
+        values, _, clusters = world.seconds(random, n)
+        ends = [
+            (
+                stats.mean_interval(values, codes)
+                if share is None
+                else stats.quantile_interval(values, share, codes)
+            ).ends
+            for codes in (clusters, None)
+        ]
+        one, two = (low <= truth <= high for low, high in ends)
+        return one, two
+
+    return held
+
+
+def of_labels(world: World) -> Holds:
+    truth = truth_of_labels(world)
+
+    def held(random: Random, n: int) -> tuple[bool, bool]:
+        features, clusters = world.labels(random, n)
+        ends = [
+            stats.statistic_interval(features, macro_f1, codes, bounds=RATE).ends
+            for codes in (clusters, None)
+        ]
+        one, two = (low <= truth <= high for low, high in ends)
+        return one, two
+
+    return held
+
+
+def coverage(runs: int, seed: int) -> None:
+    print(f"\n### Coverage of 95% intervals (%), clusters ignored in brackets; {runs} runs\n")
+    print(f"| data | estimate | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
+    for world in WORLDS:
+        cases = {
+            "mean of times": of_seconds(world, None),
+            "p50 of times": of_seconds(world, 0.5),
+            "p90 of times": of_seconds(world, 0.9),
+            "macro-F1": of_labels(world),
+        }
+        for name, held in cases.items():
+            row = []
+            for n in SIZES:
+                random = np.random.default_rng([seed, n])
+                shares = np.mean([held(random, n) for _ in range(runs)], axis=0)
+                row.append(f"{100 * shares[0]:.1f} ({100 * shares[1]:.1f})")
+            print(f"| {world} | {name} | {' | '.join(row)} |", flush=True)
+
+
+Tails = Callable[[Random, int], Sequence[float]]
+"""(random, samples) -> p of the gate, clusters counted and ignored, where nothing is wrong."""
+
+
+def against_number(world: World, share: float | None) -> Tails:
+    """ "At most so many seconds", where that is the truth."""
+    truth = truth_of_seconds(share)
+
+    def tails(random: Random, n: int) -> Sequence[float]:
+        values, _, clusters = world.seconds(random, n)
+        if share is None:
+            return [
+                stats.difference_p(-values, codes, margin=-truth, alternative="less", bounds=None)
+                for codes in (clusters, None)
+            ]
+        return [
+            stats.quantile_p(values, share, truth, "greater", codes) for codes in (clusters, None)
+        ]
+
+    return tails
+
+
+def against_setup(world: World, share: float | None) -> Tails:
+    """ "No slower than the other setup", where both are equally fast."""
+
+    def tails(random: Random, n: int) -> Sequence[float]:
+        one, two, clusters = world.seconds(random, n)
+        if share is None:
+            return [
+                stats.difference_p(two - one, codes, alternative="less", bounds=None)
+                for codes in (clusters, None)
+            ]
+        gap = stats.quantile(two, share) - stats.quantile(one, share)
+        found = []
+        for codes in (clusters, None):
+            above, below = stats.quantile_draws(two, one, share, codes)
+            count = None if codes is None else len(np.unique(codes))
+            found.append(stats.draws_p(gap, above - below, count))
+        return found
+
+    return tails
+
+
+def of_f1(world: World) -> Tails:
+    """ "Macro-F1 of at least so much", where that is the truth."""
+    truth = truth_of_labels(world)
+
+    def tails(random: Random, n: int) -> Sequence[float]:
+        features, clusters = world.labels(random, n)
+        return [
+            stats.difference_p(
+                stats.pseudo_values(features, macro_f1, codes),
+                margin=truth,
+                alternative="less",
+                bounds=None,
+            )
+            for codes in (clusters, None)
+        ]
+
+    return tails
+
+
+def gates(runs: int, seed: int) -> None:
+    print(f"\n### Gates that fail at the border (%), clusters ignored in brackets; {runs} runs\n")
+    print(f"| data | gate | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
+    for world in WORLDS:
+        kinds = {"mean": None, "p50": 0.5, "p90": 0.9}
+        cases = {f"{k} against a number": against_number(world, s) for k, s in kinds.items()}
+        cases |= {f"{k} against a setup": against_setup(world, s) for k, s in kinds.items()}
+        cases["macro-F1 against a number"] = of_f1(world)
+        for name, tails in cases.items():
+            row = []
+            for n in SIZES:
+                random = np.random.default_rng([seed, n, 1])
+                slow = name in ("p50 against a setup", "p90 against a setup")
+                times = runs // BOOTSTRAP if slow else runs
+                p = np.array([tails(random, n) for _ in range(times)])
+                shares = 100 * np.mean(p < ALPHA, axis=0)
+                row.append(f"{shares[0]:.1f} ({shares[1]:.1f})")
+            print(f"| {world} | {name} | {' | '.join(row)} |", flush=True)
+
+
+Shifted = Callable[[Random, float], tuple[Floats, Ints | None]]
+"""(random, true mean) -> differences and clusters."""
+
+
+def pairs(n: int, world: World | None = None) -> Shifted:
+    """0/1 pairs of which 35% differ, or more where the mean needs it."""
+
+    def draw(random: Random, mean: float) -> tuple[Floats, Ints | None]:
+        share = max(0.35, abs(mean))
+        clusters = world.clusters(random, n) if world else None
+        known = world.normal(random, clusters) if world and clusters is not None else None
+        place = random.normal(size=n) if known is None else known
+        wins = place < NormalDist().inv_cdf(min(1 - 1e-9, max(1e-9, (1 + mean / share) / 2)))
+        differ = random.random(n) < share
+        return np.where(differ, np.where(wins, 1.0, -1.0), 0.0), clusters
+
+    return draw
+
+
+def scores(n: int, world: World | None = None) -> Shifted:
+    """Differences of scores, normal with a deviation of 0.2."""
+
+    def draw(random: Random, mean: float) -> tuple[Floats, Ints | None]:
+        if world is None:
+            return mean + random.normal(0, 0.2, n), None
+        clusters = world.clusters(random, n)
+        return mean + 0.2 * world.normal(random, clusters), clusters
+
+    return draw
+
+
+def power(runs: int, seed: int) -> None:
+    print(f"\n### Power (%) at the minimum detectable effect, 80 promised; {runs} runs\n")
+    cases: dict[str, Callable[[int], Shifted]] = {"0/1 pairs": pairs, "scores": scores}
+    worlds: list[World | None] = [None, *WORLDS]
+    print(f"| data | | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
+    for name, make in cases.items():
+        for world in worlds:
+            row = []
+            for n in SIZES:
+                draw = make(n, world) if world else make(n)
+                random = np.random.default_rng([seed, n, 2])
+                bounds = stats.GAIN if make is pairs else None
+                sizes = [
+                    stats.detectable_gain(*draw(random, 0.0), bounds=bounds)
+                    for _ in range(max(1, runs // 4))
+                ]
+                known = [size for size in sizes if math.isfinite(size)]
+                effect = float(np.mean(known))
+                p = [stats.difference_p(*draw(random, effect), bounds=bounds) for _ in range(runs)]
+                row.append(f"{100 * np.mean(np.array(p) < ALPHA):.0f}")
+            print(f"| {name} | {world or 'no documents'} | {' | '.join(row)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=["coverage", "gates", "power"])
+    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    for part in (coverage, gates, power):
+        if part.__name__ in given.parts:
+            part(given.runs, given.seed)
+
+
+if __name__ == "__main__":
+    main()
