@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.metrics.forms import SQUAD, holds, normal, squad, strict
+from bakeoff.metrics.forms import SQUAD, STRICT, holds, normal, squad, strict
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_strict_form_tells_apart_what_squads_may_not(one: str, other: str) -
 @given(st.text(max_size=30))
 def test_a_text_that_is_not_blank_keeps_something_and_holds_itself(text: str) -> None:
     assert bool(strict(text)) == bool(text.strip())
-    assert not text.strip() or holds(text, text)
+    assert not text.strip() or holds(text, text, STRICT)
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_a_text_that_is_not_blank_keeps_something_and_holds_itself(text: str) ->
     ],
 )
 def test_a_target_is_held_as_whole_words_or_signs(text: str, target: str, held: bool) -> None:
-    assert holds(text, target) == held
+    assert holds(text, target, STRICT) == held

@@ -88,8 +88,10 @@ def test_exact_match_and_token_f1_are_squads(text: str, golds: list[str]) -> Non
     """Of golds that keep a word: SQuAD's definition calls every other equal to an empty answer."""
     golds = [gold for gold in golds if squad_words(gold)]
     pairs = [squad_pair(spoken(text), gold) for gold in golds] or [(declines(text),) * 2]
-    assert scored("exact_match(form='squad')", text, golds) == max(pair[0] for pair in pairs)
-    f1 = scored("token_f1(form='squad')", text, golds)
+    assert scored("exact_match(normalization='squad')", text, golds) == max(
+        pair[0] for pair in pairs
+    )
+    f1 = scored("token_f1(normalization='squad')", text, golds)
     assert f1 == pytest.approx(max(pair[1] for pair in pairs), **close)
 
 
@@ -100,7 +102,7 @@ def test_contains_finds_a_targets_words_in_one_stretch(text: str, golds: list[st
     said = squad_words(spoken(text))
     stretches = [said[i:j] for i in range(len(said)) for j in range(i + 1, len(said) + 1)]
     wanted = any(squad_words(gold) in stretches for gold in golds) if golds else declines(text)
-    assert scored("contains(form='squad')", text, golds) == float(wanted)
+    assert scored("contains(normalization='squad')", text, golds) == float(wanted)
 
 
 ROUGE = {stem: RougeScorer(["rougeL"], use_stemmer=stem) for stem in (False, True)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metrics.forms import SQUAD
+from bakeoff.metrics.forms import SQUAD, STRICT
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.text import exact, f1
@@ -83,9 +83,9 @@ def test_exact_match_is_squads(prediction: str, target: str, expected: float) ->
 def test_the_strict_form_keeps_what_tells_values_apart(
     prediction: str, target: str, expected: float
 ) -> None:
-    assert f1(prediction, target) == pytest.approx(expected)
-    assert f1(target, prediction) == pytest.approx(expected)
-    assert exact(prediction, target) == float(expected == 1)
+    assert f1(prediction, target, STRICT) == pytest.approx(expected)
+    assert f1(target, prediction, STRICT) == pytest.approx(expected)
+    assert exact(prediction, target, STRICT) == float(expected == 1)
 
 
 NOTHING_LEFT = ["A", "the", "?", "!="]
@@ -93,7 +93,7 @@ BY_TARGET = ("exact_match", "token_f1", "contains", "crag", "selective_accuracy"
 
 
 @pytest.mark.parametrize("target", NOTHING_LEFT)
-@pytest.mark.parametrize("form", ["", "(form='squad')"])
+@pytest.mark.parametrize("form", ["", "(normalization='strict')"])
 @pytest.mark.parametrize("name", BY_TARGET)
 def test_a_target_that_squad_leaves_nothing_of_is_right_itself_and_nothing_else_is(
     name: str, form: str, target: str
@@ -108,7 +108,7 @@ def test_a_target_that_squad_leaves_nothing_of_is_right_itself_and_nothing_else_
     assert score(metric, "", target) == empty
 
 
-@pytest.mark.parametrize("name", ["contains", "contains(form='squad')"])
+@pytest.mark.parametrize("name", ["contains", "contains(normalization='strict')"])
 def test_a_letter_is_contained_where_it_is_no_article(name: str) -> None:
     for text in (
         "The answer is A.",

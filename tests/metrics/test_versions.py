@@ -64,7 +64,7 @@ def test_a_changed_helper_without_a_raised_version_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert told("contains", "exact_match", "length_in_range(most=8)") == []
-    monkeypatch.setattr(forms, "strict", str.strip)
+    monkeypatch.setattr(forms, "squad", str.strip)
     changed = told("contains", "exact_match", "length_in_range(most=8)")
     assert [each.partition(":")[0] for each in changed] == ["contains", "exact_match"]
     assert changed[1] == (

@@ -1,4 +1,4 @@
-"""The forms in which a text is compared with another: the strict one, and SQuAD's.
+"""The forms in which a text is compared with another: SQuAD's, and a strict one.
 
 Both take no notice of case, articles, spaces and punctuation around words. SQuAD's deletes every
 ASCII sign: 1.5 is 15 there, -5 is 5, C++ is C, and a text of articles or signs alone is nothing.
@@ -110,7 +110,7 @@ def _holds_signs(text: str, signs: str) -> bool:
     return re.search(begins + re.escape(signs) + ends, text) is not None
 
 
-def normal(text: str, target: str, form: str = STRICT) -> tuple[str, str]:
+def normal(text: str, target: str, form: str) -> tuple[str, str]:
     """A text and its target as they are compared in a form.
 
     A target that SQuAD's form leaves nothing of (`A`, `the`, `!=`) is compared in the strict one.
@@ -120,7 +120,7 @@ def normal(text: str, target: str, form: str = STRICT) -> tuple[str, str]:
     return strict(text), strict(target)
 
 
-def holds(text: str, target: str, form: str = STRICT) -> bool:
+def holds(text: str, target: str, form: str) -> bool:
     """Whether the target's words stand in the text, in one stretch."""
     said, wanted = normal(text, target, form)
     if f" {wanted} " in f" {said} ":

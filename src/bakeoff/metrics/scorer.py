@@ -25,6 +25,8 @@ class Context:
 
     refusals: tuple[str, ...] = ()
     """Phrases that count as declining to answer."""
+    normalization: str = "squad"
+    """Of answers and targets before they are compared (`metrics.forms`)."""
     schema: Mapping[str, Any] | None = None
     rules: tuple[Rule, ...] = ()
     labels: tuple[str, ...] = ()

@@ -142,6 +142,9 @@ class TaskFile(File):
     max_tokens: Annotated[int, Field(ge=1)] = 32
     answer: Literal["generate", "likelihood"] = "generate"
     """`likelihood` takes the likeliest of the labels instead of letting the model write."""
+    normalization: Literal["squad", "strict"] = "squad"
+    """Of answers and targets before they are compared: SQuAD's, or one that tells apart what that
+    takes for equal (1.5 and 15, -5 and 5, C and C++)."""
     refusal: Refusal | None = None
     labels: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None

@@ -223,12 +223,16 @@ def _prompt(file: TaskFile) -> dict[str, Any]:
 def _scoring(file: TaskFile) -> dict[str, Any]:
     """What scorers read in a task file: as much a part of the measurement as the rows."""
     refusal = file.refusal.phrases if file.refusal else ()
-    return {
+    read: dict[str, Any] = {
         "phrases": refusal,
         "schema": file.json_schema,
         "rules": [rule.model_dump(mode="json") for rule in file.rules],
         "labels": file.labels,
     }
+    # Nothing is added for the default: digests of runs from before there was a choice hold.
+    if file.normalization != TaskFile.model_fields["normalization"].default:
+        read["normalization"] = file.normalization
+    return read
 
 
 def _digest_samples(samples: Sequence[Sample]) -> str:

@@ -12,6 +12,8 @@ from bakeoff.metrics.forms import SQUAD, squad, strict
 from bakeoff.metrics.scorers.labels import alike
 from bakeoff.spec.metric import Metric
 
+BY_TEXT = ("exact_match", "token_f1", "contains", "crag", "selective_accuracy")
+"""Metrics that compare normalised texts."""
 BY_FIELD = ("field_f1", "exact_json")
 """Metrics that compare JSON values."""
 
@@ -38,12 +40,16 @@ def unclear_labels(path: Path, labels: Sequence[str]) -> Iterator[str]:
         yield f"{path}: labels: '{one}' and '{other}' differ in case or separators alone"
 
 
-def alike_in_squad(samples: Sequence[Sample], metrics: Iterable[Metric]) -> list[str]:
+def alike_in_squad(
+    samples: Sequence[Sample], metrics: Iterable[Metric], normalization: str
+) -> list[str]:
     """Ids of samples with a target that SQuAD's form takes for another sample's.
 
-    Each with the two targets: `q2 ('15' = '1.5')`. None where no metric compares in that form.
+    Each with the two targets: `q2 ('15' = '1.5')`. None where no metric compares in that form,
+    be it by its own setting or by the task's.
     """
-    if not any(metric.setting("form") == SQUAD for metric in metrics):
+    by_text = [metric for metric in metrics if metric.name in BY_TEXT]
+    if SQUAD not in {metric.setting("normalization") or normalization for metric in by_text}:
         return []
     known: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for sample in samples:

@@ -59,6 +59,7 @@ class Task:
         """What the task's scorers may know."""
         return Context(
             refusals=self.file.refusal.phrases if self.file.refusal else (),
+            normalization=self.file.normalization,
             schema=self.file.json_schema,
             rules=self.file.rules,
             labels=self.file.labels,

@@ -77,4 +77,8 @@ def answer_in_context(sample: Sample, answer: Answer, context: Context) -> Outco
     """1 when a passage that reached the prompt holds a target, word for word."""
     if not sample.answerable or not answer.open_book:
         return None
-    return any(holds(p.text, target) for p in answer.passages for target in sample.targets)
+    return any(
+        holds(passage.text, target, context.normalization)
+        for passage in answer.passages
+        for target in sample.targets
+    )

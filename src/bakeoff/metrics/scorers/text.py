@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from bakeoff.core.words import Answer, Sample, Score
-from bakeoff.metrics.forms import FORMS, STRICT, holds, normal
+from bakeoff.metrics.forms import FORMS, SQUAD, holds, normal
 from bakeoff.metrics.refusals import NO_PHRASES, declining, refused, spoken
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
-_FORM = {"form": FORMS}
+_NORMALIZATION = {"normalization": FORMS}
 
 
-def exact(prediction: str, target: str, form: str = STRICT) -> float:
+def exact(prediction: str, target: str, form: str = SQUAD) -> float:
     """1 when prediction and target are equal in a form; an empty one never is."""
     said, wanted = normal(prediction, target, form)
     return float(said == wanted != "")
 
 
-def f1(prediction: str, target: str, form: str = STRICT) -> float:
+def f1(prediction: str, target: str, form: str = SQUAD) -> float:
     """Harmonic mean of word precision and recall, as multisets; 0 where either has no words."""
     said, wanted = normal(prediction, target, form)
     predicted, expected = said.split(), wanted.split()
@@ -29,41 +29,53 @@ def f1(prediction: str, target: str, form: str = STRICT) -> float:
     return 2 * shared / (len(predicted) + len(expected))
 
 
-@scorer(version=2, choices=_FORM)
-def exact_match(sample: Sample, answer: Answer, context: Context, *, form: str = STRICT) -> Outcome:
+@scorer(version=2, choices=_NORMALIZATION)
+def exact_match(
+    sample: Sample, answer: Answer, context: Context, *, normalization: str = ""
+) -> Outcome:
     """1 when the answer equals a target, word for word; unanswerable: when refused.
 
-    `form='squad'` compares after SQuAD's normalisation.
+    Both in the task's normalization, or the one named.
     """
     if not sample.answerable:
         return declining(answer, context)
     said = spoken(answer, context)
-    return max(exact(said, target, form) for target in sample.targets)
+    return max(
+        exact(said, target, normalization or context.normalization) for target in sample.targets
+    )
 
 
-@scorer(version=2, choices=_FORM)
-def token_f1(sample: Sample, answer: Answer, context: Context, *, form: str = STRICT) -> Outcome:
+@scorer(version=2, choices=_NORMALIZATION)
+def token_f1(
+    sample: Sample, answer: Answer, context: Context, *, normalization: str = ""
+) -> Outcome:
     """F1 of the words shared with the best target; unanswerable: 1 when refused, else 0.
 
-    `form='squad'` compares after SQuAD's normalisation.
+    Both in the task's normalization, or the one named.
     """
     if not sample.answerable:
         return declining(answer, context)
     said = spoken(answer, context)
-    return max(f1(said, target, form) for target in sample.targets)
+    return max(
+        f1(said, target, normalization or context.normalization) for target in sample.targets
+    )
 
 
-@scorer(version=2, choices=_FORM)
-def contains(sample: Sample, answer: Answer, context: Context, *, form: str = STRICT) -> Outcome:
+@scorer(version=2, choices=_NORMALIZATION)
+def contains(
+    sample: Sample, answer: Answer, context: Context, *, normalization: str = ""
+) -> Outcome:
     """1 when a target stands in the answer as whole words; unanswerable: when refused.
 
-    Longer answers pass more easily: read it beside `exact_match`. `form='squad'` compares after
-    SQuAD's normalisation.
+    Longer answers pass more easily: read it beside `exact_match`. Both in the task's
+    normalization, or the one named.
     """
     if not sample.answerable:
         return declining(answer, context)
     said = spoken(answer, context)
-    return any(holds(said, target, form) for target in sample.targets)
+    return any(
+        holds(said, target, normalization or context.normalization) for target in sample.targets
+    )
 
 
 @scorer(version=2)
@@ -84,8 +96,9 @@ def stale_answer(sample: Sample, answer: Answer, context: Context) -> Outcome:
     if not sample.fields.get("stale"):
         return None
     said = spoken(answer, context)
-    right = any(holds(said, target) for target in sample.targets)
-    return Score(float(holds(said, sample.fields["stale"]) and not right))
+    right = any(holds(said, target, context.normalization) for target in sample.targets)
+    stale = holds(said, sample.fields["stale"], context.normalization)
+    return Score(float(stale and not right))
 
 
 RIGHT: Mapping[str, Callable[..., Outcome]] = {
