@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
@@ -95,18 +94,21 @@ def validated(model: type[F], path: Path, raw: Any) -> F:
 
 def explained(error: ValidationError, known: Collection[str] = ()) -> list[str]:
     """Every fault as `field: what is wrong`; `known` are the names that a field could have."""
-    return [_explain(problem, known) for problem in error.errors()]
+    return [
+        _explain(problem["type"], problem["loc"], problem["msg"], problem["input"], known)
+        for problem in error.errors()
+    ]
 
 
-def _explain(problem: ErrorDetails, known: Collection[str]) -> str:
-    kind, place = problem["type"], problem["loc"]
+def _explain(
+    kind: str, place: tuple[int | str, ...], message: str, value: Any, known: Collection[str]
+) -> str:
     where = ".".join(map(str, place))
     if kind == "extra_forbidden":
         hint = did_you_mean(str(place[0]), known) if known and len(place) == 1 else ""
         return f"{where}: no such field{hint}"
     if kind == "missing":
         return f"{where}: must be given"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem["input"]
-    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    message = message.removeprefix("Value error, ")
+    shown = "" if isinstance(value, dict | list) else f" (found {value!r})"
     return f"{where}: {message}{shown}" if where else message
