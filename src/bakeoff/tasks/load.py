@@ -130,21 +130,8 @@ def load_task(
         {s.id: s.question for s in samples}, {s.id: s.question for s in train}
     )
     kept = tuple(s for s in train if s.id not in dropped)
-    corpora: dict[str, tuple[Document, ...]] = {}
-    known: set[str] = set()
-    """Documents that the questions may be about, also those that are there only after a change."""
-    for name, corpus in file.corpora.items():
-        states = (False, True) if before else (True,)
-        try:
-            made = [
-                documents_of(corpus, path, kept, [*raw_test, *raw_train], changed=state)
-                for state in states
-            ]
-        except BakeoffError as error:
-            problems.append(f"{path}: corpora.{name}: {error}")
-            continue
-        corpora[name] = made[0]
-        known |= {d.id for documents in made for d in documents}
+    rows = [*raw_test, *raw_train]
+    corpora, known = _corpora(file, path, kept, rows, problems, before=before)
     scorers = _scorers(file, path, problems)
     problems += _check(path, samples, train, known)
     problems += unreadable_targets(path, samples, scorers)
@@ -181,6 +168,33 @@ def _train_rows(
         return []
     rows = read_rows(source, path, data, hub)
     return changed_rows(rows, source.changes, path, file) if source.changes and not before else rows
+
+
+def _corpora(
+    file: TaskFile,
+    path: Path,
+    train: Sequence[Sample],
+    rows: Sequence[Mapping[str, Any]],
+    problems: list[str],
+    *,
+    before: bool,
+) -> tuple[dict[str, tuple[Document, ...]], set[str]]:
+    """The corpora by name, and the ids of documents that questions may be about.
+
+    Also of those that are there only after a change. What is wrong is added to `problems`.
+    """
+    corpora: dict[str, tuple[Document, ...]] = {}
+    known: set[str] = set()
+    states = (False, True) if before else (True,)
+    for name, corpus in file.corpora.items():
+        try:
+            made = [documents_of(corpus, path, train, rows, changed=state) for state in states]
+        except BakeoffError as error:
+            problems.append(f"{path}: corpora.{name}: {error}")
+            continue
+        corpora[name] = made[0]
+        known |= {document.id for documents in made for document in documents}
+    return corpora, known
 
 
 def _scorers(file: TaskFile, path: Path, problems: list[str]) -> dict[Metric, Scorer]:
