@@ -37,6 +37,14 @@ def streamed(*events: str) -> Reply:
         ("eos_token", "stop"),
         ("SAFETY", "content_filter"),
         ("function_call", "tool_calls"),
+        ("COMPLETE", "stop"),
+        ("FinishReason.STOP", "stop"),
+        ("model_context_window_exceeded", "length"),
+        ("ERROR_LIMIT", "length"),
+        ("PROHIBITED_CONTENT", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
+        ("tool-calls", "tool_calls"),
+        ("null", ""),
         ("repetition", "repetition"),
         (None, ""),
     ],
@@ -46,7 +54,10 @@ def test_a_reply_says_how_it_ended_in_one_word(stated: str | None, read: str) ->
     assert streamed(delta(content="two boats"), delta(stated), DONE).finish_reason == read
 
 
-@pytest.mark.parametrize("stated", ["error", "abort", "insufficient_system_resource"])
+@pytest.mark.parametrize(
+    "stated",
+    ["error", "abort", "insufficient_system_resource", "MALFORMED_FUNCTION_CALL", "timeout"],
+)
 def test_a_reply_that_ended_in_an_error_is_none_though_it_has_half_a_text(stated: str) -> None:
     with pytest.raises(Unreadable, match="ended in an error") as caught:
         read_completion(whole("two bo", stated))
@@ -90,11 +101,56 @@ def test_thinking_and_tool_calls_are_known_where_there_is_no_text() -> None:
         'data: {"type": "error", "detail": "queue full"}\n\n',
         'data: {"detail": "queue full"}\n\n',
         'data: "queue full"\n\n',
+        'data: {"code": 503, "msg": "queue full"}\n\n',
+        'data: {"type": "response.failed", "response": {"why": "queue full"}}\n\n',
+        'data: {"text": "queue full"}\nevent: error\n\n',
+        "error: queue full\n\n",
     ],
 )
 def test_an_error_in_a_stream_is_a_failure_whoever_wrote_it(event: str) -> None:
     with pytest.raises(Unreadable, match=r"holds an error: .*queue full"):
         streamed(delta(content="two"), event, DONE)
+
+
+def test_an_event_of_an_error_without_data_is_a_failure() -> None:
+    with pytest.raises(Unreadable, match="holds an error"):
+        streamed(delta(content="two"), "event: error\n\n", DONE)
+
+
+def other_piece(**parts: Any) -> str:
+    return "data: " + json.dumps({"choices": [parts]}) + "\n\n"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ("\ufeff" + delta(content="two boats"), delta("stop"), DONE),
+        (delta(content=[{"type": "text", "text": "two boats"}]), delta("stop"), DONE),
+        (other_piece(message={"content": "two boats"}, finish_reason="stop"), DONE),
+        (
+            delta(content="two boats"),
+            other_piece(index=1, delta={"content": "three"}),
+            delta("stop"),
+            DONE,
+        ),
+        (delta(content="two boats"), other_piece(message={"content": "two boats"}), delta("stop")),
+    ],
+)
+def test_no_text_of_a_stream_is_lost_or_doubled(events: tuple[str, ...]) -> None:
+    read = streamed(*events)
+    assert (read.text, read.finish_reason) == ("two boats", "stop")
+
+
+def test_a_last_piece_that_stops_does_not_undo_a_cut() -> None:
+    assert streamed(delta("length", content="two"), delta("stop"), DONE).finish_reason == "length"
+
+
+def test_of_a_content_in_parts_only_texts_are_the_answer() -> None:
+    thought = {"type": "reasoning", "text": "two, or three"}
+    reply = read_completion(whole([thought, {"type": "text", "text": "two"}]))
+    assert (reply.text, reply.thought) == ("two", True)
+    declined = read_completion(whole([{"type": "refusal", "refusal": "I will not say."}]))
+    assert (declined.text, declined.finish_reason) == ("I will not say.", "refusal")
 
 
 def test_a_ping_between_events_is_no_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from bakeoff.core.words import (
-    CONTENT_FILTER,
     ERROR,
-    LENGTH,
     REFUSAL,
     STOP,
     TOOL_CALLS,
@@ -22,7 +21,18 @@ from bakeoff.core.words import (
     Message,
     Passage,
 )
-from bakeoff.models.reply_parts import Body, Choice, Held, Said, Shown, Usage, Vector, parts
+from bakeoff.models.finish_reasons import finish_reason
+from bakeoff.models.reply_parts import (
+    Body,
+    Choice,
+    Held,
+    Said,
+    Shown,
+    Usage,
+    Vector,
+    parts,
+    said_in,
+)
 
 
 class Unreadable(Exception):
@@ -129,17 +139,6 @@ def service_body(request: Mapping[str, Any], fields: Mapping[str, str]) -> dict[
     return {name: filled(value) for name, value in request.items()}
 
 
-_OTHER_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "stop_token"), STOP),
-    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length"), LENGTH),
-    **dict.fromkeys(("safety", "recitation", "blocklist", "sensitive"), CONTENT_FILTER),
-    **dict.fromkeys(("function_call", "tool_use", "tool_call"), TOOL_CALLS),
-    **dict.fromkeys(("abort", "cancelled", "insufficient_system_resource", "network_error"), ERROR),
-}
-"""What servers write (TGI, Anthropic, Gemini, Mistral, vLLM, DeepSeek) -> OpenAI's word for it."""
-WORD_CHARACTERS = 40
-
-
 def read_completion(value: Any) -> Reply:
     """The first choice of a chat or plain completion.
 
@@ -149,14 +148,14 @@ def read_completion(value: Any) -> Reply:
     choice = _first_choice(whole)
     if choice is None:
         raise Unreadable(f"the reply has no choices: {message_of(value)}")
-    finish = _finish_reason(choice.finish_reason)
+    finish = finish_reason(choice.finish_reason)
     if finish == ERROR or choice.error or _is_error(whole):
         reason = message_of(choice.error or whole.error or "no reason")
         raise Unreadable(f"the reply ended in an error: {reason}")
     if not isinstance(choice.message, dict):
         return Reply(_text(choice.text), *_usage(whole.usage), finish)
     # A model that only thought, only called a tool or refused has no content: null.
-    said = parts(Said, choice.message)
+    said = said_in(choice.message)
     text = _text(said.content or "")
     if not text.strip():
         if said.refusal:
@@ -166,16 +165,7 @@ def read_completion(value: Any) -> Reply:
     return Reply(text, *_usage(whole.usage), finish, said.thought)
 
 
-def _finish_reason(stated: Any) -> str:
-    word = stated.strip().lower()[:WORD_CHARACTERS] if isinstance(stated, str) else ""
-    return _OTHER_WORDS.get(word, word)
-
-
 def _text(content: Any) -> str:
-    """A content, or the texts of its parts."""
-    if isinstance(content, list):
-        texts = (part.get("text") for part in content if isinstance(part, dict))
-        content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str):
         raise Unreadable("the reply's first choice has no text")
     return content
@@ -185,11 +175,13 @@ def _is_error(body: Body) -> bool:
     """Whether a JSON value is an error, by one of the forms in which servers write it."""
     if body.error or body.error_code or body.object == "error" or body.type == "error":
         return True
-    return body.choices is None and bool(body.message or body.detail)
+    return body.choices is None and bool(body.message or body.msg or body.detail)
 
 
 def _first_choice(whole: Body) -> Choice | None:
-    first = whole.choices[0] if isinstance(whole.choices, list) and whole.choices else None
+    """The choice of index 0: a chunk of a stream may bring a piece of another one."""
+    choices = whole.choices if isinstance(whole.choices, list) else []
+    first = next((c for c in choices if not isinstance(c, dict) or not c.get("index")), None)
     return parts(Choice, first) if isinstance(first, dict) else None
 
 
@@ -206,7 +198,9 @@ def _count(value: Any) -> int | None:
 def message_of(value: Any) -> str:
     """The server's own words in the JSON value of an error."""
     while isinstance(value, dict):
-        inner = next((value[n] for n in ("error", "message", "detail") if value.get(n)), None)
+        inner = next(
+            (value[n] for n in ("error", "message", "msg", "detail") if value.get(n)), None
+        )
         if inner is None:
             break
         value = inner
@@ -249,7 +243,7 @@ def read_service(value: Any, response: Mapping[str, str]) -> Reply:
             f"passages: '{places.passages}' must give a list of {{document, text}}", again=False
         ) from error
     prompt, completion = _count(held.prompt_tokens), _count(held.completion_tokens)
-    finish = _finish_reason(held.finish_reason)
+    finish = finish_reason(held.finish_reason)
     if finish == ERROR:
         raise Unreadable("the reply ended in an error")
     return Reply(text, prompt, completion, finish, passages=passages)
@@ -284,17 +278,21 @@ class Stream:
         self._error: Any = None
         self._event = b""
         self._begun = False
+        self._strange: Any = None
+        """The last event that is no piece of a completion."""
 
     def feed(self, data: bytes, now: float) -> None:
         """Take the next bytes, which came at `now`. Raises `Unreadable`."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(line, now)
+            self._take(line.removeprefix(codecs.BOM_UTF8), now)
 
     def value(self) -> dict[str, Any]:
         """The whole completion. Raises `Unreadable` when its end never came."""
         rest, self._rest = self._rest, b""
         self._take(rest, self._last_s)
+        if not self._finish and self._strange is not None:
+            raise Unreadable(f"the stream holds an error: {message_of(self._strange)}")
         if not (self.ended or self._finish):
             raise Unreadable("the stream broke off")
         if not self._begun:
@@ -320,7 +318,14 @@ class Stream:
         if line.startswith(b"event:"):
             self._event = line[6:].strip()
         elif not line.strip():
+            if self._event == b"error":
+                raise Unreadable(
+                    f"the stream holds an error: {message_of(self._strange or 'no reason')}"
+                )
             self._event = b""
+        elif line.startswith(b"error:"):
+            # As llama.cpp wrote errors, beside the events.
+            raise Unreadable(f"the stream holds an error: {line[6:].decode(errors='replace')}")
         data = line[5:].strip() if line.startswith(b"data:") else b""
         if not data or self.ended:
             return
@@ -333,16 +338,22 @@ class Stream:
             raise Unreadable(f"the stream holds an error: {message_of(chunk)}")
         if isinstance(whole.usage, dict):
             self._usage = whole.usage
+        elif whole.choices is None and whole.type != "ping":
+            self._strange = chunk
         choice = _first_choice(whole)
         if choice is not None:
             self._choose(choice, now)
 
     def _choose(self, choice: Choice, now: float) -> None:
         self._begun = True
-        said = parts(Said, choice.delta)
+        whole = choice.delta is None and not self._pieces
+        said = said_in(choice.message if whole else choice.delta)
         if any(said[1:]):
             self._said = Said._make(map(_joined, self._said, said._replace(content=None)))
-        self._finish = choice.finish_reason or self._finish
+        stated = finish_reason(choice.finish_reason)
+        # A last piece that only stops does not undo a cut or a filter.
+        if stated and not (self._finish and stated == STOP):
+            self._finish = stated
         self._error = choice.error or self._error
         piece = said.content or choice.text
         if piece and isinstance(piece, str):

@@ -16,6 +16,7 @@ class Body(NamedTuple):
     object: Any = None
     type: Any = None
     message: Any = None
+    msg: Any = None
     detail: Any = None
 
 
@@ -81,3 +82,24 @@ N = TypeVar("N", Body, Choice, Said, Usage, Vector, Held, Shown)
 def parts(kind: type[N], value: Any) -> N:
     """The parts of a JSON value that `kind` names; `None` where it has none."""
     return kind._make(map(value.get, kind._fields)) if isinstance(value, dict) else kind()
+
+
+def said_in(value: Any) -> Said:
+    """A chat message, or a piece of one; a content in parts is its texts, joined.
+
+    What parts of other types hold (thinking, a refusal) is where a message has it itself.
+    """
+    said = parts(Said, value)
+    if not isinstance(said.content, list):
+        return said
+    texts, refusals = [], []
+    for part in said.content:
+        kind, text = (part.get("type"), part.get("text")) if isinstance(part, dict) else ("", part)
+        if kind in ("thinking", "reasoning", "redacted_thinking"):
+            said = said._replace(thinking=True)
+        elif kind == "refusal":
+            refusals.append(part.get("refusal"))
+        elif isinstance(text, str):
+            texts.append(text)
+    refusal = said.refusal or "".join(text for text in refusals if isinstance(text, str)) or None
+    return said._replace(content="".join(texts), refusal=refusal)
