@@ -30,6 +30,7 @@ from bakeoff.metrics.lexical import (
     support,
 )
 from bakeoff.metrics.lexical.records import in_words
+from bakeoff.metrics.lexical.words import read_words
 
 LIGHTHOUSE = (
     "The lighthouse at Cape Tarn was built in 1871 by Edda Morrow. It is 38 metres tall and was "
@@ -439,3 +440,9 @@ def test_zero_is_one_number_however_it_is_written(zero: str) -> None:
     found = support(f"The part is {zero}.", Evidence.of(["The part is 0."]), shipped_model())
     (claim,) = found.claims
     assert claim.numbers == () and claim.verdict == SUPPORTED
+
+
+@pytest.mark.parametrize("text", ["ประตู", "ປະຕູ", "ទ្វារ", "တံခါး", "時々", "ﾄﾞｱ", "𠮷野"])
+def test_every_script_without_spaces_is_read_sign_by_sign(text: str) -> None:
+    found, _ = read_words(text)
+    assert len(found) > 1

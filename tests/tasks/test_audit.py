@@ -192,6 +192,16 @@ def test_answers_and_documents_that_do_not_meet_are_counted(tmp_path: Path) -> N
     assert count(found, "documents_unreached") == (1, 3, ("van",))
 
 
+def test_an_answer_of_one_sign_is_seen_in_a_script_without_spaces(tmp_path: Path) -> None:
+    test = [
+        row("q1", "門は何色ですか", "赤", gold=["gate"]),
+        row("q2", "車は?", "緑", gold=["gate"]),
+    ]
+    found = audited(project(tmp_path, test, notes={"gate": "東の門は赤い。"}))
+    assert count(found, "answer_in_no_document") == (1, 2, ("q2",))
+    assert count(found, "answer_not_in_gold") == (1, 2, ("q2",))
+
+
 def test_the_balance_of_labels_is_told_with_what_the_commonest_would_score(tmp_path: Path) -> None:
     test = [row("q1", "first one", "a"), row("q2", "other two", "b"), row("q3", "last ten", "a")]
     train = [row("t1", "x y z", "b"), row("t2", "u v w", "b"), row("t3", "r s t", "a")]

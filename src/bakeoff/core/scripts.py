@@ -49,6 +49,11 @@ def is_unspaced(text: str) -> bool:
     return not text.isascii() and _SIGNS.search(text) is not None
 
 
+def signs(text: str) -> list[str]:
+    """Every sign of a text that belongs to a script without spaces, with its marks."""
+    return [] if text.isascii() else _SIGNS.findall(text)
+
+
 def terms(text: str) -> list[str]:
     """What a text is searched by: lower-case words without punctuation, in NFKC.
 
@@ -63,8 +68,8 @@ def terms(text: str) -> list[str]:
 
 
 def _pairs(stretch: str) -> Iterator[str]:
-    signs = _SIGNS.findall(stretch)
-    if len(signs) < 2:
+    stands = signs(stretch)
+    if len(stands) < 2:
         yield stretch
-    for place in range(len(signs) - 1):
-        yield signs[place] + signs[place + 1]
+    for place in range(len(stands) - 1):
+        yield stands[place] + stands[place + 1]

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bakeoff.core.words import Answer, Score
+from bakeoff.core.words import REFUSAL, Answer, Score
 from bakeoff.metrics.scorer import Context
 
 WHOLE = "="
@@ -57,13 +57,18 @@ def spelled_out(text: str) -> str:
     return " ".join(plain.split())
 
 
+def declines(answer: Answer, refusals: Sequence[str]) -> bool:
+    """Whether an answer declines: its text does, or the model refused by its finish reason."""
+    return answer.finish_reason == REFUSAL or refused(answer.text, refusals)
+
+
 def declining(answer: Answer, context: Context) -> Score:
     """1 when an answer declines, 0 when not; unjudged where the task has no phrases."""
     if not context.refusals:
         return NO_PHRASES
-    return Score(float(refused(answer.text, context.refusals)))
+    return Score(float(declines(answer, context.refusals)))
 
 
 def spoken(answer: Answer, context: Context) -> str:
     """The answer as SQuAD 2.0 reads it: a refusal is the empty prediction."""
-    return "" if context.refusals and refused(answer.text, context.refusals) else answer.text
+    return "" if context.refusals and declines(answer, context.refusals) else answer.text

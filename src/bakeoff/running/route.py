@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.analysis.stats import Floats
 from bakeoff.core.words import QUALITY, BakeoffError, Record, Sample, Score, digest
-from bakeoff.metrics.refusals import refused
+from bakeoff.metrics.refusals import declines
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Route, Setup
@@ -127,7 +127,7 @@ def _sure(route: Route, name: str, records: Sequence[Record], refusals: Sequence
     found = []
     for record in records:
         answer = record.answer
-        if answer is None or refused(answer.text, refusals):
+        if answer is None or declines(answer, refusals):
             found.append(-1.0)
         elif route.when == "declined":
             found.append(1.0)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bakeoff.core.scripts import UNSPACED
+
 
 def listed(words: str) -> list[str]:
     return words.split()
@@ -138,11 +140,8 @@ _ISO_DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
 
 
 # Scripts written without spaces are read sign by sign.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f"
-
-
 _TOKEN = re.compile(
-    rf"\d+(?:[.,:]\d+)*|[{_UNSPACED}]|[^\W\d_{_UNSPACED}]*n't\b|[^\W\d_{_UNSPACED}]+|[%$€£¥]|[,;:()]"
+    rf"\d+(?:[.,:]\d+)*|[{UNSPACED}]|[^\W\d_{UNSPACED}]*n't\b|[^\W\d_{UNSPACED}]+|[%$€£¥]|[,;:()]"
 )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bakeoff.core.words import SUPPORTED, Answer, Sample, Score
 from bakeoff.metrics.lexical import claims, nearest_passage
-from bakeoff.metrics.refusals import refused
+from bakeoff.metrics.refusals import declines
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.support import NO_CLAIM, checked, decided_by, evidence_of
 
@@ -57,7 +57,7 @@ def _nearest(sentence: str, corpus: tuple[str, ...]) -> Cited:
 
 
 def _sentences(answer: Answer, context: Context, posthoc: bool) -> list[Cited] | Score:
-    if refused(answer.text, context.refusals):
+    if declines(answer, context.refusals):
         return NO_CLAIM
     return cited(answer, context, posthoc) or NO_CLAIM
 
@@ -88,7 +88,7 @@ def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(bool(each.passages) for each in found) / len(found)
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def citation_recall(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:
@@ -102,7 +102,7 @@ def citation_recall(
     )
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def citation_precision(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:

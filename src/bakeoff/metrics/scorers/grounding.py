@@ -39,7 +39,7 @@ def _supported(claim: CheckedClaim | None) -> bool:
     return claim is not None and claim.verdict == SUPPORTED
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def claims_grounded_correct(
     sample: Sample, answer: Answer, context: Context, *, by: str = ""
 ) -> Outcome:
@@ -47,19 +47,19 @@ def claims_grounded_correct(
     return _share(sample, answer, context, by, inside=True, right=True)
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def self_knowledge(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are right and do not stand in the context."""
     return _share(sample, answer, context, by, inside=False, right=True)
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by, higher_is_better=False)
+@scorer(version=3, asks="verifier", made_of=decided_by, higher_is_better=False)
 def noise_sensitivity(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and stand in the context."""
     return _share(sample, answer, context, by, inside=True, right=False)
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by, higher_is_better=False)
+@scorer(version=3, asks="verifier", made_of=decided_by, higher_is_better=False)
 def hallucination(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
     """Share of the claims that are wrong and do not stand in the context."""
     return _share(sample, answer, context, by, inside=False, right=False)

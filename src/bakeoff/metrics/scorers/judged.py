@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.needs import Embedding
-from bakeoff.metrics.refusals import declining, refused
+from bakeoff.metrics.refusals import declines, declining
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers import verdict
 
@@ -18,7 +18,7 @@ def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str 
     """1 when a judge finds that it says what an expected answer says; unanswerable: refused."""
     if not sample.answerable:
         return declining(answer, context)
-    if refused(answer.text, context.refusals):
+    if declines(answer, context.refusals):
         return Score(0.0, "declined")
     said, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
     return Score(float(said), why)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score, digest
 from bakeoff.metrics.json_answer import own
 from bakeoff.metrics.needs import Chat, Embedding, Unjudged
-from bakeoff.metrics.refusals import refused
+from bakeoff.metrics.refusals import declines
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.support import NO_CLAIM
 from bakeoff.metrics.scorers.verdict import ATTEMPTS, OPINION, READING
@@ -128,7 +128,7 @@ def ragas(
     inputs = _inputs(sample, answer, context)
     if not set(wanted) - {"response"} <= set(inputs):
         return None
-    if "response" in wanted and refused(answer.text, context.refusals):
+    if "response" in wanted and declines(answer, context.refusals):
         return NO_CLAIM
     parts: dict[str, Any] = {"llm": _judge(context, by)}
     if "embeddings" in inspect.signature(kind.__init__).parameters:

@@ -22,7 +22,7 @@ from bakeoff.metrics.lexical import (
     support,
 )
 from bakeoff.metrics.needs import Entailment
-from bakeoff.metrics.refusals import refused
+from bakeoff.metrics.refusals import declines
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers import verdict
 from bakeoff.spec.metric import Metric, behind_endpoint
@@ -95,7 +95,7 @@ def claims_of(
     sample: Sample, answer: Answer, context: Context, by: str, passages: Sequence[str]
 ) -> Checked | Score:
     """The answer's claims, checked; or why there are none to check."""
-    if refused(answer.text, context.refusals):
+    if declines(answer, context.refusals):
         return NO_CLAIM
     found = checked(context, by, sample.question, answer.text, passages)
     return found if found.claims else NO_CLAIM
@@ -116,7 +116,7 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
     return unsupported[0] if unsupported else ""
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def faithfulness(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:
@@ -127,7 +127,7 @@ def faithfulness(
     return _score(claims_of(sample, answer, context, by, passages), share)
 
 
-@scorer(version=2, asks="verifier", made_of=decided_by)
+@scorer(version=3, asks="verifier", made_of=decided_by)
 def support_gold(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
 ) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.forms import FORMS, SQUAD, holds, normal
-from bakeoff.metrics.refusals import NO_PHRASES, declining, refused, spoken
+from bakeoff.metrics.refusals import NO_PHRASES, declines, declining, spoken
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
 _NORMALIZATION = {"normalization": FORMS}
@@ -136,7 +136,7 @@ def crag(
     """
     if not context.refusals:
         return NO_PHRASES
-    if sample.answerable and refused(answer.text, context.refusals):
+    if sample.answerable and declines(answer, context.refusals):
         return Score(0.0, "refused")
     if _is_right(sample, answer, context, right):
         return 1.0
@@ -154,6 +154,6 @@ def selective_accuracy(
     """
     if not context.refusals:
         return NO_PHRASES
-    if refused(answer.text, context.refusals):
+    if declines(answer, context.refusals):
         return Score(None, "a refusal is no answer", applies=False)
     return sample.answerable and _is_right(sample, answer, context, right)

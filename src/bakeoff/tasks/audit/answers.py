@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from bakeoff.core.scripts import signs
 from bakeoff.core.words import Sample
 from bakeoff.tasks.audit.finding import Finding, counted
 from bakeoff.tasks.load import Task
@@ -16,7 +17,8 @@ _NOTE = "by their words; long answers may say it in others"
 def answers(task: Task) -> list[Finding]:
     """What the documents lack; nothing for tasks whose answers are labels or JSON."""
     documents = {
-        document.id: words(document.text)
+        # Signs by themselves too: terms are pairs of them, and an answer may be one sign.
+        document.id: words(document.text).union(signs(document.text))
         for name, found in task.corpora.items()
         if not task.file.corpora[name].examples
         for document in found
