@@ -218,6 +218,12 @@ def leaves(sample):
 
 def retrieves(sample):
     return [][0]
+
+def spoken(sample):
+    return "left"
+
+def picks(sample, task):
+    return {"doors": "left"}[task.name]
 """
 
 
@@ -270,6 +276,56 @@ def test_a_run_without_an_answer_of_a_setup_never_exits_with_0(here: Path) -> No
     result = bakeoff("run", bench, "--no-mlflow")
     assert result.exit_code == 12
     assert "ours: all 2 answers failed: IndexError: list index out of range" in result.output
+
+
+@pytest.mark.parametrize(("limit", "code"), [(None, 12), (0.6, 0), (0.1, 10)])
+def test_a_setup_that_fails_on_a_whole_task_passes_only_by_gates(
+    here: Path, limit: float | None, code: int
+) -> None:
+    bench = write_bot(here, "picks", ["a", "b"])
+    gates = [{"check": f"ours.error <= {limit}", "mode": "estimate"}] if limit else []
+    spec = json.loads(bench.read_text()) | {"tasks": ["doors.yaml", "gates.yaml"], "gates": gates}
+    bench.write_text(json.dumps(spec | {"policy": {"max_error_rate": 1.0}}))
+    (here / "gates.yaml").write_text((here / "doors.yaml").read_text())
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == code, result.output
+    assert "ours: all 2 answers on task gates failed: KeyError: 'gates'" in result.output
+
+
+LEAVES = {
+    "scorer": ({"scorers": ["./own.py::leaves"]}, "def leaves(sample, answer, context):"),
+    "corpus": ({"corpora": {"notes": {"call": "./own.py::leaves"}}}, "def leaves():"),
+    "rows": (
+        {"rows": {"test": {"files": "rows.jsonl", "adapt": "./own.py::leaves"}}},
+        "def leaves(rows):",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", LEAVES)
+def test_a_function_of_a_task_that_leaves_ends_in_one_message(here: Path, part: str) -> None:
+    bench = write_bot(here, "spoken", ["a"])
+    fields, head = LEAVES[part]
+    (here / "own.py").write_text(f"import sys\n{head}\n    sys.exit(0)\n")
+    task = here / "doors.yaml"
+    task.write_text(json.dumps(json.loads(task.read_text()) | fields))
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 2, result.output
+    assert result.output.count("it called sys.exit(0)") == 1 and "own.py::leaves" in result.output
+
+
+def test_a_retriever_of_the_users_that_leaves_ends_in_one_message(here: Path) -> None:
+    bench = write_bench(here, "http://127.0.0.1:1/v1", {"a": ["left"]})
+    (here / "own.py").write_text("def leaves(corpus):\n    raise SystemExit\n")
+    (here / "notes.txt").write_text("The north door is left.")
+    task = here / "doors.yaml"
+    spec = json.loads(task.read_text()) | {"corpora": {"notes": {"files": "*.txt"}}}
+    task.write_text(json.dumps(spec))
+    setups = {"rag": {"retrieve": {"retriever": "./own.py::leaves"}}}
+    bench.write_text(json.dumps(json.loads(bench.read_text()) | {"setups": setups}))
+    result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 2, result.output
+    assert result.output.count("it called sys.exit()") == 1
 
 
 def test_the_most_frequent_reason_of_failures_comes_first(here: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,17 +35,33 @@ def outcomes(run: Run, task: str, setup: str) -> dict[str, str]:
     return found | {sample: FAILED for sample, error in pairs if error == 1}
 
 
-def without_answers(run: Run) -> list[str]:
-    """A sentence on each setup of which every answer failed: nothing was measured of it."""
-    sentences = []
+@dataclass(frozen=True)
+class Unanswered:
+    """A setup of which every answer failed, everywhere or on one task: nothing was measured."""
+
+    setup: str
+    task: str
+    """Empty where it answered on no task."""
+    sentence: str
+
+
+def without_answers(run: Run) -> list[Unanswered]:
+    """The setups that gave no answer, on all their tasks or on some."""
+    found = []
     for setup in run.suite.setups:
         tasks = [task for task, setups in run.asked.items() if setup in setups]
-        errors = [run.columns[task, setup, "error"].values for task in tasks]
-        if errors and all((values == 1).all() for values in errors):
-            reasons = [reason for task in tasks for reason in run.endings.of(task, setup).failures]
-            why = max(reasons, key=lambda reason: reason.n).text if reasons else "no record of any"
-            sentences.append(f"{setup}: all {sum(map(len, errors))} answers failed: {why}")
-    return sentences
+        silent = [t for t in tasks if (run.columns[t, setup, "error"].values == 1).all()]
+        groups = [("", tasks)] if silent == tasks else [(task, [task]) for task in silent]
+        found += [_unanswered(run, setup, name, group) for name, group in groups if group]
+    return found
+
+
+def _unanswered(run: Run, setup: str, name: str, tasks: Sequence[str]) -> Unanswered:
+    count = sum(len(run.columns[task, setup, "error"].values) for task in tasks)
+    reasons = [reason for task in tasks for reason in run.endings.of(task, setup).failures]
+    why = max(reasons, key=lambda reason: reason.n).text if reasons else "no record of any"
+    where = f" on task {name}" if name else ""
+    return Unanswered(setup, name, f"{setup}: all {count} answers{where} failed: {why}")
 
 
 def retrieved(column: Column) -> Mapping[str, list[str]]:
