@@ -319,7 +319,7 @@ def test_a_retriever_of_the_users_that_leaves_ends_in_one_message(here: Path) ->
     (here / "own.py").write_text("def leaves(corpus):\n    raise SystemExit\n")
     (here / "notes.txt").write_text("The north door is left.")
     task = here / "doors.yaml"
-    spec = json.loads(task.read_text()) | {"corpora": {"notes": {"files": "*.txt"}}}
+    spec = json.loads(task.read_text()) | {"corpora": {"notes": {"documents": "*.txt"}}}
     task.write_text(json.dumps(spec))
     setups = {"rag": {"retrieve": {"retriever": "./own.py::leaves"}}}
     bench.write_text(json.dumps(json.loads(bench.read_text()) | {"setups": setups}))

@@ -119,7 +119,8 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
             show(table)
     for said in findings(done):
         click.echo(said)
-    code = (show_gates(found) if found else 0) or show_unanswered(done)
+    unanswered = show_unanswered(done)
+    code = (show_gates(found) if found else 0) or unanswered
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
     for line in lines:
