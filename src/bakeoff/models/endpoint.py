@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bakeoff.models.protocol import Read, Reply
 from bakeoff.models.rate_limits import Breaker, Budget, Limit, backoff_s
 from bakeoff.models.transport import Ask, EndpointError, Fault, Line
 from bakeoff.spec.benchmark import Connection
+from bakeoff.spec.keys import secrets_of, with_secrets
 
 RAMP_S = 0.001
 """Between the first requests, one for each slot: replies then come one by one and not in bursts,
@@ -37,14 +38,14 @@ class EndpointDown(Incomplete):
 def connect(spec: Connection, where: str, file: Path, environment: Mapping[str, str]) -> Client:
     """The connection that a benchmark file names at `where`; nothing is sent yet.
 
-    Raises `BakeoffError` when the environment does not hold its key.
+    Raises `BakeoffError` when the environment does not hold its secrets.
     """
-    if spec.api_key_env and not environment.get(spec.api_key_env):
-        raise BakeoffError(
-            f"{file}: {where}.api_key_env: the environment variable '{spec.api_key_env}' is not "
-            "set; it holds the API key"
-        )
-    return Client(spec, environment[spec.api_key_env] if spec.api_key_env else None, where)
+    try:
+        secrets = secrets_of(spec, where, environment)
+    except BakeoffError as error:
+        raise BakeoffError(f"{file}: {error}") from error
+    key = secrets[spec.api_key_env] if spec.api_key_env else None
+    return Client(with_secrets(spec, secrets), key, where, [*secrets.values()])
 
 
 @dataclass(eq=False, slots=True)
@@ -71,10 +72,13 @@ class Client:
     a running event loop.
     """
 
-    def __init__(self, spec: Connection, key: str | None, name: str) -> None:
+    def __init__(
+        self, spec: Connection, key: str | None, name: str, secrets: Collection[str] = ()
+    ) -> None:
         self.spec = spec
+        """As it is used: it may hold `secrets`, so that it must never be written or shown."""
         self.name = name
-        self.line = Line(spec, key, name)
+        self.line = Line(spec, key, name, secrets)
         self.limit = Limit(spec.concurrency)
         self.breaker = self._new_breaker()
         self.requests = Budget(spec.requests_per_minute)

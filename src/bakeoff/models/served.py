@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bakeoff.core.secrets import unnamed
 from bakeoff.core.words import (
     Answer,
     Answerer,
@@ -71,11 +72,13 @@ class ServedModel:
         return True
 
     def fingerprint(self) -> dict[str, str]:
+        headers = self.endpoint.headers
         return {
-            "url": self.endpoint.url,
+            "url": unnamed(self.endpoint.url),
             "model": self.name,
             "api": self.endpoint.api,
-            "extra": digest(dict(self.endpoint.extra)),
+            "extra": digest(unnamed(self.endpoint.extra)),
+            **({"headers": digest(unnamed(headers))} if headers else {}),
         }
 
     def count(self, text: str) -> int:
@@ -118,7 +121,7 @@ class ServedModel:
     def _ask(self, index: int, chat: Sequence[Message], decoding: Decoding, stream: bool) -> Ask:
         make = chat_body if self.endpoint.api == "chat" else completions_body
         path = "/chat/completions" if self.endpoint.api == "chat" else "/completions"
-        body = make(self.name, chat, decoding, self.endpoint.extra, stream)
+        body = make(self.name, chat, decoding, self.client.spec.body, stream)
         tokens = decoding.max_tokens
         if self.endpoint.tokens_per_minute:
             tokens += sum(self.count(message["content"]) for message in chat)
@@ -174,7 +177,7 @@ def service(client: Client, spec: Service) -> Answerer:
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Answer | Failure]]:
         asks = (
-            Ask(index, "", service_body(spec.request, sample.fields))
+            Ask(index, "", service_body(client.spec.body, sample.fields))
             for index, sample in enumerate(samples)
             if index not in skip
         )

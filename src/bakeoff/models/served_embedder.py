@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.core.secrets import unnamed
 from bakeoff.core.words import BakeoffError, Failure, digest
 from bakeoff.models.endpoint import Client
 from bakeoff.models.pool import Pool
@@ -36,7 +37,7 @@ class ServedEmbedder:
 
     @property
     def digest(self) -> str:
-        return digest([self.endpoint.url, self.name])
+        return digest([unnamed(self.endpoint.url), self.name])
 
     def embed(self, texts: Sequence[str]) -> Any:
         batches = [texts[i : i + EMBED_AT_ONCE] for i in range(0, len(texts), EMBED_AT_ONCE)]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from bakeoff.core.secrets import MARK, SHORTEST, masked
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.protocol import Read, Reply, Stream, Unreadable, message_of, parsed
 from bakeoff.models.rate_limits import retry_after_s
@@ -23,8 +24,6 @@ RETRIED = {408, 409, 425, 429}
 STOPPING = {401, 403, 404, 405}
 """And every redirection: the next ask would be answered no better."""
 MESSAGE_CHARACTERS = 200
-SHORTEST_SECRET = 6
-"""Shorter keys are stand-ins such as `none`; to mask them would maim the answers."""
 REPLY_BYTES, ERROR_BYTES = 32 * 2**20, 2**16
 """The longest reply that is read, and what is read of an error: many come side by side."""
 CONNECT_S = 30.0
@@ -53,15 +52,22 @@ class Ask:
 
 
 class Secret:
-    """An API key on its way into a header, and nowhere else: it prints as `[key]`."""
+    """An API key on its way into a header, and nowhere else: it prints as `[key]`.
 
-    __slots__ = ("_text",)
+    `others` are the further secrets of a request. What comes back is cleaned of all of them.
+    """
 
-    def __init__(self, text: str | None) -> None:
+    __slots__ = ("_hidden", "_text")
+
+    def __init__(self, text: str | None, others: Collection[str] = ()) -> None:
         self._text = (text or "").strip()
+        known = [part for part in (self._text, *others) if len(part) >= SHORTEST]
+        forms = {form for part in known for form in (part, quote(part), quote(part, safe=""))}
+        # The longest first: a secret may begin with another one.
+        self._hidden = sorted(forms, key=len, reverse=True)
 
     def __repr__(self) -> str:
-        return "[key]"
+        return MARK
 
     @property
     def fits_a_header(self) -> bool:
@@ -71,9 +77,9 @@ class Secret:
         return {"Authorization": f"Bearer {self._text}"} if self._text else {}
 
     def clean(self, text: str) -> str:
-        """`text` without the key, and such that it can be written as UTF-8."""
-        if len(self._text) >= SHORTEST_SECRET:
-            text = text.replace(self._text, "[key]")
+        """`text` without the secrets, and such that it can be written as UTF-8."""
+        for secret in self._hidden:
+            text = text.replace(secret, MARK)
         # Halves of emojis come from servers that cut streams between bytes.
         return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
@@ -97,10 +103,12 @@ class Line:
     What aiohttp raises ends here: its errors hold the headers, so they are never chained.
     """
 
-    def __init__(self, spec: Connection, key: str | None, name: str) -> None:
+    def __init__(
+        self, spec: Connection, key: str | None, name: str, others: Collection[str] = ()
+    ) -> None:
         self.spec = spec
         self.name = name
-        self.secret = Secret(key)
+        self.secret = Secret(key, others)
         self._address = urlsplit(spec.url)
         self._urls: dict[str, str] = {}
         self._timeout = aiohttp.ClientTimeout(total=spec.timeout_s, sock_connect=CONNECT_S)
@@ -108,7 +116,13 @@ class Line:
         if self._address.username or self._address.password:
             raise EndpointError(
                 f"endpoint '{name}': url: a user and a password do not belong there; name the "
-                "environment variable that holds the API key, in key"
+                "environment variable that holds the API key, in api_key_env"
+            )
+        odd = [n for n, v in spec.headers.items() if not (v.isascii() and v.isprintable())]
+        if odd:
+            raise EndpointError(
+                f"endpoint '{name}': headers.{odd[0]}: the environment variable in it holds "
+                "characters that no header has"
             )
         if not self.secret.fits_a_header:
             raise EndpointError(
@@ -119,14 +133,18 @@ class Line:
     @property
     def shown_url(self) -> str:
         """The url without its query, where some keep a key."""
-        return self._address._replace(query="").geturl()
+        return self.secret.clean(self._address._replace(query="").geturl())
 
     async def open(self) -> None:
         """Get ready; connections are made as asks come."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-                headers={"Content-Type": "application/json", **self.secret.headers()},
+                headers={
+                    "Content-Type": "application/json",
+                    **self.spec.headers,
+                    **self.secret.headers(),
+                },
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 # aiohttp's own trust_env looks for the proxy at every request, in a thread.
@@ -192,7 +210,7 @@ class Line:
 
     def _brief(self, text: str) -> str:
         """Cleaned before it is cut: a key that was cut in two would not be found."""
-        return " ".join(self.secret.clean(text).split())[:MESSAGE_CHARACTERS]
+        return " ".join(masked(self.secret.clean(text)).split())[:MESSAGE_CHARACTERS]
 
     def _refused(
         self, ask: Ask, response: aiohttp.ClientResponse, data: bytes
@@ -216,7 +234,7 @@ class Line:
     def _mend(self, status: int, ask: Ask, location: str) -> str:
         key = self.spec.api_key_env
         if status in (401, 403) and key is None:
-            return "Name the environment variable that holds the API key, in key"
+            return "Name the environment variable that holds the API key, in api_key_env"
         if status == 401:
             return f"Check the API key in the environment variable {key}"
         if status == 403:
@@ -224,7 +242,7 @@ class Line:
         if status == 404 and "model" in ask.body:
             return f"Check the model name '{ask.body['model']}', and the url"
         if location:
-            return f"Write the url that it leads to: {location}"
+            return f"Write the url that it leads to: {masked(location)}"
         return "Check the url"
 
     def _stop(self, ask: Ask, problem: str) -> EndpointError:

@@ -25,6 +25,8 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from bakeoff.core.secrets import masked
+
 ATTEMPTS = 3
 _BUSY = (408, 425, 429)
 """Refusals after which another attempt may do better, as after every 5xx."""
@@ -87,7 +89,7 @@ def send(
     send at once; it is never posted by neither.
     """
     failed: list[str] = []
-    rows = [_Kept(a.id, a.text, a.facts, _now(), bool(webhook_url)) for a in alerts]
+    rows = [_Kept(a.id, masked(a.text), a.facts, _now(), bool(webhook_url)) for a in alerts]
     try:
         rows = _keep(path, rows)
     except OSError as error:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.measure import Measure
+from bakeoff.core.secrets import without_secrets
 from bakeoff.runs.spent import JudgeSpent, SetupSpent
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup, Suite
@@ -290,6 +291,18 @@ class MergedShard(Stored):
     hardware: Hardware | None
 
 
+def _without_keys(raw: Any) -> Any:
+    """A manifest without the keys that benchmark files could hold before they were refused."""
+    if not (isinstance(raw, Mapping) and isinstance(raw.get("suite"), Mapping)):
+        return raw
+    suite = raw["suite"]
+    parts = {
+        name: without_secrets(suite[name]) for name in ("endpoints", "setups") if name in suite
+    }
+    asked = {name: without_secrets(raw[name]) for name in ("models", "judges") if name in raw}
+    return {**raw, **asked, "suite": {**suite, **parts}}
+
+
 class Manifest(Stored):
     """All that a run's folder says beside samples, answers and scores."""
 
@@ -336,7 +349,7 @@ class Manifest(Stored):
     @model_validator(mode="before")
     @classmethod
     def _as_of_today(cls, raw: Any) -> Any:
-        return with_stated_versions(names.in_tasks(raw))
+        return with_stated_versions(names.in_tasks(_without_keys(raw)))
 
     @field_validator("created")
     @classmethod

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.core.words import faults
-from bakeoff.spec import checks
+from bakeoff.spec import checks, keys
 from bakeoff.spec.backends import BACKENDS, Backend, backend_of
 from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
 from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service
@@ -203,6 +203,12 @@ class Suite(File):
         checks.endpoints_are_known(self.setups, self.endpoints)
         return self
 
+    @property
+    def connections(self) -> dict[str, Connection]:
+        """All that is reached over HTTP, by its place in the file."""
+        own = {f"setups.{s.name}.endpoint": s.endpoint for s in self.setups.values() if s.endpoint}
+        return {**{f"endpoints.{name}": spec for name, spec in self.endpoints.items()}, **own}
+
     def backend(self, reference: str) -> Backend:
         """What runs the model that a reference names."""
         return backend_of(reference, self.endpoints)
@@ -267,6 +273,7 @@ def load_suite(path: Path) -> Suite:
     """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
     raw = read_yaml(path)
     suite = validated(Suite, path, raw)
+    faults([f"{path}: {problem}" for problem in keys.problems(suite.connections, raw)])
     faults(
         [
             f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "

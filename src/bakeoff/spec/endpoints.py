@@ -16,6 +16,9 @@ class Connection(File):
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the API key, never the key itself."""
+    headers: Annotated[Mapping[str, str], Field(exclude_if=lambda value: not value)] = {}
+    """Further headers of every request; `${NAME}` stands for an environment variable in them, in
+    the url's path and query, and in the fields of the body."""
     concurrency: Annotated[int, Field(ge=1)] = 16
     """Requests in flight at most; fewer while the server refuses many."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
@@ -25,6 +28,11 @@ class Connection(File):
     deadline_s: Annotated[float, Field(gt=0)] = 600.0
     """For one sample, all its attempts and waits together."""
     attempts: Annotated[int, Field(ge=1)] = 6
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """What the file says of the body of every request."""
+        return {}
 
 
 class Price(File):
@@ -50,6 +58,10 @@ class Endpoint(Connection):
     """A model reference whose tokenizer checks the token counts that the server states."""
     price: Price = Price()
 
+    @property
+    def body(self) -> Mapping[str, Any]:
+        return self.extra
+
 
 class Service(Connection):
     """A whole system of yours behind HTTP, asked with one POST per sample."""
@@ -59,6 +71,10 @@ class Service(Connection):
     response: Mapping[str, str] = {"text": "answer"}
     """JMESPath expressions into the reply: `text`, and where they are there `passages` (a list
     of `{document, text}`), `prompt_tokens`, `completion_tokens`, `finish_reason`."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        return self.request
 
     @field_validator("response")
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError
 
 
@@ -47,7 +48,8 @@ def told(error: BaseException) -> str:
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    # Libraries quote the address that they asked, with the key in it.
+    return f"{type(error).__name__}: {masked(' '.join(str(error).split()))}"
 
 
 def _load_module(where: str, folder: Path) -> ModuleType:

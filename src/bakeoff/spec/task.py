@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
-from bakeoff.core.words import BakeoffError
-from bakeoff.spec import names
+from bakeoff.core.words import BakeoffError, faults
+from bakeoff.spec import keys, names
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.refusals import PHRASES
 from bakeoff.spec.yaml_files import File, Known, prompt_fields, read_yaml, validated
@@ -223,7 +223,9 @@ class TaskFile(File):
 
 def load_task_file(path: Path) -> TaskFile:
     """The task file at `path`. Raises `BakeoffError` listing every fault in it."""
-    task = validated(TaskFile, path, read_yaml(path))
+    raw = read_yaml(path)
+    task = validated(TaskFile, path, raw)
+    faults([f"{path}: {problem}" for problem in keys.problems({}, raw)])
     return task.model_copy(update={"name": path.stem})
 
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
 
@@ -110,5 +111,5 @@ def _explain(
     if kind == "missing":
         return f"{where}: must be given"
     message = message.removeprefix("Value error, ")
-    shown = "" if isinstance(value, dict | list) else f" (found {value!r})"
+    shown = "" if isinstance(value, dict | list) else f" (found {masked(repr(value))})"
     return f"{where}: {message}{shown}" if where else message

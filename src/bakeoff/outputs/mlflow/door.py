@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,20 +14,20 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError
 
 WAIT_S = 60.0
 """For another process that logs a run of the same benchmark."""
-_SECRET = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
 
 
 def shown(uri: str) -> str:
     """A store's address without the password in it.
 
     >>> shown("postgresql://ann:secret@db/mlflow")
-    'postgresql://ann:***@db/mlflow'
+    'postgresql://[key]@db/mlflow'
     """
-    return _SECRET.sub(r"\1:***@", uri)
+    return masked(uri)
 
 
 @contextmanager

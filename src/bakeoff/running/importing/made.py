@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from bakeoff.analysis.stats import RATE
+from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.metrics.refusals import BY_REFUSALS
 from bakeoff.running.facts import blank_manifest
@@ -130,7 +131,7 @@ def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task, file: str
     command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
     parts = {
         "file": file,
-        "command": wanted.command or command,
+        "command": masked(wanted.command or command),
         "status": COMPLETE,
         "imported": _imported(wanted, taken),
     }
