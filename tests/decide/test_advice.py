@@ -50,7 +50,7 @@ from small_run import write_run
 SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
 N = 100
 RATES = Measure()
-GAIN = Estimate(0.5, 0.3, 0.7)
+GAIN = Difference(0.5, 0.3, 0.7)
 
 
 def column(
@@ -158,7 +158,7 @@ def timed(p95: Estimate, p50: Estimate = UNKNOWN) -> dict[str, Any]:
     return {"timed": {"qa": Timed(60, {"p50": p50, "p95": p95})}}
 
 
-def updated(seconds: float | None, gain: Estimate = GAIN) -> dict[str, Any]:
+def updated(seconds: float | None, gain: Difference = GAIN) -> dict[str, Any]:
     return {"updates": {"qa": Update(gain, gain, Estimate(0.0, -0.1, 0.1), seconds)}}
 
 
@@ -498,7 +498,7 @@ CASES: Mapping[str, Case] = {
     "an update that does harm": Case(
         {"updates_per_month": 1},
         (
-            setup("fine-tuned", 90, **updated(60, Estimate(-0.2, -0.3, -0.1))),
+            setup("fine-tuned", 90, **updated(60, Difference(-0.2, -0.3, -0.1))),
             setup("rag", 60, **updated(60)),
         ),
         "rag",
@@ -506,7 +506,7 @@ CASES: Mapping[str, Case] = {
     ),
     "an update that shows no gain": Case(
         {"updates_per_month": 1},
-        (setup("base", 60, **updated(0, Estimate(0.0, -0.1, 0.1))),),
+        (setup("base", 60, **updated(0, Difference(0.0, -0.1, 0.1))),),
         "base",
         doubts={"updates: follows a change": "not proven"},
         state="conditional",
