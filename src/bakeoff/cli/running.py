@@ -147,14 +147,19 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     metavar="BENCHMARK",
     help="A benchmark file whose endpoints and verifiers are used.",
 )
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run the Python functions, and ask the endpoints, of a run from elsewhere.",
+)
 @data_option
-def score(run: str, judges: Path | None, data: Path | None) -> None:
+def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None:
     """Score the stored answers of a RUN again, with the scorers its tasks name now."""
     from bakeoff.running.rescore import rescore
     from bakeoff.runs.store import find_run
 
     with waiting("scoring"):
-        done = rescore(find_run(run, results()), workspace(data), judges)
+        done = rescore(find_run(run, results()), workspace(data), judges, trusted=trust)
     _finish(done, _judged(done), {})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bakeoff.analysis import measured_run
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import JudgePool
-from bakeoff.running import importing
+from bakeoff.running import importing, trust
 from bakeoff.running.facts import describe
 from bakeoff.running.scoring import score
 from bakeoff.runs import store, strip_texts, written
@@ -17,11 +17,14 @@ from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.tasks.load import Selection, Task, load_tasks
 
 
-def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> measured_run.Run:
+def rescore(
+    folder: Path, workspace: Workspace, judges: Path | None = None, *, trusted: bool = False
+) -> measured_run.Run:
     """Score a run's records by the scorers that its task files name now.
 
     `judges` is a benchmark file whose endpoints and verifiers are asked instead of those the run
-    had. Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run.
+    had. Raises `BakeoffError` when a task or its rows cannot be had, or are not those of the run,
+    and for a run from elsewhere that would have code run or endpoints asked, unless `trusted`.
     """
     with store.held(folder):
         run = measured_run.Run(folder)
@@ -37,6 +40,9 @@ def rescore(folder: Path, workspace: Workspace, judges: Path | None = None) -> m
         chosen = manifest.selection
         selection = Selection(chosen.limit, chosen.ids, chosen.tags, chosen.shard)
         file = Path(manifest.file)
+        if not trusted:
+            project = trust.Project(Path.cwd(), workspace.results)
+            trust.require_own(folder, manifest, project, judges is not None)
         suite = _with_judges(run.suite, judges) if judges else run.suite
         tasks, skipped = load_tasks(suite, file, workspace.data, selection)
         for name in manifest.tasks:
