@@ -261,6 +261,7 @@ def test_an_answer_names_one_label_or_none(text: str, expected: str) -> None:
     assert named_label(text, LABELS) == expected
 
 
+GRADES = ("A", "A+", "A-", "B")
 SIGNED = ("C", "C++", "C#", "+1", "-1", "1", "A", "B")
 
 
@@ -329,3 +330,34 @@ def test_the_share_of_rules_kept_names_the_broken_ones(text: str, kept: int, bro
     assert found.value == pytest.approx(kept / 3)
     assert found.reason == broken
     assert value("all_rules_kept", text, context=RULES) == float(kept == 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ("Grade: A-.", GRADES, "A-"),
+        ("A\u2212", GRADES, "A-"),
+        ("**A+**", GRADES, "A+"),
+        ("I give it an A.", GRADES, "A"),
+        ("It is a draw", GRADES, NO_LABEL),
+        ("about <5 years", ("<5", ">5"), "<5"),
+        ("=5", ("<5", ">5"), NO_LABEL),
+        ("我觉得是正面的。", ("正面", "负面"), "正面"),
+        ("答案：不是", ("是", "不是"), "不是"),
+        ("这是什么", ("是", "否"), NO_LABEL),
+        ("ข่าวดีมาก", ("ข่าวดี", "ข่าวร้าย"), "ข่าวดี"),
+        ("cafe\u0301", ("caf\u00e9", "tea"), "caf\u00e9"),
+        ("STRASSE", ("Straße", "Weg"), "Straße"),
+        ("कोई नहीं", ("नहीं", "हाँ"), "नहीं"),
+    ],
+)
+def test_labels_of_any_script_and_sign_are_told_apart(
+    text: str, labels: tuple[str, ...], expected: str
+) -> None:
+    assert alike(labels) == []
+    assert named_label(text, labels) == expected
+
+
+def test_labels_of_one_text_in_two_encodings_are_alike() -> None:
+    assert alike(("caf\u00e9", "cafe\u0301")) == [("caf\u00e9", "cafe\u0301")]
+    assert alike(GRADES) == alike(("<5", "5", ">5")) == []

@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from bakeoff.core.scripts import MARKS, signs, words
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.forms import strict
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
-_SEPARATORS = re.compile(r"[\W_]+")
+_SEPARATORS = re.compile(rf"(?:(?![{MARKS}])[\W_])+")
 _ARTICLES = ("a", "an", "the")
+_MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\uff0d"), "-")
+_AROUND = "`'\"\u201c\u201d\u2018\u2019()[]{},.;:*!?\u3002\uff0c\uff1a"
 NO_LABEL = "(none)"
+
+Form = Callable[[str], str]
 
 
 def _plain(text: str) -> str:
-    return _SEPARATORS.sub(" ", text.lower()).strip()
+    """Words and numbers alone."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return _SEPARATORS.sub(" ", folded).strip()
+
+
+def _apart(text: str) -> str:
+    """The plain form, every sign of a script without spaces by itself."""
+    return _plain(" ".join(words(text)))
+
+
+def _cased(text: str) -> str:
+    """What stands between spaces, whole, without punctuation around it."""
+    plain = unicodedata.normalize("NFC", text).translate(_MINUS)
+    return " ".join(part.strip(_AROUND) or part for part in plain.split())
+
+
+def _whole(text: str) -> str:
+    return _cased(text).casefold()
 
 
 @lru_cache(maxsize=64)
-def _forms(labels: tuple[str, ...]) -> Mapping[str, Callable[[str], str]]:
-    """The form in which each label is looked for: its words and numbers alone, or the strict one.
+def _forms(labels: tuple[str, ...]) -> Mapping[str, Form]:
+    """The form in which each label is looked for: the loosest that is its own.
 
-    Strict where the plain form is that of another label as well (`C`, `C++`), is empty (`-`), or
-    may be an article (`A`).
+    Not the plain one for a label that may be an article (`A`).
     """
-    often = Counter(map(_plain, labels))
-    often.update({"": 2, **dict.fromkeys(_ARTICLES, 2)})
-    return {label: strict if often[_plain(label)] > 1 else _plain for label in labels}
+    often = {form: Counter(map(form, labels)) for form in (_plain, strict, _whole)}
+    often[_plain].update({"": 2, **dict.fromkeys(_ARTICLES, 2)})
+    return {label: _form(label, often) for label in labels}
+
+
+def _form(label: str, often: Mapping[Form, Counter[str]]) -> Form:
+    for form in (_plain, strict):
+        if often[form][form(label)] == 1:
+            # A sign by itself may be a part of any word.
+            return _apart if form is _plain and len(signs(label)) > 1 else form
+    # With its case, `A` is no article.
+    return _cased if _plain(label) in _ARTICLES and often[_whole][_whole(label)] == 1 else _whole
 
 
 def alike(labels: Sequence[str]) -> list[tuple[str, str]]:
     """Labels that no answer could tell apart: they differ in case or separators alone."""
     first: dict[str, str] = {}
-    looked_for = {label: form(label) for label, form in _forms(tuple(labels)).items()}
+    forms = _forms(tuple(labels))
+    looked_for = {label: _whole(label) if f is _cased else f(label) for label, f in forms.items()}
     return [
         (first[form], label)
         for label, form in looked_for.items()
@@ -62,8 +94,8 @@ def named_label(text: str, labels: Sequence[str]) -> str:
     }
     longest = [
         label
-        for label, words in named.items()
-        if not any(words in other and words != other for other in named.values())
+        for label, stretch in named.items()
+        if not any(stretch in other and stretch != other for other in named.values())
     ]
     return longest[0] if len(longest) == 1 else NO_LABEL
 
@@ -74,13 +106,13 @@ def _pair(sample: Sample, answer: Answer, context: Context) -> Score:
     return Score(float(said == wanted), reason, labels=(wanted, said))
 
 
-@scorer(version=2)
+@scorer(version=3)
 def accuracy(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer names the right label and no other."""
     return _pair(sample, answer, context)
 
 
-@scorer(version=2, aggregate="macro_f1")
+@scorer(version=3, aggregate="macro_f1")
 def macro_f1(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Mean of the labels' F1 (scikit-learn's `f1_score(average='macro')`), no label counts wrong.
 
