@@ -405,6 +405,14 @@ def test_samples_that_only_one_side_has_are_left_out_only_on_request() -> None:
     assert with_reference(now, then).state == ERROR
     found = with_reference(now, then, pairing="intersect")
     assert (found.state, found.n) == (FAIL, 60)
+    names = list(now.tags["qa"])
+    kept = {"qa": dict.fromkeys(names, "row")}
+    now, then = replace(now, contents=kept), replace(then, contents=kept)
+    assert with_reference(now, then, pairing="intersect").state == FAIL
+    now = replace(now, contents={"qa": {**kept["qa"], names[3]: "edited"}})
+    refused = with_reference(now, then, pairing="intersect")
+    assert refused.state == ERROR
+    assert f"rows of task qa that were edited under their id: {names[3]}" in refused.reason
 
 
 def test_seconds_of_another_run_are_not_compared() -> None:

@@ -413,6 +413,26 @@ def test_an_error_or_no_answer_is_a_failure_whatever_its_score(tmp_path: Path) -
     assert "setup a: 2 of 4 rows have an error or no answer" in notes
 
 
+def test_how_replies_ended_comes_along_in_any_vendors_words(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        {"id": 1, "a": "left", "end": "COMPLETE", "acc": 1},
+        {"id": 2, "a": "le", "end": "MAX_TOKENS", "acc": 0},
+        {"id": 3, "a": "", "end": "safety", "acc": 1},
+        {"id": 4, "a": "le", "end": "error", "acc": 1},
+        {"id": 5, "a": "left", "end": None, "acc": 1},
+    ]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    run = take(tmp_path, file, columns=["answer=a", "finish_reason=end"], scores=["acc"])
+    records = list(run.records("a", "a"))
+    ends = ["stop", "length", "content_filter", "error", ""]
+    assert [record.outcome.finish_reason for record in records] == ends
+    assert [record.error for record in records if record.error] == [
+        "empty: the reply ended with content_filter, no text",
+        "the reply ended in an error",
+    ]
+    assert [found["acc"] for found in scores(run, "a").values()] == [1, 0, 0, 0, 1]
+
+
 def test_clusters_and_tags_come_along_and_must_agree(tmp_path: Path) -> None:
     text = "id,acc,doc,lang\n" + "".join(
         f"{i},{i % 2},d{i // 4},{'de' * (i > 5)}\n" for i in range(12)

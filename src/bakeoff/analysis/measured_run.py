@@ -263,7 +263,14 @@ class Run:
                 for task in facts
             },
             {task: self._scorers(task, recorded) for task in facts},
+            self._contents(),
         )
+
+    def _contents(self) -> dict[str, dict[str, str]]:
+        return {
+            task: {s.id: digest([dict(s.fields), s.targets, s.gold]) for s in members.values()}
+            for task, members in self.samples.items()
+        }
 
     def _scorers(
         self, task: str, named: Callable[[str, str], str] = lambda _, version: version

@@ -54,6 +54,9 @@ class Rows:
     before: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Task -> the digests its conditions had when versions were hashes of files; of a run alone."""
 
+    contents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Task -> sample -> digest of its row; empty where that was not kept."""
+
     @property
     def setups(self) -> list[str]:
         return list(self.kinds)
@@ -92,6 +95,12 @@ def differences(
     return found
 
 
+def edited(one: Rows, other: Rows, task: str) -> list[str]:
+    """Ids of samples that both runs have, and whose rows differ."""
+    mine, theirs = one.contents.get(task, {}), other.contents.get(task, {})
+    return [name for name, row in mine.items() if theirs.get(name, row) != row]
+
+
 def treated(one: Rows, other: Rows, task: str, setups: tuple[str, str]) -> list[Change]:
     """In what the treatment of a task differs between a setup of one run and of another."""
     mine = one.treatments.get(task, {}).get(setups[0])
@@ -123,6 +132,7 @@ class _Task:
     tags: Sequence[Mapping[str, str]]
     conditions: Mapping[str, str]
     noise: float | None
+    contents: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -195,6 +205,7 @@ def _filed(rows: Rows) -> _File:
             list(tags.values()),
             rows.conditions.get(task, {}),
             rows.noise.get(task),
+            [row for name in tags if (row := rows.contents.get(task, {}).get(name))],
         )
         for task, tags in rows.tags.items()
     }
@@ -247,6 +258,11 @@ def _rows(file: _File) -> Rows:
         {name: task.noise for name, task in tasks.items() if task.noise is not None},
         file.skipped,
         file.treatments,
+        contents={
+            name: dict(zip(task.samples, task.contents, strict=True))
+            for name, task in tasks.items()
+            if task.contents
+        },
     )
 
 

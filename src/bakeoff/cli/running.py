@@ -274,7 +274,8 @@ def import_files(
     """Import another tool's results as a run: JSON Lines or CSV FILES, or folders of them.
 
     Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
-    completion_tokens, seconds, error. A column may be a path into nested JSON, such as a.b.0.
+    completion_tokens, seconds, error, finish_reason. A column may be a path into nested JSON, such
+    as a.b.0.
     """
     import shlex
 

@@ -6,15 +6,15 @@ A side whose numbers cannot be trusted, or that measured something else, is refu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bakeoff.analysis.columns import Column
-from bakeoff.analysis.measurements import Rows, differences, treated
+from bakeoff.analysis.measurements import Rows, differences, edited, treated
 from bakeoff.analysis.treatment import Change
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import LISTED, BakeoffError
 from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.spec.policy import Policy
 
@@ -153,9 +153,16 @@ def _comparable(check: Check, evidence: Evidence) -> None:
         problems = differences(evidence.rows, rows, task, check.left.metric, setups)
         if evidence.policy.pairing == "intersect":
             problems = [text for text in problems if not text.startswith("samples")]
+            if changed_rows := edited(evidence.rows, rows, task):
+                problems.append(_edited(task, changed_rows))
         if problems:
             reasons = "; ".join(problems)
             raise BakeoffError(f"not comparable with the {check.right.origin}: {reasons}")
+
+
+def _edited(task: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"rows of task {task} that were edited under their id: {', '.join(names[:LISTED])}{more}"
 
 
 def changed(check: Check, evidence: Evidence) -> list[Change]:

@@ -49,7 +49,8 @@ def _forms(labels: tuple[str, ...]) -> Mapping[str, Form]:
 
     Not the plain one for a label that may be an article (`A`).
     """
-    often = {form: Counter(map(form, labels)) for form in (_plain, strict, _whole)}
+    loosest: tuple[Form, ...] = (_plain, strict, _whole)
+    often: dict[Form, Counter[str]] = {form: Counter(map(form, labels)) for form in loosest}
     often[_plain].update({"": 2, **dict.fromkeys(_ARTICLES, 2)})
     return {label: _form(label, often) for label in labels}
 

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.hints import shown
-from bakeoff.core.words import Answer, Failure, Sample, Score, Step, canonical
+from bakeoff.core.words import (
+    ERROR,
+    Answer,
+    Failure,
+    Generation,
+    Sample,
+    Score,
+    Step,
+    canonical,
+)
+from bakeoff.models.finish_reasons import finish_reason
 from bakeoff.running.importing.fields import Fields, find
 
 NO_QUESTION = "(not given)"
@@ -148,7 +158,19 @@ def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
         raise Bad("tokens", odd[0], "a whole number works")
     prompt, completion = (int(count or 0) for count in tokens)
     steps = (Step("call", None, prompt, 0, completion),) if prompt else ()
-    return Answer(text_of(answer), (), steps)
+    text, ended = text_of(answer), _ended(row, taken)
+    if ended == ERROR:
+        return Failure("the reply ended in an error", ended, steps)
+    if missing := Generation(text.strip(), 0, 0, finish_reason=ended).missing:
+        return Failure(missing, ended, steps)
+    return Answer(text, (), steps, finish_reason=ended)
+
+
+def _ended(row: Mapping[str, Any], taken: Fields) -> str:
+    stated = find(row, taken.finish_reason) if taken.finish_reason else None
+    if stated is not None and not isinstance(stated, str):
+        raise Bad("finish_reason", stated, "a text works, such as stop or length")
+    return finish_reason(stated)
 
 
 def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:

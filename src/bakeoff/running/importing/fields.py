@@ -38,6 +38,8 @@ class Fields:
     cached: str = ""
     """A flag: the answer came from a cache, so that its seconds say nothing."""
     error: str = ""
+    finish_reason: str = ""
+    """How the reply ended, in any vendor's words."""
     scores: Mapping[str, str] = field(default_factory=dict)
     """Metric -> where its value is."""
     scores_listed: str = ""
@@ -148,10 +150,14 @@ PRESETS: Mapping[str, Fields] = {
         milliseconds="latencyMs",
         cached="response.cached",
         error="response.error",
+        finish_reason="response.finishReason",
         scores={"score": "score", "success": "success"},
         rows="results.results",
         optional=frozenset(
-            {"prompt_tokens", "completion_tokens", "milliseconds", "cached", "error"}
+            {
+                *("prompt_tokens", "completion_tokens", "milliseconds", "cached", "error"),
+                "finish_reason",
+            }
         ),
     ),
 }
