@@ -16,6 +16,7 @@ from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import MissingEvidence, Record, Sample, digest
 from bakeoff.runs import cells, store, written
+from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import SCORING, Manifest, MetricFacts
 from bakeoff.runs.store import ScoreRow, Unit, read_manifest, read_samples, write_json
 from bakeoff.spec.benchmark import Setup, Suite
@@ -304,4 +305,5 @@ class Run:
 
 def write_comparison(run: Run) -> None:
     """Keep the comparison beside the journal it was computed from."""
+    refuse_links(run.folder)
     write_json(run.folder / COMPARISON, asdict(run.comparison))

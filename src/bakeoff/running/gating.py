@@ -13,6 +13,7 @@ from bakeoff.decide.gates.judging import judged
 from bakeoff.decide.gates.language import Scope, check_gates
 from bakeoff.outputs import ci
 from bakeoff.runs import store
+from bakeoff.runs.links import refuse_links
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
 
@@ -43,6 +44,7 @@ def gate(
     found = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
     folder = output or (run.folder if gates is None else None)
     if folder:
+        refuse_links(run.folder)
         folder.mkdir(parents=True, exist_ok=True)
         store.write_verdicts(folder / GATES, found)
         (folder / JUNIT).write_text(ci.junit(found), encoding="utf-8")

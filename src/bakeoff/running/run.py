@@ -22,6 +22,7 @@ from bakeoff.running.resuming import resumed
 from bakeoff.running.spending import Meter, count_judges, count_spent
 from bakeoff.running.state import RunState
 from bakeoff.runs import store, written
+from bakeoff.runs.links import refuse_shared
 from bakeoff.runs.manifest import COMPLETE, INTERRUPTED, AuditFacts
 from bakeoff.setups.adapting import adapt, teachers_first, tunes
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
@@ -59,6 +60,7 @@ def run(
     retry = retry_failed
     if resume:
         folder = resume
+        refuse_shared(folder)
         old = store.read_manifest(folder)
         retry = retry or not old.complete
         written.check(folder, old)

@@ -38,6 +38,7 @@ from bakeoff.runs.journal import (
     requests_sent,
     units,
 )
+from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import FORMAT, Manifest
 from bakeoff.runs.seal import as_json
 from bakeoff.runs.verdicts import Verdicts
@@ -117,7 +118,11 @@ class ScoreRow(NamedTuple):
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """Keep other processes from running this run. Raises `BakeoffError` when one already does."""
+    """Keep other processes from running this run. Raises `BakeoffError` when one already does.
+
+    And for links in its folder: whoever holds it writes there.
+    """
+    refuse_links(run)
     lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

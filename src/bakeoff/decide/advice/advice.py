@@ -11,6 +11,7 @@ from bakeoff.decide.advice.flips import Flip
 from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.questions import Line
+from bakeoff.runs.links import refuse_links
 from bakeoff.runs.store import ADVICE, read_model, write_json
 from bakeoff.spec.yaml_files import File
 
@@ -66,6 +67,7 @@ class Advice(File):
 
 def write(folder: Path, advice: Advice) -> None:
     """Keep advice in a run's folder."""
+    refuse_links(folder)
     write_json(folder / ADVICE, advice.model_dump(mode="json"))
 
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, PlainSerializer
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.decide.cost.crossover import State
+from bakeoff.runs.links import refuse_links
 from bakeoff.runs.store import COST, read_model, write_json
 from bakeoff.spec.yaml_files import File
 
@@ -128,6 +129,7 @@ class Costs(File):
 
 def write(folder: Path, costs: Costs) -> Path:
     """Keep costs in a run's folder; the file's path."""
+    refuse_links(folder)
     path = folder / COST
     write_json(path, costs.model_dump(mode="json"))
     return path

@@ -25,6 +25,7 @@ from bakeoff.outputs.mlflow import links, models, tables, traces
 from bakeoff.outputs.mlflow.door import alone, experiment, reaching, shown
 from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view
 from bakeoff.outputs.mlflow.traces import Place
+from bakeoff.runs.links import refuse_links
 from bakeoff.spec.benchmark import Setup
 
 TRACES = 20
@@ -51,6 +52,8 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
     """
     name = run.manifest.benchmark
     remedy = f"send it later with `bakeoff log {run.folder.name}`"
+    # Files are sent as they are: a link would send what it leads to.
+    refuse_links(run.folder)
     with alone(run.folder.parent), reaching(uri, remedy) as client:
         made = partial(experiment, client, uri=uri, results=run.folder.parent.parent)
         store = _Store(
