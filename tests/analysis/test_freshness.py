@@ -16,8 +16,9 @@ from bakeoff.analysis.freshness import freshness, work
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.decide.gates.judging import verdicts_of
+from bakeoff.metrics.forms import STRICT, holds
 from bakeoff.metrics.scorer import Context
-from bakeoff.metrics.scorers.text import holds, stale_answer
+from bakeoff.metrics.scorers.text import stale_answer
 from bakeoff.outputs.tables.freshness import freshness as freshness_tables
 from bakeoff.outputs.tables.head_to_head import head_to_head
 from bakeoff.runs.manifest import Manifest
@@ -194,8 +195,8 @@ def test_no_training_row_of_the_second_edition_teaches_the_first() -> None:
     was = {sample.id: sample for sample in before.train}
     for sample in after.train:
         for target in sample.targets:
-            in_old = any(holds(old.get(g, ""), target) for g in sample.gold)
-            in_new = any(holds(new[g], target) for g in sample.gold)
+            in_old = any(holds(old.get(g, ""), target, STRICT) for g in sample.gold)
+            in_new = any(holds(new[g], target, STRICT) for g in sample.gold)
             assert in_new or not in_old, sample.id
         if sample.id in was and sample.targets[:1] != was[sample.id].targets[:1]:
             assert not set(sample.targets) & set(was[sample.id].targets), sample.id

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -922,6 +923,7 @@ def dumped() -> str:
     )
 
 
+@pytest.mark.slow
 def test_every_process_gives_the_same_advice() -> None:
     code = "import test_advice; print(test_advice.dumped())"
     paths = os.pathsep.join(str(ROOT / path) for path in ("tests", "tests/decide", "src"))
@@ -1055,7 +1057,10 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
     suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": named})
     write_manifest(run.folder, run.manifest.model_copy(update={"suite": suite}))
     for name in ("both", "mine"):
-        shutil.copytree(run.folder / "units" / "qa.rag", run.folder / "units" / f"qa.{name}")
+        unit = run.folder / "units" / f"qa.{name}"
+        shutil.copytree(run.folder / "units" / "qa.rag", unit)
+        for path in unit.glob("*.jsonl"):
+            path.write_text(re.sub('"setup": ?"rag"', f'"setup": "{name}"', path.read_text()))
     again = Run(run.folder)
     times = {"base": 0.0, "rag": 12.0, "both": 0.0, "mine": 0.0}
     fresh = Freshness("qa_before", {}, {name: updated_in(took) for name, took in times.items()})
