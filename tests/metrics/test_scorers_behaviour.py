@@ -229,3 +229,24 @@ def test_answer_in_context_is_of_open_book_answers_to_answerable_questions() -> 
     assert found("barrow", Answer("", (), (Step("retrieve"),))) == Score(0.0)
     assert found("") is None
     assert found("barrow", Answer("", (), (Step("decode"),))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "holds"),
+    [
+        ("会議は東京で開かれる。", "東京", True),
+        ("会議は京都で開かれる。", "東京", False),
+        ("API\u306e料金", "api", True),
+        ("cafe\u0301 bar", "caf\u00e9", True),
+        ("नहींं", "नहीं", False),
+        ("He categorised it", "cat", False),
+    ],
+)
+def test_terms_are_seen_in_any_script(text: str, term: str, holds: bool) -> None:
+    assert score(f"contains_all(terms=({term!r},))", text).value == float(holds)
+    assert score(f"avoids_terms(terms=({term!r},))", text).value == float(not holds)
+
+
+def test_words_are_counted_in_scripts_without_spaces() -> None:
+    assert score("length_in_range(most=5)", "会議は東京で開かれる。").value == 0
+    assert score("length_in_range(least=5)", "会議は東京で開かれる。").value == 1

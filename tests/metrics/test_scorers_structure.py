@@ -14,7 +14,7 @@ from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.registry import scorers
 from bakeoff.metrics.scorer import Context
 from bakeoff.metrics.scorers.labels import NO_LABEL, alike, named_label
-from bakeoff.metrics.scorers.structure import shared
+from bakeoff.metrics.scorers.structure import plain, shared
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rule
 
@@ -361,3 +361,10 @@ def test_labels_of_any_script_and_sign_are_told_apart(
 def test_labels_of_one_text_in_two_encodings_are_alike() -> None:
     assert alike(("caf\u00e9", "cafe\u0301")) == [("caf\u00e9", "cafe\u0301")]
     assert alike(GRADES) == alike(("<5", "5", ">5")) == []
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"caf\u00e9": "Z\u00fcrich"}', '{"cafe\u0301": "ZU\u0308RICH"}']
+)
+def test_fields_are_equal_in_either_encoding_of_their_accents(answer: str) -> None:
+    assert plain({"caf\u00e9": "z\u00fcrich"}) == plain(json.loads(answer))

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from bakeoff.core.scripts import MARKS, UNSPACED, is_unspaced, words
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
@@ -30,14 +31,14 @@ def _are_limits(least: int, most: int) -> str:
     return "most is below least" if 0 < most < least else ""
 
 
-@scorer(version=1, check=_are_limits)
+@scorer(version=2, check=_are_limits)
 def length_in_range(
     sample: Sample, answer: Answer, context: Context, *, least: int = 0, most: int = 0
 ) -> Outcome:
     """1 when the answer has `least` to `most` words; 0 as `most` is no limit."""
-    words = len(answer.text.split())
-    kept = least <= words and (most <= 0 or words <= most)
-    return Score(float(kept), "" if kept else f"{words} words")
+    count = len(words(answer.text))
+    kept = least <= count and (most <= 0 or count <= most)
+    return Score(float(kept), "" if kept else f"{count} words")
 
 
 def _are_terms(terms: tuple[str, ...]) -> str:
@@ -46,17 +47,25 @@ def _are_terms(terms: tuple[str, ...]) -> str:
     return "give terms, such as terms=('refund', '30 days')"
 
 
+_LETTER = rf"(?:[^\W{UNSPACED}]|[{MARKS}])"
+
+
 @lru_cache(maxsize=256)
 def _term(term: str) -> re.Pattern[str]:
-    words = r"\s+".join(map(re.escape, term.split()))
-    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+    plain = unicodedata.normalize("NFC", term.strip())
+    stretch = r"\s+".join(map(re.escape, plain.split()))
+    # Beside a sign of a script without spaces, any other may stand.
+    before = "" if is_unspaced(plain[0]) else f"(?<!{_LETTER})"
+    after = "" if is_unspaced(plain[-1]) else f"(?!{_LETTER})"
+    return re.compile(before + stretch + after, re.IGNORECASE)
 
 
 def _said(text: str, terms: tuple[str, ...]) -> list[str]:
-    return [term for term in terms if _term(term).search(text)]
+    plain = unicodedata.normalize("NFC", text)
+    return [term for term in terms if _term(term).search(plain)]
 
 
-@scorer(version=1, check=_are_terms)
+@scorer(version=2, check=_are_terms)
 def contains_all(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
@@ -66,7 +75,7 @@ def contains_all(
     return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
 
 
-@scorer(version=1, check=_are_terms)
+@scorer(version=2, check=_are_terms)
 def avoids_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
@@ -94,9 +103,9 @@ def reading_level(sample: Sample, answer: Answer, context: Context) -> Outcome:
 
     Source: Kincaid et al. 1975. Not by `textstat`: its syllables are a dictionary to be downloaded.
     """
-    words = _WORD.findall(answer.text)
-    if not words:
+    spelled = _WORD.findall(answer.text)
+    if not spelled:
         return Score(None, "the answer has no words", applies=False)
     sentences = max(1, len([part for part in _END.split(answer.text) if _WORD.search(part)]))
-    spoken = sum(map(syllables, words))
-    return 0.39 * len(words) / sentences + 11.8 * spoken / len(words) - 15.59
+    spoken = sum(map(syllables, spelled))
+    return 0.39 * len(spelled) / sentences + 11.8 * spoken / len(spelled) - 15.59

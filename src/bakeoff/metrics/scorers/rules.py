@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bakeoff.core.scripts import words
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.spec.task import Rule
@@ -30,10 +31,10 @@ def holds(rule: Rule, sample: Sample, text: str) -> bool:
         return re.search(_filled(rule.forbid, sample), text) is None
     assert rule.words
     least, most = rule.words
-    return least <= len(text.split()) <= most
+    return least <= len(words(text)) <= most
 
 
-@scorer(version=1)
+@scorer(version=2)
 def rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the task's `rules` that the answer keeps."""
     broken = [r.name for r in context.rules if not holds(r, sample, answer.text)]
@@ -41,7 +42,7 @@ def rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     return Score(share, f"broken: {', '.join(broken)}" if broken else "")
 
 
-@scorer(version=1)
+@scorer(version=2)
 def all_rules_kept(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer keeps every rule of the task."""
     return all(holds(r, sample, answer.text) for r in context.rules)

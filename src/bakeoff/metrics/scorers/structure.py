@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from bakeoff.core.strict_json import loads
 from bakeoff.core.words import Answer, Sample, Score, canonical
@@ -57,16 +58,16 @@ def schema_valid(
 
 
 def plain(value: Any) -> Any:
-    """A value as it is compared: texts without case and outer spaces, 3.0 as 3, True unlike 1.
+    """A value as it is compared: texts in NFC without case and outer spaces, 3.0 as 3, True not 1.
 
     Raises `RecursionError` for what is nested too deeply.
     """
     if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
+        return {normalize("NFC", key): plain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str):
-        return "'" + " ".join(value.casefold().split())
+        return "'" + " ".join(normalize("NFC", normalize("NFC", value).casefold()).split())
     return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -146,7 +147,7 @@ def _targets(sample: Sample) -> list[Any]:
     return [plain(loads(target)) for target in sample.targets]
 
 
-@scorer(version=2)
+@scorer(version=3)
 def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
     """F1 over the leaf fields of the expected JSON (path and value right; lists item by item)."""
     try:
@@ -161,7 +162,7 @@ def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool 
     return max(f1s, default=0.0)
 
 
-@scorer(version=2)
+@scorer(version=3)
 def exact_json(
     sample: Sample, answer: Answer, context: Context, *, lenient: bool = True
 ) -> Outcome:
