@@ -27,6 +27,8 @@ from bakeoff.cli.app import (
     tracking_uri,
     workspace,
 )
+from bakeoff.core.plain_text import plain
+from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ def nightly(
         for line in lines:
             click.echo(line)
     for note in done.notes:
-        click.echo(note)
+        click.echo(plain(note, TEXT))
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")
     sys.exit(done.exit_code or (show_unanswered(done.run) if done.run else 0))
 
@@ -189,7 +191,7 @@ def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None
     else:
         show(trends.table(kept, last))
         for drift in trends.alarms(kept):
-            click.echo(drift.text)
+            click.echo(plain(drift.text, TEXT))
         if gone := trends.missing(kept, datetime.now().astimezone().date()):
             click.echo(f"missing nights: {', '.join(trends.spans(gone))}")
     if within is not None and (stale := trends.heartbeat(kept, datetime.now(UTC), within)):

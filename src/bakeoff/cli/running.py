@@ -28,7 +28,9 @@ from bakeoff.cli.app import (
     workspace,
     write_report,
 )
+from bakeoff.core.plain_text import plain
 from bakeoff.core.program import program
+from bakeoff.core.table import TEXT
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
@@ -118,7 +120,7 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
         if table.rows:
             show(table)
     for said in findings(done):
-        click.echo(said)
+        click.echo(plain(said, TEXT))
     unanswered = show_unanswered(done)
     code = (show_gates(found) if found else 0) or unanswered
     click.echo(f"report:  {path}")

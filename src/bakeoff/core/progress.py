@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from bakeoff.core.table import Table
+from bakeoff.core.plain_text import plain
+from bakeoff.core.table import TEXT, Table
 
 QUIET_S = 2.0
 """A unit of work without countable steps that took less leaves no line."""
@@ -90,7 +91,8 @@ class PlainProgress:
         self._over = threading.Event()
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        # A note may name a row of a file.
+        print(plain(text, TEXT), file=sys.stderr, flush=True)
 
     def start(self, unit: str, total: int | None = None) -> None:
         self._unit, self._over = Unit(unit, total), threading.Event()

@@ -50,7 +50,8 @@ def cell(estimate: Estimate, metric: str, mark: str = "") -> str:
 
 def as_text(table: Table) -> str:
     """A table for a pipe: its columns side by side, as wide as they need."""
-    lines = [table.header, *(tuple(plain(cell, TEXT) for cell in row) for row in table.rows)]
+    # Names of tasks and metrics come from files, too, and stand in headers and titles.
+    lines = [tuple(plain(c, TEXT) for c in row) for row in (table.header, *table.rows)]
     widths = [max(map(_columns, column)) for column in zip(*lines, strict=True)]
 
     def laid(line: tuple[str, ...]) -> str:
@@ -59,7 +60,9 @@ def as_text(table: Table) -> str:
 
     rule = f" {'─' * (sum(widths) + 3 * len(widths) - 1)}"
     note = [plain(table.note, TEXT)] if table.note else []
-    return "\n".join([table.title, laid(lines[0]), rule, *map(laid, lines[1:]), "", *note])
+    return "\n".join(
+        [plain(table.title, TEXT), laid(lines[0]), rule, *map(laid, lines[1:]), "", *note]
+    )
 
 
 def _columns(text: str) -> int:
@@ -74,11 +77,12 @@ def as_markdown(parts: Sequence[Table]) -> str:
 
 def markdown_lines(table: Table) -> list[str]:
     """One table as lines of Markdown."""
-    lines = [f"## {table.title}", ""]
-    lines.append("| " + " | ".join(table.header) + " |")
+    lines = [f"## {plain(table.title, CELL)}", ""]
+    lines.append("| " + " | ".join(plain(name, CELL) for name in table.header) + " |")
     lines.append("|" + " --- |" * len(table.header))
     lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in table.rows]
-    return [*lines, "", *([table.note, ""] if table.note else [])]
+    note = [plain(line, CELL) for line in table.note.split("\n")]
+    return [*lines, "", *([*note, ""] if table.note else [])]
 
 
 def _escaped(cell: str) -> str:

@@ -31,10 +31,10 @@ def show(table: Table) -> None:
     """Print a table, folded to the terminal's width."""
     console = Console()
     grid = RichTable(
-        title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD
+        title=Text(_shown(table.title), style="bold"), title_justify="left", box=box.SIMPLE_HEAD
     )
     for name in table.header:
-        grid.add_column(Text(name), overflow="fold")
+        grid.add_column(Text(_shown(name)), overflow="fold")
     for row in table.rows:
         # Cells come from files: no escapes, and Text keeps them from being read as markup.
         grid.add_row(*(Text(_shown(cell), style=_COLOURS.get(cell, "")) for cell in row))
@@ -64,7 +64,7 @@ class LiveProgress:
         )
 
     def note(self, text: str) -> None:
-        self.bars.console.print(Text(text))
+        self.bars.console.print(Text(_shown(text)))
 
     def show(self, table: Table) -> None:
         show(table)
