@@ -54,6 +54,7 @@ def test_an_empty_cell_is_a_question_without_an_answer_and_is_counted(tmp_path: 
     [
         ("a.csv", "id,question\n1,Where, then\n", "line 2: found 3 columns; the header has 2"),
         ("a.csv", "id,question\n1\n", "line 2: found 1 columns; the header has 2"),
+        ("a.csv", b"id,question\r1,Where?\r", "line 1: lines end with CR alone"),
         ("a.csv", "id,id\n1,2\n", "line 1: column 'id' stands twice"),
         ("a.csv", b"id,question\n1,Stra\xdfe?\n", "line 2: byte 0xdf is not UTF-8"),
         ("a.csv", "id,question\n".encode("utf-16"), "line 1: UTF-16; save it as UTF-8"),

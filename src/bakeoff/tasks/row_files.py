@@ -106,6 +106,8 @@ def csv_rows(file: Path, check: Callable[[Sequence[str]], Sequence[str]]) -> Ite
 def _records(file: Path, check: Callable[[Sequence[str]], Sequence[str]]) -> Iterator[Row]:
     lines = decoded(file)
     first = next(lines, "")
+    if "\r" in first.rstrip("\r\n"):
+        raise BakeoffError(f"{file}: line 1: lines end with CR alone; save it with LF or CRLF")
     # The sign that cuts the header into most columns: what answers hold would mislead a guess.
     delimiter = (
         max(

@@ -8,6 +8,7 @@ from typing import Any
 from bakeoff.core.words import Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
+from bakeoff.tasks.targets import BY_FIELD
 
 
 def samples_of(
@@ -78,6 +79,8 @@ def _no_answer(row: Mapping[str, Any], sample: Sample, file: TaskFile) -> Iterat
         yield "empty, and the task has no refusal for that"
     elif any(not target.strip() for target in sample.targets):
         yield f"an empty text; {_UNANSWERABLE}"
+    elif "[]" in sample.targets and not any(metric.startswith(BY_FIELD) for metric in file.scorers):
+        yield f"the text '[]', which is no empty list; {_UNANSWERABLE}"
 
 
 _UNANSWERABLE = "[] is a question without an answer (in CSV: an empty cell)"
