@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.models.protocol import Reply, Stream, Unreadable, read_completion
+from bakeoff.models.protocol import Reply, Stream, Unreadable, read_completion, read_embeddings
 
 
 def whole(content: Any, finish: str | None = "stop", **message: Any) -> dict[str, Any]:
@@ -162,3 +162,9 @@ def test_a_ping_between_events_is_no_error() -> None:
 def test_a_stream_without_beginning_or_end_is_a_failure(events: tuple[str, ...]) -> None:
     with pytest.raises(Unreadable, match="stream"):
         streamed(*events)
+
+
+@pytest.mark.parametrize("index", [[0], "0"])
+def test_a_vector_whose_number_is_none_is_a_failure(index: Any) -> None:
+    with pytest.raises(Unreadable, match="no number as its index"):
+        read_embeddings({"data": [{"embedding": [1.0], "index": index}]})

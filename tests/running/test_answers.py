@@ -15,11 +15,12 @@ from click.testing import CliRunner, Result
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
-from bakeoff.core.words import Failure
+from bakeoff.core.words import Answer, Failure, Step
 from bakeoff.models.endpoint import Client
 from bakeoff.models.protocol import read_completion
 from bakeoff.models.transport import REPLY_BYTES, Ask
 from bakeoff.runs.store import find_run
+from bakeoff.setups.own import outcome
 from bakeoff.spec.benchmark import Endpoint
 from bakeoff.testing import Reply as ServedReply
 from bakeoff.testing import Request, fake_endpoint
@@ -244,6 +245,25 @@ def test_a_function_returns_a_text_or_an_answer_and_all_else_is_a_failure(here: 
     assert records["mapping"].error == said
     assert records["no_text"].error == "returned an Answer with text: NoneType where str is needed"
     assert result.output.count(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "ended"),
+    [
+        (Answer("lef", finish_reason="MAX_TOKENS"), None, "length"),
+        (Answer("left", finish_reason="error"), "ended in an error", "error"),
+        (Answer("", finish_reason="length"), "empty: the reply ended with length", "length"),
+        (Answer("left", steps=(Step("call", None, -5),)), "whole numbers of at least 0", ""),
+        (Answer("left", steps=(Step("call", float("nan")),)), "seconds must be a number", ""),
+    ],
+)
+def test_an_answer_of_a_function_says_how_it_ended_and_what_it_took(
+    returned: Answer, error: str | None, ended: str
+) -> None:
+    read = outcome(returned, None)
+    assert read.finish_reason == ended
+    assert isinstance(read, Failure) == bool(error)
+    assert not isinstance(read, Failure) or (error and error in read.error)
 
 
 def test_an_async_function_is_awaited(here: Path) -> None:

@@ -218,6 +218,8 @@ def read_embeddings(value: Any) -> Reply:
         vector, index = parts(Vector, row)
         if not isinstance(vector, list) or not vector:
             raise Unreadable(f"row {place} of the reply is no vector of numbers")
+        if not isinstance(index, int | float | None):
+            raise Unreadable(f"row {place} of the reply has no number as its index")
         vectors[place if index is None else index] = vector
     if set(vectors) != set(range(len(rows))):
         raise Unreadable("the reply's vectors are not numbered one by one")

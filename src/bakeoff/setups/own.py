@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import (
+    ERROR,
     Answer,
     Answerer,
     BakeoffError,
     Failure,
+    Generation,
     Passage,
     Sample,
     Sending,
     Step,
     unwatched,
 )
+from bakeoff.models.finish_reasons import finish_reason
 from bakeoff.spec.functions import load_function, told
 from bakeoff.tasks.load import Task
 
@@ -90,7 +93,13 @@ def outcome(returned: object, seconds: float | None) -> Answer | Failure:
         return Failure(f"returned {kind}: return a text or a bakeoff.core.words.Answer")
     if wrong := _wrong(returned):
         return Failure(f"returned an Answer with {wrong}")
-    return replace(returned, passages=tuple(returned.passages), steps=tuple(returned.steps))
+    ended, steps = finish_reason(returned.finish_reason), tuple(returned.steps)
+    if ended == ERROR:
+        return Failure("returned an Answer that ended in an error", ended, steps)
+    if missing := Generation(returned.text.strip(), 0, 0, finish_reason=ended).missing:
+        return Failure(missing, ended, steps)
+    passages = tuple(returned.passages)
+    return replace(returned, passages=passages, steps=steps, finish_reason=ended)
 
 
 def _wrong(answer: Answer) -> str:
@@ -108,7 +117,17 @@ def _wrong(answer: Answer) -> str:
     for passage in answer.passages:
         if not (isinstance(passage.document, str) and isinstance(passage.text, str)):
             return "passages: document and text must be texts"
+    for step in answer.steps:
+        tokens = (step.prompt_tokens, step.context_tokens, step.completion_tokens)
+        if any(type(count) is not int or count < 0 for count in tokens):
+            return "steps: tokens must be whole numbers of at least 0"
+        if step.seconds is not None and not (_finite(step.seconds) and step.seconds >= 0):
+            return "steps: seconds must be a number of at least 0"
     sure = answer.confidence
-    if sure is not None and not (isinstance(sure, int | float) and math.isfinite(sure)):
+    if sure is not None and not _finite(sure):
         return "confidence: a number from 0 to 1 works"
     return ""
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
