@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from bakeoff.analysis.columns import Column, Columns, Measure
 from bakeoff.analysis.stats import Floats
 from bakeoff.analysis.treatment import Change, Treatment, changes
+from bakeoff.core import disk
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
@@ -176,7 +177,7 @@ def write_rows(path: Path, rows: Rows) -> None:
     text = json.dumps(
         _filed(rows), default=vars, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    path.write_bytes(gzip.compress(text.encode("utf-8", "replace"), mtime=0))
+    disk.replace(path, [gzip.compress(text.encode("utf-8", "replace"), mtime=0)])
 
 
 def read_rows(path: Path) -> Rows:

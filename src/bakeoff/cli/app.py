@@ -7,10 +7,12 @@ comparable, 20 a run stopped before its end and can be resumed, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,18 +39,49 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except MissingEvidence as error:
-            _fail(error, 12)
-        except Incomplete as error:
-            _fail(error, 20)
+            with _stoppable():
+                return super().invoke(ctx)
         except BakeoffError as error:
-            _fail(error, 2)
-        except KeyboardInterrupt:
-            click.echo("interrupted; what was finished is kept", err=True)
-            sys.exit(130)
+            _fail(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # nobody reads on: click ends quietly
+            from bakeoff.core.disk import refused
+
+            _fail(refused(error))
+        except KeyboardInterrupt as stop:
+            click.echo("interrupted; what was finished is kept, and a run goes on", err=True)
+            click.echo("with the same command", err=True)
+            sys.exit(128 + (stop.number if isinstance(stop, _Stop) else signal.SIGINT))
         finally:
             _show_changed_names()
+
+
+class _Stop(KeyboardInterrupt):
+    """A signal that asks the program to end: it ends as by Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end the program as Ctrl-C does; a second one ends it at once."""
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise _Stop(number)
+
+    # `nohup` has SIGHUP ignored, and that stays.
+    heard = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _show_changed_names() -> None:
@@ -59,13 +92,19 @@ def _show_changed_names() -> None:
         click.echo(f"`{old}` is now called `{new}`", err=True)
 
 
-def _fail(error: BakeoffError, code: int) -> None:
+def _fail(error: BakeoffError) -> None:
     from bakeoff.core.plain_text import plain
 
     # Messages quote files: what they hold must not move a terminal's cursor.
     lines = [plain(line, 5000) for line in f"bakeoff: {error}".split("\n")]
     click.echo("\n".join(lines), err=True)
-    sys.exit(code)
+    sys.exit(exit_code(error))
+
+
+def exit_code(error: BakeoffError) -> int:
+    if isinstance(error, MissingEvidence):
+        return 12
+    return 20 if isinstance(error, Incomplete) else 2
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -248,16 +287,21 @@ def sinks(no_mlflow: bool) -> dict[str, Sink]:
     return {name: sink for name, sink in SINKS.items() if not (no_mlflow and name == NAME)}
 
 
-def send(run: Run, to: Mapping[str, Sink]) -> list[str]:
-    """Send a run to the sinks; their lines for the user. One that fails is named, and is no end."""
+def send(run: Run, to: Mapping[str, Sink]) -> tuple[list[str], int]:
+    """Send a run to the sinks; their lines for the user, and 20 where there was no room, else 0.
+
+    One that fails is named, and is no end.
+    """
     lines: list[str] = []
+    code = 0
     for name, sink in to.items():
         try:
             with waiting(f"logging to {name}"):
                 lines += sink(run)
         except BakeoffError as error:
             click.echo(f"bakeoff: {error}", err=True)
-    return lines
+            code = 20 if isinstance(error, Incomplete) else code
+    return lines, code
 
 
 def pull_baselines(run: Run) -> None:
@@ -310,11 +354,7 @@ def show_unanswered(run: Run) -> int:
 
 def write_report(run: Run) -> Path:
     """Write the report of a run as Markdown and HTML; return the path of the Markdown."""
-    from bakeoff.outputs.page import html
-    from bakeoff.outputs.tables.markdown import markdown
+    from bakeoff.outputs import report
 
-    path = run.folder / "report.md"
     with waiting("writing the report"):
-        path.write_text(markdown(run), encoding="utf-8")
-        html.write(run)
-    return path
+        return report.write(run)

@@ -32,6 +32,7 @@ from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
 
 if TYPE_CHECKING:
+    from bakeoff.analysis.measured_run import Run
     from bakeoff.decide.gates.baseline import Channel
 
 
@@ -142,6 +143,13 @@ def nightly(
     day = night.date() if night else datetime.now().astimezone().date()
     webhook = os.environ.get("BAKEOFF_WEBHOOK")
     lines: list[str] = []
+    unsent: list[int] = []
+
+    def publish(run: Run) -> None:
+        told, code = send(run, sinks(no_mlflow))
+        lines.extend(told)
+        unsent.append(code)
+
     orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
     done = nights.nightly(
         # Cached answers of earlier nights would not measure this one.
@@ -149,7 +157,7 @@ def nightly(
         workspace(data),
         orders,
         progress(),
-        lambda run: lines.extend(send(run, sinks(no_mlflow))),
+        publish,
         pull_baselines,
     )
     if done.run:
@@ -163,7 +171,8 @@ def nightly(
     for note in done.notes:
         click.echo(plain(note, TEXT))
     click.echo(f"{day}: {done.night.state}, run {done.night.run}")
-    sys.exit(done.exit_code or (show_unanswered(done.run) if done.run else 0))
+    code = done.exit_code or (show_unanswered(done.run) if done.run else 0)
+    sys.exit(code or max(unsent, default=0))
 
 
 @main.command()

@@ -68,7 +68,7 @@ def run(
     """
     from bakeoff.running.confirm import run_and_judge
     from bakeoff.running.resuming import unfinished
-    from bakeoff.runs.store import find_run
+    from bakeoff.runs.store import find_run, mark_reported
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     how = progress()
@@ -88,6 +88,7 @@ def run(
         write_report(done)
         click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
+        mark_reported(done.folder)
         return
     _finish(done, found, sinks(no_mlflow))
 
@@ -113,20 +114,23 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.endings import endings, failures
     from bakeoff.outputs.tables.headline import headline
+    from bakeoff.runs.store import mark_reported
 
     path = write_report(done)
-    lines = send(done, to)
+    lines, unsent = send(done, to)
     for table in (headline(done), failures(done), endings(done), effects(done)):
         if table.rows:
             show(table)
     for said in findings(done):
         click.echo(plain(said, TEXT))
     unanswered = show_unanswered(done)
-    code = (show_gates(found) if found else 0) or unanswered
+    code = (show_gates(found) if found else 0) or unanswered or unsent
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
     for line in lines:
         click.echo(line)
+    if not unsent:
+        mark_reported(done.folder)
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class Responses:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.note = ""
-        """What went wrong with the file, a line each; empty when all is well."""
+        """What went wrong with the file, a line each, also on stderr; empty when all is well."""
         self.hits = 0
         self.misses = 0
         self._waiting: dict[str, bytes] = {}
@@ -199,7 +200,9 @@ class Responses:
         self._say(f"cannot be used: {reason}; from here on answers are neither reused nor kept")
 
     def _say(self, text: str) -> None:
-        self.note = f"{self.note}\n{self.path}: {text}".lstrip()
+        line = f"{self.path}: {text}"
+        print(f"bakeoff: {line}", file=sys.stderr)
+        self.note = f"{self.note}\n{line}".lstrip()
 
     def _disconnect(self) -> None:
         if self._database is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bakeoff.core.progress import Progress
 from bakeoff.running.executors import EXECUTORS
 from bakeoff.running.plan import Plan
+from bakeoff.runs import store
 from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 
@@ -35,6 +36,10 @@ def run_and_judge(
     `meanwhile` is that of `run`.
     """
     run = EXECUTORS[plan.executor]
+    repeats = plan.repeats_to_confirm
+    more = replace(plan, suite=plan.suite.model_copy(update={"repeats": repeats}))
+    if resume and store.read_manifest(resume).suite.repeats == repeats:
+        plan = more  # it stopped while a failure was asked again
     done = run(plan, workspace, progress, resume, retry_failed=retry_failed, meanwhile=meanwhile)
     if not plan.suite.gates or done.shard[1] > 1:
         return done, None
@@ -44,10 +49,8 @@ def run_and_judge(
 
     before_judging(done)
     found = gating.gate(done, workspace.results)
-    if found.state != FAIL or not plan.suite.policy.confirm:
+    if found.state != FAIL or plan.suite.repeats == repeats:
         return done, found
-    repeats = plan.suite.repeats + plan.suite.policy.confirm
     progress.note(f"a gate fails: every sample is asked {repeats} times before that counts")
-    more = replace(plan, suite=plan.suite.model_copy(update={"repeats": repeats}))
     done = run(more, workspace, progress, done.folder)
     return done, gating.gate(done, workspace.results)

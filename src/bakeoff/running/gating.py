@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows, read_rows
+from bakeoff.core import disk
 from bakeoff.core.words import BakeoffError, MissingEvidence, faults
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import judged
@@ -45,10 +46,11 @@ def gate(
     folder = output or (run.folder if gates is None else None)
     if folder:
         refuse_links(run.folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk.refusals(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         store.write_verdicts(folder / GATES, found)
-        (folder / JUNIT).write_text(ci.junit(found), encoding="utf-8")
-        (folder / COMMENT).write_text(ci.comment(found), encoding="utf-8")
+        disk.replace(folder / JUNIT, [ci.junit(found)])
+        disk.replace(folder / COMMENT, [ci.comment(found)])
     return found
 
 

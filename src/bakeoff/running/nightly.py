@@ -20,12 +20,11 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.decide.gates.language import Check
-from bakeoff.outputs.page import html
-from bakeoff.outputs.tables.markdown import markdown
+from bakeoff.outputs import report
 from bakeoff.running.alert import Alert, send
 from bakeoff.running.confirm import run_and_judge
 from bakeoff.running.plan import Plan
-from bakeoff.running.resuming import same, unfinished
+from bakeoff.running.resuming import runs_of, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.verdicts import Verdicts
@@ -93,18 +92,18 @@ def nightly(
     try:
         plan = replace(plan, night=orders.night.isoformat())
         done, verdict = _run(plan, workspace, progress, prepare)
-    except BakeoffError as error:
+    except (BakeoffError, OSError) as error:
         unfinished_alert = Alert(
             f"{plan.suite.name} {orders.night} unfinished",
             f"{plan.suite.name}: the night of {orders.night} did not finish: {error}",
         )
         _send([unfinished_alert], orders, path)
         raise
-    (done.folder / "report.md").write_text(markdown(done), encoding="utf-8")
-    html.write(done)
+    report.write(done)
     night = _night(done, orders.night, verdict)
     trend.keep(path, night)
     publish(done)
+    store.mark_reported(done.folder)
     drifts = _on(trend.alarms(trend.read(path)), orders.night)
     code = _code(night, drifts, orders)
     notes = [drift.text for drift in drifts]
@@ -123,7 +122,7 @@ def _run(
     """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
     if complete := _complete(plan, workspace.results):
         progress.note(f"run {complete.name} of this night is complete")
-    previous = complete or _cut_short(plan, workspace.results)
+    previous = complete or unfinished(plan, workspace.results)
     if previous and not complete:
         progress.note(f"going on with {previous.name}, which did not finish")
     return run_and_judge(
@@ -131,21 +130,9 @@ def _run(
     )
 
 
-def _cut_short(plan: Plan, results: Path) -> Path | None:
-    """This night's unfinished run: answers of another night are no measurement of this one."""
-    found = unfinished(plan, results)
-    return found if found and store.read_manifest(found).night == plan.night else None
-
-
 def _complete(plan: Plan, results: Path) -> Path | None:
-    for path in sorted((results / plan.suite.name).glob(f"*/{store.MANIFEST}"), reverse=True):
-        try:
-            manifest = store.read_manifest(path.parent)
-        except BakeoffError:
-            continue  # of another version, or damaged: not the run of this night
-        if manifest.complete and manifest.night == plan.night and same(plan, manifest):
-            return path.parent
-    return None
+    runs = runs_of(plan, results)
+    return next((folder for folder, manifest in runs if manifest.complete), None)
 
 
 def _night(done: Run, night: date, verdict: Verdicts | None) -> Night:

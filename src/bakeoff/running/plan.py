@@ -54,6 +54,11 @@ class Plan:
         return {task: [s.name for s in setups if s.takes(task)] for task in self.tasks}
 
     @property
+    def repeats_to_confirm(self) -> int:
+        """How often every sample is asked in all where a failed gate is asked again."""
+        return self.suite.repeats + self.suite.policy.confirm
+
+    @property
     def cells(self) -> int:
         """Answers of the quality pass."""
         return self.suite.repeats * sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, canonical
@@ -46,23 +47,35 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
 
 
 def unfinished(plan: Plan, results: Path) -> Path | None:
-    """The newest run of the benchmark, when it is the same one, stopped before its end."""
-    manifests = sorted((results / plan.suite.name).glob(f"*/{store.MANIFEST}"))
-    if not manifests:
-        return None
-    folder = manifests[-1].parent
-    try:
-        manifest = store.read_manifest(folder)
-    except BakeoffError:
-        return None  # of another version, or damaged: nothing to go on with
-    if manifest.complete:
-        return None
-    return folder if same(plan, manifest) and not store.busy(folder) else None
+    """The newest run of this very plan, where its command ended before it had reported it.
+
+    Runs of other plans, such as another shard, may have been made since.
+    """
+    for folder, manifest in runs_of(plan, results):
+        if manifest.complete and not store.unreported(folder):
+            return None
+        if not store.busy(folder):
+            return folder
+    return None
 
 
-def same(plan: Plan, manifest: Manifest) -> bool:
-    """Whether a run's manifest is of this very plan, code and versions."""
+def runs_of(plan: Plan, results: Path) -> Iterator[tuple[Path, Manifest]]:
+    """The runs of this very plan (night, code and versions included), newest first."""
     wanted = plan.manifest()
-    alike = all(canonical(_asked(manifest, p)) == canonical(_asked(wanted, p)) for p in ALIKE)
-    alike &= manifest.suite.repeats == wanted.suite.repeats
-    return alike and (manifest.versions, manifest.commit) == (wanted.versions, wanted.commit)
+    now, asked = _made_by(wanted), {part: canonical(_asked(wanted, part)) for part in ALIKE}
+    repeats = (plan.suite.repeats, plan.repeats_to_confirm)
+    manifests = (results / plan.suite.name).glob(f"*/{store.MANIFEST}")
+    for path in sorted(manifests, reverse=True):
+        try:
+            manifest = store.read_manifest(path.parent)
+        except BakeoffError:
+            continue  # of another version, or damaged: nothing to go on with
+        if _made_by(manifest) != now or manifest.suite.repeats not in repeats:
+            continue
+        if all(canonical(_asked(manifest, part)) == asked[part] for part in ALIKE):
+            yield path.parent, manifest
+
+
+def _made_by(manifest: Manifest) -> tuple[object, ...]:
+    """What a run was made by, and for which night: answers of another are no measurement of it."""
+    return manifest.versions, manifest.commit, manifest.night

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def run(
 
 def _run(state: RunState) -> measured_run.Run:
     plan = state.plan
+    store.mark_unreported(state.folder)
     state.save()
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
@@ -96,15 +98,13 @@ def _run(state: RunState) -> measured_run.Run:
     try:
         _prepare(state)
         _answer(state)
-    except BaseException:
-        state.scoring.stop()
-        state.put(status=INTERRUPTED)
+        state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
+        state.put(status=COMPLETE)
+        state.manifest = written.digested(state.folder, state.manifest)
         state.save()
+    except BaseException:
+        _interrupted(state)
         raise
-    state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
-    state.put(status=COMPLETE)
-    state.manifest = written.digested(state.folder, state.manifest)
-    state.save()
     from bakeoff.analysis import measured_run
 
     done = measured_run.Run(state.folder)
@@ -112,6 +112,15 @@ def _run(state: RunState) -> measured_run.Run:
         measured_run.write_comparison(done)
     state.save()
     return done
+
+
+def _interrupted(state: RunState) -> None:
+    """Have the manifest say that the run was stopped, as far as it still can be written."""
+    state.put(status=INTERRUPTED, files={})
+    # What stopped the run, such as a full disk, says more; a run that nobody holds has stopped.
+    with suppress(BakeoffError):
+        state.save()
+    state.scoring.stop()
 
 
 def _beside(state: RunState) -> Future[dict[str, AuditFacts]]:

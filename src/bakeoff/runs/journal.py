@@ -6,7 +6,6 @@ earlier one.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core import disk
 from bakeoff.core.words import (
     LATENCY,
     Answer,
@@ -67,10 +67,11 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            if not disk.lock(self.file, path):
+                raise BakeoffError(f"{path}: another process is writing this run")
+        except BakeoffError:
             os.close(self.file)
-            raise BakeoffError(f"{path}: another process is writing this run") from error
+            raise
         self.size = _whole_lines(path)
         os.ftruncate(self.file, self.size)
         self.unsynced = 0
@@ -102,10 +103,11 @@ class Journal:
                 self._sync_aside()
         except OSError as error:
             os.ftruncate(self.file, self.size)
-            raise JournalError(
-                f"{self.path}: cannot be written: {error.strerror or error}. What is finished is "
-                "kept; make room, then run again with --resume"
-            ) from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> JournalError:
+        reason = error.strerror or error
+        return JournalError(f"{self.path}: cannot be written: {reason}; {disk.GO_ON}")
 
     def _sync_aside(self) -> None:
         """Have the disk catch up while answers keep coming: a kill loses nothing written."""
@@ -118,17 +120,27 @@ class Journal:
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk."""
-        if self.syncing:
-            self.syncing.result()
-        os.fsync(self.file)
+        try:
+            if self.syncing:
+                self.syncing.result()
+            os.fsync(self.file)
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def commit(self) -> None:
         """Make this attempt the one that counts, unless another one was first."""
         self.sync()
+        whole = self.path.parent / COMMITTED
+        if whole.exists():
+            return
         try:
-            os.link(self.path, self.path.parent / COMMITTED)
+            if not disk.link(self.path, whole):
+                # This process alone writes the attempt: it may as well have another name.
+                self.path.rename(whole)
         except FileExistsError:
             return
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def close(self) -> None:
         try:
@@ -145,7 +157,8 @@ def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
     A committed attempt is open to additions again: its failures can be tried anew.
     """
     folder = unit.folder(run)
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk.refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     attempts = _attempts(folder)
     if committed(run, unit):
         first = folder / COMMITTED
@@ -243,6 +256,10 @@ def damaged(path: Path, number: int, error: Exception) -> MissingEvidence:
 def requests_sent(run: Path, unit: Unit) -> int:
     """Billable requests that went out for the unit, in all its attempts."""
     attempts = _attempts(unit.folder(run))
+    whole = unit.folder(run) / COMMITTED
+    if whole.exists() and not any(attempt.samefile(whole) for attempt in attempts):
+        # Without hard links it has taken the newest attempt's place, or is a copy of it.
+        attempts = [*attempts[:-1], whole]
     return sum(line.startswith(_SENT) for path in attempts for _, line in _lines(path))
 
 

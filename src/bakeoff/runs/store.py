@@ -11,7 +11,6 @@ The journals are what was paid for; everything else can be computed from them.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -21,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from bakeoff.core import disk
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.runs.journal import (
     COMMITTED,
@@ -68,6 +68,8 @@ __all__ = [
     "find_run",
     "held",
     "journal_of",
+    "mark_reported",
+    "mark_unreported",
     "new_folder",
     "open_journal",
     "read_json",
@@ -79,6 +81,7 @@ __all__ = [
     "read_verdicts",
     "requests_sent",
     "units",
+    "unreported",
     "write_json",
     "write_manifest",
     "write_samples",
@@ -87,6 +90,8 @@ __all__ = [
 ]
 
 MANIFEST, SAMPLES, LOCK = "manifest.json", "samples.jsonl", "lock"
+UNREPORTED = "unreported"
+"""A mark, from a run's beginning until its report is written and it is sent where it is to go."""
 SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"
@@ -123,15 +128,31 @@ def held(run: Path) -> Iterator[None]:
     And for links in its folder: whoever holds it writes there.
     """
     refuse_links(run)
-    lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    with disk.refusals(run):
+        lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BakeoffError(f"{run}: another process is running this run") from error
+        if not disk.lock(lock, run):
+            raise BakeoffError(f"{run}: another process is running this run")
         yield
     finally:
         os.close(lock)
+
+
+def unreported(run: Path) -> bool:
+    """Whether the command that made a run ended before it had reported it all."""
+    return (run / UNREPORTED).exists()
+
+
+def mark_unreported(run: Path) -> None:
+    """Set the mark: a run has begun, or goes on."""
+    with disk.refusals(run):
+        (run / UNREPORTED).touch()
+
+
+def mark_reported(run: Path) -> None:
+    """Take the mark away: the same command makes a new run from here on."""
+    with disk.refusals(run):
+        (run / UNREPORTED).unlink(missing_ok=True)
 
 
 def busy(run: Path) -> bool:
@@ -145,30 +166,19 @@ def busy(run: Path) -> bool:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    _replace(path, [json.dumps(value, indent=2)])
+    disk.replace(path, [json.dumps(value, indent=2), "\n"])
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The mapping that a JSON file holds. Raises `BakeoffError` when it holds none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        with disk.refusals(path):
+            found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise BakeoffError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(found, dict):
         raise BakeoffError(f"{path}: not a JSON object")
     return found
-
-
-def _replace(path: Path, lines: Iterable[str]) -> None:
-    """Write lines in full beside the old file, then put them in its place."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("w", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" for line in lines)
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise BakeoffError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
@@ -239,7 +249,7 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
         for task, samples in tasks.items()
         for s in samples
     )
-    _replace(run / SAMPLES, rows)
+    disk.replace(run / SAMPLES, (f"{row}\n" for row in rows))
 
 
 def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
@@ -280,9 +290,9 @@ def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> N
 
     def line(key: Key, scores: Scores) -> str:
         values = {metric: _score_to_json(score) for metric, score in scores.items()}
-        return json.dumps({"sample": key[0], "repeat": key[1], "scores": values})
+        return json.dumps({"sample": key[0], "repeat": key[1], "scores": values}) + "\n"
 
-    _replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
+    disk.replace(unit.folder(run) / SCORES, (line(*row) for row in rows))
 
 
 def read_scores(
@@ -355,17 +365,18 @@ _STAMP = "%Y%m%d-%H%M%S-%f"
 
 def new_folder(results: Path, benchmark: str) -> Path:
     """A folder for a new run. Names sort by time, also when the clock was set back."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    (results / benchmark).mkdir(parents=True, exist_ok=True)
-    while True:
-        taken = [stamp for path in (results / benchmark).iterdir() if (stamp := _stamp(path.name))]
-        name = max([now, *(stamp + timedelta(microseconds=1) for stamp in taken)])
-        folder = results / benchmark / name.strftime(_STAMP)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue  # another process was quicker
-        return folder
+    now, place = datetime.now(UTC).replace(tzinfo=None), results / benchmark
+    with disk.refusals(place):
+        place.mkdir(parents=True, exist_ok=True)
+        while True:
+            taken = [stamp for path in place.iterdir() if (stamp := _stamp(path.name))]
+            name = max([now, *(stamp + timedelta(microseconds=1) for stamp in taken)])
+            folder = place / name.strftime(_STAMP)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue  # another process was quicker
+            return folder
 
 
 def _stamp(name: str) -> datetime | None:

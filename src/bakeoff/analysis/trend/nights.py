@@ -7,7 +7,6 @@ A night without a line is a gap: it enters no median and no chart as a number.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
+from bakeoff.core import disk
 from bakeoff.core.estimate import finite
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec import names
@@ -97,7 +97,7 @@ def keep(path: Path, night: Night) -> None:
     Every other line stays byte for byte, one that cannot be read too. After a crash the file is
     the old one or the new one. Raises `BakeoffError` when it cannot be written.
     """
-    try:
+    with disk.refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.parent):
             lines = _lines(path)
@@ -106,16 +106,15 @@ def keep(path: Path, night: Night) -> None:
                 lines[place] = as_line(night)
             if not places:
                 lines.append(as_line(night))
-            _replace(path, b"".join(line + b"\n" for line in lines))
-    except OSError as error:
-        raise BakeoffError(f"{path}: cannot be written: {error.strerror or error}") from error
+            disk.replace(path, (line + b"\n" for line in lines), synced=True)
 
 
 def _lines(path: Path) -> list[bytes]:
     """The lines without their ends. Bytes: a foreign line may be no text."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
+    with disk.refusals(path):
+        if not path.exists():
+            return []
+        lines = path.read_bytes().split(b"\n")
     return lines if lines[-1] else lines[:-1]
 
 
@@ -168,25 +167,10 @@ def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from writing histories in a folder; waits for its turn."""
     lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        disk.lock(lock, folder, wait=True)
         yield
     finally:
         os.close(lock)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put the file in place whole, on the disk before and after."""
-    scratch = path.with_name(f".{path.name}.new")
-    with scratch.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def oldest_first(nights: Sequence[Night]) -> list[Night]:

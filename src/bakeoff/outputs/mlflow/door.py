@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from bakeoff.core import disk
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError
 
@@ -41,10 +41,16 @@ def reaching(uri: str, remedy: str) -> Iterator[mlflow.MlflowClient]:
             f"MLflow at {shown(uri)}: {error}: install it, or name another driver in the address, "
             "such as postgresql+psycopg2:// (pip install psycopg2-binary)"
         ) from error
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, disk.DiskFull) as error:
         reason = next(iter(str(error).strip().splitlines()), "") or repr(error)
         text = shown(f"MLflow at {uri}: {reason}. Nothing is lost: {remedy}")
-        raise BakeoffError(text) from error
+        raise (disk.DiskFull if _full(error) else BakeoffError)(text) from error
+
+
+def _full(error: Exception) -> bool:
+    """Whether the store had no room: SQLite says so in words alone once MLflow has wrapped it."""
+    no_room = isinstance(error, OSError) and error.errno in disk.FULL
+    return no_room or isinstance(error, disk.DiskFull) or "disk is full" in str(error)
 
 
 @contextmanager
@@ -68,16 +74,13 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _wait(lock: int, folder: Path) -> None:
     until = time.monotonic() + WAIT_S
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if time.monotonic() > until:
-                raise BakeoffError(
-                    f"{folder}: another process has been logging to MLflow for {WAIT_S:.0f} s; "
-                    "try again later"
-                ) from error
-            time.sleep(0.1)
+    while not disk.lock(lock, folder):
+        if time.monotonic() > until:
+            raise BakeoffError(
+                f"{folder}: another process has been logging to MLflow for {WAIT_S:.0f} s; "
+                "try again later"
+            )
+        time.sleep(0.1)
 
 
 def experiment(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.disk import GO_ON, DiskFull
 from bakeoff.core.program import UI_HOST, UI_PORT, program
 from bakeoff.core.words import BakeoffError
 from bakeoff.outputs.mlflow import links
@@ -34,6 +35,8 @@ def send(run: Run) -> list[str]:
         raise BakeoffError(
             f"MLflow: not done after {wait:.0f} s. Nothing is lost: {later}"
         ) from error
+    if failed == 20:
+        raise DiskFull(f"MLflow: no room for it; {GO_ON}")
     if failed not in (0, 2):
         raise BakeoffError(f"logging to MLflow ended with {failed}")
     return seen(run)

@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core import disk
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import Table
 from bakeoff.decide.gates.judging import verdicts_of
@@ -39,7 +40,7 @@ def write(run: Run) -> Path:
     drawn = pictures.draw(run)
     pictures.write(drawn, run.folder / PLOTS)
     path = run.folder / PAGE
-    path.write_text(page(run, drawn), encoding="utf-8", newline="\n")
+    disk.replace(path, [page(run, drawn)])
     return path
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from bakeoff.analysis import outcomes
 from bakeoff.analysis.compare import EFFECTS, estimate
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core import disk
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY, canonical
@@ -61,10 +62,11 @@ def draw(run: Run) -> list[Shown]:
 
 def write(shown: Sequence[Shown], folder: Path) -> None:
     """Put the pictures into a folder, each as SVG."""
-    folder.mkdir(exist_ok=True)
+    with disk.refusals(folder):
+        folder.mkdir(exist_ok=True)
     for each in shown:
         text = each.picture.alone(each.title, each.said)
-        (folder / f"{each.file}.svg").write_text(text, encoding="utf-8")
+        disk.replace(folder / f"{each.file}.svg", [text])
 
 
 Made = tuple[str, Table, Picture]
