@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 import warm
+from forks import Forks
 from record import pytest_addoption, pytest_terminal_summary
 from sharing import (
     WARM,
@@ -96,6 +97,13 @@ def cli(program: Cli, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return subprocess.CompletedProcess(asked, code, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """The program in forks of a warm process, to be disturbed at file events."""
+    with Forks() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 Exit codes: 0 success, 2 a usage or configuration error, 10 a gate fails (or drift is harmful, or
 cached answers differ), 11 at least one gate is inconclusive, 12 evidence is missing, damaged or not
-comparable, 20 a run stopped before its end and can be resumed, 130 interrupted.
+comparable, 20 a run stopped before its end, or the disk is full: the same command goes on, 128 and its
+number for a signal (130 interrupted).
 """
 
 from __future__ import annotations
@@ -115,7 +116,14 @@ def main() -> None:
 
 def cache_folder() -> Path:
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
-    return Path(os.environ.get("BAKEOFF_CACHE", default)).expanduser()
+    return _expanded(os.environ.get("BAKEOFF_CACHE", default))
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # of a user without a home
+        raise BakeoffError(f"{path}: {error}; BAKEOFF_CACHE names a folder to use") from error
 
 
 def results() -> Path:

@@ -65,7 +65,7 @@ class Journal:
         try:
             self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
+            raise self._unwritten(error) from error
         try:
             if not disk.lock(self.file, path):
                 raise BakeoffError(f"{path}: another process is writing this run")

@@ -72,8 +72,12 @@ def read_yaml(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise BakeoffError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BakeoffError(
+            f"{path}: byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from error
+    except OSError as error:
+        raise BakeoffError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
         return yaml.load(text, _StrictLoader)
     except BakeoffError as error:

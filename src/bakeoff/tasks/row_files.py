@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
@@ -41,8 +42,9 @@ def decoded(file: Path) -> Iterator[str]:
                         f"{file}: line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save "
                         "the file as UTF-8"
                     ) from error
-    except OSError as error:
-        raise BakeoffError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:  # the last two of a damaged .gz
+        reason = getattr(error, "strerror", None) or error
+        raise BakeoffError(f"{file}: cannot be read: {reason}") from error
 
 
 def json_lines(file: Path) -> Iterator[Row]:
