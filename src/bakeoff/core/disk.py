@@ -15,6 +15,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """No room: on the disk, in a quota, below the limit of a file's size."""
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LINKLESS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+SCRATCH = ".*.[0-9]*"
+"""What a kill can leave of files that were being written."""
 GO_ON = "make room, then run the same command again: what is finished is kept"
 
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.disk import SCRATCH
 from bakeoff.core.words import BakeoffError
 from bakeoff.runs import store, written
 from bakeoff.runs.manifest import Manifest, TextsRemoved
@@ -89,7 +90,11 @@ def _take_out(folder: Path, manifest: Manifest, now: datetime) -> int:
     begun = TextsRemoved(on=on, what=WHAT, unfinished=True, evidence=known)
     _put_manifest(folder, manifest, begun)
     freed = sum(_take_out_of_unit(unit.folder(folder)) for unit in store.units(folder))
-    for file in (*folder.glob(f"{store.JUDGED}*"), *folder.glob(store.PAGE)):
+    for file in (
+        *folder.glob(f"{store.JUDGED}*"),
+        *folder.glob(store.PAGE),
+        *folder.rglob(SCRATCH),
+    ):
         freed += file.stat().st_size
         file.unlink()
     if manifest.files:
