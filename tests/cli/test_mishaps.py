@@ -257,6 +257,14 @@ def test_a_folder_that_is_gone_while_a_run_goes_on_is_one_message(
     assert "results" in done.said
 
 
+def test_a_damaged_response_cache_is_told_and_the_run_goes_on(project: Path, forks: Forks) -> None:
+    for name in ("responses.sqlite", "responses.sqlite-wal"):
+        (project / "cache" / name).unlink(missing_ok=True)
+    (project / "cache" / "responses.sqlite").write_bytes(b"no database " * 1000)
+    done = forks(project, *RUN)
+    assert done.code == 0 and "was damaged and is now responses.sqlite.damaged-1" in done.said
+
+
 def test_a_second_process_on_a_run_is_one_message(project: Path, forks: Forks) -> None:
     with store.held(project / R):
         for command in ((*RUN, "--resume", "r"), ("score", "r")):

@@ -85,13 +85,19 @@ def nightly(
         kept = workspace.results / plan.suite.name / found.run
         before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
         # A crash after the line was kept may have left these out; nothing is told or logged twice.
-        if (kept / store.MANIFEST).is_file():
-            publish(Run(kept))
-        told = _tell(plan.suite.name, found, drifts, before, orders, path)
-        return Outcome(found, _code(found, drifts, orders), drifts, None, [note, *told])
+        if run := Run(kept) if (kept / store.MANIFEST).is_file() else None:
+            publish(run)
+            store.mark_reported(kept)
+        notes = [note, *_tell(plan.suite.name, found, drifts, before, orders, path)]
+        if run and found.night == nights[-1].night:
+            notes += _advance(run, found, drifts, orders, workspace.results)
+        return Outcome(found, _code(found, drifts, orders), drifts, None, notes)
     try:
         plan = replace(plan, night=orders.night.isoformat())
         done, verdict = _run(plan, workspace, progress, prepare)
+        report.write(done)
+        night = _night(done, orders.night, verdict)
+        trend.keep(path, night)
     except (BakeoffError, OSError) as error:
         unfinished_alert = Alert(
             f"{plan.suite.name} {orders.night} unfinished",
@@ -99,21 +105,29 @@ def nightly(
         )
         _send([unfinished_alert], orders, path)
         raise
-    report.write(done)
-    night = _night(done, orders.night, verdict)
-    trend.keep(path, night)
     publish(done)
     store.mark_reported(done.folder)
     drifts = _on(trend.alarms(trend.read(path)), orders.night)
     code = _code(night, drifts, orders)
     notes = [drift.text for drift in drifts]
     notes += _tell(plan.suite.name, night, drifts, verdict, orders, path)
-    if orders.advance and code == 0 and night.state == "PASS" and not drifts:
-        baseline.accept(done, "rolling", f"night of {orders.night}", workspace.results)
-        notes.append(f"rolling baseline: {night.run}")
+    notes += _advance(done, night, drifts, orders, workspace.results)
     if orders.keep_texts_days is not None:
         notes += _retention(workspace.results, orders.keep_texts_days)
     return Outcome(night, code, drifts, done, notes)
+
+
+def _advance(
+    done: Run, night: Night, drifts: Sequence[Drift], orders: Orders, results: Path
+) -> list[str]:
+    """Make a good night's run the rolling baseline, unless one was accepted since it ended."""
+    if not orders.advance or night.state != "PASS" or drifts or _code(night, drifts, orders):
+        return []
+    known = baseline.pointer(results, done.manifest.benchmark, "rolling")
+    if known and known.accepted >= night.finished.replace(microsecond=0):
+        return []
+    baseline.accept(done, "rolling", f"night of {orders.night}", results)
+    return [f"rolling baseline: {night.run}"]
 
 
 def _run(
