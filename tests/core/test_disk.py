@@ -24,7 +24,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         yield "three"
         raise refusal(errno.ENOSPC)
 
-    with pytest.raises(disk.DiskFull, match="file: No space left on device; make room"):
+    with pytest.raises(
+        disk.DiskFull, match="file: cannot be written: No space left on device; make room"
+    ):
         disk.replace(path, breaks_off())
     assert path.read_bytes() == b"one\ntwo\n"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -24,13 +24,15 @@ class DiskFull(Incomplete):
     """There was no room for a file; what is finished is kept, and the same command goes on."""
 
 
-def refused(error: OSError, path: Path | str = "") -> BakeoffError:
+def refused(error: OSError, path: Path | str = "", doing: str = "") -> BakeoffError:
     """What the system refused as a message: the file, the reason, what would work.
 
-    `path` is used where the error names no file. A full disk is a `DiskFull`.
+    `path` is used where the error names no file; `doing` says what could not be done. A full disk
+    is a `DiskFull`.
     """
     place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
     text = f"{place}: " if place else ""
+    text += f"{doing}: " if doing else ""
     text += error.strerror or str(error) or type(error).__name__
     if error.errno in FULL:
         return DiskFull(f"{text}; {GO_ON}")
@@ -69,7 +71,7 @@ def replace(path: Path, parts: Iterable[str | bytes], *, synced: bool = False) -
             sync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)  # not that of the moment
-        raise refused(error) from error
+        raise refused(error, doing="cannot be written") from error
     finally:
         with suppress(OSError):  # it is gone where all went well
             scratch.unlink(missing_ok=True)
