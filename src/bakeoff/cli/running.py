@@ -68,7 +68,8 @@ def run(
     """
     from bakeoff.running.confirm import run_and_judge
     from bakeoff.running.resuming import unfinished
-    from bakeoff.runs.store import find_run, mark_reported
+    from bakeoff.runs.reported import mark_reported
+    from bakeoff.runs.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     how = progress()
@@ -114,7 +115,7 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.endings import endings, failures
     from bakeoff.outputs.tables.headline import headline
-    from bakeoff.runs.store import mark_reported
+    from bakeoff.runs.reported import mark_reported
 
     path = write_report(done)
     lines, unsent = send(done, to)

@@ -27,6 +27,7 @@ from bakeoff.running.plan import Plan
 from bakeoff.running.resuming import runs_of, unfinished
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import Manifest
+from bakeoff.runs.reported import mark_reported
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec import names
@@ -87,7 +88,7 @@ def nightly(
         # A crash after the line was kept may have left these out; nothing is told or logged twice.
         if run := Run(kept) if (kept / store.MANIFEST).is_file() else None:
             publish(run)
-            store.mark_reported(kept)
+            mark_reported(kept)
         notes = [note, *_tell(plan.suite.name, found, drifts, before, orders, path)]
         if run and found.night == nights[-1].night:
             notes += _advance(run, found, drifts, orders, workspace.results)
@@ -106,7 +107,7 @@ def nightly(
         _send([unfinished_alert], orders, path)
         raise
     publish(done)
-    store.mark_reported(done.folder)
+    mark_reported(done.folder)
     drifts = _on(trend.alarms(trend.read(path)), orders.night)
     code = _code(night, drifts, orders)
     notes = [drift.text for drift in drifts]

@@ -9,6 +9,7 @@ from bakeoff.core.words import BakeoffError, canonical
 from bakeoff.running.plan import Plan
 from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import RUNNING, Manifest
+from bakeoff.runs.reported import unreported
 
 ALIKE = ("suite", "selection", "tasks")
 """Parts of two manifests that must agree for one run to go on with the other's records."""
@@ -52,7 +53,7 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
     Runs of other plans, such as another shard, may have been made since.
     """
     for folder, manifest in runs_of(plan, results):
-        if manifest.complete and not store.unreported(folder):
+        if manifest.complete and not unreported(folder):
             return None
         if not store.busy(folder):
             return folder

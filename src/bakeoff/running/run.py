@@ -25,6 +25,7 @@ from bakeoff.running.state import RunState
 from bakeoff.runs import store, written
 from bakeoff.runs.links import refuse_shared
 from bakeoff.runs.manifest import COMPLETE, INTERRUPTED, AuditFacts
+from bakeoff.runs.reported import mark_unreported
 from bakeoff.setups.adapting import adapt, teachers_first, tunes
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
 from bakeoff.setups.checking import batch_checks, token_checks
@@ -90,7 +91,7 @@ def run(
 
 def _run(state: RunState) -> measured_run.Run:
     plan = state.plan
-    store.mark_unreported(state.folder)
+    mark_unreported(state.folder)
     state.save()
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():

@@ -68,8 +68,6 @@ __all__ = [
     "find_run",
     "held",
     "journal_of",
-    "mark_reported",
-    "mark_unreported",
     "new_folder",
     "open_journal",
     "read_json",
@@ -81,7 +79,6 @@ __all__ = [
     "read_verdicts",
     "requests_sent",
     "units",
-    "unreported",
     "write_json",
     "write_manifest",
     "write_samples",
@@ -90,8 +87,6 @@ __all__ = [
 ]
 
 MANIFEST, SAMPLES, LOCK = "manifest.json", "samples.jsonl", "lock"
-UNREPORTED = "unreported"
-"""A mark, from a run's beginning until its report is written and it is sent where it is to go."""
 SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"
@@ -136,23 +131,6 @@ def held(run: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def unreported(run: Path) -> bool:
-    """Whether the command that made a run ended before it had reported it all."""
-    return (run / UNREPORTED).exists()
-
-
-def mark_unreported(run: Path) -> None:
-    """Set the mark: a run has begun, or goes on."""
-    with disk.refusals(run):
-        (run / UNREPORTED).touch()
-
-
-def mark_reported(run: Path) -> None:
-    """Take the mark away: the same command makes a new run from here on."""
-    with disk.refusals(run):
-        (run / UNREPORTED).unlink(missing_ok=True)
 
 
 def busy(run: Path) -> bool:
