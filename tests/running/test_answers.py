@@ -266,6 +266,25 @@ def test_an_answer_of_a_function_says_how_it_ended_and_what_it_took(
     assert not isinstance(read, Failure) or (error and error in read.error)
 
 
+def test_the_table_of_refusals_agrees_with_the_scores_on_odd_answers(here: Path) -> None:
+    said = {"dot": ".", "article": "the", "nothing": "", "known": "unknown", "refused": REFUSED}
+    code = f"from bakeoff.core.words import Answer\nSAID = {said!r}\n"
+    (here / "bot.py").write_text(code + "def answer(sample):\n    return SAID[sample.id]\n")
+    setups = {"ours": {"call": "./bot.py::answer"}}
+    bench = write_bench(here, "http://127.0.0.1:1/v1", {name: [] for name in said}, setups=setups)
+    assert bakeoff("run", bench, "--no-mlflow").exit_code == 0
+    run = latest()
+    scored = run.columns["doors", "ours", "right_refusal"]
+    by_sample = dict(zip(scored.samples, scored.values, strict=True))
+    assert by_sample == {"dot": 0, "article": 0, "nothing": 1, "known": 1, "refused": 1}
+    counts = run.comparison.tasks["doors"].abstention["ours"]
+    assert (counts.cell("unanswerable", "refused").n, counts.failed) == (3, 0)
+    assert counts.cell("unanswerable", "answered").n == 2
+
+
+REFUSED = Answer("That goes against my rules.", finish_reason="refusal")
+
+
 def test_an_async_function_is_awaited(here: Path) -> None:
     assert bakeoff("run", write_bot(here, "waited", ["a", "b"]), "--no-mlflow").exit_code == 0
     answers = [record.answer for record in latest().records("doors", "ours")]
