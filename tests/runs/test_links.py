@@ -95,7 +95,12 @@ def test_the_runs_folder_itself_may_be_a_link(mine: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "names"),
-    [("cost", ["cost.json"]), ("advise", ["advice.json"]), ("report", ["comparison.json"])],
+    [
+        ("cost", ["cost.json"]),
+        ("advise", ["advice.json"]),
+        ("report", ["comparison.json", "report.md", "report.html"]),
+        ("gate", ["gates.json", "gates.xml", "gates.md", f".gates.xml.{os.getpid()}"]),
+    ],
 )
 def test_a_file_with_a_second_name_elsewhere_is_replaced(
     command: str, names: list[str], mine: Path

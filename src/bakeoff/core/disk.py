@@ -61,7 +61,9 @@ def replace(path: Path, parts: Iterable[str | bytes], *, synced: bool = False) -
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with scratch.open("wb") as stream:
+        # Of the name there may be a link, left or laid: never written through.
+        scratch.unlink(missing_ok=True)
+        with scratch.open("xb") as stream:
             stream.writelines(p.encode() if isinstance(p, str) else p for p in parts)
             if synced:
                 stream.flush()
