@@ -20,6 +20,7 @@ OF_THE_MOMENT = {
     "created",
     "seconds",
     "checks",
+    "rescored",
     "resumed",
     "seal",
     "files",

@@ -33,6 +33,10 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
     }
     wanted = len(task.samples) * state.plan.suite.repeats
     if len(done) == wanted:
+        if not store.committed(state.folder, unit):
+            # A kill came between the last answer and the commit.
+            with store.open_journal(state.folder, unit) as journal:
+                journal.commit()
         return
     answer = answerer(state.resources, setup, task)
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
