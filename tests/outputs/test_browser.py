@@ -12,7 +12,8 @@ import pytest
 
 from bakeoff.core.words import QUALITY, Answer, Record
 from bakeoff.outputs.page import html
-from bakeoff.runs.store import Unit, open_journal
+from bakeoff.runs.manifest import INTERRUPTED
+from bakeoff.runs.store import Unit, open_journal, write_manifest
 from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -188,6 +189,8 @@ def test_a_sample_without_a_record_is_said_to_have_none(browser: Any, tmp_path: 
         (unit.folder(run.folder) / name).unlink()
     with open_journal(run.folder, unit) as fresh:
         fresh.append(Record(QUALITY, "qa", "base", "1", Answer("only this")))
+    stopped = run.manifest.model_copy(update={"status": INTERRUPTED})
+    write_manifest(run.folder, stopped)
     opened = Opened(browser, html.write(type(run)(run.folder)), "#sample=qa/0")
     opened.page.wait_for_selector("#sample .answers")
     assert "no record of it" in opened.page.locator("section.answer").first.inner_text()

@@ -219,7 +219,7 @@ def test_the_pages_numbers_are_those_of_comparison_json(run: Run) -> None:
         assert f"{each['low']:.3f} to {each['high']:.3f}" in cell
         if name != "base":
             gap = facts["differences"][f"{name} - base"]
-            clear = not gap["low"] <= 0 <= gap["high"]
+            clear = gap["p"] < 0.05
             text = f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
             assert text + (" *" if clear else "") + "</span>" in cell
     assert "1 of 10 failed" in cells[3] and "failed" not in cells[1] + cells[2] + cells[4]
@@ -477,6 +477,8 @@ def test_setups_that_differ_in_their_rows_alone_make_a_learning_curve(
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, tune in {"t-10": {"rows": 10}, "t-20": {"rows": 20}, "other": {"rank": 4}}.items():
         manifest["suite"]["setups"][name] |= {"call": None, "tune": tune}
+    # Not what the run wrote: without digests it is read like a run of before there were any.
+    del manifest["files"], manifest["seal"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (shown,) = [each for each in pictures.draw(Run(folder)) if each.subject == "learning"]
     assert [row[:3] for row in shown.table.rows] == [("t", "10", "0.333"), ("t", "20", "0.333")]

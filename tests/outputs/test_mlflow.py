@@ -337,6 +337,7 @@ def test_nights_are_steps_of_one_run_per_setup_and_a_missing_one_is_a_gap(
     assert [(point.step, point.value) for point in points] == [(0, 0.5), (1, 0.6), (3, 0.7)]
 
 
+@pytest.mark.slow
 def test_an_accepted_run_is_marked_and_the_one_before_it_no_longer(results: Path, uri: str) -> None:
     folders = [make_run(results), make_run(results)]
     for folder in folders:

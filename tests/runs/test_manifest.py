@@ -51,9 +51,16 @@ def test_a_kept_run_has_the_scores_that_it_had(name: str) -> None:
 
 @pytest.mark.parametrize("name", GATED)
 def test_a_kept_run_is_judged_as_it_was(name: str) -> None:
-    kept = of_today(KEPT / name / GATES)
-    assert judged(Run(KEPT / name)).model_dump(mode="json") == kept
-    assert verdicts_of(Run(KEPT / name)) == judged(Run(KEPT / name))
+    """All but `detectable`, which is now of the very test that judges."""
+    run = Run(KEPT / name)
+    kept, read, now = (
+        of_today(KEPT / name / GATES),
+        verdicts_of(run).model_dump(mode="json"),
+        judged(run).model_dump(mode="json"),
+    )
+    for gate in (*kept["gates"], *read["gates"], *now["gates"]):
+        del gate["detectable"]
+    assert now == kept == read
 
 
 @pytest.mark.parametrize("name", HEADLINES)

@@ -361,10 +361,12 @@ def test_how_a_reply_ended_is_kept_and_older_journals_without_it_are_read(tmp_pa
     empty = Record(QUALITY, "qa", "rag", "2", Failure("empty: no text", "content_filter", spent))
     append(tmp_path, cut, empty)
     assert read(tmp_path) == [cut, empty]
-    older = {"phase": QUALITY, "task": "qa", "setup": "rag", "sample": "3"}
+    older = {"phase": QUALITY, "task": "qa", "setup": "rag"}
     answer = {"text": "left", "passages": [], "steps": []}
     with (tmp_path / JOURNAL).open("a") as stream:
-        stream.writelines(
-            json.dumps(row) + "\n" for row in ({**older, "answer": answer}, {**older, "error": "x"})
-        )
-    assert read(tmp_path)[-1] == Record(QUALITY, "qa", "rag", "3", Failure("x"))
+        for row in ({"sample": "3", "answer": answer}, {"sample": "4", "error": "x"}):
+            stream.write(json.dumps({**older, **row}) + "\n")
+    assert read(tmp_path)[2:] == [
+        Record(QUALITY, "qa", "rag", "3", Answer("left")),
+        Record(QUALITY, "qa", "rag", "4", Failure("x")),
+    ]
