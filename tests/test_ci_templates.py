@@ -150,7 +150,7 @@ def test_the_exit_codes_of_the_page_are_those_of_the_program() -> None:
     listed = " ".join((app.__doc__ or "").split()).split("Exit codes: ")[1].rstrip(".")
     known = dict(re.findall(r"(\d+) ([^,]+)", listed))
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (FOLDER / "README.md").read_text(), re.MULTILINE)
-    assert len(known) == 7
+    assert len(known) == 9
     assert [code for code, _ in rows] == list(known)
     assert all(meaning.startswith(known[code]) for code, meaning in rows)
 

@@ -2,8 +2,8 @@
 
 Exit codes: 0 success, 2 a usage or configuration error, 10 a gate fails (or drift is harmful, or
 cached answers differ), 11 at least one gate is inconclusive, 12 evidence is missing, damaged or not
-comparable, 20 a run stopped before its end, or the disk is full: the same command goes on, 130, 143
-and 129 interrupted by Ctrl-C, SIGTERM and SIGHUP.
+comparable, 20 a run stopped before its end, or the disk is full: the same command goes on, 130
+interrupted, 143 ended by SIGTERM, 129 ended by SIGHUP.
 """
 
 from __future__ import annotations
