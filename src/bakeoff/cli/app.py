@@ -245,7 +245,7 @@ def planned(
         if suite.gates and not (dead_gates or selection.arguments()):
             from bakeoff.decide.gates import power
 
-            found = power.preview(
+            previews = power.preview(
                 suite.gates,
                 suite.policy,
                 plan.scope,
@@ -253,7 +253,7 @@ def planned(
                 plan.asked,
                 suite.latency.samples,
             )
-            faults([f"{benchmark}: {problem}" for problem in power.problems(found)])
+            faults([f"{benchmark}: {problem}" for problem in power.problems(previews)])
     return plan
 
 
@@ -322,8 +322,8 @@ def pull_baselines(run: Run) -> None:
 
     folder = baseline.folder(results())
     folder.mkdir(parents=True, exist_ok=True)
-    for found in baselines.pull(run.manifest.benchmark, folder, uri):
-        baseline.adopt(results(), found)
+    for pointer in baselines.pull(run.manifest.benchmark, folder, uri):
+        baseline.adopt(results(), pointer)
 
 
 def tracking_uri() -> str:

@@ -110,7 +110,7 @@ def audit(
             from bakeoff.models.embedders import LocalEmbedder
 
             embedder = LocalEmbedder("embedded", cache_folder())
-        found, skipped = audit_all(
+        audits, skipped = audit_all(
             load_suite(benchmark),
             benchmark,
             data_folder(data),
@@ -119,11 +119,11 @@ def audit(
             embedder=embedder,
         )
     if form == "json":
-        facts = {name: audit.facts for name, audit in found.items()}
+        facts = {name: audit.facts for name, audit in audits.items()}
         made = shown.Audits(tasks=facts, skipped=skipped).model_dump(mode="json")
         click.echo(json.dumps(made, indent=2, ensure_ascii=False))
         return
-    tables = shown.tables(found, skipped)
+    tables = shown.tables(audits, skipped)
     if form == "markdown":
         click.echo(as_markdown(tables), nl=False)
         return
@@ -278,14 +278,14 @@ def _open(run: str, address: str, no_browser: bool) -> None:
             raise
         click.echo(error)
         logged = None
-    found = links.links(logged, address) if logged else {}
-    for name, link in found.items():
+    addresses = links.links(logged, address) if logged else {}
+    for name, link in addresses.items():
         click.echo(f"{name + ':':<9}{link}")
     screen = (
         sys.platform == "darwin" or os.environ.get("DISPLAY") or "WAYLAND_DISPLAY" in os.environ
     )
     if screen and not no_browser:
-        webbrowser.open(found.get("charts", address))
+        webbrowser.open(addresses.get("charts", address))
 
 
 @main.command()

@@ -51,13 +51,13 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
     plan = planned(benchmark, data, dead_gates=True, **chosen)
     known = previews.earlier(results(), plan.suite.name)
     suite = plan.suite
-    found = previews.preview(
+    gate_previews = previews.preview(
         *(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked),
         suite.latency.samples,
         known,
     )
-    show(power(found))
-    sys.exit(2 if previews.problems(found) else 0)
+    show(power(gate_previews))
+    sys.exit(2 if previews.problems(gate_previews) else 0)
 
 
 @main.group()
@@ -81,16 +81,16 @@ def accept(run: str, channel: Channel, reason: str) -> None:
     from bakeoff.outputs.mlflow import links
 
     done = finished(run)
-    found = baselines.accept(done, channel, reason, results())
+    pointer = baselines.accept(done, channel, reason, results())
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         from bakeoff.outputs.mlflow import baselines as server
 
-        server.push(done, found, baselines.folder(results()) / found.rows, uri)
+        server.push(done, pointer, baselines.folder(results()) / pointer.rows, uri)
     elif links.read(done.folder):
         from bakeoff.outputs.mlflow import baselines as server
 
-        server.mark(done, found, tracking_uri())
-    click.echo(f"{channel} baseline of {found.benchmark}: {found.run}")
+        server.mark(done, pointer, tracking_uri())
+    click.echo(f"{channel} baseline of {pointer.benchmark}: {pointer.run}")
 
 
 @baseline.command("list")
@@ -146,8 +146,8 @@ def nightly(
     unsent: list[int] = []
 
     def publish(run: Run) -> None:
-        told, code = send(run, sinks(no_mlflow))
-        lines.extend(told)
+        messages, code = send(run, sinks(no_mlflow))
+        lines.extend(messages)
         unsent.append(code)
 
     orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)

@@ -55,7 +55,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     if len(done) == 1:
         comparison, tables, marked = done[0].comparison, compared(done[0]), marks(done[0])
     else:
-        comparison = between([each.rows for each in done], allow_mismatch=allow_mismatch)
+        comparison = between([measured.rows for measured in done], allow_mismatch=allow_mismatch)
         tables, marked = between_runs(comparison), {}
     if form == "json":
         click.echo(json.dumps(asdict(comparison), indent=2))
@@ -121,7 +121,7 @@ def gate(
         gates = tuple(Gate(check=check) for check in checks)
     pull_baselines(done)
     named = {"baseline": baseline, "anchor": anchor}
-    found = gating.gate(
+    verdicts = gating.gate(
         done,
         results(),
         gates=gates,
@@ -130,7 +130,7 @@ def gate(
         allow_mismatch=allow_mismatch,
         output=output,
     )
-    code = show_gates(found)
+    code = show_gates(verdicts)
     sys.exit(0 if soft else code)
 
 
@@ -138,16 +138,16 @@ _AMOUNT = click.FloatRange(0, max=1e15)
 
 
 def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for text in values:
         name, _, value = text.partition("=")
         try:
-            found[name] = float(value)
+            weights[name] = float(value)
         except ValueError:
             raise click.BadParameter(f"write TASK=N (found {text!r})") from None
-        if not 0 <= found[name] < float("inf"):
+        if not 0 <= weights[name] < float("inf"):
             raise click.BadParameter(f"a weight is 0 or more (found {text!r})")
-    return found
+    return weights
 
 
 @main.command()

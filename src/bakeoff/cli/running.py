@@ -76,7 +76,7 @@ def run(
     previous = find_run(resume, results()) if resume else None
     if previous is None and not new and (previous := unfinished(plan, results())):
         how.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
-    done, found = run_and_judge(
+    done, verdicts = run_and_judge(
         plan,
         workspace(data),
         how,
@@ -91,7 +91,7 @@ def run(
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
         mark_reported(done.folder)
         return
-    _finish(done, found, sinks(no_mlflow))
+    _finish(done, verdicts, sinks(no_mlflow))
 
 
 def _get_ready_to_report() -> None:
@@ -110,7 +110,7 @@ def _judged(done: Run) -> Verdicts | None:
     return gating.gate(done, results()) if done.suite.gates else None
 
 
-def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
+def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None:
     """Report and send a complete run, show its results, and exit by its gates."""
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.endings import endings, failures
@@ -122,10 +122,10 @@ def _finish(done: Run, found: Verdicts | None, to: Mapping[str, Sink]) -> None:
     for table in (headline(done), failures(done), endings(done), effects(done)):
         if table.rows:
             show(table)
-    for said in findings(done):
-        click.echo(plain(said, TEXT))
+    for finding in findings(done):
+        click.echo(plain(finding, TEXT))
     unanswered = show_unanswered(done)
-    code = (show_gates(found) if found else 0) or unanswered or unsent
+    code = (show_gates(verdicts) if verdicts else 0) or unanswered or unsent
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
     for line in lines:
@@ -235,9 +235,9 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     from bakeoff.setups.checking import verify_cache
 
     plan = planned(benchmark, data)
-    found = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
-    show(found)
-    sys.exit(10 if any(row[-1] != "0" for row in found.rows) else 0)
+    table = verify_cache(plan.suite, benchmark, plan.tasks, workspace(data), share, progress())
+    show(table)
+    sys.exit(10 if any(row[-1] != "0" for row in table.rows) else 0)
 
 
 @main.command("import")

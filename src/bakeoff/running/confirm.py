@@ -48,9 +48,9 @@ def run_and_judge(
     )
 
     before_judging(done)
-    found = gating.gate(done, workspace.results)
-    if found.state != FAIL or plan.suite.repeats == repeats:
-        return done, found
+    verdicts = gating.gate(done, workspace.results)
+    if verdicts.state != FAIL or plan.suite.repeats == repeats:
+        return done, verdicts
     progress.note(f"a gate fails: every sample is asked {repeats} times before that counts")
     done = run(more, workspace, progress, done.folder)
     return done, gating.gate(done, workspace.results)

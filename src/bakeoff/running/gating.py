@@ -42,16 +42,16 @@ def gate(
         raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")
     faults([f"{run.folder}: {p}" for p in check_gates(chosen, scope(run), names=False)])
     known = {**_accepted(run, chosen, results), **(references or {})}
-    found = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
+    verdicts = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
     folder = output or (run.folder if gates is None else None)
     if folder:
         refuse_links(run.folder)
         with disk.refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        store.write_verdicts(folder / GATES, found)
-        disk.replace(folder / JUNIT, [ci.junit(found)])
-        disk.replace(folder / COMMENT, [ci.comment(found)])
-    return found
+        store.write_verdicts(folder / GATES, verdicts)
+        disk.replace(folder / JUNIT, [ci.junit(verdicts)])
+        disk.replace(folder / COMMENT, [ci.comment(verdicts)])
+    return verdicts
 
 
 def scope(run: Run) -> Scope:

@@ -62,9 +62,9 @@ def _check(runs: Sequence[measured_run.Run]) -> None:
         if not run.manifest.complete:
             raise BakeoffError(f"merge: {run.folder}: the run is {run.manifest.status}")
         _ = run.written
-    found = [run.shard for run in runs]
-    if found != [(part, parts) for part in range(1, parts + 1)] or parts == 1:
-        listed = ", ".join(f"{part}/{n}" for part, n in found)
+    shards = [run.shard for run in runs]
+    if shards != [(part, parts) for part in range(1, parts + 1)] or parts == 1:
+        listed = ", ".join(f"{part}/{n}" for part, n in shards)
         raise BakeoffError(f"merge: give every part of one run once; these are {listed}")
 
 

@@ -80,19 +80,19 @@ def nightly(
     """
     path = trend.history(workspace.results, plan.suite.name)
     nights = trend.read(path)
-    if found := next((each for each in nights if each.night == orders.night), None):
+    if earlier := next((past for past in nights if past.night == orders.night), None):
         drifts = _on(trend.alarms(nights), orders.night)
-        note = f"the night of {orders.night} was done before, by run {found.run}"
-        kept = workspace.results / plan.suite.name / found.run
+        note = f"the night of {orders.night} was done before, by run {earlier.run}"
+        kept = workspace.results / plan.suite.name / earlier.run
         before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
         # A crash after the line was kept may have left these out; nothing is told or logged twice.
         if run := Run(kept) if (kept / store.MANIFEST).is_file() else None:
             publish(run)
             mark_reported(kept)
-        notes = [note, *_tell(plan.suite.name, found, drifts, before, orders, path)]
-        if run and found.night == nights[-1].night:
-            notes += _advance(run, found, drifts, orders, workspace.results)
-        return Outcome(found, _code(found, drifts, orders), drifts, None, notes)
+        notes = [note, *_tell(plan.suite.name, earlier, drifts, before, orders, path)]
+        if run and earlier.night == nights[-1].night:
+            notes += _advance(run, earlier, drifts, orders, workspace.results)
+        return Outcome(earlier, _code(earlier, drifts, orders), drifts, None, notes)
     try:
         plan = replace(plan, night=orders.night.isoformat())
         done, verdict = _run(plan, workspace, progress, prepare)
@@ -169,25 +169,25 @@ def pinned(manifest: Manifest) -> dict[str, str]:
 
     `setup S` and `task T` concern the series of S and T alone.
     """
-    found = {"versions": digest(dict(manifest.versions))}
+    inputs = {"versions": digest(dict(manifest.versions))}
     for name, setup in manifest.suite.setups.items():
-        found[f"setup {name}"] = digest(dict(manifest.models.get(setup.model, {})))
+        inputs[f"setup {name}"] = digest(dict(manifest.models.get(setup.model, {})))
     for name, facts in manifest.tasks.items():
         digests = {k: v for k, v in facts.digests.items() if k != "task"}
-        found[f"task {name}"] = digest(digests)
+        inputs[f"task {name}"] = digest(digests)
         # As recorded first: a history that began then goes on without a cut.
         scorers = {
             names.metric_before(m): recorded(m, about.version) for m, about in facts.metrics.items()
         }
-        found[f"scorers {name}"] = digest(scorers)
-    return found
+        inputs[f"scorers {name}"] = digest(scorers)
+    return inputs
 
 
 def series(done: Run) -> dict[str, Point]:
     """Every task's headline metric on every setup, and every column that a gate names."""
     refs = [ref for gate in done.suite.gates for ref in Check.parse(gate.check).refs]
     named = {(ref.metric, ref.task, ref.setup) for ref in refs}
-    found = {}
+    points = {}
     for task, facts in done.comparison.tasks.items():
         for metric, summary in facts.metrics.items():
             for setup, estimate in summary.setups.items():
@@ -195,14 +195,14 @@ def series(done: Run) -> dict[str, Point]:
                     metric == m and t in (None, task) and s in ("*", setup) for m, t, s in named
                 )
                 if wanted and estimate.value is not None:
-                    found[f"{setup}.{task}.{metric}"] = Point(
+                    points[f"{setup}.{task}.{metric}"] = Point(
                         estimate.value,
                         estimate.low,
                         estimate.high,
                         estimate.n,
                         bool(done.metric(task, metric).higher_is_better),
                     )
-    return found
+    return points
 
 
 def _on(drifts: Sequence[Drift], night: date) -> list[Drift]:
@@ -217,14 +217,14 @@ def _code(night: Night, drifts: Sequence[Drift], orders: Orders) -> int:
 def _alerts(
     benchmark: str, night: Night, drifts: Sequence[Drift], verdict: Verdicts | None
 ) -> list[Alert]:
-    found = [as_alert(benchmark, drift) for drift in drifts if drift.harmful]
+    alerts = [as_alert(benchmark, drift) for drift in drifts if drift.harmful]
     if verdict and verdict.exit_code:
         failed = [gate for gate in verdict.gates if gate.state == verdict.state]
         lines = "; ".join(f"{gate.check}: {gate.reason}" for gate in failed[:3])
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         text = f"{benchmark}: the gates of {night.night} say {night.state}: {lines}{more}"
-        found.append(Alert(f"{benchmark} {night.night} {night.state}", text))
-    return found
+        alerts.append(Alert(f"{benchmark} {night.night} {night.state}", text))
+    return alerts
 
 
 def _send(alerts: Sequence[Alert], orders: Orders, path: Path) -> list[str]:
@@ -271,10 +271,10 @@ def _retention(results: Path, days: float) -> list[str]:
     keep = {accepted.run for accepted in baseline.pointers(results)}
     pruned = strip_texts.prune(results, days, keep, datetime.now(UTC))
     return [
-        f"{each.run.name}: left as it is: {each.left}"
-        if each.left
-        else f"{each.run.name}: texts taken out, {each.freed_bytes / 1e6:.1f} MB"
-        for each in pruned
+        f"{old_run.run.name}: left as it is: {old_run.left}"
+        if old_run.left
+        else f"{old_run.run.name}: texts taken out, {old_run.freed_bytes / 1e6:.1f} MB"
+        for old_run in pruned
     ]
 
 

@@ -36,7 +36,7 @@ def thresholds(
     setup least. Where there is no other part, the first setup is trusted.
     """
     sign = 1.0 if higher else -1.0
-    found = np.full(len(confidence), -math.inf)
+    cutoffs = np.full(len(confidence), -math.inf)
     of = np.asarray(parts)
     for part in np.unique(of):
         seen = of != part
@@ -46,8 +46,8 @@ def thresholds(
         taken = confidence[seen][None, :] >= candidates[:, None]
         means = np.where(taken, first[seen], then[seen]).mean(axis=1)
         # Rounded: sums in another order must not decide between equals.
-        found[of == part] = candidates[int(np.argmax(np.round(sign * means, 12)))]
-    return found
+        cutoffs[of == part] = candidates[int(np.argmax(np.round(sign * means, 12)))]
+    return cutoffs
 
 
 def part_of(sample: Sample, seed: int) -> int:
@@ -124,13 +124,13 @@ def timed(
 
 def _sure(route: Route, name: str, records: Sequence[Record], refusals: Sequence[str]) -> Floats:
     """How sure the first setup is of each answer; never of a failure or a refusal."""
-    found = []
+    confidences = []
     for record in records:
         answer = record.answer
         if answer is None or declines(answer, refusals):
-            found.append(-1.0)
+            confidences.append(-1.0)
         elif route.when == "declined":
-            found.append(1.0)
+            confidences.append(1.0)
         elif answer.confidence is None:
             raise BakeoffError(
                 f"setup '{name}': route.when: unsure: '{route.first}' tells no confidence "
@@ -138,8 +138,8 @@ def _sure(route: Route, name: str, records: Sequence[Record], refusals: Sequence
                 "kept by an earlier version (--no-cache asks anew); use when: declined"
             )
         else:
-            found.append(answer.confidence)
-    return np.array(found)
+            confidences.append(answer.confidence)
+    return np.array(confidences)
 
 
 def _values(
@@ -149,5 +149,5 @@ def _values(
     higher: bool,
 ) -> Floats:
     worst = 0.0 if higher else 1.0
-    found = [scores[key].get(headline, Score(None)).value for key in keys]
-    return np.array([worst if value is None else value for value in found])
+    values = [scores[key].get(headline, Score(None)).value for key in keys]
+    return np.array([worst if value is None else value for value in values])

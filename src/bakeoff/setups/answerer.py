@@ -147,10 +147,10 @@ def chats(
 
 def _asked(setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]) -> list[_Asked]:
     spec = setup.retrieve
-    found: Sequence[Hits] = [()] * len(samples)
+    hits: Sequence[Hits] = [()] * len(samples)
     if spec:
-        found = engine.retrieval.search(task, spec, samples, training=engine.training)
-    return [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, found, strict=True)]
+        hits = engine.retrieval.search(task, spec, samples, training=engine.training)
+    return [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, hits, strict=True)]
 
 
 def _timed(setup: Setup, task: Task, engine: Engine, sample: Sample) -> Answer | Failure:

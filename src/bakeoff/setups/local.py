@@ -110,14 +110,16 @@ class Local:
         builder = TrainingDataBuilder(suite, self.retrieval, model, writer, teacher)
         if setup.tune.together:
             recipe, name = setup.tune, "of all tasks"
-            found = together((each.name, lessons(builder, each, recipe)) for each in tasks)
+            learnt = together(
+                (one_task.name, lessons(builder, one_task, recipe)) for one_task in tasks
+            )
         else:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
-            found = lessons(builder, task, recipe)
-        self.progress.note(f"adapter {name}: {len(found.examples)} rows ({recipe.objective})")
-        if found.told:
-            self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in found.told.items())}")
-        job = Job(model, found, recipe, suite.seed, f"adapter {name}")
+            learnt = lessons(builder, task, recipe)
+        self.progress.note(f"adapter {name}: {len(learnt.examples)} rows ({recipe.objective})")
+        if learnt.told:
+            self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in learnt.told.items())}")
+        job = Job(model, learnt, recipe, suite.seed, f"adapter {name}")
         return tuned(job, self.retrieval.pool.cache, self.progress)
 
     def _writer(self, setup: Setup, reference: str) -> Model:

@@ -198,7 +198,7 @@ def make_run(
     return folder
 
 
-def _answer(setup: str, number: int, said: str, seconds: float | None) -> Answer:
+def _answer(setup: str, number: int, suffix: str, seconds: float | None) -> Answer:
     """An answer; timed, retrieval takes 0.25 s, prefill 0.5 s and decoding 1 s."""
     retrieves = "retrieve" in SETUPS[setup]
     times = (None, None, None) if seconds is None else (0.25, 0.5, 1.0)
@@ -207,7 +207,7 @@ def _answer(setup: str, number: int, said: str, seconds: float | None) -> Answer
     steps += (Step("decode", times[2], completion_tokens=12),)
     passages = (Passage("d1", 0, len(TEXT), TEXT, 0.9),) if retrieves else ()
     text = f"at {number}" if right(setup, number) else f"never, says {setup}"
-    return Answer(text + said, passages, steps)
+    return Answer(text + suffix, passages, steps)
 
 
 def _manifest(folder: Path, chosen: Suite, task: str, samples: int, night: str) -> Manifest:

@@ -91,12 +91,12 @@ def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
 
 def _files(wanted: Import) -> list[Path]:
     """The files to read, in an order that does not depend on the file system."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in wanted.files:
         if not path.is_dir():
             if not path.is_file():
                 raise BakeoffError(f"{path}: no such file")
-            found.append(path)
+            files.append(path)
             continue
         known = (*LINES, *TABLES)
         inside = sorted(path.rglob(wanted.fields.files or "*"))
@@ -105,10 +105,10 @@ def _files(wanted: Import) -> list[Path]:
             raise BakeoffError(
                 f"{path}: no file {wanted.fields.files or 'that ends in ' + ', '.join(known)}"
             )
-        found += inside
-    if not found:
+        files += inside
+    if not files:
         raise BakeoffError("import: name at least one file")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 def _stem(path: Path) -> str:
@@ -127,10 +127,10 @@ def _with_listed(wanted: Fields, files: Sequence[Path]) -> Fields:
             f"{files[0]}: {place}: no list of scores in '{wanted.scores_listed}'; name "
             "them with --score COLUMN"
         )
-    found = {str(name): find(row, str(name)) for name in listed}
-    kept = {n: v for n, v in found.items() if v is None or isinstance(v, bool | int | float)}
+    values = {str(name): find(row, str(name)) for name in listed}
+    kept = {n: v for n, v in values.items() if v is None or isinstance(v, bool | int | float)}
     if not kept:
-        raise BakeoffError(f"{files[0]}: {place}: none of {list(found)} is a number")
+        raise BakeoffError(f"{files[0]}: {place}: none of {list(values)} is a number")
     return replace(wanted, scores={names.metric(re.sub(r"\W+", "_", n)): n for n in kept})
 
 

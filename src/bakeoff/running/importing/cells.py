@@ -130,7 +130,7 @@ def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
         Sample(
             identity,
             {"question": question or NO_QUESTION},
-            tuple(text for each in targets if (text := _plain("target", each))),
+            tuple(text for entry in targets if (text := _plain("target", entry))),
             cluster=_plain("cluster", find(row, taken.cluster)) if taken.cluster else "",
             tags={name: value for name, value in tags.items() if value},
         ),
@@ -142,8 +142,8 @@ def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
 
 
 def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
-    if taken.error and (said := _flag(find(row, taken.error))):
-        return Failure(said)
+    if taken.error and (error := _flag(find(row, taken.error))):
+        return Failure(error)
     answer = find(row, taken.answer) if taken.answer else ""
     if answer is None:
         return Failure("no answer in the row")
@@ -177,6 +177,6 @@ def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:
     if taken.cached and _flag(find(row, taken.cached)):
         return None
     if taken.milliseconds:
-        found = _amount("milliseconds", find(row, taken.milliseconds))
-        return None if found is None else found / 1000
+        milliseconds = _amount("milliseconds", find(row, taken.milliseconds))
+        return None if milliseconds is None else milliseconds / 1000
     return _amount("seconds", find(row, taken.seconds)) if taken.seconds else None

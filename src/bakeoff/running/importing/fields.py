@@ -73,7 +73,7 @@ class Fields:
         if preset and preset not in PRESETS:
             raise BakeoffError(f"'{preset}': no such preset{did_you_mean(preset, PRESETS)}")
         start = PRESETS[preset] if preset else cls()
-        plain = {each.name for each in fields(cls) if each.type == "str"}
+        plain = {attribute.name for attribute in fields(cls) if attribute.type == "str"}
         problems: list[str] = []
         chosen: dict[str, Any] = {}
         for text in columns:
@@ -99,9 +99,9 @@ class Fields:
     def places(self) -> dict[str, str]:
         """What is taken from every row, by its name in messages -> where it is."""
         single = {
-            each.name: str(getattr(self, each.name))
-            for each in fields(self)
-            if each.type == "str" and each.name not in ("rows", "files", "scores_listed")
+            attribute.name: str(getattr(self, attribute.name))
+            for attribute in fields(self)
+            if attribute.type == "str" and attribute.name not in ("rows", "files", "scores_listed")
         }
         return {
             **{name: path for name, path in single.items() if path},
@@ -172,12 +172,12 @@ def find(row: Mapping[str, Any], path: str) -> Any:
     """
     if path in row:
         return row[path]
-    found: Any = row
+    value: Any = row
     for part in path.split("."):
-        if isinstance(found, dict) and part in found:
-            found = found[part]
-        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
-            found = found[int(part)]
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
         else:
             return None
-    return found
+    return value

@@ -54,9 +54,9 @@ def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterato
         for line in stream:
             row = GivenScores(**json.loads(line))
             key = (row.sample, row.repeat)
-            found: Scores = {}
+            scores: Scores = {}
             if others:
-                theirs, found = next(others)
+                theirs, scores = next(others)
                 if theirs != key:
                     raise BakeoffError(f"{stream.name}: its rows are not those of the journal")
             if row.failed:
@@ -64,4 +64,4 @@ def _with_given(folder: Path, unit: Unit, worst: Mapping[str, float]) -> Iterato
             else:
                 known = names.by_metric(row.scores)
                 given = {m: Score(value, reason) for m, (value, reason) in known.items()}
-            yield ScoreRow(key, {**found, **given})
+            yield ScoreRow(key, {**scores, **given})

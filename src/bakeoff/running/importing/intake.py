@@ -237,8 +237,8 @@ class Intake:
     def end(self) -> None:
         """Fail the cells that no row answered, and commit. Raises `BakeoffError` for all faults."""
         # Counted here, by kind: what else is wrong must not fall behind the many rows.
-        if found := self._faults():
-            raise BakeoffError("\n".join(found))
+        if problems := self._faults():
+            raise BakeoffError("\n".join(problems))
         repeats = self.repeats
         for lane in self.lanes.values():
             error = f"missing from {', '.join(lane.files)}"
@@ -252,44 +252,44 @@ class Intake:
             self.timed.commit()
 
     def _faults(self) -> list[str]:
-        found = list(self.problems)
+        problems = list(self.problems)
         if self.faulty > SAID:
-            found.append(f"import: {self.faulty - SAID} more rows cannot be taken")
+            problems.append(f"import: {self.faulty - SAID} more rows cannot be taken")
         if self.unknown.count:
-            found.append(
+            problems.append(
                 f"import: {self.unknown.count} rows have ids that task {self.name} does not: "
                 f"{self.unknown}; its ids are like {', '.join(map(repr, list(self.known)[:3]))}"
             )
         if self.twice.count:
-            found.append(
+            problems.append(
                 f"import: {self.twice.count} rows stand twice: {self.twice}; name a repeat column, "
                 "give the files setups of their own, or choose rows with --where COLUMN=TEXT"
             )
         if self.differing.count:
             where = f"task {self.name}" if self.task else "an earlier row"
-            found.append(
+            problems.append(
                 f"import: {self.differing.count} rows differ from {where} in what they say of a "
                 f"sample: {self.differing}"
             )
-        if found:
-            return found
-        found += [
+        if problems:
+            return problems
+        problems += [
             f"import: {name}: no row holds anything at '{path}'"
             for name, path in self.unseen.items()
         ]
-        found += [
+        problems += [
             f"import: score {metric}: no answered row holds a number"
             for metric in self.taken.scores
             if metric not in self.ends and f"score {metric}" not in self.unseen
         ]
         times = {lane.origin: max(lane.seen.values(), default=1) for lane in self.lanes.values()}
         if len(set(times.values())) > 1:
-            said = ", ".join(f"{setup} {count}" for setup, count in times.items())
-            found.append(
-                f"import: setups were asked a different number of times ({said}); import those "
+            listed = ", ".join(f"{setup} {count}" for setup, count in times.items())
+            problems.append(
+                f"import: setups were asked a different number of times ({listed}); import those "
                 "that were asked equally often"
             )
-        return found
+        return problems
 
 
 def identifier(text: str) -> str:

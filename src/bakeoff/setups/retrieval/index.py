@@ -63,10 +63,10 @@ class Corpus:
 
     @cached_property
     def by_document(self) -> Mapping[str, Sequence[Passage]]:
-        found: dict[str, list[Passage]] = {}
+        grouped: dict[str, list[Passage]] = {}
         for passage in self.passages:
-            found.setdefault(passage.document, []).append(passage)
-        return found
+            grouped.setdefault(passage.document, []).append(passage)
+        return grouped
 
     @cached_property
     def texts(self) -> list[str]:
@@ -200,7 +200,7 @@ class _Timed:
 
     def embed(self, texts: Sequence[str]) -> Any:
         started = time.perf_counter()
-        found = self.embedder.embed(texts)
+        vectors = self.embedder.embed(texts)
         self.texts += len(texts)
         self.seconds += time.perf_counter() - started
-        return found
+        return vectors

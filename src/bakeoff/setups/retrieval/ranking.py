@@ -59,7 +59,7 @@ def fused(rankings: Sequence[Sequence[int]]) -> list[tuple[int, float]]:
     for ranking in rankings:
         for rank, place in enumerate(ranking, 1):
             scores[place] = scores.get(place, 0.0) + 1 / (FUSED_AFTER + rank)
-    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def gold_passages(
@@ -108,7 +108,7 @@ def composed(
 
 def _without(text: str, targets: Sequence[str], wrong: str) -> str:
     """The text with the accepted answers replaced; letters' case aside, the longest first."""
-    for target in sorted(targets, key=lambda each: (-len(each), each)):
+    for target in sorted(targets, key=lambda answer: (-len(answer), answer)):
         while (place := text.casefold().find(target.casefold())) >= 0:
             if target.casefold() in wrong.casefold():
                 return text

@@ -70,14 +70,14 @@ class RetrievalCache:
             return [corpus.passages] * len(samples)
         questions = [sample.question for sample in samples]
         own = [sample.id for sample in samples] if training else ()
-        found = corpus.find(questions, spec.depth, own)
+        rankings = corpus.find(questions, spec.depth, own)
         if spec.rerank:
             reranker = self.pool.reranker(spec.rerank)
-            pairs = zip(questions, found, strict=True)
-            found = [reranker.rank(question, hits, corpus.titles) for question, hits in pairs]
+            pairs = zip(questions, rankings, strict=True)
+            rankings = [reranker.rank(question, hits, corpus.titles) for question, hits in pairs]
         return [
             _chosen(spec, task, sample, hits, corpus)
-            for sample, hits in zip(samples, found, strict=True)
+            for sample, hits in zip(samples, rankings, strict=True)
         ]
 
 

@@ -89,10 +89,10 @@ def filter_answers(
     scored = [row.scores for row in score_records(records, pupil, open_book)]
     counts: Counter[str] = Counter({"kept": 0})
     kept = []
-    for sample, record, found in zip(task.train, records, scored, strict=True):
-        support = found.get(str(SUPPORT))
+    for sample, record, scores in zip(task.train, records, scored, strict=True):
+        support = scores.get(str(SUPPORT))
         values = {
-            "right": found[str(headline)].value,
+            "right": scores[str(headline)].value,
             "supported": Checked(support.claims).share if support else None,
         }
         why = next(_against(sample, record, values, keep, leaks), "kept")

@@ -66,10 +66,10 @@ class Cut:
         """(n, width): what the first tuned layer is given; `None` for an uncut network."""
         if not self.first:
             return None
-        found: list[torch.Tensor] = []
+        states: list[torch.Tensor] = []
 
         def stop(_: Any, given: tuple[torch.Tensor, ...], named: dict[str, Any]) -> None:
-            found.append(given[0] if given else named["hidden_states"])
+            states.append(given[0] if given else named["hidden_states"])
             raise _Reached
 
         hook = self.decoder.layers[self.first].register_forward_pre_hook(stop, with_kwargs=True)
@@ -80,7 +80,7 @@ class Cut:
             pass
         finally:
             hook.remove()
-        return found[0][0]
+        return states[0][0]
 
     def loss(self, packed: Pack, below: torch.Tensor | None, reduction: str) -> torch.Tensor:
         """Cross-entropy of the tokens to learn: their `mean` or their `sum`."""

@@ -37,7 +37,7 @@ def tuned(job: Job, cache: Path, progress: Progress) -> Adapter:
         made = _kept(replace(job, recipe=trial, name=name), cache, progress)
         assert made.training
         tried.append((trial, made, made.training))
-    _, best, training = min(tried, key=lambda each: each[2].validation_loss)
+    _, best, training = min(tried, key=lambda attempt: attempt[2].validation_loss)
     whole = {
         "seconds": round(sum(took.seconds for *_, took in tried), 2),
         "tokens": sum(took.tokens for *_, took in tried),
@@ -64,12 +64,12 @@ def trials(recipe: Tune, seed: int) -> list[Tune]:
     """The recipes of a sweep: a seeded choice of all combinations, within its budget."""
     assert recipe.sweep
     values = [getattr(recipe.sweep, name) or (getattr(recipe, name),) for name in _VARIED]
-    found = []
+    recipes = []
     for chosen in product(*values):
         varied = dict(zip(_VARIED, chosen, strict=True))
         alpha = max(1, round(recipe.alpha / recipe.rank * varied["rank"]))
-        found.append(recipe.model_copy(update={**varied, "alpha": alpha, "sweep": None}))
-    ranked = sorted(found, key=lambda trial: digest([seed, canonical(trial.identity())]))
+        recipes.append(recipe.model_copy(update={**varied, "alpha": alpha, "sweep": None}))
+    ranked = sorted(recipes, key=lambda trial: digest([seed, canonical(trial.identity())]))
     return ranked[: recipe.sweep.budget]
 
 

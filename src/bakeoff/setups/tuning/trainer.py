@@ -55,8 +55,8 @@ def train(
     tokens = PACK_TOKENS if model.device == "cpu" else GPU_PACK_TOKENS
     shared = start_of_all([*rows, *validation])
     learnt, held_out = (
-        PackedRows(cut, each, shared, recipe.batch_size, tokens, seed)
-        for each in (rows, validation)
+        PackedRows(cut, split, shared, recipe.batch_size, tokens, seed)
+        for split in (rows, validation)
     )
     started = time.perf_counter()
     for part in (learnt, held_out):
@@ -181,8 +181,8 @@ def _last_checkpoint(folder: Path) -> str | None:
         # The state is written last.
         if not (checkpoint / "trainer_state.json").is_file():
             shutil.rmtree(checkpoint)
-    found: str | None = get_last_checkpoint(str(folder))
-    return found
+    newest: str | None = get_last_checkpoint(str(folder))
+    return newest
 
 
 class _AnswerTrainer(Trainer):

@@ -68,24 +68,24 @@ def lessons(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Lessons:
     if recipe.raft:
         return _raft(builder, task, rows, recipe.raft)
     if recipe.distill:
-        pairs, told = builder.teacher(replace(task, train=tuple(rows)), recipe)
+        pairs, counts = builder.teacher(replace(task, train=tuple(rows)), recipe)
         if len(pairs) < 2:
             raise BakeoffError(
                 f"task '{task.name}': of '{recipe.distill.teacher}' {len(pairs)} answers to "
                 f"{len(rows)} training questions were good enough to learn from "
-                f"({', '.join(f'{n} {why}' for why, n in told.items())})"
+                f"({', '.join(f'{n} {why}' for why, n in counts.items())})"
             )
-        return _questions(builder, task, pairs, recipe, told)
+        return _questions(builder, task, pairs, recipe, counts)
     return _questions(builder, task, [(s, task.completion(s)) for s in rows], recipe, {})
 
 
 def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
     """The lessons of several tasks as those of one adapter."""
-    found = dict(parts)
+    by_task = dict(parts)
     return Lessons(
-        [e for each in found.values() for e in each.examples],
-        [e for each in found.values() for e in each.validation],
-        {name: dict(each.told) for name, each in found.items() if each.told},
+        [e for part in by_task.values() for e in part.examples],
+        [e for part in by_task.values() for e in part.validation],
+        {name: dict(part.told) for name, part in by_task.items() if part.told},
     )
 
 
@@ -100,22 +100,24 @@ def _questions(
     task: Task,
     pairs: Sequence[tuple[Sample, str]],
     recipe: Tune,
-    told: Mapping[str, int],
+    counts: Mapping[str, int],
 ) -> Lessons:
     """Question to answer, and a share of the rows with retrieved passages as well."""
-    examples = [_example(builder, messages(task, sample), said) for sample, said in pairs]
+    examples = [
+        _example(builder, messages(task, sample), completion) for sample, completion in pairs
+    ]
     if recipe.open_book and task.corpora:
         by = ("target",) if task.file.labels else ()
-        said = {sample.id: answer for sample, answer in pairs}
+        completion = {sample.id: answer for sample, answer in pairs}
         rows = [sample for sample, _ in pairs]
         share = max(1, round(recipe.open_book * len(rows)))
         shown = stratified(rows, share, by, builder.suite.seed)
-        found = builder.retrieval.search(task, builder.suite.retrieve, shown, training=True)
+        retrieved = builder.retrieval.search(task, builder.suite.retrieve, shown, training=True)
         examples += [
-            _with_passages(builder, task, sample, hits, said[sample.id])
-            for sample, hits in zip(shown, found, strict=True)
+            _with_passages(builder, task, sample, hits, completion[sample.id])
+            for sample, hits in zip(shown, retrieved, strict=True)
         ]
-    return Lessons(examples, told=told)
+    return Lessons(examples, told=counts)
 
 
 def _example(builder: TrainingDataBuilder, chat: Sequence[Message], completion: str) -> Example:
@@ -142,10 +144,10 @@ def _raft(
         raise BakeoffError(f"task '{task.name}' has no corpora, which raft needs")
     spec = builder.suite.retrieve
     wide = spec.model_copy(update={"k": max(NEAREST, recipe.distractors + 1)})
-    found = builder.retrieval.search(task, wide, rows, training=True)
+    retrieved = builder.retrieval.search(task, wide, rows, training=True)
     passages = builder.retrieval.corpus(task, spec).by_document
     examples, shown, withheld = [], 0, 0
-    for sample, hits in zip(rows, found, strict=True):
+    for sample, hits in zip(rows, retrieved, strict=True):
         chance = Random(f"{builder.suite.seed}:raft:{sample.id}")
         gold = next(iter(gold_passages(sample, hits, passages)), None)
         others = [hit for hit in hits if hit.document not in sample.gold]
@@ -182,14 +184,14 @@ def _documents(
             : recipe.rows
         ]
     texts = [text for _, text in pieces]
-    told: dict[str, int] = {"pieces": len(pieces)}
+    counts: dict[str, int] = {"pieces": len(pieces)}
     if spec.paraphrases:
         reworded, asked = _reworded(builder, task, recipe, spec, pieces)
-        told |= {"paraphrases": len(reworded), "paraphrases_asked": asked}
+        counts |= {"paraphrases": len(reworded), "paraphrases_asked": asked}
         texts += reworded
     rows = training_rows(builder, task, recipe)
     held_out = [_example(builder, messages(task, s), task.completion(s)) for s in rows]
-    return Lessons([Example("", text) for text in texts], held_out, told)
+    return Lessons([Example("", text) for text in texts], held_out, counts)
 
 
 def _pieces(document: Document) -> list[str]:
@@ -213,16 +215,17 @@ def _reworded(
     texts = [text for _, text in pieces]
     chats = [[{"role": "user", "content": REWORD.format(text=text)}] for text in texts]
     longest = max(model.count(text) for text in texts)
-    found = []
+    rewordings = []
     for turn in range(spec.paraphrases):
         decoding = Decoding(round(1.25 * longest), REWORD_TEMPERATURE, seed + turn)
-        said = dict(model.generate(chats, decoding))
-        found += [
+        replies = dict(model.generate(chats, decoding))
+        rewordings += [
             done.text
             for index, text in enumerate(texts)
-            if isinstance(done := said[index], Generation) and faithful_rewording(text, done.text)
+            if isinstance(done := replies[index], Generation)
+            and faithful_rewording(text, done.text)
         ]
-    return list(dict.fromkeys(found)), len(texts) * spec.paraphrases
+    return list(dict.fromkeys(rewordings)), len(texts) * spec.paraphrases
 
 
 def faithful_rewording(text: str, reworded: str) -> bool:
@@ -231,7 +234,7 @@ def faithful_rewording(text: str, reworded: str) -> bool:
     A small model that rewords makes up numbers; what is wrong must not be taught.
     """
     before, after = len(text.split()), len(reworded.split())
-    numbers, known = (set(_NUMBERED.findall(each.casefold())) for each in (reworded, text))
+    numbers, known = (set(_NUMBERED.findall(wording.casefold())) for wording in (reworded, text))
     like = before / 2 <= after <= before * 2
     return like and reworded.strip() != text.strip() and numbers <= known
 
@@ -257,9 +260,9 @@ def _supplied(task: Task, spec: Pretraining, documents: set[str]) -> tuple[list[
             if name not in documents:
                 raise BakeoffError(f"{file}: line {number}: no document '{name}' is indexed")
             texts.setdefault(name, []).append(text)
-    found = [
+    rewordings = [
         text
         for name in sorted(texts)
         for text in sorted(texts[name], key=digest)[: spec.paraphrases]
     ]
-    return found, len(documents) * spec.paraphrases
+    return rewordings, len(documents) * spec.paraphrases
