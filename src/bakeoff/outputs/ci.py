@@ -103,14 +103,14 @@ def junit(found: Verdicts) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _properties(found: Verdicts) -> Iterator[tuple[str, object]]:
-    yield from (("run", found.run), ("benchmark", found.benchmark), ("state", found.state))
-    yield from (("exit_code", found.exit_code), ("limited", found.limited))
-    yield "seed", "" if found.seed is None else found.seed
-    yield from ((f"policy.{name}", value) for name, value in found.policy if value != ())
-    yield from ((name, reference.run) for name, reference in found.references.items())
-    yield from (("mismatch", sentence) for sentence in found.mismatch[:MISMATCHES])
-    yield from (("treatment", sentence) for sentence in found.treatment[:MISMATCHES])
+def _properties(verdicts: Verdicts) -> Iterator[tuple[str, object]]:
+    yield from (("run", verdicts.run), ("benchmark", verdicts.benchmark), ("state", verdicts.state))
+    yield from (("exit_code", verdicts.exit_code), ("limited", verdicts.limited))
+    yield "seed", "" if verdicts.seed is None else verdicts.seed
+    yield from ((f"policy.{name}", value) for name, value in verdicts.policy if value != ())
+    yield from ((name, reference.run) for name, reference in verdicts.references.items())
+    yield from (("mismatch", sentence) for sentence in verdicts.mismatch[:MISMATCHES])
+    yield from (("treatment", sentence) for sentence in verdicts.treatment[:MISMATCHES])
 
 
 def _kind(gate: Verdict) -> str:
@@ -246,28 +246,28 @@ def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
     return ["", f"{len(gates)} more gates{what} are in gates.json ({states})."]
 
 
-def _head(found: Verdicts) -> list[str]:
+def _head(verdicts: Verdicts) -> list[str]:
     """The verdict, the number of gates per state, and the limits of the verdict."""
-    counted = f"Benchmark {cell(found.benchmark)}: {gates.counted(found)}."
-    lines = [f"## {_MARKS[found.state]} bakeoff: {found.state}", "", counted]
-    if found.limited:
-        lines += ["", f"A limited run ({cell(found.limited)}): not the benchmark's verdict."]
-    for sentence in found.mismatch[:MISMATCHES]:
+    counted = f"Benchmark {cell(verdicts.benchmark)}: {gates.counted(verdicts)}."
+    lines = [f"## {_MARKS[verdicts.state]} bakeoff: {verdicts.state}", "", counted]
+    if verdicts.limited:
+        lines += ["", f"A limited run ({cell(verdicts.limited)}): not the benchmark's verdict."]
+    for sentence in verdicts.mismatch[:MISMATCHES]:
         lines += ["", f"**Not comparable (--allow-mismatch):** {cell(sentence)}."]
     lines += [
         line
-        for sentence in found.treatment[:MISMATCHES]
+        for sentence in verdicts.treatment[:MISMATCHES]
         for line in ("", f"{cell(gates.differs(sentence))}.")
     ]
-    more = sum(max(0, len(s) - MISMATCHES) for s in (found.mismatch, found.treatment))
+    more = sum(max(0, len(s) - MISMATCHES) for s in (verdicts.mismatch, verdicts.treatment))
     return [*lines, *(["", f"{more} more differences are in gates.json."] if more else [])]
 
 
-def _foot(found: Verdicts, report_link: str) -> Iterator[str]:
+def _foot(verdicts: Verdicts, report_link: str) -> Iterator[str]:
     yield ""
-    facts = f"Run {cell(found.run)}, exit code {found.exit_code}."
+    facts = f"Run {cell(verdicts.run)}, exit code {verdicts.exit_code}."
     yield f"{facts} {report_link}".rstrip()
-    yield from (cell(sentence) for sentence in gates.references(found))
+    yield from (cell(sentence) for sentence in gates.references(verdicts))
 
 
 def _row(gate: Verdict) -> str:
@@ -281,9 +281,9 @@ def _changes(gate: Verdict) -> str:
     return f"samples: {gate.losses} worse, {gate.wins} better, {gate.ties} same"
 
 
-def _broken(found: Verdicts) -> Iterator[str]:
+def _broken(verdicts: Verdicts) -> Iterator[str]:
     """The samples that got worse, gate by gate, of those that did not pass."""
-    gates = [g for g in found.worst_first if g.broke and g.state in (FAIL, INCONCLUSIVE)]
+    gates = [g for g in verdicts.worst_first if g.broke and g.state in (FAIL, INCONCLUSIVE)]
     for gate in gates[:SAMPLES]:
         yield from ("", f"**{cell(gate.check)}**: samples that got worse", "")
         shown = gate.broke[:SAMPLES]

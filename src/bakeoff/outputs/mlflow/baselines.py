@@ -64,8 +64,8 @@ def pull(benchmark: str, folder: Path, uri: str) -> list[Pointer]:
         experiment = client.get_experiment_by_name(benchmark)
         tags = dict(experiment.tags) if experiment else {}
         prefix = _tag(benchmark, "")
-        found = [_parsed(key, text) for key, text in tags.items() if key.startswith(prefix)]
-        for pointer in found:
+        pointers = [_parsed(key, text) for key, text in tags.items() if key.startswith(prefix)]
+        for pointer in pointers:
             if not (folder / pointer.rows).is_file():
                 fetched = mlflow.artifacts.download_artifacts(
                     run_id=pointer.mlflow_run,
@@ -74,7 +74,7 @@ def pull(benchmark: str, folder: Path, uri: str) -> list[Pointer]:
                     tracking_uri=uri,
                 )
                 Path(fetched).replace(folder / pointer.rows)
-        return found
+        return pointers
 
 
 def _parsed(tag: str, text: str) -> Pointer:

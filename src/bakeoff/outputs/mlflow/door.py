@@ -87,15 +87,15 @@ def experiment(
     client: mlflow.MlflowClient, name: str, uri: str, results: Path, tags: Mapping[str, str]
 ) -> str:
     """The id of an experiment: found, taken out of the bin where it was deleted, or made."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        found = _made(client, name, _artifacts(uri, results, name))
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
+    stored = client.get_experiment_by_name(name)
+    if stored is None:
+        stored = _made(client, name, _artifacts(uri, results, name))
+    if stored.lifecycle_stage == "deleted":
+        client.restore_experiment(stored.experiment_id)
     for key, value in tags.items():
-        if found.tags.get(key) != value:
-            client.set_experiment_tag(found.experiment_id, key, value)
-    return str(found.experiment_id)
+        if stored.tags.get(key) != value:
+            client.set_experiment_tag(stored.experiment_id, key, value)
+    return str(stored.experiment_id)
 
 
 def _made(client: mlflow.MlflowClient, name: str, artifacts: str | None) -> Experiment:
@@ -103,9 +103,9 @@ def _made(client: mlflow.MlflowClient, name: str, artifacts: str | None) -> Expe
         return client.get_experiment(client.create_experiment(name, artifacts))
     except MlflowException:
         # Another process, here or elsewhere, was quicker.
-        if (found := client.get_experiment_by_name(name)) is None:
+        if (stored := client.get_experiment_by_name(name)) is None:
             raise
-        return found
+        return stored
 
 
 def _artifacts(uri: str, results: Path, name: str) -> str | None:

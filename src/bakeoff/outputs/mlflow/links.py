@@ -52,7 +52,7 @@ def links(logged: Logged, ui: str) -> dict[str, str]:
     ui = re.sub(r"(?<=://)[^/@]*@", "", ui).rstrip("/")
     here = f"{ui}/#/experiments/{logged.experiment}"
     only = "searchFilter=" + _quoted(f"tags.invocation = '{logged.invocation}'")
-    found = {
+    addresses = {
         "runs": f"{here}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}",
         "charts": f"{here}/runs?workflowType=machine_learning&compareRunsMode=CHART&{only}",
         "outputs": f"{here}/runs?workflowType=machine_learning&compareRunsMode=ARTIFACT&{only}",
@@ -61,8 +61,8 @@ def links(logged: Logged, ui: str) -> dict[str, str]:
     }
     if len(runs) > 1:
         pair = f"selectedRunUuid={runs[-1]}&compareToRunUuid={runs[0]}"
-        found["samples"] = f"{here}/evaluation-runs?{pair}"
-    return found
+        addresses["samples"] = f"{here}/evaluation-runs?{pair}"
+    return addresses
 
 
 def _quoted(value: str) -> str:

@@ -31,11 +31,11 @@ def logged_model(
     known = params(run, setup)
     configuration = digest(known)
     name = model_name(setup.name)
-    found = client.search_logged_models(
+    models = client.search_logged_models(
         [experiment], f"name = '{name}' AND tags.configuration = '{configuration}'", max_results=1
     )
-    if found:
-        return str(found[0].model_id)
+    if models:
+        return str(models[0].model_id)
     made = client.create_logged_model(
         experiment,
         name=name,
@@ -72,12 +72,12 @@ def _training_run(
     task: str,
     adapter: AdapterFacts,
 ) -> str:
-    found = client.search_runs([experiment], f"tags.adapter = '{adapter.digest}'")
-    complete = [each for each in found if each.data.tags.get("logged") == "complete"]
+    before = client.search_runs([experiment], f"tags.adapter = '{adapter.digest}'")
+    complete = [stored for stored in before if stored.data.tags.get("logged") == "complete"]
     if complete:
         return str(complete[0].info.run_id)
-    for each in found:
-        client.delete_run(each.info.run_id)
+    for stored in before:
+        client.delete_run(stored.info.run_id)
     made = adapter.training
     assert made
     start = int(run.manifest.started.timestamp() * 1000)

@@ -77,7 +77,7 @@ def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
 
     First each task's headline metric, then its time, tokens and cost, then all others.
     """
-    found: list[tuple[int, str, str, float]] = []
+    rows: list[tuple[int, str, str, float]] = []
     for task, facts in run.comparison.tasks.items():
         first = (facts.headline, *BESIDE)
         for metric in sorted(facts.metrics, key=lambda name: name in MEASURED):
@@ -88,18 +88,18 @@ def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
             place = first.index(metric) if top else len(first)
             if estimate.value is not None:
                 name = key(task, metric, top=top)
-                found.append((place, task, name, rounded(estimate.value)))
+                rows.append((place, task, name, rounded(estimate.value)))
             if estimate.unjudged:
                 name = key(task, metric, top=False) + " unjudged"
-                found.append((len(first), task, name, estimate.unjudged))
-    found.sort(key=lambda row: row[0])
-    return {(task, name): value for _, task, name, value in found}
+                rows.append((len(first), task, name, estimate.unjudged))
+    rows.sort(key=lambda row: row[0])
+    return {(task, name): value for _, task, name, value in rows}
 
 
 def params(run: Run, setup: Setup) -> dict[str, str]:
     """What makes a setup's answers: two runs with the same ones are of the same configuration."""
     manifest = run.manifest
-    found: dict[str, Any] = {
+    configuration: dict[str, Any] = {
         **_corner(setup),
         "model": _model(setup),
         "dtype": run.dtype,
@@ -108,22 +108,24 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
     }
     for part, spec in (("tune", setup.tune), ("retrieve", setup.retrieve)):
         values = spec.model_dump(mode="json") if spec else {}
-        found |= {f"{part}.{name}": value for name, value in values.items() if value}
+        configuration |= {f"{part}.{name}": value for name, value in values.items() if value}
     known = model(manifest.fingerprint(setup))
-    found |= {f"model.{name}": value for name, value in known.items() if value}
+    configuration |= {f"model.{name}": value for name, value in known.items() if value}
     for task in run.asked:
         if setup.name in run.asked[task]:
-            found[f"prompt.{task}"] = manifest.tasks[task].digests.get("prompt", "")
+            configuration[f"prompt.{task}"] = manifest.tasks[task].digests.get("prompt", "")
     for task, adapter in _adapters(run, setup):
-        found[f"tune.adapter.{task}"] = adapter.digest
+        configuration[f"tune.adapter.{task}"] = adapter.digest
     # Runs of before indexes named their setups had one index for all of a task.
     every = [setup.name] if setup.retrieve else []
-    found |= {
+    configuration |= {
         f"retrieve.index.{name.partition(' for ')[0]}": index.digest
         for name, index in manifest.indexes.items()
         if setup.name in (every if index.setups is None else index.setups)
     }
-    return {allowed(name): text(value)[:PARAM] for name, value in found.items() if value != ""}
+    return {
+        allowed(name): text(value)[:PARAM] for name, value in configuration.items() if value != ""
+    }
 
 
 def _corner(setup: Setup) -> dict[str, str]:
@@ -157,7 +159,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
     """What ties the runs of a bake-off together, and what is to be read in a row of them."""
     manifest = run.manifest
     data = {task: about.digests["test"] for task, about in manifest.tasks.items()}
-    found = {
+    run_tags = {
         "setup": setup.name,
         "kind": setup.kind,
         "suite": manifest.benchmark,
@@ -174,7 +176,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": manifest.commit or "",
     }
-    return {name: text(value)[:TAG] for name, value in found.items() if value}
+    return {name: text(value)[:TAG] for name, value in run_tags.items() if value}
 
 
 def verdict(run: Run) -> str:

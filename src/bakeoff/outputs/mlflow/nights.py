@@ -28,7 +28,7 @@ def log(benchmark: str, nights: Sequence[Night], folder: Path, uri: str) -> None
     if not nights:
         return
     drifts = [drift.text for drift in trend.alarms(nights)]
-    note = text("\n\n".join([NOTE, *(f"- {each}" for each in drifts[-20:])]))[:TAG]
+    note = text("\n\n".join([NOTE, *(f"- {sentence}" for sentence in drifts[-20:])]))[:TAG]
     with alone(folder), reaching(uri, "the next night logs it as well") as client:
         name = f"{benchmark}-trend"
         where = experiment(client, name, uri, folder.parent, {"mlflow.note.content": note})
@@ -42,18 +42,18 @@ def _log_setup(
     client: mlflow.MlflowClient,
     where: str,
     setup: str,
-    found: Stored | None,
+    stored: Stored | None,
     nights: Sequence[Night],
 ) -> None:
-    first = found.data.tags["first_night"] if found else str(nights[0].night)
-    if found:
-        identity = found.info.run_id
+    first = stored.data.tags["first_night"] if stored else str(nights[0].night)
+    if stored:
+        identity = stored.info.run_id
     else:
         tags = {"setup": setup, "first_night": first}
         start = _at(nights[0].night)
         made = client.create_run(where, start_time=start, tags=tags, run_name=setup)
         identity = made.info.run_id
-    done = {point.step for point in client.get_metric_history(identity, DONE)} if found else set()
+    done = {point.step for point in client.get_metric_history(identity, DONE)} if stored else set()
     metrics: list[Metric] = []
     for night in nights:
         step = (night.night - date.fromisoformat(first)).days

@@ -63,15 +63,15 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
         )
         there = _there(run, store)
         setups = list(run.suite.setups.values())
-        found = {}
+        runs = {}
         for place, setup in enumerate(setups):
             kept = _kept(run, store, there.get(setup.name, []), setup)
             identity, model = kept or _logged(run, store, setup, len(setups) - place)
             where = Place(store.experiment, identity, model)
             traces.log(client, uri, run, setup, where, traced)
-            found[setup.name] = identity
+            runs[setup.name] = identity
     logged = links.Logged(
-        uri=shown(uri), experiment=store.experiment, invocation=run.manifest.run, runs=found
+        uri=shown(uri), experiment=store.experiment, invocation=run.manifest.run, runs=runs
     )
     links.keep(run.folder, logged)
     return logged
@@ -85,15 +85,15 @@ def _experiment_tags(run: Run) -> dict[str, str]:
 
 def _there(run: Run, store: _Store) -> dict[str, list[Stored]]:
     """Setup -> what was logged of this bake-off before."""
-    found: dict[str, list[Stored]] = defaultdict(list)
+    before: dict[str, list[Stored]] = defaultdict(list)
     token = None
     while True:
         where = f"tags.invocation = '{run.manifest.run}'"
         page = store.client.search_runs([store.experiment], where, page_token=token)
-        for each in page:
-            found[each.data.tags.get("setup", "")].append(each)
+        for stored in page:
+            before[stored.data.tags.get("setup", "")].append(stored)
         if not (token := page.token):
-            return found
+            return before
 
 
 def _kept(
@@ -102,18 +102,18 @@ def _kept(
     """(run, model) of the setup where it was logged whole with these numbers; others go away."""
     kept: tuple[str, str] | None = None
     now = tags(run, setup)
-    for each in before:
-        known = each.data.tags
+    for stored in before:
+        known = stored.data.tags
         whole = known.get("logged") == "complete"
         if kept or not whole or known.get("comparison") != now["comparison"]:
             # What an earlier attempt left half-logged, or other numbers, would stand beside it.
-            traces.forget(store.client, store.experiment, each.info.run_id)
-            store.client.delete_run(each.info.run_id)
+            traces.forget(store.client, store.experiment, stored.info.run_id)
+            store.client.delete_run(stored.info.run_id)
             continue
-        kept = each.info.run_id, known.get("model", "")
+        kept = stored.info.run_id, known.get("model", "")
         for name in REFRESHED:
             if name in now and known.get(name) != now[name]:
-                store.client.set_tag(each.info.run_id, name, now[name])
+                store.client.set_tag(stored.info.run_id, name, now[name])
     return kept
 
 

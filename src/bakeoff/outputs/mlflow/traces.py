@@ -68,16 +68,16 @@ def log(
         return 0
     there = _whole(client, place)
     tracing = TracingClient(uri)
-    wanted = [(_identity(place, each.record), each) for each in _chosen(run, setup, count)]
-    missing = [(identity, each) for identity, each in wanted if f"tr-{identity}" not in there]
+    wanted = [(_identity(place, traced.record), traced) for traced in _chosen(run, setup, count)]
+    missing = [(identity, traced) for identity, traced in wanted if f"tr-{identity}" not in there]
     start = int(run.manifest.started.timestamp() * _SECOND)
     for first in range(0, len(missing), BATCH):
         spans: list[Span] = []
-        for number, (identity, each) in enumerate(missing[first : first + BATCH], first):
+        for number, (identity, traced) in enumerate(missing[first : first + BATCH], first):
             # The UI lists the newest first: so the samples stand in the order of the task.
             begins = start - number * _SECOND // 1000
-            made = list(_spans(identity, run, each, begins))
-            tracing.start_trace(_info(identity, run, setup, place, each, made[0]))
+            made = list(_spans(identity, run, traced, begins))
+            tracing.start_trace(_info(identity, run, setup, place, traced, made[0]))
             spans += made
         tracing.log_spans(place.experiment, spans)
     if missing:
@@ -92,9 +92,9 @@ def log(
 
 def _whole(client: mlflow.MlflowClient, place: Place) -> set[str]:
     """The ids of the traces that the run has; those that came without their spans go away."""
-    found = list(_there(client, place))
-    whole = {each.trace_id for each in found if "mlflow.trace.spansLocation" in each.tags}
-    _delete(client, place.experiment, [e.trace_id for e in found if e.trace_id not in whole])
+    traces = list(_there(client, place))
+    whole = {trace.trace_id for trace in traces if "mlflow.trace.spansLocation" in trace.tags}
+    _delete(client, place.experiment, [e.trace_id for e in traces if e.trace_id not in whole])
     return whole
 
 
@@ -116,8 +116,8 @@ def _there(client: mlflow.MlflowClient, place: Place) -> Iterator[TraceInfo]:
 
 def forget(client: mlflow.MlflowClient, experiment: str, run: str) -> None:
     """Take the traces of a run away, before the run itself is."""
-    found = _there(client, Place(experiment, run, ""))
-    _delete(client, experiment, [each.trace_id for each in found])
+    traces = _there(client, Place(experiment, run, ""))
+    _delete(client, experiment, [trace.trace_id for trace in traces])
 
 
 def _delete(client: mlflow.MlflowClient, experiment: str, traces: Sequence[str]) -> None:
@@ -138,9 +138,9 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
     for place, task in enumerate(tasks):
         share = (count - len(chosen)) // (len(tasks) - place)
         timed = {
-            each.sample: each.answer
-            for each in run.latencies(task)
-            if each.setup == setup.name and each.repeat == 0
+            record.sample: record.answer
+            for record in run.latencies(task)
+            if record.setup == setup.name and record.repeat == 0
         }
         ordered = list(
             dict.fromkeys([*(s for s in run.samples[task] if s in timed), *run.samples[task]])
@@ -152,9 +152,9 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
             if row.sample in names and row.repeat == 0
         }
         records = {
-            each.sample: each
-            for each in run.records(task, setup.name)
-            if each.sample in names and each.repeat == 0
+            record.sample: record
+            for record in run.records(task, setup.name)
+            if record.sample in names and record.repeat == 0
         }
         chosen += [
             _Traced(records[name], scores.get(name, {}), timed.get(name))
@@ -164,31 +164,31 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
     return chosen
 
 
-def _parts(each: _Traced) -> list[tuple[str, str, list[Step], float]]:
+def _parts(traced: _Traced) -> list[tuple[str, str, list[Step], float]]:
     """(name, kind, steps, seconds) of what was done in turn; prefill and decode are one."""
-    answer = each.timed or each.record.answer
-    found: list[tuple[str, str, list[Step], float]] = []
+    answer = traced.timed or traced.record.answer
+    parts: list[tuple[str, str, list[Step], float]] = []
     for step in answer.steps if answer else ():
         generating = step.name in ("prefill", "decode")
         name = "generate" if generating else step.name
         kind = {"generate": SpanType.LLM, "retrieve": SpanType.RETRIEVER}.get(name, SpanType.TOOL)
-        if found and found[-1][0] == name == "generate":
-            _, _, steps, seconds = found.pop()
-            found.append((name, kind, [*steps, step], seconds + (step.seconds or 0.0)))
+        if parts and parts[-1][0] == name == "generate":
+            _, _, steps, seconds = parts.pop()
+            parts.append((name, kind, [*steps, step], seconds + (step.seconds or 0.0)))
         else:
-            found.append((name, kind, [step], step.seconds or 0.0))
-    return found
+            parts.append((name, kind, [step], step.seconds or 0.0))
+    return parts
 
 
-def _spans(identity: str, run: Run, each: _Traced, begins: int) -> Iterator[Span]:
+def _spans(identity: str, run: Run, traced: _Traced, begins: int) -> Iterator[Span]:
     """The root span of an answer, then its parts in turn."""
-    record, parts = each.record, _parts(each)
+    record, parts = traced.record, _parts(traced)
     question = text(run.samples[record.task][record.sample].question)
     whole = sum(seconds for *_, seconds in parts)
-    about = {"task": record.task, "sample": text(record.sample), "timed": each.timed is not None}
-    if each.timed and record.answer and each.timed.text != record.answer.text:
+    about = {"task": record.task, "sample": text(record.sample), "timed": traced.timed is not None}
+    if traced.timed and record.answer and traced.timed.text != record.answer.text:
         # In a batch some answers come out otherwise; the times are of this one.
-        about["answer when timed"] = text(each.timed.text)
+        about["answer when timed"] = text(traced.timed.text)
     root = _span(
         identity,
         (record.setup, SpanType.CHAIN, 0),
@@ -269,15 +269,15 @@ def _base64(value: bytes) -> str:
 
 
 def _info(
-    identity: str, run: Run, setup: Setup, place: Place, each: _Traced, root: Span
+    identity: str, run: Run, setup: Setup, place: Place, traced: _Traced, root: Span
 ) -> TraceInfo:
-    record = each.record
+    record = traced.record
     metadata = {
         "mlflow.sourceRun": place.run,
         "mlflow.modelId": place.model,
         "mlflow.trace_schema.version": "3",
     }
-    if answer := each.timed or record.answer:
+    if answer := traced.timed or record.answer:
         metadata["mlflow.trace.tokenUsage"] = json.dumps(_tokens(answer.steps))
     took = (root.end_time_ns or 0) - root.start_time_ns
     return TraceInfo(
@@ -288,7 +288,7 @@ def _info(
         request_preview=text(run.samples[record.task][record.sample].question)[:1000],
         response_preview=said(record)[:1000],
         # A batched answer took no time of its own: that is unknown, not nothing.
-        execution_duration=took // 1_000_000 if each.timed else None,
+        execution_duration=took // 1_000_000 if traced.timed else None,
         trace_metadata=metadata,
         tags={
             "mlflow.traceName": setup.name,
@@ -298,15 +298,15 @@ def _info(
             "sample": text(record.sample)[:200],
             "invocation": run.manifest.run,
         },
-        assessments=list(_assessments(f"tr-{identity}", run, each)),
+        assessments=list(_assessments(f"tr-{identity}", run, traced)),
     )
 
 
-def _assessments(trace: str, run: Run, each: _Traced) -> Iterator[Feedback | Expectation]:
+def _assessments(trace: str, run: Run, traced: _Traced) -> Iterator[Feedback | Expectation]:
     """Each score with its reason, the headline metric first, and what was expected."""
     sample, headline = (
-        run.samples[each.record.task][each.record.sample],
-        run.headlines[each.record.task],
+        run.samples[traced.record.task][traced.record.sample],
+        run.headlines[traced.record.task],
     )
     targets = [text(target) for target in sample.targets]
     yield Expectation(
@@ -315,7 +315,7 @@ def _assessments(trace: str, run: Run, each: _Traced) -> Iterator[Feedback | Exp
         source=AssessmentSource(source_type="HUMAN", source_id="task"),
         trace_id=trace,
     )
-    for name, score in sorted(each.scores.items(), key=lambda item: item[0] != headline):
+    for name, score in sorted(traced.scores.items(), key=lambda item: item[0] != headline):
         source = AssessmentSource(source_type="CODE", source_id="bakeoff")
         unjudged = AssessmentError("UNJUDGED", text(score.reason or "could not be judged"))
         yield Feedback(

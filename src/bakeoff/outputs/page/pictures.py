@@ -64,9 +64,9 @@ def write(shown: Sequence[Shown], folder: Path) -> None:
     """Put the pictures into a folder, each as SVG."""
     with disk.refusals(folder):
         folder.mkdir(exist_ok=True)
-    for each in shown:
-        text = each.picture.alone(each.title, each.said)
-        disk.replace(folder / f"{each.file}.svg", [text])
+    for picture in shown:
+        text = picture.picture.alone(picture.title, picture.said)
+        disk.replace(folder / f"{picture.file}.svg", [text])
 
 
 Made = tuple[str, Table, Picture]
@@ -109,11 +109,11 @@ def _ends(estimate: Estimate, metric: str) -> tuple[str, str, str]:
 def _effects(run: Run, task: str) -> Made | None:
     metric = run.headlines[task]
     known = run.comparison.tasks[task].metric(metric).effects
-    found = {n: known[n] for n in EFFECTS if n in known and known[n].value is not None}
-    if not found:
+    effects = {n: known[n] for n in EFFECTS if n in known and known[n].value is not None}
+    if not effects:
         return None
-    rows = [(name, *_ends(each, metric), str(each.n)) for name, each in found.items()]
-    whiskers = {name: _whisker(run, each) for name, each in found.items()}
+    rows = [(name, *_ends(effect, metric), str(effect.n)) for name, effect in effects.items()]
+    whiskers = {name: _whisker(run, effect) for name, effect in effects.items()}
     return (
         f"Change of {metric} with its 95% interval; an interval that holds 0 shows no effect. "
         "Interaction: what both give beyond the sum of each.",
@@ -186,11 +186,11 @@ def _tokens_of(run: Run, task: str) -> dict[str, tuple[float, float, float]]:
 
 
 def _tokens(run: Run, task: str) -> Made | None:
-    found = _tokens_of(run, task)
-    if not found:
+    tokens = _tokens_of(run, task)
+    if not tokens:
         return None
     parts = ("instructions and question", "passages", "answer")
-    bars = {name: (read - context, context, out) for name, (read, context, out) in found.items()}
+    bars = {name: (read - context, context, out) for name, (read, context, out) in tokens.items()}
     rows = [
         (name, *(number(value, "prompt_tokens") for value in (*values, sum(values))))
         for name, values in bars.items()
@@ -238,10 +238,10 @@ def _retrieval(run: Run, task: str) -> Made | None:
         if (task, setup, metric) not in run.columns:
             continue
         for part, names in outcomes.retrieved(run.columns[task, setup, by]).items():
-            found = estimate(run.columns[task, setup, metric].only(names))
-            if found.value is not None:
-                rows.append((setup, part, *_ends(found, metric), str(found.n)))
-                whiskers[f"{setup}, {part} ({found.n})"] = _whisker(run, found, setup)
+            quality = estimate(run.columns[task, setup, metric].only(names))
+            if quality.value is not None:
+                rows.append((setup, part, *_ends(quality, metric), str(quality.n)))
+                whiskers[f"{setup}, {part} ({quality.n})"] = _whisker(run, quality, setup)
     if not rows:
         return None
     return (
@@ -263,24 +263,26 @@ _DONE = {
 def _refusals(run: Run, task: str) -> Made | None:
     if all(sample.answerable for sample in run.samples[task].values()):
         return None
-    found = {
+    by_setup = {
         setup: {
-            **{part: sum(each.cell(*c).n for c in cells) for part, cells in _DONE.items()},
-            "unjudged": each.unjudged,
-            "failed": each.failed,
+            **{part: sum(counts.cell(*c).n for c in cells) for part, cells in _DONE.items()},
+            "unjudged": counts.unjudged,
+            "failed": counts.failed,
         }
-        for setup, each in run.comparison.tasks[task].abstention.items()
+        for setup, counts in run.comparison.tasks[task].abstention.items()
     }
-    if not found:
+    if not by_setup:
         return None
-    every = list(next(iter(found.values())))
-    parts = [part for part in every if any(each[part] for each in found.values())]
-    rows = [(name, *map(str, each.values())) for name, each in found.items()]
+    every = list(next(iter(by_setup.values())))
+    parts = [part for part in every if any(counts[part] for counts in by_setup.values())]
+    rows = [(name, *map(str, counts.values())) for name, counts in by_setup.items()]
     return (
         "How many answers are right and wrong, and how many refusals: right where the question has "
         "no answer, wrong where it has one. An answer to a question without one is wrong.",
         Table("", ("setup", *every), tuple(rows)),
-        plots.stacked({n: [each[p] for p in parts] for n, each in found.items()}, parts, "answers"),
+        plots.stacked(
+            {n: [counts[p] for p in parts] for n, counts in by_setup.items()}, parts, "answers"
+        ),
     )
 
 
@@ -325,15 +327,15 @@ def _learning(run: Run, task: str) -> Made | None:
     if not known:
         return None
     lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
-    told: list[tuple[str, ...]] = []
+    table: list[tuple[str, ...]] = []
     for place, points in enumerate(known):
         base = points[0][1].removesuffix(f"-{points[0][0]}")
         values = [(float(n), _value(by_setup[name])) for n, name in points]
         lines[base] = (values, place, False)
-        told += [(base, str(n), *_ends(by_setup[name], metric)) for n, name in points]
+        table += [(base, str(n), *_ends(by_setup[name], metric)) for n, name in points]
     return (
         f"{metric} by the number of training rows; setups that differ in nothing else.",
-        Table("", ("recipe", "rows", metric, "from", "to"), tuple(told)),
+        Table("", ("recipe", "rows", metric, "from", "to"), tuple(table)),
         plots.curves(lines, ("training rows", metric)),
     )
 

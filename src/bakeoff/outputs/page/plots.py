@@ -59,16 +59,18 @@ class Band:
 def rows(found: Mapping[str, Whisker], label: str, *, zero: bool = False) -> Picture:
     """One interval below the other; `zero` draws the line that intervals may leave."""
     left = _beside(list(found))
-    ends = [end for each in found.values() for end in each.ends]
+    ends = [end for whisker in found.values() for end in whisker.ends]
     x = Scale.over(ends + [0.0] * zero, left, WIDTH - _EDGE)
     bottom = _EDGE + _ROW * len(found)
     parts = [_below(x, _EDGE, bottom, label), _names(list(found), left)]
     if zero:
         parts.append(_line([(x.at(0), _EDGE), (x.at(0), bottom)], SOFT))
-    for place, each in enumerate(found.values()):
+    for place, whisker in enumerate(found.values()):
         y = _EDGE + _ROW * (place + 0.5)
-        parts += [_whisker([(x.at(end), y) for end in each.ends], colour(each.place), (0, 3.5))]
-        parts.append(_marker(x.at(each.value), y, each.place))
+        parts += [
+            _whisker([(x.at(end), y) for end in whisker.ends], colour(whisker.place), (0, 3.5))
+        ]
+        parts.append(_marker(x.at(whisker.value), y, whisker.place))
     return Picture(bottom + _UNDER, "".join(parts))
 
 
@@ -76,10 +78,12 @@ def scatter(
     found: Mapping[str, tuple[Whisker, Whisker]], front: Sequence[str], labels: tuple[str, str]
 ) -> Picture:
     """Points with whiskers both ways, and a line through those named in `front`, in order."""
-    y = Scale.over([end for _, each in found.values() for end in each.ends], _EDGE + _PLOT, _EDGE)
+    y = Scale.over(
+        [end for _, whisker in found.values() for end in whisker.ends], _EDGE + _PLOT, _EDGE
+    )
     left = _left_of(y)
-    middles = [each.value for each, _ in found.values()]
-    ends = [end for each, _ in found.values() for end in each.ends]
+    middles = [whisker.value for whisker, _ in found.values()]
+    ends = [end for whisker, _ in found.values() for end in whisker.ends]
     log = _apart(middles) and min(ends) > 0
     x = Scale.over(ends, left, WIDTH - _EDGE - 4, log=log)
     parts = [_below(x, _EDGE, y.start, labels[0]), _up(y, left, x.end, labels[1])]
@@ -136,15 +140,15 @@ def curves(
     found: Mapping[str, tuple[Sequence[tuple[float, float]], int, bool]], labels: tuple[str, str]
 ) -> Picture:
     """Lines through points; each has a place among the colours, and is whole or dashed."""
-    points = [point for each, _, _ in found.values() for point in each]
+    points = [point for curve, _, _ in found.values() for point in curve]
     y = Scale(0.0, max(value for _, value in points) * 1.06 or 1.0, _EDGE + _PLOT, _EDGE)
     left = _left_of(y)
     x = Scale.over([at for at, _ in points], left, WIDTH - _EDGE)
     parts = [_below(x, _EDGE, y.start, labels[0], whole=True), _up(y, left, x.end, labels[1])]
     keys = []
-    for name, (each, place, dashed) in found.items():
+    for name, (curve, place, dashed) in found.items():
         dash = _DASHES[1] if dashed else ""
-        there = [(x.at(at), y.at(value)) for at, value in each]
+        there = [(x.at(at), y.at(value)) for at, value in curve]
         parts.append(_line(there, colour(place), dash, 1.6))
         parts += [_marker(*at, place, 2.6) for at in there]
         key = _line([(0, 0), (18, 0)], colour(place), dash, 1.6) + _marker(9, 0, place, 2.6)
@@ -155,10 +159,10 @@ def curves(
 def lines(found: Mapping[str, Band], labels: tuple[str, str], at: float | None = None) -> Picture:
     """Lines with bands on logarithmic axes; `at` marks a place on the axis below."""
     points = [point for band in found.values() for point in band.points]
-    heights = [height for _, *each in points for height in each]
+    heights = [height for _, *numbers in points for height in numbers]
     y = Scale.over(heights, _EDGE + _PLOT + 20, _EDGE, log=True)
     left = _left_of(y)
-    across = [each[0] for each in points] + ([] if at is None else [at])
+    across = [numbers[0] for numbers in points] + ([] if at is None else [at])
     x = Scale(min(across), max(across), left, WIDTH - _EDGE - 6, log=True)
     parts = [_below(x, _EDGE, y.start, labels[0]), _up(y, left, x.end, labels[1])]
     keys = []
@@ -254,16 +258,16 @@ def _names(names: Sequence[str], left: float) -> str:
 
 def _left_of(y: Scale) -> float:
     """Where an axis begins beside its ticks and its label, which stands upright."""
-    return _EDGE + SIZE + 14 + max(wide(said) for _, said in y.ticks())
+    return _EDGE + SIZE + 14 + max(wide(text) for _, text in y.ticks())
 
 
 def _below(x: Scale, top: float, bottom: float, label: str, *, whole: bool = False) -> str:
     """The axis below a picture: its grid, its ticks, its label."""
     parts = []
     ticks = x.ticks(5, whole=whole)
-    for value, said in ticks:
+    for value, text in ticks:
         parts.append(_line([(x.at(value), top), (x.at(value), bottom)], LINE, width=0.7))
-        parts.append(_text(x.at(value), bottom + SIZE + 3, said, fill=SOFT))
+        parts.append(_text(x.at(value), bottom + SIZE + 3, text, fill=SOFT))
     parts.append(_line([(x.start, bottom), (x.end, bottom)], SOFT))
     middle = (x.start + x.end) / 2
     return "".join(
@@ -274,25 +278,25 @@ def _below(x: Scale, top: float, bottom: float, label: str, *, whole: bool = Fal
 def _up(y: Scale, left: float, right: float, label: str) -> str:
     """The axis at the left: its grid, its ticks, its label."""
     parts = []
-    for value, said in y.ticks():
+    for value, text in y.ticks():
         parts.append(_line([(left, y.at(value)), (right, y.at(value))], LINE, width=0.7))
-        parts.append(_text(left - 5, y.at(value) + SIZE * 0.35, said, "end", fill=SOFT))
+        parts.append(_text(left - 5, y.at(value) + SIZE * 0.35, text, "end", fill=SOFT))
     parts.append(_line([(left, y.start), (left, y.end)], SOFT))
     at, middle = _EDGE + SIZE * 0.6, (y.start + y.end) / 2
-    said = fitted(label, abs(y.start - y.end) + 20)
+    text = fitted(label, abs(y.start - y.end) + 20)
     turned = f"rotate(-90 {at:.1f} {middle:.1f})"
-    return "".join([*parts, _text(at, middle, said, transform=turned)])
+    return "".join([*parts, _text(at, middle, text, transform=turned)])
 
 
 def _with_legend(parts: Sequence[str], top: float, keys: Sequence[tuple[str, str]]) -> Picture:
     """The picture with its keys below, as many beside each other as there is room for."""
     made, x, y = [*parts], _EDGE, top + SIZE
     for name, key in keys:
-        said = fitted(name, WIDTH - 2 * _EDGE - 24)
-        width = 24 + wide(said)
+        text = fitted(name, WIDTH - 2 * _EDGE - 24)
+        width = 24 + wide(text)
         if x > _EDGE and x + width > WIDTH - _EDGE:
             x, y = _EDGE, y + SIZE + 6
         made.append(f'<g transform="translate({x:.1f} {y:.1f})">{key}</g>')
-        made.append(_text(x + 23, y + SIZE * 0.35, said, "start"))
+        made.append(_text(x + 23, y + SIZE * 0.35, text, "start"))
         x += width + 14
     return Picture(y + SIZE + 2, "".join(made))

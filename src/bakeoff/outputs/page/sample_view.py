@@ -236,8 +236,8 @@ def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]
     asked = {setup: outcomes.outcomes(run, task, setup) for setup in run.asked[task]}
 
     def letters(sample: Sample) -> str:
-        found = (asked.get(s, {}).get(sample.id, outcomes.NOT_ASKED) for s in run.kinds)
-        return "".join(_LETTERS[word] for word in found)
+        words = (asked.get(s, {}).get(sample.id, outcomes.NOT_ASKED) for s in run.kinds)
+        return "".join(_LETTERS[word] for word in words)
 
     return [
         (s.id, s.fields.get("question", "")[:SNIPPET], letters(s), [*map(list, s.tags.items())])
@@ -272,11 +272,11 @@ _Times = Sequence[tuple[str, float | None]]
 def _answers(run: Run, task: str, setup: str, wanted: set[str]) -> dict[str, list[Scored]]:
     """Sample -> its first answers with their scores, by repeat."""
     scores = {row.key: row.scores for row in run.scores(task, setup) if row.sample in wanted}
-    found: dict[str, list[Scored]] = defaultdict(list)
+    answers: dict[str, list[Scored]] = defaultdict(list)
     records = (r for r in run.records(task, setup) if r.sample in wanted and r.repeat < REPEATS)
     for record in sorted(records, key=lambda r: r.repeat):
-        found[record.sample].append((record, scores.get((record.sample, record.repeat), {})))
-    return found
+        answers[record.sample].append((record, scores.get((record.sample, record.repeat), {})))
+    return answers
 
 
 def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], _Times]:
@@ -337,17 +337,17 @@ def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[
     if not answer.passages or declined:
         return "", ()
     evidence = _evidence(tuple(passage.text[:PASSAGE] for passage in answer.passages))
-    found = support(answer.text[:ANSWER], evidence, shipped_model())
+    lexical_support = support(answer.text[:ANSWER], evidence, shipped_model())
     return "lexical support", [
         CheckedClaim(
-            each.claim.text,
-            each.verdict,
-            each.probability,
-            each.passage,
-            each.claim.start,
-            (*each.numbers, *each.names, *each.words),
+            checked.claim.text,
+            checked.verdict,
+            checked.probability,
+            checked.passage,
+            checked.claim.start,
+            (*checked.numbers, *checked.names, *checked.words),
         )
-        for each in found.claims
+        for checked in lexical_support.claims
     ]
 
 

@@ -57,10 +57,10 @@ def hatch(place: int) -> str:
 
 def element(name: str, text: str = "", /, **attributes: str | float) -> str:
     """One element: `stroke_width=1` is the attribute stroke-width, numbers are rounded."""
-    said = "".join(
+    pairs = "".join(
         f' {key.replace("_", "-")}="{_number(value)}"' for key, value in attributes.items()
     )
-    return f"<{name}{said}>{escape(text)}</{name}>" if text else f"<{name}{said}/>"
+    return f"<{name}{pairs}>{escape(text)}</{name}>" if text else f"<{name}{pairs}/>"
 
 
 def _number(value: str | float) -> str:
@@ -84,12 +84,12 @@ def _share(sign: str) -> float:
 
 def fitted(text: str, most: float) -> str:
     """A text of strangers as one line, cut to be at most so wide."""
-    said = plain(text, 200)
-    if wide(said) <= most:
-        return said
-    while said and wide(f"{said}…") > most:
-        said = said[:-1]
-    return f"{said.rstrip()}…"
+    line = plain(text, 200)
+    if wide(line) <= most:
+        return line
+    while line and wide(f"{line}…") > most:
+        line = line[:-1]
+    return f"{line.rstrip()}…"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Scale:
     def _steps(self, about: int, whole: bool) -> list[tuple[float, str]]:
         rough = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(rough))
-        step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough * 0.999)
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
         if whole:
             step = max(1.0, step)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
