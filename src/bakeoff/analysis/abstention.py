@@ -39,14 +39,14 @@ def abstention(
     task's metrics do not tell.
     """
     mine = {metric: column for (t, s, metric), column in table.items() if (t, s) == (task, setup)}
-    told = _by_crag(mine, members) or _by_refusals(mine, members, headline)
-    if not told or "error" not in mine:
+    verdicts = _by_crag(mine, members) or _by_refusals(mine, members, headline)
+    if not verdicts or "error" not in mine:
         return None
     counts: Counter[Cell] = Counter()
     failed = unjudged = 0
     for name, errors in _rows(mine["error"]).items():
         for repeat, error in enumerate(errors):
-            cell = _cell(members[name].answerable, told, name, repeat)
+            cell = _cell(members[name].answerable, verdicts, name, repeat)
             if error != 0:
                 failed += 1
             elif cell is None:
@@ -59,7 +59,7 @@ def abstention(
         if name.partition("(")[0] == "judged_declined"
     }
     shares = {kind: _shares(counts, kind) for kind in ("answerable", "unanswerable")}
-    return Abstention(told.by, failed, unjudged, **shares, judged=declined)
+    return Abstention(verdicts.by, failed, unjudged, **shares, judged=declined)
 
 
 def _shares(counts: Counter[Cell], kind: str) -> dict[str, Share]:
@@ -107,9 +107,10 @@ def _by_refusals(
     return _Told((*refusals, right), refused, _rows(mine[right]))
 
 
-def _cell(answerable: bool, told: _Told, sample: str, repeat: int) -> Cell | None:
+def _cell(answerable: bool, verdicts: _Told, sample: str, repeat: int) -> Cell | None:
     refused, right = (
-        rows[sample][repeat] if sample in rows else np.nan for rows in (told.refused, told.right)
+        rows[sample][repeat] if sample in rows else np.nan
+        for rows in (verdicts.refused, verdicts.right)
     )
     if refused == 1:
         return ("answerable" if answerable else "unanswerable", "refused")
@@ -121,8 +122,8 @@ def _cell(answerable: bool, told: _Told, sample: str, repeat: int) -> Cell | Non
 
 
 def _equal(row: Floats, value: float) -> Floats:
-    found: Floats = np.where(np.isnan(row), np.nan, row == value)
-    return found
+    matches: Floats = np.where(np.isnan(row), np.nan, row == value)
+    return matches
 
 
 def _rows(column: Column) -> dict[str, Floats]:

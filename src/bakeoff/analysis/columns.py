@@ -95,8 +95,8 @@ def columns(
         elif record.phase == LATENCY and record.repeat == 0:
             for name, value in _seconds(record).items():
                 table.add(name, record.sample, value)
-    for task, setup, sample, repeat, found in scores:
-        for metric, score in found.items():
+    for task, setup, sample, repeat, by_metric in scores:
+        for metric, score in by_metric.items():
             if not score.applies:
                 continue
             value = math.nan if score.value is None else score.value
@@ -223,15 +223,15 @@ def _seconds(record: Record) -> dict[str, float]:
     """Seconds of the whole answer, of retrieval, to the first token, of decoding."""
     if record.answer is None or (whole := record.answer.seconds()) is None:
         return {}
-    found = {"latency_s": whole}
+    seconds = {"latency_s": whole}
     retrieve = record.answer.seconds("retrieve")
     prefill = record.answer.seconds("prefill")
     decode = record.answer.seconds("decode")
     if retrieve is not None:
-        found["retrieve_s"] = retrieve
+        seconds["retrieve_s"] = retrieve
     if prefill is not None:
         # The user waits for retrieval before the first token can come.
-        found["ttft_s"] = prefill + (retrieve or 0.0)
+        seconds["ttft_s"] = prefill + (retrieve or 0.0)
     if decode is not None:
-        found["decode_s"] = decode
-    return found
+        seconds["decode_s"] = decode
+    return seconds

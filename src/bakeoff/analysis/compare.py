@@ -43,9 +43,9 @@ def estimate(column: Column) -> Estimate:
 def _interval(judged: Column) -> Estimate:
     measure = judged.measure
     if measure.aggregate == "median":
-        found = stats.quantile_interval(judged.values, 0.5, judged.codes)
+        interval = stats.quantile_interval(judged.values, 0.5, judged.codes)
         # A side that the sample is too small to bound leaves no interval at all.
-        return found if found.known else Estimate(found.value)
+        return interval if interval.known else Estimate(interval.value)
     if judged.labels and measure.aggregate == "macro_f1":
         features, statistic = confusion(judged.labels)
         return stats.statistic_interval(features, statistic, judged.codes, bounds=stats.RATE)
@@ -68,8 +68,8 @@ def confusion(labels: Sequence[tuple[str, str]]) -> tuple[Floats, Statistic]:
     occurring = expected.any(axis=0)
 
     def macro_f1(sums: Floats) -> Floats:
-        hits, wanted, said = np.split(sums, 3, axis=1)
-        total = wanted + said
+        hits, wanted, predictions = np.split(sums, 3, axis=1)
+        total = wanted + predictions
         f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
         averaged: Floats = f1[:, occurring].mean(axis=1)
         return averaged
@@ -151,15 +151,15 @@ def contrast(sides: Sides) -> Difference:
     """A weighted sum of aggregates over the samples judged on every side, with its interval."""
     if sides[0][0].measure.aggregate == "median":
         return _of_medians(sides)
-    found = combine(sides)
-    n = len(found.samples)
+    combined = combine(sides)
+    n = len(combined.samples)
     if not n:
-        return Difference(unjudged=found.unjudged, method="nothing judged on all sides")
-    values, codes, bounds = found.values, found.codes, found.bounds
+        return Difference(unjudged=combined.unjudged, method="nothing judged on all sides")
+    values, codes, bounds = combined.values, combined.codes, combined.bounds
     interval = stats.difference_interval(values, codes, bounds=bounds)
     detectable = stats.detectable_gain(values, codes, bounds=bounds)
-    wins, ties, losses = stats.win_tie_loss(_pairs(sides, found))
-    effect = found.value
+    wins, ties, losses = stats.win_tie_loss(_pairs(sides, combined))
+    effect = combined.value
     p = stats.difference_p(values, codes, bounds=bounds)
     needed = _needed(n, detectable, effect)
     # The test's p moves in steps: it may miss what as many samples would mostly find.
@@ -169,8 +169,8 @@ def contrast(sides: Sides) -> Difference:
         interval.low,
         interval.high,
         n,
-        found.unjudged,
-        f"paired {found.method or interval.method}",
+        combined.unjudged,
+        f"paired {combined.method or interval.method}",
         p=p,
         wins=wins,
         ties=ties,
@@ -187,12 +187,12 @@ def _needed(n: int, detectable: float, effect: float) -> int | None:
     return math.ceil(n * (detectable / effect) ** 2)
 
 
-def _pairs(sides: Sides, found: Contrast) -> Floats:
+def _pairs(sides: Sides, combined: Contrast) -> Floats:
     """Differences of the samples' own scores: those of the jackknife are of no sample."""
-    if not found.method:
-        return np.where(np.abs(found.values) < 1e-12, 0.0, found.values)
+    if not combined.method:
+        return np.where(np.abs(combined.values) < 1e-12, 0.0, combined.values)
     kept, _ = shared(sides)
-    return sum((factor * c.values for c, factor in kept), np.zeros(len(found.samples)))
+    return sum((factor * c.values for c, factor in kept), np.zeros(len(combined.samples)))
 
 
 def _of_medians(sides: Sides) -> Difference:
@@ -202,13 +202,13 @@ def _of_medians(sides: Sides) -> Difference:
         return Difference(unjudged=unjudged, method="nothing judged on all sides")
     differences = sum((factor * column.values for column, factor in kept), np.zeros(n))
     codes = kept[0][0].codes
-    found = stats.quantile_interval(differences, 0.5, codes)
+    interval = stats.quantile_interval(differences, 0.5, codes)
     # The sign test, of clusters where there are any.
     p = stats.sign_flip_p(np.sign(differences), codes)
     wins, ties, losses = stats.win_tie_loss(differences)
-    method = f"paired {found.method}"
-    ends = (found.low, found.high)
-    return Difference(found.value, *ends, n, unjudged, method, p, wins, ties, losses)
+    method = f"paired {interval.method}"
+    ends = (interval.low, interval.high)
+    return Difference(interval.value, *ends, n, unjudged, method, p, wins, ties, losses)
 
 
 EFFECTS: Mapping[str, Mapping[str, int]] = {
@@ -223,12 +223,12 @@ EFFECTS: Mapping[str, Mapping[str, int]] = {
 
 def corners(kinds: Mapping[str, str]) -> dict[str, str]:
     """Kind -> setup (setup -> kind given): the only one of its kind, or the one named like it."""
-    found = {}
+    square = {}
     for kind in ("base", "fine-tuned", "rag", "hybrid"):
         setups = [setup for setup, known in kinds.items() if known == kind]
         if kind in setups or len(setups) == 1:
-            found[kind] = kind if kind in setups else setups[0]
-    return found
+            square[kind] = kind if kind in setups else setups[0]
+    return square
 
 
 def compare(
@@ -278,7 +278,7 @@ def _metrics(
         }
         summaries[metric] = replace(
             _summary(mine, square),
-            repeats={s: found for s, c in mine.items() if (found := consistency(c))},
+            repeats={s: repeats for s, c in mine.items() if (repeats := consistency(c))},
             opinions={s: split for s, columns in asked.items() if (split := opinions(columns))},
         )
     return summaries
@@ -308,11 +308,11 @@ def changed(left: Column, right: Column, most: int = CHANGED) -> Changed:
 
 def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
     """The first of the metrics that ask one judge anew (`by='m'`, `by='m#2'`) -> all of them."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for metric in metrics:
         if "by=" in metric:
-            found.setdefault(_OPINION.sub("", metric), []).append(metric)
-    first = {min(again, key=len): sorted(again) for again in found.values()}
+            groups.setdefault(_OPINION.sub("", metric), []).append(metric)
+    first = {min(again, key=len): sorted(again) for again in groups.values()}
     return {metric: again for metric, again in first.items() if len(again) > 1}
 
 
@@ -326,12 +326,12 @@ def _answered(
     errors = {s: table[task, s, "error"] for s in kinds if (task, s, "error") in table}
     if not any(column.values.any() for column in errors.values()):
         return {}
-    found = {}
+    estimates = {}
     for setup, column in errors.items():
         places = np.flatnonzero(column.values == 0)
         if (scores := table.get((task, setup, metric))) and len(places):
-            found[setup] = estimate(scores.only([column.samples[i] for i in places]))
-    return found
+            estimates[setup] = estimate(scores.only([column.samples[i] for i in places]))
+    return estimates
 
 
 def _summary(mine: Mapping[str, Column], square: Mapping[str, str]) -> Summary:
@@ -362,13 +362,17 @@ def _slices(
 def _adjusted(slices: Mapping[str, Summary]) -> dict[str, Summary]:
     """One slice in twenty differs by chance: each p also after Benjamini and Hochberg."""
     parts = [part for summary in slices.values() for part in (summary.effects, summary.differences)]
-    raw = [found.p for part in parts for found in part.values() if found.p is not None]
+    raw = [
+        difference.p for part in parts for difference in part.values() if difference.p is not None
+    ]
     adjusted = iter(stats.adjust_discoveries(raw))
 
     def with_p(part: Mapping[str, Difference]) -> dict[str, Difference]:
         return {
-            name: found if found.p is None else replace(found, p_adjusted=next(adjusted))
-            for name, found in part.items()
+            name: difference
+            if difference.p is None
+            else replace(difference, p_adjusted=next(adjusted))
+            for name, difference in part.items()
         }
 
     return {

@@ -43,14 +43,14 @@ def opinions(columns: Sequence[Column]) -> Opinions | None:
         return None
     keep = [s for s in columns[0].samples if all(s in column.judged for column in columns)]
     kept = [column.only(keep) for column in columns]
-    said = np.stack([c.values[:, None] if c.answers is None else c.answers for c in kept], axis=2)
-    said[np.isnan(said).any(axis=2)] = np.nan
-    whole = said[~np.isnan(said).any(axis=2)]
+    scores = np.stack([c.values[:, None] if c.answers is None else c.answers for c in kept], axis=2)
+    scores[np.isnan(scores).any(axis=2)] = np.nan
+    whole = scores[~np.isnan(scores).any(axis=2)]
     if len(whole) < 2:
         return None
     judge = float(whole.var(axis=1, ddof=1).mean())
     part = judge / len(columns)
-    split = stats.variance_split(said.mean(axis=2))
+    split = stats.variance_split(scores.mean(axis=2))
     once = math.isnan(split.within)
     return Opinions(
         opinions=len(columns),
@@ -65,8 +65,8 @@ def _passes(answers: Floats, rule: Callable[[Ints, Ints, int], Floats]) -> dict[
     """k -> the mean over the samples that have k judged answers or more."""
     known = ~np.isnan(answers)
     hits, trials = np.nansum(answers, axis=1).astype(np.int64), known.sum(axis=1)
-    found = {}
+    means = {}
     for k in range(1, answers.shape[1] + 1):
         values = rule(hits, trials, k)
-        found[str(k)] = finite(float(values[trials >= k].mean())) if (trials >= k).any() else None
-    return found
+        means[str(k)] = finite(float(values[trials >= k].mean())) if (trials >= k).any() else None
+    return means

@@ -27,13 +27,13 @@ def freshness(
 ) -> Freshness:
     """By setup; `before` and `after` name the two tasks, `samples` are of `after`."""
     setups = [s for t, s, m in table if t == after and m == headline]
-    found = {}
+    updates = {}
     for setup in setups:
         old, new = table.get((before, setup, headline)), table[after, setup, headline]
         if old is None:
             continue
         learnt, same = _asked(samples, TO_LEARN), _asked(samples, ["unchanged"])
-        found[setup] = Updated(
+        updates[setup] = Updated(
             stale=_by_change(old, samples),
             fresh=_by_change(new, samples),
             update_rate=estimate(new.only(learnt)) if learnt else None,
@@ -48,7 +48,7 @@ def freshness(
                 if (column := table.get((task, setup, STALE))) is not None
             },
         )
-    return Freshness(before, _counts(samples), found)
+    return Freshness(before, _counts(samples), updates)
 
 
 def _asked(samples: Mapping[str, Sample], changes: Collection[str]) -> list[str]:

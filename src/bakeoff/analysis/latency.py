@@ -40,7 +40,7 @@ def summary(
     `clusters` is sample -> cluster; a sample that is not in it is its own.
     """
     within = clusters or {}
-    found: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
+    answered: dict[tuple[str, int], dict[str, Answer]] = defaultdict(dict)
     failed: dict[str, int] = defaultdict(int)
     loaded: dict[int, dict[str, dict[str, Answer]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
@@ -50,8 +50,8 @@ def summary(
         elif record.answer is None or record.answer.seconds() is None:
             failed[record.setup] += 1
         else:
-            found[record.setup, record.repeat][record.sample] = record.answer
-    first = found.get((setups[0], 0), {})
+            answered[record.setup, record.repeat][record.sample] = record.answer
+    first = answered.get((setups[0], 0), {})
     timed = {
         setup: Timed(
             **vars(_times(answers, within)),
@@ -59,7 +59,7 @@ def summary(
             failed=failed[setup],
         )
         for setup in setups
-        if (answers := found.get((setup, 0), {}))
+        if (answers := answered.get((setup, 0), {}))
     }
     if not timed:
         return None
@@ -69,7 +69,7 @@ def summary(
             for level, by_setup in loaded.items()
         },
         timed,
-        _ratio(found.get((setups[0], 1), {}), first, within),
+        _ratio(answered.get((setups[0], 1), {}), first, within),
     )
 
 

@@ -192,7 +192,7 @@ class Run:
     def leaks(self) -> Columns:
         """The samples that the audit at the run's start found to be leaked; none without one."""
         audits = self.manifest.audit
-        return leak_columns(self.columns, {t: found.leaked for t, found in audits.items()})
+        return leak_columns(self.columns, {t: audit.leaked for t, audit in audits.items()})
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -216,12 +216,12 @@ class Run:
         if task not in self.changes:
             return None
         before, headline = self.changes[task], self.headlines[task]
-        found = freshness.freshness(self.columns, self.samples[task], before, task, headline)
+        result = freshness.freshness(self.columns, self.samples[task], before, task, headline)
         setups = {
             name: replace(updated, work=freshness.work(self.manifest, task, name))
-            for name, updated in found.setups.items()
+            for name, updated in result.setups.items()
         }
-        return replace(found, setups=setups)
+        return replace(result, setups=setups)
 
     @property
     def changes(self) -> dict[str, str]:
@@ -235,7 +235,9 @@ class Run:
         facts = self.manifest.tasks
         decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
         timed = {name: task.latency for name, task in self.comparison.tasks.items()}
-        factors = {task: latency.noise_factor(found) for task, found in timed.items() if found}
+        factors = {
+            task: latency.noise_factor(summary) for task, summary in timed.items() if summary
+        }
         return Rows(
             self.manifest.run,
             self.manifest.benchmark,
@@ -277,12 +279,12 @@ class Run:
         self, task: str, named: Callable[[str, str], str] = lambda _, version: version
     ) -> dict[str, str]:
         """`scorer METRIC` -> its version, as `named`, and what the model was that it asked."""
-        found = {}
+        versions = {}
         for metric, about in self.manifest.tasks[task].metrics.items():
             version = named(metric, about.version)
             judge = self.manifest.judges and self.manifest.judge(Metric.parse(metric).judge)
-            found[SCORER + metric] = digest([version, dict(judge)]) if judge else version
-        return found
+            versions[SCORER + metric] = digest([version, dict(judge)]) if judge else version
+        return versions
 
     def _tokenizer(self, setup: Setup) -> str:
         """What counts the tokens of a setup: weights bring their tokenizer along."""

@@ -75,7 +75,7 @@ def differences(
     wanted = ["samples", SCORER + metric]
     if "scoring" in mine and "scoring" in theirs:
         wanted.append("scoring")
-    found = [
+    reasons = [
         f"{what} of task {task} ({mine.get(what, 'none')} here, {theirs.get(what, 'none')} there)"
         for what in wanted
         if not _alike(one, other, task, what)
@@ -83,17 +83,17 @@ def differences(
     dtypes = one.dtypes.get(setups[0], ""), other.dtypes.get(setups[1], "")
     same_model = "model" not in {change.name for change in treated(one, other, task, setups)}
     if same_model and all(dtypes) and dtypes[0] != dtypes[1]:
-        found.append(
+        reasons.append(
             f"dtype ({dtypes[0]} here, {dtypes[1]} there): the same model answers otherwise; name "
             "one dtype in the benchmark that both machines compute in"
         )
     if metric in TOKEN_METRICS:
         counters = one.tokenizers.get(setups[0], ""), other.tokenizers.get(setups[1], "")
         if counters[0] != counters[1]:
-            found.append(f"tokenizer ({counters[0]} here, {counters[1]} there)")
+            reasons.append(f"tokenizer ({counters[0]} here, {counters[1]} there)")
     if metric in LATENCY_METRICS:
-        found.append("seconds of another hour; compare setups within a run instead")
-    return found
+        reasons.append("seconds of another hour; compare setups within a run instead")
+    return reasons
 
 
 def edited(one: Rows, other: Rows, task: str) -> list[str]:

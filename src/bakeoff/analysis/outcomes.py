@@ -28,11 +28,13 @@ def outcome(value: float, column: Column) -> str:
 def outcomes(run: Run, task: str, setup: str) -> dict[str, str]:
     """Sample -> outcome on the task's headline metric; repeats count with their mean."""
     errors = run.columns[task, setup, "error"]
-    found = dict.fromkeys(errors.samples, UNJUDGED)
+    by_sample = dict.fromkeys(errors.samples, UNJUDGED)
     if column := run.columns.get((task, setup, run.headlines[task])):
-        found |= {s: outcome(v, column) for s, v in zip(column.samples, column.values, strict=True)}
+        by_sample |= {
+            s: outcome(v, column) for s, v in zip(column.samples, column.values, strict=True)
+        }
     pairs = zip(errors.samples, errors.values, strict=True)
-    return found | {sample: FAILED for sample, error in pairs if error == 1}
+    return by_sample | {sample: FAILED for sample, error in pairs if error == 1}
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Unanswered:
 
 def without_answers(run: Run) -> list[Unanswered]:
     """The setups that gave no answer, on all their tasks or on some."""
-    found = []
+    unanswered = []
     for setup in run.suite.setups:
         tasks = [task for task, setups in run.asked.items() if setup in setups]
         silent = [t for t in tasks if (run.columns[t, setup, "error"].values == 1).all()]
         groups = [("", tasks)] if silent == tasks else [(task, [task]) for task in silent]
-        found += [_unanswered(run, setup, name, group) for name, group in groups if group]
-    return found
+        unanswered += [_unanswered(run, setup, name, group) for name, group in groups if group]
+    return unanswered
 
 
 def _unanswered(run: Run, setup: str, name: str, tasks: Sequence[str]) -> Unanswered:

@@ -29,8 +29,8 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
     ]
     if not pairs:
         raise MissingEvidence("compare: the runs have no task and metric in common")
-    found = [each for pair in pairs for each in _mismatch(runs, labels, *pair)]
-    mismatch = list(dict.fromkeys(found))
+    sentences = [sentence for pair in pairs for sentence in _mismatch(runs, labels, *pair)]
+    mismatch = list(dict.fromkeys(sentences))
     if mismatch and not allow_mismatch:
         raise MissingEvidence(
             "compare: the runs did not measure the same:\n  "
@@ -93,13 +93,13 @@ def _mismatch(
 ) -> list[str]:
     if metric in LATENCY_METRICS:
         return []
-    found = differences(runs[one], runs[two], task, metric, setups)
-    return [f"{labels[one]} and {labels[two]}: {sentence}" for sentence in found]
+    sentences = differences(runs[one], runs[two], task, metric, setups)
+    return [f"{labels[one]} and {labels[two]}: {sentence}" for sentence in sentences]
 
 
 def _difference(left: Column, right: Column) -> RunDifference:
-    found = contrast([(left, 1), (right, -1)])
-    return RunDifference(**vars(found), changed=changed(left, right))
+    difference = contrast([(left, 1), (right, -1)])
+    return RunDifference(**vars(difference), changed=changed(left, right))
 
 
 def sides(found: RunComparison) -> list[str]:

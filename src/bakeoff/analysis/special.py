@@ -54,7 +54,7 @@ def _rest(n: float) -> float:
     """What Stirling's formula leaves of log Gamma(n + 1)."""
     if n < 16:
         return math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - math.log(2 * math.pi) / 2
-    return sum(each / n ** (2 * k + 1) for k, each in enumerate(_SERIES))
+    return sum(coefficient / n ** (2 * k + 1) for k, coefficient in enumerate(_SERIES))
 
 
 def _deviance(x: float, mean: float) -> float:

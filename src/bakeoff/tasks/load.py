@@ -228,10 +228,10 @@ PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
 
 
 def _prompt(file: TaskFile) -> dict[str, Any]:
-    found = {part: getattr(file, part) for part in PROMPT}
+    parts = {part: getattr(file, part) for part in PROMPT}
     if file.before_passages != TaskFile.model_fields["before_passages"].default:
-        found["before_passages"] = file.before_passages
-    return found
+        parts["before_passages"] = file.before_passages
+    return parts
 
 
 def _scoring(file: TaskFile) -> dict[str, Any]:

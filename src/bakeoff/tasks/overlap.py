@@ -24,10 +24,10 @@ def normal(text: str) -> str:
 
 def near_duplicates(test: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str]:
     """Training id -> the first test id it repeats, exactly or nearly (Jaccard >= `THRESHOLD`)."""
-    found: dict[str, str] = {}
+    duplicates: dict[str, str] = {}
     for key, other in near_pairs(test, train):
-        found.setdefault(key, other)
-    return found
+        duplicates.setdefault(key, other)
+    return duplicates
 
 
 def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -30,17 +30,17 @@ def changed_rows(
 ) -> list[dict[str, Any]]:
     """The rows after a change: some replaced, some gone, new ones behind them."""
     column = file.columns.get("id", "id")
-    found = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
+    by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
     files = sorted(path.parent.glob(changes))
     for number, row in enumerate(_rows(files, path, changes), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
         name = str(row[column])
         if not row.get("removed"):
-            found[name] = row
-        elif found.pop(name, None) is None:
+            by_name[name] = row
+        elif by_name.pop(name, None) is None:
             raise BakeoffError(f"{path}: train.changes row {number}: no row '{name}' to remove")
-    return list(found.values())
+    return list(by_name.values())
 
 
 def _rows(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:

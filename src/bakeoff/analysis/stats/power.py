@@ -81,13 +81,13 @@ def detectable_gain(
     critical = t_quantile_of(1 - 2 * tail, count - 1)
     quantiles = critical + t_quantile_of(2 * power - 1, count - 1)
     # A standard deviation of few values is too small on average, by about this (Holtzman 1950).
-    found = error * max(quantiles, agreeing) * (1 + 1 / (4 * (count - 1)))
+    effect = error * max(quantiles, agreeing) * (1 + 1 / (4 * (count - 1)))
     if margin:
-        return _possible(found, margin, bounds)
+        return _possible(effect, margin, bounds)
     # An effect that only those bring that differ at all makes them spread further.
     differing = max(1, int(np.count_nonzero(sums_of(np.abs(differences), clusters)[0])))
     spread = critical**2 * (1 / differing - 1 / count)
-    return _possible(found / math.sqrt(1 - min(spread, MOST_SPREAD)), margin, bounds)
+    return _possible(effect / math.sqrt(1 - min(spread, MOST_SPREAD)), margin, bounds)
 
 
 def _possible(effect: float, margin: float, bounds: Bounds | None) -> float:

@@ -118,8 +118,8 @@ def quantile_draws(
     for start in range(0, RESAMPLES, step):
         drawn = pairs[:, random.integers(0, n, (min(step, RESAMPLES - start), n))]
         draws.append(np.quantile(drawn, share, axis=2))
-    found: Floats = np.concatenate(draws, axis=1)
-    return found
+    quantiles: Floats = np.concatenate(draws, axis=1)
+    return quantiles
 
 
 def _clustered_draws(sides: Floats, share: float, clusters: Ints, seed: int) -> Floats:
@@ -139,8 +139,8 @@ def _clustered_draws(sides: Floats, share: float, clusters: Ints, seed: int) -> 
     for start in range(0, RESAMPLES, step):
         times = random.multinomial(count, np.full(count, 1 / count), min(step, RESAMPLES - start))
         draws.append([_weighted(side, place, times, share) for side in sides])
-    found: Floats = np.concatenate(draws, axis=1)
-    return found
+    quantiles: Floats = np.concatenate(draws, axis=1)
+    return quantiles
 
 
 def _weighted(values: Floats, place: Ints, times: Ints, share: float) -> Floats:
@@ -153,8 +153,8 @@ def _weighted(values: Floats, place: Ints, times: Ints, share: float) -> Floats:
         values[order][(upto <= rank[:, None]).sum(axis=1)]
         for rank in (lower, np.minimum(lower + 1, upto[:, -1] - 1))
     ]
-    found: Floats = ends[0] + (at - lower) * (ends[1] - ends[0])
-    return found
+    quantiles: Floats = ends[0] + (at - lower) * (ends[1] - ends[0])
+    return quantiles
 
 
 def draws_interval(

@@ -84,7 +84,7 @@ def pass_at(hits: Ints, trials: Ints, k: int) -> Floats:
 def pass_hat(hits: Ints, trials: Ints, k: int) -> Floats:
     """pass^k of each sample: that all of `k` answers are right, unbiased; NaN below `k` answers."""
     hits, trials = np.asarray(hits), np.asarray(trials)
-    found = np.where(trials >= k, 1.0, np.nan)
+    chances = np.where(trials >= k, 1.0, np.nan)
     for i in range(k):
-        found *= np.maximum(hits - i, 0) / np.maximum(trials - i, 1)
-    return found
+        chances *= np.maximum(hits - i, 0) / np.maximum(trials - i, 1)
+    return chances

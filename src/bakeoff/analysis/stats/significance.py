@@ -246,6 +246,6 @@ def adjust_discoveries(p_values: Sequence[float]) -> list[float]:
 
 
 def _restored(adjusted: Floats, order: Ints) -> list[float]:
-    found = np.empty(len(order))
-    found[order] = np.minimum(adjusted, 1.0)
-    return [float(p) for p in found]
+    restored = np.empty(len(order))
+    restored[order] = np.minimum(adjusted, 1.0)
+    return [float(p) for p in restored]

@@ -147,8 +147,8 @@ def alarms(nights: Sequence[Night]) -> list[Drift]:
     """
     cut = stretches(nights)
     limit = LIMIT + PER_SERIES * math.log(max(1, len({stretch.series for stretch in cut})))
-    found = [drift for stretch in cut for drift in _drifts(stretch, limit)]
-    return sorted(found, key=lambda drift: (drift.night, drift.series))
+    drifts = [drift for stretch in cut for drift in _drifts(stretch, limit)]
+    return sorted(drifts, key=lambda drift: (drift.night, drift.series))
 
 
 def _drifts(stretch: Stretch, limit: float) -> list[Drift]:

@@ -77,7 +77,7 @@ def read(path: Path) -> list[Night]:
 
     Raises `BakeoffError` for a line that is no night; the file stays as it is.
     """
-    found: dict[date, Night] = {}
+    by_day: dict[date, Night] = {}
     for place, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -87,8 +87,8 @@ def read(path: Path) -> list[Night]:
             raise BakeoffError(
                 f"{path}: line {place} is no night: {_why(error)}; mend or remove that line"
             ) from error
-        found[night.night] = night
-    return [found[day] for day in sorted(found)]
+        by_day[night.night] = night
+    return [by_day[day] for day in sorted(by_day)]
 
 
 def keep(path: Path, night: Night) -> None:
@@ -191,9 +191,9 @@ def heartbeat(nights: Sequence[Night], now: datetime, within_hours: float) -> st
         return "no night has been kept yet"
     last = max(nights, key=lambda night: night.night)
     hours = (now - last.finished) / timedelta(hours=1)
-    said = f"the newest night is {last.night} ({last.state}, run {last.run})"
+    newest = f"the newest night is {last.night} ({last.state}, run {last.run})"
     if hours > within_hours:
-        return f"{said}, finished {hours:.0f} hours ago: none in the last {within_hours:g} hours"
+        return f"{newest}, finished {hours:.0f} hours ago: none in the last {within_hours:g} hours"
     if hours < -1:
-        return f"{said}, finished {-hours:.0f} hours from now: one of the clocks is wrong"
+        return f"{newest}, finished {-hours:.0f} hours from now: one of the clocks is wrong"
     return ""

@@ -92,23 +92,23 @@ def table(nights: Sequence[Night], last: int = 7) -> Table:
         )
         rows.append((name, sparkline(_charted(name, ordered)), *cells))
     headers = (str(c.night) if isinstance(c, Night) else f"{c} missing" for c in columns)
-    said = "; ".join(
+    changes = "; ".join(
         f"{night.night}: {', '.join(cuts[night.night])}" for night in shown if night.night in cuts
     )
     note = (
         f"{_UP} {_DOWN} a drift, {_HARM} for the worse; {_CUT} begins a new stretch, which does "
-        "not compare with the nights before" + (f" (changed: {said})." if said else ".")
+        "not compare with the nights before" + (f" (changed: {changes})." if changes else ".")
     )
     return Table("Nights", ("series", "trend", *headers), tuple(rows), note)
 
 
 def _columns(nights: Sequence[Night]) -> list[Night | int]:
     """Newest first; between two nights how many are missing, where any are."""
-    found: list[Night | int] = list(nights[:1])
+    columns: list[Night | int] = list(nights[:1])
     for before, night in pairwise(nights):
         gap = (night.night - before.night).days - 1
-        found += [gap, night] if gap else [night]
-    return found[::-1]
+        columns += [gap, night] if gap else [night]
+    return columns[::-1]
 
 
 def _marks(

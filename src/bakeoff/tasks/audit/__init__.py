@@ -41,7 +41,7 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
     leaked = leaks(task, suite)
     in_documents = solved(task, task.corpora)
     documents = sum(
-        len(found) for name, found in task.corpora.items() if not task.file.corpora[name].examples
+        len(corpus) for name, corpus in task.corpora.items() if not task.file.corpora[name].examples
     )
     n = len(task.population)
     findings = [

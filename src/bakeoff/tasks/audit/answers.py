@@ -19,16 +19,16 @@ def answers(task: Task) -> list[Finding]:
     documents = {
         # Signs by themselves too: terms are pairs of them, and an answer may be one sign.
         document.id: words(document.text).union(signs(document.text))
-        for name, found in task.corpora.items()
+        for name, entries in task.corpora.items()
         if not task.file.corpora[name].examples
-        for document in found
+        for document in entries
     }
     if not documents or task.file.labels or task.file.json_schema:
         return []
     asked = [s for s in task.population if s.targets]
     gold = [s for s in asked if s.gold]
     places = _places(documents)
-    found = [
+    entries = [
         counted(
             "answer_in_no_document",
             "answerable test questions have an answer that no document contains",
@@ -38,7 +38,7 @@ def answers(task: Task) -> list[Finding]:
         )
     ]
     if not gold:
-        return found
+        return entries
     reached = {name for s in (*task.population, *task.train, *task.left_out) for name in s.gold}
     return [
         counted(
@@ -48,7 +48,7 @@ def answers(task: Task) -> list[Finding]:
             len(gold),
             note=_NOTE,
         ),
-        *found,
+        *entries,
         counted(
             "documents_unreached",
             "documents are the gold of no test or training row",
@@ -61,8 +61,8 @@ def answers(task: Task) -> list[Finding]:
 def _places(documents: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
     """Word -> the documents it stands in."""
     places: dict[str, set[str]] = defaultdict(set)
-    for name, found in documents.items():
-        for word in found:
+    for name, vocabulary in documents.items():
+        for word in vocabulary:
             places[word].add(name)
     return places
 

@@ -31,7 +31,7 @@ def audit_all(
     names = {Path(name).stem: name for name in suite.tasks}
     if only and only not in names:
         raise BakeoffError(f"{path}: no task '{only}'{did_you_mean(only, names)}")
-    found: dict[str, Audit] = {}
+    audits: dict[str, Audit] = {}
     skipped: dict[str, str] = {}
     problems: list[str] = []
     for name in [only] if only else names:
@@ -42,9 +42,9 @@ def audit_all(
         except BakeoffError as error:
             problems.append(str(error))
         else:
-            found[name] = _deeper(task, suite, window, embedder)
+            audits[name] = _deeper(task, suite, window, embedder)
     faults(problems)
-    return found, skipped
+    return audits, skipped
 
 
 def _deeper(task: Task, suite: Suite, window: int | None, embedder: Embedder | None) -> Audit:

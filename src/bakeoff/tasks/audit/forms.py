@@ -9,11 +9,11 @@ from bakeoff.tasks.targets import alike_in_squad
 
 def forms(task: Task) -> list[Finding]:
     """Targets that are told apart but in SQuAD's form, where a metric compares in that one."""
-    found = alike_in_squad(task.population, task.scorers, task.file.normalization)
-    if not found:
+    matches = alike_in_squad(task.population, task.scorers, task.file.normalization)
+    if not matches:
         return []
     about = "test targets are in SQuAD's form the same as another question's"
     note = "`normalization: strict` tells them apart"
     return [
-        counted("same_in_squad_form", about, found, len(task.population), note=note, grave=True)
+        counted("same_in_squad_form", about, matches, len(task.population), note=note, grave=True)
     ]

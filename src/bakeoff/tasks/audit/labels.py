@@ -14,19 +14,22 @@ def balance(task: Task) -> list[Finding]:
     """Labels without rows, the commonest label's share, and what always saying it would score."""
     if not task.file.labels:
         return []
-    found = []
+    findings = []
     for name, side, rows in (
         ("test", "test", task.population),
         ("train", "training", training_rows(task)),
     ):
         if rows:
-            found += _shares(name, side, rows, task.file.labels)
+            findings += _shares(name, side, rows, task.file.labels)
     rows = training_rows(task) or list(task.population)
     common = _common(rows)
     hits = [s.id for s in task.population if common in s.targets]
     where = "training" if task.train else "test"
     about = f"test rows are right for who always says '{common}', the commonest {where} label"
-    return [*found, counted("majority", about, hits, len(task.population), note=_share(hits, task))]
+    return [
+        *findings,
+        counted("majority", about, hits, len(task.population), note=_share(hits, task)),
+    ]
 
 
 def _share(hits: Sequence[str], task: Task) -> str:

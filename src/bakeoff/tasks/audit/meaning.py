@@ -22,20 +22,20 @@ def alike(task: Task, embedder: Embedder) -> list[Finding]:
     train = np.asarray(embedder.embed([s.question for s in task.train]))
     tests = np.asarray(embedder.embed([s.question for s in task.population]))
     worded = copies(task.population, [*task.train, *task.left_out])
-    found = []
+    suspects = []
     for begin in range(0, len(tests), BLOCK):
         cosines = tests[begin : begin + BLOCK] @ train.T
         for sample, place, value in zip(
             task.population[begin:], cosines.argmax(axis=1), cosines.max(axis=1), strict=False
         ):
             if value >= COSINE and sample.id not in worded:
-                found.append((float(value), sample.id, task.train[int(place)].id))
-    found.sort(key=lambda each: (-each[0], each[1]))
+                suspects.append((float(value), sample.id, task.train[int(place)].id))
+    suspects.sort(key=lambda suspect: (-suspect[0], suspect[1]))
     return [
         counted(
             "overlap_meaning",
             "test questions mean nearly the same as a training question, in other words",
-            [f"{test} ~ {other} ({value:.3f})" for value, test, other in found],
+            [f"{test} ~ {other} ({value:.3f})" for value, test, other in suspects],
             len(tests),
             note=f"cosine {COSINE:g} or more by the embedder; suspects, the nearest first",
         )

@@ -57,11 +57,11 @@ def overlap(task: Task) -> list[Finding]:
 def copies(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
     """Test id -> a training row that repeats its question, exactly where there is one."""
     questions = {s.id: s.question for s in train}
-    found: dict[str, str] = {}
+    near: dict[str, str] = {}
     # The sides change places: what is looked for is the first copy of each test row.
     for test, other in near_pairs(questions, {s.id: s.question for s in tests}):
-        found.setdefault(test, other)
-    return {**found, **_same(tests, train)}
+        near.setdefault(test, other)
+    return {**near, **_same(tests, train)}
 
 
 def _same(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
@@ -85,12 +85,12 @@ def solved(task: Task, corpora: Iterable[str]) -> dict[str, str]:
         s.id: s for s in task.population if s.targets and len(normal(s.question).split()) >= FEWEST
     }
     questions = {name: sample.question for name, sample in samples.items()}
-    found: dict[str, str] = {}
+    documents: dict[str, str] = {}
     for number, test in near_pairs(questions, {str(i): t for i, (_, t) in enumerate(pieces)}):
         document = pieces[int(number)][0]
         if document.id not in samples[test].gold and _answered(samples[test], document):
-            found.setdefault(test, document.id)
-    return {test: found[test] for test in samples if test in found}
+            documents.setdefault(test, document.id)
+    return {test: documents[test] for test in samples if test in documents}
 
 
 def _answered(sample: Sample, document: Document) -> bool:
@@ -111,14 +111,14 @@ def leaks(task: Task, suite: Suite) -> dict[str, str]:
     corpora = [name for name in task.corpora if calls or name in read]
     trains = calls or any(s.tune and not s.tune.adapter for s in setups)
     trains |= any(task.file.corpora[name].examples for name in corpora)
-    found = {**solved(task, corpora), **(copies(task.population, task.train) if trains else {})}
-    return {s.id: found[s.id] for s in task.population if s.id in found}
+    copy_of = {**solved(task, corpora), **(copies(task.population, task.train) if trains else {})}
+    return {s.id: copy_of[s.id] for s in task.population if s.id in copy_of}
 
 
 def within(task: Task) -> list[Finding]:
     """Rows and documents that repeat an earlier one of their own side, and contradictions."""
     raw = [*task.train, *task.left_out]
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for side, rows in (("test", task.population), ("training", raw)):
         shown = {s.id: _shown(s, task) for s in rows}
         same = _earlier(shown)
@@ -126,8 +126,8 @@ def within(task: Task) -> list[Finding]:
         about = f"{side} rows repeat an earlier one"
         name = "test" if side == "test" else "train"
         grave = side == "test"
-        found.append(counted(f"repeated_{name}", about, _told(same), len(rows), grave=grave))
-        found.append(counted(f"near_{name}", f"{about} nearly", _told(near), len(rows)))
+        findings.append(counted(f"repeated_{name}", about, _told(same), len(rows), grave=grave))
+        findings.append(counted(f"near_{name}", f"{about} nearly", _told(near), len(rows)))
     texts = {
         f"{name}/{document.id}": document.text
         for name, documents in task.corpora.items()
@@ -136,8 +136,8 @@ def within(task: Task) -> list[Finding]:
     }
     if texts:
         about = "documents repeat an earlier one"
-        found.append(counted("repeated_documents", about, _told(_earlier(texts)), len(texts)))
-    return [*found, _contradictions(task, raw)]
+        findings.append(counted("repeated_documents", about, _told(_earlier(texts)), len(texts)))
+    return [*findings, _contradictions(task, raw)]
 
 
 def _shown(sample: Sample, task: Task) -> str:
@@ -148,22 +148,22 @@ def _shown(sample: Sample, task: Task) -> str:
 
 def _earlier(texts: Mapping[str, str]) -> dict[str, str]:
     first: dict[str, str] = {}
-    found = {}
+    earlier = {}
     for name, text in texts.items():
         if (other := first.setdefault(normal(text), name)) != name:
-            found[name] = other
-    return found
+            earlier[name] = other
+    return earlier
 
 
 def _nearly(texts: Mapping[str, str], same: Copies) -> dict[str, str]:
     """Rows that nearly repeat an earlier one, those that do so exactly left out."""
     kept = {name: text for name, text in texts.items() if name not in same}
     place = {name: number for number, name in enumerate(kept)}
-    found: dict[str, str] = {}
+    near: dict[str, str] = {}
     for name, other in near_pairs(kept, kept):
         if place[other] < place[name]:
-            found.setdefault(name, other)
-    return found
+            near.setdefault(name, other)
+    return near
 
 
 def _contradictions(task: Task, train: Sequence[Sample]) -> Finding:
@@ -189,5 +189,5 @@ def _answers(sample: Sample) -> set[str]:
     return {normal(target) for target in sample.targets}
 
 
-def _told(found: Copies) -> list[str]:
-    return [f"{one} = {other}" for one, other in found.items()]
+def _told(pairs: Copies) -> list[str]:
+    return [f"{one} = {other}" for one, other in pairs.items()]

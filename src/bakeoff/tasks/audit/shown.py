@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def tables(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> list[Table]:
     """A table for each task, and one of the tasks whose data could not be had."""
     header = ("finding", "count", "of", "what", "first")
-    found = [
+    sections = [
         Table(
             name,
             header,
@@ -35,8 +35,8 @@ def tables(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> list[Tabl
         for name, audit in audits.items()
     ]
     if skipped:
-        found.append(Table("Skipped", ("task", "why"), tuple(skipped.items())))
-    return found
+        sections.append(Table("Skipped", ("task", "why"), tuple(skipped.items())))
+    return sections
 
 
 class Audits(Stored):

@@ -44,10 +44,10 @@ def suspects(task: Task, seed: int) -> list[Finding]:
     other = chances[np.arange(len(rows)), best]
     doubted = (best != codes) & (other >= np.maximum(usual[best], CLEAR)) & (mine < usual[codes])
     order = sorted(np.flatnonzero(doubted), key=lambda i: (mine[i] - other[i], rows[i].id))
-    told = [f"{rows[i].id}: {own[i]}, or {names[best[i]]}?" for i in order]
+    doubts = [f"{rows[i].id}: {own[i]}, or {names[best[i]]}?" for i in order]
     right = float((best == codes).mean())
     note = f"suspects, the likeliest first, of a classifier that is right on {right:.1%} of them"
-    return [counted("label_suspects", about, told, len(rows), note=note)]
+    return [counted("label_suspects", about, doubts, len(rows), note=note)]
 
 
 def _out_of_fold(
