@@ -49,7 +49,7 @@ WITHOUT: Mapping[str, Mapping[str, object]] = {
 
 def _needs(choice: Choice) -> Iterator[Flip]:
     """The needs without which another setup would be taken."""
-    violated = [check for found in choice.ruled_out.values() for check in found]
+    violated = [check for checks in choice.ruled_out.values() for check in checks]
     asked = {_field(check.need) for check in violated}
     for field in (field for field in WITHOUT if field in asked):
         other = Choice(choice.needs.model_copy(update=dict(WITHOUT[field])), choice.grounds)
@@ -85,7 +85,7 @@ def turns(choice: Choice) -> list[Turn]:
         return []
     best = choice.tiers[0][0]
     values = {s: _by_task(choice, s) for s in choice.candidates}
-    found = []
+    all_turns = []
     for task, now in choice.weights.items():
         others = {
             s: sum(w * by[t] for t, w in choice.weights.items() if t != task) / (1 - now)
@@ -104,16 +104,16 @@ def turns(choice: Choice) -> list[Turn]:
                 above.append((at, setup))
             elif 0 < at < now and ahead < elsewhere:
                 below.append((at, setup))
-        nearest = [max(below, key=lambda each: each[0])] if below else []
-        nearest += [min(above, key=lambda each: each[0])] if above else []
-        found += [Turn(task, now, at, setup) for at, setup in nearest]
-    return found
+        nearest = [max(below, key=lambda crossing: crossing[0])] if below else []
+        nearest += [min(above, key=lambda crossing: crossing[0])] if above else []
+        all_turns += [Turn(task, now, at, setup) for at, setup in nearest]
+    return all_turns
 
 
 def _by_task(choice: Choice, setup: str) -> dict[str, float]:
     columns = choice.grounds.setup(setup).quality
-    found = {t: quality.quality(columns, {t: 1.0}).value for t in choice.weights}
-    return {task: value or 0.0 for task, value in found.items()}
+    values = {t: quality.quality(columns, {t: 1.0}).value for t in choice.weights}
+    return {task: value or 0.0 for task, value in values.items()}
 
 
 def _weights(choice: Choice) -> Iterator[Flip]:
@@ -148,12 +148,12 @@ def _volume(choice: Choice) -> Iterator[Flip]:
     if costs is None:
         return
     for picked, other in _rivals(choice):
-        found = worth.crossing(costs, picked, other, choice.needs)
-        if found is not None and found.state == CROSSES:
-            above, below = (other, picked) if found.cheaper > 0 else (picked, other)
-            at = _count(Estimate(found.volume, found.low, found.high))
-            said = f"above {at} requests per month {above} is cheaper, below them {below}"
-            yield Flip("volume", said)
+        crossing = worth.crossing(costs, picked, other, choice.needs)
+        if crossing is not None and crossing.state == CROSSES:
+            above, below = (other, picked) if crossing.cheaper > 0 else (picked, other)
+            at = _count(Estimate(crossing.volume, crossing.low, crossing.high))
+            sentence = f"above {at} requests per month {above} is cheaper, below them {below}"
+            yield Flip("volume", sentence)
     limit = choice.needs.budget.per_month
     if limit is None:
         return
@@ -162,19 +162,19 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         price = costs.setups[setup].per_request.value if setup in costs.setups else None
         if month.value is not None and price and month.value <= limit:
             most = worth.volume(costs, choice.needs) + (limit - month.value) / price
-            said = (
+            sentence = (
                 f"above {most:,.0f} requests per month (no confidence interval) {setup} exceeds "
                 "the budget"
             )
-            yield Flip("volume", said)
+            yield Flip("volume", sentence)
 
 
-def _count(found: Estimate) -> str:
-    if found.value is None:
+def _count(estimate: Estimate) -> str:
+    if estimate.value is None:
         return "-"
-    if found.low is None or found.high is None:
-        return f"{found.value:,.0f} (no interval)"
-    return f"{found.value:,.0f} [{found.low:,.0f}, {found.high:,.0f}]"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:,.0f} (no interval)"
+    return f"{estimate.value:,.0f} [{estimate.low:,.0f}, {estimate.high:,.0f}]"
 
 
 def _price(choice: Choice) -> Iterator[Flip]:

@@ -53,8 +53,10 @@ def _of(
         yield from _changes(needs, grounds, known)
     if needs.latency:
         limit, quantile = needs.latency.seconds, needs.latency.quantile
-        found = [_seconds(known, task, quantile, limit) for task in weights if _asked(known, task)]
-        yield from _worst(found)
+        by_task = [
+            _seconds(known, task, quantile, limit) for task in weights if _asked(known, task)
+        ]
+        yield from _worst(by_task)
     for field, at_most in (("floors", False), ("ceilings", True)):
         for name, limit in getattr(needs, field).items():
             yield _metric(known, name, limit, at_most=at_most)
@@ -68,9 +70,9 @@ def _asked(known: Known, task: str) -> bool:
     return task in known.quality or (task, "error") in known.metrics
 
 
-def _worst(found: Sequence[Check]) -> list[Check]:
+def _worst(by_task: Sequence[Check]) -> list[Check]:
     """The check of the task that does worst."""
-    return sorted(found, key=lambda check: WORST.index(check.state))[:1]
+    return sorted(by_task, key=lambda check: WORST.index(check.state))[:1]
 
 
 def state(found: Estimate, limit: float, *, at_most: bool) -> State:
@@ -96,24 +98,24 @@ def told(found: Estimate, metric: str = "") -> str:
 
 def _sources(known: Known) -> Check:
     if known.sources is None:
-        said = "this run does not show whether answers had passages"
-        return Check(known.name, "sources", "not known", said)
+        reason = "this run does not show whether answers had passages"
+        return Check(known.name, "sources", "not known", reason)
     if known.sources == 1:
         return Check(
             known.name, "sources", "met", "all answers had passages; citations not checked"
         )
     if known.sources:
-        said = f"{known.sources:.0%} of answers had passages"
-        return Check(known.name, "sources", "not proven", said)
-    said = "no answer had a passage to show as a source"
-    return Check(known.name, "sources", "violated", said)
+        reason = f"{known.sources:.0%} of answers had passages"
+        return Check(known.name, "sources", "not proven", reason)
+    reason = "no answer had a passage to show as a source"
+    return Check(known.name, "sources", "violated", reason)
 
 
 def _changes(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
     tasks = grounds.fresh_tasks
     if not tasks:
-        said = "the run has no task with documents that change"
-        yield Check(known.name, "updates", "not known", said)
+        reason = "the run has no task with documents that change"
+        yield Check(known.name, "updates", "not known", reason)
         return
     yield from _worst([_follows(known, task) for task in tasks])
     yield from _worst([_keeps_up(known, task, needs.updates_per_month) for task in tasks])
@@ -127,9 +129,9 @@ def _follows(known: Known, task: str) -> Check:
     if update is None or update.gain.value is None:
         return Check(known.name, need, "not known", f"{task}: not measured before and after")
     gain = update.gain
-    said = f"{task}: its update gives {told(gain)} on questions whose answer changed"
+    reason = f"{task}: its update gives {told(gain)} on questions whose answer changed"
     states: Mapping[int, State] = {1: "met", -1: "violated", 0: "not proven"}
-    return Check(known.name, need, states[gain.sign], said)
+    return Check(known.name, need, states[gain.sign], reason)
 
 
 def _keeps_up(known: Known, task: str, updates: float) -> Check:
@@ -137,11 +139,11 @@ def _keeps_up(known: Known, task: str, updates: float) -> Check:
     seconds = known.updates[task].seconds if task in known.updates else None
     if seconds is None:
         return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
-    said = (
+    reason = (
         f"{task}: {updates:g} updates of {span(seconds)} (measured once) take "
         f"{span(updates * seconds)} of a month"
     )
-    return Check(known.name, need, _once(updates * seconds, MONTH_S), said)
+    return Check(known.name, need, _once(updates * seconds, MONTH_S), reason)
 
 
 def _in_time(known: Known, task: str, hours: float) -> Check:
@@ -149,8 +151,8 @@ def _in_time(known: Known, task: str, hours: float) -> Check:
     seconds = known.updates[task].seconds if task in known.updates else None
     if seconds is None:
         return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
-    said = f"{task}: its update takes {span(seconds)} (measured once), the limit is {hours:g} h"
-    return Check(known.name, need, _once(seconds, hours * HOUR_S), said)
+    reason = f"{task}: its update takes {span(seconds)} (measured once), the limit is {hours:g} h"
+    return Check(known.name, need, _once(seconds, hours * HOUR_S), reason)
 
 
 def _once(value: float, limit: float) -> State:
@@ -169,37 +171,37 @@ def span(seconds: float) -> str:
 
 def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
     timed = known.timed.get(task, Timed(0, {}))
-    found = timed.quantiles.get(quantile, UNKNOWN)
-    held = state(found, limit, at_most=True)
+    latency = timed.quantiles.get(quantile, UNKNOWN)
+    held = state(latency, limit, at_most=True)
     if held == "not known":
-        said = f"{task}: {timed.n} timed answers are too few for a {quantile}"
+        reason = f"{task}: {timed.n} timed answers are too few for a {quantile}"
     else:
-        said = (
-            f"{task}: {quantile} of {told(found, 'latency_s')} over {timed.n} answers, the limit "
+        reason = (
+            f"{task}: {quantile} of {told(latency, 'latency_s')} over {timed.n} answers, the limit "
             f"is {limit:g} s"
         )
-    return Check(known.name, "latency", held, said)
+    return Check(known.name, "latency", held, reason)
 
 
 def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
     task, _, metric = name.partition(".")
-    found = known.metrics.get((task, metric), UNKNOWN)
-    held, bound = state(found, limit, at_most=at_most), "at most" if at_most else "at least"
+    estimate = known.metrics.get((task, metric), UNKNOWN)
+    held, bound = state(estimate, limit, at_most=at_most), "at most" if at_most else "at least"
     if held == "not known":
-        said = f"{name} was not measured on it"
+        reason = f"{name} was not measured on it"
     else:
-        left = f", {found.unjudged} unjudged" if found.unjudged else ""
-        said = f"{name} is {told(found)}{left}; it must be {bound} {limit:g}"
+        left = f", {estimate.unjudged} unjudged" if estimate.unjudged else ""
+        reason = f"{name} is {told(estimate)}{left}; it must be {bound} {limit:g}"
         # What was not judged could be anything: it can spoil a pass, and save a failure.
-        held = "not proven" if found.unjudged and held == "met" else held
-    return Check(known.name, "ceilings" if at_most else "floors", held, said)
+        held = "not proven" if estimate.unjudged and held == "met" else held
+    return Check(known.name, "ceilings" if at_most else "floors", held, reason)
 
 
 def _errors(known: Known, task: str, limit: float) -> Check:
-    found = known.metrics.get((task, "error"), UNKNOWN)
-    held = state(found, limit, at_most=True)
-    said = f"{task}: {told(found)} of its answers failed, the limit is {limit:g}"
-    return Check(known.name, "error_rate", held, said)
+    rate = known.metrics.get((task, "error"), UNKNOWN)
+    held = state(rate, limit, at_most=True)
+    reason = f"{task}: {told(rate)} of its answers failed, the limit is {limit:g}"
+    return Check(known.name, "error_rate", held, reason)
 
 
 def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
@@ -208,25 +210,25 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
     for part, limit in limits.items():
         if limit is None:
             continue
-        need, found = f"budget.{part}", UNKNOWN
+        need, amount = f"budget.{part}", UNKNOWN
         if costs and known.name in costs.setups:
             made = costs.setups[known.name].up_front
-            found = made if part == "up_front" else monthly(costs, known.name, needs)
-        if found.value is None or costs is None:
-            said = "its cost is unknown" if costs else "there is no cost.json"
-            yield Check(known.name, need, "not known", said)
+            amount = made if part == "up_front" else monthly(costs, known.name, needs)
+        if amount.value is None or costs is None:
+            reason = "its cost is unknown" if costs else "there is no cost.json"
+            yield Check(known.name, need, "not known", reason)
             continue
         # Machine time up front was measured once: its value has no ends.
-        once = found.low is None and found.high is None
-        held = _once(found.value, limit) if once else state(found, limit, at_most=True)
+        once = amount.low is None and amount.high is None
+        held = _once(amount.value, limit) if once else state(amount, limit, at_most=True)
         words = "up front" if part == "up_front" else "per month"
-        said = f"{told(found, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
-        yield Check(known.name, need, held, said)
+        reason = f"{told(amount, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
+        yield Check(known.name, need, held, reason)
 
 
 def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> list[Check]:
     """The need for top accuracy, held against the best of the candidates at each such task."""
-    found = []
+    violations = []
     for task in named(needs.top_accuracy):
         measured = [grounds.setup(s) for s in candidates if task in grounds.setup(s).quality]
         valued = {
@@ -241,10 +243,10 @@ def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> 
                     continue
                 gap = quality.gap(other.quality, known.quality, {task: 1.0}, level)
                 if gap.better(needs.margin):
-                    said = (
+                    reason = (
                         f"{task}: top accuracy is needed, and {other.name} is significantly "
                         f"better by {told(gap)}"
                     )
-                    found.append(Check(known.name, "top_accuracy", "violated", said))
+                    violations.append(Check(known.name, "top_accuracy", "violated", reason))
                     break
-    return found
+    return violations

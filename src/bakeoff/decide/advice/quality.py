@@ -55,28 +55,28 @@ def quality(columns: Columns, weights: Mapping[str, float]) -> Estimate:
     """Weighted quality from 0 to 1 with its 95% interval; no value where a task is missing."""
     parts, n, unjudged = [], 0, 0
     for task in weights:
-        found = compare.estimate(columns[task]) if task in columns else None
-        if found is None or found.value is None:
+        estimate = compare.estimate(columns[task]) if task in columns else None
+        if estimate is None or estimate.value is None:
             return UNKNOWN
         width, worst = scale(columns[task], task)
-        ends = [abs(end - worst) / width for end in _ends(found, columns[task])]
-        value = abs(found.value - worst) / width
+        ends = [abs(end - worst) / width for end in _ends(estimate, columns[task])]
+        value = abs(estimate.value - worst) / width
         judged = columns[task].only(columns[task].judged)
         combined = compare.combine([(judged, 1.0)])
         clusters = _names(task, combined.samples, judged)
         parts.append(
             _Part(value, min(ends), max(ends), 0.0, _adds(combined, clusters), frozenset(clusters))
         )
-        n, unjudged = n + found.n, unjudged + found.unjudged
+        n, unjudged = n + estimate.n, unjudged + estimate.unjudged
     value, low, high, _ = _summed(parts, list(weights.values()))
     return Estimate(value, max(low, 0.0), min(high, 1.0), n, unjudged)
 
 
-def _ends(found: Estimate, column: Column) -> tuple[float, float]:
+def _ends(estimate: Estimate, column: Column) -> tuple[float, float]:
     bounds = column.measure.bounds or RATE
     return (
-        bounds[0] if found.low is None else found.low,
-        bounds[1] if found.high is None else found.high,
+        bounds[0] if estimate.low is None else estimate.low,
+        bounds[1] if estimate.high is None else estimate.high,
     )
 
 
@@ -91,24 +91,26 @@ def gap(
         one, two = left[task], right[task]
         width, _ = scale(one, task)
         sign = 1.0 if one.measure.higher_is_better else -1.0
-        found = compare.combine([(one, sign), (two, -sign)])
-        if not found.samples:
+        contrast = compare.combine([(one, sign), (two, -sign)])
+        if not contrast.samples:
             return Difference()
-        parts.append(_part(task, found, one, width, level))
-        n += len(found.samples)
+        parts.append(_part(task, contrast, one, width, level))
+        n += len(contrast.samples)
     value, low, high, detectable = _summed(parts, list(weights.values()))
     return replace(Difference.of(value, low, high, n=n), detectable=finite(detectable))
 
 
-def _part(task: str, found: Contrast, column: Column, width: float, level: float) -> _Part:
+def _part(task: str, contrast: Contrast, column: Column, width: float, level: float) -> _Part:
     interval = stats.difference_interval(
-        found.values, found.codes, bounds=found.bounds, level=level
+        contrast.values, contrast.codes, bounds=contrast.bounds, level=level
     )
     low, high = max(interval.ends[0], -width), min(interval.ends[1], width)
-    least = stats.detectable_gain(found.values, found.codes, bounds=found.bounds, alpha=1 - level)
-    clusters = _names(task, found.samples, column)
-    ends = (found.value / width, low / width, high / width, least / width)
-    return _Part(*ends, _adds(found, clusters), frozenset(clusters))
+    least = stats.detectable_gain(
+        contrast.values, contrast.codes, bounds=contrast.bounds, alpha=1 - level
+    )
+    clusters = _names(task, contrast.samples, column)
+    ends = (contrast.value / width, low / width, high / width, least / width)
+    return _Part(*ends, _adds(contrast, clusters), frozenset(clusters))
 
 
 def _names(task: str, samples: Sequence[str], column: Column) -> list[Cluster]:
@@ -117,11 +119,11 @@ def _names(task: str, samples: Sequence[str], column: Column) -> list[Cluster]:
     return [("", known[s]) if known[s] != s else (changed(task), s) for s in samples]
 
 
-def _adds(found: Contrast, clusters: Sequence[Cluster]) -> dict[Cluster, float] | None:
-    if found.method or len(found.values) != len(clusters):
+def _adds(contrast: Contrast, clusters: Sequence[Cluster]) -> dict[Cluster, float] | None:
+    if contrast.method or len(contrast.values) != len(clusters):
         return None
     added: dict[Cluster, float] = {}
-    for name, value in zip(clusters, found.values - found.values.mean(), strict=True):
+    for name, value in zip(clusters, contrast.values - contrast.values.mean(), strict=True):
         added[name] = added.get(name, 0.0) + float(value)
     return added
 

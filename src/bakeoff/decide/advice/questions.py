@@ -46,7 +46,7 @@ def _setups(choice: Choice) -> list[Known]:
 
 
 def _joined(parts: Mapping[str, str], none: str) -> str:
-    return "; ".join(f"{name} {said}" for name, said in parts.items()) or none
+    return "; ".join(f"{name} {text}" for name, text in parts.items()) or none
 
 
 def _changes(choice: Choice) -> str:
@@ -65,35 +65,35 @@ def _followed(choice: Choice) -> str:
 
 
 def _followed_on(choice: Choice, task: str) -> str:
-    found = {}
+    by_setup = {}
     for known in _setups(choice):
         if (update := known.updates.get(task)) is None:
             continue
-        said = [
-            f"{words} {told(each)}"
-            for words, each in (
+        parts = [
+            f"{words} {told(estimate)}"
+            for words, estimate in (
                 ("correct on changed questions", update.rate),
                 ("gain from the update", update.gain),
                 ("harm on unchanged questions", update.damage),
             )
-            if each.value is not None
+            if estimate.value is not None
         ]
         if update.seconds is not None:
-            said.append(f"the update took {span(update.seconds)}")
-        found[known.name] = ", ".join(said) or "not measured"
-    return _joined(found, "not measured")
+            parts.append(f"the update took {span(update.seconds)}")
+        by_setup[known.name] = ", ".join(parts) or "not measured"
+    return _joined(by_setup, "not measured")
 
 
 def _sources(choice: Choice) -> str:
-    found = {}
+    by_setup = {}
     for known in _setups(choice):
         support = [
             f"{task}.{metric} {told(value)}"
             for (task, metric), value in known.metrics.items()
             if known.sources and _plain(metric) in SUPPORT and value.value is not None
         ]
-        found[known.name] = _shown(known) + "".join(f", {each}" for each in support)
-    return _joined(found, "not known")
+        by_setup[known.name] = _shown(known) + "".join(f", {text}" for text in support)
+    return _joined(by_setup, "not known")
 
 
 def _shown(known: Known) -> str:
@@ -123,12 +123,12 @@ def _by_task(choice: Choice, need: bool | tuple[str, ...]) -> str:
 def _headline(choice: Choice, task: str) -> str:
     metric = choice.grounds.headlines[task]
     nothing = UNKNOWN
-    found = {
+    by_setup = {
         known.name: told(known.metrics.get((task, metric), nothing))
         for known in _setups(choice)
         if (task, metric) in known.metrics
     }
-    return f"{metric}: {_joined(found, 'not measured')}"
+    return f"{metric}: {_joined(by_setup, 'not measured')}"
 
 
 def _volume(choice: Choice) -> str:
@@ -141,13 +141,13 @@ def _volume(choice: Choice) -> str:
 def _costs(choice: Choice) -> str:
     costs = choice.grounds.costs
     if costs is not None:
-        found = {}
+        by_setup = {}
         for known in _setups(choice):
             month: Estimate = monthly(costs, known.name, choice.needs)
             if month.value is not None:
-                found[known.name] = f"{told(month, 'cost')} {costs.currency} per month"
-        return _joined(found, "monthly cost unknown")
-    tokens = {k.name: said for k in _setups(choice) if (said := _tokens(k, list(choice.weights)))}
+                by_setup[known.name] = f"{told(month, 'cost')} {costs.currency} per month"
+        return _joined(by_setup, "monthly cost unknown")
+    tokens = {k.name: text for k in _setups(choice) if (text := _tokens(k, list(choice.weights)))}
     return f"cost not known; {_joined(tokens, 'tokens neither')}"
 
 
@@ -159,9 +159,9 @@ def _tokens(known: Known, tasks: Sequence[str]) -> str:
 def _told_tokens(known: Known, tasks: Sequence[str]) -> Iterator[str]:
     for kind in ("prompt_tokens", "completion_tokens"):
         values = [
-            found.value
+            mean.value
             for task in tasks
-            if (found := known.metrics.get((task, kind))) and found.value is not None
+            if (mean := known.metrics.get((task, kind))) and mean.value is not None
         ]
         if values and len(values) == len(tasks):
             low, high = f"{min(values):.0f}", f"{max(values):.0f}"

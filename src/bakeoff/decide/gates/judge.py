@@ -52,11 +52,11 @@ class Case:
 def judge(gates: Sequence[Gate], evidence: Evidence) -> list[Verdict]:
     """The verdict of every gate: one per setup for `*`, and one per value of its `by` tag."""
     cases = [case for gate in gates for case in expand(gate, evidence)]
-    found = [_outcome(case, evidence) for case in cases]
-    adjusted = _adjusted(cases, found, evidence.policy)
+    outcomes = [_outcome(case, evidence) for case in cases]
+    adjusted = _adjusted(cases, outcomes, evidence.policy)
     return [
         _decide(case, outcome, p, evidence.policy)
-        for case, outcome, p in zip(cases, found, adjusted, strict=True)
+        for case, outcome, p in zip(cases, outcomes, adjusted, strict=True)
     ]
 
 
@@ -120,12 +120,12 @@ Outcome = Finding | tuple[State, str]
 
 
 def _adjusted(
-    cases: Sequence[Case], found: Sequence[Outcome], policy: Policy
+    cases: Sequence[Case], outcomes: Sequence[Outcome], policy: Policy
 ) -> list[float | None]:
     """The adjusted p-value of each refute gate: Holm over all gates that can fail the run,
     Benjamini-Hochberg over the slices of one gate."""
     families: dict[object, list[int]] = {}
-    for place, (case, outcome) in enumerate(zip(cases, found, strict=True)):
+    for place, (case, outcome) in enumerate(zip(cases, outcomes, strict=True)):
         if isinstance(outcome, Finding) and mode(case.gate, case.check, policy.mode) == "refute":
             if case.slice:
                 families.setdefault((case.gate.name, case.setup), []).append(place)
@@ -135,7 +135,7 @@ def _adjusted(
                 families[place] = [place]
     adjusted: list[float | None] = [None] * len(cases)
     for family, places in families.items():
-        raw = [finding.violated for i in places if isinstance(finding := found[i], Finding)]
+        raw = [finding.violated for i in places if isinstance(finding := outcomes[i], Finding)]
         rule = stats.adjust_holm if family == "holm" else stats.adjust_discoveries
         for place, p in zip(places, rule(raw), strict=True):
             adjusted[place] = p
@@ -185,11 +185,11 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _numbers(found: Finding, check: Check) -> str:
-    text = f"{found.left:.4g} against {found.right:.4g}"
-    low, high = found.ends
+def _numbers(finding: Finding, check: Check) -> str:
+    text = f"{finding.left:.4g} against {finding.right:.4g}"
+    low, high = finding.ends
     if math.isfinite(low) and math.isfinite(high):
-        text += f", gap {found.gap:+.3g} [{low:+.3g}, {high:+.3g}]"
+        text += f", gap {finding.gap:+.3g} [{low:+.3g}, {high:+.3g}]"
     return text
 
 
@@ -198,28 +198,28 @@ _EDGE = 1e-9
 """Rounding error, not a violation: 0.6 - 0.5 is below 0.1 in floating point."""
 
 
-def _point(check: Check, found: Finding, _: float | None, __: float) -> Decision:
+def _point(check: Check, finding: Finding, _: float | None, __: float) -> Decision:
     strict = check.op in (">", "<")
     if check.op == "==":
-        holds = abs(found.gap) <= _EDGE
+        holds = abs(finding.gap) <= _EDGE
     else:
-        holds = found.gap > _EDGE if strict else found.gap >= -_EDGE
+        holds = finding.gap > _EDGE if strict else finding.gap >= -_EDGE
     return (PASS if holds else FAIL), "", None
 
 
-def _refute(check: Check, found: Finding, p: float | None, alpha: float) -> Decision:
+def _refute(check: Check, finding: Finding, p: float | None, alpha: float) -> Decision:
     assert p is not None
-    power = f"; minimum detectable shortfall {found.detectable:.2g} (80% power)"
-    power = power if math.isfinite(found.detectable) else ""
+    power = f"; minimum detectable shortfall {finding.detectable:.2g} (80% power)"
+    power = power if math.isfinite(finding.detectable) else ""
     if p < alpha:
-        if found.noisy_gap[0] >= 0:
+        if finding.noisy_gap[0] >= 0:
             return INCONCLUSIVE, "; worse, but within timing noise", None
         return FAIL, f"; significant violation (p = {p:.2g})", None
-    if found.reach >= alpha:
+    if finding.reach >= alpha:
         return INCONCLUSIVE, "; too few samples: no result could be significant", None
-    if found.gap < -_EDGE:
+    if finding.gap < -_EDGE:
         sign = "<" if check.sign > 0 else ">"
-        sides = f" {sign} ".join(_apart(found.left, found.right))
+        sides = f" {sign} ".join(_apart(finding.left, finding.right))
         return PASS, f"; not disproved: {sides} (p = {p:.2g}){power}", None
     return PASS, f"; no significant violation (p = {p:.2g}){power}", None
 
@@ -233,22 +233,22 @@ def _apart(one: float, other: float) -> tuple[str, str]:
     return f"{one:.6g}", f"{other:.6g}"
 
 
-def _prove(_: Check, found: Finding, __: float | None, alpha: float) -> Decision:
-    if found.holds < alpha:
-        if found.noisy_gap[1] < 0:
+def _prove(_: Check, finding: Finding, __: float | None, alpha: float) -> Decision:
+    if finding.holds < alpha:
+        if finding.noisy_gap[1] < 0:
             return INCONCLUSIVE, "; holds, but within timing noise", None
-        return PASS, f"; significant (p = {found.holds:.2g})", None
-    if found.violated < alpha:
-        if found.noisy_gap[0] >= 0:
+        return PASS, f"; significant (p = {finding.holds:.2g})", None
+    if finding.violated < alpha:
+        if finding.noisy_gap[0] >= 0:
             return INCONCLUSIVE, "; worse, but within timing noise", None
-        return FAIL, f"; significant violation (p = {found.violated:.2g})", None
-    if found.gap > 0 and math.isfinite(found.detectable):
-        needed = math.ceil(found.n * (found.detectable / found.gap) ** 2)
+        return FAIL, f"; significant violation (p = {finding.violated:.2g})", None
+    if finding.gap > 0 and math.isfinite(finding.detectable):
+        needed = math.ceil(finding.n * (finding.detectable / finding.gap) ** 2)
         # Clusters can make it a number that the run already had, and that did not do.
-        if needed > found.n:
+        if needed > finding.n:
             power = f"if this difference is real, about {needed} samples give 80% power"
             return INCONCLUSIVE, f"; not significant; {power}", needed
-    return INCONCLUSIVE, f"; not significant (p = {found.holds:.2g})", None
+    return INCONCLUSIVE, f"; not significant (p = {finding.holds:.2g})", None
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -299,11 +299,11 @@ def concluded(
 
 def _mismatch(evidence: Evidence) -> list[str]:
     """The differences from the references that `--allow-mismatch` accepted."""
-    found = []
+    mismatches = []
     for name, rows in evidence.references.items():
         for task, metric in dict.fromkeys((t, m) for t, _, m in evidence.rows.columns):
             for setup in evidence.rows.setups:
                 if (task, setup, metric) in rows.columns:
-                    each = differences(evidence.rows, rows, task, metric, (setup, setup))
-                    found += [f"{name}: {sentence}" for sentence in each]
-    return list(dict.fromkeys(found))
+                    sentences = differences(evidence.rows, rows, task, metric, (setup, setup))
+                    mismatches += [f"{name}: {sentence}" for sentence in sentences]
+    return list(dict.fromkeys(mismatches))
