@@ -64,15 +64,15 @@ def _said(choice: Choice, state: State) -> list[str]:
         return ["No setup was scored on every task with weight: nothing can be compared."]
     picked, top = choice.picked, choice.tiers[0]
     provided = ", if the unverified needs below hold" if state == "conditional" else ""
-    said = [f"Recommended: {either(picked)}{provided}."]
+    sentences = [f"Recommended: {either(picked)}{provided}."]
     if len(top) == 1:
-        said.append(_alone(choice))
+        sentences.append(_alone(choice))
     else:
-        said.append(f"No significant difference in weighted quality: {', '.join(top)}.")
-        said += [_step(choice, why, kept) for why, kept in choice.steps[1:]]
+        sentences.append(f"No significant difference in weighted quality: {', '.join(top)}.")
+        sentences += [_step(choice, why, kept) for why, kept in choice.steps[1:]]
     if len(picked) > 1:
-        said.append(f"No measurement separates {' and '.join(picked)}.")
-    return said
+        sentences.append(f"No measurement separates {' and '.join(picked)}.")
+    return sentences
 
 
 def _alone(choice: Choice) -> str:

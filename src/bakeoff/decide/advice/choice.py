@@ -39,11 +39,11 @@ class Choice:
     @cached_property
     def ruled_out(self) -> dict[str, list[Check]]:
         """Setup -> the needs that it violates."""
-        found: dict[str, list[Check]] = {}
+        violations: dict[str, list[Check]] = {}
         for check in self.checks:
             if check.state == "violated":
-                found.setdefault(check.setup, []).append(check)
-        return found
+                violations.setdefault(check.setup, []).append(check)
+        return violations
 
     @cached_property
     def unmeasured(self) -> dict[str, list[str]]:
@@ -101,14 +101,14 @@ class Choice:
         The first one holds the truly best setup in 95% of runs: it would have to lose one of its
         comparisons by chance, and their intervals hold together.
         """
-        left, found = list(self.candidates), []
+        left, tiers = list(self.candidates), []
         while left:
             top = [s for s in left if not any(self.better(o, s) for o in left if o != s)]
             # Only where unjudged answers make differences go round in a circle.
             top = top or [max(left, key=self._value)]
-            found.append(sorted(top, key=lambda s: (-self._value(s), left.index(s))))
+            tiers.append(sorted(top, key=lambda s: (-self._value(s), left.index(s))))
             left = [s for s in left if s not in top]
-        return found
+        return tiers
 
     def _value(self, setup: str) -> float:
         value = self.qualities[setup].value
@@ -125,17 +125,17 @@ class Choice:
         if not self.tiers:
             return []
         pool = tuple(s for s in self.candidates if s in self.tiers[0])
-        found = [("better", pool)]
+        steps = [("better", pool)]
         for why, keep in (
             ("known", self._known),
             ("cheaper", self._cheapest),
             ("sources", self._with_sources),
             ("simpler", self._simplest),
         ):
-            kept = keep(found[-1][1])
-            if kept and len(kept) < len(found[-1][1]):
-                found.append((why, kept))
-        return found
+            kept = keep(steps[-1][1])
+            if kept and len(kept) < len(steps[-1][1]):
+                steps.append((why, kept))
+        return steps
 
     def _known(self, pool: Sequence[str]) -> tuple[str, ...]:
         unsure = {check.setup for check in self.checks if check.state == "not known"}

@@ -121,11 +121,11 @@ def _known(run: Run, setup: Setup) -> Known:
         _sources(run, setup, tasks),
         _reference(run, setup),
         {
-            t: Timed(found[name].n, found[name].quantiles)
-            for t, found in timed.items()
-            if name in found
+            t: Timed(by_setup[name].n, by_setup[name].quantiles)
+            for t, by_setup in timed.items()
+            if name in by_setup
         },
-        {t: _update(setup, found) for t, found in fresh.items() if name in found},
+        {t: _update(setup, by_setup) for t, by_setup in fresh.items() if name in by_setup},
     )
 
 
@@ -151,11 +151,11 @@ def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
 
 
 def _update(setup: Setup, by_setup: Mapping[str, Updated]) -> Update:
-    found = by_setup[setup.name]
+    updated = by_setup[setup.name]
     return Update(
-        found.update_rate or UNKNOWN,
-        found.gain or NO_DIFFERENCE,
-        found.damage or UNKNOWN,
+        updated.update_rate or UNKNOWN,
+        updated.gain or NO_DIFFERENCE,
+        updated.damage or UNKNOWN,
         _work(setup, by_setup),
     )
 

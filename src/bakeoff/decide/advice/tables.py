@@ -14,8 +14,8 @@ def tables(advice: Advice) -> list[Table]:
 
 
 def _answer(advice: Advice) -> Table:
-    rows = [(("answer" if n == 0 else "why"), said) for n, said in enumerate(advice.said)]
-    rows += [("not verified", said) for said in advice.provided]
+    rows = [(("answer" if n == 0 else "why"), sentence) for n, sentence in enumerate(advice.said)]
+    rows += [("not verified", sentence) for sentence in advice.provided]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in advice.weights.items())
     return Table(f"Advice: {advice.state}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
@@ -81,7 +81,7 @@ def _flips(advice: Advice) -> Table:
 
 
 def _unknown(advice: Advice) -> Table:
-    rows = tuple((str(n), said) for n, said in enumerate(advice.unknown, 1))
+    rows = tuple((str(n), sentence) for n, sentence in enumerate(advice.unknown, 1))
     return Table("What is unknown", ("no.", "in words"), rows)
 
 

@@ -70,11 +70,11 @@ def _samples(choice: Choice) -> Iterator[str]:
                 yield f"{other} and {picked}: too few samples for a minimum detectable difference."
                 continue
             seen = told(gap)
-            said = (
+            sentence = (
                 f"{other} − {picked}: {seen} on {gap.n} samples; minimum detectable difference "
                 f"(80% power): {gap.detectable:.3f}"
             )
             need = gap.samples(margin) if margin else None
             if need and need > gap.n:
-                said += f"; {margin:g} needs about {need:,} samples"
-            yield said + "."
+                sentence += f"; {margin:g} needs about {need:,} samples"
+            yield sentence + "."

@@ -17,11 +17,11 @@ def monthly(costs: Costs, setup: str, needs: Needs) -> Estimate:
     """Money a month at the volume and the updates needed; no value where a part is not known."""
     if setup not in costs.setups:
         return UNKNOWN
-    found = costs.setups[setup]
-    steps = _updates(found.per_update, costs, needs)
+    setup_cost = costs.setups[setup]
+    steps = _updates(setup_cost.per_update, costs, needs)
     if steps is None:
         return UNKNOWN
-    return total([(found.fixed, 1), (found.per_request, volume(costs, needs)), steps])
+    return total([(setup_cost.fixed, 1), (setup_cost.per_request, volume(costs, needs)), steps])
 
 
 def _updates(per_update: Estimate, costs: Costs, needs: Needs) -> tuple[Estimate, float] | None:
@@ -44,11 +44,11 @@ def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Estimate, Es
     more = _difference(costs, one, two)
     if more is None:
         return None
-    fixed, each = more.fixed, more.per_request
+    fixed, per_request = more.fixed, more.per_request
     plus, minus = (_updates(costs.setups[s].per_update, costs, needs) for s in (two, one))
-    if fixed.value is None or each.value is None or plus is None or minus is None:
+    if fixed.value is None or per_request.value is None or plus is None or minus is None:
         return None
-    return total([(fixed, 1), plus, (minus[0], -minus[1])]), each
+    return total([(fixed, 1), plus, (minus[0], -minus[1])]), per_request
 
 
 def _difference(costs: Costs, one: str, two: str) -> CostDifference | None:
@@ -67,20 +67,20 @@ def _difference(costs: Costs, one: str, two: str) -> CostDifference | None:
 
 def saved(costs: Costs, one: str, two: str, needs: Needs) -> Estimate:
     """What the second costs more than the first per month, paired where the costs are."""
-    found = dearer(costs, one, two, needs)
-    if found is None:
+    more = dearer(costs, one, two, needs)
+    if more is None:
         return UNKNOWN
-    fixed, each = found
-    return total([(fixed, 1), (each, volume(costs, needs))])
+    fixed, per_request = more
+    return total([(fixed, 1), (per_request, volume(costs, needs))])
 
 
 def cheaper(costs: Costs | None, one: str, two: str, needs: Needs) -> bool:
     """Whether the first is clearly cheaper a month: by an interval without 0."""
-    found = saved(costs, one, two, needs) if costs else UNKNOWN
-    return found.low is not None and found.low > 0
+    saving = saved(costs, one, two, needs) if costs else UNKNOWN
+    return saving.low is not None and saving.low > 0
 
 
 def crossing(costs: Costs, one: str, two: str, needs: Needs) -> Crossover | None:
     """The volume at which the two cost the same, at the updates needed; b is the second."""
-    found = dearer(costs, one, two, needs)
-    return None if found is None else crossover(*found)
+    more = dearer(costs, one, two, needs)
+    return None if more is None else crossover(*more)

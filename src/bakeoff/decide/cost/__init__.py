@@ -75,9 +75,9 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B00
         items = tuple(usage.work(run, prices, name, ledgers[name]))
         ledger.add(ledgers[name])
         share = requests.shares(load.weights, usage.tasks_of(run, name))
-        each = requests.per_request(by_task, share, top) if by_task and share else None
+        per_request = requests.per_request(by_task, share, top) if by_task and share else None
         bill = Bill.of(items, by_task or {}, share)
-        setups.append(Spent(name, bill, by_task, each, share, tuple(ledgers[name].left_out)))
+        setups.append(Spent(name, bill, by_task, per_request, share, tuple(ledgers[name].left_out)))
     _assumed(run, prices, bought, ledger)
     priced = [setup for setup in setups if setup.each is not None]
     pairs = list(combinations(priced, 2))
@@ -143,13 +143,13 @@ def _serves(run: Run, task: str) -> bool:
 
 def _bought(run: Run, prices: Prices, name: str, ledger: Ledger) -> ByTask | None:
     """Task -> what its requests cost; `None` where that is not known of one of them."""
-    found: dict[str, Sequence[usage.Part]] = {}
+    by_task: dict[str, Sequence[usage.Part]] = {}
     for task in usage.tasks_of(run, name):
         parts = usage.parts(run, prices, name, task, ledger)
         if parts is None:
             return None
-        found[task] = parts
-    return found
+        by_task[task] = parts
+    return by_task
 
 
 def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledger: Ledger) -> None:
@@ -172,10 +172,10 @@ def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledg
             "and is not counted"
         )
     for name in bought:
-        found = usage.price_of(run, prices, name)
-        if found and found[1].cached is not None:
+        entry = usage.price_of(run, prices, name)
+        if entry and entry[1].cached is not None:
             ledger.note(
-                f"{found[0]}: {found[1].cached_share:.0%} of prompt tokens at the price of cached "
+                f"{entry[0]}: {entry[1].cached_share:.0%} of prompt tokens at the price of cached "
                 "ones: as the price file states; no run measures it"
             )
 
@@ -198,8 +198,8 @@ def _setup(run: Run, setup: Spent, top: Dearest, load: Load) -> SetupCost:
 
     def alone(task: str) -> TaskCost:
         share = {task: 1.0}
-        each = requests.per_request(by_task, share, top) if by_task else None
-        return TaskCost(per_request=_money(each), per_correct=_money(correct(share)))
+        per_request = requests.per_request(by_task, share, top) if by_task else None
+        return TaskCost(per_request=_money(per_request), per_correct=_money(correct(share)))
 
     return SetupCost(
         up_front=_money(setup.work(UP_FRONT), measured_once=setup.once(UP_FRONT)),
@@ -226,9 +226,9 @@ def _money(known: Estimate | None, *, measured_once: bool = False) -> Estimate:
 def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
     assert a.by_task is not None and b.by_task is not None
     fixed = fixed_gap(a.bill.items, b.bill.items, load)
-    each = requests.difference(b.by_task, a.by_task, a.share, top)
-    crossing = crossover(fixed, each)
-    gap = total([(fixed, 1), (each, load.volume)])
+    per_request = requests.difference(b.by_task, a.by_task, a.share, top)
+    crossing = crossover(fixed, per_request)
+    gap = total([(fixed, 1), (per_request, load.volume)])
     return Pair(
         a=a.name,
         b=b.name,
@@ -239,7 +239,7 @@ def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
         cheaper_here=None if not gap.clear else b.name if gap.ends[1] < 0 else a.name,
         state=crossing.state,
         difference=CostDifference(
-            fixed=_money(fixed), per_request=_money(each), per_month=_money(gap)
+            fixed=_money(fixed), per_request=_money(per_request), per_month=_money(gap)
         ),
     )
 
@@ -255,10 +255,10 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
         else:
             mine.append(item)
     signed = [*((item, 1) for item in left), *((item, -1) for item in mine)]
-    found = total((item.amount, sign * load.fixed[item.when]) for item, sign in signed)
+    gap = total((item.amount, sign * load.fixed[item.when]) for item, sign in signed)
     # Sums of the same numbers in another order differ in the last digit.
     tiny = 1e-12 * sum(abs(item.value) for item, _ in signed)
-    return exactly(0.0) if max(map(abs, found.ends)) <= tiny else found
+    return exactly(0.0) if max(map(abs, gap.ends)) <= tiny else gap
 
 
 def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:

@@ -67,15 +67,17 @@ def quotients(
         return gap**2 <= e**2 + (r * f) ** 2 - 2 * correlation * e * r * f
 
     ends = [0.0, *sorted(cuts), math.inf]
-    found: list[tuple[float, float]] = []
+    intervals: list[tuple[float, float]] = []
     for low, high in pairwise(ends):
         if allowed((low + high) / 2 if high < math.inf else 2 * low + 1):
-            joined = bool(found) and found[-1][1] == low
-            found[-1:] = [(found[-1][0], high)] if joined else [*found[-1:], (low, high)]
+            joined = bool(intervals) and intervals[-1][1] == low
+            intervals[-1:] = (
+                [(intervals[-1][0], high)] if joined else [*intervals[-1:], (low, high)]
+            )
     # The quotient itself, where neither number is uncertain: between the cuts nothing is allowed.
-    if 0 < value < math.inf and not any(low <= value <= high for low, high in found):
-        found.append((value, value))
-    return tuple(sorted(found))
+    if 0 < value < math.inf and not any(low <= value <= high for low, high in intervals):
+        intervals.append((value, value))
+    return tuple(sorted(intervals))
 
 
 def _roots(a: float, b: float, c: float) -> set[float]:
@@ -117,18 +119,18 @@ def crossover(fixed: Estimate, each: Estimate) -> Crossover:
     """
     if fixed == each == exactly(0.0):
         return Crossover(SAME, None, None, None, 0)
-    found = quotients(fixed, each.scaled(-1))
+    intervals = quotients(fixed, each.scaled(-1))
     limit = fixed if each == exactly(0.0) else each
     cheaper = 0 if not limit.clear else 1 if limit.ends[1] < 0 else -1
-    if not found:
+    if not intervals:
         # Nothing is allowed: the sign is the same everywhere, also where one of the two is 0.
         dearer = max(fixed.value or 0.0, each.value or 0.0) > 0
         return Crossover(NEVER if dearer else ALWAYS, None, None, None, -1 if dearer else 1)
     value = -fixed.value / each.value if each.value and fixed.value else math.inf
-    low, high = found[0][0], found[-1][1]
-    told = low > 0 and high < math.inf
+    low, high = intervals[0][0], intervals[-1][1]
+    crosses = low > 0 and high < math.inf
     return Crossover(
-        CROSSES if told else UNKNOWN,
+        CROSSES if crosses else UNKNOWN,
         value if 0 < value < math.inf else None,
         low,
         high if high < math.inf else None,

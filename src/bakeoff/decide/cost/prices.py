@@ -17,9 +17,9 @@ TOKENS, SECONDS, REQUESTS = "tokens", "seconds", "requests"
 
 
 def _one_of(given: Mapping[str, bool], what: str) -> None:
-    if (found := [name for name, there in given.items() if there]) and len(found) == 1:
+    if (names := [name for name, there in given.items() if there]) and len(names) == 1:
         return
-    raise ValueError(f"{what}: give one of {', '.join(given)} (found {', '.join(found) or 'none'})")
+    raise ValueError(f"{what}: give one of {', '.join(given)} (found {', '.join(names) or 'none'})")
 
 
 class ModelPrice(File):

@@ -34,25 +34,25 @@ def sums(parts: Sequence[Part]) -> dict[str, Column]:
 
     Tokens are known of every answer, seconds only of those in the latency pass.
     """
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for part in parts:
-        if part.stands_on in found:
-            one, two = compare.shared([(found[part.stands_on], 1), (part.column, 1)])[0]
-            found[part.stands_on] = replace(one[0], values=one[0].values + two[0].values)
+        if part.stands_on in columns:
+            one, two = compare.shared([(columns[part.stands_on], 1), (part.column, 1)])[0]
+            columns[part.stands_on] = replace(one[0], values=one[0].values + two[0].values)
         else:
-            found[part.stands_on] = part.column
-    return found
+            columns[part.stands_on] = part.column
+    return columns
 
 
 def dearest(setups: Sequence[ByTask]) -> dict[tuple[str, str], float]:
     """(task, what it stands on) -> the most that a request cost on any setup."""
-    found: dict[tuple[str, str], float] = {}
+    most: dict[tuple[str, str], float] = {}
     for by_task in setups:
         for task, parts in by_task.items():
             for of, column in sums(parts).items():
                 top = float(column.values.max(initial=0.0))
-                found[task, of] = max(top, found.get((task, of), 0.0))
-    return found
+                most[task, of] = max(top, most.get((task, of), 0.0))
+    return most
 
 
 Dearest = Mapping[tuple[str, str], float]
@@ -80,8 +80,8 @@ def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Esti
 
 def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Estimate:
     """The mean of a signed sum of columns over the samples that all of them have."""
-    found = compare.combine(sides)
-    values, n = found.values, len(found.values)
+    contrast = compare.combine(sides)
+    values, n = contrast.values, len(contrast.values)
     if not n:
         return Estimate()
     mean = float(values.mean())
@@ -94,7 +94,7 @@ def _mean(sides: Sequence[tuple[Column, float]], of: str, top: float) -> Estimat
         # The mean of equal numbers may lie beside them by a rounding error.
         bounds = (min(ends[0], mean), max(ends[-1], mean))
         values = np.full(n, mean)
-    interval = stats.skewed_t(values, found.codes, bounds=bounds)
+    interval = stats.skewed_t(values, contrast.codes, bounds=bounds)
     # Money alone is never below 0; a difference may be.
     low, high = interval.ends
     low = max(low, 0.0) if len(sides) == 1 and sides[0][1] > 0 else low
@@ -117,12 +117,12 @@ def per_correct(
     """
     cost = per_request(costs, share, top)
     rights = {task: compare.estimate(score(scores[task])) for task in share}
-    if not all(each.known for each in rights.values()):
+    if not all(estimate.known for estimate in rights.values()):
         return Estimate(low=0.0)
-    right = total((each, share[task]) for task, each in rights.items())
-    found = quotients(cost, right, _correlation(costs, scores, share))
+    right = total((estimate, share[task]) for task, estimate in rights.items())
+    intervals = quotients(cost, right, _correlation(costs, scores, share))
     value = cost.value / right.value if right.value and cost.value is not None else math.inf
-    low, high = (found[0][0], found[-1][1]) if found else (0.0, math.inf)
+    low, high = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, math.inf)
     return Estimate.of(value, low, high)
 
 
@@ -150,5 +150,5 @@ def _correlation(costs: ByTask, scores: Mapping[str, Column], share: Shares) -> 
 
 
 def _error(sides: Sequence[tuple[Column, float]]) -> float:
-    found = compare.combine(sides)
-    return stats.standard_error(found.values, found.codes)
+    contrast = compare.combine(sides)
+    return stats.standard_error(contrast.values, contrast.codes)

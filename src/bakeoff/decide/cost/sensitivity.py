@@ -74,11 +74,11 @@ class Bill:
 
     def by_part(self, load: Load) -> dict[str, float]:
         """Money per month, by what it is paid for."""
-        found: dict[str, float] = {}
+        amounts: dict[str, float] = {}
         for charge in self.charges:
             name = charge.of if charge.when == REQUEST else f"{charge.of}, {charge.when}"
-            found[name] = found.get(name, 0.0) + charge.value * load.by_month[charge.when]
-        return found
+            amounts[name] = amounts.get(name, 0.0) + charge.value * load.by_month[charge.when]
+        return amounts
 
 
 _AMOUNTS = {VOLUME: REQUEST, UPDATES: UPDATE}

@@ -25,9 +25,10 @@ def money(value: float | None) -> str:
     return text if "e" not in text else f"{value:.9f}".rstrip("0").rstrip(".") or "0"
 
 
-def _range(found: Estimate, times: float = 1.0) -> str:
+def _range(estimate: Estimate, times: float = 1.0) -> str:
     value, low, high = (
-        None if end is None else end * times for end in (found.value, found.low, found.high)
+        None if end is None else end * times
+        for end in (estimate.value, estimate.low, estimate.high)
     )
     if value is None:
         return "not known" if low is None else f"at least {money(low)}"

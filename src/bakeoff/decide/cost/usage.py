@@ -89,20 +89,20 @@ def tasks_of(run: Run, setup: str) -> list[str]:
 def price_of(run: Run, prices: Prices, name: str) -> tuple[str, ModelPrice] | None:
     """(place in the price file, price) of a setup's model; `None` where the file has none."""
     setup = run.suite.setups[name]
-    if found := prices.setups.get(name):
-        return f"setups.{name}", found
-    found = None if setup.own else prices.models.get(setup.model)
-    return (f"models.{setup.model}", found) if found else None
+    if price := prices.setups.get(name):
+        return f"setups.{name}", price
+    price = None if setup.own else prices.models.get(setup.model)
+    return (f"models.{setup.model}", price) if price else None
 
 
 def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> list[Part] | None:
     """What a request of a task costs on a setup; `None`, and said why, where it is not known."""
-    setup, found = run.suite.setups[name], price_of(run, prices, name)
-    if found is None:
+    setup, entry = run.suite.setups[name], price_of(run, prices, name)
+    if entry is None:
         what = f"a price at setups.{name}" + ("" if setup.own else f" or models.{setup.model}")
         ledger.leave_out(f"{name}: what a request costs: the price file lacks {what}")
         return None
-    place, price = found
+    place, price = entry
     if price.by == REQUESTS:
         whole = run.columns[task, name, "error"]
         made = [Part(place, "request", REQUESTS, _flat(whole, price.per_request or 0.0))]
@@ -123,11 +123,11 @@ def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> lis
 
 
 def _by_tokens(run: Run, price: ModelPrice, place: str, name: str, task: str) -> list[Part]:
-    found = [
-        run.columns.get((task, name, f"{each}_tokens"))
-        for each in ("prompt", "context", "completion")
+    columns = [
+        run.columns.get((task, name, f"{kind}_tokens"))
+        for kind in ("prompt", "context", "completion")
     ]
-    prompt, context, completion = found
+    prompt, context, completion = columns
     if prompt is None or context is None or completion is None:
         return []
     rate, written = price.per_prompt_token, (price.completion or 0.0) / 1e6
@@ -197,11 +197,11 @@ def work(run: Run, prices: Prices, name: str, ledger: Ledger) -> list[Item]:
     stored: list[Item] = []
     if setup.retrieve:
         indexes = {task: _index(run, setup, task) for task in tasks}
-        known = {each.digest: (task, each) for task, each in indexes.items() if each}
-        for task, each in known.values():
-            built += _embedded(run, prices, setup, task, each, ledger)
-            stored += _stored(prices, task, each, ledger)
-        for task in (task for task, each in indexes.items() if not each):
+        known = {index.digest: (task, index) for task, index in indexes.items() if index}
+        for task, index in known.values():
+            built += _embedded(run, prices, setup, task, index, ledger)
+            stored += _stored(prices, task, index, ledger)
+        for task in (task for task, index in indexes.items() if not index):
             ledger.leave_out(f"index of {name} on {task}: the run tells nothing of it")
     updates = [*_updated(run, prices, setup, tasks, built, ledger)]
     return [*built, *stored, *updates, *_people(prices, name, setup.kind, ledger)]
@@ -214,13 +214,17 @@ def _trained(
         return
     adapters = run.manifest.adapters
     # An adapter of all tasks together stands under each of them, and was trained once.
-    made = {each.digest: each for task in tasks if (each := adapters.get(f"{task}/{setup.name}"))}
+    made = {
+        adapter.digest: adapter
+        for task in tasks
+        if (adapter := adapters.get(f"{task}/{setup.name}"))
+    }
     if not all(run.manifest.training(task, setup.name) for task in tasks):
         ledger.leave_out(f"training of {setup.name}: made outside of bakeoff")
     if setup.tune.distill or (setup.tune.cpt and setup.tune.cpt.paraphrases):
         ledger.leave_out(f"training of {setup.name}: answers of the model that taught it")
-    for each in made.values():
-        if facts := each.training:
+    for adapter in made.values():
+        if facts := adapter.training:
             yield from _training(run, prices, facts.seconds, facts.tokens, ledger)
 
 
@@ -262,9 +266,9 @@ def _index(run: Run, setup: Setup, task: str) -> IndexFacts | None:
     indexes = {k: v for k, v in run.manifest.indexes.items() if k.startswith(f"{task}/")}
     twins = [s.name for s in run.suite.setups.values() if s.retrieve == setup.retrieve]
     for name in (setup.name, *twins):
-        for key, found in indexes.items():
+        for key, index in indexes.items():
             if key.endswith(f" for {name}"):
-                return found
+                return index
     corpus = setup.retrieve.corpus.get(task)
     first = [k for k in indexes if " for " not in k and corpus in (None, k.partition("/")[2])]
     return indexes[first[0]] if first else None
@@ -323,8 +327,8 @@ def _updated(
     ledger: Ledger,
 ) -> Iterator[Item]:
     """The work of one update: as measured where the run has it, else all of it again."""
-    found = [task for task in tasks if task in run.changes]
-    if not found:
+    changed_tasks = [task for task in tasks if task in run.changes]
+    if not changed_tasks:
         if built:
             ledger.note(
                 f"an update of {setup.name} is taken to be all of its work up front again: the run "
@@ -332,8 +336,8 @@ def _updated(
             )
         yield from (replace(item, when=UPDATE) for item in built)
         return
-    ledger.note(f"an update is that of {', '.join(found)}, as the run measured it")
-    for task in found:
+    ledger.note(f"an update is that of {', '.join(changed_tasks)}, as the run measured it")
+    for task in changed_tasks:
         training = run.manifest.training(task, setup.name)
         if training:
             spent = training.seconds, training.tokens

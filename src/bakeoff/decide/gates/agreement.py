@@ -209,9 +209,9 @@ def check(
     tries = []
     reasons: Counter[str] = Counter()
     for number in range(repeats):
-        found = scores(cells, _anew(give, number))
-        tries.append([np.nan if s is None or s.value is None else sign * s.value for s in found])
-        unjudged = [score for score in found if score is None or score.value is None]
+        result = scores(cells, _anew(give, number))
+        tries.append([np.nan if s is None or s.value is None else sign * s.value for s in result])
+        unjudged = [score for score in result if score is None or score.value is None]
         reasons.update(s.reason.split(":")[0] if s else "does not apply" for s in unjudged)
     values = np.array(tries)
     mine = _agreement(str(metric), rows, values[0], seed)
@@ -220,7 +220,7 @@ def check(
         _agreement("containment (floor)", rows, np.array([_contained(r) for r in rows]), seed),
         max(
             (_agreement("length alone (floor)", rows, way * length, seed) for way in (1, -1)),
-            key=lambda found: found.auroc.value or 0.0,
+            key=lambda result: result.auroc.value or 0.0,
         ),
     ]
     mine = replace(mine, spread=_spread(values), reasons=dict(reasons.most_common()))
@@ -260,8 +260,8 @@ def _anew(give: Give, number: int) -> Give:
 
 def _contained(row: Labelled) -> float:
     evidence = Evidence.of([passage.text for passage in row.answer.passages])
-    found = [features(claim, evidence)["contained"] for claim in claims(row.answer.text)]
-    return float(np.mean(found)) if found else 0.0
+    shares = [features(claim, evidence)["contained"] for claim in claims(row.answer.text)]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -> Agreement:
@@ -273,11 +273,11 @@ def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -
         raise BakeoffError(f"{name}: it judged only answers of one label; no agreement to measure")
     grades = np.array([row.grade for row in judged])
     sources = cluster_codes([row.source for row in judged])
-    said = _decided(values, good, sources)
+    decisions = _decided(values, good, sources)
     generators = [row.generator for row in judged]
     within = {}
     for generator in sorted(set(generators) - {""}):
-        mine = np.array([each == generator for each in generators])
+        mine = np.array([writer == generator for writer in generators])
         if min(np.bincount(good[mine], minlength=2)) >= FEWEST:
             within[generator] = _auroc(values[mine], good[mine], sources[mine], seed)
     return Agreement(
@@ -285,9 +285,9 @@ def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -
         len(judged),
         len(rows) - len(judged),
         _auroc(values, good, sources, seed),
-        float(balanced_accuracy_score(good, said)),
-        float(f1_score(1 - good, 1 - said)),
-        _measured_by(_kappa, good, said, sources, seed),
+        float(balanced_accuracy_score(good, decisions)),
+        float(f1_score(1 - good, 1 - decisions)),
+        _measured_by(_kappa, good, decisions, sources, seed),
         _measured_by(_pearson, grades, values, sources, seed),
         _measured_by(_pearson, rankdata(grades), rankdata(values), sources, seed),
         within,
@@ -304,9 +304,9 @@ def _people(rows: Sequence[Labelled], seed: int) -> People | None:
     codes = cluster_codes([row.source for row in rated])
     for row, code in zip(rated, codes, strict=True):
         total = sum(row.raters)
-        for said in row.raters:
-            alone.append(said)
-            others.append((total - said) / (len(row.raters) - 1))
+        for rating in row.raters:
+            alone.append(rating)
+            others.append((total - rating) / (len(row.raters) - 1))
             sources.append(code)
         for one, other in combinations(row.raters, 2):
             first.append(int(one > 0.5))
@@ -376,13 +376,13 @@ def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Estimate:
 
 def _decided(values: Floats, good: Ints, sources: Ints) -> Ints:
     """Labels by a threshold that is best, in balanced accuracy, on the sources of other folds."""
-    said = np.zeros(len(values), dtype=np.int64)
+    decisions = np.zeros(len(values), dtype=np.int64)
     folds = min(FOLDS, len(np.unique(sources)))
     if folds < 2:
         return (values >= _threshold(values, good)).astype(np.int64)
     for train, test in GroupKFold(folds).split(values, groups=sources):
-        said[test] = values[test] >= _threshold(values[train], good[train])
-    return said
+        decisions[test] = values[test] >= _threshold(values[train], good[train])
+    return decisions
 
 
 def _threshold(values: Floats, good: Ints) -> float:

@@ -174,7 +174,7 @@ def references(
 ) -> dict[str, Rows]:
     """The accepted runs that gates can name: `baseline` and `anchor`."""
     return {
-        name: rows_of(results, found)
+        name: rows_of(results, accepted)
         for name in names
-        if (found := pointer(results, benchmark, CHANNELS[name]))
+        if (accepted := pointer(results, benchmark, CHANNELS[name]))
     }

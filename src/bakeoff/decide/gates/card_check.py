@@ -47,14 +47,14 @@ def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
     """
     if policy.min_agreement is None:
         return {}
-    found = {}
+    reasons = {}
     for facts in manifest.tasks.values():
         for name, about in facts.metrics.items():
             if about.asks in ("verifier", "judge"):
                 judge = manifest.judge(Metric.parse(name).judge)
                 if problem := _problem(name, about.version, judge, policy):
-                    found[name] = problem
-    return found
+                    reasons[name] = problem
+    return reasons
 
 
 def _problem(name: str, version: str, judge: Mapping[str, str], policy: Policy) -> str:

@@ -27,7 +27,7 @@ def write_card(
         "judge": digest(dict(judge)) if judge else "",
         "labels": {"file": labels.name, "digest": digest(labels.read_bytes())},
         "checked": datetime.now(UTC).date().isoformat(),
-        "scorers": [asdict(each) for each in report.scorers],
+        "scorers": [asdict(scorer) for scorer in report.scorers],
         "people": asdict(report.people) if report.people else None,
     }
     write_json(path, card)
@@ -38,19 +38,19 @@ def write_card(
 
 def tables(report: Report) -> list[Table]:
     """A scorer's agreement with human labels, with baselines and inter-rater agreement."""
-    found = report.scorers
-    generators = list(dict.fromkeys(name for each in found for name in each.within))
+    scorers = report.scorers
+    generators = list(dict.fromkeys(name for scorer in scorers for name in scorer.within))
     rows = [
         (
-            each.name,
-            f"{each.judged}" + (f" ({each.unjudged} unjudged)" if each.unjudged else ""),
-            _measured(each.auroc),
-            f"{each.balanced_accuracy:.3f}",
-            f"{each.f1:.3f}",
-            *map(_measured, (each.kappa, each.pearson, each.spearman)),
-            *(_measured(each.within[g]) if g in each.within else "-" for g in generators),
+            scorer.name,
+            f"{scorer.judged}" + (f" ({scorer.unjudged} unjudged)" if scorer.unjudged else ""),
+            _measured(scorer.auroc),
+            f"{scorer.balanced_accuracy:.3f}",
+            f"{scorer.f1:.3f}",
+            *map(_measured, (scorer.kappa, scorer.pearson, scorer.spearman)),
+            *(_measured(scorer.within[g]) if g in scorer.within else "-" for g in generators),
         )
-        for each in found
+        for scorer in scorers
     ]
     if people := report.people:
         agreed = (_measured(people.kappa), _measured(people.pearson), "-")
@@ -70,7 +70,7 @@ def tables(report: Report) -> list[Table]:
         "over sources. Balanced accuracy (flagging everything: 0.500), F1 of finding bad answers "
         "and kappa at a threshold chosen on other sources.",
     )
-    mine = found[0]
+    mine = scorers[0]
     facts = [(reason, str(count)) for reason, count in mine.reasons.items()]
     if mine.spread is not None:
         facts.append(("standard deviation of repeated scores", f"{mine.spread:.3f}"))
@@ -78,5 +78,5 @@ def tables(report: Report) -> list[Table]:
     return [agreement, more] if facts else [agreement]
 
 
-def _measured(found: Estimate) -> str:
-    return cell(found, "")
+def _measured(estimate: Estimate) -> str:
+    return cell(estimate, "")

@@ -234,7 +234,7 @@ def _of_contrast(
     worst = np.full(len(values), bounds[0]) if bounds else values
     left = _mean_of(columns[0], contrast) if columns else check.sign * contrast.value
     gap = contrast.value - margin
-    found = Finding(
+    finding = Finding(
         left,
         left - check.sign * gap,
         gap,
@@ -247,9 +247,9 @@ def _of_contrast(
         method=contrast.method or interval.method,
     )
     if len(columns) < 2:
-        return found
+        return finding
     broke, mended, changes = _changes(check, columns)
-    return replace(found, changes=changes, broke=broke, mended=mended)
+    return replace(finding, changes=changes, broke=broke, mended=mended)
 
 
 def _mean_of(column: Column, contrast: Contrast) -> float:
@@ -281,7 +281,7 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
     sign, limit = check.sign, check.shift
     if len(columns) == 1:
         values, codes = _values(columns[0])
-        found = stats.quantile_interval(values, share, codes)
+        interval = stats.quantile_interval(values, share, codes)
         less, more = _sides(sign)
         worst = np.full(len(values), -math.inf if sign > 0 else math.inf)
         value = stats.quantile(values, share)
@@ -289,12 +289,12 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
             value,
             limit,
             sign * (value - limit),
-            _ends(found, sign, limit),
+            _ends(interval, sign, limit),
             stats.quantile_p(values, share, limit, less, codes),
             stats.quantile_p(values, share, limit, more, codes),
             stats.quantile_p(worst, share, limit, less, codes),
             len(values),
-            method=found.method,
+            method=interval.method,
         )
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
     n, codes = len(left.samples), left.codes

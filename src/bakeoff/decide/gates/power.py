@@ -92,7 +92,7 @@ def earlier(results: Path, benchmark: str) -> Rows | None:
 
 def problems(found: Sequence[Preview]) -> list[str]:
     """The gates that decide nothing, a sentence each."""
-    return [f"gates: '{each.check}': {each.problem}" for each in found if each.problem]
+    return [f"gates: '{gate.check}': {gate.problem}" for gate in found if gate.problem]
 
 
 def _rows(
@@ -161,15 +161,15 @@ def _untimed(check: Check, n: int) -> str:
 
 def _columns(ref: Ref, rows: Rows) -> dict[str, Column]:
     """Task -> the column of a ref, cut to its slice."""
-    found = {}
+    columns = {}
     for (task, setup, metric), column in rows.columns.items():
         if (setup, metric) == (ref.setup, ref.metric) and ref.task in (None, task):
             if ref.tag:
                 name, value = ref.tag
                 tags = rows.tags[task]
                 column = column.only([s for s in column.samples if tags[s].get(name) == value])
-            found[task] = column
-    return found
+            columns[task] = column
+    return columns
 
 
 def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
@@ -179,10 +179,10 @@ def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
     if check.right and replace(check.right, origin="") == check.left:
         return None  # a run against itself says nothing of its spread
     try:
-        found = find(check, evidence)
+        finding = find(check, evidence)
     except BakeoffError:
         return None  # the earlier run lacks it: there is only the assumption
-    return found if math.isfinite(found.detectable) else None
+    return finding if math.isfinite(finding.detectable) else None
 
 
 def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
