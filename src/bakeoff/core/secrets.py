@@ -89,21 +89,21 @@ def exposed(part: object, where: str = "") -> list[str]:
         places = [(f"{where}[{number}]", value) for number, value in enumerate(part)]
     else:
         return []
-    found: list[str] = []
+    exposed_places: list[str] = []
     for place, value in places:
         if written_out(place.rpartition(".")[2], value):
-            found.append(place)
-        found += exposed(value, place)
-    return found
+            exposed_places.append(place)
+        exposed_places += exposed(value, place)
+    return exposed_places
 
 
 def exposed_in_url(url: str) -> list[str]:
     """What of a url holds a secret written out: its user and password, parameters, its path."""
     parts = urlsplit(url)
-    found = ["the user and password"] if "@" in parts.netloc else []
+    exposed_parts = ["the user and password"] if "@" in parts.netloc else []
     if looks_secret(parts.path):
-        found.append("the path")
-    return found + [
+        exposed_parts.append("the path")
+    return exposed_parts + [
         f"the parameter '{name}'"
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if _in_query(name, value)

@@ -12,12 +12,12 @@ class DoubledKey(ValueError):
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]
         doubled = next(key for key in keys if keys.count(key) > 1)
         raise DoubledKey(f"the key {doubled!r} stands twice in one object")
-    return found
+    return fields
 
 
 def _constant(name: str) -> Any:

@@ -53,8 +53,8 @@ class CachedModel:
     ) -> Iterator[tuple[int, Generation | Failure]]:
         keys = self.keys(chats, decoding)
         wanted = [index for index in range(len(chats)) if index not in skip]
-        found = self.responses.find([keys[index] for index in wanted])
-        known = {key: kept for key, kept in found.items() if _whole(kept)}
+        stored = self.responses.find([keys[index] for index in wanted])
+        known = {key: kept for key, kept in stored.items() if _whole(kept)}
         for index in wanted:
             if keys[index] in known:
                 yield index, Generation(**known[keys[index]], cached=True)
@@ -103,12 +103,12 @@ def verify(
     keys = model.keys(chats, decoding)
     known = model.responses.find([keys[index] for index in chosen])
     skip = {index for index in range(len(chats)) if index not in chosen or keys[index] not in known}
-    found = Verified()
+    counts = Verified()
     for index, done in model.model.generate(chats, decoding, skip):
         if isinstance(done, Generation):
-            found.checked += 1
+            counts.checked += 1
             now, before = _kept(done), known[keys[index]]
             if any(now[part] != before[part] for part in _SAID):
-                found.differing += 1
+                counts.differing += 1
                 model.responses.forget([keys[index]])
-    return found
+    return counts

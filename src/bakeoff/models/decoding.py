@@ -217,9 +217,9 @@ def write(
     logits = batch.step(batch.last) if batch.logits is None else batch.logits
     while True:
         chosen = choose(logits, rows)
-        for row, token, said in zip(rows, chosen, _logprobs(logits, chosen), strict=True):
+        for row, token, logprob in zip(rows, chosen, _logprobs(logits, chosen), strict=True):
             written[row].tokens.append(token)
-            written[row].logprob += said
+            written[row].logprob += logprob
         first()
         going = [
             token not in ends and len(written[r].tokens) < limit
@@ -240,8 +240,8 @@ def _logprobs(logits: torch.Tensor, tokens: Sequence[int]) -> list[float]:
     """The log-probability of each row's token."""
     wide = logits.float()
     places = torch.tensor(tokens, device=logits.device)[:, None]
-    found: list[float] = (wide.gather(1, places)[:, 0] - wide.logsumexp(-1)).tolist()
-    return found
+    logprobs: list[float] = (wide.gather(1, places)[:, 0] - wide.logsumexp(-1)).tolist()
+    return logprobs
 
 
 def greedy(logits: torch.Tensor, rows: Sequence[int]) -> Sequence[int]:

@@ -202,8 +202,8 @@ class LocalModel:
             window = min(window, sliding)
         if 0 < len(ids) <= window - room:
             return None
-        found = f"the prompt has {len(ids)} tokens and the answer may take {room}"
-        return Failure(f"{found}; the model holds {window}")
+        needs = f"the prompt has {len(ids)} tokens and the answer may take {room}"
+        return Failure(f"{needs}; the model holds {window}")
 
     def _start(self, prompts: Sequence[Sequence[int]]) -> Start:
         """What all the (sorted) prompts start with, read once; no batch changes it."""
@@ -277,8 +277,8 @@ class LocalModel:
         for ids, row in zip(encoded, written, strict=True):
             tokens = row.tokens
             ended = tokens[-1] in ends
-            said = tokens[:-1] if ended else tokens
-            text = self.tokenizer.decode(said, skip_special_tokens=True).strip()
+            text_tokens = tokens[:-1] if ended else tokens
+            text = self.tokenizer.decode(text_tokens, skip_special_tokens=True).strip()
             sure, reason = round(row.confidence, 6), STOP if ended else LENGTH
             completions.append(
                 Generation(text, len(ids), len(tokens), confidence=sure, finish_reason=reason)

@@ -155,14 +155,14 @@ def read_completion(value: Any) -> Reply:
     if not isinstance(choice.message, dict):
         return Reply(_text(choice.text), *_usage(whole.usage), finish)
     # A model that only thought, only called a tool or refused has no content: null.
-    said = said_in(choice.message)
-    text = _text(said.content or "")
+    message = said_in(choice.message)
+    text = _text(message.content or "")
     if not text.strip():
-        if said.refusal:
-            text, finish = _text(said.refusal), REFUSAL
-        elif said.called:
+        if message.refusal:
+            text, finish = _text(message.refusal), REFUSAL
+        elif message.called:
             finish = TOOL_CALLS
-    return Reply(text, *_usage(whole.usage), finish, said.thought)
+    return Reply(text, *_usage(whole.usage), finish, message.thought)
 
 
 def _text(content: Any) -> str:
@@ -349,15 +349,15 @@ class Stream:
     def _choose(self, choice: Choice, now: float) -> None:
         self._begun = True
         whole = choice.delta is None and not self._pieces
-        said = said_in(choice.message if whole else choice.delta)
-        if any(said[1:]):
-            self._said = Said._make(map(_joined, self._said, said._replace(content=None)))
+        message = said_in(choice.message if whole else choice.delta)
+        if any(message[1:]):
+            self._said = Said._make(map(_joined, self._said, message._replace(content=None)))
         stated = finish_reason(choice.finish_reason)
         # A last piece that only stops does not undo a cut or a filter.
         if stated and not (self._finish and stated == STOP):
             self._finish = stated
         self._error = choice.error or self._error
-        piece = said.content or choice.text
+        piece = message.content or choice.text
         if piece and isinstance(piece, str):
             self._pieces.append(piece)
             self._last_s = now

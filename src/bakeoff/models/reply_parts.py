@@ -89,17 +89,17 @@ def said_in(value: Any) -> Said:
 
     What parts of other types hold (thinking, a refusal) is where a message has it itself.
     """
-    said = parts(Said, value)
-    if not isinstance(said.content, list):
-        return said
+    message = parts(Said, value)
+    if not isinstance(message.content, list):
+        return message
     texts, refusals = [], []
-    for part in said.content:
+    for part in message.content:
         kind, text = (part.get("type"), part.get("text")) if isinstance(part, dict) else ("", part)
         if kind in ("thinking", "reasoning", "redacted_thinking"):
-            said = said._replace(thinking=True)
+            message = message._replace(thinking=True)
         elif kind == "refusal":
             refusals.append(part.get("refusal"))
         elif isinstance(text, str):
             texts.append(text)
-    refusal = said.refusal or "".join(text for text in refusals if isinstance(text, str)) or None
-    return said._replace(content="".join(texts), refusal=refusal)
+    refusal = message.refusal or "".join(text for text in refusals if isinstance(text, str)) or None
+    return message._replace(content="".join(texts), refusal=refusal)

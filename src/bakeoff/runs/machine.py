@@ -70,8 +70,8 @@ def version(package: str) -> str | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     # Not `importlib.metadata.version`: it parses the whole file, the package's readme included.
-    found = re.search(r"^Version: *(.+)$", about, re.MULTILINE)
-    return found[1].strip() if found else None
+    match = re.search(r"^Version: *(.+)$", about, re.MULTILINE)
+    return match[1].strip() if match else None
 
 
 def commit() -> str | None:

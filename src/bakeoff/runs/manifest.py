@@ -389,5 +389,5 @@ class Manifest(Stored):
 
     def index(self, task: str, setup: str) -> IndexFacts | None:
         """The index that says that a setup read it for a task."""
-        found = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
-        return next((index for index in found if setup in (index.setups or ())), None)
+        indexes = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
+        return next((index for index in indexes if setup in (index.setups or ())), None)

@@ -151,12 +151,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """The mapping that a JSON file holds. Raises `BakeoffError` when it holds none."""
     try:
         with disk.refusals(path):
-            found = json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise BakeoffError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise BakeoffError(f"{path}: not a JSON object")
-    return found
+    return value
 
 
 def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:

@@ -46,8 +46,8 @@ def prune(results: Path, days: float, keep: Collection[str], now: datetime) -> l
         raise BakeoffError(f"prune: days is {days}; give 0 or more")
     oldest = now - timedelta(days=days)
     folders = sorted(path.parent for path in results.glob(f"*/*/{store.MANIFEST}"))
-    found = (_pruned(folder, oldest, keep, now) for folder in folders if folder.name not in keep)
-    return [pruned for pruned in found if pruned]
+    outcomes = (_pruned(folder, oldest, keep, now) for folder in folders if folder.name not in keep)
+    return [pruned for pruned in outcomes if pruned]
 
 
 def with_texts(folder: Path, manifest: Manifest) -> None:

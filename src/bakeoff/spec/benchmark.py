@@ -188,9 +188,9 @@ class Suite(File):
         setups = raw.get("setups")
         if isinstance(setups, dict):
             raw["setups"] = {
-                part: with_defaults(part, each, defaults, raw.get("model", "embedded"))
+                part: with_defaults(part, setup, defaults, raw.get("model", "embedded"))
                 for name, spec in setups.items()
-                for part, each in setups_by_rows(str(name), spec).items()
+                for part, setup in setups_by_rows(str(name), spec).items()
             }
         raw["gates"] = gate_lines(raw.get("gates") or [])
         return raw
@@ -294,5 +294,5 @@ def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
     if isinstance(raw, dict) and "setups" in raw:
         suite = validated(Suite, path, raw)
         return suite.gates, suite.policy
-    found = validated(Gates, path, raw)
-    return found.gates, found.policy
+    contents = validated(Gates, path, raw)
+    return contents.gates, contents.policy

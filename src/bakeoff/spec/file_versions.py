@@ -91,11 +91,11 @@ def stated(metric: str, version: str, ragas: str) -> str:
     """
     if version not in FILES.values():
         return version
-    found = Metric.parse(metric)
-    if FILES.get(found.name) != version:
+    parsed = Metric.parse(metric)
+    if FILES.get(parsed.name) != version:
         return version
-    asked = {"ragas": ragas} if found.name.startswith("ragas") else {}
-    return "+".join(["1", *(f"{name}:{is_}" for name, is_ in {**asked, **_then(found)}.items())])
+    asked = {"ragas": ragas} if parsed.name.startswith("ragas") else {}
+    return "+".join(["1", *(f"{name}:{is_}" for name, is_ in {**asked, **_then(parsed)}.items())])
 
 
 def with_stated_versions(manifest: Any) -> Any:
@@ -124,13 +124,13 @@ def recorded(metric: str, version: str) -> str:
     number, *parts = version.split("+")
     if number != "1":
         return version
-    found = Metric.parse(metric)
+    parsed = Metric.parse(metric)
     named = dict(part.partition(":")[::2] for part in parts)
     named.pop("ragas", "")
     calibration = named.pop("calibration", "")
-    if found.name not in FILES or named != _then(found):
+    if parsed.name not in FILES or named != _then(parsed):
         return version
-    file = FILES[found.name]
+    file = FILES[parsed.name]
     return digest([file, calibration]) if calibration else file
 
 

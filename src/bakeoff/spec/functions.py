@@ -27,8 +27,8 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     function = getattr(module, name, None)
     if not callable(function):
         raise BakeoffError(f"'{reference}': {where} has no function '{name}'")
-    found: Callable[..., Any] = function
-    return found
+    loaded: Callable[..., Any] = function
+    return loaded
 
 
 @contextmanager

@@ -26,9 +26,9 @@ def problems(known: Mapping[str, Connection], raw: object) -> list[str]:
 
     `known` are its connections; of the rest, `raw`, only texts in the form of a known key.
     """
-    found = [problem for where, spec in known.items() for problem in _of(spec, where)]
+    in_connections = [problem for where, spec in known.items() for problem in _of(spec, where)]
     about = tuple(known)
-    return found + [
+    return in_connections + [
         f"{place}: looks like an API key: {_REMEDY}"
         for place in _looking(raw)
         if not place.startswith(about)

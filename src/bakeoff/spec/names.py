@@ -178,6 +178,6 @@ def of_stored_files() -> Iterator[None]:
 
 def take_noted() -> dict[str, str]:
     """The old names met since the last call -> the present ones."""
-    found = dict(_noted)
+    noted = dict(_noted)
     _noted.clear()
-    return found
+    return noted

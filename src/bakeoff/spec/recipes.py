@@ -116,13 +116,13 @@ class Tune(File):
         Fields that came later stand in it only where they are used: what was kept before them
         stays known. How many rows there are, the rows themselves say.
         """
-        found = self.model_dump(mode="json", exclude={"rows"})
+        fields = self.model_dump(mode="json", exclude={"rows"})
         if self.cpt:
-            found["cpt"] = names.fields_before("Pretraining", found["cpt"])
+            fields["cpt"] = names.fields_before("Pretraining", fields["cpt"])
         if self.distill:
-            found["distill"] = names.fields_before("Distillation", found["distill"])
+            fields["distill"] = names.fields_before("Distillation", fields["distill"])
         blank = Tune().model_dump(mode="json")
-        return {k: v for k, v in found.items() if k not in _LATER or v != blank[k]}
+        return {k: v for k, v in fields.items() if k not in _LATER or v != blank[k]}
 
     def limited(self, rows: int) -> Tune:
         """The recipe on so many rows at most (and two at least); a ready adapter stays as it is."""

@@ -162,8 +162,8 @@ class TaskFile(File):
     @field_validator("with_passages", "before_passages")
     @classmethod
     def _takes_passages(cls, value: str) -> str:
-        if (found := prompt_fields(value)) != {"passages", "prompt"}:
-            raise ValueError(f"needs {{passages}} and {{prompt}}, has {sorted(found)}")
+        if (fields := prompt_fields(value)) != {"passages", "prompt"}:
+            raise ValueError(f"needs {{passages}} and {{prompt}}, has {sorted(fields)}")
         return value
 
     @field_validator("scorers")
