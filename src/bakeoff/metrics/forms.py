@@ -122,7 +122,7 @@ def normal(text: str, target: str, form: str) -> tuple[str, str]:
 
 def holds(text: str, target: str, form: str) -> bool:
     """Whether the target's words stand in the text, in one stretch."""
-    said, wanted = normal(text, target, form)
-    if f" {wanted} " in f" {said} ":
+    plain, wanted = normal(text, target, form)
+    if f" {wanted} " in f" {plain} ":
         return bool(wanted)
     return wanted == _signs(target) and not _ANY.search(target) and _holds_signs(text, wanted)

@@ -36,14 +36,14 @@ def inside(text: str) -> Any:
     Without an object, the first array. What was thought before does not count, nor a part of an
     object that is broken. Raises `ValueError` when there is none.
     """
-    said = _answered(text)
-    for candidate in (said, *_FENCE.findall(said)):
+    answer = _answered(text)
+    for candidate in (answer, *_FENCE.findall(answer)):
         try:
             return loads(candidate.strip())
         except ValueError:
             continue
     broken: list[ValueError] = []
-    values = list(_values(said, broken))
+    values = list(_values(answer, broken))
     for value in (*filter(_has_fields, values), *values):
         return value
     doubled = [error for error in broken if isinstance(error, DoubledKey)]
@@ -56,12 +56,12 @@ def own(text: str) -> Any:
     A text around it could be one that quotes it. Thinking may stand in front, once. Raises
     `ValueError`.
     """
-    said = text.strip()
-    marks = [mark[1] for mark in _THOUGHT.finditer(said)]
-    if _THOUGHT.match(said) and marks == ["", "/"]:
-        said = _answered(said)
-    fenced = _FENCED.fullmatch(said)
-    return whole(fenced[1] if fenced else said)
+    reply = text.strip()
+    marks = [mark[1] for mark in _THOUGHT.finditer(reply)]
+    if _THOUGHT.match(reply) and marks == ["", "/"]:
+        reply = _answered(reply)
+    fenced = _FENCED.fullmatch(reply)
+    return whole(fenced[1] if fenced else reply)
 
 
 def _answered(text: str) -> str:

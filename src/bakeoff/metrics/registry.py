@@ -25,16 +25,16 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
     """The scorer a metric names, its settings checked. Raises `BakeoffError`."""
     if "::" in metric.name:
         function = load_function(metric.name, folder)
-        found = Scorer(metric.name, function)
+        scorer = Scorer(metric.name, function)
         registered = REGISTERED.get(function.__name__)
         if registered and registered.function is function:
-            found = replace(registered, name=metric.name)
+            scorer = replace(registered, name=metric.name)
     else:
         known = scorers()
         if metric.name not in known:
             raise BakeoffError(f"no scorer named '{metric.name}'{did_you_mean(metric.name, known)}")
-        found = known[metric.name]
-    known_settings = found.settings()
+        scorer = known[metric.name]
+    known_settings = scorer.settings()
     for name, value in metric.settings:
         if name not in known_settings:
             takes = ", ".join(known_settings) or "none"
@@ -45,17 +45,17 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
             raise BakeoffError(
                 f"{metric.name}: {name} must be of the kind of {default!r}, found {value!r}"
             )
-        if value not in found.choices.get(name, (value,)):
-            hint = did_you_mean(str(value), found.choices[name])
+        if value not in scorer.choices.get(name, (value,)):
+            hint = did_you_mean(str(value), scorer.choices[name])
             raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
     if metric.judge.endswith(".json") and not (folder / metric.judge).is_file():
         raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
-    if found.asks == "judge" and not behind_endpoint(metric.judge):
+    if scorer.asks == "judge" and not behind_endpoint(metric.judge):
         raise BakeoffError(
             f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
             "the benchmark's endpoints"
         )
     settings = {**known_settings, **dict(metric.settings)}
-    if found.check and (problem := found.check(**settings)):
+    if scorer.check and (problem := scorer.check(**settings)):
         raise BakeoffError(f"{metric}: {problem}")
-    return replace(found, bounds=found.bounds_by(**settings)) if found.bounds_by else found
+    return replace(scorer, bounds=scorer.bounds_by(**settings)) if scorer.bounds_by else scorer

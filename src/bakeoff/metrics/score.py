@@ -96,9 +96,9 @@ class Cell:
     def _failed(self, given: Mapping[Need, Any]) -> Score | None:
         """The worst score: asked with an empty answer, the scorer tells whether it applies."""
         empty = Answer("", steps=(Step(RETRIEVE),) if self.open_book else ())
-        found = self._asked(empty, given)
-        if found is None or found == NO_PHRASES:
-            return found
+        score = self._asked(empty, given)
+        if score is None or score == NO_PHRASES:
+            return score
         if not self.scorer.of_failures:
             return Score(None, f"failed: {self.record.error}")
         if self.scorer.bounds is None and not self.scorer.higher_is_better:
@@ -106,7 +106,7 @@ class Cell:
             return Score(None, f"failed: {self.record.error}")
         low, high = self.scorer.bounds or (0.0, 1.0)
         worst = low if self.scorer.higher_is_better else high
-        labels = (self.sample.targets[0], "(failed)") if found.labels else None
+        labels = (self.sample.targets[0], "(failed)") if score.labels else None
         return Score(worst, f"failed: {self.record.error}", labels)
 
 
@@ -158,21 +158,23 @@ def score_records(
             for record in batch
             for metric, scorer in task.scorers.items()
         ]
-        found: dict[Key, dict[str, Score]] = {(r.sample, r.repeat): {} for r in batch}
+        by_record: dict[Key, dict[str, Score]] = {(r.sample, r.repeat): {} for r in batch}
         for cell, score in zip(cells, scores(cells, give), strict=True):
             if score is not None:
-                found[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
-        yield from (ScoreRow(key, scored) for key, scored in found.items())
+                by_record[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
+        yield from (ScoreRow(key, scored) for key, scored in by_record.items())
 
 
 def _beside(context: Context, record: Record, rivals: Rivals) -> Context:
     key = (record.sample, record.repeat)
-    return replace(context, rivals={n: said[key] for n, said in rivals.items() if key in said})
+    return replace(
+        context, rivals={n: answers[key] for n, answers in rivals.items() if key in answers}
+    )
 
 
 def scores(cells: Sequence[Cell], give: Give) -> list[Score | None]:
     """The score of each cell; what their scorers need is asked in rounds, all of it together."""
-    found: dict[int, Score | None] = {}
+    by_place: dict[int, Score | None] = {}
     waiting = list(range(len(cells)))
     given: dict[Need, Any] = {}
     for _ in range(ROUNDS):
@@ -180,7 +182,7 @@ def scores(cells: Sequence[Cell], give: Give) -> list[Score | None]:
         later = []
         for place in waiting:
             try:
-                found[place] = cells[place].score(given)
+                by_place[place] = cells[place].score(given)
             except Wanted as wanted:
                 later.append(place)
                 needs |= dict.fromkeys(wanted.needs)
@@ -189,5 +191,5 @@ def scores(cells: Sequence[Cell], give: Give) -> list[Score | None]:
         waiting = later
         given |= give(list(needs))
     else:
-        found |= dict.fromkeys(waiting, Score(None, f"the scorer asked for more {ROUNDS} times"))
-    return [found[place] for place in range(len(cells))]
+        by_place |= dict.fromkeys(waiting, Score(None, f"the scorer asked for more {ROUNDS} times"))
+    return [by_place[place] for place in range(len(cells))]

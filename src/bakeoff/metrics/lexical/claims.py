@@ -50,11 +50,11 @@ def claims(answer: str) -> tuple[Claim, ...]:
     What has no content word ("Yes.") is no claim, nor is a list's own mark ("1."). Abbreviations,
     initials and decimals end no sentence.
     """
-    found = []
+    statements = []
     for start, end in sentence_spans(answer):
         mark = _LIST_MARK.match(answer, start, end)
-        found += _claim(answer, mark.end() if mark else start, end)
-    return tuple(found or _claim(answer, 0, len(answer)))
+        statements += _claim(answer, mark.end() if mark else start, end)
+    return tuple(statements or _claim(answer, 0, len(answer)))
 
 
 def _claim(answer: str, start: int, end: int) -> list[Claim]:

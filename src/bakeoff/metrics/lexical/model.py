@@ -61,9 +61,9 @@ class Model:
     def parse(cls, text: str) -> Model:
         """The model that `as_json` wrote. Raises `BakeoffError` when `text` is none."""
         try:
-            found = json.loads(text)
-            names, *lists = (tuple(found.pop(name)) for name in _PER_FEATURE)
-            model = cls(names, lists[0], lists[1], lists[2], **found)
+            fields = json.loads(text)
+            names, *lists = (tuple(fields.pop(name)) for name in _PER_FEATURE)
+            model = cls(names, lists[0], lists[1], lists[2], **fields)
             numbers = [x for values in lists for x in values]
             numbers += [model.intercept, model.slope, model.offset, model.threshold, model.weakest]
             finite = all(math.isfinite(x) for x in numbers)
@@ -161,13 +161,13 @@ class Support:
 
 def support(answer: str, evidence: Evidence, model: Model) -> Support:
     """The claims of an answer with their support. Refusals are the caller's to leave out."""
-    found = claims(answer)
-    if not found:
+    statements = claims(answer)
+    if not statements:
         return Support((), None, None)
-    matches, logits = _weighed(found, evidence, model)
+    matches, logits = _weighed(statements, evidence, model)
     judged = tuple(
         _judged(claim, match, model.probability(logit), model.threshold)
-        for claim, match, logit in zip(found, matches, logits, strict=True)
+        for claim, match, logit in zip(statements, matches, logits, strict=True)
     )
     share = sum(claim.verdict == SUPPORTED for claim in judged) / len(judged)
     whole = pooled(logits, [len(match.content) for match in matches], model.weakest)
@@ -175,9 +175,9 @@ def support(answer: str, evidence: Evidence, model: Model) -> Support:
 
 
 def _weighed(
-    found: Sequence[Claim], evidence: Evidence, model: Model
+    statements: Sequence[Claim], evidence: Evidence, model: Model
 ) -> tuple[list[Match], list[float]]:
-    matches = [lay_beside(claim.text, evidence) for claim in found]
+    matches = [lay_beside(claim.text, evidence) for claim in statements]
     return matches, model.logits([features_of(match, evidence) for match in matches])
 
 
@@ -285,10 +285,10 @@ def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
 
 def answer_logit(answer: str, evidence: Evidence, model: Model) -> float | None:
     """The uncalibrated evidence for a whole answer; `None` when it makes no claim."""
-    found = claims(answer)
-    if not found:
+    statements = claims(answer)
+    if not statements:
         return None
-    matches, logits = _weighed(found, evidence, model)
+    matches, logits = _weighed(statements, evidence, model)
     return pooled(logits, [len(match.content) for match in matches], model.weakest)
 
 

@@ -70,8 +70,8 @@ def contains_all(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
     """1 when every one of the `terms` stands in the answer, as whole words, in any case."""
-    said = _said(answer.text, terms)
-    missing = [term for term in terms if term not in said]
+    present = _said(answer.text, terms)
+    missing = [term for term in terms if term not in present]
     return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
 
 
@@ -80,8 +80,8 @@ def avoids_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
     """1 when none of the `terms` stands in the answer, as whole words, in any case."""
-    said = _said(answer.text, terms)
-    return Score(float(not said), f"says: {', '.join(said)}" if said else "")
+    present = _said(answer.text, terms)
+    return Score(float(not present), f"says: {', '.join(present)}" if present else "")
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")

@@ -37,11 +37,11 @@ def cited(answer: Answer, context: Context, posthoc: bool = False) -> list[Cited
     """The sentences of an answer that make a claim, with what they cite."""
     text = _AFTER_STOP.sub(r"\2\1", answer.text)
     shown = [passage.text for passage in answer.passages]
-    found = [_cited(claim.text, shown) for claim in claims(text)]
-    if posthoc and not any(each.marks for each in found):
+    sentences = [_cited(claim.text, shown) for claim in claims(text)]
+    if posthoc and not any(sentence.marks for sentence in sentences):
         corpus = tuple(context.documents.values()) or tuple(shown)
-        return [_nearest(each.text, corpus) for each in found]
-    return found
+        return [_nearest(sentence.text, corpus) for sentence in sentences]
+    return sentences
 
 
 def _cited(sentence: str, shown: Sequence[str]) -> Cited:
@@ -66,14 +66,14 @@ def _carried(sample: Sample, context: Context, by: str, text: str, passages: Seq
     """Whether passages, taken together, support all that a sentence says."""
     if not passages:
         return False
-    found = checked(context, by, sample.question, text, ["\n".join(passages)])
-    return bool(found.claims) and all(claim.verdict == SUPPORTED for claim in found.claims)
+    judged = checked(context, by, sample.question, text, ["\n".join(passages)])
+    return bool(judged.claims) and all(claim.verdict == SUPPORTED for claim in judged.claims)
 
 
 @scorer(version=1)
 def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of an answer's marks that name a passage there is; none without marks."""
-    marks = [n for each in cited(answer, context) for n in each.marks]
+    marks = [n for sentence in cited(answer, context) for n in sentence.marks]
     if not marks:
         return None
     return sum(1 <= n <= len(answer.passages) for n in marks) / len(marks)
@@ -82,10 +82,10 @@ def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outco
 @scorer(version=2)
 def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the sentences with a mark that names a passage there is."""
-    found = _sentences(answer, context, posthoc=False)
-    if isinstance(found, Score):
-        return found
-    return sum(bool(each.passages) for each in found) / len(found)
+    sentences = _sentences(answer, context, posthoc=False)
+    if isinstance(sentences, Score):
+        return sentences
+    return sum(bool(sentence.passages) for sentence in sentences) / len(sentences)
 
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
@@ -93,12 +93,12 @@ def citation_recall(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:
     """Share of the sentences that the passages they cite support, taken together (ALCE)."""
-    found = _sentences(answer, context, posthoc)
-    if isinstance(found, Score):
-        return found
-    bad = [s.text for s in found if not _carried(sample, context, by, s.text, s.passages)]
+    sentences = _sentences(answer, context, posthoc)
+    if isinstance(sentences, Score):
+        return sentences
+    bad = [s.text for s in sentences if not _carried(sample, context, by, s.text, s.passages)]
     return Score(
-        1 - len(bad) / len(found), f"not supported by its citations: {bad[0]}" if bad else ""
+        1 - len(bad) / len(sentences), f"not supported by its citations: {bad[0]}" if bad else ""
     )
 
 
@@ -107,11 +107,11 @@ def citation_precision(
     sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
 ) -> Outcome:
     """Share of the citations that their sentence needs (ALCE); 0 without any."""
-    found = _sentences(answer, context, posthoc)
-    if isinstance(found, Score):
-        return found
-    count = sum(max(len(each.marks), len(each.passages)) for each in found)
-    needed = sum(_needed(sample, context, by, each) for each in found)
+    sentences = _sentences(answer, context, posthoc)
+    if isinstance(sentences, Score):
+        return sentences
+    count = sum(max(len(sentence.marks), len(sentence.passages)) for sentence in sentences)
+    needed = sum(_needed(sample, context, by, sentence) for sentence in sentences)
     return needed / count if count else Score(0.0, "nothing is cited")
 
 

@@ -20,8 +20,8 @@ def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str 
         return declining(answer, context)
     if declines(answer, context.refusals):
         return Score(0.0, "declined")
-    said, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
-    return Score(float(said), why)
+    correct, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
+    return Score(float(correct), why)
 
 
 @scorer(version=2, higher_is_better=False, of_failures=False)
@@ -41,8 +41,8 @@ def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str
     """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""
     if not answer.text.strip():
         return Score(1.0, "an empty answer")
-    said, why = verdict.declined(context, by, sample.question, answer.text)
-    return Score(float(said), why)
+    refused, why = verdict.declined(context, by, sample.question, answer.text)
+    return Score(float(refused), why)
 
 
 @scorer(
@@ -80,5 +80,5 @@ def similarity(
     if not answer.text.strip():
         return Score(0.0, "an empty answer")
     texts = [answer.text, *sample.targets]
-    said, *wanted = context.ask(*(Embedding(by, text) for text in texts))
-    return min(1.0, max(0.0, *(float(said @ vector) for vector in wanted)))
+    answer_vector, *wanted = context.ask(*(Embedding(by, text) for text in texts))
+    return min(1.0, max(0.0, *(float(answer_vector @ vector) for vector in wanted)))

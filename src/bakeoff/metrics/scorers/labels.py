@@ -102,9 +102,9 @@ def named_label(text: str, labels: Sequence[str]) -> str:
 
 
 def _pair(sample: Sample, answer: Answer, context: Context) -> Score:
-    said, wanted = named_label(answer.text, context.labels), sample.targets[0]
-    reason = "" if said == wanted else f"said {said}, expected {wanted}"
-    return Score(float(said == wanted), reason, labels=(wanted, said))
+    label, wanted = named_label(answer.text, context.labels), sample.targets[0]
+    reason = "" if label == wanted else f"said {label}, expected {wanted}"
+    return Score(float(label == wanted), reason, labels=(wanted, label))
 
 
 @scorer(version=3)

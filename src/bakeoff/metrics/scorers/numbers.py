@@ -51,10 +51,10 @@ def _value(match: re.Match[str]) -> Decimal:
 
 
 def _given(text: str, take: str) -> Decimal | None:
-    found = numbers(text)
-    if not found or (take == "only" and len(found) > 1):
+    values = numbers(text)
+    if not values or (take == "only" and len(values) > 1):
         return None
-    return found[-1] if take == "last" else found[0]
+    return values[-1] if take == "last" else values[0]
 
 
 def _at_least_zero(tolerance: float, absolute: float, **_: object) -> str:
@@ -80,16 +80,16 @@ def numeric(
     """
     if not sample.answerable:
         return declining(answer, context)
-    said = spoken(answer, context)
+    text = spoken(answer, context)
     wanted = [number for target in sample.targets for number in numbers(target)[:1]]
     if not wanted:
         return None
-    given = _given(said, take)
+    given = _given(text, take)
     if given is None:
-        several = ", ".join(map(str, numbers(said)[:NAMED]))
+        several = ", ".join(map(str, numbers(text)[:NAMED]))
         return Score(0.0, f"gives several numbers: {several}" if several else "gives no number")
-    allowed = ((abs(each) * Decimal(str(tolerance)), Decimal(str(absolute))) for each in wanted)
+    allowed = ((abs(value) * Decimal(str(tolerance)), Decimal(str(absolute))) for value in wanted)
     near = any(
-        abs(given - each) <= max(limits) for each, limits in zip(wanted, allowed, strict=True)
+        abs(given - value) <= max(limits) for value, limits in zip(wanted, allowed, strict=True)
     )
     return Score(float(near), "" if near else f"gives {given}, expected {wanted[0]}")

@@ -133,8 +133,8 @@ def ragas(
     parts: dict[str, Any] = {"llm": _judge(context, by)}
     if "embeddings" in inspect.signature(kind.__init__).parameters:
         parts["embeddings"] = _embedder(context, embedder)
-    found = asyncio.run(kind(**parts).ascore(**{name: inputs[name] for name in wanted}))
-    return _finite(found.value)
+    result = asyncio.run(kind(**parts).ascore(**{name: inputs[name] for name in wanted}))
+    return _finite(result.value)
 
 
 @scorer(version=1, made_of=_installed, choices={"metric": (*PLAIN, *CONTEXTS)})
@@ -201,9 +201,9 @@ def _judge(context: Context, by: str) -> Any:
                 # Asked the same again, a judge is to answer anew: each time has its own seed.
                 attempt = OPINION * (number - 1) + self.asked[user]
                 self.asked[user] += 1
-                (said,) = context.ask(Chat(judge, "", user, attempt=attempt))
+                (text,) = context.ask(Chat(judge, "", user, attempt=attempt))
                 try:
-                    return self._complete(response_model.model_validate(own(said)))
+                    return self._complete(response_model.model_validate(own(text)))
                 except ValueError as error:
                     problem = str(error).splitlines()[0]
             raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")

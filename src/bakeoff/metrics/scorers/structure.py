@@ -104,17 +104,17 @@ def _paired(one: Sequence[Any], other: Sequence[Any]) -> int:
     equal = {form: min(len(items[form]), len(others[form])) for form in items.keys() & others}
     same = sum(count * leaves(items[form][0]) for form, count in equal.items())
     rows, columns = (
-        [v for form, found in side.items() for v in found[equal.get(form, 0) :] if v and _parts(v)]
+        [v for form, alike in side.items() for v in alike[equal.get(form, 0) :] if v and _parts(v)]
         for side in (items, others)
     )
     return same + _best_pairs([[shared(row, column) for column in columns] for row in rows])
 
 
 def _by_form(values: Sequence[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    by_form: dict[str, list[Any]] = {}
     for value in values:
-        found.setdefault(_unordered(value), []).append(value)
-    return found
+        by_form.setdefault(_unordered(value), []).append(value)
+    return by_form
 
 
 def _parts(value: Any) -> bool:
@@ -151,12 +151,12 @@ def _targets(sample: Sample) -> list[Any]:
 def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
     """F1 over the leaf fields of the expected JSON (path and value right; lists item by item)."""
     try:
-        said = _said(answer, lenient)
+        value = _said(answer, lenient)
     except ValueError as error:
         return Score(0.0, str(error))
     targets = _targets(sample)
     try:
-        f1s = [2 * shared(said, t) / (leaves(said) + leaves(t)) for t in targets]
+        f1s = [2 * shared(value, t) / (leaves(value) + leaves(t)) for t in targets]
     except RecursionError:
         return Score(0.0, "the answer is nested too deeply")
     return max(f1s, default=0.0)
@@ -168,9 +168,9 @@ def exact_json(
 ) -> Outcome:
     """1 when every field of the JSON is right and none is added (order of lists aside)."""
     try:
-        said = _unordered(_said(answer, lenient))
+        value = _unordered(_said(answer, lenient))
     except ValueError as error:
         return Score(0.0, str(error))
     except RecursionError:
         return Score(0.0, "the answer is nested too deeply")
-    return any(said == _unordered(target) for target in _targets(sample))
+    return any(value == _unordered(target) for target in _targets(sample))

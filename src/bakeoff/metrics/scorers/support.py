@@ -53,9 +53,9 @@ def checked(
         return _by_words(answer, evidence_of(tuple(passages)), model)
     if behind_endpoint(by):
         return verdict.verdicts(context, by, question, answer, passages)
-    (found,) = context.ask(Entailment(by, question, answer, tuple(passages)))
-    assert isinstance(found, Checked)
-    return found
+    (judged,) = context.ask(Entailment(by, question, answer, tuple(passages)))
+    assert isinstance(judged, Checked)
+    return judged
 
 
 _told = verdict.told(verdict.verdicts, "How heavy?", "It weighs 9 kilos.", ["It weighs 9 kilos."])
@@ -75,18 +75,18 @@ def _calibrated(path: Path) -> Model:
 
 
 def _by_words(answer: str, evidence: Evidence, model: Model) -> Checked:
-    found = support(answer, evidence, model)
-    return Checked(tuple(map(_claim, found.claims)), found.probability)
+    judged = support(answer, evidence, model)
+    return Checked(tuple(map(_claim, judged.claims)), judged.probability)
 
 
-def _claim(found: ClaimSupport) -> CheckedClaim:
-    missing = (*found.numbers, *found.names, *found.words)
+def _claim(judged: ClaimSupport) -> CheckedClaim:
+    missing = (*judged.numbers, *judged.names, *judged.words)
     return CheckedClaim(
-        found.claim.text,
-        found.verdict,
-        round(found.probability, 4),
-        found.passage,
-        found.claim.start,
+        judged.claim.text,
+        judged.verdict,
+        round(judged.probability, 4),
+        judged.passage,
+        judged.claim.start,
         tuple(dict.fromkeys(missing)),
     )
 
@@ -97,15 +97,15 @@ def claims_of(
     """The answer's claims, checked; or why there are none to check."""
     if declines(answer, context.refusals):
         return NO_CLAIM
-    found = checked(context, by, sample.question, answer.text, passages)
-    return found if found.claims else NO_CLAIM
+    judged = checked(context, by, sample.question, answer.text, passages)
+    return judged if judged.claims else NO_CLAIM
 
 
-def _score(found: Checked | Score, share: bool) -> Score:
-    if isinstance(found, Score):
-        return found
-    value = found.share if share or found.probability is None else found.probability
-    return Score(value, _reason(found.claims), claims=found.claims)
+def _score(judged: Checked | Score, share: bool) -> Score:
+    if isinstance(judged, Score):
+        return judged
+    value = judged.share if share or judged.probability is None else judged.probability
+    return Score(value, _reason(judged.claims), claims=judged.claims)
 
 
 def _reason(claims: Sequence[CheckedClaim]) -> str:

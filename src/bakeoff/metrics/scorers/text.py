@@ -15,14 +15,14 @@ _NORMALIZATION = {"normalization": FORMS}
 
 def exact(prediction: str, target: str, form: str = SQUAD) -> float:
     """1 when prediction and target are equal in a form; an empty one never is."""
-    said, wanted = normal(prediction, target, form)
-    return float(said == wanted != "")
+    text, wanted = normal(prediction, target, form)
+    return float(text == wanted != "")
 
 
 def f1(prediction: str, target: str, form: str = SQUAD) -> float:
     """Harmonic mean of word precision and recall, as multisets; 0 where either has no words."""
-    said, wanted = normal(prediction, target, form)
-    predicted, expected = said.split(), wanted.split()
+    text, wanted = normal(prediction, target, form)
+    predicted, expected = text.split(), wanted.split()
     if not predicted or not expected:
         return 0.0
     shared = sum((Counter(predicted) & Counter(expected)).values())
@@ -39,9 +39,9 @@ def exact_match(
     """
     if not sample.answerable:
         return declining(answer, context)
-    said = spoken(answer, context)
+    text = spoken(answer, context)
     return max(
-        exact(said, target, normalization or context.normalization) for target in sample.targets
+        exact(text, target, normalization or context.normalization) for target in sample.targets
     )
 
 
@@ -55,9 +55,9 @@ def token_f1(
     """
     if not sample.answerable:
         return declining(answer, context)
-    said = spoken(answer, context)
+    text = spoken(answer, context)
     return max(
-        f1(said, target, normalization or context.normalization) for target in sample.targets
+        f1(text, target, normalization or context.normalization) for target in sample.targets
     )
 
 
@@ -72,9 +72,9 @@ def contains(
     """
     if not sample.answerable:
         return declining(answer, context)
-    said = spoken(answer, context)
+    text = spoken(answer, context)
     return any(
-        holds(said, target, normalization or context.normalization) for target in sample.targets
+        holds(text, target, normalization or context.normalization) for target in sample.targets
     )
 
 
@@ -95,9 +95,9 @@ def stale_answer(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """1 when the answer says what was right before a change, and nothing that is right now."""
     if not sample.fields.get("stale"):
         return None
-    said = spoken(answer, context)
-    right = any(holds(said, target, context.normalization) for target in sample.targets)
-    stale = holds(said, sample.fields["stale"], context.normalization)
+    text = spoken(answer, context)
+    right = any(holds(text, target, context.normalization) for target in sample.targets)
+    stale = holds(text, sample.fields["stale"], context.normalization)
     return Score(float(stale and not right))
 
 
@@ -113,8 +113,8 @@ _CHOICES = {"right": tuple(RIGHT)}
 
 def _is_right(sample: Sample, answer: Answer, context: Context, right: str) -> bool:
     value = RIGHT[right](sample, answer, context)
-    found = value.value if isinstance(value, Score) else value
-    return found is not None and found >= ENOUGH
+    score = value.value if isinstance(value, Score) else value
+    return score is not None and score >= ENOUGH
 
 
 def _no_reward(wrong: float, **_: object) -> str:

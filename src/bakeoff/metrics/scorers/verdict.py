@@ -77,11 +77,11 @@ def reply(context: Context, by: str, task: str, parts: Mapping[str, str], read: 
     problem = ""
     for attempt in range(ATTEMPTS):
         seed = OPINION * (number - 1) + attempt
-        (said,) = context.ask(Chat(judge, system, user, attempt=seed))
+        (text,) = context.ask(Chat(judge, system, user, attempt=seed))
         try:
-            return read(own(said))
+            return read(own(text))
         except ValueError as error:
-            shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
+            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
             problem = f"{error}: {shown!r}"
     raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")
 
@@ -104,15 +104,15 @@ def verdicts(
     context: Context, by: str, question: str, answer: str, passages: Sequence[str]
 ) -> Checked:
     """The claims of an answer, judged by passages. Raises `Unjudged`."""
-    found = claims(answer)
-    if not found:
+    statements = claims(answer)
+    if not statements:
         return Checked()
     numbered = {f"Passage {n}": text for n, text in enumerate(passages, 1)}
-    listed = "\n".join(f"{n}. {claim.text}" for n, claim in enumerate(found, 1))
+    listed = "\n".join(f"{n}. {claim.text}" for n, claim in enumerate(statements, 1))
     parts = {"Question": question, **numbered, "Claims": listed}
 
     def read(value: Any) -> Checked:
-        said = _one_each(value, len(found))
+        rows = _one_each(value, len(statements))
         return Checked(
             tuple(
                 CheckedClaim(
@@ -121,7 +121,7 @@ def verdicts(
                     passage=_place(row.get("passage"), len(passages)),
                     start=claim.start,
                 )
-                for claim, row in zip(found, said, strict=True)
+                for claim, row in zip(statements, rows, strict=True)
             )
         )
 
@@ -143,10 +143,10 @@ def _one_each(value: Any, count: int) -> list[Mapping[str, Any]]:
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
-    said = str(row.get("verdict")).replace("_", " ")
-    if said not in (SUPPORTED, CONTRADICTED, NOT_FOUND):
-        raise ValueError(f"no such verdict: {said}")
-    return said
+    verdict = str(row.get("verdict")).replace("_", " ")
+    if verdict not in (SUPPORTED, CONTRADICTED, NOT_FOUND):
+        raise ValueError(f"no such verdict: {verdict}")
+    return verdict
 
 
 def _place(number: Any, passages: int) -> int | None:
@@ -176,18 +176,18 @@ def _yes_or_no(
             raise ValueError(f"no verdict: {field} must be true or false")
         return value[field], str(value.get("why", ""))
 
-    said: tuple[bool, str] = reply(context, by, task, parts, read)
-    return said
+    judged: tuple[bool, str] = reply(context, by, task, parts, read)
+    return judged
 
 
 def better(context: Context, by: str, question: str, first: str, second: str) -> float:
     """1 when the judge prefers the first of two answers, 0 the second, 0.5 neither."""
 
     def read(value: Any) -> float:
-        said = value.get("better") if isinstance(value, dict) else None
-        if said not in ("A", "B", "tie"):
+        choice = value.get("better") if isinstance(value, dict) else None
+        if choice not in ("A", "B", "tie"):
             raise ValueError("no verdict: better must be A, B or tie")
-        return {"A": 1.0, "B": 0.0, "tie": 0.5}[said]
+        return {"A": 1.0, "B": 0.0, "tie": 0.5}[choice]
 
     parts = {"Question": question, "Answer A": first, "Answer B": second}
     value: float = reply(context, by, BETTER, parts, read)

@@ -39,8 +39,8 @@ def _best(
 ) -> Score | float:
     if not sample.answerable:
         return declining(answer, context)
-    said = spoken(answer, context)
-    return max(measure(said, target) for target in sample.targets)
+    text = spoken(answer, context)
+    return max(measure(text, target) for target in sample.targets)
 
 
 _ASCII_WORDS = re.compile(r"[a-z0-9]+")
@@ -75,7 +75,7 @@ def rouge_l_of(said: str, target: str, stem: bool = False) -> float:
         return 0.0
     # Numbers for words: rapidfuzz compares texts in a list by their hashes alone.
     known: dict[str, int] = {}
-    rows = [[known.setdefault(word, len(known)) for word in each] for each in (words, wanted)]
+    rows = [[known.setdefault(word, len(known)) for word in side] for side in (words, wanted)]
     common = LCSseq.similarity(*rows)
     return 2 * common / (len(words) + len(wanted))
 
@@ -91,7 +91,7 @@ def rouge_l(sample: Sample, answer: Answer, context: Context, *, stem: bool = Fa
 
     Words are stretches of ASCII letters and digits, as in rouge-score: other scripts score 0.
     """
-    return _best(sample, answer, context, lambda said, target: rouge_l_of(said, target, stem))
+    return _best(sample, answer, context, lambda text, target: rouge_l_of(text, target, stem))
 
 
 _13A = tuple(
