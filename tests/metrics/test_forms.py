@@ -78,6 +78,7 @@ def test_normalising_leaves_single_spaces_and_a_perfect_match_with_itself(text: 
         ("１９キロ", "19 キ ロ"),
         ("हिन्दी", "हिन्दी"),
         ("A", "a"),
+        ("A B", "a b"),
         ("The", "the"),
         ("A valve", "valve"),
         ("Plan A failed", "plan a failed"),
