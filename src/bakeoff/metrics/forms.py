@@ -41,7 +41,8 @@ _ARTICLE = re.compile(
     r"""
     \b (?: the | The | THE | an | An | AN
       | (?: a | (?: (?<![^\s"'(*_]) (?: (?<=\A) | (?<=\A["'(*_]) | (?<=[.!?:]\s) | (?<=\n) ) A ) )
-        (?! \s+ (?: [^\W\d_] | is|are|was|were|because|since|as|and|or|but|for|in|of|to|on|at|if) \b )
+        (?! \s+ (?: [^\W\d_] | is|are|was|were | because|since|as|and|or|but|if
+                    | for|in|of|to|on|at ) \b )
     )
     (?<! ['-]a | ['-]A ) (?<! ['-]an ) (?<! ['-]the )
     \s+ (?= ["'(*_$€£¥+-]* \w )
