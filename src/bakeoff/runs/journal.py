@@ -81,14 +81,14 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """Keep a finished cell."""
-        self._write(_to_json(record))
+        self._write(_line(record))
 
     def sending(self, sample: str, repeat: int = 0) -> None:
         """Note that a request which may be billed goes out now."""
-        self._write({"sent": sample, "repeat": repeat} if repeat else {"sent": sample})
+        self._write(json.dumps({"sent": sample, **_repeated(repeat)}))
 
-    def _write(self, row: Mapping[str, Any]) -> None:
-        line = (json.dumps(row) + "\n").encode()
+    def _write(self, row: str) -> None:
+        line = f"{row}\n".encode()
         try:
             written = os.pwrite(self.file, line, self.size)
             while written < len(line):
@@ -307,34 +307,28 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return row
 
 
-def _to_json(record: Record) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _line(record: Record) -> str:
+    head = {
         "phase": record.phase,
         "task": record.task,
         "setup": record.setup,
         "sample": record.sample,
+        **_repeated(record.repeat),
     }
-    if record.repeat:
-        row["repeat"] = record.repeat
-    if isinstance(record.outcome, Failure):
-        failure = record.outcome
-        row["error"] = failure.error
-        if failure.finish_reason:
-            row["finish_reason"] = failure.finish_reason
-        if failure.steps:
-            row["steps"] = [brief(step) for step in failure.steps]
-        return row
-    answer = record.outcome
-    kept: dict[str, Any] = {
-        "text": answer.text,
-        "passages": [brief(passage) for passage in answer.passages],
-        "steps": [brief(step) for step in answer.steps],
-    }
-    if answer.confidence is not None:
-        kept["confidence"] = answer.confidence
-    if answer.finish_reason:
-        kept["finish_reason"] = answer.finish_reason
-    return {**row, "answer": kept}
+    outcome = record.outcome
+    steps = [brief(step) for step in outcome.steps]
+    ended = {"finish_reason": outcome.finish_reason} if outcome.finish_reason else {}
+    if isinstance(outcome, Failure):
+        taken = {"steps": steps} if steps else {}
+        return json.dumps({**head, "error": outcome.error, **ended, **taken})
+    passages = [brief(passage) for passage in outcome.passages]
+    sure = {} if outcome.confidence is None else {"confidence": outcome.confidence}
+    answer = {"text": outcome.text, "passages": passages, "steps": steps, **sure, **ended}
+    return json.dumps({**head, "answer": answer})
+
+
+def _repeated(repeat: int) -> dict[str, int]:
+    return {"repeat": repeat} if repeat else {}
 
 
 _DEFAULTS = {
@@ -352,14 +346,15 @@ def brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
 
 def _from_json(row: Mapping[str, Any]) -> Record:
     outcome: Answer | Failure
-    texts = [row["phase"], row["task"], row["setup"], row["sample"], row.get("error", "")]
-    if not all(isinstance(text, str) for text in texts):
+    head = (row["phase"], row["task"], row["setup"], row["sample"])
+    error = row.get("error", "")
+    if not all(isinstance(text, str) for text in (*head, error)):
         raise TypeError("phase, task, setup, sample and error are texts")
     if type(repeat := row.get("repeat", 0)) is not int:
         raise TypeError(f"repeat is {repeat!r}")
     if "error" in row:
         steps = tuple(Step(**step) for step in row.get("steps", ()))
-        outcome = Failure(row["error"], row.get("finish_reason", ""), steps)
+        outcome = Failure(error, row.get("finish_reason", ""), steps)
     else:
         answer = row["answer"]
         outcome = Answer(
@@ -369,7 +364,6 @@ def _from_json(row: Mapping[str, Any]) -> Record:
             answer.get("confidence"),
             answer.get("finish_reason", ""),
         )
-    head = (row["phase"], row["task"], row["setup"], row["sample"])
     return Record(*head, outcome, repeat)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 from bakeoff.spec.yaml_files import Stored
 
@@ -22,7 +22,7 @@ class SetupSpent(Stored):
 
     def plus(self, other: SetupSpent) -> SetupSpent:
         failed = Counter(self.failed) + Counter(other.failed)
-        return SetupSpent(failed=dict(sorted(failed.items())), **_sums(self, other))
+        return _sum(self, other).model_copy(update={"failed": dict(sorted(failed.items()))})
 
 
 class JudgeSpent(Stored):
@@ -37,9 +37,15 @@ class JudgeSpent(Stored):
     cost: float = 0.0
 
     def plus(self, other: JudgeSpent) -> JudgeSpent:
-        return JudgeSpent(fingerprint=self.fingerprint, **_sums(self, other))
+        return _sum(self, other)
 
 
-def _sums(one: Stored, other: Stored) -> dict[str, Any]:
+S = TypeVar("S", bound=Stored)
+
+
+def _sum(one: S, other: S) -> S:
+    """The one with its numbers raised by those of the other."""
     numbers = {name: value for name, value in one if isinstance(value, int | float)}
-    return {name: round(value + getattr(other, name), 6) for name, value in numbers.items()}
+    return one.model_copy(
+        update={name: round(value + getattr(other, name), 6) for name, value in numbers.items()}
+    )

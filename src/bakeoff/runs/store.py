@@ -237,30 +237,23 @@ def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
     """
     samples: dict[str, dict[str, Sample]] = {}
 
-    def parse(row: Mapping[str, Any]) -> tuple[str, Sample]:
-        task, sample = _sample(row)
+    def once(row: tuple[str, Sample]) -> None:
+        task, sample = row
         if sample.id in samples.get(task, {}):
             raise ValueError(f"sample {sample.id!r} of {task} stands twice")
-        return task, sample
 
-    for task, sample in _rows(run / SAMPLES, parse):
+    for task, sample in _rows(run / SAMPLES, _sample, once):
         samples.setdefault(task, {})[sample.id] = sample
     return samples
 
 
 def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
-    texts = [row["task"], row["id"], row["cluster"], *row["targets"], *row["gold"]]
-    texts += [*row["fields"].values(), *row["tags"].values()]
-    if not (all(isinstance(text, str) for text in texts) and isinstance(row["targets"], list)):
+    task, fields, targets, gold = row["task"], row["fields"], row["targets"], row["gold"]
+    identity, cluster, tags = row["id"], row["cluster"], row["tags"]
+    texts = [task, identity, cluster, *targets, *gold, *fields.values(), *tags.values()]
+    if not (all(isinstance(text, str) for text in texts) and isinstance(targets, list)):
         raise TypeError("task, id, fields, targets, gold, cluster and tags are texts")
-    return row["task"], Sample(
-        row["id"],
-        row["fields"],
-        tuple(row["targets"]),
-        tuple(row["gold"]),
-        row["cluster"],
-        row["tags"],
-    )
+    return task, Sample(identity, fields, tuple(targets), tuple(gold), cluster, tags)
 
 
 def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> None:
@@ -280,13 +273,7 @@ def read_scores(
 
     Raises `MissingEvidence` when there are none, or for a row that is none.
     """
-
-    def parse(row: Mapping[str, Any]) -> ScoreRow:
-        scores = _score_row(row)
-        check(scores)
-        return scores
-
-    return _rows(unit.folder(run) / SCORES, parse)
+    return _rows(unit.folder(run) / SCORES, _score_row, check)
 
 
 def _score_row(row: Mapping[str, Any]) -> ScoreRow:
@@ -320,8 +307,10 @@ def _score_from_json(
     return Score(value, reason, pair, tuple(checked), applies)
 
 
-def _rows(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
-    """Every line of a file of rows, parsed. Raises `MissingEvidence` for one that is damaged."""
+def _rows(
+    path: Path, parse: Callable[[Mapping[str, Any]], T], check: Callable[[T], None]
+) -> Iterator[T]:
+    """Every line of a file of rows, parsed and checked; `MissingEvidence` for a damaged one."""
     try:
         # As bytes: text files also end lines at signs that an answer may hold.
         with path.open("rb") as stream:
@@ -329,6 +318,7 @@ def _rows(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
                 if line.strip():
                     try:
                         row = parse(json.loads(line))
+                        check(row)
                     except DAMAGED as error:
                         raise damaged(path, number, error) from error
                     yield row
