@@ -82,7 +82,7 @@ def rag_prompts(model: LocalModel, cache: Path) -> list[str]:
     """The prompts of `handbook_qa` with three passages, in the order of the file."""
     task, spec = load_task(ROOT / "tasks" / "handbook_qa.yaml"), Retrieve(k=3)
     embedder = LocalEmbedder("embedded", cache)
-    identity = task.digests["corpus:handbook"]
+    identity = task.digests.corpus("handbook")
     corpus = open_corpus(task.corpora["handbook"], identity, spec, embedder, cache)
     found = corpus.find([s.question for s in task.samples], spec.k)
     shown = [context_of(h, corpus.titles, spec.context_tokens, model.count)[0] for h in found]

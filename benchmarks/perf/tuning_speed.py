@@ -53,7 +53,7 @@ def examples(model: LocalModel, cache: Path) -> tuple[list[Example], list[Exampl
     """Rows of the handbook to learn, a tenth of them with passages as well, and to validate on."""
     task = load_task(ROOT / "tasks" / "handbook_qa.yaml")
     spec = Retrieve(k=2, chunk_words=60, overlap_words=12)
-    identity = task.digests["corpus:handbook"]
+    identity = task.digests.corpus("handbook")
     embedder = LocalEmbedder("embedded", cache)
     corpus = open_corpus(task.corpora["handbook"], identity, spec, embedder, cache)
     closed = [

@@ -108,8 +108,8 @@ def test_the_two_states_ask_the_same_of_other_documents_and_rows(changed: Path) 
     assert {d.id: d.text for d in after.corpora["notes"]} == CHANGED
     assert [s.id for s in before.train] == ["t1", "t2", "t3", "t4"]
     assert [s.id for s in after.train] == ["t2", "t3", "t4", "t9"]
-    assert before.digests["test"] == after.digests["test"]
-    assert before.digests["corpus:notes"] != after.digests["corpus:notes"]
+    assert before.digests.test == after.digests.test
+    assert before.digests.corpora != after.digests.corpora
 
 
 def test_a_benchmark_that_names_the_task_asks_both_states(changed: Path) -> None:

@@ -135,7 +135,7 @@ def test_runs_say_their_corner_data_verdict_and_comparison(results: Path, uri: s
     assert "tuning, open book" in hybrid.data.tags["mlflow.note.content"]
     corner = ("corner.context", "corner.kind", "corner.weights")
     assert [hybrid.data.params[name] for name in corner] == ["passages", "hybrid", "tuned"]
-    digest = Run(folder).manifest.tasks["gate_qa"].digests["test"]
+    digest = Run(folder).manifest.tasks["gate_qa"].digests.test
     (data,) = hybrid.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("gate_qa", digest)
     assert digest in hybrid.data.tags["data"]

@@ -286,7 +286,7 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     assert estimate(run, "theirs", "bad").value == pytest.approx(0.5 * (n - 8) / n)
     assert list(run.samples["handbook_qa"]) == [sample.id for sample in task.samples]
     facts = run.manifest.tasks["handbook_qa"]
-    assert facts.digests == dict(task.digests)
+    assert facts.digests == task.digests
     assert facts.metrics["theirs"].about == "`theirs` of the imported rows."
     assert "handbook_qa" in markdown(run)
 

@@ -246,10 +246,10 @@ class Run:
             {t: {s.id: s.tags for s in members.values()} for t, members in self.samples.items()},
             {
                 task: {
-                    "samples": digest([about.digests["test"], sorted(self.samples[task])]),
-                    "prompt": about.digests["prompt"],
+                    "samples": digest([about.digests.test, sorted(self.samples[task])]),
+                    "prompt": about.digests.prompt,
                     "decoding": digest(decoding),
-                    **({"scoring": about.digests["scoring"]} if "scoring" in about.digests else {}),
+                    **({"scoring": about.digests.scoring} if about.digests.scoring else {}),
                     **self._scorers(task),
                 }
                 for task, about in facts.items()

@@ -45,15 +45,14 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     extra = endpoint.extra if endpoint else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
-    corpora = {name: is_ for name, is_ in digests.items() if name.startswith("corpus:")}
     return {
-        "prompt": digests["prompt"],
+        "prompt": digests.prompt,
         "model": "own" if setup.own else f"{setup.model}{weights}",
         # The fields of a request by their digest: they may hold what no file should.
         "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
-        "tune": {**_settings(tune), "train": digests.get("train", "")} if tune else None,
+        "tune": {**_settings(tune), "train": digests.train} if tune else None,
         "retrieve": _settings(setup.retrieve) if setup.retrieve else None,
-        "documents": corpora if setup.retrieve else None,
+        "documents": digests.corpora if setup.retrieve else None,
         "call": setup.call,
         # Without what a url may hold of a key.
         "endpoint": urlsplit(setup.endpoint.url).hostname if setup.endpoint else None,

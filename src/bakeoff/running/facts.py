@@ -46,7 +46,7 @@ def describe(task: Task) -> TaskFacts:
         population=len(task.population),
         train=len(task.train),
         dropped=tuple(task.dropped),
-        digests=dict(task.digests),
+        digests=task.digests,
     )
 
 

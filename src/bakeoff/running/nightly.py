@@ -173,7 +173,7 @@ def pinned(manifest: Manifest) -> dict[str, str]:
     for name, setup in manifest.suite.setups.items():
         inputs[f"setup {name}"] = digest(dict(manifest.models.get(setup.model, {})))
     for name, facts in manifest.tasks.items():
-        digests = {k: v for k, v in facts.digests.items() if k != "task"}
+        digests = {k: v for k, v in facts.digests.root.items() if k != "task"}
         inputs[f"task {name}"] = digest(digests)
         # As recorded first: a history that began then goes on without a cut.
         scorers = {

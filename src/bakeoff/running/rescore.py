@@ -72,7 +72,7 @@ def _with_judges(suite: Suite, file: Path) -> Suite:
 
 
 def _check(folder: Path, then: TaskFacts, now: Task) -> None:
-    if then.digests["test"] != now.digests["test"]:
+    if then.digests.test != now.digests.test:
         raise BakeoffError(
             f"{folder}: task '{now.name}': its rows changed since the run: the answers belong to "
             "other questions; run the benchmark again"

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.measure import Measure
 from bakeoff.core.secrets import without_secrets
+from bakeoff.runs.digests import TaskDigests
 from bakeoff.runs.spent import JudgeSpent, SetupSpent
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup, Suite
@@ -90,7 +91,7 @@ class TaskFacts(Stored):
     train: int = 0
     dropped: tuple[str, ...] = ()
     """Training rows that (nearly) repeat test rows."""
-    digests: Mapping[str, str]
+    digests: TaskDigests
 
 
 class Epoch(Stored):

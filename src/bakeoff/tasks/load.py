@@ -14,6 +14,7 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Scorer
+from bakeoff.runs.digests import TaskDigests
 from bakeoff.spec.backends import unknown_prefix
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
@@ -212,15 +213,16 @@ def _digests(
     samples: Sequence[Sample],
     train: Sequence[Sample],
     corpora: Mapping[str, Sequence[Document]],
-) -> dict[str, str]:
-    return {
+) -> TaskDigests:
+    parts = {
         "task": digest(file.model_dump(mode="json")),
         "prompt": digest(_prompt(file)),
         "scoring": digest(_scoring(file)),
         "test": _digest_samples(samples),
         "train": _digest_samples(train),
-        **{f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()},
     }
+    documents = {f"corpus:{name}": corpus_digest(docs) for name, docs in corpora.items()}
+    return TaskDigests({**parts, **documents})
 
 
 PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")

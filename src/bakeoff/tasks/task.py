@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Document, Sample
 from bakeoff.metrics.scorer import Context, Scorer
+from bakeoff.runs.digests import TaskDigests
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import TaskFile
 
@@ -26,6 +27,7 @@ class Task:
     train: tuple[Sample, ...]
     corpora: Mapping[str, tuple[Document, ...]]
     scorers: Mapping[Metric, Scorer]
+    digests: TaskDigests
     left_out: tuple[Sample, ...] = ()
     """Training rows that are not used, because they (nearly) repeat a test row."""
     population: tuple[Sample, ...] = ()
@@ -33,7 +35,6 @@ class Task:
     whole: int = 0
     """Test rows before a shard was cut from them, and a digest of their ids."""
     whole_ids: str = ""
-    digests: Mapping[str, str] = field(default_factory=dict)
     after: str = ""
     """Where this is the state before a change: the task that is the state after it."""
 

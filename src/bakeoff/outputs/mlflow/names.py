@@ -113,7 +113,7 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
     configuration |= {f"model.{name}": value for name, value in known.items() if value}
     for task in run.asked:
         if setup.name in run.asked[task]:
-            configuration[f"prompt.{task}"] = manifest.tasks[task].digests.get("prompt", "")
+            configuration[f"prompt.{task}"] = manifest.tasks[task].digests.prompt
     for task, adapter in _adapters(run, setup):
         configuration[f"tune.adapter.{task}"] = adapter.digest
     # Runs of before indexes named their setups had one index for all of a task.
@@ -158,7 +158,7 @@ def adapters(run: Run, setup: Setup) -> list[tuple[str, AdapterFacts]]:
 def tags(run: Run, setup: Setup) -> dict[str, str]:
     """What ties the runs of a bake-off together, and what is to be read in a row of them."""
     manifest = run.manifest
-    data = {task: about.digests["test"] for task, about in manifest.tasks.items()}
+    data = {task: about.digests.test for task, about in manifest.tasks.items()}
     run_tags = {
         "setup": setup.name,
         "kind": setup.kind,

@@ -168,7 +168,7 @@ def _datasets(run: Run, setup: Setup) -> dict[str, Dataset]:
     return {
         task: Dataset(
             name=text(task),
-            digest=run.manifest.tasks[task].digests["test"],
+            digest=run.manifest.tasks[task].digests.test,
             source_type="local",
             source=json.dumps({"uri": run.manifest.file}),
             profile=json.dumps({"num_rows": len(run.samples[task])}),

@@ -94,7 +94,7 @@ def _facts(run: Run) -> Iterator[Fact]:
     for name, index in m.indexes.items():
         yield f"index {name}", f"{index.passages} passages, {index.digest}"
     for name, task in m.tasks.items():
-        yield f"task {name}", _listed(task.digests.items())
+        yield f"task {name}", _listed(task.digests.root.items())
 
 
 def model(known: Fingerprint) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from bakeoff.running.importing.intake import FIRST, Intake
 from bakeoff.running.importing.wanted import Import
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
+from bakeoff.runs.digests import TaskDigests
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite, TaskUse
@@ -118,12 +119,14 @@ def _task(wanted: Import, taken: Intake) -> Task:
         population=samples,
         whole=len(samples),
         whole_ids=digest([sample.id for sample in samples]),
-        digests={
-            "task": digest([taken.name, sorted(wanted.fields.scores)]),
-            "prompt": digest({part: getattr(file, part) for part in PROMPT}),
-            "test": digest(whole),
-            "train": digest([]),
-        },
+        digests=TaskDigests(
+            {
+                "task": digest([taken.name, sorted(wanted.fields.scores)]),
+                "prompt": digest({part: getattr(file, part) for part in PROMPT}),
+                "test": digest(whole),
+                "train": digest([]),
+            }
+        ),
     )
 
 

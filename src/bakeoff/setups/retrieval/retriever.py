@@ -31,7 +31,7 @@ class RetrievalCache:
         if key not in self._corpora:
             from bakeoff.setups.retrieval.index import open_corpus
 
-            documents, identity = task.corpora[name], task.digests[f"corpus:{name}"]
+            documents, identity = task.corpora[name], task.digests.corpus(name)
             embedder = self.pool.embedder(spec.embedder) if spec.vectors or _counts(spec) else None
             count = getattr(embedder, "count", None) if _counts(spec) else None
             self._corpora[key] = open_corpus(
