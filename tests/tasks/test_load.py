@@ -225,6 +225,13 @@ def test_a_benchmarks_limit_takes_a_sample_and_keeps_the_population(tmp_path: Pa
     assert (len(tasks["qa"].samples), len(tasks["qa"].population), skipped) == (3, 8, {})
 
 
+def test_what_a_function_makes_of_rows_must_be_rows(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text("def names(rows):\n    return [row['id'] for row in rows]\n")
+    rows = {"test": {"files": "test.jsonl", "adapt": "./made.py::names"}, "train": "train.jsonl"}
+    faults = faults_of(write_task(tmp_path, [GOOD], rows=rows))
+    assert "qa.yaml: rows: ./made.py::names: row 1: found 'q1'; return mappings" in faults
+
+
 def test_digests_change_with_a_rows_content_alone(tmp_path: Path) -> None:
     before = load_task(write_task(tmp_path, [GOOD])).digests.root
     assert load_task(write_task(tmp_path, [dict(reversed(GOOD.items()))])).digests.root == before

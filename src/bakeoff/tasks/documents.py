@@ -24,10 +24,11 @@ def documents_of(
     corpus: CorpusFile,
     path: Path,
     train: Sequence[Sample],
-    raw: Sequence[Mapping[str, Any]],
+    brought: Sequence[object],
     *,
     changed: bool,
 ) -> tuple[Document, ...]:
+    """The documents; `brought` are those that the rows themselves bring."""
     patterns = [pattern for pattern in (corpus.documents, corpus.changes) if pattern]
     by_path = _ambiguous(patterns, path)
     if corpus.documents:
@@ -35,7 +36,7 @@ def documents_of(
     elif corpus.examples:
         texts = {s.id: f"{s.question}\n=> {s.targets[0]}" for s in train if s.targets}
     elif corpus.rows:
-        texts = {k: v for row in raw for k, v in _mapping(row.get("documents") or {}).items()}
+        texts = {k: v for part in brought for k, v in _mapping(part or {}).items()}
     else:
         assert corpus.call
         function = load_function(corpus.call, path.parent)

@@ -131,8 +131,8 @@ def load_task(
         {s.id: s.question for s in samples}, {s.id: s.question for s in train}
     )
     kept = tuple(s for s in train if s.id not in dropped)
-    rows = [*raw_test, *raw_train]
-    corpora, known = _corpora(file, path, kept, rows, problems, before=before)
+    brought = [row.get("documents") for row in (*raw_test, *raw_train)]
+    corpora, known = _corpora(file, path, kept, brought, problems, before=before)
     scorers = _scorers(file, path, problems)
     problems += _check(path, samples, train, known)
     problems += unreadable_targets(path, samples, scorers)
@@ -175,7 +175,7 @@ def _corpora(
     file: TaskFile,
     path: Path,
     train: Sequence[Sample],
-    rows: Sequence[Mapping[str, Any]],
+    brought: Sequence[object],
     problems: list[str],
     *,
     before: bool,
@@ -189,7 +189,7 @@ def _corpora(
     states = (False, True) if before else (True,)
     for name, corpus in file.corpora.items():
         try:
-            made = [documents_of(corpus, path, train, rows, changed=state) for state in states]
+            made = [documents_of(corpus, path, train, brought, changed=state) for state in states]
         except BakeoffError as error:
             problems.append(f"{path}: corpora.{name}: {error}")
             continue
@@ -216,8 +216,8 @@ def _digests(
 ) -> TaskDigests:
     parts = {
         "task": digest(file.model_dump(mode="json")),
-        "prompt": digest(_prompt(file)),
-        "scoring": digest(_scoring(file)),
+        "prompt": _prompt(file),
+        "scoring": _scoring(file),
         "test": _digest_samples(samples),
         "train": _digest_samples(train),
     }
@@ -229,15 +229,15 @@ PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
 """Parts of a task file that change what a model is asked for."""
 
 
-def _prompt(file: TaskFile) -> dict[str, Any]:
+def _prompt(file: TaskFile) -> str:
     parts = {part: getattr(file, part) for part in PROMPT}
     if file.before_passages != TaskFile.model_fields["before_passages"].default:
         parts["before_passages"] = file.before_passages
-    return parts
+    return digest(parts)
 
 
-def _scoring(file: TaskFile) -> dict[str, Any]:
-    """What scorers read in a task file: as much a part of the measurement as the rows."""
+def _scoring(file: TaskFile) -> str:
+    """Of what scorers read in a task file: as much a part of the measurement as the rows."""
     refusal = file.refusal.phrases if file.refusal else ()
     read: dict[str, Any] = {
         "phrases": refusal,
@@ -248,7 +248,7 @@ def _scoring(file: TaskFile) -> dict[str, Any]:
     # Nothing is added for the default: digests of runs from before there was a choice hold.
     if file.normalization != TaskFile.model_fields["normalization"].default:
         read["normalization"] = file.normalization
-    return read
+    return digest(read)
 
 
 def _digest_samples(samples: Sequence[Sample]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.hints import shown
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
 from bakeoff.tasks.readers import json_document, reader_of, table
@@ -22,6 +23,14 @@ def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[
         function = load_function(source.adapt, path.parent)
         with users_code(source.adapt):
             rows = list(function(rows))
+        faults(
+            [
+                f"{path}: rows: {source.adapt}: row {number}: found {shown(row)}; return mappings "
+                "of column to value"
+                for number, row in enumerate(rows, 1)
+                if not isinstance(row, Mapping)
+            ]
+        )
     return rows
 
 
