@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from bakeoff.core.words import (
     Decoding,
@@ -54,10 +53,12 @@ class CachedModel:
         keys = self.keys(chats, decoding)
         wanted = [index for index in range(len(chats)) if index not in skip]
         stored = self.responses.find([keys[index] for index in wanted])
-        known = {key: kept for key, kept in stored.items() if _whole(kept)}
+        answers = {key: Generation(**kept, cached=True) for key, kept in stored.items()}
+        # Older entries do not tell an empty text from a cut one.
+        known = {key: made for key, made in answers.items() if made.text or made.finish_reason}
         for index in wanted:
             if keys[index] in known:
-                yield index, Generation(**known[keys[index]], cached=True)
+                yield index, known[keys[index]]
         rest = {index for index in range(len(chats)) if index in skip or keys[index] in known}
         for index, done in self.model.generate(chats, decoding, rest, sending):
             if isinstance(done, Generation):
@@ -78,11 +79,6 @@ def _kept(done: Generation) -> dict[str, str | int | float]:
     rest = {"confidence": done.confidence} if done.confidence is not None else {}
     ended = {name: value for name in _ENDED if (value := getattr(done, name))}
     return {**parts, **rest, **ended}
-
-
-def _whole(kept: Mapping[str, Any]) -> bool:
-    """Whether an entry may be used: older ones do not tell an empty text from a cut one."""
-    return bool(kept["text"] or kept.get("finish_reason"))
 
 
 @dataclass

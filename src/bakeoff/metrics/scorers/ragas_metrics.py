@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +76,12 @@ def _ragas() -> ModuleType:
     return collections
 
 
-def _inputs(sample: Sample, answer: Answer, context: Context) -> dict[str, Any]:
-    """What a metric may ask for, by ragas' names; without what there is not."""
-    known: dict[str, Any] = {
+Inputs = Mapping[str, str | Sequence[str]]
+"""What a metric may ask for, by ragas' names; without what there is not."""
+
+
+def _inputs(sample: Sample, answer: Answer, context: Context) -> Inputs:
+    known: Inputs = {
         "user_input": sample.question,
         "response": answer.text,
         "retrieved_contexts": [passage.text for passage in answer.passages],
@@ -160,7 +163,7 @@ def ragas_plain(
     return _finite(asyncio.run(kind(**parts).ascore(**pair)).value)
 
 
-def _of_contexts(metric: str, inputs: dict[str, Any]) -> Outcome:
+def _of_contexts(metric: str, inputs: Inputs) -> Outcome:
     _ragas()
     import ragas.metrics as metrics
     from ragas.dataset_schema import SingleTurnSample
@@ -170,7 +173,7 @@ def _of_contexts(metric: str, inputs: dict[str, Any]) -> Outcome:
         names = ("retrieved_context_ids", "reference_context_ids")
     if not set(names) <= set(inputs):
         return None
-    row = SingleTurnSample(**{name: inputs[name] for name in names})
+    row = SingleTurnSample.model_validate({name: inputs[name] for name in names})
     return _finite(asyncio.run(getattr(metrics, metric)().single_turn_ascore(row)))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
@@ -112,16 +113,16 @@ def verdicts(
     parts = {"Question": question, **numbered, "Claims": listed}
 
     def read(value: Any) -> Checked:
-        rows = _one_each(value, len(statements))
+        rulings = _one_each(value, len(statements))
         return Checked(
             tuple(
                 CheckedClaim(
                     claim.text,
-                    _verdict(row),
-                    passage=_place(row.get("passage"), len(passages)),
+                    _verdict(ruling),
+                    passage=_place(ruling.passage, len(passages)),
                     start=claim.start,
                 )
-                for claim, row in zip(statements, rows, strict=True)
+                for claim, ruling in zip(statements, rulings, strict=True)
             )
         )
 
@@ -129,21 +130,31 @@ def verdicts(
     return checked
 
 
-def _one_each(value: Any, count: int) -> list[Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Ruling:
+    """What a judge replied on one claim, as it stands in the reply."""
+
+    claim: Any
+    verdict: Any
+    passage: Any
+
+
+def _one_each(value: Any, count: int) -> list[_Ruling]:
     """The verdicts in the order of the claims. Raises `ValueError` unless each has one."""
     rows = value.get("verdicts") if isinstance(value, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("no list of verdicts")
-    numbers = [row.get("claim") for row in rows]
+    rulings = [_Ruling(row.get("claim"), row.get("verdict"), row.get("passage")) for row in rows]
+    numbers = [ruling.claim for ruling in rulings]
     if any(type(number) is not int for number in numbers) or sorted(numbers) != list(
         range(1, count + 1)
     ):
         raise ValueError(f"verdicts on claims {numbers}, not on 1 to {count}, each once")
-    return sorted(rows, key=lambda row: int(row["claim"]))
+    return sorted(rulings, key=lambda ruling: int(ruling.claim))
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
-    verdict = str(row.get("verdict")).replace("_", " ")
+def _verdict(ruling: _Ruling) -> str:
+    verdict = str(ruling.verdict).replace("_", " ")
     if verdict not in (SUPPORTED, CONTRADICTED, NOT_FOUND):
         raise ValueError(f"no such verdict: {verdict}")
     return verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,38 +117,46 @@ class Cell:
 
 def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
     """Raises `Bad` for the first field that cannot be taken."""
+
+    def value(path: str) -> Any:
+        return find(row, path) if path else None
+
     identity = _identity(find(row, taken.id))
-    question = _plain("question", find(row, taken.question)) if taken.question else ""
-    target = find(row, taken.target) if taken.target else None
+    question = _plain("question", value(taken.question))
+    target = value(taken.target)
     targets = target if isinstance(target, list) else [target]
     tags = {name: _plain(f"tag {name}", find(row, path)) for name, path in taken.tags.items()}
     if taken.setup:
-        setup = _plain("setup", find(row, taken.setup))
-    outcome = _outcome(row, taken)
+        setup = _plain("setup", value(taken.setup))
+    outcome = _outcome(value, taken)
     return Cell(
         setup,
         Sample(
             identity,
             {"question": question or NO_QUESTION},
             tuple(text for entry in targets if (text := _plain("target", entry))),
-            cluster=_plain("cluster", find(row, taken.cluster)) if taken.cluster else "",
+            cluster=_plain("cluster", value(taken.cluster)),
             tags={name: value for name, value in tags.items() if value},
         ),
-        text_of(find(row, taken.repeat)) if taken.repeat else "",
+        text_of(value(taken.repeat)),
         outcome,
         {metric: _score(metric, find(row, path)) for metric, path in taken.scores.items()},
-        _seconds(row, taken) if isinstance(outcome, Answer) else None,
+        _seconds(value, taken) if isinstance(outcome, Answer) else None,
     )
 
 
-def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
-    if taken.error and (error := _flag(find(row, taken.error))):
+Value = Callable[[str], Any]
+"""What stands in a row at a path; `None` where nothing does, or without a path."""
+
+
+def _outcome(value: Value, taken: Fields) -> Answer | Failure:
+    if error := _flag(value(taken.error)):
         return Failure(error)
-    answer = find(row, taken.answer) if taken.answer else ""
+    answer = value(taken.answer) if taken.answer else ""
     if answer is None:
         return Failure("no answer in the row")
     tokens = [
-        _amount(name, find(row, path)) if path else None
+        _amount(name, value(path))
         for name, path in (
             ("prompt_tokens", taken.prompt_tokens),
             ("completion_tokens", taken.completion_tokens),
@@ -158,7 +166,7 @@ def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
         raise Bad("tokens", odd[0], "a whole number works")
     prompt, completion = (int(count or 0) for count in tokens)
     steps = (Step("call", None, prompt, 0, completion),) if prompt else ()
-    text, ended = text_of(answer), _ended(row, taken)
+    text, ended = text_of(answer), _ended(value, taken)
     if ended == ERROR:
         return Failure("the reply ended in an error", ended, steps)
     if missing := Generation(text.strip(), 0, 0, finish_reason=ended).missing:
@@ -166,17 +174,17 @@ def _outcome(row: Mapping[str, Any], taken: Fields) -> Answer | Failure:
     return Answer(text, (), steps, finish_reason=ended)
 
 
-def _ended(row: Mapping[str, Any], taken: Fields) -> str:
-    stated = find(row, taken.finish_reason) if taken.finish_reason else None
+def _ended(value: Value, taken: Fields) -> str:
+    stated = value(taken.finish_reason)
     if stated is not None and not isinstance(stated, str):
         raise Bad("finish_reason", stated, "a text works, such as stop or length")
     return finish_reason(stated)
 
 
-def _seconds(row: Mapping[str, Any], taken: Fields) -> float | None:
-    if taken.cached and _flag(find(row, taken.cached)):
+def _seconds(value: Value, taken: Fields) -> float | None:
+    if _flag(value(taken.cached)):
         return None
     if taken.milliseconds:
-        milliseconds = _amount("milliseconds", find(row, taken.milliseconds))
+        milliseconds = _amount("milliseconds", value(taken.milliseconds))
         return None if milliseconds is None else milliseconds / 1000
-    return _amount("seconds", find(row, taken.seconds)) if taken.seconds else None
+    return _amount("seconds", value(taken.seconds))
