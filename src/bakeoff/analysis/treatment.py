@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.policy import Treated
+from bakeoff.spec.yaml_files import File
 
-Treatment = Mapping[str, str | Mapping[str, Any] | None]
+Treatment = Mapping[str, str | Mapping[str, object] | None]
 """Part (`prompt`, `model`, `tune`, ...) -> what it is: a text, settings by name, or none."""
 _PARTS: Mapping[str, tuple[Treated, ...]] = {
     **{name: (name,) for name in ("prompt", "model", "decoding", "documents")},
@@ -60,9 +61,8 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     }
 
 
-def _settings(part: Any) -> dict[str, Any]:
-    written: dict[str, Any] = part.model_dump(mode="json")
-    return written
+def _settings(part: File) -> dict[str, object]:
+    return part.model_dump(mode="json")
 
 
 def changes(task: str, mine: Treatment, theirs: Treatment) -> list[Change]:

@@ -115,7 +115,7 @@ class Scorer:
     def about(self) -> str:
         return (inspect.getdoc(self.function) or "").split("\n")[0]
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """The settings the scorer takes and their defaults."""
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

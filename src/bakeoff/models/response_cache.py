@@ -38,7 +38,7 @@ T = TypeVar("T")
 _STRICT = json.JSONEncoder(allow_nan=False)
 
 
-def key(fingerprint: Mapping[str, Any], prompt: str | Sequence[Message]) -> str:
+def key(fingerprint: Mapping[str, object], prompt: str | Sequence[Message]) -> str:
     """32 hex digits that stand for all that is handed in, whatever the order of its fields.
 
     Raises `TypeError` for what is not JSON.
@@ -78,7 +78,7 @@ class Responses:
         self.misses += len(keys) - hits
         return stored
 
-    def keep(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    def keep(self, entries: Mapping[str, Mapping[str, object]]) -> None:
         """Store new values; a key that has one keeps it, as a stored answer never changes.
 
         Values wait in memory for a moment, and `find` sees them there; a crash can lose them.
@@ -210,7 +210,7 @@ class Responses:
             self._database = None
 
 
-def _encoded(value: Mapping[str, Any]) -> bytes:
+def _encoded(value: Mapping[str, object]) -> bytes:
     if not isinstance(value, Mapping):
         raise ValueError(f"not a JSON object: {value!r}")
     try:

@@ -337,7 +337,7 @@ _DEFAULTS = {
 }
 
 
-def brief(fact: Passage | Step | CheckedClaim) -> dict[str, Any]:
+def brief(fact: Passage | Step | CheckedClaim) -> dict[str, object]:
     """The fields that differ from their defaults: a line is a third as long without the rest."""
     defaults = _DEFAULTS[type(fact)]
     named = ((name, getattr(fact, name)) for name in defaults)

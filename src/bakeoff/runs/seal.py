@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from bakeoff.core.words import digest
 from bakeoff.runs.manifest import Manifest
 
 
-def as_json(manifest: Manifest) -> dict[str, Any]:
+def as_json(manifest: Manifest) -> dict[str, object]:
     """What the file holds; a run that has not ended has no digests, and no seal."""
     raw = manifest.model_copy(update={"seal": ""}).model_dump(mode="json")
     return {**raw, "seal": sealed(raw)} if manifest.files else raw
 
 
-def sealed(raw: Mapping[str, Any]) -> str:
+def sealed(raw: Mapping[str, object]) -> str:
     """The seal of a manifest as it is written."""
     return digest({name: value for name, value in raw.items() if name != "seal"})
 

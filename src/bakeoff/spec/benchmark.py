@@ -91,7 +91,7 @@ class TaskUse(File):
 
     @field_validator("tune")
     @classmethod
-    def _known_fields(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _known_fields(cls, value: Mapping[str, object]) -> Mapping[str, object]:
         Tune.model_validate(value)
         return value
 
@@ -224,7 +224,9 @@ class Suite(File):
 
     @field_validator("setups", "tasks", "endpoints")
     @classmethod
-    def _well_named(cls, value: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
+    def _well_named(
+        cls, value: Mapping[str, Setup | TaskUse | Endpoint], info: ValidationInfo
+    ) -> Mapping[str, Setup | TaskUse | Endpoint]:
         if not value and info.field_name != "endpoints":
             raise ValueError("name at least one")
         for name in BACKENDS if info.field_name == "endpoints" else ():

@@ -65,12 +65,12 @@ class Metric:
         return f"{self.name}({args})" if args else self.name
 
 
-def _settings(text: str) -> dict[str, Any]:
+def _settings(text: str) -> dict[str, object]:
     """`a=1, b='x'` as a mapping. Raises `ValueError` for what is no plain value under a name."""
     call = ast.parse(f"f({text})", mode="eval").body
     if not isinstance(call, ast.Call) or call.args:
         raise ValueError("settings have names")
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
     for keyword in call.keywords:
         value = ast.literal_eval(keyword.value)
         hash(value)

@@ -108,7 +108,7 @@ def fields(model: str, raw: Any) -> Any:
     return present
 
 
-def fields_before(model: str, present: Mapping[str, Any]) -> dict[str, Any]:
+def fields_before(model: str, present: Mapping[str, V]) -> dict[str, V]:
     """The same with the names that its fields had first: digests of before hold them."""
     first = {new: old for old, new in FIELDS[model][1].items()}
     return {first.get(name, name): value for name, value in present.items()}

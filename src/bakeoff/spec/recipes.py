@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -110,7 +110,7 @@ class Tune(File):
             raise ValueError("a ready adapter takes no recipe: leave out adapter, or the rest")
         return self
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What of the recipe an adapter is kept under.
 
         Fields that came later stand in it only where they are used: what was kept before them
@@ -215,9 +215,9 @@ class Retrieve(File):
         """Whether an embedder is needed."""
         return retriever_kind(self.retriever).vectors and self.passages != "full"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What of the recipe an index is kept under; later fields only where they are used."""
-        splitter: dict[str, Any] = {
+        splitter: dict[str, object] = {
             "chunk_words": self.chunk_words,
             "overlap_words": self.overlap_words,
         }

@@ -183,7 +183,7 @@ class TaskFile(File):
 
     @field_validator("json_schema")
     @classmethod
-    def _is_a_schema(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    def _is_a_schema(cls, value: Mapping[str, object] | None) -> Mapping[str, object] | None:
         from jsonschema import Draft202012Validator, SchemaError
 
         try:

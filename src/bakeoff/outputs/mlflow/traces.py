@@ -229,7 +229,7 @@ def _span(
     named: tuple[str, str, int],
     time: tuple[int, float],
     content: tuple[Any, Any],
-    about: Mapping[str, Any],
+    about: Mapping[str, object],
     error: str | None = None,
 ) -> Span:
     """A span as mlflow stores it; the first one of a trace (number 0) is the root."""

@@ -143,7 +143,7 @@ WORK, INDEX = "work.json", "index.faiss"
 def _build(
     made: Sequence[Passage],
     titles: Mapping[str, str],
-    manifest: Mapping[str, Any],
+    manifest: Mapping[str, object],
     spec: Retrieve,
     embedder: Embedder | None,
     cache: Path,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.metrics.registry import find_scorer
@@ -28,7 +27,7 @@ class DistilledRow:
     answer: Answer
     scores: Mapping[str, float | None]
 
-    def as_row(self, teacher: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    def as_row(self, teacher: str, about: Mapping[str, object]) -> dict[str, object]:
         """A row of a data set that a task file can name as its training rows."""
         return {
             **self.sample.fields,

@@ -270,7 +270,7 @@ class _Logbook(TrainerCallback):
         self.file.write_text(json.dumps([self.seconds, self.losses]))
 
 
-def _curve(history: Sequence[Mapping[str, Any]]) -> list[Epoch]:
+def _curve(history: Sequence[Mapping[str, float]]) -> list[Epoch]:
     points: dict[float, Epoch] = {}
     names = {"epoch_loss": "train_loss", "eval_loss": "validation_loss"}
     for entry in history:
