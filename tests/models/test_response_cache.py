@@ -363,7 +363,6 @@ for number in range(1000):
 assert responses.find(["before", "0000"]) == {}
 assert responses.misses == 2
 assert responses.size()[0] == 0
-assert list(responses.sample(1)) == []
 responses.forget(["before"])
 responses.close()
 print(responses.note)
@@ -408,30 +407,3 @@ def test_size_counts_what_waits_and_the_bytes_on_the_disk(path: Path) -> None:
         entries, size = responses.size()
         assert entries == 1
         assert 50_000 < size < 500_000
-
-
-def test_a_sample_is_a_share_that_key_and_seed_alone_decide(path: Path) -> None:
-    entries = numbered(1200)
-    with closing(Responses(path)) as responses:
-        responses.keep(dict(list(entries.items())[:700]))
-        tenth = dict(responses.sample(0.1, seed=5))
-        assert tenth.items() <= entries.items()
-        responses.keep(entries)
-        half, grown = dict(responses.sample(0.5, seed=5)), dict(responses.sample(0.1, seed=5))
-        assert tenth.items() <= grown.items() <= half.items() <= entries.items()
-        assert 80 < len(grown) < 160
-        assert 540 < len(half) < 660
-        assert dict(responses.sample(0.1, seed=6)) != grown
-        assert dict(responses.sample(0)) == {}
-        assert dict(responses.sample(1)) == entries
-        assert (responses.hits, responses.misses) == (0, 0)
-
-
-def test_entries_can_be_dropped_while_they_are_sampled(path: Path) -> None:
-    with closing(Responses(path)) as responses:
-        responses.keep(numbered(700))
-        seen = 0
-        for name, _ in responses.sample(1):
-            responses.forget([name])
-            seen += 1
-        assert (seen, responses.size()[0]) == (700, 0)

@@ -100,18 +100,6 @@ class Responses:
         statement = "DELETE FROM responses WHERE key = ?"
         self._ask(partial(_change, statement=statement, rows=[(key,) for key in keys]))
 
-    def sample(self, share: float, seed: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
-        """A `share` (0 to 1) of the entries, by key; a larger share holds the smaller ones.
-
-        Which ones depends on the keys and the seed alone. Entries may be dropped meanwhile.
-        """
-        self._write()
-        last = ""
-        while page := self._ask(partial(_keys_after, last)):
-            last = page[-1]
-            chosen = [key for key in page if _fraction(key, seed) < share]
-            yield from sorted(self._read(chosen).items())
-
     def size(self) -> tuple[int, int]:
         """Entries, and bytes on the disk."""
         self._write()
@@ -223,13 +211,6 @@ def _encoded(value: Mapping[str, object]) -> bytes:
     return text.encode()
 
 
-def _fraction(key: str, seed: int) -> float:
-    """A number from 0 up to 1 that is as good as random, and the same every time."""
-    whole = hashlib.sha256(f"{seed} {key}".encode()).digest()
-    # 53 bits: all that a float holds, so that it never rounds up to 1.
-    return (int.from_bytes(whole[:8]) >> 11) / 2**53
-
-
 def _parts(path: Path) -> list[Path]:
     """The files that SQLite keeps for the one at `path`."""
     return [path.with_name(f"{path.name}{ending}") for ending in ("", "-wal", "-shm")]
@@ -280,12 +261,6 @@ def _select(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, byte
         query = f"SELECT key, value FROM responses WHERE key IN ({places})"
         values.update(database.execute(query, chunk))
     return values
-
-
-def _keys_after(last: str, database: sqlite3.Connection) -> list[str]:
-    """The next keys in order; in pages, as an open query would keep the log from shrinking."""
-    query = "SELECT key FROM responses WHERE key > ? ORDER BY key LIMIT ?"
-    return [key for (key,) in database.execute(query, (last, CHUNK))]
 
 
 def _count(database: sqlite3.Connection) -> int:
