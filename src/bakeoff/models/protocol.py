@@ -74,9 +74,9 @@ def chat_body(
     model: str,
     chat: Sequence[Message],
     decoding: Decoding,
-    extra: Mapping[str, Any] | None = None,
+    extra: Mapping[str, object] | None = None,
     stream: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The body of a chat completion. `extra` goes over it; a null there takes a field out."""
     return _body({"model": model, "messages": [dict(m) for m in chat]}, decoding, extra, stream)
 
@@ -85,9 +85,9 @@ def completions_body(
     model: str,
     prompt: str | Sequence[Message],
     decoding: Decoding,
-    extra: Mapping[str, Any] | None = None,
+    extra: Mapping[str, object] | None = None,
     stream: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The body of a plain completion; a chat becomes its texts with blank lines between them."""
     if not isinstance(prompt, str):
         prompt = "\n\n".join(message["content"] for message in prompt)
@@ -95,8 +95,8 @@ def completions_body(
 
 
 def _body(
-    head: Mapping[str, Any], decoding: Decoding, extra: Mapping[str, Any] | None, stream: bool
-) -> dict[str, Any]:
+    head: Mapping[str, object], decoding: Decoding, extra: Mapping[str, object] | None, stream: bool
+) -> dict[str, object]:
     body = {
         **head,
         "max_tokens": decoding.max_tokens,
@@ -109,13 +109,13 @@ def _body(
 
 
 def embeddings_body(
-    model: str, texts: Sequence[str], extra: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+    model: str, texts: Sequence[str], extra: Mapping[str, object] | None = None
+) -> dict[str, object]:
     """The body that asks for the vectors of `texts`."""
     return {"model": model, "input": list(texts), **(extra or {})}
 
 
-def service_body(request: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+def service_body(request: Mapping[str, object], fields: Mapping[str, str]) -> dict[str, object]:
     """`Service.request` with the sample's fields in its texts.
 
     Raises `BakeoffError` when it names a field that the sample does not have.

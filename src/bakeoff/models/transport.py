@@ -7,7 +7,6 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -44,7 +43,7 @@ class Ask:
     """The caller's number of it."""
     path: str
     """What follows the endpoint's url, such as `/chat/completions`; empty for a service."""
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     tokens: int = 0
     """What it takes from the tokens a minute: prompt and completion, estimated."""
     stream: bool = False

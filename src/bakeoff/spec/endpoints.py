@@ -30,7 +30,7 @@ class Connection(File):
     attempts: Annotated[int, Field(ge=1)] = 6
 
     @property
-    def body(self) -> Mapping[str, Any]:
+    def body(self) -> Mapping[str, object]:
         """What the file says of the body of every request."""
         return {}
 
@@ -59,7 +59,7 @@ class Endpoint(Connection):
     price: Price = Price()
 
     @property
-    def body(self) -> Mapping[str, Any]:
+    def body(self) -> Mapping[str, object]:
         return self.extra
 
 
@@ -73,7 +73,7 @@ class Service(Connection):
     of `{document, text}`), `prompt_tokens`, `completion_tokens`, `finish_reason`."""
 
     @property
-    def body(self) -> Mapping[str, Any]:
+    def body(self) -> Mapping[str, object]:
         return self.request
 
     @field_validator("response")

@@ -162,8 +162,8 @@ def _task(facts: Any) -> Any:
     return renamed
 
 
-def _metrics_in(part: Mapping[str, Any], *fields: str) -> dict[str, Any]:
-    known = {field: part[field] for field in fields if isinstance(part.get(field), dict)}
+def _metrics_in(part: Mapping[str, object], *fields: str) -> dict[str, object]:
+    known = {field: value for field in fields if isinstance(value := part.get(field), dict)}
     return {**part, **{field: by_metric(values) for field, values in known.items()}}
 
 
