@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bakeoff.cli.environment import environment
 from bakeoff.core.words import BakeoffError, Incomplete, MissingEvidence
 
 if TYPE_CHECKING:
@@ -115,11 +116,10 @@ def main() -> None:
 
 
 def cache_folder() -> Path:
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
-    return _expanded(os.environ.get("BAKEOFF_CACHE", default))
+    return _expanded(environment().cache)
 
 
-def _expanded(path: str | Path) -> Path:
+def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:  # of a user without a home
@@ -127,11 +127,11 @@ def _expanded(path: str | Path) -> Path:
 
 
 def results() -> Path:
-    return Path(os.environ.get("BAKEOFF_RESULTS", "results"))
+    return Path(environment().results)
 
 
 def data_folder(option: Path | None) -> Path | None:
-    named = os.environ.get("BAKEOFF_DATA")
+    named = environment().data
     return option or (Path(named).expanduser() if named else None)
 
 
@@ -270,7 +270,7 @@ def progress() -> Progress:
 
 def show(table: Table) -> None:
     """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
-    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+    if sys.stdout.isatty() or environment().coloured:
         from bakeoff.outputs import terminal
 
         terminal.show(table)
@@ -314,7 +314,7 @@ def send(run: Run, to: Mapping[str, Sink]) -> tuple[list[str], int]:
 
 def pull_baselines(run: Run) -> None:
     """Use the baselines of the tracking server, where one is configured."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = environment().tracking_uri
     if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
         return
     from bakeoff.decide.gates import baseline
@@ -327,7 +327,7 @@ def pull_baselines(run: Run) -> None:
 
 
 def tracking_uri() -> str:
-    named = os.environ.get("MLFLOW_TRACKING_URI")
+    named = environment().tracking_uri
     folder = results()
     folder.mkdir(parents=True, exist_ok=True)
     return named or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
@@ -339,10 +339,11 @@ def show_gates(found: Verdicts) -> int:
     from bakeoff.outputs.tables.gates import verdicts
 
     show(verdicts(found))
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+    about = environment()
+    if summary := about.step_summary:
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(ci.summary(found))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if about.workflow:
         click.echo("\n".join(ci.workflow_commands(found)))
     return found.exit_code
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from bakeoff.cli.app import (
     waiting,
     workspace,
 )
+from bakeoff.cli.environment import environment
 from bakeoff.core.program import UI_HOST, UI_PORT
 from bakeoff.core.words import BakeoffError
 
@@ -281,9 +281,7 @@ def _open(run: str, address: str, no_browser: bool) -> None:
     addresses = links.links(logged, address) if logged else {}
     for name, link in addresses.items():
         click.echo(f"{name + ':':<9}{link}")
-    screen = (
-        sys.platform == "darwin" or os.environ.get("DISPLAY") or "WAYLAND_DISPLAY" in os.environ
-    )
+    screen = sys.platform == "darwin" or environment().display
     if screen and not no_browser:
         webbrowser.open(addresses.get("charts", address))
 

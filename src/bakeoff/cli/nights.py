@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from bakeoff.cli.app import (
     tracking_uri,
     workspace,
 )
+from bakeoff.cli.environment import environment
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
@@ -82,7 +82,7 @@ def accept(run: str, channel: Channel, reason: str) -> None:
 
     done = finished(run)
     pointer = baselines.accept(done, channel, reason, results())
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+    if uri := environment().tracking_uri:
         from bakeoff.outputs.mlflow import baselines as server
 
         server.push(done, pointer, baselines.folder(results()) / pointer.rows, uri)
@@ -141,7 +141,7 @@ def nightly(
     from bakeoff.running import nightly as nights
 
     day = night.date() if night else datetime.now().astimezone().date()
-    webhook = os.environ.get("BAKEOFF_WEBHOOK")
+    webhook = environment().webhook or None
     lines: list[str] = []
     unsent: list[int] = []
 
