@@ -320,8 +320,8 @@ def _learning(run: Run, task: str) -> Made | None:
     for name in by_setup:
         spec = run.suite.setups[name]
         if spec.tune:
-            recipe = spec.model_dump(exclude={"name": True, "description": True})
-            rows = recipe["tune"].pop("rows") or run.manifest.tasks[task].train
+            recipe = spec.model_dump(exclude={"name": True, "description": True, "tune": {"rows"}})
+            rows = spec.tune.rows or run.manifest.tasks[task].train
             curves.setdefault(canonical(recipe), []).append((rows, name))
     known = [sorted(points) for points in curves.values() if len(dict(points)) > 1]
     if not known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from bakeoff.core.words import QUALITY, Answer, BakeoffError, Checked, Failure, Record, Sample
 from bakeoff.metrics.registry import find_scorer
@@ -20,12 +20,21 @@ SUPPORT = Metric.parse("faithfulness")
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What decides whether a teacher's answer is learnt, each from 0 to 1; `None`: unjudged."""
+
+    right: float | None
+    supported: float | None
+    """Share of the claims that the passages support; `None` also without a claim."""
+
+
+@dataclass(frozen=True)
 class DistilledRow:
     """A training question, a teacher's answer to it, and the scores that let it pass."""
 
     sample: Sample
     answer: Answer
-    scores: Mapping[str, float | None]
+    scores: Judged
 
     def as_row(self, teacher: str, about: Mapping[str, object]) -> dict[str, object]:
         """A row of a data set that a task file can name as its training rows."""
@@ -39,7 +48,7 @@ class DistilledRow:
             "provenance": {
                 "from": self.sample.id,
                 "teacher": teacher,
-                "scores": dict(self.scores),
+                "scores": asdict(self.scores),
                 "passages": [
                     {"document": p.document, "start": p.start, "end": p.end}
                     for p in self.answer.passages
@@ -90,21 +99,20 @@ def filter_answers(
     kept = []
     for sample, record, scores in zip(task.train, records, scored, strict=True):
         support = scores.get(str(SUPPORT))
-        values = {
-            "right": scores[str(headline)].value,
-            "supported": Checked(support.claims).share if support else None,
-        }
-        why = next(_against(sample, record, values, keep, leaks), "kept")
+        judged = Judged(
+            scores[str(headline)].value, Checked(support.claims).share if support else None
+        )
+        why = next(_against(sample, record, judged, keep, leaks), "kept")
         counts[why] += 1
         if record.answer and why == "kept":
-            kept.append(DistilledRow(sample, record.answer, values))
+            kept.append(DistilledRow(sample, record.answer, judged))
     return FilteredAnswers(tuple(kept), dict(counts))
 
 
 def _against(
     sample: Sample,
     record: Record,
-    values: Mapping[str, float | None],
+    judged: Judged,
     keep: Distillation,
     leaks: Mapping[str, str],
 ) -> Iterator[str]:
@@ -114,10 +122,9 @@ def _against(
     if record.answer is None:
         yield "failed"
         return
-    if (values["right"] or 0.0) < keep.min_score:
+    if (judged.right or 0.0) < keep.min_score:
         yield "not right"
-    supported = values["supported"]
-    if supported is not None and supported < keep.min_support:
+    if judged.supported is not None and judged.supported < keep.min_support:
         yield "not supported"
     if keep.cited and sample.targets and not MARK.search(record.answer.text):
         yield "not cited"
