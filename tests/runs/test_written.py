@@ -217,6 +217,10 @@ ROWS: dict[str, tuple[Edit, str]] = {
         line("samples.jsonl", 2, lambda r: put(r, [5], "targets")),
         "line 2 is damaged",
     ),
+    "gold documents that are one text": (
+        line("samples.jsonl", 2, lambda r: put(r, "doc", "gold")),
+        "line 2 is damaged",
+    ),
     "tags as a list": (line("samples.jsonl", 2, lambda r: put(r, [], "tags")), "line 2"),
     "a damaged sample": (line("samples.jsonl", 2, lambda r: "{"), "line 2 is damaged"),
     "samples gone": (gone("samples.jsonl"), "samples.jsonl"),

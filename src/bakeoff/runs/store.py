@@ -251,7 +251,8 @@ def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
     task, fields, targets, gold = row["task"], row["fields"], row["targets"], row["gold"]
     identity, cluster, tags = row["id"], row["cluster"], row["tags"]
     texts = [task, identity, cluster, *targets, *gold, *fields.values(), *tags.values()]
-    if not (all(isinstance(text, str) for text in texts) and isinstance(targets, list)):
+    listed = isinstance(targets, list) and isinstance(gold, list)
+    if not (listed and all(isinstance(text, str) for text in texts)):
         raise TypeError("task, id, fields, targets, gold, cluster and tags are texts")
     return task, Sample(identity, fields, tuple(targets), tuple(gold), cluster, tags)
 
