@@ -194,8 +194,15 @@ def merge(runs: tuple[str, ...]) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write: rows that a task file can name as `rows.train`.",
 )
-@click.option("--right", type=click.FloatRange(0, 1), help="Minimum score of a kept answer.")
-@click.option("--supported", type=click.FloatRange(0, 1), help="Minimum share of supported claims.")
+@click.option(
+    "--min-score", "--right", type=click.FloatRange(0, 1), help="Minimum score of a kept answer."
+)
+@click.option(
+    "--min-support",
+    "--supported",
+    type=click.FloatRange(0, 1),
+    help="Minimum share of supported claims.",
+)
 @click.option("--cited", is_flag=True, help="Keep only answers that cite a passage, as in [1].")
 @data_option
 def distill(
