@@ -88,11 +88,14 @@ COMMANDS: dict[str, tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = {
 """Name -> the commands before it, and the command that is killed."""
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "every", [pytest.param(1, marks=pytest.mark.study), pytest.param(9, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_after_a_kill_at_any_file_event_the_same_command_gives_what_it_always_gives(
-    name: str, tmp_path: Path, forks: Forks
+def test_after_a_kill_at_a_file_event_the_same_command_gives_what_it_always_gives(
+    name: str, every: int, tmp_path: Path, forks: Forks
 ) -> None:
+    """Killed at each event in `make studies`, at every ninth and the last in `make test`."""
     before, command = COMMANDS[name]
     start = tmp_path / "start"
     write_project(start)
@@ -107,7 +110,7 @@ def test_after_a_kill_at_any_file_event_the_same_command_gives_what_it_always_gi
     expected = outcome(undisturbed)
     once = asked(undisturbed)
     assert done.events >= 5
-    for number in range(1, done.events + 1):
+    for number in {*range(1, done.events + 1, every), done.events}:
         folder = tmp_path / f"killed-{number}"
         shutil.copytree(start, folder)
         killed = forks(folder, *command, how=Disturbed(kill_at=number))
