@@ -114,6 +114,8 @@ def _run(
     cwd: Path, arguments: list[str], how: Disturbed, env: Mapping[str, str], count: int
 ) -> int:
     os.chdir(cwd)
+    # Who starts the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update({"BAKEOFF_CACHE": str(cwd / "cache"), **env})
     if how.file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (how.file_limit, how.file_limit))

@@ -206,7 +206,7 @@ def test_two_processes_that_keep_nights_lose_none(path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_a_mistake_with_the_path(tmp_path: Path) -> None:
     (tmp_path / "nightly").write_text("")
-    with pytest.raises(BakeoffError, match=r"small\.jsonl: cannot be written"):
+    with pytest.raises(BakeoffError, match="nightly: File exists"):
         keep(tmp_path / "nightly" / "small.jsonl", GOOD)
 
 

@@ -185,7 +185,7 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     assert faults_of(read_yaml, tmp_path / "no.yaml") == f"{tmp_path / 'no.yaml'}: no such file"
     assert "cannot be read" in faults_of(read_yaml, tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9\n")
-    assert "cannot be read" in faults_of(read_yaml, tmp_path / "latin.yaml")
+    assert "byte 0xe9 is not UTF-8" in faults_of(read_yaml, tmp_path / "latin.yaml")
 
 
 def test_a_task_is_found_in_the_folder_beside_the_benchmark(tmp_path: Path) -> None:
