@@ -79,6 +79,7 @@ def test_normalising_leaves_single_spaces_and_a_perfect_match_with_itself(text: 
         ("हिन्दी", "हिन्दी"),
         ("A", "a"),
         ("A B", "a b"),
+        ("It is a B", "it is b"),
         ("The", "the"),
         ("A valve", "valve"),
         ("Plan A failed", "plan a failed"),

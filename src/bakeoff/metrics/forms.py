@@ -35,14 +35,17 @@ _PLAIN = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F)} | {
     ord("\u2019"): "'",
 }
 _RANGE = re.compile(r"(?<=\d)\s?[\u2013\u2014]\s?(?=\d)")
-# An article stands before a word. The letter is one before no letter, verb or joining word ("A B",
-# "A is right", "vitamin a and c"), and its capital only where a sentence begins ("Plan A failed").
+# An article stands before a word. The letter is one before no letter of its case, verb or joining
+# word ("A B", "A is right", "vitamin a and c"; of "a B" it is one), and its capital only where a
+# sentence begins ("Plan A failed").
 _ARTICLE = re.compile(
     r"""
     \b (?: the | The | THE | an | An | AN
-      | (?: a | (?: (?<![^\s"'(*_]) (?: (?<=\A) | (?<=\A["'(*_]) | (?<=[.!?:]\s) | (?<=\n) ) A ) )
-        (?! \s+ (?: [^\W\d_] | is|are|was|were | because|since|as|and|or|but|if
-                    | for|in|of|to|on|at ) \b )
+      | (?: a (?! \s+ [^\W\d_A-Z] \b )
+          | (?<![^\s"'(*_]) (?: (?<=\A) | (?<=\A["'(*_]) | (?<=[.!?:]\s) | (?<=\n) ) A
+            (?! \s+ [^\W\d_] \b )
+        )
+        (?! \s+ (?: is|are|was|were|because|since|as|and|or|but|if|for|in|of|to|on|at ) \b )
     )
     (?<! ['-]a | ['-]A ) (?<! ['-]an ) (?<! ['-]the )
     \s+ (?= ["'(*_$€£¥+-]* \w )
