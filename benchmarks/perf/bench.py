@@ -93,11 +93,11 @@ def measured(name: str) -> dict[str, Any]:
     from bakeoff.runs import machine
 
     hardware = machine.hardware()
-    told = f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"
+    told = f"{hardware.processor}, {hardware.cores} cores, {hardware.memory_gb} GB"
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
-        "machine": f"{told}, {hardware['gpu']}" if hardware["gpu"] else told,
+        "machine": f"{told}, {hardware.gpu}" if hardware.gpu else told,
         **json.loads(done.stdout.splitlines()[-1]),
     }
 
