@@ -19,7 +19,7 @@ from bakeoff.core.words import Answer, Failure, Step
 from bakeoff.models.endpoint import Client
 from bakeoff.models.protocol import read_completion
 from bakeoff.models.transport import REPLY_BYTES, Ask
-from bakeoff.runs.store import find_run
+from bakeoff.runs.naming import find_run
 from bakeoff.setups.own import outcome
 from bakeoff.spec.benchmark import Endpoint
 from bakeoff.testing import Reply as ServedReply

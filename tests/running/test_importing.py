@@ -26,6 +26,7 @@ from bakeoff.running.importing.intake import SAID
 from bakeoff.running.rescore import rescore
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
+from bakeoff.runs.naming import find_run
 from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
@@ -117,7 +118,7 @@ def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: P
     metric = run.manifest.tasks["both"].metrics["acc"]
     assert metric.bounds == (0.0, 1.0)
     assert metric.version
-    assert store.find_run("latest", tmp_path / "results") == run.folder
+    assert find_run("latest", tmp_path / "results") == run.folder
 
 
 def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from bakeoff.cli.app import main
 from bakeoff.runs import store
 from bakeoff.runs.manifest import INTERRUPTED
+from bakeoff.runs.naming import find_run
 from bakeoff.runs.strip_texts import prune
 from bakeoff.testing import completion, fake_endpoint, make_run
 
@@ -136,7 +137,7 @@ def test_a_run_goes_on_in_no_journal_that_is_a_file_of_elsewhere(
     with fake_endpoint(lambda _: completion("gate")) as endpoint:
         write_bench(mine.parent.parent, endpoint.url)
         assert call("run", "bench.yaml", "--no-mlflow").exit_code == 0
-        run = store.find_run("latest", mine.parent.parent / "results")
+        run = find_run("latest", mine.parent.parent / "results")
         stopped = store.read_manifest(run).model_copy(update={"status": INTERRUPTED, "files": {}})
         store.write_manifest(run, stopped)
         unit = run / "units" / "gates.base"

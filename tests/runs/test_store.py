@@ -30,7 +30,6 @@ from bakeoff.runs.store import (
     Journal,
     Unit,
     busy,
-    find_run,
     held,
     new_folder,
     open_journal,
@@ -339,20 +338,6 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     write_json(tmp_path / "manifest.json", {"format": 1})
     with pytest.raises(BakeoffError, match="format 1, made by another version"):
         read_manifest(tmp_path)
-
-
-def test_a_run_is_found_by_folder_by_id_and_as_the_latest(tmp_path: Path) -> None:
-    for benchmark, name in (("a", "20260102-x"), ("b", "20260101-y")):
-        (tmp_path / benchmark / name).mkdir(parents=True)
-        (tmp_path / benchmark / name / "manifest.json").write_text(json.dumps({}))
-    newer, older = tmp_path / "a" / "20260102-x", tmp_path / "b" / "20260101-y"
-    assert find_run("latest", tmp_path) == newer
-    assert find_run("20260101-y", tmp_path) == older
-    assert find_run(str(older), tmp_path / "elsewhere") == older
-    with pytest.raises(BakeoffError, match=r"'zzz': no such run in .*20260102-x"):
-        find_run("zzz", tmp_path)
-    with pytest.raises(BakeoffError, match="none yet"):
-        find_run("latest", tmp_path / "elsewhere")
 
 
 def test_how_a_reply_ended_is_kept_and_older_journals_without_it_are_read(tmp_path: Path) -> None:

@@ -141,11 +141,21 @@ def workspace(data: Path | None) -> Workspace:
     return Workspace(cache_folder(), results(), data_folder(data), os.environ)
 
 
-def finished(run: str) -> Run:
+def finished(run: str, *, newest: bool = False) -> Run:
+    """The run that `run` names: of a benchmark the last complete one, or `newest` the last."""
     from bakeoff.analysis.measured_run import Run
-    from bakeoff.runs.store import find_run
 
-    return Run(find_run(run, results()))
+    return Run(named_run(run, newest=newest))
+
+
+def named_run(run: str, *, newest: bool = False) -> Path:
+    """The folder of a run; a newer one of its benchmark that is passed over is named."""
+    from bakeoff.runs.naming import find_run
+
+    folder = find_run(run, results(), newest=newest)
+    if not newest and "~" not in run and (last := find_run(run, results(), newest=True)) != folder:
+        click.echo(f"{run}: {folder.name}; the newer {last.name} is not complete", err=True)
+    return folder
 
 
 data_option = click.option(

@@ -15,6 +15,7 @@ from bakeoff.cli.app import (
     data_option,
     format_option,
     main,
+    named_run,
     results,
     show,
     tracking_uri,
@@ -269,10 +270,9 @@ def _open(run: str, address: str, no_browser: bool) -> None:
     import webbrowser
 
     from bakeoff.outputs.mlflow import links
-    from bakeoff.runs.store import find_run
 
     try:
-        logged = links.read(find_run(run, results()))
+        logged = links.read(named_run(run))
     except BakeoffError as error:
         if run != "latest":
             raise

@@ -80,7 +80,7 @@ def accept(run: str, channel: Channel, reason: str) -> None:
     from bakeoff.decide.gates import baseline as baselines
     from bakeoff.outputs.mlflow import links
 
-    done = finished(run)
+    done = finished(run, newest=True)
     pointer = baselines.accept(done, channel, reason, results())
     if uri := environment().tracking_uri:
         from bakeoff.outputs.mlflow import baselines as server

@@ -1,4 +1,4 @@
-"""Commands that read finished runs: compare, gate, cost, report, log."""
+"""Commands that read finished runs: runs, compare, gate, cost, report, log."""
 
 from __future__ import annotations
 
@@ -20,9 +20,34 @@ from bakeoff.cli.app import (
     write_report,
 )
 from bakeoff.core.program import program
+from bakeoff.core.words import BakeoffError
+
+NEWEST = 20
+"""Runs that are listed unless all are asked for."""
 
 if TYPE_CHECKING:
     from bakeoff.analysis.comparison import Comparison, RunComparison
+
+
+@main.command("runs")
+@click.argument("benchmark", default="*", metavar="[BENCHMARK]")
+@click.option("--all", "whole", is_flag=True, help=f"List all, not the newest {NEWEST} alone.")
+def list_runs(benchmark: str, whole: bool) -> None:
+    """List the runs of a BENCHMARK (else of all): when, state, setups, samples, gates.
+
+    Commands take a run by its folder, its id or the beginning of it, its benchmark, or as `latest`:
+    the last complete run of the benchmark that was run last. `latest~1` is the one before.
+    """
+    from bakeoff.outputs.tables.runs import runs_table
+    from bakeoff.runs.naming import runs_in
+
+    name = Path(benchmark).stem if benchmark.endswith((".yaml", ".yml")) else benchmark
+    known = runs_in(results(), name)
+    if not known:
+        of = "" if name == "*" else f" of '{name}'"
+        raise BakeoffError(f"{results()}: no runs{of} yet; `{program()} run BENCHMARK` makes one")
+    listed = known if whole else known[:NEWEST]
+    show(runs_table(listed, len(known) - len(listed)))
 
 
 @main.command()
@@ -40,7 +65,10 @@ if TYPE_CHECKING:
     help="Compare runs that did not measure the same (rows, scorers, judges, ...).",
 )
 def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
-    """Compare the setups of a RUN (a folder, a run id, or `latest`), or several runs."""
+    """Compare the setups of a RUN (by default the latest), or several runs.
+
+    `bakeoff runs` lists them and says how they can be named.
+    """
     import json
     from dataclasses import asdict
 
@@ -115,7 +143,7 @@ def gate(
     from bakeoff.spec.benchmark import load_gates
     from bakeoff.spec.policy import Gate
 
-    done = finished(run)
+    done = finished(run, newest=True)
     gates, policy = load_gates(file) if file else (None, None)
     if checks:
         gates = tuple(Gate(check=check) for check in checks)

@@ -13,6 +13,7 @@ from bakeoff.cli.app import (
     data_folder,
     data_option,
     main,
+    named_run,
     planned,
     progress,
     pull_baselines,
@@ -68,12 +69,13 @@ def run(
     """
     from bakeoff.running.confirm import run_and_judge
     from bakeoff.running.resuming import unfinished
+    from bakeoff.runs.naming import find_run
     from bakeoff.runs.reported import mark_reported
-    from bakeoff.runs.store import find_run
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     how = progress()
-    previous = find_run(resume, results()) if resume else None
+    name = plan.suite.name
+    previous = find_run(resume, results(), benchmark=name, newest=True) if resume else None
     if previous is None and not new and (previous := unfinished(plan, results())):
         how.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
     done, verdicts = run_and_judge(
@@ -163,10 +165,9 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None:
     """Score the stored answers of a RUN again, with the scorers its tasks name now."""
     from bakeoff.running.rescore import rescore
-    from bakeoff.runs.store import find_run
 
     with waiting("scoring"):
-        done = rescore(find_run(run, results()), workspace(data), judges, trusted=trust)
+        done = rescore(named_run(run, newest=True), workspace(data), judges, trusted=trust)
     _finish(done, _judged(done), {})
 
 
@@ -175,10 +176,9 @@ def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None
 def merge(runs: tuple[str, ...]) -> None:
     """Merge the shards of one benchmark, run on one machine or several, into one run."""
     from bakeoff.running.merge import merge as merge_runs
-    from bakeoff.runs.store import find_run
 
     with waiting("joining the parts"):
-        done = merge_runs([find_run(run, results()) for run in runs], results())
+        done = merge_runs([named_run(run, newest=True) for run in runs], results())
     _finish(done, _judged(done), {})
 
 

@@ -15,6 +15,7 @@ from bakeoff.decide.gates.language import Scope, check_gates
 from bakeoff.outputs import ci
 from bakeoff.runs import store
 from bakeoff.runs.links import refuse_links
+from bakeoff.runs.naming import find_run
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec.policy import Gate, Policy
 
@@ -76,7 +77,7 @@ def reference(text: str, results: Path) -> Rows:
     path = Path(text)
     if path.name.endswith(".json.gz"):
         return read_rows(path)
-    run = Run(store.find_run(text, results))
+    run = Run(find_run(text, results))
     if not run.manifest.complete:
         raise MissingEvidence(f"{run.folder}: the run is {run.manifest.status}")
     return run.rows

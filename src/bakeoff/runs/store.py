@@ -56,6 +56,7 @@ __all__ = [
     "PLOTS",
     "SAMPLES",
     "SCORES",
+    "STAMP",
     "UNITS",
     "Journal",
     "JournalError",
@@ -65,7 +66,6 @@ __all__ = [
     "Unit",
     "busy",
     "committed",
-    "find_run",
     "held",
     "journal_of",
     "new_folder",
@@ -329,7 +329,8 @@ def _rows(
         raise MissingEvidence(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-_STAMP = "%Y%m%d-%H%M%S-%f"
+STAMP = "%Y%m%d-%H%M%S-%f"
+"""Of a run's id: the UTC time at which it was started."""
 
 
 def new_folder(results: Path, benchmark: str) -> Path:
@@ -340,7 +341,7 @@ def new_folder(results: Path, benchmark: str) -> Path:
         while True:
             taken = [stamp for path in place.iterdir() if (stamp := _stamp(path.name))]
             name = max([now, *(stamp + timedelta(microseconds=1) for stamp in taken)])
-            folder = place / name.strftime(_STAMP)
+            folder = place / name.strftime(STAMP)
             try:
                 folder.mkdir()
             except FileExistsError:
@@ -350,24 +351,6 @@ def new_folder(results: Path, benchmark: str) -> Path:
 
 def _stamp(name: str) -> datetime | None:
     try:
-        return datetime.strptime(name, _STAMP)
+        return datetime.strptime(name, STAMP)
     except ValueError:
         return None
-
-
-def find_run(text: str, results: Path) -> Path:
-    """The run that `text` names: a folder, a run id, or `latest` (of all benchmarks).
-
-    Raises `BakeoffError` when there is none.
-    """
-    path = Path(text)
-    if (path / MANIFEST).is_file():
-        return path
-    runs = sorted(results.glob(f"*/*/{MANIFEST}"), key=lambda p: p.parent.name)
-    if text == "latest" and runs:
-        return runs[-1].parent
-    for manifest in runs:
-        if manifest.parent.name == text:
-            return manifest.parent
-    known = ", ".join(str(m.parent) for m in runs[-3:]) or "none yet"
-    raise BakeoffError(f"'{text}': no such run in {results}; the latest: {known}")
