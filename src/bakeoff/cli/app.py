@@ -15,12 +15,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
-from bakeoff.cli.environment import environment
 from bakeoff.core.words import BakeoffError, Incomplete, MissingEvidence
+from bakeoff.running.environment import data_folder, environment, results
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from bakeoff.core.table import Table
     from bakeoff.outputs.sinks import Sink
     from bakeoff.running.plan import Plan
+    from bakeoff.running.planning import Choice
     from bakeoff.runs.verdicts import Verdicts
-    from bakeoff.setups.builder import Workspace
-    from bakeoff.spec.benchmark import Dtype
 
 # There are none, and the search reads the metadata of every installed package.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
@@ -115,32 +114,6 @@ def main() -> None:
     """Compare base, fine-tuned, RAG and hybrid setups on your own tasks."""
 
 
-def cache_folder() -> Path:
-    return _expanded(environment().cache)
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:  # of a user without a home
-        raise BakeoffError(f"{path}: {error}; BAKEOFF_CACHE names a folder to use") from error
-
-
-def results() -> Path:
-    return Path(environment().results)
-
-
-def data_folder(option: Path | None) -> Path | None:
-    named = environment().data
-    return option or (Path(named).expanduser() if named else None)
-
-
-def workspace(data: Path | None) -> Workspace:
-    from bakeoff.setups.builder import Workspace
-
-    return Workspace(cache_folder(), results(), data_folder(data), os.environ)
-
-
 def finished(run: str, *, newest: bool = False) -> Run:
     """The run that `run` names: of a benchmark the last complete one, or `newest` the last."""
     from bakeoff.analysis.measured_run import Run
@@ -215,56 +188,12 @@ def selecting(command: Any) -> Any:
 
 
 def planned(
-    benchmark: Path,
-    data: Path | None,
-    *,
-    limit: int | None = None,
-    sample_ids: tuple[str, ...] = (),
-    tags: tuple[tuple[str, str], ...] = (),
-    repeats: int | None = None,
-    dtype: Dtype | None = None,
-    shard: tuple[int, int] = (1, 1),
-    cached: bool = True,
-    dead_gates: bool = False,
+    benchmark: Path, data: Path | None, *, dead_gates: bool = False, **choice: Unpack[Choice]
 ) -> Plan:
-    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`.
+    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`."""
+    from bakeoff.running import planning
 
-    Gates that could never fail, or never pass, are rejected unless `dead_gates`, or the run is
-    limited and its gates are not expected to decide.
-    """
-    from bakeoff.core.words import faults
-    from bakeoff.decide.gates import language
-    from bakeoff.running.plan import Plan
-    from bakeoff.spec.benchmark import Forced, load_suite
-    from bakeoff.tasks.load import Selection, load_tasks
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    suite = load_suite(benchmark)
-    if repeats:
-        suite = suite.model_copy(update={"repeats": repeats})
-    if dtype:
-        suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
-    if limit:
-        suite = suite.limited(limit)
-    selection = Selection(limit, sample_ids, tags, shard)
-    tasks, skipped = load_tasks(suite, benchmark, data_folder(data), selection)
-    plan = Plan(suite, benchmark, tasks, skipped, selection, cached)
-    if not skipped:
-        problems = language.check_gates(suite.gates, plan.scope)
-        faults([f"{benchmark}: {problem}" for problem in problems])
-        if suite.gates and not (dead_gates or selection.arguments()):
-            from bakeoff.decide.gates import power
-
-            previews = power.preview(
-                suite.gates,
-                suite.policy,
-                plan.scope,
-                plan.samples,
-                plan.asked,
-                suite.latency.samples,
-            )
-            faults([f"{benchmark}: {problem}" for problem in power.problems(previews)])
-    return plan
+    return planning.planned(benchmark, data_folder(data), dead_gates=dead_gates, **choice)
 
 
 def progress() -> Progress:
@@ -297,50 +226,21 @@ def waiting(unit: str) -> AbstractContextManager[None]:
     return working(progress(), unit)
 
 
-def sinks(no_mlflow: bool) -> dict[str, Sink]:
-    """The sinks that a run is sent to, by name."""
-    from bakeoff.outputs.mlflow.sink import NAME
-    from bakeoff.outputs.sinks import SINKS
-
-    return {name: sink for name, sink in SINKS.items() if not (no_mlflow and name == NAME)}
-
-
 def send(run: Run, to: Mapping[str, Sink]) -> tuple[list[str], int]:
-    """Send a run to the sinks; their lines for the user, and 20 where there was no room, else 0.
+    """Send a run to the sinks; their lines for the user, and 20 where there was no room, else 0."""
+    from bakeoff.running import sending
 
-    One that fails is named, and is no end.
-    """
-    lines: list[str] = []
-    code = 0
-    for name, sink in to.items():
-        try:
-            with waiting(f"logging to {name}"):
-                lines += sink(run)
-        except BakeoffError as error:
-            click.echo(f"bakeoff: {error}", err=True)
-            code = 20 if isinstance(error, Incomplete) else code
-    return lines, code
+    sent = sending.send(run, to, waiting)
+    for error in sent.errors:
+        click.echo(f"bakeoff: {error}", err=True)
+    return sent.lines, sent.code
 
 
 def pull_baselines(run: Run) -> None:
     """Use the baselines of the tracking server, where one is configured."""
-    uri = environment().tracking_uri
-    if not uri or not any("baseline:" in g.check or "anchor:" in g.check for g in run.suite.gates):
-        return
-    from bakeoff.decide.gates import baseline
-    from bakeoff.outputs.mlflow import baselines
+    from bakeoff.running import sending
 
-    folder = baseline.folder(results())
-    folder.mkdir(parents=True, exist_ok=True)
-    for pointer in baselines.pull(run.manifest.benchmark, folder, uri):
-        baseline.adopt(results(), pointer)
-
-
-def tracking_uri() -> str:
-    named = environment().tracking_uri
-    folder = results()
-    folder.mkdir(parents=True, exist_ok=True)
-    return named or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+    sending.pull_baselines(run, results())
 
 
 def show_gates(found: Verdicts) -> int:

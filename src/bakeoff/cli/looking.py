@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING
 import click
 
 from bakeoff.cli.app import (
-    cache_folder,
-    data_folder,
     data_option,
     format_option,
     main,
     named_run,
-    results,
     show,
-    tracking_uri,
     waiting,
-    workspace,
 )
-from bakeoff.cli.environment import environment
 from bakeoff.core.program import UI_HOST, UI_PORT
 from bakeoff.core.words import BakeoffError
+from bakeoff.running.environment import (
+    cache_folder,
+    data_folder,
+    environment,
+    results,
+    tracking_uri,
+    workspace,
+)
 
 if TYPE_CHECKING:
     from bakeoff.spec.benchmark import Suite

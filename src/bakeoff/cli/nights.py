@@ -16,20 +16,17 @@ from bakeoff.cli.app import (
     planned,
     progress,
     pull_baselines,
-    results,
     selecting,
     send,
     show,
     show_gates,
     show_unanswered,
-    sinks,
-    tracking_uri,
-    workspace,
 )
-from bakeoff.cli.environment import environment
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
+from bakeoff.running.environment import environment, results, tracking_uri, workspace
+from bakeoff.running.sending import sinks
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run

@@ -13,14 +13,13 @@ from bakeoff.cli.app import (
     format_option,
     main,
     pull_baselines,
-    results,
     show,
     show_gates,
-    tracking_uri,
     write_report,
 )
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
+from bakeoff.running.environment import results, tracking_uri
 
 NEWEST = 20
 """Runs that are listed unless all are asked for."""

@@ -10,28 +10,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bakeoff.cli.app import (
-    data_folder,
     data_option,
     main,
     named_run,
     planned,
     progress,
     pull_baselines,
-    results,
     selecting,
     send,
     shard,
     show,
     show_gates,
     show_unanswered,
-    sinks,
     waiting,
-    workspace,
     write_report,
 )
 from bakeoff.core.plain_text import plain
 from bakeoff.core.program import program
 from bakeoff.core.table import TEXT
+from bakeoff.running.environment import data_folder, results, workspace
+from bakeoff.running.sending import sinks
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run

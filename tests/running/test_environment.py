@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.cli.environment import environment
+from bakeoff.running.environment import environment
 
 NAMES = (
     *("BAKEOFF_CACHE", "BAKEOFF_RESULTS", "BAKEOFF_DATA", "BAKEOFF_WEBHOOK", "XDG_CACHE_HOME"),

@@ -1,10 +1,16 @@
-"""What the environment says to the commands, all of it read here; keys of endpoints apart."""
+"""What the environment says, all of it read here, keys of endpoints apart: folders, a server."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bakeoff.core.words import BakeoffError
+
+if TYPE_CHECKING:
+    from bakeoff.setups.builder import Workspace
 
 
 @dataclass(frozen=True)
@@ -46,3 +52,41 @@ def environment() -> Environment:
         coloured=bool(known.get("FORCE_COLOR")),
         display=bool(known.get("DISPLAY")) or "WAYLAND_DISPLAY" in known,
     )
+
+
+def cache_folder() -> Path:
+    """Where models, adapters, indexes and answers are cached."""
+    return _expanded(environment().cache)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # of a user without a home
+        raise BakeoffError(f"{path}: {error}; BAKEOFF_CACHE names a folder to use") from error
+
+
+def results() -> Path:
+    """The folder of runs."""
+    return Path(environment().results)
+
+
+def data_folder(option: Path | None) -> Path | None:
+    """Where local copies of public data sets are, if anywhere."""
+    named = environment().data
+    return option or (Path(named).expanduser() if named else None)
+
+
+def workspace(data: Path | None) -> Workspace:
+    """Where a run keeps things, and the environment that holds the keys of endpoints."""
+    from bakeoff.setups.builder import Workspace
+
+    return Workspace(cache_folder(), results(), data_folder(data), os.environ)
+
+
+def tracking_uri() -> str:
+    """The tracking server, or else a database in the folder of runs, which is made."""
+    named = environment().tracking_uri
+    folder = results()
+    folder.mkdir(parents=True, exist_ok=True)
+    return named or f"sqlite:///{(folder / 'mlflow.db').resolve()}"

@@ -1,0 +1,83 @@
+"""From a benchmark file and what is chosen of it to a plan that can run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from bakeoff.core.words import faults
+from bakeoff.decide.gates import language
+from bakeoff.running.plan import Plan
+from bakeoff.spec.benchmark import Dtype, Forced, Suite, load_suite
+from bakeoff.tasks.load import Selection, load_tasks
+
+
+class Choice(TypedDict, total=False):
+    """What is run of a benchmark, and how; all of it, as its file says, where left out."""
+
+    limit: int | None
+    """Samples per task at most, and rows for fine-tuning."""
+    sample_ids: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    """(name, value): only samples with these."""
+    repeats: int | None
+    """How often each sample is asked."""
+    dtype: Dtype | None
+    """What local models compute in, even where it is emulated."""
+    shard: tuple[int, int]
+    """(i, n): the i-th of n parts."""
+    cached: bool
+    """Whether answers may come from, and go to, the response cache."""
+
+
+def planned(
+    benchmark: Path,
+    data: Path | None,
+    *,
+    dead_gates: bool = False,
+    **choice: Unpack[Choice],
+) -> Plan:
+    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`.
+
+    Gates that could never fail, or never pass, are rejected unless `dead_gates`, or the run is
+    limited and its gates are not expected to decide.
+    """
+    return plan_of(load_suite(benchmark), benchmark, data, dead_gates=dead_gates, **choice)
+
+
+def plan_of(
+    suite: Suite,
+    file: Path,
+    data: Path | None,
+    *,
+    dead_gates: bool = False,
+    **choice: Unpack[Choice],
+) -> Plan:
+    """The plan of a benchmark that stands, or might stand, in `file`. See `planned`."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if repeats := choice.get("repeats"):
+        suite = suite.model_copy(update={"repeats": repeats})
+    if dtype := choice.get("dtype"):
+        suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
+    if limit := choice.get("limit"):
+        suite = suite.limited(limit)
+    ids, tags = choice.get("sample_ids", ()), choice.get("tags", ())
+    selection = Selection(limit, ids, tags, choice.get("shard", (1, 1)))
+    tasks, skipped = load_tasks(suite, file, data, selection)
+    plan = Plan(suite, file, tasks, skipped, selection, choice.get("cached", True))
+    if not skipped:
+        faults([f"{file}: {p}" for p in language.check_gates(suite.gates, plan.scope)])
+        if suite.gates and not (dead_gates or selection.arguments()):
+            faults([f"{file}: {problem}" for problem in _dead_gates(plan)])
+    return plan
+
+
+def _dead_gates(plan: Plan) -> list[str]:
+    from bakeoff.decide.gates import power
+
+    suite = plan.suite
+    previews = power.preview(
+        *(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked), suite.latency.samples
+    )
+    return power.problems(previews)
