@@ -130,7 +130,7 @@ LABELS: Mapping[str, Case] = {
 }
 _RETRIEVAL = ("recall", "precision", "hit", "ndcg")
 _CLAIMS = ("claims_grounded_correct", "self_knowledge", "noise_sensitivity", "hallucination")
-_BY = ("by='judge:m'", "by='hf:a/verifier'")
+_BY = ("verifier='judge:m'", "verifier='hf:a/verifier'")
 METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
     "texts": (
         TEXTS,
@@ -152,19 +152,23 @@ METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
             *(f"retrieval_{name}(k={k})" for name in _RETRIEVAL for k in (1, 3)),
             *("retrieval_mrr", "answer_in_context"),
             *("faithfulness", "faithfulness(share=True)"),
-            *("support_gold", "support_gold(by='mine.json')"),
+            *("support_gold", "support_gold(verifier='mine.json')"),
             *(f"faithfulness({by})" for by in _BY),
-            "support_gold(by='judge:m', share=True)",
+            "support_gold(share=True, verifier='judge:m')",
             *_CLAIMS,
-            *(f"{name}(by='judge:m')" for name in _CLAIMS),
+            *(f"{name}(verifier='judge:m')" for name in _CLAIMS),
             *("citation_validity", "citation_coverage"),
-            *("citation_recall", "citation_recall(posthoc=True)", "citation_recall(by='judge:m')"),
-            *("citation_precision", "citation_precision(by='judge:m')"),
+            *(
+                "citation_recall",
+                "citation_recall(posthoc=True)",
+                "citation_recall(verifier='judge:m')",
+            ),
+            *("citation_precision", "citation_precision(verifier='judge:m')"),
             *("rules_kept", "all_rules_kept", "regex_match(pattern='[0-9]+ kilos')"),
             *("length_in_range(most=8)", "length_in_range(least=4, most=12)", "reading_level"),
             *("contains_all(terms=('larch barrow', '19'))", "avoids_terms(terms=('gate',))"),
-            *("judged_correct(by='judge:m')", "judged_declined(by='judge:m')"),
-            *("preferred(against='rag', by='judge:m')", "similarity"),
+            *("judged_correct(verifier='judge:m')", "judged_declined(verifier='judge:m')"),
+            *("preferred(against='rag', verifier='judge:m')", "similarity"),
         ),
     ),
     "json": (
@@ -178,7 +182,7 @@ METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
     "labels": (LABELS, ("accuracy", "macro_f1")),
     "ragas": (
         TEXTS,
-        ("ragas(by='judge:m')", "ragas_plain(metric='IDBasedContextRecall')", "ragas_plain"),
+        ("ragas(verifier='judge:m')", "ragas_plain(metric='IDBasedContextRecall')", "ragas_plain"),
     ),
 }
 

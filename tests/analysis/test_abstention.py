@@ -77,11 +77,11 @@ def test_where_every_refusal_is_one_metric_that_tells_as_well_and_a_judge_is_cou
         declined=column([0, 0, 0, 1, 1, 1, 0], ALL),
         contains=column([1, 1, 0, 0, 1, 1, 0], ALL),
         error=column(NO_ERRORS, ALL),
-        **{"judged_declined(by='a:b')": column([0, 0, 1, 1, 1, 1, math.nan], ALL)},
+        **{"judged_declined(verifier='a:b')": column([0, 0, 1, 1, 1, 1, math.nan], ALL)},
     )
     assert counts(told) == WANTED
     assert told.by == ("declined", "contains")
-    assert told.judged == {"judged_declined(by='a:b')": 4}
+    assert told.judged == {"judged_declined(verifier='a:b')": 4}
 
 
 def test_a_wrong_answer_that_costs_nothing_cannot_be_told_from_a_refusal() -> None:

@@ -183,7 +183,7 @@ def test_a_judge_is_asked_again_to_see_how_much_it_wavers(tmp_path: Path) -> Non
     unsure = [labelled(f"It carries 120 passengers <malformed once> {n}.", 1) for n in range(2)]
     write(tmp_path, [*ROWS, *unsure, labelled("It carries <refuse>.", 0)])
     with running_judge() as judge:
-        report = judged(judge, tmp_path, "faithfulness(by='judge:m')", repeats=3)
+        report = judged(judge, tmp_path, "faithfulness(verifier='judge:m')", repeats=3)
         mine = report.scorers[0]
         assert mine.spread == 0
         assert (mine.judged, mine.unjudged) == (8, 1)
@@ -248,8 +248,10 @@ def test_calibration_is_one_command_and_moves_no_order(tmp_path: Path, cli: Cli)
     done = cli("scorers", "calibrate", "--labels", path, "--output", "mine.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     plain = check("faithfulness", read_labels(path), tmp_path).scorers[0]
-    fitted = check("faithfulness(by='mine.json')", read_labels(path), tmp_path).scorers[0]
+    fitted = check("faithfulness(verifier='mine.json')", read_labels(path), tmp_path).scorers[0]
     assert fitted.auroc.value == plain.auroc.value
-    wrong = cli(*("scorers", "check", "faithfulness(by='no.json')", "--labels", path), cwd=tmp_path)
+    wrong = cli(
+        *("scorers", "check", "faithfulness(verifier='no.json')", "--labels", path), cwd=tmp_path
+    )
     assert wrong.returncode == 2
     assert "there is no file" in wrong.stderr

@@ -80,7 +80,7 @@ def value(metric: str, text: str, **given: Any) -> float | None:
     return found and found.value
 
 
-RECALL, PRECISION = "citation_recall(by='v')", "citation_precision(by='v')"
+RECALL, PRECISION = "citation_recall(verifier='v')", "citation_precision(verifier='v')"
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,18 @@ def test_years_and_list_marks_are_no_citations() -> None:
 
 
 def test_posthoc_cites_the_nearest_document_for_setups_that_cannot_cite() -> None:
-    metric = "citation_recall(by='v', posthoc=True)"
+    metric = "citation_recall(posthoc=True, verifier='v')"
     said = "The barrow weighs 19 kilos. The moon is green."
     assert value(metric, said, passages=()) == 0.5
-    precision = "citation_precision(by='v', posthoc=True)"
+    precision = "citation_precision(posthoc=True, verifier='v')"
     assert value(precision, said, passages=()) == 0.5
 
 
 def test_posthoc_leaves_an_answer_with_marks_as_it_is() -> None:
-    assert value("citation_recall(by='v', posthoc=True)", "The barrow weighs 19 kilos [2].") == 0.0
+    assert (
+        value("citation_recall(posthoc=True, verifier='v')", "The barrow weighs 19 kilos [2].")
+        == 0.0
+    )
 
 
 PARTS = ("claims_grounded_correct", "self_knowledge", "noise_sensitivity", "hallucination")
@@ -146,26 +149,26 @@ PARTS = ("claims_grounded_correct", "self_knowledge", "noise_sensitivity", "hall
     ],
 )
 def test_each_claim_comes_from_one_place(text: str, wanted: tuple[float, ...]) -> None:
-    assert tuple(value(f"{part}(by='v')", text) for part in PARTS) == wanted
+    assert tuple(value(f"{part}(verifier='v')", text) for part in PARTS) == wanted
 
 
 def test_without_passages_a_right_claim_is_own_knowledge() -> None:
     said = "The barrow weighs 19 kilos. The gate is blue."
-    found = [value(f"{part}(by='v')", said, passages=()) for part in PARTS]
+    found = [value(f"{part}(verifier='v')", said, passages=()) for part in PARTS]
     assert found == [0, 0.5, 0, 0.5]
 
 
 def test_the_words_of_an_expected_answer_are_right_in_the_question_s_own_words() -> None:
-    found = value("self_knowledge(by='v')", "The barrow is 12 stone.", passages=())
+    found = value("self_knowledge(verifier='v')", "The barrow is 12 stone.", passages=())
     assert found == 0
     said = "The barrow is 19 kilos heavy."
-    assert value("self_knowledge(by='v')", said, passages=()) == 1
+    assert value("self_knowledge(verifier='v')", said, passages=()) == 1
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_where_nothing_is_right_the_origin_of_claims_is_not_asked(part: str) -> None:
-    assert score(f"{part}(by='v')", "The gate is blue.", targets=()) is None
-    refused = score(f"{part}(by='v')", "unknown")
+    assert score(f"{part}(verifier='v')", "The gate is blue.", targets=()) is None
+    refused = score(f"{part}(verifier='v')", "unknown")
     assert refused and refused.value is None
 
 

@@ -32,8 +32,8 @@ from golden_scores import measured, problems, stored
 KEPT = golden_scores.TESTS / "fixtures" / "file_versions"
 OLD = KEPT / "results" / "ferry" / "before"
 METRICS = (
-    *("contains", "token_f1", "support_gold", "support_gold(by='mine.json')"),
-    *("support_gold(by='judge:m')", "judged_correct(by='judge:m')", "./mine.py::short"),
+    *("contains", "token_f1", "support_gold", "support_gold(verifier='mine.json')"),
+    *("support_gold(verifier='judge:m')", "judged_correct(verifier='judge:m')", "./mine.py::short"),
 )
 SAME = "./mine.py::short"
 RAISED = [name for name in METRICS if name != SAME]
@@ -92,7 +92,7 @@ def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
 
 
 def test_a_changed_prompt_is_another_version_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("judged_correct(by='judge:m')", "judged_declined(by='judge:m')")
+    names = ("judged_correct(verifier='judge:m')", "judged_declined(verifier='judge:m')")
     before = version(names[0])
     monkeypatch.setattr(verdict, "CORRECT", verdict.CORRECT + " Be strict.")
     assert version(names[0]) != before
@@ -103,14 +103,16 @@ def test_a_changed_prompt_is_another_version_by_itself(monkeypatch: pytest.Monke
 def test_the_fence_around_what_is_judged_is_part_of_every_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = [name for name in METRICS if "judge:m" in name] + ["citation_recall(by='judge:m')"]
+    names = [name for name in METRICS if "judge:m" in name] + [
+        "citation_recall(verifier='judge:m')"
+    ]
     before = [version(name) for name in names]
     monkeypatch.setattr(verdict, "FENCE", verdict.FENCE + " Please.")
     assert all(now != then for now, then in zip(map(version, names), before, strict=True))
 
 
 def test_what_a_judge_is_told_is_stored_as_well() -> None:
-    name = "judged_correct(by='judge:m')"
+    name = "judged_correct(verifier='judge:m')"
     changed = {**stored()[name], "told": ["Grade it."]}
     (said,) = problems({name: changed}, measured([name]))
     assert "what its judge is told changed and its version" in said
@@ -126,22 +128,22 @@ def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
     model = lexical.shipped_digest()
     assert version("contains") == "2"
     assert version("support_gold") == f"3+lexical_model:{model}"
-    assert version("support_gold(by='hf:a/verifier')") == "3"
-    own = version("support_gold(by='mine.json')", KEPT / "tasks")
+    assert version("support_gold(verifier='hf:a/verifier')") == "3"
+    own = version("support_gold(verifier='mine.json')", KEPT / "tasks")
     assert own.startswith("3+calibration:")
 
 
 def test_a_file_of_calibrated_numbers_is_part_of_the_version(tmp_path: Path) -> None:
     shutil.copy(KEPT / "tasks" / "mine.json", tmp_path)
-    before = version("support_gold(by='mine.json')", tmp_path)
+    before = version("support_gold(verifier='mine.json')", tmp_path)
     (tmp_path / "mine.json").write_text("{}")
-    assert version("support_gold(by='mine.json')", tmp_path) != before
+    assert version("support_gold(verifier='mine.json')", tmp_path) != before
 
 
 def test_metrics_of_ragas_are_of_the_installed_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ragas_metrics, "package_version", lambda _: "9.1")
     assert version("ragas_plain") == "1+ragas:9.1"
-    assert version("ragas(by='judge:m')").startswith("2+ragas:9.1+prompt:")
+    assert version("ragas(verifier='judge:m')").startswith("2+ragas:9.1+prompt:")
     monkeypatch.setattr(ragas_metrics, "package_version", lambda _: None)
     assert version("ragas_plain") == "1+ragas:missing"
 
@@ -277,7 +279,7 @@ def cards(folder: Path, **changed: Any) -> Policy:
 
 
 def test_cards_of_before_vouch_for_scorers_of_today(tmp_path: Path, today: Run) -> None:
-    unknown = {"judged_correct(by='judge:m')"}  # has no card
+    unknown = {"judged_correct(verifier='judge:m')"}  # has no card
     carded = {name for name in RAISED if name.startswith("support_gold")}
     for run, others in ((today, carded), (Run(OLD), set())):
         assert set(unvouched(cards(tmp_path / run.folder.name), run.manifest)) == unknown | others

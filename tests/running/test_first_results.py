@@ -138,7 +138,7 @@ def test_the_next_task_is_asked_while_the_scores_of_one_are_late(tmp_path: Path)
 
 
 def test_a_task_that_waits_for_a_tuned_setups_answers_is_not_shown(tmp_path: Path) -> None:
-    against = """"preferred(against='tuned', by='judge:m')\""""
+    against = """"preferred(against='tuned', verifier='judge:m')\""""
     seen = untuned(tmp_path, {"gates": against, "barrows": "exact_match"})
     assert [event for event in seen.events if event.startswith(("table", "note"))] == [
         "table barrows",

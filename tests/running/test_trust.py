@@ -39,7 +39,7 @@ def write_project(folder: Path, mark: Path, **endpoint: object) -> Path:
     (folder / "benchmarks" / "code.py").write_text(code)
     row = {"id": "1", "question": "Which?", "targets": ["gate"]}
     (folder / "tasks" / "rows.jsonl").write_text(json.dumps(row) + "\n")
-    judged = ["judged_correct(by='api:judge')"] if endpoint else []
+    judged = ["judged_correct(verifier='api:judge')"] if endpoint else []
     task = {
         "description": "Gates.",
         "rows": {"test": {"files": "rows.jsonl", "adapt": "./code.py::rows"}},

@@ -35,8 +35,8 @@ from bakeoff.spec.task import TaskFile
 from bakeoff.testing import Made, made_manifest, task_facts, write_run
 from conftest import Cli
 
-OLD = ("support_context", "evidence_recall(k=2)")
-NEW = ("faithfulness", "retrieval_recall(k=2)")
+OLD = ("support_context", "evidence_recall(k=2)", "support_gold(by='judge:m', share=True)")
+NEW = ("faithfulness", "retrieval_recall(k=2)", "support_gold(share=True, verifier='judge:m')")
 WORD = "`support_context` is now called `faithfulness`"
 
 
@@ -78,6 +78,21 @@ def test_a_metric_is_read_by_its_old_name_and_printed_by_its_new_one(old: str) -
     assert names.metric_before(names.METRICS[old]) == old
 
 
+@pytest.mark.parametrize("metric", names.SETTINGS)
+def test_a_setting_is_read_by_its_old_name(metric: str) -> None:
+    ((old, new),) = names.SETTINGS[metric].items()
+    present = f"{metric}(against=-1, {new}='a (by=) b')"
+    assert str(Metric.parse(f"{metric} ( {old} = 'a (by=) b', against=-1)")) == present
+    assert names.take_noted() == {f"{metric}({old}=)": f"{metric}({new}=)"}
+    first = f"{names.metric_before(metric)}(against=-1, {old}='a (by=) b')"
+    assert (names.metric_before(present), names.metric(first)) == (first, present)
+    assert new in scorers()[metric].settings()
+    names.take_noted()
+    for other in (f"./mine.py::{metric}(by='m')", f"{metric}(by='m', {new}='n')"):
+        assert str(Metric.parse(other)) == other
+    assert names.take_noted() == {}
+
+
 def test_files_that_people_write_may_have_old_names(tmp_path: Path) -> None:
     raw = {"description": "d", "rows": {"test": "q.jsonl"}, "scorers": OLD, "headline": OLD[1]}
     task = TaskFile.model_validate(raw)
@@ -85,6 +100,9 @@ def test_files_that_people_write_may_have_old_names(tmp_path: Path) -> None:
     gate = Gate(check="p95(rag.qa.support_context) >= baseline:p95(rag.qa.support_context)")
     assert gate.check == "p95(rag.qa.faithfulness) >= baseline:p95(rag.qa.faithfulness)"
     assert Gate(check="rag.length.length >= 1").check == "rag.length.length_in_range >= 1"
+    gate = Gate(check="p95(rag.qa.support_gold(by='a(.json')) >= base.qa.ragas(by='judge:m')")
+    now = "p95(rag.qa.support_gold(verifier='a(.json')) >= base.qa.ragas(verifier='judge:m')"
+    assert gate.check == now
     assert Needs(floors={"qa.evidence_recall(k=2)": 0.5}).floors == {
         "qa.retrieval_recall(k=2)": 0.5
     }
@@ -196,6 +214,8 @@ def test_a_card_of_before_vouches_for_the_metric(tmp_path: Path) -> None:
     assert set(unvouched(policy, manifest)) == set(NEW)
     card = {"version": "1", "judge": "", "scorers": [{"auroc": {"low": 0.8}}]}
     write_json(file_of("support_context", tmp_path), card)
+    assert set(unvouched(policy, manifest)) == {*NEW[1:]}
+    write_json(file_of(OLD[2], tmp_path), card)
     assert set(unvouched(policy, manifest)) == {NEW[1]}
 
 

@@ -28,7 +28,7 @@ CHANGED = 50
 """Samples named in a comparison, of those that changed sides."""
 SLICE = 5
 """Samples that a slice holds at the least."""
-_OPINION = re.compile(r"#\d+(?=')")
+_OPINION = re.compile(r"(?<=\W)((?:verifier|by)='[^']*)#\d+(?=')")
 
 
 def estimate(column: Column) -> Estimate:
@@ -307,11 +307,10 @@ def changed(left: Column, right: Column, most: int = CHANGED) -> Changed:
 
 
 def _asked_again(metrics: Collection[str]) -> dict[str, list[str]]:
-    """The first of the metrics that ask one judge anew (`by='m'`, `by='m#2'`) -> all of them."""
+    """Metrics by several opinions of one judge (`judge:m`, `judge:m#2`): the first -> all."""
     groups: dict[str, list[str]] = {}
     for metric in metrics:
-        if "by=" in metric:
-            groups.setdefault(_OPINION.sub("", metric), []).append(metric)
+        groups.setdefault(_OPINION.sub(r"\1", metric), []).append(metric)
     first = {min(again, key=len): sorted(again) for again in groups.values()}
     return {metric: again for metric, again in first.items() if len(again) > 1}
 

@@ -205,7 +205,7 @@ def _with_judges(file: Path | None) -> Suite:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="JSON file to write, for faithfulness(by='FILE') and support_gold(by='FILE').",
+    help="JSON file to write, for faithfulness(verifier='FILE') and support_gold(verifier='FILE').",
 )
 def calibrate(labels: Path, output: Path) -> None:
     """Calibrate the probabilities of lexical support on your labels; the ranking stays."""

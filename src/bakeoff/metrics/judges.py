@@ -193,7 +193,7 @@ def _verdict(done: Generation | Failure) -> str | Failure:
 def _grouped(needs: Collection[Need]) -> dict[tuple[type, str], list[Any]]:
     groups: defaultdict[tuple[type, str], list[Any]] = defaultdict(list)
     for need in needs:
-        groups[type(need), need.by].append(need)
+        groups[type(need), need.model].append(need)
     return groups
 
 

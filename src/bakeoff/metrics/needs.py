@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Chat:
-    """A question to a judge behind an endpoint (`by` is NAME:MODEL); it answers with a text."""
+    """A question to a judge behind an endpoint (`model` is NAME:MODEL); it answers with a text."""
 
-    by: str
+    model: str
     system: str
     user: str
     max_tokens: int = 1024
@@ -22,7 +22,7 @@ class Chat:
 class Entailment:
     """Whether passages support each claim of an answer, asked of a local verifier model."""
 
-    by: str
+    model: str
     question: str
     answer: str
     passages: tuple[str, ...]
@@ -32,7 +32,7 @@ class Entailment:
 class Embedding:
     """The vector of a text, by an embedder."""
 
-    by: str
+    model: str
     text: str
 
 

@@ -52,7 +52,7 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
     if scorer.asks == "judge" and not behind_endpoint(metric.judge):
         raise BakeoffError(
-            f"{metric}: name the judge that is asked: by='ENDPOINT:MODEL', with ENDPOINT one of "
+            f"{metric}: name the judge to ask: verifier='ENDPOINT:MODEL', with ENDPOINT one of "
             "the benchmark's endpoints"
         )
     settings = {**known_settings, **dict(metric.settings)}

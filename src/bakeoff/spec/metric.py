@@ -37,14 +37,17 @@ class Metric:
         if not match:
             raise BakeoffError(f"'{text}' is not a metric; write name or name(setting=value)")
         path, name, arguments = match.groups(default="")
+        if not path:
+            present = _NAME.fullmatch(names.metric(f"{name}({arguments})" if arguments else name))
+            assert present is not None
+            name, arguments = present.group("name", "args")
         try:
-            settings = _settings(arguments)
+            settings = _settings(arguments or "")
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
             raise BakeoffError(
                 f"'{text}': settings are written name=value, such as retrieval_recall(k=5)"
             ) from error
-        present = path + name if path else names.metric(name)
-        return cls(present, tuple(sorted(settings.items())))
+        return cls(path + name, tuple(sorted(settings.items())))
 
     def setting(self, name: str) -> str:
         """The text that a setting has, or an empty one."""
@@ -52,8 +55,10 @@ class Metric:
 
     @property
     def judge(self) -> str:
-        """What is asked for the score; empty when nothing is."""
-        return opinion(self.setting("by"))[0]
+        """The verifier, judge or embedder of the score; empty without one, or with the default."""
+        # `by`: the setting's old name, in scorers of the user's own.
+        settings = map(self.setting, ("verifier", "embedder", "by"))
+        return opinion(next(filter(None, settings), ""))[0]
 
     @property
     def asks_model(self) -> bool:
@@ -81,16 +86,16 @@ def _settings(text: str) -> dict[str, object]:
     return settings
 
 
-def opinion(by: str) -> tuple[str, int]:
+def opinion(verifier: str) -> tuple[str, int]:
     """A judge and which of its opinions is asked: `judge:m#2` is the second of `judge:m`.
 
     >>> opinion("judge:m#2"), opinion("judge:m")
     (('judge:m', 2), ('judge:m', 1))
     """
-    judge, mark, number = by.rpartition("#")
-    return (judge, int(number)) if mark and number.isdigit() else (by, 1)
+    judge, mark, number = verifier.rpartition("#")
+    return (judge, int(number)) if mark and number.isdigit() else (verifier, 1)
 
 
-def behind_endpoint(by: str) -> bool:
-    """Whether `by` names a judge behind an endpoint (NAME:MODEL) and no model of this machine."""
-    return ":" in by and not by.startswith("hf:")
+def behind_endpoint(verifier: str) -> bool:
+    """Whether this is a judge behind an endpoint (NAME:MODEL) and not a model of this machine."""
+    return ":" in verifier and not verifier.startswith("hf:")

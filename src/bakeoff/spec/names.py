@@ -6,6 +6,7 @@ the new names. The command line shows which old names it met (`take_noted`).
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,21 @@ METRICS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Old name of a metric -> its name."""
+
+SETTINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        **{
+            name: {"by": "verifier"}
+            for name in (
+                *("faithfulness", "support_gold", "citation_precision", "citation_recall"),
+                *("claims_grounded_correct", "hallucination", "noise_sensitivity"),
+                *("self_knowledge", "judged_correct", "judged_declined", "preferred", "ragas"),
+            )
+        },
+        "similarity": {"by": "embedder"},
+    }
+)
+"""Metric -> its settings' old names -> names."""
 
 FIELDS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -62,29 +78,55 @@ VALUES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
 _OLD = {new: old for old, new in METRICS.items()}
 _HEAD = re.compile(r"\w+(?=\(|$)")
 _noted: dict[str, str] = {}
+_noted_of_metrics: dict[str, str] = {}
 V = TypeVar("V")
 
 
 def metric(name: str) -> str:
-    """A metric's present name, its settings as they are.
+    """A metric's present name, also of its settings.
 
     >>> metric("evidence_recall(k=5)"), metric("mine.py::evidence_recall"), metric("contains")
     ('retrieval_recall(k=5)', 'mine.py::evidence_recall', 'contains')
+    >>> metric("support_context(by='judge:m', share=True)")
+    "faithfulness(share=True, verifier='judge:m')"
     """
-    if (changed := _changed(name)) is None:
-        return name
-    old, new, settings = changed
-    _noted[old] = new
-    return new + settings
+    present, noted = _present(name)
+    _noted_of_metrics.update(noted)
+    return present
 
 
 @lru_cache(maxsize=4096)
-def _changed(name: str) -> tuple[str, str, str] | None:
-    """Old name, new name, settings. Kept: rows of scores name the same metrics again and again."""
-    head = _HEAD.match(name)
-    if not head or (new := METRICS.get(head[0])) is None:
-        return None
-    return head[0], new, name[head.end() :]
+def _present(name: str) -> tuple[str, Mapping[str, str]]:
+    """The present name, and which old names it had. Kept: rows of scores repeat their metrics."""
+    if not (head := _HEAD.match(name)):
+        return name, {}
+    old, settings = head[0], name[head.end() :]
+    new = METRICS.get(old, old)
+    noted = {old: new} if new != old else {}
+    changed = SETTINGS.get(new, {})
+    if (present := _renamed(settings, changed)) != settings:
+        noted |= {f"{new}({a}=)": f"{new}({b}=)" for a, b in changed.items()}
+    return new + present, noted
+
+
+def _renamed(settings: str, changed: Mapping[str, str]) -> str:
+    """`(name=value, ...)` with some names changed, in the order that `Metric` prints.
+
+    What has none of these names, has one under both, or cannot be read stays as it is.
+    """
+    if not any(old in settings for old in changed):
+        return settings
+    try:
+        call = ast.parse(f"f{settings}", mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return settings
+    if not isinstance(call, ast.Call):
+        return settings
+    values = {str(keyword.arg): ast.unparse(keyword.value) for keyword in call.keywords}
+    present = {changed.get(name, name): value for name, value in values.items()}
+    if call.args or not changed.keys() & values.keys() or len(present) < len(call.keywords):
+        return settings
+    return f"({', '.join(f'{name}={present[name]}' for name in sorted(present))})"
 
 
 def fields(model: str, raw: Any) -> Any:
@@ -119,9 +161,13 @@ def metric_before(name: str) -> str:
 
     >>> metric_before("retrieval_recall(k=5)"), metric_before("contains")
     ('evidence_recall(k=5)', 'contains')
+    >>> metric_before("faithfulness(share=True, verifier='judge:m')")
+    "support_context(by='judge:m', share=True)"
     """
-    head = _HEAD.match(name)
-    return _OLD.get(head[0], head[0]) + name[head.end() :] if head else name
+    if not (head := _HEAD.match(name)):
+        return name
+    first = {new: old for old, new in SETTINGS.get(head[0], {}).items()}
+    return _OLD.get(head[0], head[0]) + _renamed(name[head.end() :], first)
 
 
 def by_metric(values: Mapping[str, V]) -> dict[str, V]:
@@ -134,11 +180,16 @@ def series(name: str) -> str:
 
     >>> series("p95(rag.qa.support_context)"), series("rag.qa.evidence_recall(k=5)")
     ('p95(rag.qa.faithfulness)', 'rag.qa.retrieval_recall(k=5)')
+    >>> series("rag.qa.support_gold(by='judge:m') >= 0.5")
+    "rag.qa.support_gold(verifier='judge:m') >= 0.5"
     """
     return _COLUMN.sub(lambda old: metric(old[0]), name)
 
 
-_COLUMN = re.compile(rf"(?<=\.)(?:{'|'.join(METRICS)})\b(?![\w.]|::)")
+_COLUMN = re.compile(
+    rf"(?<=\.)(?:{'|'.join({*METRICS, *SETTINGS})})\b"
+    r"""(?:\((?:[^()'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*\))?(?![\w.]|::)"""
+)
 
 
 def in_tasks(raw: Any) -> Any:
@@ -172,12 +223,13 @@ def of_stored_files() -> Iterator[None]:
     """Note no fields meanwhile: those of a file that bakeoff wrote are nobody's to change."""
     before = set(_noted)
     yield
-    for name in set(_noted) - before - set(METRICS):
+    for name in set(_noted) - before:
         del _noted[name]
 
 
 def take_noted() -> dict[str, str]:
     """The old names met since the last call -> the present ones."""
-    noted = dict(_noted)
+    noted = {**_noted, **_noted_of_metrics}
     _noted.clear()
+    _noted_of_metrics.clear()
     return noted

@@ -62,11 +62,13 @@ def _sentences(answer: Answer, context: Context, posthoc: bool) -> list[Cited] |
     return cited(answer, context, posthoc) or NO_CLAIM
 
 
-def _carried(sample: Sample, context: Context, by: str, text: str, passages: Sequence[str]) -> bool:
+def _carried(
+    sample: Sample, context: Context, verifier: str, text: str, passages: Sequence[str]
+) -> bool:
     """Whether passages, taken together, support all that a sentence says."""
     if not passages:
         return False
-    judged = checked(context, by, sample.question, text, ["\n".join(passages)])
+    judged = checked(context, verifier, sample.question, text, ["\n".join(passages)])
     return bool(judged.claims) and all(claim.verdict == SUPPORTED for claim in judged.claims)
 
 
@@ -90,13 +92,13 @@ def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outco
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
 def citation_recall(
-    sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = "", posthoc: bool = False
 ) -> Outcome:
     """Share of the sentences that the passages they cite support, taken together (ALCE)."""
     sentences = _sentences(answer, context, posthoc)
     if isinstance(sentences, Score):
         return sentences
-    bad = [s.text for s in sentences if not _carried(sample, context, by, s.text, s.passages)]
+    bad = [s.text for s in sentences if not _carried(sample, context, verifier, s.text, s.passages)]
     return Score(
         1 - len(bad) / len(sentences), f"not supported by its citations: {bad[0]}" if bad else ""
     )
@@ -104,27 +106,27 @@ def citation_recall(
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
 def citation_precision(
-    sample: Sample, answer: Answer, context: Context, *, by: str = "", posthoc: bool = False
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = "", posthoc: bool = False
 ) -> Outcome:
     """Share of the citations that their sentence needs (ALCE); 0 without any."""
     sentences = _sentences(answer, context, posthoc)
     if isinstance(sentences, Score):
         return sentences
     count = sum(max(len(sentence.marks), len(sentence.passages)) for sentence in sentences)
-    needed = sum(_needed(sample, context, by, sentence) for sentence in sentences)
+    needed = sum(_needed(sample, context, verifier, sentence) for sentence in sentences)
     return needed / count if count else Score(0.0, "nothing is cited")
 
 
-def _needed(sample: Sample, context: Context, by: str, sentence: Cited) -> int:
+def _needed(sample: Sample, context: Context, verifier: str, sentence: Cited) -> int:
     """How many citations of a sentence are needed: they carry it alone, or it falls without."""
     text, passages = sentence.text, sentence.passages
-    if not _carried(sample, context, by, text, passages):
+    if not _carried(sample, context, verifier, text, passages):
         return 0
     if len(passages) == 1:
         return 1
     needed = 0
     for place, passage in enumerate(passages):
         rest = [*passages[:place], *passages[place + 1 :]]
-        alone = _carried(sample, context, by, text, [passage])
-        needed += alone or not _carried(sample, context, by, text, rest)
+        alone = _carried(sample, context, verifier, text, [passage])
+        needed += alone or not _carried(sample, context, verifier, text, rest)
     return needed

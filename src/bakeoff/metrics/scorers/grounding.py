@@ -13,17 +13,17 @@ from bakeoff.metrics.scorers.support import claims_of, decided_by
 
 
 def _share(
-    sample: Sample, answer: Answer, context: Context, by: str, *, inside: bool, right: bool
+    sample: Sample, answer: Answer, context: Context, verifier: str, *, inside: bool, right: bool
 ) -> Score | None:
     """Share of claims that are in the context or not (`inside`), and right or not."""
     if not sample.targets:
         return None
     expected = [f"{sample.question} {target}" for target in sample.targets]
-    truth = claims_of(sample, answer, context, by, [*context.gold(sample), *expected])
+    truth = claims_of(sample, answer, context, verifier, [*context.gold(sample), *expected])
     if isinstance(truth, Score):
         return truth
     shown = [passage.text for passage in answer.passages]
-    seen = claims_of(sample, answer, context, by, shown) if shown else Checked()
+    seen = claims_of(sample, answer, context, verifier, shown) if shown else Checked()
     assert isinstance(seen, Checked)
     known = seen.claims or (None,) * len(truth.claims)
     mine = [
@@ -41,25 +41,31 @@ def _supported(claim: CheckedClaim | None) -> bool:
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
 def claims_grounded_correct(
-    sample: Sample, answer: Answer, context: Context, *, by: str = ""
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
     """Share of the claims that are right and stand in the context."""
-    return _share(sample, answer, context, by, inside=True, right=True)
+    return _share(sample, answer, context, verifier, inside=True, right=True)
 
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
-def self_knowledge(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def self_knowledge(
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
+) -> Outcome:
     """Share of the claims that are right and do not stand in the context."""
-    return _share(sample, answer, context, by, inside=False, right=True)
+    return _share(sample, answer, context, verifier, inside=False, right=True)
 
 
 @scorer(version=3, asks="verifier", made_of=decided_by, higher_is_better=False)
-def noise_sensitivity(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def noise_sensitivity(
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
+) -> Outcome:
     """Share of the claims that are wrong and stand in the context."""
-    return _share(sample, answer, context, by, inside=True, right=False)
+    return _share(sample, answer, context, verifier, inside=True, right=False)
 
 
 @scorer(version=3, asks="verifier", made_of=decided_by, higher_is_better=False)
-def hallucination(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def hallucination(
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
+) -> Outcome:
     """Share of the claims that are wrong and do not stand in the context."""
-    return _share(sample, answer, context, by, inside=False, right=False)
+    return _share(sample, answer, context, verifier, inside=False, right=False)

@@ -14,13 +14,15 @@ from bakeoff.metrics.scorers import verdict
     asks="judge",
     made_of=verdict.told(verdict.correct, "How heavy?", "9 kilos", ["nine kilos"]),
 )
-def judged_correct(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def judged_correct(
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
+) -> Outcome:
     """1 when a judge finds that it says what an expected answer says; unanswerable: refused."""
     if not sample.answerable:
         return declining(answer, context)
     if declines(answer, context.refusals):
         return Score(0.0, "declined")
-    correct, why = verdict.correct(context, by, sample.question, answer.text, sample.targets)
+    correct, why = verdict.correct(context, verifier, sample.question, answer.text, sample.targets)
     return Score(float(correct), why)
 
 
@@ -37,11 +39,13 @@ def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
     higher_is_better=False,
     of_failures=False,
 )
-def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str = "") -> Outcome:
+def judged_declined(
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
+) -> Outcome:
     """1 when a judge finds that the answer declines: where phrases miss a refusal, it differs."""
     if not answer.text.strip():
         return Score(1.0, "an empty answer")
-    refused, why = verdict.declined(context, by, sample.question, answer.text)
+    refused, why = verdict.declined(context, verifier, sample.question, answer.text)
     return Score(float(refused), why)
 
 
@@ -51,7 +55,7 @@ def judged_declined(sample: Sample, answer: Answer, context: Context, *, by: str
     made_of=verdict.told(verdict.better, "How heavy?", "9 kilos", "nine kilos"),
 )
 def preferred(
-    sample: Sample, answer: Answer, context: Context, *, against: str = "", by: str = ""
+    sample: Sample, answer: Answer, context: Context, *, against: str = "", verifier: str = ""
 ) -> Outcome:
     """1 when a judge prefers it to the answer of setup `against` in both orders; 0.5 is a tie."""
     rival = context.rivals.get(against)
@@ -61,8 +65,8 @@ def preferred(
         return Score(0.5, "the same answer")
     if not (rival.text.strip() and answer.text.strip()):
         return Score(float(bool(answer.text.strip())), "the other is empty")
-    first = verdict.better(context, by, sample.question, answer.text, rival.text)
-    second = 1 - verdict.better(context, by, sample.question, rival.text, answer.text)
+    first = verdict.better(context, verifier, sample.question, answer.text, rival.text)
+    second = 1 - verdict.better(context, verifier, sample.question, rival.text, answer.text)
     if first != second:
         return Score(
             0.5, f"the judge's choice hangs on the order ({first:g} first, {second:g} last)"
@@ -72,7 +76,7 @@ def preferred(
 
 @scorer(version=1, asks="embedder")
 def similarity(
-    sample: Sample, answer: Answer, context: Context, *, by: str = "embedded"
+    sample: Sample, answer: Answer, context: Context, *, embedder: str = "embedded"
 ) -> Outcome:
     """Cosine of the answer and the nearest expected one, by an embedder; below 0 counts as 0."""
     if not sample.targets:
@@ -80,5 +84,5 @@ def similarity(
     if not answer.text.strip():
         return Score(0.0, "an empty answer")
     texts = [answer.text, *sample.targets]
-    answer_vector, *wanted = context.ask(*(Embedding(by, text) for text in texts))
+    answer_vector, *wanted = context.ask(*(Embedding(embedder, text) for text in texts))
     return min(1.0, max(0.0, *(float(answer_vector @ vector) for vector in wanted)))

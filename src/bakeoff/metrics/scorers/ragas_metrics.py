@@ -122,7 +122,7 @@ def ragas(
     context: Context,
     *,
     metric: str = "Faithfulness",
-    by: str = "",
+    verifier: str = "",
     embedder: str = "embedded",
 ) -> Outcome:
     """A metric of ragas that asks a judge, and for some an embedder; unjudged for refusals."""
@@ -133,7 +133,7 @@ def ragas(
         return None
     if "response" in wanted and declines(answer, context.refusals):
         return NO_CLAIM
-    parts: dict[str, Any] = {"llm": _judge(context, by)}
+    parts: dict[str, Any] = {"llm": _judge(context, verifier)}
     if "embeddings" in inspect.signature(kind.__init__).parameters:
         parts["embeddings"] = _embedder(context, embedder)
     result = asyncio.run(kind(**parts).ascore(**{name: inputs[name] for name in wanted}))
@@ -185,7 +185,7 @@ def _finite(value: Any) -> Score:
     return Score(min(1.0, max(0.0, number)) if abs(number - 0.5) < 0.5 + 1e-9 else number)
 
 
-def _judge(context: Context, by: str) -> Any:
+def _judge(context: Context, verifier: str) -> Any:
     """ragas' language model, which is our judge."""
     _ragas()
     from ragas.llms.base import InstructorBaseRagasLLM
@@ -198,7 +198,7 @@ def _judge(context: Context, by: str) -> Any:
         def generate(self, prompt: str, response_model: Any) -> Any:
             schema = json.dumps(response_model.model_json_schema())
             user = f"{prompt}{_FORM}{schema}"
-            judge, number = opinion(by)
+            judge, number = opinion(verifier)
             problem = ""
             for _ in range(ATTEMPTS):
                 # Asked the same again, a judge is to answer anew: each time has its own seed.
@@ -229,14 +229,14 @@ def _judge(context: Context, by: str) -> Any:
     return Judge()
 
 
-def _embedder(context: Context, by: str) -> Any:
+def _embedder(context: Context, embedder: str) -> Any:
     """ragas' embedder, which is ours."""
     _ragas()
     from ragas.embeddings.base import BaseRagasEmbedding
 
     class Embedder(BaseRagasEmbedding):
         def embed_text(self, text: str, **_: Any) -> list[float]:
-            (vector,) = context.ask(Embedding(by, text))
+            (vector,) = context.ask(Embedding(embedder, text))
             return [float(x) for x in vector]
 
         async def aembed_text(self, text: str, **_: Any) -> list[float]:

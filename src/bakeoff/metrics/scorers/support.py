@@ -1,9 +1,9 @@
 """Faithfulness: how far the passages that should carry an answer do, claim by claim.
 
-`by` chooses what looks: words alone where it is left out (lexical support, embedded) or names a
-`.json` file of calibrated numbers, a verifier model of this machine (a folder, `hf:ORG/NAME`, or a
-name of the benchmark's `verifiers`), or a judge behind an endpoint (NAME:MODEL). docs/scorers/ says
-how far people agree.
+`verifier` names what checks the claims: a verifier model of this machine (a folder, `hf:ORG/NAME`
+or a name of the benchmark's `verifiers`) or a judge behind an endpoint (NAME:MODEL). Without it, or
+with a `.json` file of calibrated probabilities, it is lexical support, which needs no model.
+Agreement with human labels: docs/scorers/.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def evidence_of(passages: tuple[str, ...]) -> Evidence:
 
 
 def checked(
-    context: Context, by: str, question: str, answer: str, passages: Sequence[str]
+    context: Context, verifier: str, question: str, answer: str, passages: Sequence[str]
 ) -> Checked:
-    """The claims of an answer held against passages, by whatever `by` names.
+    """The claims of an answer checked against passages, by what `verifier` names.
 
     Raises `Unjudged` when a model was asked and gave no verdict.
     """
-    if not by or by.endswith(".json"):
-        model = _calibrated(context.folder / by) if by else shipped_model()
+    if not verifier or verifier.endswith(".json"):
+        model = _calibrated(context.folder / verifier) if verifier else shipped_model()
         return _by_words(answer, evidence_of(tuple(passages)), model)
-    if behind_endpoint(by):
-        return verdict.verdicts(context, by, question, answer, passages)
-    (judged,) = context.ask(Entailment(by, question, answer, tuple(passages)))
+    if behind_endpoint(verifier):
+        return verdict.verdicts(context, verifier, question, answer, passages)
+    (judged,) = context.ask(Entailment(verifier, question, answer, tuple(passages)))
     assert isinstance(judged, Checked)
     return judged
 
@@ -92,12 +92,12 @@ def _claim(judged: ClaimSupport) -> CheckedClaim:
 
 
 def claims_of(
-    sample: Sample, answer: Answer, context: Context, by: str, passages: Sequence[str]
+    sample: Sample, answer: Answer, context: Context, verifier: str, passages: Sequence[str]
 ) -> Checked | Score:
     """The answer's claims, checked; or why there are none to check."""
     if declines(answer, context.refusals):
         return NO_CLAIM
-    judged = checked(context, by, sample.question, answer.text, passages)
+    judged = checked(context, verifier, sample.question, answer.text, passages)
     return judged if judged.claims else NO_CLAIM
 
 
@@ -118,20 +118,20 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
 def faithfulness(
-    sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:
     """Probability (`share`: of claims) that the retrieved passages support it; no refusals."""
     if not answer.open_book:
         return None
     passages = [p.text for p in answer.passages]
-    return _score(claims_of(sample, answer, context, by, passages), share)
+    return _score(claims_of(sample, answer, context, verifier, passages), share)
 
 
 @scorer(version=3, asks="verifier", made_of=decided_by)
 def support_gold(
-    sample: Sample, answer: Answer, context: Context, *, by: str = "", share: bool = False
+    sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:
     """Probability (`share`: of claims) that the gold documents support it; no refusals."""
     if not sample.gold:
         return None
-    return _score(claims_of(sample, answer, context, by, context.gold(sample)), share)
+    return _score(claims_of(sample, answer, context, verifier, context.gold(sample)), share)

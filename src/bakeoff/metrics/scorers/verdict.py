@@ -68,13 +68,13 @@ def fenced(task: str, parts: Mapping[str, str]) -> tuple[str, str]:
     return task + FENCE.format(open=start, close=end), body
 
 
-def reply(context: Context, by: str, task: str, parts: Mapping[str, str], read: Any) -> Any:
+def reply(context: Context, verifier: str, task: str, parts: Mapping[str, str], read: Any) -> Any:
     """What `read` makes of the judge's reply; a reply it refuses is asked for once more.
 
     `read` raises `ValueError` for a value without the form. Raises `Unjudged` when none had it.
     """
     system, user = fenced(task, parts)
-    judge, number = opinion(by)
+    judge, number = opinion(verifier)
     problem = ""
     for attempt in range(ATTEMPTS):
         seed = OPINION * (number - 1) + attempt
@@ -102,7 +102,7 @@ def told(ask: Callable[..., object], *example: Any) -> Callable[[Metric], Mappin
 
 
 def verdicts(
-    context: Context, by: str, question: str, answer: str, passages: Sequence[str]
+    context: Context, verifier: str, question: str, answer: str, passages: Sequence[str]
 ) -> Checked:
     """The claims of an answer, judged by passages. Raises `Unjudged`."""
     statements = claims(answer)
@@ -126,7 +126,7 @@ def verdicts(
             )
         )
 
-    checked: Checked = reply(context, by, CLAIMS, parts, read)
+    checked: Checked = reply(context, verifier, CLAIMS, parts, read)
     return checked
 
 
@@ -165,33 +165,33 @@ def _place(number: Any, passages: int) -> int | None:
 
 
 def correct(
-    context: Context, by: str, question: str, answer: str, targets: Sequence[str]
+    context: Context, verifier: str, question: str, answer: str, targets: Sequence[str]
 ) -> tuple[bool, str]:
     """Whether an answer says what an expected one says, and why. Raises `Unjudged`."""
     expected = json.dumps(list(targets), ensure_ascii=False)
     parts = {"Question": question, "Expected": expected, "Answer": answer}
-    return _yes_or_no(context, by, CORRECT, parts, "correct")
+    return _yes_or_no(context, verifier, CORRECT, parts, "correct")
 
 
-def declined(context: Context, by: str, question: str, answer: str) -> tuple[bool, str]:
+def declined(context: Context, verifier: str, question: str, answer: str) -> tuple[bool, str]:
     """Whether an answer declines, and why the judge thinks so. Raises `Unjudged`."""
     parts = {"Question": question, "Answer": answer}
-    return _yes_or_no(context, by, DECLINED, parts, "declined")
+    return _yes_or_no(context, verifier, DECLINED, parts, "declined")
 
 
 def _yes_or_no(
-    context: Context, by: str, task: str, parts: Mapping[str, str], field: str
+    context: Context, verifier: str, task: str, parts: Mapping[str, str], field: str
 ) -> tuple[bool, str]:
     def read(value: Any) -> tuple[bool, str]:
         if not isinstance(value, dict) or type(value.get(field)) is not bool:
             raise ValueError(f"no verdict: {field} must be true or false")
         return value[field], str(value.get("why", ""))
 
-    judged: tuple[bool, str] = reply(context, by, task, parts, read)
+    judged: tuple[bool, str] = reply(context, verifier, task, parts, read)
     return judged
 
 
-def better(context: Context, by: str, question: str, first: str, second: str) -> float:
+def better(context: Context, verifier: str, question: str, first: str, second: str) -> float:
     """1 when the judge prefers the first of two answers, 0 the second, 0.5 neither."""
 
     def read(value: Any) -> float:
@@ -201,5 +201,5 @@ def better(context: Context, by: str, question: str, first: str, second: str) ->
         return {"A": 1.0, "B": 0.0, "tie": 0.5}[choice]
 
     parts = {"Question": question, "Answer A": first, "Answer B": second}
-    value: float = reply(context, by, BETTER, parts, read)
+    value: float = reply(context, verifier, BETTER, parts, read)
     return value
