@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
 from bakeoff.core.words import faults
@@ -24,7 +24,16 @@ from bakeoff.spec.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.spec.setups import Route, Setup
 from bakeoff.spec.task import changed
-from bakeoff.spec.yaml_files import File, prompt_fields, read_yaml, validated
+from bakeoff.spec.yaml_files import (
+    NOTHING,
+    TEXT,
+    Also,
+    File,
+    Form,
+    prompt_fields,
+    read_yaml,
+    validated,
+)
 
 __all__ = [
     "LATENCY_METRICS",
@@ -80,13 +89,21 @@ class VerifierSpec(File):
         return value
 
 
+class _LikeTune:
+    """Has the schema of a recipe: what is given are fields of one, not a whole one."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Form:
+        return handler(Tune.__pydantic_core_schema__)
+
+
 class TaskUse(File):
     """How a benchmark uses a task: all of it, or a seeded sample stratified by tag."""
 
     limit: Annotated[int, Field(ge=1)] | None = None
+    """Samples of the task at most; all of them when left out."""
     stratify: tuple[str, ...] = ()
     """Tags (or `target`) whose shares the sample keeps."""
-    tune: Mapping[str, Any] = {}
+    tune: Annotated[Mapping[str, Any], _LikeTune()] = {}
     """Fields of the recipe that differ for this task: facts want more epochs than formats."""
 
     @field_validator("tune")
@@ -109,7 +126,9 @@ class Latency(File):
     """The latency pass: samples per task, asked one at a time; 0 switches it off."""
 
     samples: Annotated[int, Field(ge=0)] = 8
+    """Samples of each task that are timed."""
     warmup: Annotated[int, Field(ge=0)] = 1
+    """Requests before the first timed one."""
     concurrency: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Requests in flight at which endpoints are timed as well, beside one at a time."""
 
@@ -118,20 +137,30 @@ class Forced(File):
     """A number type to compute in even where the machine emulates it."""
 
     force: Dtype
+    """The type."""
+
+
+def _listed(own: Form) -> Form:
+    return {"type": "array", "items": {"anyOf": [TEXT, own]}, "minItems": 1}
 
 
 class Suite(File):
     """A benchmark file, every default filled in."""
 
     name: str = ""
+    """The folder of its results; the file's name when left out."""
     description: str = ""
+    """What the benchmark compares; shown in reports."""
     model: str = "embedded"
+    """The model of every setup that names none: `embedded`, `hf:ORG/NAME[@REVISION]`, a folder, a
+    `.gguf` file, or `ENDPOINT:MODEL`."""
     dtype: Literal["auto"] | Dtype | Forced = "auto"
     """What local models compute in, one type for all setups: `auto` is the fastest that the
     machine computes in natively."""
     quantize: Literal["4bit", "8bit"] | None = None
     """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
     seed: int = 0
+    """Of sampling, training and the choice of samples."""
     batch_check: Annotated[int, Field(ge=0)] = 8
     """Prompts answered alone as well as in a batch, to see whether that changes answers."""
     batch_tokens: Annotated[int, Field(ge=256)] = 8192
@@ -144,15 +173,22 @@ class Suite(File):
     """Servers of models; `model: NAME:MODEL` is a model of the endpoint NAME."""
     verifiers: Mapping[str, VerifierSpec] = {}
     """Local models that scorers ask by name, with their settings."""
-    tasks: Mapping[str, TaskUse]
-    setups: Mapping[str, Setup]
+    tasks: Annotated[Mapping[str, Annotated[TaskUse, Also(NOTHING)]], Also(_listed)]
+    """Names of tasks in the `tasks` folder, or paths of task files, with how each is used."""
+    setups: Mapping[str, Annotated[Setup, Also(NOTHING)]]
+    """What is compared, by a name of your choice; the first one is the reference of the tables."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
+    """Of decoding; 0 takes the likeliest token."""
     repeats: Annotated[int, Field(ge=1)] = 1
     """How often every sample is asked, with other seeds; only sense at a temperature above 0."""
     latency: Latency = Latency()
+    """How latency is measured."""
     limits: Limits = Limits()
+    """Where a run stops."""
     policy: Policy = Policy()
-    gates: tuple[Gate, ...] = ()
+    """How gates are judged."""
+    gates: tuple[Annotated[Gate, Also(TEXT)], ...] = ()
+    """What must hold: lines such as `rag.qa.contains >= base.qa.contains`."""
 
     @field_validator("dtype", mode="before")
     @classmethod

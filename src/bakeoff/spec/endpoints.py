@@ -14,6 +14,7 @@ class Connection(File):
     """How to reach something over HTTP, and how hard to press it."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+    """Where requests go; for an OpenAI-compatible server its base, ending in `/v1`."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the API key, never the key itself."""
     headers: Annotated[Mapping[str, str], Field(exclude_if=lambda value: not value)] = {}
@@ -22,12 +23,15 @@ class Connection(File):
     concurrency: Annotated[int, Field(ge=1)] = 16
     """Requests in flight at most; fewer while the server refuses many."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Requests a minute at most."""
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Tokens a minute at most, of prompts and answers."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """For one request."""
     deadline_s: Annotated[float, Field(gt=0)] = 600.0
     """For one sample, all its attempts and waits together."""
     attempts: Annotated[int, Field(ge=1)] = 6
+    """How often a request that fails for a passing reason is sent at most."""
 
     @property
     def body(self) -> Mapping[str, object]:
@@ -39,7 +43,9 @@ class Price(File):
     """Money for a million tokens."""
 
     prompt: Annotated[float, Field(ge=0)] = 0.0
+    """Money for a million prompt tokens."""
     completion: Annotated[float, Field(ge=0)] = 0.0
+    """Money for a million tokens of answers."""
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Money for so many tokens."""
@@ -50,6 +56,7 @@ class Endpoint(Connection):
     """A server that speaks the OpenAI API; its models are `NAME:MODEL` in the benchmark."""
 
     api: Literal["chat", "completions"] = "chat"
+    """`chat` sends messages, `completions` one text without a chat template."""
     stream: Literal["latency", "always", "never"] = "latency"
     """When answers are streamed: the latency pass needs it to see the first token."""
     extra: Mapping[str, Any] = {}
@@ -57,6 +64,7 @@ class Endpoint(Connection):
     tokenizer: str | None = None
     """A model reference whose tokenizer checks the token counts that the server states."""
     price: Price = Price()
+    """What its tokens cost."""
 
     @property
     def body(self) -> Mapping[str, object]:

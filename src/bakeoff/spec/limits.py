@@ -6,21 +6,27 @@ import re
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from bakeoff.spec.yaml_files import File
+from bakeoff.spec.yaml_files import Also, File
 
 
 class Limits(File):
     """Where a run stops, cleanly, to be resumed or given up; nothing is limited by default."""
 
-    errors: Annotated[float, Field(ge=0)] | None = None
+    errors: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        Also({"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}),
+    ] = None
     """Failed cells: a number, or a share of all cells written as `1%`."""
     seconds: Annotated[float, Field(gt=0)] | None = None
+    """Seconds of the whole run."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Prompt and completion tokens that were not taken from the cache."""
     cost: Annotated[float, Field(gt=0)] | None = None
     """Money, by the endpoints' prices."""
-    errors_are_share: bool = False
+    errors_are_share: SkipJsonSchema[bool] = False
+    """Whether `errors` was written as a share."""
 
     @model_validator(mode="before")
     @classmethod

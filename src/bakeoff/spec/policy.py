@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.spec import names
-from bakeoff.spec.yaml_files import File
+from bakeoff.spec.yaml_files import TEXT, Also, File
 
 Mode = Literal["refute", "prove", "estimate"]
 """Fail what is proven to be violated, pass what is proven to hold, or compare numbers alone."""
@@ -20,9 +20,12 @@ class Gate(File):
     """A line that must hold, such as `hybrid.handbook_qa.token_f1 >= rag.handbook_qa.token_f1`."""
 
     check: Annotated[str, Field(max_length=500)]
+    """What must hold: a comparison of `setup.task.metric` with another one or a number."""
     # The length apart: a counted repetition of `\w` takes 50 ms and 9 MB to compile.
     id: Annotated[str, Field(pattern=r"^[\w.:/ -]*$", max_length=80)] = ""
+    """What reports call it; the check when left out."""
     description: str = ""
+    """Why it must hold; shown beside the verdict."""
     mode: Mode | None = None
     """The policy's where left out; `estimate` for sums, counts, money and errors."""
     severity: Literal["fail", "warn"] | None = None
@@ -30,6 +33,7 @@ class Gate(File):
     group_by: str = ""
     """A tag: the gate is judged on each of its values, as well as can be told from so few."""
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
+    """What a gate does that the data do not decide; the policy's when left out."""
     force: bool = False
     """Keep a line that looks like a mistake: against the metric's direction, of two metrics."""
 
@@ -47,11 +51,13 @@ class Policy(File):
     """How gates are judged, where a gate does not say otherwise."""
 
     alpha: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
+    """The error rate of the tests."""
     mode: Literal["refute", "prove"] = "refute"
     """`refute` fails what is proven to be violated, `prove` passes what is proven to hold."""
     correction: Literal["holm", "none"] = "holm"
     """How the gates that can fail a run share `alpha`."""
     on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
+    """What a gate does that the data do not decide."""
     on_missing: Literal["fail", "skip"] = "fail"
     """What a missing task or baseline does to the gates that name it."""
     max_error_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
@@ -77,7 +83,9 @@ class Gates(File):
     """A file of gates: `policy` and `gates`, as in a benchmark."""
 
     policy: Policy = Policy()
-    gates: tuple[Gate, ...]
+    """How the gates are judged."""
+    gates: tuple[Annotated[Gate, Also(TEXT)], ...]
+    """What must hold: lines, or mappings with a `check`."""
 
     @model_validator(mode="before")
     @classmethod

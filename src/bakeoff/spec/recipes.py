@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.spec import names
 from bakeoff.spec.retrievers import retriever_kind
-from bakeoff.spec.yaml_files import File
+from bakeoff.spec.yaml_files import Also, File, Form
 
 
 class Pretraining(File):
@@ -50,7 +50,9 @@ class Sweep(File):
     rank: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """`alpha` keeps its ratio to the rank."""
     learning_rate: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Learning rates to try."""
     epochs: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of epochs to try."""
     budget: Annotated[int, Field(ge=1)] = 6
     """Recipes tried at most, a seeded choice of all combinations."""
 
@@ -61,6 +63,13 @@ class Sweep(File):
         return self
 
 
+AtLeast2 = Annotated[int, Field(ge=2)]
+
+
+def _curve(own: Form) -> Form:
+    return {"type": "array", "items": own["anyOf"][0], "minItems": 2}
+
+
 class Tune(File):
     """How weights are tuned. `adapter` names a ready PEFT adapter instead of training one.
 
@@ -69,26 +78,37 @@ class Tune(File):
     """
 
     adapter: str | None = None
+    """A ready PEFT adapter (`./folder`, or a model name of an endpoint) instead of training one."""
     method: Literal["lora", "dora", "qlora", "full"] = "lora"
     """`qlora` holds the base in 4 bits while training, on a GPU; `full` trains all weights."""
     cpt: Pretraining | None = None
+    """Learn the documents (continued pre-training)."""
     raft: Raft | None = None
+    """Learn to answer beside passages of which some do not help (RAFT)."""
     distill: Distillation | None = None
+    """Learn the good answers of another setup."""
     together: bool = False
     """One adapter for all tasks of the benchmark instead of one for each."""
     sweep: Sweep | None = None
-    rows: Annotated[int, Field(ge=2)] | None = None
+    """Recipes to try before the best is used."""
+    rows: Annotated[AtLeast2 | None, Also(_curve)] = None
     """Train on a seeded, stratified sample of so many rows (of `cpt`: pieces of documents); all of
-    them when left out."""
+    them when left out. A list makes a setup for each number: a learning curve."""
     layers: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the layers that get adapters, the upper ones. What the others make of a row is the
     same in every epoch, and is computed once."""
     rank: Annotated[int, Field(ge=1)] = 16
+    """Rank of the adapters."""
     alpha: Annotated[int, Field(ge=1)] = 32
+    """Scale of the adapters; the update is multiplied by alpha / rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of the adapters' input, while training."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """The largest of the schedule."""
     epochs: Annotated[int, Field(ge=1)] = 4
+    """Passes over the training rows at most."""
     batch_size: Annotated[int, Field(ge=1)] = 16
+    """Rows of one step."""
     open_book: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Share of the training rows that are also shown with retrieved passages."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -142,12 +162,15 @@ class Noise(File):
     """
 
     passages: Annotated[int, Field(ge=1)] = 5
+    """Passages shown with each question."""
     distractors: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of the passages that are of no gold document: those nearest to the question."""
     order: Literal["best-first", "best-last", "shuffled"] = "shuffled"
+    """Where the best passages stand."""
     counterfactual: bool = False
     """Whether gold passages say the answer of another question instead of the right one."""
     seed: int = 0
+    """Of the choice and the order."""
 
 
 class Retrieve(File):
@@ -162,15 +185,19 @@ class Retrieve(File):
     """Vectors (`dense`), words (`bm25`), or both lists `fused` by their ranks; or a retriever of
     yours, `./file.py::name`, from the benchmark file's folder."""
     embedder: str = "embedded"
+    """What makes the vectors: `embedded`, `hf:ORG/NAME`, a folder, or `ENDPOINT:MODEL`."""
     rerank: str | None = None
     """A cross-encoder that orders the candidates anew: `hf:ORG/NAME` or a folder."""
     candidates: Annotated[int, Field(ge=1)] = 50
     """Passages that fusing, reranking and composing choose from."""
     k: Annotated[int, Field(ge=1)] = 3
+    """Passages shown with each question."""
     split: Literal["words", "sentences", "headings"] = "words"
     """`sentences` cuts at paragraphs and sentences, `headings` at Markdown's headings first."""
     chunk_words: Annotated[int, Field(ge=16)] = 120
+    """Words of a passage at most."""
     overlap_words: Annotated[int, Field(ge=0)] = 24
+    """Words that neighbouring passages share."""
     chunk_tokens: Annotated[int, Field(ge=16)] | None = None
     """Cut at so many tokens of the embedder instead; not with `split: words`."""
     index: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
@@ -180,6 +207,7 @@ class Retrieve(File):
     question: Literal["after", "before"] = "after"
     """Where the question stands: behind the passages, or in front of them."""
     noise: Noise | None = None
+    """Passages composed by hand, to test how well a setup reads."""
 
     @field_validator("retriever")
     @classmethod

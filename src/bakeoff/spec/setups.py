@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bakeoff.spec.endpoints import Service
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.spec.task import changed
-from bakeoff.spec.yaml_files import File
+from bakeoff.spec.yaml_files import SWITCH, TEXT, Also, File
 
 
 class Route(File):
@@ -19,7 +20,9 @@ class Route(File):
     """
 
     first: str
+    """The setup that is asked first."""
     then: str
+    """The setup whose answer is taken instead."""
     when: Literal["unsure", "declined"] = "unsure"
     """`unsure`: below a confidence that is fitted on other samples; `declined`: where the first
     declines to answer. A refusal or a failure of the first always goes to the second."""
@@ -32,19 +35,27 @@ class Setup(File):
     two other setups (`route`).
     """
 
-    name: str = ""
+    name: SkipJsonSchema[str] = ""
+    """Its key in the benchmark."""
     model: str = "embedded"
-    tune: Tune | None = None
-    retrieve: Retrieve | None = None
+    """The model, where it is not the benchmark's."""
+    tune: Annotated[Tune | None, Also(SWITCH, TEXT)] = None
+    """Fine-tuning: `true` for the benchmark's recipe, fields that differ from it, or the path of a
+    ready adapter."""
+    retrieve: Annotated[Retrieve | None, Also(SWITCH)] = None
+    """Retrieval: `true` for the benchmark's settings, or fields that differ from them."""
     call: str | None = None
     """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
     endpoint: Service | None = None
+    """A service of yours behind HTTP that answers."""
     route: Route | None = None
-    imported: tuple[str, ...] = ()
+    """Two other setups, put together."""
+    imported: SkipJsonSchema[tuple[str, ...]] = ()
     """Files of another tool that hold its answers; set by `bakeoff import`, and never asked."""
     tasks: tuple[str, ...] = ()
     """The tasks this setup is asked; all of them when left out."""
     description: str = ""
+    """What the setup is; shown in reports."""
 
     def takes(self, task: str) -> bool:
         """Whether the setup is asked the task's questions."""

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import keys, names
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.refusals import PHRASES
-from bakeoff.spec.yaml_files import File, Known, prompt_fields, read_yaml, validated
+from bakeoff.spec.yaml_files import TEXT, Also, File, Known, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
 """What the name of a task ends with that asks its questions right after a change: of setups that
@@ -34,8 +35,11 @@ class Source(File):
     hub: str | None = None
     """A data set id of the Hugging Face hub."""
     config: str | None = None
+    """The configuration of the hub data set."""
     split: str = "train"
+    """The split of the hub data set."""
     revision: str | None = None
+    """A commit or tag of the hub data set."""
     local: str | None = None
     """Path or glob of the same set inside the data folder (`--data`)."""
     format: Literal["json", "csv", "text"] = "json"
@@ -54,8 +58,10 @@ class Source(File):
 
 
 class Rows(File):
-    test: Source
-    train: Source | None = None
+    test: Annotated[Source, Also(TEXT)]
+    """The questions that are scored: a path or glob, or a source with settings."""
+    train: Annotated[Source | None, Also(TEXT)] = None
+    """The rows that tuned setups learn, and that examples come from."""
 
     @field_validator("test", "train", mode="before")
     @classmethod
@@ -70,6 +76,7 @@ class CorpusFile(File):
     """Glob of text files relative to the task file. A document's id is its file's stem; of files
     that share it, the path below the glob's folder (`a/readme`)."""
     examples: Literal["train"] | None = None
+    """The solved training rows, each as question and answer."""
     rows: Literal["documents"] | None = None
     """Documents that the rows themselves bring along, in their `documents` column."""
     call: str | None = None
@@ -90,6 +97,8 @@ class Refusal(File):
     """How the task asks a model to decline, and what counts as declining."""
 
     say: str
+    """The words with which a model is to decline; unanswerable training rows are learnt with
+    them."""
     phrases: tuple[str, ...] = PHRASES
     """What counts as declining wherever it stands in an answer; `=unknown`, only as all of it.
     Without case, contractions as their words (`don't` is `do not`)."""
@@ -99,6 +108,7 @@ class Rule(File):
     """A condition on every answer of a task: one of `match`, `forbid`, `words`."""
 
     name: Annotated[str, Field(min_length=1)]
+    """What reports call the rule."""
     match: Known[str] = None
     """A regular expression to be in the answer; `<field>` stands for the sample's own text."""
     forbid: Known[str] = None
@@ -125,31 +135,46 @@ class Rule(File):
 class TaskFile(File):
     """A task file, every default filled in."""
 
-    name: str = ""
+    name: SkipJsonSchema[str] = ""
+    """The file's name without its ending."""
     description: str
+    """What the task asks and where its data come from; shown in lists and reports."""
     license: str = ""
+    """The license of the data; shown in reports."""
     rows: Rows
+    """Where the rows come from: `test` and, for fine-tuning, `train`."""
     on_overlap: Literal["refuse", "drop"] = "refuse"
     """What to do with training rows that (nearly) repeat a test row."""
     columns: Mapping[str, str] = {}
     """Our column -> theirs, for question, id, targets, gold, cluster."""
     corpora: Mapping[str, CorpusFile] = {}
+    """What can be retrieved, by a name of your choice; a setup reads the first unless it names
+    another."""
     system: str = ""
+    """The system message; `{field}` stands for a field of the row."""
     prompt: str = "{question}"
+    """The user message; `{question}`, or any other `{field}` of the row."""
     with_passages: str = "Use these passages:\n{passages}\n\n{prompt}"
+    """The user message of setups with retrieval, made from `{passages}` and `{prompt}`."""
     before_passages: str = "{prompt}\n\n{passages}"
     """The same where a setup wants the question in front (`retrieve: {question: before}`)."""
     max_tokens: Annotated[int, Field(ge=1)] = 32
+    """Tokens of an answer at most."""
     answer: Literal["generate", "likelihood"] = "generate"
     """`likelihood` takes the likeliest of the labels instead of letting the model write."""
     normalization: Literal["squad", "strict"] = "squad"
     """Of answers and targets before they are compared: SQuAD's, or one that tells apart what that
     takes for equal (1.5 and 15, -5 and 5, C and C++)."""
     refusal: Refusal | None = None
+    """How to decline; needed where questions have no answer."""
     labels: tuple[str, ...] = ()
+    """The answers that are possible, for classification."""
     json_schema: Mapping[str, Any] | None = None
+    """A JSON Schema of the answers, for `schema_valid`."""
     rules: tuple[Rule, ...] = ()
+    """Conditions on every answer, for `rules_kept` and `all_rules_kept`."""
     scorers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The metrics: names of scorers with their settings, or functions, `./file.py::name`."""
     headline: str = ""
     """The metric that stands in the first table; the first scorer when left out."""
 

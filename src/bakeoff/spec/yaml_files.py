@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.secrets import masked
@@ -33,6 +40,26 @@ class Stored(File):
     model_config = ConfigDict(ser_json_inf_nan="constants", defer_build=True)
 
 
+class Also:
+    """Further forms in which a file may give a part, for its schema: `Annotated[Gate, Also(TEXT)]`.
+
+    What reads the file turns them into the part's own form. A form may be made of the own one.
+    """
+
+    def __init__(self, *forms: Form | Callable[[Form], Form]) -> None:
+        self.forms = forms
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Form:
+        own = handler(schema)
+        return {"anyOf": [*(form(own) if callable(form) else form for form in self.forms), own]}
+
+
+Form = dict[str, Any]
+"""A part of a JSON Schema."""
+TEXT: Form = {"type": "string"}
+NUMBER: Form = {"type": "number"}
+SWITCH: Form = {"type": "boolean"}
+NOTHING: Form = {"type": "null"}
 F = TypeVar("F", bound=File)
 T = TypeVar("T")
 Known = Annotated[T | None, Field(exclude_if=lambda value: value is None)]

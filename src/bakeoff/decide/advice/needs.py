@@ -13,12 +13,12 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import faults
 from bakeoff.spec import names
 from bakeoff.spec.task import changed
-from bakeoff.spec.yaml_files import File, read_yaml, validated
+from bakeoff.spec.yaml_files import Also, File, read_yaml, validated
 
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Tasks = bool | tuple[str, ...]
+Tasks = Annotated[bool | tuple[str, ...], Also({"enum": ["yes", "no"]})]
 """`no`, `yes`, or the tasks that measure it."""
 
 
@@ -26,26 +26,32 @@ class Limit(File):
     """The most seconds that an answer may take, at a quantile of the answers."""
 
     seconds: Above0
+    """Of one answer."""
     quantile: Literal["p50", "p95"] = "p95"
+    """The share of the answers that must keep it."""
 
 
 class Budget(File):
     """The most money, in the currency of the run's costs; a part left out has no limit."""
 
     up_front: AtLeast0 | None = None
+    """Before the first request: training, indexing, work."""
     per_month: AtLeast0 | None = None
+    """In a month of the volume asked."""
 
 
 class Needs(File):
     """A needs file, every default filled in."""
 
     needs: Literal["v1"] = "v1"
+    """The version of the format."""
     description: str = ""
+    """Whose needs these are; shown with the advice."""
     updates_per_month: AtLeast0 = 0.0
     """How often the data change, each time so that answers must follow; 0: they do not."""
     fresh_within_hours: Above0 | None = None
     """How soon after a change answers must follow it."""
-    sources: Literal["required", "nice", "no"] = "no"
+    sources: Annotated[Literal["required", "nice", "no"], Also({"const": False})] = "no"
     """Whether an answer must come with the passages that it stands on."""
     format: Tasks = False
     """Whether tone or format must change, and the tasks that measure it."""
@@ -61,7 +67,9 @@ class Needs(File):
     ceilings: Mapping[str, Finite] = {}
     """`task.metric` -> the largest value, for metrics that are better when lower."""
     latency: Limit | None = None
+    """How long an answer may take."""
     budget: Budget = Budget()
+    """What the setup may cost."""
     error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     """The largest share of failed answers."""
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.02

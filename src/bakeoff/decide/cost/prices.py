@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bakeoff.spec.yaml_files import File, read_yaml, validated
+from bakeoff.spec.yaml_files import NUMBER, Also, File, read_yaml, validated
 
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kind = Literal["cpu", "gpu"]
@@ -32,10 +32,13 @@ class ModelPrice(File):
     cached_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the prompt tokens billed at `cached`: yours to state, no run measures it."""
     completion: Money | None = None
+    """For a million tokens of answers."""
     per_hour: Money | None = None
     """Of the machine that answers, applied to the seconds of the latency pass."""
     machine: Kind | None = None
+    """The kind of machine that answers."""
     per_request: Money | None = None
+    """A flat price for each request."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> ModelPrice:
@@ -70,8 +73,11 @@ class WorkPrice(File):
     """What training or embedding costs: by its tokens or by a machine's time."""
 
     per_million_tokens: Money | None = None
+    """For a million tokens that are learnt or embedded."""
     per_hour: Money | None = None
+    """Money for an hour of the machine."""
     machine: Kind | None = None
+    """The kind of machine."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> WorkPrice:
@@ -88,14 +94,18 @@ class MachinePrice(File):
     """What an hour of a machine costs."""
 
     per_hour: Money
+    """Money for an hour of the machine."""
     machine: Kind
+    """The kind of machine, for comparison with the one that was measured."""
 
 
 class Hours(File):
     """Hours of a person; `[low, high]` is a range that holds the true number in 95 of 100 cases."""
 
-    up_front: tuple[Money, Money] = (0.0, 0.0)
-    per_update: tuple[Money, Money] = (0.0, 0.0)
+    up_front: Annotated[tuple[Money, Money], Also(NUMBER)] = (0.0, 0.0)
+    """Hours until the setup is in service."""
+    per_update: Annotated[tuple[Money, Money], Also(NUMBER)] = (0.0, 0.0)
+    """Hours for each change of the data."""
 
     @field_validator("up_front", "per_update", mode="before")
     @classmethod
@@ -113,10 +123,13 @@ class Prices(File):
     """A price file. What it leaves out costs nothing, and every result says so."""
 
     prices: Literal["v1"]
+    """The version of the format."""
     dated: date
     """The day on which the prices were true."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217, such as EUR."""
     description: str = ""
+    """Where the prices come from."""
     models: Mapping[str, ModelPrice] = {}
     """By model reference, as the benchmark file names it."""
     setups: Mapping[str, ModelPrice] = {}
@@ -124,11 +137,13 @@ class Prices(File):
     retrieval: MachinePrice | None = None
     """Of the machine that searches, beside a model that is paid by tokens or requests."""
     training: WorkPrice | None = None
+    """What fine-tuning costs."""
     embedding: WorkPrice | None = None
     """Of an index's passages."""
     index_gb_month: Money | None = None
     """To keep 10^9 bytes of index for a month."""
     engineer_hour: Money | None = None
+    """What an hour of a person's work costs."""
     hours: Mapping[str, Hours] = {}
     """By setup, or by kind: `base`, `fine-tuned`, `rag`, `hybrid`, `own`."""
 
