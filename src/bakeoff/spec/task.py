@@ -58,6 +58,8 @@ class Source(File):
 
 
 class Rows(File):
+    """The rows of a task: a path or glob of files, or a source with settings."""
+
     test: Annotated[Source, Also(TEXT)]
     """The questions that are scored: a path or glob, or a source with settings."""
     train: Annotated[Source | None, Also(TEXT)] = None
