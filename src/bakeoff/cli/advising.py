@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bakeoff.cli.app import finished, format_option, main, show, write_report
+from bakeoff.cli.named import NEEDS, RUN
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--needs",
     "file",
-    type=click.Path(path_type=Path),
+    type=NEEDS,
+    metavar="FILE",
     help="File of your needs; without it, five questions on the terminal.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write the needs to this file.")

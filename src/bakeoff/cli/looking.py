@@ -17,6 +17,7 @@ from bakeoff.cli.app import (
     show,
     waiting,
 )
+from bakeoff.cli.named import BENCHMARK, RUN, tasks_of
 from bakeoff.core.program import UI_HOST, UI_PORT
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.environment import (
@@ -27,13 +28,15 @@ from bakeoff.running.environment import (
     tracking_uri,
     workspace,
 )
+from bakeoff.spec.shipped import TASKS
+from bakeoff.spec.shipped import folder as folder_of
 
 if TYPE_CHECKING:
     from bakeoff.spec.benchmark import Suite
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("tasks"))
+@click.argument("folder", type=click.Path(path_type=Path), default=lambda: folder_of(TASKS))
 @click.option("--hub", is_flag=True, help="Also check tasks whose rows are on the hub.")
 @data_option
 def tasks(folder: Path, hub: bool, data: Path | None) -> None:
@@ -88,8 +91,8 @@ def tasks(folder: Path, hub: bool, data: Path | None) -> None:
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--task", default="", metavar="NAME", help="Only this task.")
+@click.argument("benchmark", type=BENCHMARK)
+@click.option("--task", default="", metavar="NAME", help="Only this task.", shell_complete=tasks_of)
 @click.option(
     "--window", type=click.IntRange(1), help="Context window in tokens: prompts must fit."
 )
@@ -152,7 +155,7 @@ _labels = click.option(
 @_labels
 @click.option(
     "--judges",
-    type=click.Path(path_type=Path),
+    type=BENCHMARK,
     metavar="BENCHMARK",
     help="The benchmark file whose endpoints and verifiers are used.",
 )
@@ -250,7 +253,7 @@ def fetch() -> None:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option("--host", default=UI_HOST, show_default=True)
 @click.option("--port", default=UI_PORT, show_default=True)
 @click.option("--no-browser", is_flag=True, help="Only serve and print the links.")

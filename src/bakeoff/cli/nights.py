@@ -22,6 +22,7 @@ from bakeoff.cli.app import (
     show_gates,
     show_unanswered,
 )
+from bakeoff.cli.named import BENCHMARK, RUN
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.argument("benchmark", type=BENCHMARK)
 @selecting
 @data_option
 def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
@@ -63,7 +64,7 @@ def baseline() -> None:
 
 
 @baseline.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--channel",
     type=click.Choice(["rolling", "anchor"]),
@@ -105,7 +106,7 @@ def list_baselines() -> None:
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.argument("benchmark", type=BENCHMARK)
 @click.option(
     "--night",
     type=click.DateTime(["%Y-%m-%d"]),

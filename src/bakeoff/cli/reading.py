@@ -17,6 +17,7 @@ from bakeoff.cli.app import (
     show_gates,
     write_report,
 )
+from bakeoff.cli.named import PRICES, RUN
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.environment import results, tracking_uri
@@ -50,7 +51,7 @@ def list_runs(benchmark: str, whole: bool) -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=RUN)
 @click.option(
     "--format",
     "form",
@@ -98,7 +99,7 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--check", "checks", multiple=True, help="A gate to evaluate instead of the benchmark's."
 )
@@ -108,8 +109,8 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     type=click.Path(path_type=Path),
     help="A file of gates, or a benchmark file, whose gates replace those of the run.",
 )
-@click.option("--baseline", metavar="RUN", help="Use this run as `baseline:`.")
-@click.option("--anchor", metavar="RUN", help="Use this run as `anchor:`.")
+@click.option("--baseline", type=RUN, metavar="RUN", help="Use this run as `baseline:`.")
+@click.option("--anchor", type=RUN, metavar="RUN", help="Use this run as `anchor:`.")
 @click.option(
     "--allow-mismatch", is_flag=True, help="Accept a baseline or anchor that is not comparable."
 )
@@ -178,11 +179,12 @@ def _numbers(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, float]:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--prices",
     "file",
-    type=click.Path(path_type=Path),
+    type=PRICES,
+    metavar="FILE",
     required=True,
     help="Prices of tokens, machines and people; examples are in benchmarks/prices.",
 )
@@ -236,7 +238,7 @@ def cost(
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -266,7 +268,7 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option("--traces", default=20, show_default=True, help="Traces per setup.")
 @click.option("--quiet", is_flag=True, help="Print no links.")
 def log(run: str, traces: int, quiet: bool) -> None:

@@ -25,6 +25,7 @@ from bakeoff.cli.app import (
     waiting,
     write_report,
 )
+from bakeoff.cli.named import BENCHMARK, RUN, setups_of, tasks_of
 from bakeoff.core.plain_text import plain
 from bakeoff.core.program import program
 from bakeoff.core.table import TEXT
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.argument("benchmark", type=BENCHMARK)
 @click.option(
-    "--resume", metavar="RUN", help="Resume this run: only missing answers are requested."
+    "--resume", type=RUN, metavar="RUN", help="Resume this run: only missing answers are requested."
 )
 @click.option("--new", is_flag=True, help="Start a new run, even when the last one did not finish.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: retry failed answers.")
@@ -136,7 +137,7 @@ def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> Non
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.argument("benchmark", type=BENCHMARK)
 @selecting
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
@@ -147,10 +148,10 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
 
 @main.command()
-@click.argument("run", default="latest")
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--judges",
-    type=click.Path(path_type=Path),
+    type=BENCHMARK,
     metavar="BENCHMARK",
     help="A benchmark file whose endpoints and verifiers are used.",
 )
@@ -170,7 +171,7 @@ def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 def merge(runs: tuple[str, ...]) -> None:
     """Merge the shards of one benchmark, run on one machine or several, into one run."""
     from bakeoff.running.merge import merge as merge_runs
@@ -181,10 +182,18 @@ def merge(runs: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
-@click.option("--teacher", required=True, help="The teacher setup, whose answers are kept.")
+@click.argument("benchmark", type=BENCHMARK)
 @click.option(
-    "--task", required=True, help="The task whose training questions the teacher answers."
+    "--teacher",
+    required=True,
+    help="The teacher setup, whose answers are kept.",
+    shell_complete=setups_of,
+)
+@click.option(
+    "--task",
+    required=True,
+    help="The task whose training questions the teacher answers.",
+    shell_complete=tasks_of,
 )
 @click.option(
     "--output",
@@ -227,7 +236,7 @@ def cache() -> None:
 
 
 @cache.command()
-@click.argument("benchmark", type=click.Path(path_type=Path))
+@click.argument("benchmark", type=BENCHMARK)
 @click.option(
     "--share", default=0.05, show_default=True, help="Share of the cached answers to query again."
 )

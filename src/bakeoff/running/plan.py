@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from bakeoff.decide.gates.language import Scope
 from bakeoff.running.facts import blank_manifest, metric_facts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Forced, Suite
+from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
 
 
@@ -72,12 +72,12 @@ class Plan:
         """The manifest of a run of it, before anything is asked."""
         forced = self.suite.dtype
         command = [
-            *("bakeoff run", os.path.relpath(self.file)),
+            *("bakeoff run", shown(self.file)),
             *self.selection.arguments(),
             *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
         ]
         parts = {
-            "file": os.path.relpath(self.file),
+            "file": shown(self.file),
             "command": " ".join(command),
             "night": self.night,
             "skipped": dict(self.skipped),

@@ -14,6 +14,7 @@ from bakeoff.runs import store, strip_texts, written
 from bakeoff.runs.manifest import COMPLETE, SCORING, TaskFacts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.spec.shipped import BENCHMARKS, find
 from bakeoff.tasks.load import Selection, Task, load_tasks
 
 
@@ -39,7 +40,7 @@ def rescore(
             )
         chosen = manifest.selection
         selection = Selection(chosen.limit, chosen.ids, chosen.tags, chosen.shard)
-        file = Path(manifest.file)
+        file = find(manifest.file, BENCHMARKS)
         if not trusted:
             project = trust.Project(Path.cwd(), workspace.results)
             trust.require_own(folder, manifest, project, judges is not None)

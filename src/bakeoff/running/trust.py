@@ -16,6 +16,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.shipped import BENCHMARKS, find, is_shipped
 from bakeoff.spec.task import TaskFile, load_task_file, task_path
 
 
@@ -27,7 +28,12 @@ class Project:
     results: Path
 
     def owns(self, file: Path) -> bool:
-        """Whether a file is the project's own: in its folder, and not among the results."""
+        """Whether a file is the project's own: in its folder, and not among the results.
+
+        What came with the program is no stranger's.
+        """
+        if is_shipped(file):
+            return True
         real = file.resolve()
         inside = real.is_relative_to(self.folder.resolve())
         return inside and not real.is_relative_to(self.results.resolve())
@@ -41,7 +47,7 @@ def require_own(run: Path, manifest: Manifest, project: Project, judges: bool) -
 
     `judges`: whether the judges are those of a benchmark file that the user names.
     """
-    file = Path(manifest.file)
+    file = find(manifest.file, BENCHMARKS)
     foreign = [*_functions(run, manifest, file, project)]
     foreign += [] if judges else _models(run, manifest, file, project)
     if foreign:

@@ -21,9 +21,10 @@ _SHOWN = 5
 
 
 def runs_in(results: Path, benchmark: str = "*") -> list[Path]:
-    """The folders of all runs, or of one benchmark's, newest first."""
+    """The folders of all runs, or of one benchmark's, newest first, those without a time last."""
     folders = [path.parent for path in results.glob(f"{benchmark}/*/{MANIFEST}")]
-    return sorted(folders, key=lambda folder: folder.name, reverse=True)
+    # An id begins with its date. A run of another name, such as a reference, is not the latest.
+    return sorted(folders, key=lambda f: (f.name[:1].isdigit(), f.name), reverse=True)
 
 
 def find_run(text: str, results: Path, *, benchmark: str = "", newest: bool = False) -> Path:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core import disk
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
+from bakeoff.runs import MANIFEST
 from bakeoff.runs.journal import (
     COMMITTED,
     DAMAGED,
@@ -86,7 +87,7 @@ __all__ = [
     "write_verdicts",
 ]
 
-MANIFEST, SAMPLES, LOCK = "manifest.json", "samples.jsonl", "lock"
+SAMPLES, LOCK = "samples.jsonl", "lock"
 SCORES, JUDGED = "scores.jsonl", "judged.sqlite"
 PAGE, PLOTS = "report.html", "plots"
 ADVICE, COST = "advice.json", "cost.json"

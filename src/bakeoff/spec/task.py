@@ -15,6 +15,7 @@ from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import keys, names
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.refusals import PHRASES
+from bakeoff.spec.shipped import TASKS, shipped
 from bakeoff.spec.yaml_files import TEXT, Also, File, Known, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
@@ -257,13 +258,15 @@ def load_task_file(path: Path) -> TaskFile:
 
 
 def task_path(name: str, suite_path: Path) -> Path:
-    """Where the task `name` of a benchmark lives: a path, or a file in the `tasks/` beside it.
+    """Where the task `name` of a benchmark lives: a path, or a file in a folder `tasks/`.
 
-    Raises `BakeoffError` naming the tasks that are there.
+    That is the one beside the benchmark's folder, the one here, or the shipped one. Raises
+    `BakeoffError` naming the tasks that are there.
     """
     if name.endswith((".yaml", ".yml")):
         return (suite_path.parent / name).resolve()
-    folders = [suite_path.resolve().parent.parent / "tasks", Path.cwd() / "tasks"]
+    beside, here = suite_path.resolve().parent.parent, Path.cwd()
+    folders = [folder / TASKS for folder in (beside, here, shipped())]
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"

@@ -1,0 +1,93 @@
+"""Arguments that name a benchmark, a run, a task or a setup, and what a shell completes them to.
+
+Completion reads names of files alone, and one YAML file for what stands in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from bakeoff.core.words import BakeoffError
+from bakeoff.running.environment import results
+from bakeoff.runs import MANIFEST
+from bakeoff.spec import shipped
+
+COMPLETED = 50
+"""Runs that are offered, the newest ones."""
+
+
+class NamedFile(click.ParamType[Path]):
+    """A file by its path or, of `./KIND` and of what is shipped, by its name."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.name = "file"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        return value if isinstance(value, Path) else shipped.find(value, self.kind)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _fitting(shipped.names(self.kind), incomplete) or _files(incomplete)
+
+
+class RunName(click.ParamType[str]):
+    """A run's folder, its id, its benchmark or `latest`."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        folders = [path.parent for path in results().glob(f"*/*/{MANIFEST}")]
+        newest = sorted((folder.name for folder in folders), reverse=True)[:COMPLETED]
+        benchmarks = sorted({folder.parent.name for folder in folders})
+        return _fitting(["latest", *benchmarks, *newest], incomplete) or _files(incomplete)
+
+
+BENCHMARK, PRICES, NEEDS = (
+    NamedFile(kind) for kind in (shipped.BENCHMARKS, shipped.PRICES, shipped.NEEDS)
+)
+RUN = RunName()
+
+
+def tasks_of(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The tasks of the benchmark that was named before."""
+    return _fitting([Path(name).stem for name in _part(ctx, "tasks")], incomplete)
+
+
+def setups_of(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The setups of the benchmark that was named before."""
+    return _fitting(_part(ctx, "setups"), incomplete)
+
+
+def _part(ctx: click.Context, part: str) -> list[str]:
+    """The names in a part of the benchmark's file; none where it cannot be read."""
+    import yaml  # alone: checking the whole file takes longer than a shell should wait
+
+    # Before an option that still has no value, click leaves the words unread.
+    named = ctx.params.get("benchmark") or next(iter(ctx.args), "")
+    try:
+        file = shipped.find(str(named), shipped.BENCHMARKS)
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))[part]
+    except (BakeoffError, KeyError, TypeError, OSError, ValueError, yaml.YAMLError):
+        return []
+    entries = raw if isinstance(raw, list) else list(raw)
+    return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in entries]
+
+
+def _fitting(known: list[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    """The shell's own completion of paths."""
+    return [CompletionItem(incomplete, type="file")]
