@@ -183,7 +183,7 @@ def test_a_setup_that_reads_what_is_not_there_is_a_fault(
     [
         (b"{oops\n", "line 1: not JSON"),
         (b"\n[1]\n", "line 2: found [1]; a row is a"),
-        (b'{"q": "\xe9"}', "line 1: byte 0xe9 is not UTF-8"),
+        (b'{"q": "\xe9\x81"}', "line 1: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_a_damaged_row_is_named_with_its_file(content: bytes, told: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.task import Source
 from bakeoff.tasks.load import load_task
-from bakeoff.tasks.readers import reader_of
+from bakeoff.tasks.readers import Reading, reader_of
 from bakeoff.tasks.rows import read_rows
 from conftest import Cli
 
@@ -26,7 +26,7 @@ scorers: [exact_match]
 
 def rows(file: Path, content: str | bytes) -> list[dict[str, Any]]:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return list(reader_of(file).rows(file))
+    return list(reader_of(file).rows(file, Reading()))
 
 
 def quiz(folder: Path, name: str, content: str) -> Path:
@@ -56,8 +56,6 @@ def test_an_empty_cell_is_a_question_without_an_answer_and_is_counted(tmp_path: 
         ("a.csv", "id,question\n1\n", "line 2: found 1 columns; the header has 2"),
         ("a.csv", b"id,question\r1,Where?\r", "line 1: lines end with CR alone"),
         ("a.csv", "id,id\n1,2\n", "line 1: column 'id' stands twice"),
-        ("a.csv", b"id,question\n1,Stra\xdfe?\n", "line 2: byte 0xdf is not UTF-8"),
-        ("a.csv", "id,question\n".encode("utf-16"), "line 1: UTF-16; save it as UTF-8"),
         ("a.jsonl", '{"id": 1, "id": 2}\n', "the key 'id' stands twice"),
         ("a.jsonl", "id,question\n1,Who?\n", "it looks like CSV: name it .csv"),
         ("a.json", "[1]\n", "row 1: found 1; a row is a JSON object"),
@@ -125,9 +123,3 @@ def test_a_misnamed_column_is_told_once_with_the_columns_there_are(tmp_path: Pat
         f"{path}: test: no row has a column 'answer'; they have id, question, right; "
         "columns: {targets: NAME} says which it is"
     )
-
-
-def test_chat_rows_are_recognised(tmp_path: Path) -> None:
-    path = quiz(tmp_path, "quiz.jsonl", '{"messages": [{"role": "user", "content": "Who?"}]}\n')
-    with pytest.raises(BakeoffError, match="these are chat rows: a function of yours"):
-        load_task(path)

@@ -128,13 +128,17 @@ def _last(plan: Plan, results: Path) -> Run | None:
 
 
 def _questions(plan: Plan) -> str:
-    """How many questions have an answer: a column that is misnamed or empty shows here."""
+    """How many questions have an answer, and what reading the files noted.
+
+    A column that is misnamed or empty shows here.
+    """
     counts = [
         f"{task.name} {len(task.samples) - task.unanswerable} answerable, "
         f"{task.unanswerable} unanswerable"
         for task in plan.tasks.values()
     ]
-    return f"Questions: {'; '.join(counts)}."
+    notes = [f" {task.name}: {note}." for task in plan.tasks.values() for note in task.notes]
+    return f"Questions: {'; '.join(counts)}.{''.join(notes)}"
 
 
 def _note(plan: Plan, last: Run | None) -> str:

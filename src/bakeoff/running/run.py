@@ -96,6 +96,9 @@ def _run(state: RunState) -> measured_run.Run:
     store.write_samples(state.folder, {name: t.samples for name, t in plan.tasks.items()})
     for name, reason in plan.skipped.items():
         state.progress.note(f"skipped {name}: {reason}")
+    for task in plan.tasks.values():
+        for note in task.notes:
+            state.progress.note(f"{task.name}: {note}")
     try:
         _prepare(state)
         _answer(state)

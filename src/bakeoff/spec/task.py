@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,11 @@ class Source(File):
     """Where rows come from: files of the project, or a data set of the hub with a local copy."""
 
     files: str | None = None
-    """Path or glob of JSON Lines, JSON or CSV files, relative to the task file."""
+    """Path or glob of files of rows, relative to the task file: JSON Lines, JSON, CSV, chats."""
+    encoding: Known[str] = None
+    """Of files that are neither UTF-8 nor marked, such as `cp1252`; detected when left out."""
+    columns: Known[Mapping[str, str]] = None
+    """Our column -> theirs, where this source has others than the task's `columns`."""
     hub: str | None = None
     """A data set id of the Hugging Face hub."""
     config: str | None = None
@@ -50,6 +55,15 @@ class Source(File):
     changes: str | None = None
     """Path or glob of rows that came with a change of the documents: one with a known id replaces
     that row, or takes it away where it says `removed: true`; others are added."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError("no such encoding; such as utf-8, cp1252, shift_jis") from error
+        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -149,7 +163,8 @@ class TaskFile(File):
     on_overlap: Literal["refuse", "drop"] = "refuse"
     """What to do with training rows that (nearly) repeat a test row."""
     columns: Mapping[str, str] = {}
-    """Our column -> theirs, for question, id, targets, gold, cluster."""
+    """Our column -> theirs, for question, id, targets, gold, cluster, tags, messages (chats), and
+    any field of the prompt: the name of a column, or a JMESPath into it (`answers[*].text`)."""
     corpora: Mapping[str, CorpusFile] = {}
     """What can be retrieved, by a name of your choice; a setup reads the first unless it names
     another."""

@@ -12,7 +12,7 @@ from bakeoff.core.hints import shown
 from bakeoff.core.words import BakeoffError, Document, Sample, digest
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import CorpusFile
-from bakeoff.tasks.readers import reader_of
+from bakeoff.tasks.readers import Reading, reader_of
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:
@@ -81,7 +81,7 @@ def _files(pattern: str, path: Path, by_path: Collection[str]) -> dict[str, str]
         below = file.relative_to(root).with_suffix("").as_posix()
         names[below if file.stem in by_path else file.stem].append(file)
     return {
-        name if len(files) == 1 else f"{name}{file.suffix}": reader_of(file).text(file)
+        name if len(files) == 1 else f"{name}{file.suffix}": reader_of(file).text(file, Reading())
         for name, files in names.items()
         for file in files
     }

@@ -21,7 +21,7 @@ from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path
 from bakeoff.tasks.documents import corpus_digest, documents_of
 from bakeoff.tasks.overlap import near_duplicates
-from bakeoff.tasks.rows import changed_rows, read_rows
+from bakeoff.tasks.rows import test_rows, train_rows
 from bakeoff.tasks.samples import samples_of
 from bakeoff.tasks.selection import Selection, stratified, take
 from bakeoff.tasks.targets import unclear_labels, unreadable_targets
@@ -122,16 +122,16 @@ def load_task(
     `before` gives the same questions over the documents and training rows before their change.
     """
     file = load_task_file(path)
-    raw_test = read_rows(file.rows.test, path, data, hub)
-    raw_train = _train_rows(file, path, data, hub, before)
+    asked = test_rows(file, path, data, hub)
+    taught = train_rows(file, path, data, hub, before=before)
     problems: list[str] = []
-    samples = samples_of(raw_test, file, f"{path}: test", problems)
-    train = samples_of(raw_train, file, f"{path}: train", problems) if file.rows.train else []
+    samples = samples_of(asked, file, f"{path}: test", problems)
+    train = samples_of(taught, file, f"{path}: train", problems) if file.rows.train else []
     dropped = near_duplicates(
         {s.id: s.question for s in samples}, {s.id: s.question for s in train}
     )
     kept = tuple(s for s in train if s.id not in dropped)
-    brought = [row.get("documents") for row in (*raw_test, *raw_train)]
+    brought = [row.get("documents") for row in (*asked.rows, *taught.rows)]
     corpora, known = _corpora(file, path, kept, brought, problems, before=before)
     scorers = _scorers(file, path, problems)
     problems += _check(path, samples, train, known)
@@ -158,17 +158,8 @@ def load_task(
         left_out=tuple(s for s in train if s.id in dropped),
         population=tuple(samples),
         digests=_digests(file, samples, kept, corpora),
+        notes=(*asked.notes, *taught.notes),
     )
-
-
-def _train_rows(
-    file: TaskFile, path: Path, data: Path | None, hub: bool, before: bool
-) -> list[dict[str, Any]]:
-    source = file.rows.train
-    if not source:
-        return []
-    rows = read_rows(source, path, data, hub)
-    return changed_rows(rows, source.changes, path, file) if source.changes and not before else rows
 
 
 def _corpora(

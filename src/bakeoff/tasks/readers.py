@@ -8,37 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import faults
-from bakeoff.tasks import row_files
+from bakeoff.tasks.formats.decoding import Reading, decoded
+from bakeoff.tasks.formats.delimited import TABLES, csv_rows
+from bakeoff.tasks.formats.json_rows import Row, json_document, json_lines
+
+__all__ = ["READERS", "Reader", "Reading", "reader_of"]
 
 
-def plain_text(file: Path) -> str:
-    """A whole UTF-8 file, line ends as `\\n`, without a byte-order mark.
+def plain_text(file: Path, reading: Reading) -> str:
+    """A whole file of text, line ends as `\\n`, without a byte-order mark.
 
-    Raises `BakeoffError` for one that cannot be read as that.
+    Raises `BakeoffError` for one that cannot be decoded.
     """
-    return "".join(row_files.decoded(file)).replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(decoded(file, reading)).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def json_lines(file: Path) -> Iterator[dict[str, Any]]:
+def lines(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     """The rows of JSON Lines, blank lines passed over."""
-    yield from _whole(file, row_files.json_lines(file))
+    yield from _whole(file, json_lines(file, reading))
 
 
-def json_document(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a `.json` file: JSON Lines, or one list."""
-    if row_files.is_json_list(file):
-        yield from _whole(file, row_files.json_list(file, lambda whole: whole))
-    else:
-        yield from json_lines(file)
+def document(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+    """The rows of a `.json` file: a list, an object that holds one list of rows, or JSON Lines."""
+    yield from _whole(file, json_document(file, reading))
 
 
-def table(file: Path) -> Iterator[dict[str, Any]]:
+def table(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     """The rows of a CSV file: texts, and `None` for an empty cell."""
-    for row in _whole(file, row_files.csv_rows(file, lambda header: ())):
+    for row in _whole(file, csv_rows(file, lambda header: (), reading)):
         yield {name: text if text.strip() else None for name, text in row.items()}
 
 
-def _whole(file: Path, rows: Iterable[row_files.Row]) -> Iterator[dict[str, Any]]:
+def _whole(file: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     """The rows. Raises `BakeoffError` listing those that cannot be read."""
     problems = []
     for place, row in rows:
@@ -51,16 +52,20 @@ def _whole(file: Path, rows: Iterable[row_files.Row]) -> Iterator[dict[str, Any]
 
 @dataclass(frozen=True)
 class Reader:
-    """How files of one ending are read; both raise `BakeoffError` for what cannot be read."""
+    """How files of one ending are read; both raise `BakeoffError` for what cannot be read.
 
-    rows: Callable[[Path], Iterator[dict[str, Any]]] = json_lines
-    text: Callable[[Path], str] = plain_text
+    Both get the file and its `Reading`: the encoding that is stated, and where to count what is
+    left out (`reading.dropped["images"] += 1`).
+    """
+
+    rows: Callable[[Path, Reading], Iterable[dict[str, Any]]] = lines
+    text: Callable[[Path, Reading], str] = plain_text
 
 
 READERS: dict[str, Reader] = {
     "": Reader(),
-    ".json": Reader(json_document),
-    **{ending: Reader(table) for ending in row_files.TABLES},
+    ".json": Reader(document),
+    **{ending: Reader(table) for ending in TABLES},
 }
 """File ending in lower case (`.jsonl`) -> its reader; `""` reads all other endings."""
 

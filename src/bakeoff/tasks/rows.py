@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,84 @@ from bakeoff.core.hints import shown
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
-from bakeoff.tasks.readers import json_document, reader_of, table
+from bakeoff.spec.yaml_files import prompt_fields
+from bakeoff.tasks import chats
+from bakeoff.tasks.columns import columns_of, has
+from bakeoff.tasks.matching import matching
+from bakeoff.tasks.readers import Reading, document, reader_of, table
 from bakeoff.tasks.task import Unavailable
 
 
-def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a split of a task."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Our column -> theirs."""
+    notes: tuple[str, ...] = ()
+    """What reading them had to guess, and what it left out."""
+
+
+def test_rows(file: TaskFile, path: Path, data: Path | None, hub: bool) -> Rows:
+    """The rows of the task file `path` that are asked. Raises `BakeoffError`, or `Unavailable`."""
+    source = file.rows.test
+    reading = Reading()
+    rows = read_rows(source, path, data, hub, reading)
+    columns = file.columns if source.columns is None else source.columns
+    return _questions(Rows(rows, columns), file, f"{path}: test", reading)
+
+
+def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, before: bool) -> Rows:
+    """The rows to train on, none without `rows.train`; `before` those before their change."""
+    source = file.rows.train
+    if not source:
+        return Rows()
+    reading = Reading()
+    rows = read_rows(source, path, data, hub, reading)
+    columns = source.columns
+    if columns is None:
+        # Test rows alone may have what training does not need, such as gold documents.
+        there = columns_of(rows)
+        columns = {
+            ours: theirs
+            for ours, theirs in file.columns.items()
+            if ours in ("question", "targets") or has(theirs, there)
+        }
+    if source.changes and not before:
+        rows = changed_rows(rows, source.changes, path, columns.get("id", "id"))
+    return _questions(Rows(rows, columns), file, f"{path}: train", reading)
+
+
+def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows:
+    """The rows with what was noted; chats made into questions."""
+    rows, columns = read.rows, read.columns
+    if chat := chats.column_of(columns_of(rows), columns):
+        rows = chats.questions_of(rows, chat, where, reading)
+        made = ("question", "targets", "system", "messages")
+        columns = {ours: theirs for ours, theirs in columns.items() if ours not in made}
+        used = prompt_fields(file.system) | prompt_fields(file.prompt)
+        systems = sum(bool(row["system"]) for row in rows)
+        if systems and "system" not in used:
+            reading.remarks.append(
+                f"{systems} chats have a system turn that the task does not use: "
+                "system: '{system}' gives it to the model"
+            )
+    split = where.rpartition(" ")[2]
+    return Rows(rows, columns, tuple(f"{split} rows: {note}" for note in reading.notes))
+
+
+def read_rows(
+    source: Source, path: Path, data: Path | None, hub: bool, reading: Reading | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a source of the task file `path`, as they stand there or as `adapt` makes them.
+
+    `reading` notes what readers guessed and left out. Raises `BakeoffError` for files that cannot
+    be read, `Unavailable` where there is no copy of a data set.
+    """
+    reading = replace(reading or Reading(), encoding=source.encoding or "")
     if source.files:
-        rows = list(_rows(sorted(path.parent.glob(source.files)), path, source.files))
+        rows = list(_rows(source.files, path, reading))
     else:
         rows = _data_set(source, path, data, hub)
     if source.adapt:
@@ -35,13 +107,11 @@ def read_rows(source: Source, path: Path, data: Path | None, hub: bool) -> list[
 
 
 def changed_rows(
-    rows: Sequence[Mapping[str, Any]], changes: str, path: Path, file: TaskFile
+    rows: Sequence[Mapping[str, Any]], changes: str, path: Path, column: str
 ) -> list[dict[str, Any]]:
-    """The rows after a change: some replaced, some gone, new ones behind them."""
-    column = file.columns.get("id", "id")
+    """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
     by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
-    files = sorted(path.parent.glob(changes))
-    for number, row in enumerate(_rows(files, path, changes), 1):
+    for number, row in enumerate(_rows(changes, path, Reading()), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
         name = str(row[column])
@@ -52,11 +122,9 @@ def changed_rows(
     return list(by_name.values())
 
 
-def _rows(files: Sequence[Path], path: Path, pattern: str) -> Iterator[dict[str, Any]]:
-    if not files:
-        raise BakeoffError(f"{path}: rows: no file matches '{pattern}'")
-    for file in files:
-        yield from reader_of(file).rows(file)
+def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+    for file in matching(pattern, path, "rows"):
+        yield from reader_of(file).rows(file, reading)
 
 
 def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
@@ -66,7 +134,7 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
         raise Unavailable(f"{path.stem}: '{source.hub}' is on the hub; give --hub or --data DIR")
     if local:
         read = _LOCAL[source.format]
-        return [row for file in local for row in read(file)]
+        return [row for file in local for row in read(file, Reading())]
     if source.hub:
         import datasets
 
@@ -84,12 +152,12 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
 
 
-def _whole_file(file: Path) -> Iterator[dict[str, Any]]:
+def _whole_file(file: Path, _: Reading) -> Iterator[dict[str, Any]]:
     yield {"text": file.read_text(encoding="utf-8", errors="replace")}
 
 
-_LOCAL: Mapping[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
-    "json": json_document,
+_LOCAL: Mapping[str, Callable[[Path, Reading], Iterator[dict[str, Any]]]] = {
+    "json": document,
     "csv": table,
     "text": _whole_file,
 }

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
-from bakeoff.core.words import Sample
+from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
+from bakeoff.tasks.columns import columns_of, getter
+from bakeoff.tasks.guessing import guesses
+from bakeoff.tasks.rows import Rows
 from bakeoff.tasks.targets import BY_FIELD
 
 
-def samples_of(
-    rows: Iterable[Mapping[str, Any]], file: TaskFile, where: str, problems: list[str]
-) -> list[Sample]:
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if misnamed := list(_misnamed(columns, file)) if rows else []:
+def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> list[Sample]:
+    """The rows as samples. What is wrong with them is added to `problems`."""
+    rows, columns = read.rows, read.columns
+    there = columns_of(rows)
+    if misnamed := list(_misnamed(there, columns)) if rows else []:
         problems += [f"{where}: {problem}" for problem in misnamed]
         return []
     samples: list[Sample] = []
     seen: set[str] = set()
     wanted = prompt_fields(file.prompt) | prompt_fields(file.system)
-    answers = file.columns.get("targets", "targets")
+    getters = {ours: getter(theirs, there) for ours, theirs in columns.items()} if rows else {}
+    answers = columns.get("targets", "targets")
     for number, row in enumerate(rows, 1):
-        renamed = {**row, **{ours: row.get(theirs) for ours, theirs in file.columns.items()}}
+        renamed = {**row, **{ours: get(row) for ours, get in getters.items()}} if getters else row
         named, question = renamed.get("id"), renamed.get("question")
         identity = str(number if named in (None, "") else named)
         place = f"{where} row {number} ('{identity}')"
@@ -47,7 +50,11 @@ def samples_of(
         )
         problems += [
             f"{place}: targets: {problem}"
-            for problem in _no_answer(sample, file, there=answers in row)
+            for problem in _no_answer(
+                sample,
+                file,
+                answers if answers not in row and renamed.get("targets") is None else "",
+            )
         ]
         if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
             problems.append(f"{place}: targets: {odd} are none of the task's labels")
@@ -57,28 +64,36 @@ def samples_of(
     return samples
 
 
-def _misnamed(there: Sequence[str], file: TaskFile) -> Iterator[str]:
-    """Columns that every row needs and none has."""
-    chat = next((name for name in ("messages", "conversations") if name in there), "")
-    for ours in ("question", "targets"):
-        theirs = file.columns.get(ours, ours)
-        if theirs in there:
-            continue
-        mend = f"columns: {{{ours}: NAME}} says which it is"
-        if chat:
-            mend = f"these are chat rows: a function of yours ({_ADAPT}) makes questions of them"
-        yield f"no row has a column '{theirs}'; they have {', '.join(there) or 'nothing'}; {mend}"
-        if chat:
-            return
+def _misnamed(there: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]:
+    """Columns that rows need, or that are named, and no row has."""
+    likely = {guess.field: guess.column for guess in guesses(dict.fromkeys(there, ()))}
+    for ours in dict.fromkeys(("question", "targets", *columns)):
+        theirs = columns.get(ours, ours)
+        try:
+            getter(theirs, there)
+        except BakeoffError as error:
+            mend = (
+                f"did you mean columns: {{{ours}: {json.dumps(likely[ours], ensure_ascii=False)}}}?"
+                if likely.get(ours, theirs) != theirs
+                else f"columns: {{{ours}: NAME}} says which it is"
+            )
+            names = ", ".join(there) or "nothing"
+            yield f"{error}; they have {names}; {mend}{_headless(there)}"
 
 
-_ADAPT = "rows: {test: {files: ..., adapt: ./file.py::name}}"
+def _headless(there: Sequence[str]) -> str:
+    """A hint where the names of the columns look like a row."""
+    row = any(name.strip().endswith("?") or name.strip().isdigit() for name in there)
+    return "; the first line of a table must name its columns" if row else ""
 
 
-def _no_answer(sample: Sample, file: TaskFile, *, there: bool) -> Iterator[str]:
-    """Why a row is no question without an answer: that is one that says so."""
-    if not there:
-        yield f"the row has no '{file.columns.get('targets', 'targets')}'; {_UNANSWERABLE}"
+def _no_answer(sample: Sample, file: TaskFile, missing: str) -> Iterator[str]:
+    """Why a row is no question without an answer: that is one that says so.
+
+    `missing` is the column of answers that it does not have.
+    """
+    if missing:
+        yield f"the row has no '{missing}'; {_UNANSWERABLE}"
     elif not sample.targets and not file.refusal:
         yield "empty, and the task has no refusal for that"
     elif any(not target.strip() for target in sample.targets):

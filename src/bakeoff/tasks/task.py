@@ -35,6 +35,8 @@ class Task:
     whole: int = 0
     """Test rows before a shard was cut from them, and a digest of their ids."""
     whole_ids: str = ""
+    notes: tuple[str, ...] = ()
+    """What reading its files had to guess, and what it left out."""
     after: str = ""
     """Where this is the state before a change: the task that is the state after it."""
 

@@ -32,8 +32,8 @@ from bakeoff.runs.written import GIVEN, digested
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
+from bakeoff.tasks.formats.delimited import TABLES
 from bakeoff.tasks.load import Selection, load_task, take
-from bakeoff.tasks.row_files import TABLES
 
 __all__ = ["GIVEN", "Import", "import_results", "restore"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.running.importing.fields import Fields, find
-from bakeoff.tasks.row_files import TABLES, Row, csv_rows, is_json_list, json_lines, json_list
+from bakeoff.tasks.formats.delimited import TABLES, csv_rows
+from bakeoff.tasks.formats.json_rows import Row, is_json_list, json_lines, json_list
 
 LINES = (".jsonl", ".ndjson", ".json")
 

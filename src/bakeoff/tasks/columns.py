@@ -1,0 +1,61 @@
+"""Values of rows by the columns or paths that a task file names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from bakeoff.core.words import BakeoffError
+
+Getter = Callable[[Mapping[str, Any]], Any]
+"""Takes a value out of a row; `None` where there is none."""
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of the columns that any of the rows has, in their order."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def getter(path: str, columns: Collection[str]) -> Getter:
+    """What stands in the column `path`, or at the JMESPath `path` if no column has that name.
+
+    Raises `BakeoffError` if it is neither.
+
+    >>> getter("answers[*].text", ["answers"])({"answers": [{"text": "yes"}]})
+    ['yes']
+    """
+    if path in columns:
+        return lambda row: row.get(path)
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        compiled = jmespath.compile(path)
+    except JMESPathError as error:
+        raise BakeoffError(f"no row has a column '{path}'") from error
+    if not _names(compiled.parsed) & set(columns):
+        raise BakeoffError(f"no row has a column '{path}'")
+
+    def searched(row: Mapping[str, Any]) -> Any:
+        try:
+            value = compiled.search(row)
+        except JMESPathError as error:
+            raise BakeoffError(f"'{path}': {error}") from error
+        return [part for part in value if part is not None] if isinstance(value, list) else value
+
+    return searched
+
+
+def _names(node: Mapping[str, Any]) -> set[str]:
+    """All names that a parsed path looks up."""
+    own = {str(node["value"])} if node["type"] == "field" else set()
+    return own.union(*map(_names, node["children"])) if node["children"] else own
+
+
+def has(path: str, columns: Collection[str]) -> bool:
+    """Whether rows with these columns may have something at this column or path."""
+    try:
+        getter(path, columns)
+    except BakeoffError:
+        return False
+    return True

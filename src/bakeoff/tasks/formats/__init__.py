@@ -1,0 +1,1 @@
+"""The formats of row and document files: one module for each."""

@@ -1,0 +1,152 @@
+"""What files of rows hold, understood without a task file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.words import BakeoffError
+from bakeoff.tasks import chats
+from bakeoff.tasks.columns import columns_of, getter
+from bakeoff.tasks.formats.decoding import encoding_of
+from bakeoff.tasks.formats.delimited import TABLES, csv_form
+from bakeoff.tasks.guessing import Guess, guesses, names_in
+from bakeoff.tasks.readers import Reading, reader_of
+
+_EXAMPLES = 3
+_LOOKED_AT = 1000
+"""Rows from whose values columns are guessed."""
+_FORMATS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".json": "JSON"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file, with the first different values that it holds."""
+
+    name: str
+    filled: int
+    """Rows that have a value there."""
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A file of rows as it is understood."""
+
+    path: Path
+    format: str
+    encoding: str
+    """In words; empty for formats that are not text."""
+    delimiter: str
+    """Of a CSV file."""
+    count: int
+    columns: tuple[Column, ...]
+    guesses: tuple[Guess, ...]
+    """At most one for each of question, targets, gold, id."""
+    answerable: int
+    """Rows with an answer; 0 where no column of answers is known."""
+    first: tuple[Mapping[str, str], ...]
+    """The first rows by the fields of a task."""
+    system: str
+    """Of chats: their system turn, `{system}` where they have several."""
+    notes: tuple[str, ...]
+    """What reading had to guess, and what it left out."""
+
+    @property
+    def unanswerable(self) -> int:
+        """Rows without an answer."""
+        return self.count - self.answerable
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """What `columns:` of a task file must hold: what is not called as bakeoff calls it."""
+        return {g.field: g.column for g in self.guesses if g.field != g.column}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Fields that a task needs and no column may be."""
+        known = {guess.field for guess in self.guesses}
+        return tuple(name for name in ("question", "targets") if name not in known)
+
+    @property
+    def source(self) -> str | dict[str, str]:
+        """What `rows: {test: ...}` holds for the file where it stands beside the task file."""
+        detected = self.encoding.removesuffix(" (detected)")
+        if detected == self.encoding:
+            return self.path.name
+        return {"files": self.path.name, "encoding": detected}
+
+
+def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
+    """What is in a file of rows: format, columns, and which of them may be what.
+
+    `documents` are the ids or file names that a column of gold documents may hold. Raises
+    `BakeoffError` for a file that cannot be read or has no rows.
+    """
+    if not path.is_file():
+        raise BakeoffError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    reading = Reading()
+    rows = list(reader_of(path).rows(path, reading))
+    if not rows:
+        raise BakeoffError(f"{path}: no rows")
+    form = _format(path)
+    if chat := chats.column_of(columns_of(rows), {}):
+        rows = chats.questions_of(rows, chat, f"{path}:", reading)
+        form = f"chat {form}"
+    columns = {
+        name: [row[name] for row in rows if not _blank(row.get(name))] for name in columns_of(rows)
+    }
+    guessed = guesses({name: values[:_LOOKED_AT] for name, values in columns.items()}, documents)
+    targets = next((g.column for g in guessed if g.field == "targets"), None)
+    text = form != "XLSX" and form != "Parquet"
+    return Rows(
+        path=path,
+        format=form,
+        encoding=encoding_of(path) if text else "",
+        delimiter=csv_form(path, Reading()).delimiter if form == "CSV" else "",
+        count=len(rows),
+        columns=tuple(_column(name, values) for name, values in columns.items()),
+        guesses=guessed,
+        answerable=sum(not _blank(row.get(targets)) for row in rows) if targets else 0,
+        first=tuple(_first(row, guessed, documents) for row in rows[:_EXAMPLES]),
+        system=_system(rows) if chat else "",
+        notes=tuple(reading.notes),
+    )
+
+
+def _system(chats: list[dict[str, Any]]) -> str:
+    texts = {chat["system"] for chat in chats}
+    return next(iter(texts)) if len(texts) == 1 else "{system}"
+
+
+def _format(path: Path) -> str:
+    if path.suffix.lower() in TABLES:
+        return "CSV"
+    return _FORMATS.get(path.suffix.lower(), "JSON Lines")
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _column(name: str, values: list[Any]) -> Column:
+    return Column(name, len(values), tuple(dict.fromkeys(map(_shown, values)))[:_EXAMPLES])
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _first(
+    row: Mapping[str, Any], guessed: tuple[Guess, ...], documents: Collection[str]
+) -> dict[str, str]:
+    """A row by the fields of a task."""
+    shown = {}
+    for guess in guessed:
+        value = getter(guess.column, row)(row)
+        if guess.field == "gold":
+            value = names_in(value, documents)
+        shown[guess.field] = "" if _blank(value) else _shown(value)
+    return shown
