@@ -111,8 +111,8 @@ def test_tasks_and_plan_count_both_kinds_of_questions(cli: Cli, tmp_path: Path) 
     planned = cli("plan", benchmark, cwd=tmp_path)
     assert "Questions: quiz 2 answerable, 1 unanswerable." in planned.stdout
     listed = cli("tasks", tmp_path / "quiz.yaml", cwd=tmp_path).stdout.splitlines()
-    (row,) = (line.split() for line in listed if line.split()[:1] == ["quiz"])
-    assert row[1:3] == ["2", "1"]
+    (row,) = (line.split() for line in listed if line.split()[:1] == ["test"])
+    assert row[1:4] == ["3", "2", "1"]
 
 
 def test_a_misnamed_column_is_told_once_with_the_columns_there_are(tmp_path: Path) -> None:

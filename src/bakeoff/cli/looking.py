@@ -1,4 +1,4 @@
-"""Commands that inspect: tasks, audit, scorers, models, ui, doctor."""
+"""Commands that inspect: audit, scorers, models, ui, doctor."""
 
 from __future__ import annotations
 
@@ -28,66 +28,9 @@ from bakeoff.running.environment import (
     tracking_uri,
     workspace,
 )
-from bakeoff.spec.shipped import TASKS
-from bakeoff.spec.shipped import folder as folder_of
 
 if TYPE_CHECKING:
     from bakeoff.spec.benchmark import Suite
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=lambda: folder_of(TASKS))
-@click.option("--hub", is_flag=True, help="Also check tasks whose rows are on the hub.")
-@data_option
-def tasks(folder: Path, hub: bool, data: Path | None) -> None:
-    """Check and list the task files in FOLDER, and the scorers a task can name."""
-    from bakeoff.core.table import Table
-    from bakeoff.metrics.registry import scorers
-    from bakeoff.tasks.load import Unavailable, load_task
-
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
-    if not files:
-        raise BakeoffError(f"{folder}: no task files (*.yaml) there")
-    rows, problems = [], []
-    for file in files:
-        try:
-            task = load_task(file, data_folder(data), hub=hub)
-        except Unavailable as reason:
-            rows.append((file.stem, "-", "-", "-", "-", "-", f"skipped: {reason}"))
-        except BakeoffError as error:
-            problems.append(str(error))
-        else:
-            corpora = ", ".join(f"{n} ({len(d)})" for n, d in task.corpora.items())
-            first = task.file.description.split(". ")[0].strip()
-            rows.append(
-                (
-                    task.name,
-                    str(len(task.samples) - task.unanswerable),
-                    str(task.unanswerable),
-                    str(len(task.train)),
-                    corpora,
-                    task.file.headline_metric,
-                    first,
-                )
-            )
-    show(
-        Table(
-            "Tasks",
-            (
-                *("task", "answerable", "unanswerable"),
-                *("train", "corpora", "primary metric", "description"),
-            ),
-            tuple(rows),
-            "Answerable, unanswerable: questions of the test rows with and without an answer.",
-        )
-    )
-    known = tuple(
-        (name, ", ".join(f"{k}={v!r}" for k, v in s.settings().items()), s.about)
-        for name, s in scorers().items()
-    )
-    show(Table("Scorers", ("scorer", "settings", "what it measures"), known))
-    if problems:
-        raise BakeoffError("\n".join(problems))
 
 
 @main.command()
@@ -140,6 +83,20 @@ def audit(
 @main.group()
 def scorers() -> None:
     """Check and calibrate scorers against human labels."""
+
+
+@scorers.command("list")
+def list_scorers() -> None:
+    """List the scorers that a task can name, with their settings."""
+    from bakeoff.core.table import Table
+    from bakeoff.metrics.registry import scorers as registered
+
+    known = tuple(
+        (name, ", ".join(f"{k}={v!r}" for k, v in s.settings().items()), s.about)
+        for name, s in registered().items()
+    )
+    note = "A function of yours is named by its file: ./file.py::name."
+    show(Table("Scorers", ("scorer", "settings", "what it measures"), known, note))
 
 
 _labels = click.option(

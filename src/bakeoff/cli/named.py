@@ -36,6 +36,14 @@ class NamedFile(click.ParamType[Path]):
         return _fitting(shipped.names(self.kind), incomplete) or _files(incomplete)
 
 
+class TasksName(NamedFile):
+    """A folder of tasks, or a task as `NamedFile` has it."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        path = Path(value)
+        return path if path.is_dir() else super().convert(value, param, ctx)
+
+
 class RunName(click.ParamType[str]):
     """A run's folder, its id, its benchmark or `latest`."""
 
@@ -57,6 +65,7 @@ BENCHMARK, PRICES, NEEDS = (
     NamedFile(kind) for kind in (shipped.BENCHMARKS, shipped.PRICES, shipped.NEEDS)
 )
 RUN = RunName()
+TASKS = TasksName(shipped.TASKS)
 
 
 def tasks_of(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHORT = 12
+"""Names that a message lists; of more, the nearest."""
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or the list of what is known when nothing is near."""
+    """`; did you mean 'x'?`, else what is known: of a long list, the nearest three."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(names)}"
+    near = difflib.get_close_matches(name, names, n=3)
+    if near and len(names) <= SHORT:
+        return f"; did you mean '{near[0]}'?"
+    if near:
+        return f"; did you mean {' or '.join(repr(other) for other in near)}?"
+    if len(names) <= SHORT:
+        return f"; known: {', '.join(names) or 'none'}"
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+    return f"; the nearest of {len(names)}: {', '.join(nearest)}"
 
 
 def shown(value: object) -> str:

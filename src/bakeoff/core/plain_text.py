@@ -30,6 +30,12 @@ def plain(text: object, limit: int = TEXT) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a text with their spaces, without escapes, control and invisible characters."""
+    visible = _INVISIBLE.sub("", _ESCAPES.sub("", text.expandtabs()))
+    return [_CONTROL.sub(" ", line) for line in visible.replace("\r\n", "\n").split("\n")]
+
+
 def cell(text: object, limit: int = TEXT) -> str:
     """`plain` text that stays text in Markdown: no markup, mention, link or end of a cell."""
     flat = _MARKDOWN.sub(r"\\\1", plain(text, limit))

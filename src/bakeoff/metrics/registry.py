@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.scorer import REGISTERED, Scorer
 from bakeoff.spec.functions import load_function
@@ -32,7 +33,8 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
     else:
         known = scorers()
         if metric.name not in known:
-            raise BakeoffError(f"no scorer named '{metric.name}'{did_you_mean(metric.name, known)}")
+            hint = f"{did_you_mean(metric.name, known)}; `{program()} scorers list` has all"
+            raise BakeoffError(f"no scorer named '{metric.name}'{hint}")
         scorer = known[metric.name]
     known_settings = scorer.settings()
     for name, value in metric.settings:

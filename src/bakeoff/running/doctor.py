@@ -51,12 +51,10 @@ def models(cache: Path) -> Table:
     """The embedded models and whether they are there."""
     rows = []
     for role, wheel in (("generator", wheels.GENERATOR), ("embedder", wheels.EMBEDDER)):
-        rows.append((role, wheel.about, "cached" if _present(wheel, cache) else "not fetched"))
+        rows.append(
+            (role, wheel.about, "cached" if wheels.is_fetched(wheel, cache) else "not fetched")
+        )
     return Table("Embedded models", ("role", "model", "state"), tuple(rows))
-
-
-def _present(wheel: wheels.Wheel, cache: Path) -> bool:
-    return (wheels.location(wheel, cache) / wheel.checked).is_file()
 
 
 def cached(cache: Path) -> Table:
@@ -82,6 +80,6 @@ def missing(cache: Path) -> list[str]:
         for name in PACKAGES
         if version(name) is None
     ]
-    if not all(_present(w, cache) for w in (wheels.GENERATOR, wheels.EMBEDDER)):
+    if not all(wheels.is_fetched(w, cache) for w in (wheels.GENERATOR, wheels.EMBEDDER)):
         lines.append("missing: the embedded models: bakeoff models fetch")
     return lines
