@@ -362,7 +362,11 @@ def test_a_pointer_on_a_server_names_no_file_outside_the_folder(results: Path, u
         baselines.pull("made", results / "baselines", uri)
 
 
-def test_a_store_that_cannot_be_written_is_one_error(results: Path, uri: str) -> None:
+def test_a_store_that_cannot_be_written_is_one_error(
+    results: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow takes `file:` for the name of a folder, and makes it.
+    monkeypatch.chdir(results)
     runs.log(Run(make_run(results)), uri, 1)
     path = results / "mlflow.db"
     locked = f"sqlite:///file:{path}?mode=ro&uri=true"
