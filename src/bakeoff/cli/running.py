@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,10 +142,18 @@ def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> Non
 @selecting
 @data_option
 def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
-    """Estimate the requests, tokens, time and cost of a BENCHMARK before it is run."""
-    from bakeoff.running import estimate
+    """Estimate the requests, tokens, time and cost of a BENCHMARK before it is run.
 
-    show(estimate.estimate(planned(benchmark, data, **chosen), results()))
+    Refuses what `run` would refuse.
+    """
+    from bakeoff.running import estimate
+    from bakeoff.running.readiness import require_ready
+
+    wanted = planned(benchmark, data, **chosen)
+    require_ready(wanted, os.environ)
+    show(estimate.estimate(wanted, results()))
+    for name, reason in wanted.skipped.items():
+        click.echo(f"skipped {name}: {plain(reason, TEXT)}")
 
 
 @main.command()

@@ -63,8 +63,8 @@ def _list(folder: Path, hub: bool, data: Path | None) -> None:
     for file in files:
         try:
             task = load_task(file, data_folder(data), hub=hub)
-        except Unavailable as reason:
-            rows.append((file.stem, "-", "-", "-", "-", "-", f"skipped: {reason}"))
+        except Unavailable as unavailable:
+            rows.append((file.stem, "-", "-", "-", "-", "-", f"skipped: {unavailable.reason}"))
         except BakeoffError as error:
             problems.append(str(error))
         else:

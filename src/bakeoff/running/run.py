@@ -19,6 +19,7 @@ from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.latency_pass import time_answers
 from bakeoff.running.plan import Plan
 from bakeoff.running.quality_pass import answer_cells, answer_routed
+from bakeoff.running.readiness import require_ready
 from bakeoff.running.resuming import resumed
 from bakeoff.running.spending import Meter, count_judges, count_spent
 from bakeoff.running.state import RunState
@@ -55,9 +56,7 @@ def run(
     `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
     `BakeoffError` for what the user can mend; what was finished by then is kept.
     """
-    if not plan.tasks:
-        reasons = "; ".join(plan.skipped.values())
-        raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
+    require_ready(plan, workspace.environment)
     manifest = plan.manifest().model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
     retry = retry_failed
     if resume:

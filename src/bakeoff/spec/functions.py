@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bakeoff.core.hints import did_you_mean
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError
 
@@ -29,6 +31,45 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
         raise BakeoffError(f"'{reference}': {where} has no function '{name}'")
     loaded: Callable[..., Any] = function
     return loaded
+
+
+def missing_function(reference: str, folder: Path) -> str:
+    """Why `load_function` would not get the function, where that shows without running any code.
+
+    Empty where the function is named in the file, or the module is there.
+    """
+    where, _, name = reference.rpartition("::")
+    if not where or not name:
+        return f"'{reference}': write ./file.py::function or module::function"
+    if not where.endswith(".py"):
+        try:
+            known = importlib.util.find_spec(where) is not None
+        except (ImportError, ValueError):
+            known = False
+        return "" if known else f"'{reference}': there is no module '{where}'"
+    path = (folder / where).resolve()
+    if not path.is_file():
+        return f"'{reference}': there is no file {path}"
+    try:
+        names = _names_in(ast.parse(path.read_bytes()))
+    except (SyntaxError, ValueError) as error:
+        return f"'{reference}': {told(error)}"
+    if name in names or "*" in names:
+        return ""
+    return f"'{reference}': {where} has no function '{name}'{did_you_mean(name, names)}"
+
+
+def _names_in(module: ast.Module) -> set[str]:
+    """The names that a module binds, wherever in it."""
+    names: set[str] = set()
+    for part in ast.walk(module):
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(part.name)
+        elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            names.add(part.id)
+        elif isinstance(part, ast.alias):
+            names.add(part.asname or part.name.partition(".")[0])
+    return names
 
 
 @contextmanager

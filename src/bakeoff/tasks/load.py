@@ -63,8 +63,8 @@ def load_tasks(
                     tasks[state.name] = part
                 else:
                     skipped[state.name] = "none of its samples is selected"
-        except Unavailable as reason:
-            skipped[Path(name).stem] = str(reason)
+        except Unavailable as unavailable:
+            skipped[Path(name).stem] = unavailable.reason
         except BakeoffError as error:
             problems.append(str(error))
     problems += [

@@ -131,7 +131,7 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     """Rows of a hub data set, or of a local copy of it where there is one."""
     local = sorted(data.glob(source.local)) if data and source.local else []
     if source.hub and not local and not hub:
-        raise Unavailable(f"{path.stem}: '{source.hub}' is on the hub; give --hub or --data DIR")
+        raise Unavailable(path.stem, f"'{source.hub}' is on the hub; give --hub or --data DIR")
     if local:
         read = _LOCAL[source.format]
         return [row for file in local for row in read(file, Reading())]
@@ -145,11 +145,12 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
             )
         except Exception as error:  # the hub client raises many unrelated types
             raise Unavailable(
-                f"{path.stem}: '{source.hub}' cannot be loaded from the hub "
-                f"({type(error).__name__}); give a folder with a local copy: --data DIR"
+                path.stem,
+                f"'{source.hub}' cannot be loaded from the hub "
+                f"({type(error).__name__}); give a folder with a local copy: --data DIR",
             ) from error
         return [dict(row) for row in loaded]
-    raise Unavailable(f"{path.stem}: needs --data DIR with {source.local}")
+    raise Unavailable(path.stem, f"needs --data DIR with {source.local}")
 
 
 def _whole_file(file: Path, _: Reading) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,10 @@ from bakeoff.spec.task import TaskFile
 class Unavailable(BakeoffError):
     """A task whose data can be had neither from the hub nor from a local copy."""
 
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(f"{task}: {reason}")
+        self.reason = reason
+
 
 @dataclass(frozen=True)
 class Task:

@@ -1,0 +1,114 @@
+"""What keeps a plan from running, as far as it can be known before a model is loaded.
+
+`run` refuses what is listed here before it makes a folder, and `plan` refuses the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bakeoff.core.words import BakeoffError, faults
+from bakeoff.running.plan import Plan
+from bakeoff.setups.builder import local_dtype
+from bakeoff.spec import keys
+from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.functions import missing_function
+from bakeoff.tasks.load import Task
+
+_ELSEWHERE = "or leave the task out by the setup's `tasks`"
+
+
+def require_ready(plan: Plan, environment: Mapping[str, str]) -> None:
+    """Raise `BakeoffError` with everything that keeps the plan from running.
+
+    What only opening a model can tell is not among it: a server that is down, a model that the hub
+    does not have. `environment` holds the keys of endpoints.
+    """
+    if not plan.tasks:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in plan.skipped.items())
+        raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
+    problems = [*_setups(plan), *_keys(plan, environment)]
+    faults([f"{plan.file}: {problem}" for problem in dict.fromkeys(problems)])
+    # `auto` suits every machine, and finding out what does loads torch.
+    if plan.suite.dtype != "auto":
+        local_dtype(plan.suite, plan.file)
+
+
+def _setups(plan: Plan) -> Iterator[str]:
+    for setup in plan.suite.setups.values():
+        where = f"setups.{setup.name}"
+        tasks = [task for task in plan.tasks.values() if setup.takes(task.name)]
+        if setup.call and (problem := missing_function(setup.call, plan.file.parent)):
+            yield f"{where}.call: {problem}"
+        if setup.own:
+            continue
+        yield from (f"{where}.{problem}" for problem in _models(plan, setup))
+        for task in tasks:
+            yield from (f"{where}.{problem}" for problem in _corner(plan, setup, task))
+
+
+def _models(plan: Plan, setup: Setup) -> Iterator[str]:
+    """Files and functions that a setup names and that are not there."""
+    named = {"model": setup.model}
+    if setup.retrieve:
+        spec = setup.retrieve
+        named |= {"retrieve.embedder": spec.embedder} if spec.vectors else {}
+        named |= {"retrieve.rerank": spec.rerank} if spec.rerank else {}
+        own = "::" in spec.retriever
+        if own and (problem := missing_function(spec.retriever, plan.file.parent)):
+            yield f"retrieve.retriever: {problem}"
+    for field, reference in named.items():
+        if _is_missing(plan, reference) and reference != "embedded":
+            yield (
+                f"{field}: '{reference}': no such file or folder; write embedded, hf:ORG/NAME, a "
+                "model's folder, a .gguf file, or ENDPOINT:MODEL"
+            )
+    adapter = setup.tune.adapter if setup.tune else None
+    if adapter and plan.suite.backend(setup.model).weights and _is_missing(plan, adapter):
+        yield f"tune.adapter: '{adapter}': no such folder"
+
+
+def _is_missing(plan: Plan, reference: str) -> bool:
+    """Whether a reference names a place on this machine where nothing is."""
+    local = plan.suite.backend(reference).weights and not reference.startswith("hf:")
+    return local and not Path(reference).expanduser().exists()
+
+
+def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
+    """Parts of a task that a setup needs and the task does not have."""
+    weights = plan.suite.backend(setup.model).weights
+    if task.file.answer == "likelihood" and not weights:
+        yield (
+            f"model: task '{task.name}' is answered by likelihood, which an endpoint does not "
+            f"give; use a local model, {_ELSEWHERE}"
+        )
+    if setup.retrieve and not task.corpora:
+        yield (
+            f"retrieve: task '{task.name}' has no corpora to retrieve from; name documents in its "
+            f"file (corpora: {{NAME: {{documents: FOLDER/*.md}}}}), {_ELSEWHERE}"
+        )
+    if setup.tune and not setup.tune.adapter and weights:
+        if not task.train:
+            yield (
+                f"tune: task '{task.name}' has no training rows; name them in its file "
+                f"(rows: {{train: FILE}}), {_ELSEWHERE}"
+            )
+        if setup.tune.objective in ("cpt", "raft") and not task.corpora:
+            yield f"tune.{setup.tune.objective}: task '{task.name}' has no corpora, which it needs"
+
+
+def _keys(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:
+    """Connections in use whose keys the environment does not hold."""
+    asked = [s for s in plan.suite.setups.values() if any(s.takes(task) for task in plan.tasks)]
+    models = {s.model for s in asked if not s.own}
+    models |= {s.retrieve.embedder for s in asked if s.retrieve and s.retrieve.vectors}
+    judges = {m.judge for task in plan.tasks.values() for m in task.scorers}
+    used = {f"endpoints.{name.partition(':')[0]}" for name in {*models, *judges} if ":" in name}
+    used |= {f"setups.{s.name}.endpoint" for s in asked if s.endpoint}
+    for where, spec in plan.suite.connections.items():
+        if where in used:
+            try:
+                keys.secrets_of(spec, where, environment)
+            except BakeoffError as error:
+                yield from str(error).split("\n")
