@@ -99,7 +99,7 @@ def test_a_setups_kind_is_derived(finished_run: Path) -> None:
         "fine-tuned": "fine-tuned",
         "rag": "rag",
         "hybrid": "hybrid",
-        "mine": "own",
+        "mine": "custom",
     }
 
 

@@ -220,7 +220,7 @@ def test_seconds_come_from_the_latency_pass_and_the_first_token_waits_for_retrie
 
 
 def test_a_corner_that_two_setups_share_is_no_corner() -> None:
-    kinds = {"a": "base", "b": "rag", "c": "rag", "d": "own"}
+    kinds = {"a": "base", "b": "rag", "c": "rag", "d": "custom"}
     assert corners(kinds) == {"base": "a"}
 
 

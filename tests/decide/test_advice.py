@@ -48,7 +48,7 @@ from bakeoff.spec.yaml_files import read_yaml
 from conftest import ROOT, Cli
 from small_run import write_run
 
-SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "own": None}
+SOURCES = {"base": 0, "fine-tuned": 0, "rag": 1, "hybrid": 1, "routed": 0.5, "custom": None}
 N = 100
 RATES = Measure()
 GAIN = Difference(0.5, 0.3, 0.7)
@@ -200,8 +200,8 @@ CASES: Mapping[str, Case] = {
     "all alike, the simplest": Case({}, (setup("base", 60), RAG, TUNED, HYBRID), "base"),
     "rag is simpler than tuned": Case({}, (BASE, TUNED, RAG), "rag", "fine-tuned rag|base"),
     "tuned is simpler than hybrid": Case({}, (BASE, HYBRID, TUNED), "fine-tuned"),
-    "own is the last resort": Case(
-        {}, (HYBRID, setup("own", 60, sources=1.0)), "hybrid", "hybrid own"
+    "custom is the last resort": Case(
+        {}, (HYBRID, setup("custom", 60, sources=1.0)), "hybrid", "hybrid custom"
     ),
     "nothing tells two alike apart": Case(
         {}, (BASE, RAG, setup("rag", 60, "rag-words")), "rag rag-words"
@@ -324,9 +324,9 @@ CASES: Mapping[str, Case] = {
     ),
     "sources nobody can see are no pass": Case(
         {"sources": "required"},
-        (setup("own", 90), RAG),
-        "own",
-        "own|rag",
+        (setup("custom", 90), RAG),
+        "custom",
+        "custom|rag",
         doubts={"sources": "not known"},
         state="conditional",
     ),
@@ -686,7 +686,7 @@ def test_what_does_not_matter_changes_nothing(case: Case) -> None:
     assert {(s.removeprefix("x-"), tier) for s, tier in tiers} == plain[2]
 
 
-KINDS = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
+KINDS = ("base", "rag", "fine-tuned", "hybrid", "routed", "custom")
 
 
 @st.composite
@@ -906,9 +906,9 @@ def test_what_the_run_lacks_is_said() -> None:
 
 
 def test_the_first_sentence_names_the_pick_and_the_doubt() -> None:
-    advice = advise(Needs(sources="required"), known(setup("own", 90), RAG))
-    assert advice.said[0] == "Recommended: own, if the unverified needs below hold."
-    assert advice.provided[0].startswith("own: sources, not known")
+    advice = advise(Needs(sources="required"), known(setup("custom", 90), RAG))
+    assert advice.said[0] == "Recommended: custom, if the unverified needs below hold."
+    assert advice.provided[0].startswith("custom: sources, not known")
 
 
 def dumped() -> str:

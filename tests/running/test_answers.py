@@ -20,7 +20,7 @@ from bakeoff.models.endpoint import Client
 from bakeoff.models.protocol import read_completion
 from bakeoff.models.transport import REPLY_BYTES, Ask
 from bakeoff.runs.naming import find_run
-from bakeoff.setups.own import outcome
+from bakeoff.setups.custom import outcome
 from bakeoff.spec.benchmark import Endpoint
 from bakeoff.testing import Reply as ServedReply
 from bakeoff.testing import Request, fake_endpoint

@@ -108,7 +108,7 @@ def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: P
     assert "| both | acc | 2 |" in text
     found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
     assert found.gates[0].state in ("PASS", "INCONCLUSIVE")
-    assert run.kinds == {"old": "own", "new": "own"}
+    assert run.kinds == {"old": "custom", "new": "custom"}
     assert run.manifest.status == "complete"
     assert run.manifest.run == run.folder.name
     (source,) = run.manifest.imported.files

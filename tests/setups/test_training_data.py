@@ -368,7 +368,7 @@ def test_distilled_rows_train_another_task(cli: Cli, tmp_path: Path) -> None:
         "unknown",
         "21.15",
     ]
-    assert load_suite(benchmark).setups["mine"].own
+    assert load_suite(benchmark).setups["mine"].custom
 
 
 def test_a_teacher_that_is_not_there_is_named(cli: Cli, tmp_path: Path) -> None:

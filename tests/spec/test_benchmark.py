@@ -63,7 +63,7 @@ def test_true_stands_for_the_benchmarks_own_recipe_and_a_mapping_changes_parts_o
         ({"tune": {}}, "fine-tuned"),
         ({"retrieve": {}}, "rag"),
         ({"tune": {}, "retrieve": {}}, "hybrid"),
-        ({"call": "bot.py::answer"}, "own"),
+        ({"call": "bot.py::answer"}, "custom"),
     ],
 )
 def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bakeoff.analysis.comparison import from_json
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import read_rows, write_rows
 from bakeoff.analysis.trend import nights
 from bakeoff.core.words import Answer, Sample, Score, Step
+from bakeoff.decide.advice.advice import Ranked
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.card_check import file_of, unvouched
@@ -125,6 +128,27 @@ def test_fields_and_their_values_may_have_old_names(tmp_path: Path, cli: Cli) ->
     written(tmp_path / "results", "one", NEW, 3)
     done = cli("advise", "latest", "--needs", "needs.yaml", cwd=tmp_path)
     assert "`needs.narrow` is now called `needs.top_accuracy`" in done.stderr
+
+
+def test_a_custom_setup_was_of_the_kind_own(tmp_path: Path) -> None:
+    hours = {"own": 3, "base": 1}
+    assert names.of_kind({"custom": 2, **hours}, "custom", "hours") == 2
+    assert names.of_kind(hours, "rag", "hours") is None
+    assert names.take_noted() == {}
+    assert names.of_kind(hours, "custom", "hours") == 3
+    assert names.take_noted() == {"hours.own": "hours.custom"}
+    run = written(tmp_path, "one", NEW, 9)
+    kept = replace(run.rows, kinds={"mine": "own"}, treatments={"qa": {"mine": {"model": "own"}}})
+    write_rows(tmp_path / "rows", kept)
+    rows = read_rows(tmp_path / "rows")
+    assert rows.kinds == {"mine": "custom"}
+    assert rows.treatments == {"qa": {"mine": {"model": "custom"}}}
+    compared = asdict(run.comparison) | {"setups": {"mine": "own"}}
+    assert from_json(json.dumps(compared)).setups == {"mine": "custom"}
+    ranked = {"setup": "mine", "kind": "own", "tier": None, "note": ""}
+    value = {"value": None, "low": None, "high": None}
+    parts = dict.fromkeys(("quality", "less_best", "per_month"), value)
+    assert Ranked.model_validate({**ranked, **parts}).kind == "custom"
 
 
 def test_a_renamed_field_changes_no_digest_of_an_adapter() -> None:

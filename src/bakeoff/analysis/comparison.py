@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.core.words import BakeoffError
@@ -286,4 +286,5 @@ def from_json(text: str) -> Comparison:
             f"comparison.json: format {raw.get('format', 1)}, this version reads {FORMAT}: "
             "`bakeoff report RUN` writes it anew"
         )
-    return TypeAdapter(Comparison).validate_python(names.in_tasks(raw))
+    compared = TypeAdapter(Comparison).validate_python(names.in_tasks(raw))
+    return replace(compared, setups=names.kinds(compared.setups))

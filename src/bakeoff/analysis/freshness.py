@@ -85,7 +85,7 @@ def work(manifest: Manifest, task: str, setup: str) -> Work:
             one.rows + two.rows,
             one.passages + two.passages,
         )
-    if spec.own:
+    if spec.custom:
         return Work()
     training = manifest.training(task, setup)
     index = manifest.index(task, setup)

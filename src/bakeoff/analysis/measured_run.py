@@ -115,7 +115,7 @@ class Run:
         counts = {
             cell: [len(r.answer.passages) for r in self.records(*cell) if r.answer]
             for cell in cells
-            if self.suite.setups[cell[1]].retrieve or self.suite.setups[cell[1]].own
+            if self.suite.setups[cell[1]].retrieve or self.suite.setups[cell[1]].custom
         }
         open_book = {cell for cell in counts if self.suite.setups[cell[1]].retrieve}
         return {
@@ -288,7 +288,7 @@ class Run:
 
     def _tokenizer(self, setup: Setup) -> str:
         """What counts the tokens of a setup: weights bring their tokenizer along."""
-        if setup.own:
+        if setup.custom:
             return f"own: {setup.name}"
         known = self.manifest.fingerprint(setup)
         return known.get("weights") or known.get("model") or setup.model

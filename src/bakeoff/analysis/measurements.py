@@ -247,7 +247,7 @@ def _floats(values: Sequence[float | None]) -> Floats:
 def _rows(file: _File) -> Rows:
     tasks = file.tasks
     return Rows(
-        *(file.run, file.benchmark, file.kinds),
+        *(file.run, file.benchmark, names.kinds(file.kinds)),
         {
             (c.task, c.setup, names.metric(c.metric)): _column(c, tasks[c.task])
             for c in file.columns
@@ -258,7 +258,7 @@ def _rows(file: _File) -> Rows:
         file.dtypes,
         {name: task.noise for name, task in tasks.items() if task.noise is not None},
         file.skipped,
-        file.treatments,
+        {task: _treatments(setups) for task, setups in file.treatments.items()},
         contents={
             name: dict(zip(task.samples, task.contents, strict=True))
             for name, task in tasks.items()
@@ -272,6 +272,16 @@ def _conditions(kept: Mapping[str, str]) -> dict[str, str]:
     return {
         SCORER + names.metric(what.removeprefix(SCORER)) if what.startswith(SCORER) else what: value
         for what, value in kept.items()
+    }
+
+
+def _treatments(kept: Mapping[str, Treatment]) -> dict[str, Treatment]:
+    """Treatments by setup; the model of a custom setup is its kind, by the present name."""
+    return {
+        setup: {**what, "model": names.KINDS.get(str(what["model"]), what["model"])}
+        if "model" in what
+        else what
+        for setup, what in kept.items()
     }
 
 

@@ -42,13 +42,13 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     suite, digests = manifest.suite, manifest.tasks[task].digests
     model = manifest.fingerprint(setup)
     weights = f" (weights {model['weights']})" if "weights" in model else ""
-    endpoint = None if setup.own else suite.endpoint_of(setup.model)
+    endpoint = None if setup.custom else suite.endpoint_of(setup.model)
     extra = endpoint.extra if endpoint else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     return {
         "prompt": digests.prompt,
-        "model": "own" if setup.own else f"{setup.model}{weights}",
+        "model": "custom" if setup.custom else f"{setup.model}{weights}",
         # The fields of a request by their digest: they may hold what no file should.
         "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
         "tune": {**_settings(tune), "train": digests.train} if tune else None,

@@ -93,7 +93,7 @@ def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected
     requests += plan.suite.latency.warmup if timed else 0
     if setup.route:
         return Expected(0, 0, 0, True)
-    if setup.own:
+    if setup.custom:
         return Expected(requests, 0, 0, True)
     if last:
         prompt_tokens, completion_tokens = (

@@ -41,7 +41,7 @@ def _setups(plan: Plan) -> Iterator[str]:
         tasks = [task for task in plan.tasks.values() if setup.takes(task.name)]
         if setup.call and (problem := missing_function(setup.call, plan.file.parent)):
             yield f"{where}.call: {problem}"
-        if setup.own:
+        if setup.custom:
             continue
         yield from (f"{where}.{problem}" for problem in _models(plan, setup))
         for task in tasks:
@@ -101,7 +101,7 @@ def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
 def _keys(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:
     """Connections in use whose keys the environment does not hold."""
     asked = [s for s in plan.suite.setups.values() if any(s.takes(task) for task in plan.tasks)]
-    models = {s.model for s in asked if not s.own}
+    models = {s.model for s in asked if not s.custom}
     models |= {s.retrieve.embedder for s in asked if s.retrieve and s.retrieve.vectors}
     judges = {m.judge for task in plan.tasks.values() for m in task.scorers}
     used = {f"endpoints.{name.partition(':')[0]}" for name in {*models, *judges} if ":" in name}

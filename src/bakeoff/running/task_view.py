@@ -119,7 +119,7 @@ def prompts(task: Task, suite: Suite, file: Path, workspace: Workspace) -> list[
 
 
 def _models(suite: Suite) -> list[Setup]:
-    return [setup for setup in suite.setups.values() if not setup.own]
+    return [setup for setup in suite.setups.values() if not setup.custom]
 
 
 class _View:

@@ -377,7 +377,7 @@ class Manifest(Stored):
 
     def fingerprint(self, setup: Setup) -> Fingerprint:
         """What the model of a setup was; empty where none of ours answered."""
-        return {} if setup.own else self.models.get(setup.model, {})
+        return {} if setup.custom else self.models.get(setup.model, {})
 
     def judge(self, by: str) -> Fingerprint:
         """What a judge or verifier was; empty where none was asked."""

@@ -49,7 +49,7 @@ def filtered_answers(
     resources.progress.note(
         f"{task.name}: '{teacher.name}' answers {len(task.train)} training questions"
     )
-    if teacher.own:
+    if teacher.custom:
         answer = answerer(resources, teacher, task)
     else:
         engine = resources.engine(resources.kept(resources.model(teacher, task)))

@@ -1,4 +1,4 @@
-"""The answerer of any setup, from what is open: a corner of the square, or the user's own."""
+"""The answerer of any setup, from what is open: of the 2x2 design, or a custom one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from bakeoff.core.words import Answerer
 from bakeoff.setups.answerer import build
 from bakeoff.setups.builder import Resources
-from bakeoff.setups.own import own
+from bakeoff.setups.custom import custom
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task
 
 
 def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = True) -> Answerer:
-    """The answerer of any setup on any task: a corner of the square, or the user's own."""
+    """The answerer of any setup on any task: of the 2x2 design, or a custom one."""
     if setup.call:
-        return own(setup.call, task, resources.file.parent)
+        return custom(setup.call, task, resources.file.parent)
     if setup.endpoint:
         from bakeoff.models.served import service
 
@@ -35,7 +35,7 @@ def loaded(resources: Resources, setup: Setup, task: Task, concurrency: int) -> 
 
         where = f"setups.{setup.name}.endpoint"
         return service(resources.pool.client(where, setup.endpoint, concurrency), setup.endpoint)
-    if setup.own or resources.suite.backend(setup.model).weights:
+    if setup.custom or resources.suite.backend(setup.model).weights:
         return None
     from bakeoff.models.served import ServedModel
 

@@ -52,7 +52,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
 
     Raises `BakeoffError` for a type that this machine emulates, unless it is forced.
     """
-    if all(s.own or not suite.backend(s.model).weights for s in suite.setups.values()):
+    if all(s.custom or not suite.backend(s.model).weights for s in suite.setups.values()):
         return ""
     from bakeoff.models.device import choose_dtype
 
@@ -112,7 +112,7 @@ class Resources:
     def _open(self, setup: Setup, task: Task) -> None:
         if setup.endpoint:
             self.pool.client(f"setups.{setup.name}.endpoint", setup.endpoint)
-        elif setup.own:
+        elif setup.custom:
             return
         elif self.suite.backend(setup.model).weights:
             self.models[setup.model] = self.local.plain(setup.model).fingerprint()

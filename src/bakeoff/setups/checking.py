@@ -34,7 +34,7 @@ def batch_checks(resources: Resources, tasks: Mapping[str, Task]) -> dict[str, B
     seen = set()
     for setup in resources.suite.setups.values():
         task = next((t for t in tasks.values() if setup.takes(t.name)), None)
-        served = setup.own or not resources.suite.backend(setup.model).weights
+        served = setup.custom or not resources.suite.backend(setup.model).weights
         apart = served or setup.model in seen
         if task is None or apart or not resources.suite.batch_check:
             continue
@@ -65,7 +65,7 @@ def verify_cache(
         resources.prepare(tasks)
         for task in tasks.values():
             for setup in suite.setups.values():
-                if setup.own or not setup.takes(task.name):
+                if setup.custom or not setup.takes(task.name):
                     continue
                 if tunes(suite, setup):
                     adapt(resources, setup, task)

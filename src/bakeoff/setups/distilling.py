@@ -47,7 +47,7 @@ def distil(
         if tunes(suite, teacher):
             adapt(resources, teacher, task)
         filtered = filtered_answers(resources, task, teacher, keep, tasks)
-        model = {} if teacher.own else dict(resources.model(teacher, task).fingerprint())
+        model = {} if teacher.custom else dict(resources.model(teacher, task).fingerprint())
     finally:
         resources.close()
     about = {"benchmark": suite.name, "model": model, "kept_if": keep.model_dump()}

@@ -281,7 +281,7 @@ class Suite(File):
             parts = {self.price(self.setups[n]) for n in (setup.route.first, setup.route.then)}
             # Tokens of both add up in one record, which only one price can turn into money.
             return parts.pop() if len(parts) == 1 else None
-        price = Price() if setup.own else self.price_of(setup.model)
+        price = Price() if setup.custom else self.price_of(setup.model)
         return price if price != Price() else None
 
     def limited(self, rows: int) -> Suite:

@@ -56,7 +56,7 @@ def endpoints_are_known(setups: Setups, endpoints: Mapping[str, Endpoint]) -> No
     """Models behind endpoints name an endpoint of the benchmark, and are not tuned here."""
     for setup in setups.values():
         used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
-        for reference in used if not setup.own else []:
+        for reference in used if not setup.custom else []:
             if name := unknown_prefix(reference, endpoints):
                 raise ValueError(
                     f"setups.{setup.name}: '{reference}': no endpoint '{name}'"

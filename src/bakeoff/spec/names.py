@@ -66,10 +66,14 @@ FIELDS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
 )
 """Model of a part of a file -> what the part is called, and its fields' old names -> names."""
 
+KINDS: Mapping[str, str] = MappingProxyType({"own": "custom"})
+"""Old name of a kind of setup -> its name."""
+
 VALUES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
     {
         "Retrieve": ("passages", {"found": "retrieved"}),
         "Gate": ("mode", {"point": "estimate"}),
+        "Ranked": ("kind", KINDS),
         "Verdict": ("mode", {"point": "estimate"}),
     }
 )
@@ -190,6 +194,22 @@ _COLUMN = re.compile(
     rf"(?<=\.)(?:{'|'.join({*METRICS, *SETTINGS})})\b"
     r"""(?:\((?:[^()'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*\))?(?![\w.]|::)"""
 )
+
+
+def kinds(setups: Mapping[str, str]) -> dict[str, str]:
+    """Setups with their kinds, by the present names."""
+    return {setup: KINDS.get(kind, kind) for setup, kind in setups.items()}
+
+
+def of_kind(values: Mapping[str, V], kind: str, part: str) -> V | None:
+    """The value that a part of a file has for a kind of setup, also under its old name."""
+    if kind in values:
+        return values[kind]
+    for old, new in KINDS.items():
+        if new == kind and old in values:
+            _noted[f"{part}.{old}"] = f"{part}.{new}"
+            return values[old]
+    return None
 
 
 def in_tasks(raw: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A setup: a model with its two optional parts, or your own system."""
+"""A setup: a model with its two optional parts, or a custom system."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Route(File):
 
 
 class Setup(File):
-    """A model with two optional parts, `tune` and `retrieve`; or your own system.
+    """A model with two optional parts, `tune` and `retrieve`; or a custom system.
 
-    Your own system is a function (`call`), a service behind HTTP (`endpoint`), or put together from
+    A custom system is a function (`call`), a service behind HTTP (`endpoint`), or a combination of
     two other setups (`route`).
     """
 
@@ -62,25 +62,25 @@ class Setup(File):
         return not self.tasks or task in self.tasks or changed(task) in self.tasks
 
     @property
-    def own(self) -> bool:
-        """Whether it is a whole system of the user's."""
+    def custom(self) -> bool:
+        """Whether it is a whole system: a function, a service, imported answers or a route."""
         return bool(self.call or self.endpoint or self.imported or self.route)
 
     @property
     def kind(self) -> str:
-        """The corner of the square this setup is, never declared: it cannot be wrong."""
+        """The cell of the 2x2 design, or `custom` or `routed`; derived, never declared."""
         if self.route:
             return "routed"
-        if self.own:
-            return "own"
+        if self.custom:
+            return "custom"
         if self.tune:
             return "hybrid" if self.retrieve else "fine-tuned"
         return "rag" if self.retrieve else "base"
 
     @model_validator(mode="after")
-    def _own_stands_alone(self) -> Setup:
+    def _custom_is_alone(self) -> Setup:
         whole = [name for name in ("call", "endpoint", "route") if getattr(self, name)]
-        if self.own and (self.tune or self.retrieve or len(whole) > 1):
+        if self.custom and (self.tune or self.retrieve or len(whole) > 1):
             raise ValueError(
                 "a call, endpoint or route setup is a whole system: it takes no tune, no "
                 "retrieve, and no other of the three"

@@ -13,7 +13,7 @@ from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.worth import cheaper
 
-SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "own")
+SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "custom")
 """Kinds, the simplest to keep first; how much a system of the user's takes is not known."""
 
 

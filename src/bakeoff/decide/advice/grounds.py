@@ -141,7 +141,7 @@ def _reference(run: Run, setup: Setup) -> str:
 
 
 def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:
-    if not setup.own:
+    if not setup.custom:
         return float(setup.retrieve is not None)
     if run.manifest.pruned:
         return None
@@ -162,7 +162,7 @@ def _update(setup: Setup, by_setup: Mapping[str, Updated]) -> Update:
 
 def _work(setup: Setup, by_setup: Mapping[str, Updated]) -> float | None:
     """Seconds of an update: of both parts of a routed setup; of the user's system nobody saw it."""
-    if setup.own and not setup.route:
+    if setup.custom and not setup.route:
         return None
     parts = (setup.route.first, setup.route.then) if setup.route else (setup.name,)
     spent = [by_setup[name].work.seconds for name in parts if name in by_setup]

@@ -111,7 +111,7 @@ def _check(run: Run, prices: Prices, load: Load) -> None:
             hint = did_you_mean(task, tasks)
             raise BakeoffError(f"{run.folder}: weights: no task '{task}' in this run{hint}")
     if not any(usage.price_of(run, prices, name) for name in run.suite.setups):
-        wanted = sorted({s.model for s in run.suite.setups.values() if not s.own})
+        wanted = sorted({s.model for s in run.suite.setups.values() if not s.custom})
         named = sorted({*prices.models, *prices.setups})
         raise BakeoffError(
             f"{run.folder}: no setup of it has a price: the price file names {', '.join(named)}; "

@@ -145,7 +145,7 @@ class Prices(File):
     engineer_hour: Money | None = None
     """What an hour of a person's work costs."""
     hours: Mapping[str, Hours] = {}
-    """By setup, or by kind: `base`, `fine-tuned`, `rag`, `hybrid`, `own`."""
+    """By setup, or by kind: `base`, `fine-tuned`, `rag`, `hybrid`, `custom`, `routed`."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Prices:

@@ -15,6 +15,7 @@ from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
 from bakeoff.runs.manifest import IndexFacts
+from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup
 
 UP_FRONT, UPDATE, MONTH, REQUEST = "up front", "update", "month", "request"
@@ -91,7 +92,7 @@ def price_of(run: Run, prices: Prices, name: str) -> tuple[str, ModelPrice] | No
     setup = run.suite.setups[name]
     if price := prices.setups.get(name):
         return f"setups.{name}", price
-    price = None if setup.own else prices.models.get(setup.model)
+    price = None if setup.custom else prices.models.get(setup.model)
     return (f"models.{setup.model}", price) if price else None
 
 
@@ -99,7 +100,7 @@ def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> lis
     """What a request of a task costs on a setup; `None`, and said why, where it is not known."""
     setup, entry = run.suite.setups[name], price_of(run, prices, name)
     if entry is None:
-        what = f"a price at setups.{name}" + ("" if setup.own else f" or models.{setup.model}")
+        what = f"a price at setups.{name}" + ("" if setup.custom else f" or models.{setup.model}")
         ledger.leave_out(f"{name}: what a request costs: the price file lacks {what}")
         return None
     place, price = entry
@@ -109,7 +110,7 @@ def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> lis
     elif price.by == TOKENS:
         made = _by_tokens(run, price, place, name, task)
     else:
-        if not setup.own:
+        if not setup.custom:
             _same_machine(run, price.machine, place, setup.model)
         seconds = run.columns.get((task, name, "latency_s"))
         made = _timed(seconds, price.per_hour or 0.0, place, "seconds")
@@ -371,7 +372,7 @@ def _people(prices: Prices, name: str, kind: str, ledger: Ledger) -> Iterator[It
     if prices.engineer_hour is None:
         ledger.leave_out("people's time: the price file lacks engineer_hour")
         return
-    hours = prices.hours.get(name) or prices.hours.get(kind)
+    hours = prices.hours.get(name) or names.of_kind(prices.hours, kind, "hours")
     if hours is None:
         ledger.leave_out(f"people's time for {name}: hours names no {name}")
         return

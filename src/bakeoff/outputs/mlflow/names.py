@@ -129,9 +129,9 @@ def params(run: Run, setup: Setup) -> dict[str, str]:
 
 
 def _corner(setup: Setup) -> dict[str, str]:
-    """The corner of the square; named so that these come first where the UI sorts params."""
-    weights = "own" if setup.own else "tuned" if setup.tune else "as given"
-    context = "own" if setup.own else "passages" if setup.retrieve else "none"
+    """The cell of the 2x2 design; named so that these come first where the UI sorts params."""
+    weights = "custom" if setup.custom else "tuned" if setup.tune else "as given"
+    context = "custom" if setup.custom else "passages" if setup.retrieve else "none"
     return {"corner.context": context, "corner.kind": setup.kind, "corner.weights": weights}
 
 

@@ -36,7 +36,7 @@ def _changes(run: Run, task: str, setup: str) -> str:
     spec = run.suite.setups[setup]
     if spec.route:
         return f"none: {spec.route.first}, then {spec.route.then}"
-    if spec.own:
+    if spec.custom:
         return "your system"
     if not spec.tune:
         return "none"

@@ -1,4 +1,4 @@
-"""A function of the user's as a setup: what it returns is a text or an `Answer`, or no answer."""
+"""A custom setup: a Python function that returns a text or an `Answer`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bakeoff.spec.functions import load_function, told
 from bakeoff.tasks.load import Task
 
 
-def own(reference: str, task: Task, folder: Path) -> Answerer:
+def custom(reference: str, task: Task, folder: Path) -> Answerer:
     """A user's function `answer(sample)` or `answer(sample, task)` as a setup, `async` or not.
 
     The path in `reference` is relative to `folder`. The function returns a text or an `Answer`;
