@@ -34,7 +34,7 @@ LIBRARIES += ("sklearn", "torch", "transformers", "sentence_transformers", "fais
 LIBRARIES += (
     "bakeoff.setups.local",
     "bakeoff.models.embedders",
-    "bakeoff.outputs.mlflow.door",
+    "bakeoff.outputs.mlflow.connection",
     "mlflow",
 )
 

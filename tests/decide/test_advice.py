@@ -32,11 +32,11 @@ from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.decide import cost
 from bakeoff.decide.advice import ADVICE, Advice, advise, keep, quality, read, worth
 from bakeoff.decide.advice.choice import Choice
-from bakeoff.decide.advice.flips import flips, turns
-from bakeoff.decide.advice.grounds import Grounds, Known, Timed, Update, grounds
+from bakeoff.decide.advice.facts import Facts, Known, Timed, Update, facts
 from bakeoff.decide.advice.limits import state
 from bakeoff.decide.advice.needs import Needs, check, dump_needs, load_needs
 from bakeoff.decide.advice.tables import tables
+from bakeoff.decide.advice.what_if import changes, turns
 from bakeoff.decide.cost.costs import CostDifference, Costs, Pair, SetupCost
 from bakeoff.decide.cost.crossover import total
 from bakeoff.decide.cost.prices import load_prices
@@ -81,10 +81,10 @@ def setup(kind: str, hits: int | Mapping[str, int | Column], name: str = "", **m
 ERROR = MEASURES["error"]
 
 
-def known(*setups: Known, costs: Costs | None = None) -> Grounds:
+def known(*setups: Known, costs: Costs | None = None) -> Facts:
     tasks = list(dict.fromkeys(task for each in setups for task in each.quality))
     metrics = {task: {"contains": True, "stale_answer": False, "f1": True} for task in tasks}
-    return Grounds("run", dict.fromkeys(tasks, "contains"), metrics, setups, costs)
+    return Facts("run", dict.fromkeys(tasks, "contains"), metrics, setups, costs)
 
 
 def spent(
@@ -618,11 +618,11 @@ def answer(advice: Advice) -> tuple[Any, ...]:
     return set(advice.picked), advice.state, set(tiers)
 
 
-def shuffled(found: Grounds) -> Grounds:
+def shuffled(found: Facts) -> Facts:
     return replace(found, setups=found.setups[::-1])
 
 
-def scaled(found: Grounds) -> Grounds:
+def scaled(found: Facts) -> Facts:
     if found.costs is None:
         return found
     setups = {
@@ -642,7 +642,7 @@ def scaled(found: Grounds) -> Grounds:
     return replace(found, costs=costs)
 
 
-def with_another_task(found: Grounds) -> Grounds:
+def with_another_task(found: Facts) -> Facts:
     """A task that will weigh nothing, and that the setups do unlike."""
     setups = tuple(
         replace(each, quality={**each.quality, "more": right(30 * n % 100)})
@@ -656,7 +656,7 @@ def with_another_task(found: Grounds) -> Grounds:
     )
 
 
-def renamed(found: Grounds) -> Grounds:
+def renamed(found: Facts) -> Facts:
     costs = found.costs
     if costs:
         setups = {f"x-{name}": cost for name, cost in costs.setups.items()}
@@ -690,7 +690,7 @@ KINDS = ("base", "rag", "fine-tuned", "hybrid", "routed", "custom")
 
 
 @st.composite
-def evidence(draw: st.DrawFn) -> Grounds:
+def evidence(draw: st.DrawFn) -> Facts:
     """Up to five setups on two tasks with any answers, some of them unjudged, and any costs."""
     count = draw(st.integers(2, 5))
     values = st.sampled_from([0.0, 0.0, 1.0, 1.0, 0.5, math.nan])
@@ -722,7 +722,7 @@ wanted = st.builds(
 
 @settings(deadline=None, max_examples=60)
 @given(wanted, evidence())
-def test_the_pick_is_never_dominated_nor_ruled_out(needs: Needs, found: Grounds) -> None:
+def test_the_pick_is_never_dominated_nor_ruled_out(needs: Needs, found: Facts) -> None:
     choice = Choice(needs, found)
     for picked in choice.picked:
         assert picked not in choice.ruled_out and picked in choice.tiers[0]
@@ -733,7 +733,7 @@ def test_the_pick_is_never_dominated_nor_ruled_out(needs: Needs, found: Grounds)
 
 @settings(deadline=None, max_examples=60)
 @given(wanted, evidence())
-def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Grounds) -> None:
+def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Facts) -> None:
     choice = Choice(needs, found)
     for above, below in zip(choice.tiers, choice.tiers[1:], strict=False):
         for setup_ in below:
@@ -743,7 +743,7 @@ def test_no_tier_stands_on_a_difference_within_noise(needs: Needs, found: Ground
 
 @settings(deadline=None, max_examples=30)
 @given(wanted, evidence())
-def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Grounds) -> None:
+def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, found: Facts) -> None:
     advice = advise(needs, found)
     written = json.dumps(advice.model_dump(mode="json"), allow_nan=False)
     assert Advice.model_validate_json(written) == advice
@@ -754,9 +754,7 @@ def test_any_evidence_gives_advice_that_can_be_shown_and_kept(needs: Needs, foun
 
 @settings(deadline=None, max_examples=60)
 @given(evidence(), st.floats(0.05, 0.95))
-def test_a_weight_at_which_the_best_changes_is_where_it_changes(
-    found: Grounds, share: float
-) -> None:
+def test_a_weight_at_which_the_best_changes_is_where_it_changes(found: Facts, share: float) -> None:
     needs = Needs(weights={"qa": share, "labels": 1 - share})
     choice = Choice(needs, found)
     for turn in turns(choice):
@@ -880,7 +878,7 @@ def test_what_would_change_the_answer_is_named() -> None:
         hybrid=spent(exactly(0), exactly(900), exactly(1), exactly(0)),
     )
     needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
-    found = flips(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
+    found = changes(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
     said = " ".join(f.said for f in found)
     assert "without the need 'budget': hybrid" in said
     assert "above 1,111 [1,111, 1,111] requests per month fine-tuned is cheaper, below" in said
@@ -1018,7 +1016,7 @@ def ends(money: Estimate) -> tuple[float | None, float | None, float | None]:
 def test_the_grounds_of_a_finished_run(run: Run) -> None:
     """Costs at the volume they were made for are those that `bakeoff cost` says."""
     made = priced(run)
-    found = grounds(run)
+    found = facts(run)
     base, rag = found.setups
     assert (base.kind, base.sources, rag.kind, rag.sources) == ("base", 0, "rag", 1)
     assert rag.quality["qa"].values.sum() == 9
@@ -1037,7 +1035,7 @@ def test_the_grounds_of_a_finished_run(run: Run) -> None:
 def test_costs_of_other_scores_are_refused(run: Run) -> None:
     cost.write(run.folder, priced(run).model_copy(update={"stands_on": "another"}))
     with pytest.raises(BakeoffError, match="older than the answers or scores"):
-        grounds(run)
+        facts(run)
 
 
 def updated_in(seconds: float | None) -> Updated:
@@ -1066,7 +1064,7 @@ def test_updates_are_read_as_freshness_writes_them(run: Run) -> None:
     fresh = Freshness("qa_before", {}, {name: updated_in(took) for name, took in times.items()})
     tasks = again.comparison.tasks
     tasks["qa"] = replace(tasks["qa"], freshness=fresh)
-    found = grounds(again)
+    found = facts(again)
     assert {k.name: k.updates["qa"].seconds for k in found.setups} == {
         "base": 0.0,
         "rag": 12.0,
@@ -1088,14 +1086,14 @@ def test_passages_that_nobody_can_have_make_a_reference(
     setups = {"base": {}, "rag": {"retrieve": retrieve}}
     suite = Suite.model_validate({"name": "small", "tasks": ["qa"], "setups": setups})
     write_manifest(run.folder, run.manifest.model_copy(update={"suite": suite}))
-    found = grounds(Run(run.folder))
+    found = facts(Run(run.folder))
     assert why in found.setup("rag").reference
     assert advise(Needs(), found).picked == ("base",)
 
 
 def test_a_run_that_is_not_complete_gives_no_advice(tmp_path: Path) -> None:
     with pytest.raises(MissingEvidence, match="finish it with"):
-        grounds(write_run(tmp_path, status="interrupted"))
+        facts(write_run(tmp_path, status="interrupted"))
 
 
 def test_the_command_writes_advice_and_the_report_shows_it(run: Run, cli: Cli) -> None:
@@ -1130,7 +1128,7 @@ def test_advice_of_another_format_is_refused(run: Run) -> None:
 
 
 def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
-    made = keep(run, advise(Needs(), grounds(run))).model_dump(mode="json")
+    made = keep(run, advise(Needs(), facts(run))).model_dump(mode="json")
     made["ranking"][0]["quality"]["value"] = "much"
     write_json(run.folder / ADVICE, made)
     with pytest.raises(BakeoffError, match=r"ranking\.0\.quality\.value: .*found 'much'"):
@@ -1138,7 +1136,7 @@ def test_damaged_advice_is_refused_with_the_field(run: Run) -> None:
 
 
 def test_advice_older_than_the_costs_is_not_shown(run: Run) -> None:
-    keep(run, advise(Needs(), grounds(run)))
+    keep(run, advise(Needs(), facts(run)))
     assert advised(run)[0].title == "Advice: recommended"
     priced(run)
     (table,) = advised(run)

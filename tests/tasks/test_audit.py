@@ -368,6 +368,6 @@ def test_the_copies_that_snips_has_are_found_and_planted_ones_as_well(data: Path
 
 
 def _overlapping(task: Task) -> set[str]:
-    from bakeoff.tasks.audit.repeats import copies
+    from bakeoff.tasks.audit.duplicates import copies
 
     return set(copies(task.population, task.left_out))

@@ -14,7 +14,7 @@ from bakeoff.cli.named import NEEDS, RUN
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.decide.advice.grounds import Grounds
+    from bakeoff.decide.advice.facts import Facts
     from bakeoff.decide.advice.needs import Needs
 
 
@@ -36,7 +36,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     """
     from bakeoff.core.table import as_markdown
     from bakeoff.decide import advice
-    from bakeoff.decide.advice.grounds import grounds
+    from bakeoff.decide.advice.facts import facts
     from bakeoff.decide.advice.needs import dump_needs, load_needs
     from bakeoff.decide.advice.tables import tables
 
@@ -44,7 +44,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     if file is None and not sys.stdin.isatty():
         raise BakeoffError("give --needs FILE: the questions need a terminal")
     needs = load_needs(file) if file else None
-    known = grounds(done)
+    known = facts(done)
     needs = needs or _asked(known)
     answer = advice.advise(needs, known, str(file or "answers"))
     if save:
@@ -60,7 +60,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     write_report(done)
 
 
-def _asked(known: Grounds) -> Needs:
+def _asked(known: Facts) -> Needs:
     """The five questions, answered on the terminal."""
     from bakeoff.decide.advice.needs import Needs
 
@@ -81,7 +81,7 @@ def _asked(known: Grounds) -> Needs:
     )
 
 
-def _tasks(question: str, known: Grounds) -> bool | tuple[str, ...]:
+def _tasks(question: str, known: Facts) -> bool | tuple[str, ...]:
     if not click.confirm(question, default=False, err=True):
         return False
     text = f"Tasks that measure it, of {', '.join(known.headlines)} (empty: none)"

@@ -1,4 +1,4 @@
-"""Texts to vectors with a local model. The door to sentence-transformers."""
+"""Texts to vectors with a local model. The only module that imports sentence-transformers."""
 
 from __future__ import annotations
 

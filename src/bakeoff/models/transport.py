@@ -1,4 +1,4 @@
-"""Single attempts over HTTP, and the key kept out of what comes back. The door to aiohttp."""
+"""Single HTTP requests, the key kept out of responses. The only module that imports aiohttp."""
 
 from __future__ import annotations
 

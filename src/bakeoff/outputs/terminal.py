@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: tables, and bars of progress. The one door to rich."""
+"""What a terminal shows: tables and progress bars. The only module that imports rich."""
 
 from __future__ import annotations
 

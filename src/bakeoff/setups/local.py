@@ -56,7 +56,7 @@ class Local:
         Setups of one recipe share them; `tasks` are those of a recipe for all tasks together;
         `teacher` is asked by a recipe that learns from another setup.
         """
-        # The door to peft, whose import takes seconds: what needs no tuning is answered before.
+        # Imports peft, which takes seconds: setups without tuning are answered first.
         from bakeoff.setups.tuning.adapter import attach, whole_model
 
         assert setup.tune

@@ -1,6 +1,6 @@
 """Tasks made of a task file and its rows, loaded and checked.
 
-`rows` reads them and is the door to `datasets`, `samples` checks them, `documents` makes the
+`rows` reads them (also from `datasets`), `samples` checks them, `documents` makes the
 corpora, `selection` takes the part that a run asks.
 """
 

@@ -1,4 +1,4 @@
-"""Rows of a task, from files, a hub data set or a local copy of one. The door to `datasets`."""
+"""Rows of a task, from files or a hub data set. The only module that imports `datasets`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which setup to take: needs held against what a run measured. Rules and numbers, no model.
 
-`advise` is pure: the same needs and grounds give the same advice in every process.
+`advise` is pure: the same needs and facts give the same advice in every process.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import numpy as np
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
-from bakeoff.decide.advice import flips, questions, unknown, worth
+from bakeoff.decide.advice import questions, unknown, what_if, worth
 from bakeoff.decide.advice.advice import Advice, Ranked, State, read, write
 from bakeoff.decide.advice.choice import Choice
-from bakeoff.decide.advice.flips import either
-from bakeoff.decide.advice.grounds import Grounds
+from bakeoff.decide.advice.facts import Facts
 from bakeoff.decide.advice.limits import told
 from bakeoff.decide.advice.needs import Needs, check
 from bakeoff.decide.advice.quality import together
+from bakeoff.decide.advice.what_if import either
 from bakeoff.decide.advice.worth import monthly
 from bakeoff.runs.store import ADVICE, COST, read_json
 from bakeoff.spec import names
@@ -25,13 +25,13 @@ from bakeoff.spec import names
 __all__ = ["ADVICE", "Advice", "Ranked", "advise", "current", "keep", "read"]
 
 
-def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
+def advise(needs: Needs, facts: Facts, file: str = "needs") -> Advice:
     """What to take for these needs. Raises `BakeoffError` where they name what the run has not.
 
     `file` is what messages call the needs.
     """
-    check(needs, grounds.metrics, grounds.headlines, file)
-    choice = Choice(needs, grounds)
+    check(needs, facts.metrics, facts.headlines, file)
+    choice = Choice(needs, facts)
     picked = choice.picked
     doubts = [(setup, doubt) for setup in picked for doubt in choice.doubts(setup)]
     state: State = "conditional" if doubts else "recommended"
@@ -39,7 +39,7 @@ def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
         state = "none" if choice.ruled_out else "no answer"
     comparisons = max(0, len(choice.candidates) - 1)
     return Advice(
-        run=grounds.run,
+        run=facts.run,
         needs=needs,
         weights=choice.weights,
         state=state,
@@ -48,10 +48,10 @@ def advise(needs: Needs, grounds: Grounds, file: str = "needs") -> Advice:
         provided=tuple(f"{s}: {doubt.need}, {doubt.state}: {doubt.said}" for s, doubt in doubts),
         ranking=tuple(_ranking(choice)),
         checks=tuple(choice.checks),
-        flips=tuple(flips.flips(choice)),
+        flips=tuple(what_if.changes(choice)),
         unknown=tuple(unknown.unknown(choice)),
         questions=tuple(questions.lines(choice)),
-        currency=grounds.costs.currency if grounds.costs else "",
+        currency=facts.costs.currency if facts.costs else "",
         comparisons=comparisons,
         level=together(comparisons),
     )
@@ -97,7 +97,7 @@ def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
     if why == "simpler":
         kinds = _kinds(choice, kept)
         return f"Of the remaining setups, {names} is the simplest to maintain ({kinds})."
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     if costs is None:
         return ""
     others = [s for s in choice.tiers[0] if s not in kept]
@@ -111,18 +111,18 @@ def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
 
 
 def _kinds(choice: Choice, setups: tuple[str, ...]) -> str:
-    return ", ".join(dict.fromkeys(choice.grounds.setup(s).kind for s in setups))
+    return ", ".join(dict.fromkeys(choice.facts.setup(s).kind for s in setups))
 
 
 def _ranking(choice: Choice) -> list[Ranked]:
     tiers = {s: n for n, tier in enumerate(choice.tiers, 1) for s in tier}
     order = [s for tier in choice.tiers for s in tier]
-    rest = [known.name for known in choice.grounds.setups if known.name not in tiers]
+    rest = [known.name for known in choice.facts.setups if known.name not in tiers]
     return [_ranked(choice, setup, tiers.get(setup)) for setup in order + rest]
 
 
 def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
-    known, costs = choice.grounds.setup(setup), choice.grounds.costs
+    known, costs = choice.facts.setup(setup), choice.facts.costs
     best = choice.tiers[0][0] if choice.tiers else setup
     less = UNKNOWN
     if tier is not None and setup != best:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bakeoff.core.estimate import Estimate
-from bakeoff.decide.advice.flips import Flip
 from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.questions import Line
+from bakeoff.decide.advice.what_if import Flip
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.store import ADVICE, read_model, write_json
 from bakeoff.spec.yaml_files import File

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 
 from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.decide.advice import limits, quality
-from bakeoff.decide.advice.grounds import Grounds, Known
+from bakeoff.decide.advice.facts import Facts, Known
 from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.worth import cheaper
@@ -22,19 +22,19 @@ class Choice:
     """The setups of a run held against needs."""
 
     needs: Needs
-    grounds: Grounds
+    facts: Facts
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        return self.needs.weighted(list(self.grounds.headlines))
+        return self.needs.weighted(list(self.facts.headlines))
 
     @cached_property
     def checks(self) -> list[Check]:
         """Every need held against every setup that is no reference."""
-        alone = limits.checks(self.needs, self.grounds, self.weights)
+        alone = limits.checks(self.needs, self.facts, self.weights)
         out = {check.setup for check in alone if check.state == "violated"}
         left = [known.name for known in self._measured if known.name not in out]
-        return alone + limits.narrow_checks(self.needs, self.grounds, left)
+        return alone + limits.narrow_checks(self.needs, self.facts, left)
 
     @cached_property
     def ruled_out(self) -> dict[str, list[Check]]:
@@ -50,7 +50,7 @@ class Choice:
         """Setup -> the tasks that weigh and that it was not judged on."""
         return {
             known.name: missing
-            for known in self.grounds.setups
+            for known in self.facts.setups
             if not known.reference and (missing := _missing(known, self.weights))
         }
 
@@ -58,7 +58,7 @@ class Choice:
     def _measured(self) -> list[Known]:
         return [
             known
-            for known in self.grounds.setups
+            for known in self.facts.setups
             if not known.reference and known.name not in self.unmeasured
         ]
 
@@ -71,8 +71,7 @@ class Choice:
     def qualities(self) -> dict[str, Estimate]:
         """Setup -> its weighted quality; of references and those ruled out as well."""
         return {
-            known.name: quality.quality(known.quality, self.weights)
-            for known in self.grounds.setups
+            known.name: quality.quality(known.quality, self.weights) for known in self.facts.setups
         }
 
     def gap(self, one: str, two: str) -> Difference:
@@ -82,7 +81,7 @@ class Choice:
     @cached_property
     def _gaps(self) -> Callable[[str, str], Difference]:
         level = quality.together(len(self.candidates) - 1)
-        columns = {known.name: known.quality for known in self.grounds.setups}
+        columns = {known.name: known.quality for known in self.facts.setups}
 
         @cache
         def gap(one: str, two: str) -> Difference:
@@ -142,7 +141,7 @@ class Choice:
         return tuple(s for s in pool if s not in unsure)
 
     def _cheapest(self, pool: Sequence[str]) -> tuple[str, ...]:
-        costs = self.grounds.costs
+        costs = self.facts.costs
         return tuple(
             s for s in pool if not any(cheaper(costs, o, s, self.needs) for o in pool if o != s)
         )
@@ -150,10 +149,10 @@ class Choice:
     def _with_sources(self, pool: Sequence[str]) -> tuple[str, ...]:
         if self.needs.sources != "nice":
             return tuple(pool)
-        return tuple(s for s in pool if self.grounds.setup(s).sources == 1)
+        return tuple(s for s in pool if self.facts.setup(s).sources == 1)
 
     def _simplest(self, pool: Sequence[str]) -> tuple[str, ...]:
-        ranks = {s: SIMPLEST.index(self.grounds.setup(s).kind) for s in pool}
+        ranks = {s: SIMPLEST.index(self.facts.setup(s).kind) for s in pool}
         return tuple(s for s in pool if ranks[s] == min(ranks.values()))
 
     def doubts(self, setup: str) -> list[Check]:

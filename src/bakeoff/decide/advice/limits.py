@@ -13,7 +13,7 @@ from typing import Literal
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.table import number
 from bakeoff.decide.advice import quality
-from bakeoff.decide.advice.grounds import Grounds, Known, Timed
+from bakeoff.decide.advice.facts import Facts, Known, Timed
 from bakeoff.decide.advice.needs import Needs, named
 from bakeoff.decide.advice.worth import monthly
 
@@ -34,23 +34,21 @@ class Check:
     said: str
 
 
-def checks(needs: Needs, grounds: Grounds, weights: Mapping[str, float]) -> list[Check]:
+def checks(needs: Needs, facts: Facts, weights: Mapping[str, float]) -> list[Check]:
     """Every need that a setup is held against alone, setup by setup; references are left out."""
     return [
         check
-        for known in grounds.setups
+        for known in facts.setups
         if not known.reference
-        for check in _of(needs, grounds, known, weights)
+        for check in _of(needs, facts, known, weights)
     ]
 
 
-def _of(
-    needs: Needs, grounds: Grounds, known: Known, weights: Mapping[str, float]
-) -> Iterator[Check]:
+def _of(needs: Needs, facts: Facts, known: Known, weights: Mapping[str, float]) -> Iterator[Check]:
     if needs.sources == "required":
         yield _sources(known)
     if needs.updates_per_month:
-        yield from _changes(needs, grounds, known)
+        yield from _changes(needs, facts, known)
     if needs.latency:
         limit, quantile = needs.latency.seconds, needs.latency.quantile
         by_task = [
@@ -63,7 +61,7 @@ def _of(
     if needs.error_rate is not None:
         rate = needs.error_rate
         yield from _worst([_errors(known, t, rate) for t in weights if _asked(known, t)])
-    yield from _money(needs, grounds, known)
+    yield from _money(needs, facts, known)
 
 
 def _asked(known: Known, task: str) -> bool:
@@ -111,8 +109,8 @@ def _sources(known: Known) -> Check:
     return Check(known.name, "sources", "violated", reason)
 
 
-def _changes(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
-    tasks = grounds.fresh_tasks
+def _changes(needs: Needs, facts: Facts, known: Known) -> Iterator[Check]:
+    tasks = facts.fresh_tasks
     if not tasks:
         reason = "the run has no task with documents that change"
         yield Check(known.name, "updates", "not known", reason)
@@ -204,9 +202,9 @@ def _errors(known: Known, task: str, limit: float) -> Check:
     return Check(known.name, "error_rate", held, reason)
 
 
-def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
+def _money(needs: Needs, facts: Facts, known: Known) -> Iterator[Check]:
     limits = {"up_front": needs.budget.up_front, "per_month": needs.budget.per_month}
-    costs = grounds.costs
+    costs = facts.costs
     for part, limit in limits.items():
         if limit is None:
             continue
@@ -226,11 +224,11 @@ def _money(needs: Needs, grounds: Grounds, known: Known) -> Iterator[Check]:
         yield Check(known.name, need, held, reason)
 
 
-def narrow_checks(needs: Needs, grounds: Grounds, candidates: Sequence[str]) -> list[Check]:
+def narrow_checks(needs: Needs, facts: Facts, candidates: Sequence[str]) -> list[Check]:
     """The need for top accuracy, held against the best of the candidates at each such task."""
     violations = []
     for task in named(needs.top_accuracy):
-        measured = [grounds.setup(s) for s in candidates if task in grounds.setup(s).quality]
+        measured = [facts.setup(s) for s in candidates if task in facts.setup(s).quality]
         valued = {
             k.name: value
             for k in measured

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.decide.advice.choice import Choice
-from bakeoff.decide.advice.grounds import Known
+from bakeoff.decide.advice.facts import Known
 from bakeoff.decide.advice.limits import span, told
 from bakeoff.decide.advice.needs import named
 from bakeoff.decide.advice.worth import monthly
@@ -42,7 +42,7 @@ def lines(choice: Choice) -> list[Line]:
 
 
 def _setups(choice: Choice) -> list[Known]:
-    return [known for known in choice.grounds.setups if not known.reference]
+    return [known for known in choice.facts.setups if not known.reference]
 
 
 def _joined(parts: Mapping[str, str], none: str) -> str:
@@ -58,7 +58,7 @@ def _changes(choice: Choice) -> str:
 
 
 def _followed(choice: Choice) -> str:
-    tasks = choice.grounds.fresh_tasks
+    tasks = choice.facts.fresh_tasks
     if not tasks:
         return "not measured: no task of the run has documents that change"
     return "; ".join(f"{task}: {_followed_on(choice, task)}" for task in tasks)
@@ -121,7 +121,7 @@ def _by_task(choice: Choice, need: bool | tuple[str, ...]) -> str:
 
 
 def _headline(choice: Choice, task: str) -> str:
-    metric = choice.grounds.headlines[task]
+    metric = choice.facts.headlines[task]
     nothing = UNKNOWN
     by_setup = {
         known.name: told(known.metrics.get((task, metric), nothing))
@@ -132,14 +132,14 @@ def _headline(choice: Choice, task: str) -> str:
 
 
 def _volume(choice: Choice) -> str:
-    asked, costs = choice.needs.volume_per_month, choice.grounds.costs
+    asked, costs = choice.needs.volume_per_month, choice.facts.costs
     if asked is not None:
         return f"{asked:,.0f} requests per month"
     return f"not stated; costs are for {costs.volume:,.0f} per month" if costs else "not stated"
 
 
 def _costs(choice: Choice) -> str:
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     if costs is not None:
         by_setup = {}
         for known in _setups(choice):

@@ -17,20 +17,20 @@ def unknown(choice: Choice) -> list[str]:
 
 
 def _evidence(choice: Choice) -> Iterator[str]:
-    needs, grounds = choice.needs, choice.grounds
-    if grounds.limited:
-        yield f"The run is limited ({grounds.limited}): a complete run can give another result."
-    if grounds.costs is None:
+    needs, facts = choice.needs, choice.facts
+    if facts.limited:
+        yield f"The run is limited ({facts.limited}): a complete run can give another result."
+    if facts.costs is None:
         yield (
             "No cost.json: the cost of the setups is unknown, and the simpler one is recommended "
             "where quality does not differ significantly. "
             "`bakeoff cost RUN --prices FILE` makes it."
         )
-    elif grounds.costs.left_out:
-        named, more = grounds.costs.left_out[:LEFT_OUT], len(grounds.costs.left_out) - LEFT_OUT
+    elif facts.costs.left_out:
+        named, more = facts.costs.left_out[:LEFT_OUT], len(facts.costs.left_out) - LEFT_OUT
         also = f"; and {more} more, in cost.json" if more > 0 else ""
         yield f"The costs leave out: {'; '.join(named)}{also}."
-    if needs.updates_per_month and not grounds.fresh_tasks:
+    if needs.updates_per_month and not facts.fresh_tasks:
         yield (
             f"The data change {needs.updates_per_month:g} times per month, and no task of the run "
             "has documents that change: how the setups follow such changes is unknown."
@@ -49,7 +49,7 @@ def _coverage(choice: Choice) -> Iterator[str]:
     # That nothing is known of any setup's updates, or costs, has been said.
     for setup in choice.tiers[0] if choice.tiers else ():
         for check in choice.doubts(setup):
-            whole = check.need == "updates" or choice.grounds.costs is None
+            whole = check.need == "updates" or choice.facts.costs is None
             if check.state == "not known" and not (
                 whole and check.need[:6] in ("update", "budget")
             ):

@@ -1,4 +1,4 @@
-"""Metrics of ragas by their names, asked through our own engine. The one door to ragas.
+"""Metrics of ragas by their names, run through our own engine. The only module that imports ragas.
 
 ragas computes; the questions it has for a language model or an embedder become needs like those of
 any scorer: cached, retried, counted, and judged only when all of them were answered as asked.

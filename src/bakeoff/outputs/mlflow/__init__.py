@@ -1,4 +1,4 @@
-"""Finished runs in MLflow: one flat run per setup, tied by tags. The one door to mlflow.
+"""Finished runs in MLflow: one flat run per setup, tied by tags. Nothing else imports mlflow.
 
 Written from the run's folder, so that it can be replayed, and a dead server costs nothing.
 """

@@ -11,7 +11,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import faults
 from bakeoff.decide.gates.baseline import Pointer
 from bakeoff.outputs.mlflow import runs
-from bakeoff.outputs.mlflow.door import reaching
+from bakeoff.outputs.mlflow.connection import reaching
 from bakeoff.spec.yaml_files import explained
 
 

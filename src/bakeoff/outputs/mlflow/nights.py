@@ -12,7 +12,7 @@ from mlflow.entities import Run as Stored
 
 from bakeoff.analysis import trend
 from bakeoff.analysis.trend import Night
-from bakeoff.outputs.mlflow.door import alone, experiment, reaching
+from bakeoff.outputs.mlflow.connection import alone, experiment, reaching
 from bakeoff.outputs.mlflow.names import TAG, key, rounded, text
 
 DONE = "gate exit code"

@@ -22,7 +22,7 @@ from mlflow.entities import Run as Stored
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.measured_run import Run
 from bakeoff.outputs.mlflow import links, models, tables, traces
-from bakeoff.outputs.mlflow.door import alone, experiment, reaching, shown
+from bakeoff.outputs.mlflow.connection import alone, experiment, reaching, shown
 from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view
 from bakeoff.outputs.mlflow.traces import Place
 from bakeoff.runs.links import refuse_links

@@ -1,6 +1,6 @@
 """Vectors near one another, by exact or approximate indexes.
 
-The door to faiss, which is imported once vectors are searched: words alone do without it.
+The only module that imports faiss, once vectors are searched: BM25 alone does not need it.
 """
 
 from __future__ import annotations

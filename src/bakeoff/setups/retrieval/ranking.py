@@ -18,7 +18,7 @@ FUSED_AFTER = 60
 
 
 class Words:
-    """BM25 over passages (Robertson and Zaragoza 2009; Lucene's variant). The door to bm25s."""
+    """BM25 over passages (Robertson and Zaragoza 2009; Lucene's variant). The only use of bm25s."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         import bm25s

@@ -1,1 +1,1 @@
-"""Weights tuned on answers only, kept by content, proved to act. The door to peft."""
+"""Weights tuned on answers only, kept by content, proved to act. Nothing else imports peft."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from bakeoff.runs.manifest import AuditFacts
 from bakeoff.spec.benchmark import Suite
 from bakeoff.tasks.audit.answers import answers
+from bakeoff.tasks.audit.duplicates import leaks, overlap, solved, within
 from bakeoff.tasks.audit.finding import Finding, counted
 from bakeoff.tasks.audit.forms import forms
 from bakeoff.tasks.audit.labels import balance
 from bakeoff.tasks.audit.lengths import lengths
-from bakeoff.tasks.audit.repeats import leaks, overlap, solved, within
 from bakeoff.tasks.load import Task
 
 __all__ = ["Audit", "Finding", "audit"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.core.words import Embedder
+from bakeoff.tasks.audit.duplicates import copies
 from bakeoff.tasks.audit.finding import Finding, counted
-from bakeoff.tasks.audit.repeats import copies
 from bakeoff.tasks.load import Task
 
 COSINE = 0.95

@@ -1,4 +1,4 @@
-"""Training rows whose label a classifier of words doubts. A door to scikit-learn."""
+"""Training rows whose label a bag-of-words classifier doubts. Imports scikit-learn."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Flip:
     said: str
 
 
-def flips(choice: Choice) -> list[Flip]:
+def changes(choice: Choice) -> list[Flip]:
     """Everything that would change the answer, as far as it was measured."""
     return [
         *_needs(choice),
@@ -52,7 +52,7 @@ def _needs(choice: Choice) -> Iterator[Flip]:
     violated = [check for checks in choice.ruled_out.values() for check in checks]
     asked = {_field(check.need) for check in violated}
     for field in (field for field in WITHOUT if field in asked):
-        other = Choice(choice.needs.model_copy(update=dict(WITHOUT[field])), choice.grounds)
+        other = Choice(choice.needs.model_copy(update=dict(WITHOUT[field])), choice.facts)
         if set(other.picked) != set(choice.picked) and other.picked:
             yield Flip("needs", f"without the need '{field}': {either(other.picked)}")
 
@@ -111,7 +111,7 @@ def turns(choice: Choice) -> list[Turn]:
 
 
 def _by_task(choice: Choice, setup: str) -> dict[str, float]:
-    columns = choice.grounds.setup(setup).quality
+    columns = choice.facts.setup(setup).quality
     values = {t: quality.quality(columns, {t: 1.0}).value for t in choice.weights}
     return {task: value or 0.0 for task, value in values.items()}
 
@@ -123,7 +123,7 @@ def _weights(choice: Choice) -> Iterator[Flip]:
         # How clear the other one can get: all the weight on the task, or none of it.
         rest = {t: w for t, w in choice.weights.items() if t != turn.task}
         edge = {turn.task: 1.0} if more else {t: w / (1 - turn.now) for t, w in rest.items()}
-        columns = {s: choice.grounds.setup(s).quality for s in (turn.setup, best)}
+        columns = {s: choice.facts.setup(s).quality for s in (turn.setup, best)}
         level = quality.together(len(choice.candidates) - 1)
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
         noise = "" if gap.better(choice.needs.margin) else ", not significant"
@@ -144,7 +144,7 @@ def _rivals(choice: Choice) -> list[tuple[str, str]]:
 
 
 def _volume(choice: Choice) -> Iterator[Flip]:
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     if costs is None:
         return
     for picked, other in _rivals(choice):
@@ -179,7 +179,7 @@ def _count(estimate: Estimate) -> str:
 
 def _price(choice: Choice) -> Iterator[Flip]:
     """By how much the monthly cost would have to change for the other one to be cheaper."""
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     if costs is None:
         return
     for picked, other in _rivals(choice):
@@ -194,7 +194,7 @@ def _price(choice: Choice) -> Iterator[Flip]:
 
 
 def _updates(choice: Choice) -> Iterator[Flip]:
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     for picked, other in _rivals(choice) if costs else []:
         if (at := _updates_at(choice, picked, other)) is not None:
             now = choice.needs.updates_per_month
@@ -204,7 +204,7 @@ def _updates(choice: Choice) -> Iterator[Flip]:
                 f"{other} is cheaper than {picked} (no confidence interval)",
             )
     for setup in choice.picked:
-        spent = [u.seconds for u in choice.grounds.setup(setup).updates.values() if u.seconds]
+        spent = [u.seconds for u in choice.facts.setup(setup).updates.values() if u.seconds]
         if spent and choice.needs.updates_per_month:
             most = MONTH_S / max(spent)
             yield Flip(
@@ -214,7 +214,7 @@ def _updates(choice: Choice) -> Iterator[Flip]:
 
 def _updates_at(choice: Choice, picked: str, other: str) -> float | None:
     """The updates a month at which both cost the same, where the picked one costs less now."""
-    costs = choice.grounds.costs
+    costs = choice.facts.costs
     if costs is None:
         return None
     mine, others = (worth.monthly(costs, s, choice.needs).value for s in (picked, other))

@@ -1,4 +1,4 @@
-"""What is known of the setups of a run: the grounds that advice stands on."""
+"""What is known of the setups of a run: the facts that advice stands on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Grounds:
+class Facts:
     """What a run says of its setups."""
 
     run: str
@@ -81,14 +81,14 @@ class Grounds:
         return [t for t in self.headlines if any(t in known.updates for known in self.setups)]
 
 
-def grounds(run: Run) -> Grounds:
+def facts(run: Run) -> Facts:
     """What a finished run says, with the costs beside it where there are any.
 
     Raises `MissingEvidence` when the run is not complete, `BakeoffError` when the costs are
     older than its scores, or of another version.
     """
     run.require_whole()
-    return Grounds(
+    return Facts(
         run.folder.name,
         run.headlines,
         {task: _directions(run, task) for task in run.samples},
@@ -106,8 +106,8 @@ def _directions(run: Run, task: str) -> dict[str, bool]:
 def _known(run: Run, setup: Setup) -> Known:
     tasks = [task for task in run.samples if setup.takes(task)]
     compared = {task: run.comparison.tasks[task] for task in tasks}
-    timed = {t: facts.latency.setups for t, facts in compared.items() if facts.latency}
-    fresh = {t: facts.freshness.setups for t, facts in compared.items() if facts.freshness}
+    timed = {t: about.latency.setups for t, about in compared.items() if about.latency}
+    fresh = {t: about.freshness.setups for t, about in compared.items() if about.freshness}
     name = setup.name
     return Known(
         name,
