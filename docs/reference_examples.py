@@ -106,6 +106,12 @@ rows:
   train: {files: train.jsonl, adapt: "./rows.py::from_tickets", changes: updates/*.jsonl}
 """,
         """
+columns: {id: Nr, question: Frage, targets: Antwort, gold: Quelle, tags: "{topic: Thema}"}
+rows:
+  test: {files: fragen.csv, encoding: cp1252}
+  train: {files: squad.jsonl, columns: {targets: "answers[*].text"}}
+""",
+        """
 rows:
   test: {hub: org/set, config: en, split: test, revision: 1a2b3c, local: set/*.csv, format: csv}
 """,
@@ -117,6 +123,8 @@ corpora:
   solved: {examples: train}
   attached: {rows: documents}
   wiki: {call: "./wiki.py::pages"}
+  manual: {documents: [manual/**/*.html, manual/**/*.pdf, notes/*.txt], encoding: cp1252}
+  articles: {documents: articles.jsonl, columns: {id: key, title: headline, text: body.plain}}
 """,
     ),
     "Refusal": ("refusal: {say: unknown, phrases: [not stated, =unknown]}",),

@@ -65,15 +65,33 @@ def test_blank_documents_among_others_stay_and_alone_are_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("gold", "hint"),
+    ("gold", "meant"),
     [
-        ("lens.md", "did you mean 'lens'?"),
-        ("books/lens.md", "did you mean 'lens'?"),
-        ("readme", "its ids are a/readme, b/readme"),
-        ("telescope", "gold: no document 'telescope'"),
+        ("lens", ("lens",)),
+        ("lens.md", ("lens",)),
+        ("books/lens.md", ("lens",)),
+        ("lens.MD; b/readme.md", ("lens", "b/readme")),
+        ("somewhere\\books\\a\\readme.md", ("a/readme",)),
     ],
 )
-def test_a_gold_id_that_is_a_files_name_gets_the_id_it_means(
+def test_gold_may_name_documents_by_their_files(
+    gold: str, meant: tuple[str, ...], tmp_path: Path
+) -> None:
+    files = {"books/lens.md": "x", "books/a/readme.md": "y", "books/b/readme.md": "z"}
+    assert load_task(library(tmp_path, files, gold)).samples[0].gold == meant
+
+
+@pytest.mark.parametrize(
+    ("gold", "hint"),
+    [
+        ("readme", "its ids are a/readme, b/readme"),
+        ("readme.md", "its ids are a/readme, b/readme"),
+        ("lens.2024", "gold: no document 'lens.2024'"),
+        ("lens; telescope", "gold: no document 'lens; telescope'"),
+        ("telescope", "gold: no document 'telescope'; ids are such as a/readme, b/readme, lens"),
+    ],
+)
+def test_gold_that_names_no_document_is_told_what_there_is(
     gold: str, hint: str, tmp_path: Path
 ) -> None:
     files = {"books/lens.md": "x", "books/a/readme.md": "y", "books/b/readme.md": "z"}
@@ -96,3 +114,107 @@ def test_a_message_lists_ten_faults_and_counts_the_rest(tmp_path: Path) -> None:
         faults([f"row {n}" for n in range(1, 251)])
     lines = str(error.value).splitlines()
     assert lines == [*(f"row {n}" for n in range(1, 11)), "and 240 more"]
+
+
+def test_several_globs_make_one_corpus_with_ids_by_path(tmp_path: Path) -> None:
+    files = {"books/a/readme.md": "one", "books/b/readme.txt": "two", "notes/c/readme.md": "three"}
+    globs = ["books/**/*.md", "books/**/*.txt", "notes/**/*.md"]
+    assert ids(library(tmp_path, files, documents=globs)) == {
+        "books/a/readme": "one",
+        "books/b/readme": "two",
+        "notes/c/readme": "three",
+    }
+    assert set(ids(library(tmp_path, files, documents=globs[:2]))) == {"a/readme", "b/readme"}
+
+
+def test_a_file_that_two_globs_match_is_one_document(tmp_path: Path) -> None:
+    path = library(tmp_path, {"books/map.md": "one"}, documents=["books/*.md", "./books/**/*"])
+    assert ids(path) == {"map": "one"}
+
+
+def test_a_corpus_in_rows_has_its_own_ids_and_titles(tmp_path: Path) -> None:
+    rows = [
+        {"_id": "d1", "title": "Maps", "text": "many"},
+        {"_id": 2, "title": "", "text": "few"},
+        {"_id": "d3", "title": "Empty", "text": ""},
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    path = library(tmp_path, {"corpus.jsonl": lines}, gold="d1", documents="corpus.jsonl")
+    assert ids(path) == {"d1": "# Maps\n\nmany", "2": "few"}
+    assert load_task(path).notes == ("corpus books: left out: documents without text (1)",)
+
+
+def test_columns_of_documents_may_be_paths_and_of_any_table(tmp_path: Path) -> None:
+    row = {"key": "a", "head": {"line": "Maps"}, "parts": ["one", "two"]}
+    columns = {"id": "key", "title": "head.line", "text": "join(' ', parts)"}
+    path = library(tmp_path, {"c.json": json.dumps([row])}, documents="c.json", columns=columns)
+    assert ids(path) == {"a": "# Maps\n\none two"}
+    path = library(
+        tmp_path, {"c.csv": "Nr;Text\n7;lens\n"}, documents="c.csv", columns={"text": "Text"}
+    )
+    assert ids(path) == {"c/1": "lens"}
+
+
+@pytest.mark.parametrize(
+    ("files", "corpus", "message"),
+    [
+        ({"c.jsonl": '{"id": "a", "words": "x"}'}, {}, "no row has a column 'text'; they have id,"),
+        (
+            {"c.jsonl": '{"id": "a", "text": 7}'},
+            {},
+            "c.jsonl: row 1: text: must be a text, found 7",
+        ),
+        ({"c.jsonl": '{"id": null, "text": "x"}'}, {}, "row 1: id: found nothing; a document has"),
+        (
+            {"c.jsonl": '{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}'},
+            {},
+            "the id 'a' stands twice",
+        ),
+        (
+            {"c.jsonl": '{"id": "a", "text": "x"}'},
+            {"columns": {"text": "body"}},
+            "columns: text: no row has a column 'body'; they have id, text",
+        ),
+        ({"books/a.md": "x"}, {"documents": "books"}, "it is a folder: books/**/*.md names the"),
+        ({"books/a.md": "x"}, {"documents": "boks/*.md"}, "there is no 'boks' in "),
+        ({"books/a.md": "x"}, {"documents": "books/*.txt"}, "no such files, but a.md"),
+        ({"books/a.md": "x"}, {"documents": ""}, "give one of documents, examples"),
+        ({"a.png": "x", "b.css": "y"}, {"documents": "*.[pc]*"}, "no documents found"),
+        ({"a.doc": "x"}, {"documents": "a.doc"}, "a.doc: .doc is not read: save it as .docx"),
+        ({"a.md": "x"}, {"documents": "a.md", "encoding": "utf-9"}, "encoding: no such encoding"),
+    ],
+)
+def test_what_makes_no_documents_is_told_with_what_would_work(
+    files: Mapping[str, str], corpus: Mapping[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = library(tmp_path, files, **{"documents": "c.jsonl", **corpus})
+    with pytest.raises(BakeoffError) as error:
+        load_task(path)
+    assert message in str(error.value)
+
+
+def test_all_files_that_cannot_be_read_are_listed_at_once(tmp_path: Path) -> None:
+    path = library(tmp_path, {"books/a.pdf": "x", "books/b.docx": "y", "books/c.md": "z"})
+    with pytest.raises(BakeoffError) as error:
+        load_task(path)
+    assert [name in str(error.value) for name in ("a.pdf", "b.docx", "c.md")] == [True, True, False]
+
+
+def test_hidden_files_locks_and_pictures_are_no_documents(tmp_path: Path) -> None:
+    names = (".hidden.md", "~$map.docx", "lens.png", "map.md")
+    path = library(tmp_path, {f"books/{name}": "x" for name in names})
+    assert ids(path) == {"map": "x"}
+    assert load_task(path).notes == ("corpus books: left out: .png files (1)",)
+
+
+def test_documents_anywhere_on_the_disk_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "map.md").write_text("x")
+    (tmp_path / "here").mkdir()
+    for place in (str(tmp_path / "far" / "*.md"), "../far/*.md"):
+        assert ids(library(tmp_path / "here", {}, documents=place)) == {"map": "x"}
+
+
+def test_a_name_with_brackets_is_a_name(tmp_path: Path) -> None:
+    path = library(tmp_path, {"a [old].md": "x"}, documents="a [old].md")
+    assert ids(path) == {"a [old]": "x"}

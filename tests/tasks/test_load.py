@@ -123,7 +123,11 @@ def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_pa
         ([GOOD], {"scorers": ["retrieval_recall(k=[1])"]}, "scorers: "),
         ([GOOD], {"scorers": ["retrieval_recall(n=1)"]}, "has no setting 'n'; it takes k"),
         ([GOOD], {"scorers": ["./no.py::f"]}, "scorers: './no.py': there is no file"),
-        ([GOOD], {"corpora": {"c": {"documents": "*.txt"}}}, "corpora.c: no documents found"),
+        (
+            [GOOD],
+            {"corpora": {"c": {"documents": "*.txt"}}},
+            "corpora.c: documents: no file matches '*.txt'",
+        ),
         ([GOOD], {"rows": {"test": "no*.jsonl"}}, "rows: no file matches 'no*.jsonl'"),
         ([], {}, "test: no rows"),
     ],

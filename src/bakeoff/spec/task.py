@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from bakeoff.core.hints import did_you_mean
@@ -29,12 +29,24 @@ def changed(task: str) -> str:
     return task.removesuffix(BEFORE)
 
 
+def _known_encoding(value: str | None) -> str | None:
+    try:
+        codecs.lookup(value or "utf-8")
+    except LookupError as error:
+        raise ValueError("no such encoding; such as utf-8, cp1252, shift_jis") from error
+    return value
+
+
+Encoding = Annotated[Known[str], AfterValidator(_known_encoding)]
+"""The name of a codec."""
+
+
 class Source(File):
     """Where rows come from: files of the project, or a data set of the hub with a local copy."""
 
     files: str | None = None
     """Path or glob of files of rows, relative to the task file: JSON Lines, JSON, CSV, chats."""
-    encoding: Known[str] = None
+    encoding: Encoding = None
     """Of files that are neither UTF-8 nor marked, such as `cp1252`; detected when left out."""
     columns: Known[Mapping[str, str]] = None
     """Our column -> theirs, where this source has others than the task's `columns`."""
@@ -55,15 +67,6 @@ class Source(File):
     changes: str | None = None
     """Path or glob of rows that came with a change of the documents: one with a known id replaces
     that row, or takes it away where it says `removed: true`; others are added."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_an_encoding(cls, value: str) -> str:
-        try:
-            codecs.lookup(value)
-        except LookupError as error:
-            raise ValueError("no such encoding; such as utf-8, cp1252, shift_jis") from error
-        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -89,17 +92,23 @@ class Rows(File):
 class CorpusFile(File):
     """What can be retrieved: documents, solved training examples, or what a function returns."""
 
-    documents: str | None = None
-    """Glob of text files relative to the task file. A document's id is its file's stem; of files
-    that share it, the path below the glob's folder (`a/readme`)."""
+    documents: str | tuple[str, ...] | None = None
+    """Path or glob, or several, relative to the task file, of Markdown, text, reStructuredText,
+    HTML, PDF or DOCX. A document's id is its file's name without ending; of files that share it,
+    the path below the globs' folder (`a/readme`). JSON Lines and Parquet hold a document a row."""
+    columns: Known[Mapping[str, str]] = None
+    """`id`, `title`, `text` -> columns of documents in rows, CSV and JSON included: names or
+    JMESPaths."""
+    encoding: Encoding = None
+    """Of text files that are neither UTF-8 nor marked, such as `cp1252`; detected when left out."""
     examples: Literal["train"] | None = None
     """The solved training rows, each as question and answer."""
     rows: Literal["documents"] | None = None
     """Documents that the rows themselves bring along, in their `documents` column."""
     call: str | None = None
     """A function without arguments that returns a mapping of document id to text."""
-    changes: str | None = None
-    """Glob of text files of documents that a change brought: known ids are replaced by them."""
+    changes: str | tuple[str, ...] | None = None
+    """Globs, as of `documents`, of those that a change brought: known ids are replaced by them."""
     removed: tuple[str, ...] = ()
     """Ids of documents that the change took away."""
 

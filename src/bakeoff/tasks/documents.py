@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bakeoff.core.hints import shown
-from bakeoff.core.words import BakeoffError, Document, Sample, digest
+from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import CorpusFile
-from bakeoff.tasks.readers import Reading, reader_of
+from bakeoff.tasks.document_rows import documents_in
+from bakeoff.tasks.matching import NO_TEXT, fixed_folder, matching
+from bakeoff.tasks.readers import ROW_FILES, Reading, reader_of
 
 
 def corpus_digest(documents: Sequence[Document]) -> str:
@@ -25,14 +28,19 @@ def documents_of(
     path: Path,
     train: Sequence[Sample],
     brought: Sequence[object],
+    reading: Reading,
     *,
     changed: bool,
 ) -> tuple[Document, ...]:
-    """The documents; `brought` are those that the rows themselves bring."""
-    patterns = [pattern for pattern in (corpus.documents, corpus.changes) if pattern]
-    by_path = _ambiguous(patterns, path)
+    """The documents; `brought` are those that the rows themselves bring.
+
+    `reading` counts what readers leave out. Raises `BakeoffError` if there is nothing to search.
+    """
+    groups = {"documents": globs(corpus.documents), "changes": globs(corpus.changes)}
+    files = {name: _matching(patterns, path, name) for name, patterns in groups.items()}
+    by_path = _ambiguous(files.values())
     if corpus.documents:
-        texts = _files(corpus.documents, path, by_path)
+        texts = _texts(files["documents"], corpus, by_path, reading)
     elif corpus.examples:
         texts = {s.id: f"{s.question}\n=> {s.targets[0]}" for s in train if s.targets}
     elif corpus.rows:
@@ -50,13 +58,16 @@ def documents_of(
     if changed:
         if unknown := sorted(set(corpus.removed) - set(texts)):
             raise BakeoffError(f"removed: no document '{unknown[0]}'")
-        later = _files(corpus.changes, path, by_path) if corpus.changes else {}
-        if corpus.changes and not later:
-            raise BakeoffError(f"changes: no file matches '{corpus.changes}'")
+        later = _texts(files["changes"], corpus, by_path, reading)
         if both := sorted(set(corpus.removed) & set(later)):
             raise BakeoffError(f"removed: '{both[0]}' stands among the changes as well")
         texts = {k: v for k, v in {**texts, **later}.items() if k not in corpus.removed}
     return tuple(Document(name, text) for name, text in sorted(texts.items()))
+
+
+def globs(patterns: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One or several patterns as several."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
 
 
 def _mapping(documents: Any) -> dict[str, str]:
@@ -69,32 +80,66 @@ def _mapping(documents: Any) -> dict[str, str]:
     return dict(documents)
 
 
-def _files(pattern: str, path: Path, by_path: Collection[str]) -> dict[str, str]:
-    """Texts by the stem of their file; of a stem in `by_path`, by the path below the glob's folder.
+@dataclass(frozen=True)
+class _Files:
+    """The files of some patterns, and the folder that all of them are in."""
 
-    That path has its ending where two files differ in nothing else.
-    """
-    fixed = takewhile(lambda part: not _WILD & set(part), Path(pattern).parts[:-1])
-    root = path.parent.joinpath(*fixed)
-    names: dict[str, list[Path]] = defaultdict(list)
-    for file in _matching(pattern, path):
-        below = file.relative_to(root).with_suffix("").as_posix()
-        names[below if file.stem in by_path else file.stem].append(file)
-    return {
-        name if len(files) == 1 else f"{name}{file.suffix}": reader_of(file).text(file, Reading())
-        for name, files in names.items()
-        for file in files
-    }
+    folder: Path
+    files: tuple[Path, ...]
 
 
-_WILD = set("*?[")
+def _matching(patterns: Sequence[str], path: Path, field: str) -> _Files:
+    if not patterns:
+        return _Files(path.parent, ())
+    folders = [fixed_folder(pattern, path).resolve() for pattern in patterns]
+    files = {file.resolve(): file for p in patterns for file in matching(p, path, field)}
+    return _Files(Path(os.path.commonpath(folders)), tuple(files[file] for file in sorted(files)))
 
 
-def _ambiguous(patterns: Sequence[str], path: Path) -> frozenset[str]:
-    """Stems that several files of one pattern have."""
-    counts = [Counter(file.stem for file in _matching(pattern, path)) for pattern in patterns]
+def _ambiguous(groups: Iterable[_Files]) -> frozenset[str]:
+    """Stems that several files of one group have."""
+    counts = [Counter(file.stem for file in group.files) for group in groups]
     return frozenset(stem for count in counts for stem, n in count.items() if n > 1)
 
 
-def _matching(pattern: str, path: Path) -> list[Path]:
-    return sorted(file for file in path.parent.glob(pattern) if not file.is_dir())
+def _texts(
+    group: _Files, corpus: CorpusFile, by_path: Collection[str], reading: Reading
+) -> dict[str, str]:
+    """Texts by the stem of their file; of a stem in `by_path`, by the path below the folder.
+
+    That path has its ending where two files differ in nothing else. Documents in rows have ids of
+    their own.
+    """
+    reading = reading.stating(corpus.encoding or "")
+    names: dict[str, list[Path]] = defaultdict(list)
+    for file in group.files:
+        if file.suffix.lower() in NO_TEXT:
+            reading.dropped[f"{file.suffix.lower()} files"] += 1
+            continue
+        below = file.resolve().relative_to(group.folder).with_suffix("").as_posix()
+        names[below if file.stem in by_path else file.stem].append(file)
+    texts: dict[str, str] = {}
+    problems: list[str] = []
+    for name, files in names.items():
+        for file in files:
+            own = name if len(files) == 1 else f"{name}{file.suffix}"
+            try:
+                for key, text in _read(file, own, corpus, reading):
+                    if key in texts:
+                        problems.append(f"{file}: the id '{key}' stands twice")
+                    texts[key] = text
+            except BakeoffError as error:
+                problems.append(str(error))
+    faults(problems)
+    return texts
+
+
+def _read(file: Path, name: str, corpus: CorpusFile, reading: Reading) -> Iterable[tuple[str, str]]:
+    """The ids and texts of the documents in a file."""
+    reader = reader_of(file)
+    if reader.text is None or (corpus.columns and file.suffix.lower() in ROW_FILES):
+        return documents_in(file, corpus.columns or {}, reading)
+    text = reader.text(file, reading)
+    if not text.strip():
+        reading.dropped["documents without text"] += 1
+    return [(name, text)]

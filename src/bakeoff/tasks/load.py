@@ -6,8 +6,8 @@ corpora, `selection` takes the part that a run asks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bakeoff.core.hints import did_you_mean
@@ -20,7 +20,9 @@ from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path
 from bakeoff.tasks.documents import corpus_digest, documents_of
+from bakeoff.tasks.gold import unknown_gold, with_ids
 from bakeoff.tasks.overlap import near_duplicates
+from bakeoff.tasks.readers import Reading
 from bakeoff.tasks.rows import test_rows, train_rows
 from bakeoff.tasks.samples import samples_of
 from bakeoff.tasks.selection import Selection, stratified, take
@@ -130,11 +132,13 @@ def load_task(
     dropped = near_duplicates(
         {s.id: s.question for s in samples}, {s.id: s.question for s in train}
     )
-    kept = tuple(s for s in train if s.id not in dropped)
+    kept = [s for s in train if s.id not in dropped]
     brought = [row.get("documents") for row in (*asked.rows, *taught.rows)]
-    corpora, known = _corpora(file, path, kept, brought, problems, before=before)
+    corpora, known, read = _corpora(file, path, kept, brought, problems, before=before)
+    samples, train, kept = (with_ids(part, known) for part in (samples, train, kept))
     scorers = _scorers(file, path, problems)
-    problems += _check(path, samples, train, known)
+    problems += unknown_gold(path, "test", samples, known)
+    problems += unknown_gold(path, "train", train, known)
     problems += unreadable_targets(path, samples, scorers)
     problems += unclear_labels(path, file.labels)
     if dropped and refuse and file.on_overlap == "refuse":
@@ -152,13 +156,13 @@ def load_task(
         after=name if before else "",
         folder=path.parent,
         samples=tuple(samples),
-        train=kept,
+        train=tuple(kept),
         corpora=corpora,
         scorers=scorers,
         left_out=tuple(s for s in train if s.id in dropped),
         population=tuple(samples),
         digests=_digests(file, samples, kept, corpora),
-        notes=(*asked.notes, *taught.notes),
+        notes=(*asked.notes, *taught.notes, *read),
     )
 
 
@@ -170,23 +174,29 @@ def _corpora(
     problems: list[str],
     *,
     before: bool,
-) -> tuple[dict[str, tuple[Document, ...]], set[str]]:
-    """The corpora by name, and the ids of documents that questions may be about.
+) -> tuple[dict[str, tuple[Document, ...]], set[str], list[str]]:
+    """The corpora by name, the ids of documents that questions may be about, and what was noted.
 
-    Also of those that are there only after a change. What is wrong is added to `problems`.
+    Ids also of those that are there only after a change. What is wrong is added to `problems`.
     """
+    notes: list[str] = []
     corpora: dict[str, tuple[Document, ...]] = {}
     known: set[str] = set()
     states = (False, True) if before else (True,)
     for name, corpus in file.corpora.items():
+        readings = [Reading() for _ in states]
         try:
-            made = [documents_of(corpus, path, train, brought, changed=state) for state in states]
+            made = [
+                documents_of(corpus, path, train, brought, reading, changed=state)
+                for state, reading in zip(states, readings, strict=True)
+            ]
         except BakeoffError as error:
             problems.append(f"{path}: corpora.{name}: {error}")
             continue
         corpora[name] = made[0]
         known |= {document.id for documents in made for document in documents}
-    return corpora, known
+        notes += [f"corpus {name}: {note}" for note in readings[0].notes]
+    return corpora, known, notes
 
 
 def _scorers(file: TaskFile, path: Path, problems: list[str]) -> dict[Metric, Scorer]:
@@ -245,27 +255,3 @@ def _scoring(file: TaskFile) -> str:
 def _digest_samples(samples: Sequence[Sample]) -> str:
     rows = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
     return digest(rows)
-
-
-def _check(
-    path: Path, samples: Sequence[Sample], train: Sequence[Sample], known: Collection[str]
-) -> list[str]:
-    """Gold ids that no document has; without any documents they are of the user's own."""
-    if not known:
-        return []
-    return [
-        f"{path}: {split} row '{s.id}': gold: no document '{gold}'{_meant(gold, known)}"
-        for split, rows in (("test", samples), ("train", train))
-        for s in rows
-        for gold in s.gold
-        if gold not in known
-    ]
-
-
-def _meant(gold: str, known: Collection[str]) -> str:
-    """The documents that a gold id may mean, which names a file and not an id."""
-    stem = PurePosixPath(gold).stem
-    if stem in known:
-        return f"; did you mean '{stem}'? An id is the file's name without folder and ending"
-    same = sorted(name for name in known if PurePosixPath(name).stem == stem)[:3]
-    return f"; that file is in several folders, its ids are {', '.join(same)}" if same else ""

@@ -10,18 +10,27 @@ from bakeoff.core.words import BakeoffError
 
 _WILD = re.compile(r"[*?\[]")
 _SHOWN = 5
+NO_TEXT = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".ico", ".bmp", ".tif", ".tiff"),
+        *(".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".otf", ".eot"),
+        *(".mp3", ".mp4", ".wav", ".webm", ".mov", ".zip", ".tar", ".tgz", ".7z", ".rar"),
+        *(".pyc", ".so", ".dll", ".exe", ".bin", ".db", ".sqlite", ".lock", ".tmp", ".bak"),
+    )
+)
+"""Endings of files that stand among documents and are none."""
 
 
-def matching(pattern: str, path: Path, field: str) -> list[Path]:
+def matching(pattern: str, path: Path, place: str) -> list[Path]:
     """The files that a path or glob of the task file `path` matches, relative to it, sorted.
 
-    Hidden files and locks of office programs are left out. Raises `BakeoffError` saying what is
-    there instead where none matches.
+    Hidden files and locks of office programs are left out. Raises `BakeoffError` that begins with
+    `place` and says what is there instead where none matches.
     """
-    files = sorted(file for file in _globbed(pattern, path, field) if _counts(file))
+    files = sorted(file for file in _globbed(pattern, path, place) if _counts(file))
     if not files:
         there = _there(pattern, path.parent)
-        raise BakeoffError(f"{path}: {field}: no file matches '{pattern}'; {there}")
+        raise BakeoffError(f"{place}: no file matches '{pattern}'; {there}")
     return files
 
 
@@ -35,7 +44,7 @@ def fixed_folder(pattern: str, path: Path) -> Path:
     return folder
 
 
-def _globbed(pattern: str, path: Path, field: str) -> list[Path]:
+def _globbed(pattern: str, path: Path, place: str) -> list[Path]:
     exact = path.parent / pattern
     if exact.is_file():  # also a name that holds brackets
         return [exact]
@@ -43,7 +52,7 @@ def _globbed(pattern: str, path: Path, field: str) -> list[Path]:
     try:
         return list(Path(anchor or path.parent).glob(pattern[len(anchor) :]))
     except (NotImplementedError, ValueError, IndexError) as error:
-        raise BakeoffError(f"{path}: {field}: '{pattern}' is no path or glob: {error}") from error
+        raise BakeoffError(f"{place}: '{pattern}' is no path or glob: {error}") from error
 
 
 def _counts(file: Path) -> bool:

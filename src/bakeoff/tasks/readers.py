@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core.words import faults
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.tasks.formats.decoding import Reading, decoded
 from bakeoff.tasks.formats.delimited import TABLES, csv_rows
 from bakeoff.tasks.formats.json_rows import Row, json_document, json_lines
+from bakeoff.tasks.formats.pdf import pdf_text
+from bakeoff.tasks.formats.restructured import restructured_text
+from bakeoff.tasks.formats.web import web_page
+from bakeoff.tasks.formats.word import word_text
 
 __all__ = ["READERS", "Reader", "Reading", "reader_of"]
 
@@ -59,17 +63,50 @@ class Reader:
     """
 
     rows: Callable[[Path, Reading], Iterable[dict[str, Any]]] = lines
-    text: Callable[[Path, Reading], str] = plain_text
+    text: Callable[[Path, Reading], str] | None = plain_text
+    """`None`: every row is a document."""
 
 
+def _only_text(text: Callable[[Path, Reading], str]) -> Reader:
+    """A reader of documents that hold no rows."""
+
+    def no_rows(file: Path, _: Reading) -> Iterable[dict[str, Any]]:
+        raise BakeoffError(f"{file}: holds text, no rows: rows are {', '.join(ROW_FILES)}")
+
+    return Reader(no_rows, text)
+
+
+def _unreadable(mend: str) -> Reader:
+    """A reader that says what to do with files of a format that is not read."""
+
+    def refuse(file: Path, _: Reading) -> Any:
+        raise BakeoffError(f"{file}: {file.suffix} is not read: {mend}")
+
+    return Reader(refuse, refuse)
+
+
+ROW_FILES = (".jsonl", ".ndjson", ".json", *TABLES)
 READERS: dict[str, Reader] = {
     "": Reader(),
+    ".jsonl": Reader(lines, None),
+    ".ndjson": Reader(lines, None),
     ".json": Reader(document),
     **{ending: Reader(table) for ending in TABLES},
+    **{ending: _only_text(web_page) for ending in (".html", ".htm", ".xhtml")},
+    ".rst": _only_text(restructured_text),
+    ".pdf": _only_text(pdf_text),
+    ".docx": _only_text(word_text),
+    ".xls": _unreadable("save it as .xlsx or .csv"),
+    ".ods": _unreadable("save it as .xlsx or .csv"),
+    **{
+        ending: _unreadable("save it as .docx, .pdf or text")
+        for ending in (".doc", ".odt", ".rtf", ".pptx", ".ppt", ".epub", ".pages")
+    },
 }
 """File ending in lower case (`.jsonl`) -> its reader; `""` reads all other endings."""
 
 
 def reader_of(file: Path) -> Reader:
-    """The reader of the file's ending."""
-    return READERS.get(file.suffix.lower(), READERS[""])
+    """The reader of the file's ending, without that of its compression."""
+    name = Path(file.stem) if file.suffix == ".gz" else file
+    return READERS.get(name.suffix.lower(), READERS[""])

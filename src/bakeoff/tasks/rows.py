@@ -123,7 +123,7 @@ def changed_rows(
 
 
 def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
-    for file in matching(pattern, path, "rows"):
+    for file in matching(pattern, path, f"{path}: rows"):
         yield from reader_of(file).rows(file, reading)
 
 

@@ -8,7 +8,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -36,10 +36,14 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
     """What its reader had to guess."""
 
+    def stating(self, encoding: str) -> Reading:
+        """The same with an encoding; what is counted is counted in both."""
+        return replace(self, encoding=encoding)
+
     @property
     def notes(self) -> list[str]:
         """What was guessed, and one line on all that was left out."""
-        parts = [f"{what} ({count})" for what, count in sorted(self.dropped.items())]
+        parts = [f"{what} ({count})" for what, count in sorted(self.dropped.items()) if count]
         return [*dict.fromkeys(self.remarks), *(["left out: " + ", ".join(parts)] if parts else [])]
 
 
