@@ -41,6 +41,7 @@ from bakeoff.runs.store import (
 from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import Made, made_manifest, task_facts
 from conftest import Cli, write_project
+from decided_runs import Right, alike, clear, tied, written
 
 SQUARE: dict[str, Any] = {
     "base": {},
@@ -232,6 +233,48 @@ def test_the_verdict_stands_before_the_results_with_its_reasons(run: Run) -> Non
     assert f"<strong>{found.state}</strong>" in page
     for verdict in found.gates:
         assert verdict.reason.split(";")[0].replace("'", "&#39;") in page
+
+
+def first_screen(page: str) -> str:
+    """The text of the page up to the gates, its first screen."""
+    head = page[page.index("<body>") : page.index('<section id="verdict"')]
+    return " ".join(" ".join(Reader(head).texts).split())
+
+
+@pytest.mark.parametrize(
+    ("right", "told", "not_told"),
+    [
+        (clear, "hybrid is best on qa: significantly better than every other setup.", "tied"),
+        (tied, "rag and hybrid are tied for best on qa: no significant difference.", "is best"),
+        (alike, "No setup is shown to be better than another on qa.", "is best"),
+    ],
+)
+def test_the_page_opens_with_the_answer(
+    right: Right, told: str, not_told: str, tmp_path: Path
+) -> None:
+    text = first_screen(page_of(written(tmp_path, {"qa": right})))
+    assert told in text and not_told not in text.split("Best: ")[0]
+    assert "No gates: this run was checked against no requirement." in text
+    for words in ("contains", "40; minimum detectable difference", "4.01 s (median), 40 + 9"):
+        assert words in text or right is not clear
+
+
+def test_gates_that_pass_are_folded_and_a_gate_over_many_setups_is_one_row(run: Run) -> None:
+    page = page_of(run)
+    assert (
+        "PASS" not in page[: page.index("<details><summary>Gates that pass")].split("</style>")[1]
+    )
+    (folded,) = re.findall("<summary>Gates that pass</summary>(.*?)</section>", page, re.DOTALL)
+    assert folded.count("<tr><td>") == 1 and "rate(*.error) &lt;= 0.5" in folded
+    assert "the other 3" in folded
+
+
+def test_a_gate_links_to_the_samples_that_changed(tmp_path: Path) -> None:
+    gates = ["base.qa.contains >= hybrid.qa.contains"]
+    run = write_run(tmp_path, {"qa": [sample(n) for n in range(10)]}, small_cell, gates=gates)
+    (verdict,) = verdicts_of(run).gates
+    assert {change.sample for change in verdict.broke} == {"2", "3"}
+    assert {"#sample=qa/2", "#sample=qa/3"} <= set(re.findall('href="([^"]+)"', page_of(run)))
 
 
 def test_a_run_without_gates_says_so(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
-from bakeoff.outputs.page import plots, svg
-from bakeoff.outputs.page.plots import Band, Whisker
+from bakeoff.outputs.page import marks, plots, svg
+from bakeoff.outputs.page.plots import Band, Bar, Curve, Whisker
 from bakeoff.outputs.page.svg import Picture, Scale
 
 NAMES = ["base", "<b>&\"'", "a" * 300, "名前" * 30, "\x00\u202e\ud800"]
@@ -23,11 +24,16 @@ def drawn() -> list[Picture]:
             {n: (Whisker(10.0**w.place), w) for n, w in whiskers.items()}, [], ("a", "b")
         ),
         plots.scatter({n: (w, w) for n, w in whiskers.items()}, NAMES[:2], ("a", "b")),
-        plots.stacked({name: [1, 2, 0, 3, 4, 5, 6] for name in NAMES}, list("abcdefg"), "n"),
-        plots.stacked({"none": [0]}, ["a"], "n"),
+        plots.stacked(
+            {name: Bar([1, 2, 0, 3, 4, 5, 6], i) for i, name in enumerate(NAMES)},
+            list("abcdefg"),
+            "n",
+            colourless="g",
+        ),
+        plots.stacked({"none": Bar([0])}, ["a"], "n"),
         plots.dots({n: ([0.1, 0.2, 9.0], w) for n, w in whiskers.items()}, "seconds"),
         plots.dots({n: ([], w) for n, w in whiskers.items()}, "seconds"),
-        plots.curves({n: ([(1, 2.0), (2, 1.0)], 9, True) for n in NAMES}, ("epoch", "loss")),
+        plots.curves({n: Curve([(1, 2.0), (2, 1.0)], 9, True) for n in NAMES}, ("epoch", "loss")),
         plots.lines({n: Band([(1, 2, 1, 3), (1e6, 3, 2, 4)], 8) for n in NAMES}, ("n", "EUR"), 9.0),
     ]
 
@@ -41,7 +47,7 @@ def test_every_kind_is_whole_svg_within_its_frame(place: int) -> None:
     assert "var(" not in file and "nan" not in file and "style=" not in page + file
     for element in root.iter():
         if element.tag.endswith("text") and "transform" not in element.attrib:
-            assert -1 <= float(element.attrib["x"]) <= svg.WIDTH
+            assert -1 <= float(element.attrib["x"]) <= picture.width
             assert 0 <= float(element.attrib["y"]) <= picture.height
     ids = re.findall(r' id="([^"]+)"', page)
     assert ids == ["p1-title", "p1-desc"], "two pictures on one page share no ids"
@@ -71,3 +77,26 @@ def test_a_name_that_looks_like_a_colour_stays_a_name() -> None:
     picture = plots.rows({"var(--c0)": Whisker(1.0)}, '"var(--c1)"')
     assert ">var(--c0)<" in picture.alone("", "")
     assert "&quot;var(--c1)&quot;" in picture.alone("", "")
+
+
+def test_ticks_that_would_run_into_each_other_are_left_out() -> None:
+    narrow = Scale(0.0, 100_000.0, 0.0, 60.0)
+    places = [(narrow.at(value), svg.wide(text)) for value, text in narrow.apart()]
+    for (one, left), (two, right) in pairwise(places):
+        assert one + left / 2 < two - right / 2
+    assert len(narrow.apart()) < len(narrow.ticks())
+
+
+def test_names_beside_a_picture_stand_below_each_other() -> None:
+    points = [(f"setup {n}", 100.0, 50.0 + n / 10, n) for n in range(14)]
+    drawn = marks.names_beside(points, 300.0, (10.0, 200.0))
+    places = sorted(float(y) for text in drawn.values() for y in re.findall(r' y="([^"]+)"', text))
+    assert len(places) == 14 and places[0] >= 10 and places[-1] <= 204
+    assert all(two - one >= svg.SIZE for one, two in pairwise(places))
+
+
+def test_fourteen_setups_have_fourteen_colours_and_failed_has_none() -> None:
+    assert len({svg.colour(place) for place in range(14)}) == 14
+    bar = plots.stacked({"a": Bar([1, 2], 2)}, ["right", "failed"], "n", colourless=["failed"])
+    boxes = re.findall(r'<rect[^>]*fill="(var[^"]+)"', bar.body)
+    assert boxes == ["var(--c2)", "var(--soft)", "var(--soft)", "var(--soft)"]

@@ -114,6 +114,7 @@ def _judged(done: Run) -> Verdicts | None:
 
 def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None:
     """Report and send a complete run, show its results, and exit by its gates."""
+    from bakeoff.analysis.answer import answer, sentences
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.endings import endings, failures
     from bakeoff.outputs.tables.headline import headline
@@ -127,6 +128,8 @@ def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> Non
     for finding in findings(done):
         click.echo(plain(finding, TEXT))
     unanswered = show_unanswered(done)
+    for sentence in sentences(answer(done)):
+        click.echo(plain(sentence, TEXT))
     code = (show_gates(verdicts) if verdicts else 0) or unanswered or unsent
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")

@@ -80,12 +80,12 @@ def markdown_lines(table: Table) -> list[str]:
     lines = [f"## {plain(table.title, CELL)}", ""]
     lines.append("| " + " | ".join(plain(name, CELL) for name in table.header) + " |")
     lines.append("|" + " --- |" * len(table.header))
-    lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in table.rows]
+    lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in table.rows]
     note = [plain(line, CELL) for line in table.note.split("\n")]
     return [*lines, "", *([*note, ""] if table.note else [])]
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
     """Text that cannot end a cell, start a tag or become emphasis."""
     flat = plain(cell, CELL).replace("<", "&lt;").replace(">", "&gt;")
     return _EMPHASIS.sub(r"\\\g<0>", flat)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bakeoff.analysis.answer import ceiling
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import estimate
 from bakeoff.analysis.comparison import Updated
@@ -119,7 +120,7 @@ def _known(run: Run, setup: Setup) -> Known:
         },
         {(t, m): estimate(column) for (t, s, m), column in run.columns.items() if s == name},
         _sources(run, setup, tasks),
-        _reference(run, setup),
+        ceiling(run.manifest.suite, setup),
         {
             t: Timed(by_setup[name].n, by_setup[name].quantiles)
             for t, by_setup in timed.items()
@@ -127,17 +128,6 @@ def _known(run: Run, setup: Setup) -> Known:
         },
         {t: _update(setup, by_setup) for t, by_setup in fresh.items() if name in by_setup},
     )
-
-
-def _reference(run: Run, setup: Setup) -> str:
-    if setup.route:
-        parts = (run.suite.setups[name] for name in (setup.route.first, setup.route.then))
-        return next((why for part in parts if (why := _reference(run, part))), "")
-    if setup.retrieve and setup.retrieve.passages == "oracle":
-        return "it is handed the right documents"
-    if setup.retrieve and setup.retrieve.noise:
-        return "its passages are put together by hand"
-    return ""
 
 
 def _sources(run: Run, setup: Setup, tasks: list[str]) -> float | None:

@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from bakeoff.analysis import answer
 from bakeoff.analysis.measured_run import Run
+from bakeoff.analysis.outcomes import without_answers
 from bakeoff.core import disk
 from bakeoff.core.plain_text import plain
-from bakeoff.core.table import Table
-from bakeoff.decide.gates.judging import verdicts_of
+from bakeoff.core.table import Table, cell
 from bakeoff.outputs.page import pictures, sample_view, svg
-from bakeoff.outputs.tables import gates
+from bakeoff.outputs.page.judged import judged
+from bakeoff.outputs.page.numbers import place_of
 from bakeoff.outputs.tables.advised import advised
 from bakeoff.outputs.tables.checks import checks
 from bakeoff.outputs.tables.contents import of_all, of_task
@@ -47,6 +50,7 @@ def write(run: Run) -> Path:
 def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
     """The whole page as text."""
     style, script = _file("page.css"), _file("page.js")
+    inlined = [(shown, Markup(shown.inline(f"plot{n}"))) for n, shown in enumerate(drawn)]
     return template().render(
         policy=_policy(style, script),
         style=Markup(style),
@@ -54,16 +58,20 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         run=run,
         m=run.manifest,
         notes=[*caveats(run)],
-        verdict=_verdict(run),
+        answer=_answered(run),
+        verdict=judged(run),
         findings=findings(run),
         advice=_advice(run),
         setups=list(run.suite.setups),
+        colours=len(svg.PALETTE),
         headline=[row(run, task, metric) for task, metric in run.headlines.items()],
         measured=[*_measured(run)],
         measured_note=measured_note(run),
         effects=effects(run),
         hatches=Markup(svg.HATCHES),
-        pictures=[(shown, Markup(shown.inline(f"plot{n}"))) for n, shown in enumerate(drawn)],
+        first={shown[0].task: shown for shown in inlined if shown[0].subject == pictures.HEADLINE},
+        pictures=[shown for shown in inlined if shown[0].subject != pictures.HEADLINE],
+        sample_link=sample_link,
         tasks=[(task, run.manifest.tasks[task], of_task(run, task)) for task in run.samples],
         others=of_all(run),
         checks=checks(run),
@@ -112,35 +120,70 @@ def _policy(style: str, script: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
+def sample_link(task: str, sample: str) -> str:
+    """The page's own address of a sample."""
+
+    def name(text: str) -> str:
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return quote(whole, safe="!~*'()")
+
+    return f"#sample={name(task)}/{name(sample)}"
+
+
 @dataclass(frozen=True)
-class Verdict:
-    """What came of the gates, as the page shows it."""
+class Card:
+    """The answer of one task, as the page shows it."""
 
-    state: str
-    meaning: str
-    counted: str
-    code: int
-    caveats: Sequence[str]
-    references: Sequence[str]
-    table: Table
+    task: str
+    metric: str
+    words: str
+    """Whether it is won."""
+    names: Sequence[tuple[str, int]]
+    """(setup, its place), the best first."""
     more: int
-    """Gates that the table leaves out."""
+    """Setups left out."""
+    facts: Sequence[tuple[str, str]]
 
 
-def _verdict(run: Run) -> Verdict | None:
-    if not run.suite.gates or run.shard[1] > 1:
-        return None
-    outcome = verdicts_of(run)
-    table = gates.verdicts(outcome)
-    return Verdict(
-        outcome.state,
-        gates.meaning(outcome),
-        gates.counted(outcome),
-        outcome.exit_code,
-        [*gates.caveats(outcome)],
-        [*gates.references(outcome)],
-        table,
-        len(outcome.gates) - len(table.rows),
+@dataclass(frozen=True)
+class Answered:
+    """The answer as the page opens with it."""
+
+    sentences: Sequence[str]
+    silent: Sequence[str]
+    """Setups that gave no answer."""
+    cards: Sequence[Card]
+
+
+def _answered(run: Run) -> Answered:
+    found = answer.answer(run)
+    return Answered(
+        answer.summary(found),
+        [unanswered.sentence for unanswered in without_answers(run)],
+        [_card(run, one) for one in found.tasks if one.tied],
+    )
+
+
+_WORDS = {"best": "best", "tied": "tied for best", "open": "no difference shown", "alone": "alone"}
+
+
+def _card(run: Run, one: answer.TaskAnswer) -> Card:
+    facts = {
+        one.metric: cell(one.scores[one.tied[0]], one.metric),
+        "difference": answer.lead(one),
+        "samples": f"{one.n}; {answer.detectable(one)}" if one.next else str(one.n),
+        "an answer takes": answer.spent(one),
+        "weakest on": answer.weakest(one),
+        "others better in": answer.behind(one),
+    }
+    names = [(name, place_of(run, name)) for name in one.tied]
+    return Card(
+        one.task,
+        one.metric,
+        _WORDS[one.state],
+        names[: answer.NAMED],
+        max(0, len(names) - answer.NAMED),
+        [(name, text) for name, text in facts.items() if text],
     )
 
 

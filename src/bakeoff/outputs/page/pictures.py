@@ -6,21 +6,23 @@ Every number comes from the comparison; where it has an interval, so has the pic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bakeoff.analysis import outcomes
+from bakeoff.analysis import answer, outcomes
 from bakeoff.analysis.compare import EFFECTS, estimate
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core import disk
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, number
-from bakeoff.core.words import LATENCY, canonical
-from bakeoff.outputs.page import plots
-from bakeoff.outputs.page.plots import Whisker
+from bakeoff.core.words import LATENCY
+from bakeoff.outputs.page import investments, plots
+from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, told, value_of, whisker
+from bakeoff.outputs.page.plots import Bar
 from bakeoff.outputs.page.svg import Picture
-from bakeoff.runs.manifest import Epoch
-from bakeoff.runs.store import COST
+
+HEADLINE = "headline"
+"""The subject of the first picture."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,6 @@ def write(shown: Sequence[Shown], folder: Path) -> None:
         disk.replace(folder / f"{picture.file}.svg", [text])
 
 
-Made = tuple[str, Table, Picture]
-"""What a picture shows in words, its numbers, the picture."""
-
-
 @dataclass(frozen=True)
 class Chart:
     """A kind of picture, and what draws it."""
@@ -84,26 +82,27 @@ class Chart:
     """Whether every task has one; otherwise it is drawn once, and `make` gets an empty name."""
 
 
-def _by_setup(run: Run, task: str, metric: str) -> dict[str, Estimate]:
-    """Setup -> its estimate of a metric, where it has a value."""
-    setups = run.comparison.tasks[task].metric(metric).setups
-    return {name: estimate for name, estimate in setups.items() if estimate.value is not None}
+def _headline(run: Run, task: str) -> Made | None:
+    """Every setup's headline, the best first; tasks with the same range share one axis."""
+    metric, known = run.headlines[task], by_setup(run, task, run.headlines[task])
+    if not known:
+        return None
+    about = run.metric(task, metric)
+    order = sorted(known, key=lambda n: value_of(known[n]), reverse=about.higher_is_better)
+    alike = [t for t, m in run.headlines.items() if run.metric(t, m).bounds == about.bounds]
+    shared = [whisker(run, e, "").ends for t in alike for e in _headlines(run, t).values()]
+    over = (min(low for low, _ in shared), max(high for _, high in shared))
+    rows = [(n, *ends(known[n], metric), str(known[n].n)) for n in order]
+    return (
+        f"{metric} of every setup with its 95% interval, the best first"
+        + ("." if len(alike) < 2 else "; the tasks share one axis."),
+        Table("", ("setup", metric, "from", "to", "n"), tuple(rows)),
+        plots.rows({n: whisker(run, known[n], metric, n) for n in order}, metric, over=over),
+    )
 
 
-def _value(estimate: Estimate) -> float:
-    """The value of an estimate that is known to have one."""
-    assert estimate.value is not None
-    return estimate.value
-
-
-def _whisker(run: Run, estimate: Estimate, setup: str = "") -> Whisker:
-    place = list(run.suite.setups).index(setup) if setup else 0
-    return Whisker(_value(estimate), estimate.low, estimate.high, place)
-
-
-def _ends(estimate: Estimate, metric: str) -> tuple[str, str, str]:
-    value, low, high = estimate.value, estimate.low, estimate.high
-    return number(value, metric), number(low, metric), number(high, metric)
+def _headlines(run: Run, task: str) -> dict[str, Estimate]:
+    return by_setup(run, task, run.headlines[task]) if task in run.samples else {}
 
 
 def _effects(run: Run, task: str) -> Made | None:
@@ -112,8 +111,11 @@ def _effects(run: Run, task: str) -> Made | None:
     effects = {n: known[n] for n in EFFECTS if n in known and known[n].value is not None}
     if not effects:
         return None
-    rows = [(name, *_ends(effect, metric), str(effect.n)) for name, effect in effects.items()]
-    whiskers = {name: _whisker(run, effect) for name, effect in effects.items()}
+    rows = [(name, *ends(effect, metric), str(effect.n)) for name, effect in effects.items()]
+    whiskers = {
+        name: replace(whisker(run, effect, metric), tip=f"{name}: {told(effect, metric)}")
+        for name, effect in effects.items()
+    }
     return (
         f"Change of {metric} with its 95% interval; an interval that holds 0 shows no effect. "
         "Interaction: what both give beyond the sum of each.",
@@ -138,32 +140,39 @@ def front(points: Mapping[str, tuple[float, float]], higher_is_better: bool) -> 
 
 def _against(run: Run, task: str, of: str, costs: Mapping[str, Estimate], unit: str) -> Made | None:
     """Quality against a cost, with the front of setups that no other one beats."""
-    metric, scored = run.headlines[task], _by_setup(run, task, run.headlines[task])
-    names = [name for name in scored if name in costs]
+    metric, scored = run.headlines[task], by_setup(run, task, run.headlines[task])
+    failed = by_setup(run, task, "error")
+    # A setup that never answers is cheap, and no choice.
+    names = [n for n in scored if n in costs and not (n in failed and failed[n].value == 1)]
     if len(names) < 2:
         return None
-    points = {name: (_value(costs[name]), _value(scored[name])) for name in names}
+    points = {name: (value_of(costs[name]), value_of(scored[name])) for name in names}
     best = front(points, run.metric(task, metric).higher_is_better)
     rows = [
-        (n, *_ends(scored[n], metric), *_ends(costs[n], unit), "yes" if n in best else "no")
+        (n, *ends(scored[n], metric), *ends(costs[n], unit), "yes" if n in best else "no")
         for n in names
     ]
-    whiskers = {n: (_whisker(run, costs[n], n), _whisker(run, scored[n], n)) for n in names}
+    whiskers = {}
+    for n in names:
+        up = whisker(run, scored[n], metric, n)
+        both = f"{up.tip}; {of} {number(costs[n].value, unit)}"
+        whiskers[n] = (whisker(run, costs[n], unit, n), replace(up, tip=both))
     return (
         f"{metric} against {of}; whiskers are 95% intervals. The dashed line is the Pareto front: "
-        f"the setups that no other one beats on both, by their values alone: {', '.join(best)}.",
+        "the setups that no other one beats on both, by their values alone: "
+        f"{answer.listed(best)}.",
         Table("", ("setup", metric, "from", "to", of, "from", "to", "on the front"), tuple(rows)),
         plots.scatter(whiskers, best, (of, metric)),
     )
 
 
 def _quality_latency(run: Run, task: str) -> Made | None:
-    costs = _by_setup(run, task, "latency_s")
+    costs = by_setup(run, task, "latency_s")
     return _against(run, task, "seconds (median)", costs, "latency_s")
 
 
 def _quality_cost(run: Run, task: str) -> Made | None:
-    return _against(run, task, "cost of an answer", _by_setup(run, task, "cost"), "cost")
+    return _against(run, task, "cost of an answer", by_setup(run, task, "cost"), "cost")
 
 
 def _quality_tokens(run: Run, task: str) -> Made | None:
@@ -176,10 +185,10 @@ def _quality_tokens(run: Run, task: str) -> Made | None:
 def _tokens_of(run: Run, task: str) -> dict[str, tuple[float, float, float]]:
     """Setup -> mean tokens of the prompt, of the passages in it, and of the answer."""
     read, context, written = (
-        _by_setup(run, task, f"{kind}_tokens") for kind in ("prompt", "context", "completion")
+        by_setup(run, task, f"{kind}_tokens") for kind in ("prompt", "context", "completion")
     )
     return {
-        name: (_value(read[name]), _value(context[name]), _value(written[name]))
+        name: (value_of(read[name]), value_of(context[name]), value_of(written[name]))
         for name in read
         if name in context and name in written
     }
@@ -198,8 +207,19 @@ def _tokens(run: Run, task: str) -> Made | None:
     return (
         "Mean tokens of an answer by what they are spent on.",
         Table("", ("setup", *parts, "all"), tuple(rows)),
-        plots.stacked(bars, parts, "tokens (mean)"),
+        plots.stacked(
+            {n: _bar(run, n, parts, [f"{v:.0f}" for v in bars[n]], bars[n]) for n in bars},
+            parts,
+            "tokens (mean)",
+        ),
     )
+
+
+def _bar(
+    run: Run, setup: str, parts: Sequence[str], told: Sequence[str], values: Sequence[float]
+) -> Bar:
+    words = ", ".join(f"{part} {text}" for part, text in zip(parts, told, strict=True))
+    return Bar(values, place_of(run, setup), f"{setup}: {words}")
 
 
 def _latency(run: Run, task: str) -> Made | None:
@@ -217,7 +237,7 @@ def _latency(run: Run, task: str) -> Made | None:
     for name, times in timed.setups.items():
         cells = (number(times.quantiles[q].value, "latency_s") for q in quantiles)
         rows.append((name, str(times.n), *cells))
-        drawn[name] = (seconds[name], _whisker(run, times.quantiles["p50"], name))
+        drawn[name] = (seconds[name], whisker(run, times.quantiles["p50"], "latency_s", name))
     return (
         f"A dot is one answer, the bar the median; at most {plots.DOTS} dots of a "
         "setup, evenly by rank.",
@@ -240,8 +260,9 @@ def _retrieval(run: Run, task: str) -> Made | None:
         for part, names in outcomes.retrieved(run.columns[task, setup, by]).items():
             quality = estimate(run.columns[task, setup, metric].only(names))
             if quality.value is not None:
-                rows.append((setup, part, *_ends(quality, metric), str(quality.n)))
-                whiskers[f"{setup}, {part} ({quality.n})"] = _whisker(run, quality, setup)
+                rows.append((setup, part, *ends(quality, metric), str(quality.n)))
+                shown = whisker(run, quality, metric, setup)
+                whiskers[f"{setup}, {part} ({quality.n})"] = shown
     if not rows:
         return None
     return (
@@ -281,116 +302,29 @@ def _refusals(run: Run, task: str) -> Made | None:
         "no answer, wrong where it has one. An answer to a question without one is wrong.",
         Table("", ("setup", *every), tuple(rows)),
         plots.stacked(
-            {n: [counts[p] for p in parts] for n, counts in by_setup.items()}, parts, "answers"
+            {
+                n: _bar(run, n, parts, [str(counts[p]) for p in parts], [counts[p] for p in parts])
+                for n, counts in by_setup.items()
+            },
+            parts,
+            "answers",
+            colourless=("unjudged", "failed"),
         ),
     )
 
 
-def _training(run: Run, task: str) -> Made | None:
-    made: dict[str, tuple[str, Sequence[Epoch]]] = {}
-    for name, adapter in run.manifest.adapters.items():
-        if name.startswith(f"{task}/") and adapter.training:
-            # Setups of one recipe share an adapter: one curve.
-            setup = name.removeprefix(f"{task}/")
-            made.setdefault(adapter.digest, (setup, adapter.training.curve))
-    lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
-    rows = []
-    kinds = {"train_loss": "training", "validation_loss": "validation"}
-    for place, (setup, curve) in enumerate(made.values()):
-        for kind, word in kinds.items():
-            losses = [(p.epoch, getattr(p, kind)) for p in curve]
-            if points := [(epoch, loss) for epoch, loss in losses if loss is not None]:
-                lines[f"{setup}, {word}"] = (points, place, word == "validation")
-        for p in curve:
-            rows.append((setup, f"{p.epoch:g}", *(number(getattr(p, k), "") for k in kinds)))
-    if not lines:
-        return None
-    return (
-        "Loss by epoch on the training rows and on the rows held back.",
-        Table("", ("adapter", "epoch", *kinds.values()), tuple(rows)),
-        plots.curves(lines, ("epoch", "loss")),
-    )
-
-
-def _learning(run: Run, task: str) -> Made | None:
-    """Setups that differ in nothing but the number of rows they were tuned on."""
-    metric = run.headlines[task]
-    by_setup = _by_setup(run, task, metric)
-    curves: dict[str, list[tuple[int, str]]] = {}
-    for name in by_setup:
-        spec = run.suite.setups[name]
-        if spec.tune:
-            recipe = spec.model_dump(exclude={"name": True, "description": True, "tune": {"rows"}})
-            rows = spec.tune.rows or run.manifest.tasks[task].train
-            curves.setdefault(canonical(recipe), []).append((rows, name))
-    known = [sorted(points) for points in curves.values() if len(dict(points)) > 1]
-    if not known:
-        return None
-    lines: dict[str, tuple[Sequence[tuple[float, float]], int, bool]] = {}
-    table: list[tuple[str, ...]] = []
-    for place, points in enumerate(known):
-        base = points[0][1].removesuffix(f"-{points[0][0]}")
-        values = [(float(n), _value(by_setup[name])) for n, name in points]
-        lines[base] = (values, place, False)
-        table += [(base, str(n), *_ends(by_setup[name], metric)) for n, name in points]
-    return (
-        f"{metric} by the number of training rows; setups that differ in nothing else.",
-        Table("", ("recipe", "rows", metric, "from", "to"), tuple(table)),
-        plots.curves(lines, ("training rows", metric)),
-    )
-
-
-_DECADES, _STEPS = 3, 8
-"""Of requests per month on each side of the stated ones; points of a line in each."""
-
-
-def _monthly(run: Run, _: str) -> Made | None:
-    """Money per month against requests per month, where costs are kept beside the run."""
-    if not (run.folder / COST).is_file():
-        return None
-    from bakeoff.decide import cost
-    from bakeoff.decide.cost import shown
-
-    costs = cost.read(run.folder)
-    if costs is None or not costs.volume or not cost.current(run, costs):
-        return None
-    steps = range(-_DECADES * _STEPS, _DECADES * _STEPS + 1)
-    volumes = [costs.volume * 10 ** (step / _STEPS) for step in steps]
-    bands, rows = {}, []
-    for place, (name, setup) in enumerate(costs.setups.items()):
-        points = [(v, *cost.monthly_at(setup, v)) for v in volumes if setup.per_request.value]
-        if points and points[0][1] > 0:
-            # A logarithmic axis has no 0.
-            least = points[0][1] / 100
-            drawn = [(v, value, max(low, least), high) for v, value, low, high in points]
-            bands[name] = plots.Band(drawn, place)
-            rows += [
-                (name, shown.count(v), *(shown.money(number) for number in numbers))
-                for v, *numbers in points[::_STEPS]
-            ]
-    if not bands:
-        return None
-    label = f"{costs.currency} per month"
-    return (
-        f"Monthly cost of each setup by number of requests, with 95% bands; the "
-        f"dotted line is at {shown.count(costs.volume)} requests. What is spent up front is "
-        f"spread over {costs.months:g} months; updates per month: {costs.updates:g}.",
-        Table("", ("setup", "requests per month", label, "from", "to"), tuple(rows)),
-        plots.lines(bands, ("requests per month", label), costs.volume),
-    )
-
-
 CHARTS: dict[str, Chart] = {
-    "effects": Chart("what tuning and retrieval each change", _effects),
+    HEADLINE: Chart("headline score of every setup", _headline),
     "quality-latency": Chart("quality against latency", _quality_latency),
     "quality-cost": Chart("quality against cost", _quality_cost),
     "quality-tokens": Chart("quality against tokens", _quality_tokens),
+    "effects": Chart("what tuning and retrieval each change", _effects),
     "refusals": Chart("answers and refusals", _refusals),
     "retrieval": Chart("answers by what retrieval found", _retrieval),
     "latency": Chart("seconds for an answer", _latency),
     "tokens": Chart("tokens of an answer", _tokens),
-    "training": Chart("loss in training", _training),
-    "learning": Chart("quality by number of training rows", _learning),
-    "monthly-cost": Chart("cost per month", _monthly, of_tasks=False),
+    "training": Chart("loss in training", investments.training),
+    "learning": Chart("quality by number of training rows", investments.learning),
+    "monthly-cost": Chart("cost per month", investments.monthly, of_tasks=False),
 }
 """By the name of their files, in the order of the page."""

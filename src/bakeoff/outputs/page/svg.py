@@ -12,15 +12,21 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from bakeoff.core.plain_text import plain
 
 SIZE = 10.5
-"""Of the letters, where a picture is `WIDTH` wide."""
-WIDTH = 330.0
+"""Of the letters."""
+WIDTH, BROAD = 330.0, 480.0
+"""Of a picture, and of one with many names."""
 INK, SOFT, LINE, PAPER = "currentColor", "var(--soft)", "var(--line)", "var(--card)"
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888")
-"""Okabe and Ito (2008), which colour-blind readers can tell apart; markers differ as well."""
+PALETTE = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888"),
+    *("#5b3a9e", "#8a4b08", "#b0162b", "#4f7a00", "#00616b", "#b01d86", "#9a9a00"),
+)
+"""Setups have these, and nothing else. The first seven: Okabe and Ito (2008), which colour-blind
+readers can tell apart; every mark has its setup's name as well."""
 _ALONE = {
     **{f"var(--c{place})": colour for place, colour in enumerate(PALETTE)},
     **{INK: "#000000", SOFT: "#565d66", LINE: "#cfd4da", PAPER: "#ffffff"},
@@ -45,8 +51,8 @@ HATCHES = "".join(
 
 
 def colour(place: int) -> str:
-    """The colour of a place; places go round."""
-    return f"var(--c{place % len(PALETTE)})"
+    """The colour of a setup by its place; places go round. Ink for what belongs to no setup."""
+    return INK if place < 0 else f"var(--c{place % len(PALETTE)})"
 
 
 def hatch(place: int) -> str:
@@ -92,6 +98,14 @@ def fitted(text: str, most: float) -> str:
     return f"{line.rstrip()}…"
 
 
+def group(parts: Sequence[str], **attributes: str | float) -> str:
+    """Elements that belong together; `tip` is what a pointer on them tells."""
+    tip = attributes.pop("tip", "")
+    if tip:
+        attributes["data_tip"] = plain(tip, 300)
+    return f"{element('g', **attributes)[:-2]}>{''.join(parts)}</g>"
+
+
 @dataclass(frozen=True)
 class Scale:
     """Values of an axis as places in a picture."""
@@ -122,6 +136,19 @@ class Scale:
     def ticks(self, about: int = 5, *, whole: bool = False) -> list[tuple[float, str]]:
         """(value, label) at round values; `whole` takes no fractions."""
         return self._powers() if self.log else self._steps(about, whole)
+
+    def apart(self, *, whole: bool = False) -> list[tuple[float, str]]:
+        """The ticks of an axis that lies: as many as have room beside each other."""
+        ticks = self.ticks(5, whole=whole)
+        while len(ticks) > 2 and self._collide(ticks):
+            ticks = ticks[::2]
+        return ticks[:1] if self._collide(ticks) else ticks
+
+    def _collide(self, ticks: Sequence[tuple[float, str]]) -> bool:
+        return any(
+            abs(self.at(two) - self.at(one)) < (wide(left) + wide(right)) / 2 + 4
+            for (one, left), (two, right) in pairwise(ticks)
+        )
 
     def _steps(self, about: int, whole: bool) -> list[tuple[float, str]]:
         rough = (self.high - self.low) / about
@@ -157,15 +184,16 @@ def brief(value: float) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn picture; `WIDTH` wide."""
+    """A drawn picture."""
 
     height: float
     body: str
+    width: float = WIDTH
 
     def inline(self, identity: str, title: str, said: str) -> str:
         """An element for a page with `HATCHES`, its ids beginning with `identity`."""
         head = (
-            f'<svg class="plot" viewBox="0 0 {_number(WIDTH)} {_number(self.height)}" '
+            f'<svg class="plot" viewBox="0 0 {_number(self.width)} {_number(self.height)}" '
             f'role="img" fill="currentColor" aria-labelledby="{identity}-title {identity}-desc">'
         )
         return (
@@ -175,13 +203,14 @@ class Picture:
 
     def alone(self, title: str, said: str) -> str:
         """A whole file: the same on white, with its colours."""
-        width, height = _number(WIDTH), _number(self.height)
+        width, height = _number(self.width), _number(self.height)
         text = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_number(1.5 * WIDTH)}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_number(1.5 * self.width)}" '
             f'height="{_number(1.5 * self.height)}" viewBox="0 0 {width} {height}" '
             f'role="img" font-family="system-ui, sans-serif" fill="{INK}">'
             f"{element('title', plain(title))}{element('desc', plain(said, 1000))}"
             f"<defs>{HATCHES}</defs>"
-            f"{element('rect', width=WIDTH, height=self.height, fill=PAPER)}{self.body}</svg>\n"
+            f"{element('rect', width=self.width, height=self.height, fill=PAPER)}{self.body}"
+            "</svg>\n"
         )
         return _COLOUR.sub(lambda match: f'"{_ALONE[match[1]]}"', text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bakeoff.analysis.answer import answer, sentences
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.table import Table, as_markdown
+from bakeoff.core.table import Table, as_markdown, escaped
 from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.outputs.tables.advised import advised
 from bakeoff.outputs.tables.checks import checks
@@ -24,6 +25,8 @@ def markdown(run: Run) -> str:
 def _parts(run: Run) -> Iterator[str]:
     yield from (f"# {run.manifest.benchmark}", "", run.suite.description.strip(), "")
     yield from (line for note in caveats(run) for line in (f"- {note}", ""))
+    yield from ("## Answer", "")
+    yield from (line for said in sentences(answer(run)) for line in (f"- {escaped(said)}", ""))
     if run.suite.gates and run.shard[1] == 1:
         yield from _tables(verdicts(verdicts_of(run)))
     yield from _tables(*advised(run), headline(run))

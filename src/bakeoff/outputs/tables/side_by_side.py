@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bakeoff.analysis.answer import ceilings, leaders
 from bakeoff.analysis.comparison import Latency, Summary, TaskComparison
 from bakeoff.analysis.latency import clear
 from bakeoff.analysis.measured_run import Run
@@ -104,7 +105,7 @@ def row(run: Run, task: str, metric: str) -> Row:
     facts = run.comparison.tasks[task]
     summary = facts.metric(metric)
     higher = run.metric(task, metric).higher_is_better
-    best, top = best_of(summary, higher), _top(summary, higher)
+    best, top = best_of(run, summary, higher), _top(summary, higher)
     first = next(iter(run.suite.setups))
     cells = tuple(
         Cell(
@@ -141,14 +142,11 @@ def n_of(estimates: Iterable[Estimate]) -> str:
     return "-".join(dict.fromkeys(str(count) for count in (*counts[:1], *counts[-1:])))
 
 
-def best_of(summary: Summary, higher_is_better: bool) -> set[str]:
+def best_of(run: Run, summary: Summary, higher_is_better: bool) -> set[str]:
     """The setups that are best, or not significantly worse than the best; none when all are."""
-    valued = {s: e.value for s, e in summary.setups.items() if e.value is not None}
-    if len(set(valued.values())) < 2:
-        return set()
-    top = (max if higher_is_better else min)(valued, key=lambda s: valued[s])
-    best = {s for s in valued if s == top or not differ(summary, s, top)}
-    return set() if len(best) == len(valued) else best
+    known = [e.value for e in summary.setups.values() if e.value is not None]
+    best = set(leaders(summary, higher_is_better, ceilings(run)))
+    return set() if len(set(known)) < 2 or len(best) == len(known) else best
 
 
 def _top(summary: Summary, higher_is_better: bool) -> float | None:
