@@ -241,7 +241,7 @@ def test_a_function_returns_a_text_or_an_answer_and_all_else_is_a_failure(here: 
     records = {r.sample: r for r in latest().records("doors", "ours")}
     assert {name for name, record in records.items() if record.answer} == {"text", "answer"}
     assert records["answer"].outcome.finish_reason == "length"
-    said = "returned a value of type dict: return a text or a bakeoff.core.words.Answer"
+    said = "returned a value of type dict: return a text or a bakeoff.Answer"
     assert records["mapping"].error == said
     assert records["no_text"].error == "returned an Answer with text: NoneType where str is needed"
     assert result.output.count(said) == 1

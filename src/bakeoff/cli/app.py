@@ -123,11 +123,11 @@ def finished(run: str, *, newest: bool = False) -> Run:
 
 def named_run(run: str, *, newest: bool = False) -> Path:
     """The folder of a run; a newer one of its benchmark that is passed over is named."""
-    from bakeoff.runs.naming import find_run
+    from bakeoff.runs.naming import find_run, passed_over
 
     folder = find_run(run, results(), newest=newest)
-    if not newest and "~" not in run and (last := find_run(run, results(), newest=True)) != folder:
-        click.echo(f"{run}: {folder.name}; the newer {last.name} is not complete", err=True)
+    if not newest and (newer := passed_over(run, folder, results())):
+        click.echo(newer, err=True)
     return folder
 
 

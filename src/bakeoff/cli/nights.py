@@ -26,7 +26,7 @@ from bakeoff.cli.named import BENCHMARK, RUN
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
-from bakeoff.running.environment import environment, results, tracking_uri, workspace
+from bakeoff.running.environment import environment, results, workspace
 from bakeoff.running.sending import sinks
 
 if TYPE_CHECKING:
@@ -75,19 +75,9 @@ def baseline() -> None:
 @click.option("--reason", required=True, help="Why this run is accepted; stored with the baseline.")
 def accept(run: str, channel: Channel, reason: str) -> None:
     """Make a RUN the baseline of its benchmark; it must be complete and fail no gate."""
-    from bakeoff.decide.gates import baseline as baselines
-    from bakeoff.outputs.mlflow import links
+    from bakeoff.running import accepting
 
-    done = finished(run, newest=True)
-    pointer = baselines.accept(done, channel, reason, results())
-    if uri := environment().tracking_uri:
-        from bakeoff.outputs.mlflow import baselines as server
-
-        server.push(done, pointer, baselines.folder(results()) / pointer.rows, uri)
-    elif links.read(done.folder):
-        from bakeoff.outputs.mlflow import baselines as server
-
-        server.mark(done, pointer, tracking_uri())
+    pointer = accepting.accept(finished(run, newest=True), channel, reason)
     click.echo(f"{channel} baseline of {pointer.benchmark}: {pointer.run}")
 
 

@@ -26,7 +26,7 @@ NEWEST = 20
 """Runs that are listed unless all are asked for."""
 
 if TYPE_CHECKING:
-    from bakeoff.analysis.comparison import Comparison, RunComparison
+    pass
 
 
 @main.command("runs")
@@ -72,29 +72,19 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from bakeoff.analysis.run_comparison import between
-    from bakeoff.outputs import export
-    from bakeoff.outputs.tables.contents import compared
-    from bakeoff.outputs.tables.pairs import between_runs
-    from bakeoff.outputs.tables.side_by_side import marks
+    from bakeoff.outputs.compared import compared
 
-    done = [finished(run) for run in runs or ("latest",)]
-    comparison: Comparison | RunComparison
-    if len(done) == 1:
-        comparison, tables, marked = done[0].comparison, compared(done[0]), marks(done[0])
-    else:
-        comparison = between([measured.rows for measured in done], allow_mismatch=allow_mismatch)
-        tables, marked = between_runs(comparison), {}
+    made = compared([finished(run) for run in runs or ("latest",)], allow_mismatch)
     if form == "json":
-        click.echo(json.dumps(asdict(comparison), indent=2))
+        click.echo(json.dumps(asdict(made.comparison), indent=2))
     elif form == "csv":
-        click.echo(export.csv_text(export.rows(comparison, marked)), nl=False)
+        click.echo(made.csv(), nl=False)
     elif form == "markdown":
         from bakeoff.core.table import as_markdown
 
-        click.echo(as_markdown(tables))
+        click.echo(as_markdown(made.tables))
     else:
-        for table in tables:
+        for table in made.tables:
             show(table)
 
 
@@ -273,14 +263,11 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Print no links.")
 def log(run: str, traces: int, quiet: bool) -> None:
     """Log a RUN to MLflow (again); nothing is duplicated."""
-    from bakeoff.analysis.trend import history, read
-    from bakeoff.outputs.mlflow import nights, runs, sink
+    from bakeoff.outputs.mlflow import sink
+    from bakeoff.outputs.mlflow.whole import log_whole
 
     done = finished(run)
-    runs.log(done, tracking_uri(), traces)
-    benchmark = done.manifest.benchmark
-    kept = history(done.folder.parent.parent, benchmark)
-    nights.log(benchmark, read(kept), done.folder.parent, tracking_uri())
+    log_whole(done, tracking_uri(), traces)
     if not quiet:
         for line in sink.seen(done):
             click.echo(line)

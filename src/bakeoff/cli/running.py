@@ -67,22 +67,15 @@ def run(
 
     If its last run was stopped before the end, the same command resumes it.
     """
-    from bakeoff.running.confirm import run_and_judge
-    from bakeoff.running.resuming import unfinished
-    from bakeoff.runs.naming import find_run
+    from bakeoff.running.confirm import begin
     from bakeoff.runs.reported import mark_reported
 
-    plan = planned(benchmark, data, cached=not no_cache, **chosen)
-    how = progress()
-    name = plan.suite.name
-    previous = find_run(resume, results(), benchmark=name, newest=True) if resume else None
-    if previous is None and not new and (previous := unfinished(plan, results())):
-        how.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
-    done, verdicts = run_and_judge(
-        plan,
+    done, verdicts = begin(
+        planned(benchmark, data, cached=not no_cache, **chosen),
         workspace(data),
-        how,
-        previous,
+        progress(),
+        resume=resume or "",
+        new=new,
         retry_failed=retry_failed,
         before_judging=pull_baselines,
         meanwhile=_get_ready_to_report,

@@ -11,6 +11,7 @@ from typing import Any
 from bakeoff.core.measure import Bounds
 from bakeoff.core.words import Answer, Failure, Sample, Score, digest
 from bakeoff.metrics.needs import Need, Unjudged, Wanted
+from bakeoff.spec.functions import source_of
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rule
 
@@ -108,8 +109,10 @@ class Scorer:
         return "+".join([str(self.version), *(f"{name}:{is_}" for name, is_ in parts.items())])
 
     def _digest_of_file(self) -> str:
-        file = inspect.getsourcefile(self.function)
-        return digest([self.name, *([digest(Path(file).read_bytes())] if file else [])])
+        file = Path(inspect.getsourcefile(self.function) or "")
+        # A function of a notebook's cell has lines, and no file.
+        source = file.read_bytes() if file.is_file() else source_of(self.function).encode()
+        return digest([self.name, digest(source)])
 
     @property
     def about(self) -> str:

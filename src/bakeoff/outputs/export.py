@@ -44,6 +44,8 @@ class Row:
 
 
 COLUMNS = tuple(column.name for column in fields(Row))
+TESTED = ("p", "p_adjusted", "wins", "ties", "losses", "detectable", "needed")
+"""Columns that only differences have."""
 Marks = Mapping[tuple[str, str, str], str]
 """(task, metric, setup) -> `*`, `^` or both, as the tables show them."""
 
@@ -122,8 +124,10 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def frame(comparison: Comparison | RunComparison) -> pandas.DataFrame:
+def frame(
+    comparison: Comparison | RunComparison, marks: Marks = MappingProxyType({})
+) -> pandas.DataFrame:
     """The rows of a comparison as a pandas DataFrame."""
     import pandas
 
-    return pandas.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
+    return pandas.DataFrame(list(rows(comparison, marks)), columns=list(COLUMNS))

@@ -5,17 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bakeoff.core.progress import Progress
 from bakeoff.running.executors import EXECUTORS
 from bakeoff.running.plan import Plan
+from bakeoff.running.resuming import unfinished
 from bakeoff.runs import store
+from bakeoff.runs.naming import find_run
 from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
+
+
+def begin(
+    plan: Plan,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    resume: str = "",
+    new: bool = False,
+    **how: Unpack[How],
+) -> tuple[Run, Verdicts | None]:
+    """Run a plan and judge it, going on with the run that `resume` names.
+
+    Without a name, with the last run of the plan where that did not finish, unless `new`.
+    """
+    results = workspace.results
+    previous = None
+    if resume:
+        previous = find_run(resume, results, benchmark=plan.suite.name, newest=True)
+    elif not new and (previous := unfinished(plan, results)):
+        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+    return run_and_judge(plan, workspace, progress, previous, **how)
+
+
+class How(TypedDict, total=False):
+    """See `run_and_judge`."""
+
+    retry_failed: bool
+    before_judging: Callable[[Run], None]
+    meanwhile: Callable[[], None]
 
 
 def run_and_judge(

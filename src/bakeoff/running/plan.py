@@ -11,6 +11,7 @@ from bakeoff.decide.gates.language import Scope
 from bakeoff.running.facts import blank_manifest, metric_facts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Forced, Suite
+from bakeoff.spec.functions import Functions
 from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
 
@@ -30,6 +31,8 @@ class Plan:
     """The date of the nightly run this is for."""
     executor: str = "here"
     """What carries it out: a name in `executors.EXECUTORS`."""
+    functions: Functions = field(default_factory=dict, repr=False)
+    """The setups that are functions of the calling program."""
 
     @property
     def scope(self) -> Scope:
@@ -72,7 +75,8 @@ class Plan:
         """The manifest of a run of it, before anything is asked."""
         forced = self.suite.dtype
         command = [
-            *("bakeoff run", shown(self.file)),
+            # A command cannot bring functions along.
+            *("bakeoff.run(setups=...) of" if self.functions else "bakeoff run", shown(self.file)),
             *self.selection.arguments(),
             *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
         ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict, Unpack
 
 from bakeoff.core.words import faults
 from bakeoff.decide.gates import language
 from bakeoff.running.plan import Plan
 from bakeoff.spec.benchmark import Dtype, Forced, Suite, load_suite
+from bakeoff.spec.functions import Functions
 from bakeoff.tasks.load import Selection, load_tasks
 
 
@@ -51,10 +53,14 @@ def plan_of(
     file: Path,
     data: Path | None,
     *,
+    functions: Functions = MappingProxyType({}),
     dead_gates: bool = False,
     **choice: Unpack[Choice],
 ) -> Plan:
-    """The plan of a benchmark that stands, or might stand, in `file`. See `planned`."""
+    """The plan of a benchmark that stands, or might stand, in `file`. See `planned`.
+
+    `functions` answer for the setups that they are named after.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if repeats := choice.get("repeats"):
         suite = suite.model_copy(update={"repeats": repeats})
@@ -65,7 +71,8 @@ def plan_of(
     ids, tags = choice.get("sample_ids", ()), choice.get("tags", ())
     selection = Selection(limit, ids, tags, choice.get("shard", (1, 1)))
     tasks, skipped = load_tasks(suite, file, data, selection)
-    plan = Plan(suite, file, tasks, skipped, selection, choice.get("cached", True))
+    cached = choice.get("cached", True)
+    plan = Plan(suite, file, tasks, skipped, selection, cached, functions=functions)
     if not skipped:
         faults([f"{file}: {p}" for p in language.check_gates(suite.gates, plan.scope)])
         if suite.gates and not (dead_gates or selection.arguments()):

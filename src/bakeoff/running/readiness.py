@@ -39,7 +39,8 @@ def _setups(plan: Plan) -> Iterator[str]:
     for setup in plan.suite.setups.values():
         where = f"setups.{setup.name}"
         tasks = [task for task in plan.tasks.values() if setup.takes(task.name)]
-        if setup.call and (problem := missing_function(setup.call, plan.file.parent)):
+        named = setup.call if setup.name not in plan.functions else None
+        if named and (problem := missing_function(named, plan.file.parent)):
             yield f"{where}.call: {problem}"
         if setup.custom:
             continue

@@ -71,7 +71,7 @@ def run(
         manifest = manifest.model_copy(update={"run": folder.name})
     with store.held(folder):
         responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-        resources = Resources(plan.suite, plan.file, workspace, progress, responses)
+        resources = Resources(plan.suite, plan.file, workspace, progress, responses, plan.functions)
         meter = Meter(plan.suite, plan.cells)
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.add)

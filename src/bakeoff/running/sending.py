@@ -50,6 +50,21 @@ def send(
     return sent
 
 
+def publish(
+    run: Run, to: Mapping[str, Sink], waiting: Callable[[str], AbstractContextManager[None]]
+) -> Sent:
+    """Write a run's report and send it; from then on the same command makes a new run."""
+    from bakeoff.outputs import report
+    from bakeoff.runs.reported import mark_reported
+
+    with waiting("writing the report"):
+        report.write(run)
+    sent = send(run, to, waiting)
+    if not sent.code:
+        mark_reported(run.folder)
+    return sent
+
+
 def pull_baselines(run: Run, results: Path) -> None:
     """Use the baselines of the tracking server, where one is configured."""
     uri = environment().tracking_uri

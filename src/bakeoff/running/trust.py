@@ -88,7 +88,9 @@ def _models(run: Path, manifest: Manifest, file: Path, project: Project) -> list
     """Endpoints and verifiers with code that scorers ask, where the project has no such ones."""
     metrics = [m for _, task in _tasks(manifest, file) for m in task.metrics().values()]
     suite = manifest.suite
-    own = load_suite(file) if project.holds(run) and project.owns(file) else None
+    # Of a benchmark that a program made there is no file.
+    known = file.is_file() and project.holds(run) and project.owns(file)
+    own = load_suite(file) if known else None
     return [
         *(
             f"ask {spec.url} with the environment variables {', '.join(keys) or '(none)'}"

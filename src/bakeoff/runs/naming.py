@@ -50,6 +50,13 @@ def find_run(text: str, results: Path, *, benchmark: str = "", newest: bool = Fa
     return _by_id(text, results)
 
 
+def passed_over(text: str, folder: Path, results: Path) -> str:
+    """A sentence on a newer run than the one that `text` was taken to name; empty without one."""
+    if "~" in text or (last := find_run(text, results, newest=True)) == folder:
+        return ""
+    return f"{text}: {folder.name}; the newer {last.name} is not complete"
+
+
 def complete_first(runs: Sequence[Path]) -> list[Path]:
     """The complete ones of some runs, in their order; all where none is complete."""
     return [run for run in runs if is_complete(run)] or list(runs)

@@ -9,13 +9,16 @@ from bakeoff.setups.answerer import build
 from bakeoff.setups.builder import Resources
 from bakeoff.setups.custom import custom
 from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.functions import load_function
 from bakeoff.tasks.load import Task
 
 
 def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = True) -> Answerer:
     """The answerer of any setup on any task: of the 2x2 design, or a custom one."""
     if setup.call:
-        return custom(setup.call, task, resources.file.parent)
+        given = resources.functions.get(setup.name)
+        function = given or load_function(setup.call, resources.file.parent)
+        return custom(function, setup.call, task)
     if setup.endpoint:
         from bakeoff.models.served import service
 

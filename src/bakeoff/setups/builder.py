@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bakeoff.core.progress import Progress, working
@@ -25,6 +26,7 @@ from bakeoff.runs.manifest import (
 from bakeoff.setups.answerer import Engine, context_of
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.functions import Functions
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
@@ -75,8 +77,10 @@ class Resources:
         workspace: Workspace,
         progress: Progress,
         responses: Responses | None = None,
+        functions: Functions = MappingProxyType({}),
     ) -> None:
         self.suite = suite
+        self.functions = functions
         self.file = file
         self.workspace = workspace
         self.progress = progress

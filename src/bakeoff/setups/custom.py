@@ -9,7 +9,6 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bakeoff.core.words import (
@@ -26,18 +25,16 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.models.finish_reasons import finish_reason
-from bakeoff.spec.functions import load_function, told
+from bakeoff.spec.functions import told
 from bakeoff.tasks.load import Task
 
 
-def custom(reference: str, task: Task, folder: Path) -> Answerer:
+def custom(function: Callable[..., Any], reference: str, task: Task) -> Answerer:
     """A user's function `answer(sample)` or `answer(sample, task)` as a setup, `async` or not.
 
-    The path in `reference` is relative to `folder`. The function returns a text or an `Answer`;
-    what else it returns, or raises, is that sample's failure. `sys.exit` in it is a
-    `BakeoffError`.
+    `reference` is what messages call it. The function returns a text or an `Answer`; what else it
+    returns, or raises, is that sample's failure. `sys.exit` in it is a `BakeoffError`.
     """
-    function = load_function(reference, folder)
     takes_task = len(inspect.signature(function).parameters) > 1
     call = _called(function)
 
@@ -83,14 +80,17 @@ def _called(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def outcome(returned: object, seconds: float | None) -> Answer | Failure:
-    """What a function returned, as an answer, or why it is none."""
+    """What a function returned, as an answer, or why it is none.
+
+    `seconds` is how long it took, where it was timed alone.
+    """
     if isinstance(returned, str):
         return Answer(str(returned), steps=(Step("call", seconds),))
     if not isinstance(returned, Answer):
         if inspect.iscoroutine(returned):
             returned.close()
         kind = "None" if returned is None else f"a value of type {type(returned).__name__}"
-        return Failure(f"returned {kind}: return a text or a bakeoff.core.words.Answer")
+        return Failure(f"returned {kind}: return a text or a bakeoff.Answer")
     if wrong := _wrong(returned):
         return Failure(f"returned an Answer with {wrong}")
     ended, steps = finish_reason(returned.finish_reason), tuple(returned.steps)
@@ -99,6 +99,8 @@ def outcome(returned: object, seconds: float | None) -> Answer | Failure:
     if missing := Generation(returned.text.strip(), 0, 0, finish_reason=ended).missing:
         return Failure(missing, ended, steps)
     passages = tuple(returned.passages)
+    # Without steps of its own, an answer took what the call took.
+    steps = steps or (Step("call", seconds),)
     return replace(returned, passages=passages, steps=steps, finish_reason=ended)
 
 

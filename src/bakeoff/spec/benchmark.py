@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
@@ -309,7 +310,16 @@ class Suite(File):
 
 def load_suite(path: Path) -> Suite:
     """The benchmark file at `path`. Raises `BakeoffError` listing every fault in it."""
-    raw = read_yaml(path)
+    return suite_of(read_yaml(path), path)
+
+
+def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType({})) -> Suite:
+    """A benchmark by what its file holds, or could hold, with more setups.
+
+    `path` is where it stands; paths in it begin there. Raises `BakeoffError` as `load_suite`.
+    """
+    if setups and isinstance(raw, dict):
+        raw = {**raw, "setups": {**(raw.get("setups") or {}), **setups}}
     suite = validated(Suite, path, raw)
     faults([f"{path}: {problem}" for problem in keys.problems(suite.connections, raw)])
     faults(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.secrets import masked
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import BakeoffError, digest
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., Any]:
@@ -70,6 +72,31 @@ def _names_in(module: ast.Module) -> set[str]:
         elif isinstance(part, ast.alias):
             names.add(part.asname or part.name.partition(".")[0])
     return names
+
+
+Functions = Mapping[str, Callable[..., Any]]
+"""Setup -> the function of the calling program that answers for it."""
+
+
+def reference_to(function: Callable[..., Any]) -> str:
+    """How a function of the calling program is recorded: `module::name#digest of its source`.
+
+    The digest is of the function's own lines: not of what they call, or of the values they use.
+    """
+    whole = function.func if isinstance(function, partial) else function
+    whole = inspect.unwrap(whole)
+    named = whole if hasattr(whole, "__qualname__") else type(whole)
+    name = f"{named.__module__}::{named.__qualname__}"
+    return f"{name}#{digest(source_of(named))}"
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    """The lines of a function or class; what it was compiled to where there are none."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        return f"{code.co_code.hex()} {code.co_names} {code.co_consts}" if code else repr(function)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ DISCORDANCE = 0.25
 """Share of the samples that differ between two setups, where no run tells."""
 NOISE = 6
 """Samples of the latency pass from which the machine's noise has an interval."""
-_REMEDY = "use more samples, or mode: point to compare the estimates alone"
+_REMEDY = "use more samples, or mode: estimate to compare the estimates alone"
 MARGIN = 0.05
 """The shortfall that a gate without a margin is asked to find."""
 
