@@ -173,7 +173,9 @@ def test_costs_advice_baselines_and_scoring_again(project: Path) -> None:
     both = bakeoff.compare(run, later)
     assert both.frame()["name"].isin(["B:reads - A:reads"]).any()
     against = bakeoff.gate(later, "reads.contains >= baseline:reads.contains", baseline=run)
-    assert against.value.state == "PASS"
+    # The same answers again: of three samples a loss could not be significant.
+    assert against.value.state == "INCONCLUSIVE"
+    assert against.value.gates[0].gap == 0
 
 
 def test_a_run_works_in_a_running_loop_and_can_be_interrupted(project: Path) -> None:
