@@ -281,7 +281,7 @@ def test_logging_that_was_killed_is_finished_later(results: Path, uri: str, call
 
 def test_odd_text_breaks_nothing(results: Path, uri: str) -> None:
     odd = " \x00 \ud83d \x1b[31m \u2028 \U0001f6aa | <b>"
-    runs.log(Run(make_run(results, said=odd)), uri, 3)
+    runs.log(Run(make_run(results, text=odd)), uri, 3)
     rag = stored(uri)["rag"]
     said = table(uri, rag)["answer"][0]
     assert said.endswith("\u2028 \U0001f6aa | <b>")
@@ -531,7 +531,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.slow
 def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> None:
     odd = " \x00 \ud83d \U0001f6aa"
-    done = Run(make_run(results, said=odd))
+    done = Run(make_run(results, text=odd))
     first = runs.log(done, postgres, 5)
     assert runs.log(done, postgres, 5) == first
     there = stored(postgres)

@@ -147,7 +147,7 @@ def test_raft_shows_the_gold_passage_as_often_as_it_says(
             # Gold and a distractor, or as many distractors as there are.
             assert shown == set(texts) if set(sample.gold) <= shown else shown != set(texts)
     assert with_gold + alone == 300
-    assert found.told == {
+    assert found.facts == {
         "gold_share": round(with_gold / 300, 4),
         "with_gold": with_gold,
         "withheld": alone,
@@ -161,7 +161,7 @@ def test_raft_at_its_ends(
     builder: TrainingDataBuilder, tiny: Task, gold: float, share: float
 ) -> None:
     found = lessons(builder, tiny, Tune.model_validate({"raft": {"gold": gold}}))
-    assert found.told["gold_share"] == share
+    assert found.facts["gold_share"] == share
 
 
 # -- continued pre-training
@@ -187,7 +187,7 @@ def test_supplied_rewordings_are_learnt_as_many_as_asked(
     recipe = Tune.model_validate({"cpt": {"paraphrases": 2, "paraphraser": "said.jsonl"}})
     found = lessons(builder, tiny, recipe)
     assert sum(e.completion.startswith("Wording") for e in found.examples) == 2
-    assert found.told == {"pieces": 2, "paraphrases": 2, "paraphrases_asked": 4}
+    assert found.facts == {"pieces": 2, "paraphrases": 2, "paraphrases_asked": 4}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_the_lessons_of_several_tasks_make_those_of_one_adapter(
     one = lessons(builder, tiny, Tune(open_book=0))
     both = together([("tiny", one), ("other", Lessons(one.examples, told={"kept": 3}))])
     assert len(both.examples) == 2 * len(one.examples)
-    assert both.told == {"other": {"kept": 3}}
+    assert both.facts == {"other": {"kept": 3}}
 
 
 # -- distillation

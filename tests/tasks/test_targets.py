@@ -47,7 +47,7 @@ def test_targets_that_only_squads_form_takes_for_each_other_are_told_where_it_is
     path = write_task(tmp_path, ALIKE, scorers=["contains", "length_in_range(most=8)"])
     suite = Suite.model_validate({"name": "b", "tasks": ["qa"], "setups": {"base": {}}})
     found = audit(load_task(path), suite)["same_in_squad_form"]
-    assert (found.count, found.of, found.told) == (4, 7, True)
+    assert (found.count, found.of, found.warns) == (4, 7, True)
     assert found.first[0] == "r0 ('1.5' = '15')"
     strict = load_task(
         write_task(tmp_path, ALIKE, normalization="strict", scorers=["contains", "token_f1"])

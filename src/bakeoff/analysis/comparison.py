@@ -201,7 +201,7 @@ class Ended:
     """The most frequent first; of reasons that differ in numbers alone, one."""
 
     @property
-    def told(self) -> bool:
+    def known(self) -> bool:
         return bool(self.reasons or self.failures)
 
 

@@ -206,7 +206,7 @@ class Run:
                     {s.id: s.cluster for s in self.samples[name].values() if s.cluster},
                 ),
                 freshness=self._freshness(name),
-                ended={s: e for s in self.asked[name] if (e := self.endings.of(name, s)).told},
+                ended={s: e for s in self.asked[name] if (e := self.endings.of(name, s)).known},
             )
             for name, task in compared.tasks.items()
         }

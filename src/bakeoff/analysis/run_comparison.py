@@ -102,7 +102,7 @@ def _difference(left: Column, right: Column) -> RunDifference:
     return RunDifference(**vars(difference), changed=changed(left, right))
 
 
-def sides(found: RunComparison) -> list[str]:
+def sides(comparison: RunComparison) -> list[str]:
     """Every side of a comparison between runs, `A:rag`, in order."""
-    summaries = [summary for task in found.tasks.values() for summary in task.values()]
+    summaries = [summary for task in comparison.tasks.values() for summary in task.values()]
     return list(dict.fromkeys(name for summary in summaries for name in summary.sides))

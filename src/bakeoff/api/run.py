@@ -201,7 +201,7 @@ class Run:
         return "".join(
             f'<figure style="display: inline-block; width: 420px; margin: 8px">'
             f"<figcaption>{escape(plain(shown.title))}</figcaption>"
-            f'<img width="420" alt="{escape(plain(shown.said, CELL))}" src="{_data(shown)}">'
+            f'<img width="420" alt="{escape(plain(shown.description, CELL))}" src="{_data(shown)}">'
             "</figure>"
             for shown in pictures.draw(self.measured)
         )

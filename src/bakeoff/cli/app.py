@@ -243,19 +243,19 @@ def pull_baselines(run: Run) -> None:
     sending.pull_baselines(run, results())
 
 
-def show_gates(found: Verdicts) -> int:
+def show_gates(judged: Verdicts) -> int:
     """Show the verdicts, on GitHub also as step summary and annotations; return the exit code."""
     from bakeoff.outputs import ci
     from bakeoff.outputs.tables.gates import verdicts
 
-    show(verdicts(found))
+    show(verdicts(judged))
     about = environment()
     if summary := about.step_summary:
         with Path(summary).open("a", encoding="utf-8") as stream:
-            stream.write(ci.summary(found))
+            stream.write(ci.summary(judged))
     if about.workflow:
-        click.echo("\n".join(ci.workflow_commands(found)))
-    return found.exit_code
+        click.echo("\n".join(ci.workflow_commands(judged)))
+    return judged.exit_code
 
 
 def show_unanswered(run: Run) -> int:

@@ -27,7 +27,7 @@ from bakeoff.metrics.refusals import NO_PHRASES
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.store import Key, ScoreRow
 from bakeoff.spec.benchmark import Setup
-from bakeoff.spec.functions import told
+from bakeoff.spec.functions import described
 from bakeoff.spec.metric import Metric
 
 TOGETHER = 1000
@@ -89,9 +89,9 @@ class Cell:
         except BakeoffError:
             raise
         except SystemExit as error:
-            raise BakeoffError(f"{self.metric}: {told(error)}") from error
+            raise BakeoffError(f"{self.metric}: {described(error)}") from error
         except Exception as error:  # a user's scorer: unjudged, counted, shown
-            return Score(None, f"the scorer raised {told(error)}")
+            return Score(None, f"the scorer raised {described(error)}")
 
     def _failed(self, given: Mapping[Need, Any]) -> Score | None:
         """The worst score: asked with an empty answer, the scorer tells whether it applies."""

@@ -46,10 +46,10 @@ class Tally:
     largest: int = 0
     """The largest difference, in tokens."""
 
-    def compare(self, said: int, counted: int) -> None:
+    def compare(self, reported: int, counted: int) -> None:
         self.checked += 1
-        self.differing += said != counted
-        self.largest = max(self.largest, abs(said - counted))
+        self.differing += reported != counted
+        self.largest = max(self.largest, abs(reported - counted))
 
 
 @dataclass(frozen=True)

@@ -63,14 +63,14 @@ def _name(gate: Verdict) -> str:
     return " / ".join(part for part in parts if part) or "gate"
 
 
-def junit(found: Verdicts) -> str:
+def junit(verdicts: Verdicts) -> str:
     """JUnit XML: a test case per gate; warnings, inconclusive and skipped gates are `skipped`."""
-    kinds = [_kind(gate) for gate in found.gates]
+    kinds = [_kind(gate) for gate in verdicts.gates]
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        name=plain(f"bakeoff gates: {found.benchmark}"),
+        name=plain(f"bakeoff gates: {verdicts.benchmark}"),
         tests=str(len(kinds)),
         failures=str(kinds.count("failure")),
         errors=str(kinds.count("error")),
@@ -78,10 +78,10 @@ def junit(found: Verdicts) -> str:
         time="0",
     )
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _properties(found):
+    for name, value in _properties(verdicts):
         ElementTree.SubElement(properties, "property", name=plain(name), value=plain(value))
     names = Counter[str]()
-    for gate, kind in zip(found.gates, kinds, strict=True):
+    for gate, kind in zip(verdicts.gates, kinds, strict=True):
         name = _name(gate)
         names[name] += 1
         case = ElementTree.SubElement(
@@ -89,10 +89,10 @@ def junit(found: Verdicts) -> str:
             "testcase",
             # Long names that were cut may be the same; CI systems show only one of those.
             name=name if names[name] == 1 else f"{name} ({names[name]})",
-            classname=plain(f"bakeoff.{found.benchmark}"),
+            classname=plain(f"bakeoff.{verdicts.benchmark}"),
             time="0",
         )
-        text = "\n".join(_evidence(gate, found.seed))
+        text = "\n".join(_evidence(gate, verdicts.seed))
         if kind:
             message = plain(f"{'warning: ' if gate.warning else ''}{gate.reason}")
             child = ElementTree.SubElement(case, kind, type=gate.state, message=message)
@@ -150,10 +150,10 @@ def _change(sample: Changed) -> str:
     return f"{sample.right:.3g} → {sample.left:.3g}"
 
 
-def workflow_commands(found: Verdicts) -> list[str]:
+def workflow_commands(verdicts: Verdicts) -> list[str]:
     """GitHub workflow commands, at most ten errors and ten warnings; the last counts the rest."""
     levels: dict[str, list[str]] = {"error": [], "warning": []}
-    for gate in found.worst_first:
+    for gate in verdicts.worst_first:
         if gate.state == ERROR or gate.failing:
             level = "error"
         elif gate.state in (FAIL, INCONCLUSIVE):
@@ -182,16 +182,16 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def summary(found: Verdicts, report_link: str = "") -> str:
+def summary(verdicts: Verdicts, report_link: str = "") -> str:
     """Markdown for a step summary: every gate; past the size limit, passed gates go first.
 
     Gates that did not pass come first, then samples that got worse, then gates that passed.
     `report_link` is Markdown.
     """
-    passed = [gate for gate in found.worst_first if gate.state == PASS]
-    others = [gate for gate in found.worst_first if gate.state != PASS]
-    head, broken = _head(found), [*_broken(found)]
-    foot = [*_foot(found, report_link)]
+    passed = [gate for gate in verdicts.worst_first if gate.state == PASS]
+    others = [gate for gate in verdicts.worst_first if gate.state != PASS]
+    head, broken = _head(verdicts), [*_broken(verdicts)]
+    foot = [*_foot(verdicts, report_link)]
     room = SUMMARY_BYTES - sum(_bytes(line) for line in (*head, *broken, *foot)) - 1000
     kept = _that_fit([_row(gate) for gate in others], room)
     room -= sum(map(_bytes, kept))
@@ -201,19 +201,19 @@ def summary(found: Verdicts, report_link: str = "") -> str:
     return "\n".join([*lines, *_left_out(passed[len(well) :], ""), *foot]) + "\n"
 
 
-def comment(found: Verdicts, report_link: str = "") -> str:
+def comment(verdicts: Verdicts, report_link: str = "") -> str:
     """A short comment for a pull request; it begins with the hidden `marker`.
 
     `report_link` is Markdown.
     """
-    gates = [gate for gate in found.worst_first if gate.state != PASS or gate.not_disproved]
-    head = [marker(found.benchmark), *_head(found)]
-    foot = [*_foot(found, report_link)]
+    gates = [gate for gate in verdicts.worst_first if gate.state != PASS or gate.not_disproved]
+    head = [marker(verdicts.benchmark), *_head(verdicts)]
+    foot = [*_foot(verdicts, report_link)]
     room = COMMENT_CHARACTERS - sum(_bytes(line) for line in (*head, *foot)) - 1000
     kept = _that_fit([_row(gate) for gate in gates[:SAMPLES]], room)
     room -= sum(map(_bytes, kept))
     lines = [*head, *_table(kept), *_left_out(gates[len(kept) :], " that did not pass")]
-    broken = [*_broken(found)]
+    broken = [*_broken(verdicts)]
     named = _that_fit(broken, room)
     cut = [] if len(named) == len(broken) else ["", "More samples are in gates.json."]
     return "\n".join([*lines, *named, *cut, *foot]) + "\n"

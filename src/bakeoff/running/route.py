@@ -111,11 +111,11 @@ def write(folder: Path, setup: Setup, task: Task, seed: int) -> None:
 
 
 def timed(
-    setup: Setup, takes: Mapping[store.Key, bool], found: Sequence[Record]
+    setup: Setup, takes: Mapping[store.Key, bool], records: Sequence[Record]
 ) -> Iterator[Record]:
     """The setup's records of the latency pass, made of those of its two parts."""
     assert setup.route
-    by = {(r.setup, r.sample): r for r in found if r.repeat == 0}
+    by = {(r.setup, r.sample): r for r in records if r.repeat == 0}
     for (name, sample), first in by.items():
         then = by.get((setup.route.then, sample))
         if name == setup.route.first and then is not None:

@@ -149,7 +149,7 @@ def _audit(state: RunState) -> dict[str, AuditFacts]:
     audits = {name: audit.audit(task, suite) for name, task in tasks.items()}
     for name, audited in audits.items():
         for finding in audited.findings:
-            if finding.told:
+            if finding.warns:
                 state.progress.note(f"audit: {name}: {finding}")
     return {name: audited.facts for name, audited in audits.items()}
 

@@ -25,7 +25,7 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.models.finish_reasons import finish_reason
-from bakeoff.spec.functions import told
+from bakeoff.spec.functions import described
 from bakeoff.tasks.load import Task
 
 
@@ -55,9 +55,9 @@ def custom(function: Callable[..., Any], reference: str, task: Task) -> Answerer
             try:
                 returned = call(sample, task) if takes_task else call(sample)
             except SystemExit as error:
-                raise BakeoffError(f"'{reference}': {told(error)}") from error
+                raise BakeoffError(f"'{reference}': {described(error)}") from error
             except Exception as error:  # somebody else's code: its fault is this sample's failure
-                yield index, Failure(told(error))
+                yield index, Failure(described(error))
                 continue
             seconds = time.perf_counter() - started if timed else None
             yield index, outcome(returned, seconds)

@@ -117,8 +117,10 @@ class Local:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
             learnt = lessons(builder, task, recipe)
         self.progress.note(f"adapter {name}: {len(learnt.examples)} rows ({recipe.objective})")
-        if learnt.told:
-            self.progress.note(f"  {name}: {', '.join(f'{k} {v}' for k, v in learnt.told.items())}")
+        if learnt.facts:
+            self.progress.note(
+                f"  {name}: {', '.join(f'{k} {v}' for k, v in learnt.facts.items())}"
+            )
         job = Job(model, learnt, recipe, suite.seed, f"adapter {name}")
         return tuned(job, self.retrieval.pool.cache, self.progress)
 

@@ -55,7 +55,7 @@ def missing_function(reference: str, folder: Path) -> str:
     try:
         names = _names_in(ast.parse(path.read_bytes()))
     except (SyntaxError, ValueError) as error:
-        return f"'{reference}': {told(error)}"
+        return f"'{reference}': {described(error)}"
     if name in names or "*" in names:
         return ""
     return f"'{reference}': {where} has no function '{name}'{did_you_mean(name, names)}"
@@ -107,10 +107,10 @@ def users_code(name: str) -> Iterator[None]:
     except BakeoffError:
         raise
     except (Exception, SystemExit) as error:
-        raise BakeoffError(f"'{name}': {told(error)}") from error
+        raise BakeoffError(f"'{name}': {described(error)}") from error
 
 
-def told(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """What was raised, in one line of text."""
     if isinstance(error, SystemExit):
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"

@@ -168,15 +168,15 @@ def make_run(
     name: str = "made",
     task: str = "gate_qa",
     timed: int = 3,
-    said: str = "",
+    text: str = "",
     night: str = "",
 ) -> Path:
-    """Write a run with four setups on one task; `said` stands in every answer and question.
+    """Write a run with four setups on one task; `text` is part of every answer and question.
 
     The last sample of each setup failed; the last but one could not be judged by `recall(k=5)`.
     """
     members = [
-        Sample(f"q{i}", {"question": f"When does gate {i} open?{said}"}, (f"at {i}",), ("d1",))
+        Sample(f"q{i}", {"question": f"When does gate {i} open?{text}"}, (f"at {i}",), ("d1",))
         for i in range(samples)
     ]
 
@@ -186,9 +186,9 @@ def make_run(
         value = 0.0 if failed else float(right(setup, i))
         unjudged = Score(None, "no context") if i == samples - 2 else Score(0.5, "half found")
         return Made(
-            (Failure("no answer") if failed else _answer(setup, i, said, None),),
+            (Failure("no answer") if failed else _answer(setup, i, text, None),),
             {"exact_match": Score(value), "recall(k=5)": unjudged},
-            (_answer(setup, i, said, 1.0),) if i < timed else (),
+            (_answer(setup, i, text, 1.0),) if i < timed else (),
         )
 
     folder = store.new_folder(results, name)

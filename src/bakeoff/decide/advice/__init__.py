@@ -14,7 +14,7 @@ from bakeoff.decide.advice import questions, unknown, what_if, worth
 from bakeoff.decide.advice.advice import Advice, Ranked, State, read, write
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.facts import Facts
-from bakeoff.decide.advice.limits import told
+from bakeoff.decide.advice.limits import ranged
 from bakeoff.decide.advice.needs import Needs, check
 from bakeoff.decide.advice.quality import together
 from bakeoff.decide.advice.what_if import either
@@ -84,7 +84,7 @@ def _alone(choice: Choice) -> str:
     gap = gaps[nearest]
     return (
         f"Its weighted quality is significantly better than that of {nearest}, the next, by "
-        f"{told(gap)}."
+        f"{ranged(gap)}."
     )
 
 
@@ -102,7 +102,7 @@ def _step(choice: Choice, why: str, kept: tuple[str, ...]) -> str:
         return ""
     others = [s for s in choice.tiers[0] if s not in kept]
     saves = [
-        f"{told(worth.saved(costs, one, other, choice.needs), 'cost')} compared with {other}"
+        f"{ranged(worth.saved(costs, one, other, choice.needs), 'cost')} compared with {other}"
         for one in kept[:1]
         for other in others
         if worth.cheaper(costs, one, other, choice.needs)

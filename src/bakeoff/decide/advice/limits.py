@@ -73,11 +73,11 @@ def _worst(by_task: Sequence[Check]) -> list[Check]:
     return sorted(by_task, key=lambda check: WORST.index(check.state))[:1]
 
 
-def state(found: Estimate, limit: float, *, at_most: bool) -> State:
+def state(estimate: Estimate, limit: float, *, at_most: bool) -> State:
     """What an interval says to a limit."""
-    if found.value is None:
+    if estimate.value is None:
         return "not known"
-    low, high = found.low, found.high
+    low, high = estimate.low, estimate.high
     if at_most:
         violated, met = low is not None and low > limit, high is not None and high <= limit
     else:
@@ -85,13 +85,13 @@ def state(found: Estimate, limit: float, *, at_most: bool) -> State:
     return "violated" if violated else "met" if met else "not proven"
 
 
-def told(found: Estimate, metric: str = "") -> str:
+def ranged(estimate: Estimate, metric: str = "") -> str:
     """A value with its interval, as in a table."""
-    value = number(found.value, metric)
-    if found.value is None or found.low is None or found.high is None:
-        return value if found.value is None else f"{value} (no interval)"
-    low, high = number(found.low, metric).removesuffix(" s"), number(found.high, metric)
-    return value if found.low == found.high else f"{value} [{low}, {high}]"
+    value = number(estimate.value, metric)
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return value if estimate.value is None else f"{value} (no interval)"
+    low, high = number(estimate.low, metric).removesuffix(" s"), number(estimate.high, metric)
+    return value if estimate.low == estimate.high else f"{value} [{low}, {high}]"
 
 
 def _sources(known: Known) -> Check:
@@ -127,7 +127,7 @@ def _follows(known: Known, task: str) -> Check:
     if update is None or update.gain.value is None:
         return Check(known.name, need, "not known", f"{task}: not measured before and after")
     gain = update.gain
-    reason = f"{task}: its update gives {told(gain)} on questions whose answer changed"
+    reason = f"{task}: its update gives {ranged(gain)} on questions whose answer changed"
     states: Mapping[int, State] = {1: "met", -1: "violated", 0: "not proven"}
     return Check(known.name, need, states[gain.sign], reason)
 
@@ -175,8 +175,8 @@ def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
         reason = f"{task}: {timed.n} timed answers are too few for a {quantile}"
     else:
         reason = (
-            f"{task}: {quantile} of {told(latency, 'latency_s')} over {timed.n} answers, the limit "
-            f"is {limit:g} s"
+            f"{task}: {quantile} of {ranged(latency, 'latency_s')} over {timed.n} answers, the "
+            f"limit is {limit:g} s"
         )
     return Check(known.name, "latency", held, reason)
 
@@ -189,7 +189,7 @@ def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
         reason = f"{name} was not measured on it"
     else:
         left = f", {estimate.unjudged} unjudged" if estimate.unjudged else ""
-        reason = f"{name} is {told(estimate)}{left}; it must be {bound} {limit:g}"
+        reason = f"{name} is {ranged(estimate)}{left}; it must be {bound} {limit:g}"
         # What was not judged could be anything: it can spoil a pass, and save a failure.
         held = "not proven" if estimate.unjudged and held == "met" else held
     return Check(known.name, "ceilings" if at_most else "floors", held, reason)
@@ -198,7 +198,7 @@ def _metric(known: Known, name: str, limit: float, *, at_most: bool) -> Check:
 def _errors(known: Known, task: str, limit: float) -> Check:
     rate = known.metrics.get((task, "error"), UNKNOWN)
     held = state(rate, limit, at_most=True)
-    reason = f"{task}: {told(rate)} of its answers failed, the limit is {limit:g}"
+    reason = f"{task}: {ranged(rate)} of its answers failed, the limit is {limit:g}"
     return Check(known.name, "error_rate", held, reason)
 
 
@@ -220,7 +220,7 @@ def _money(needs: Needs, facts: Facts, known: Known) -> Iterator[Check]:
         once = amount.low is None and amount.high is None
         held = _once(amount.value, limit) if once else state(amount, limit, at_most=True)
         words = "up front" if part == "up_front" else "per month"
-        reason = f"{told(amount, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
+        reason = f"{ranged(amount, 'cost')} {costs.currency} {words}, the limit is {limit:g}"
         yield Check(known.name, need, held, reason)
 
 
@@ -243,7 +243,7 @@ def narrow_checks(needs: Needs, facts: Facts, candidates: Sequence[str]) -> list
                 if gap.better(needs.margin):
                     reason = (
                         f"{task}: top accuracy is needed, and {other.name} is significantly "
-                        f"better by {told(gap)}"
+                        f"better by {ranged(gap)}"
                     )
                     violations.append(Check(known.name, "top_accuracy", "violated", reason))
                     break

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.facts import Known
-from bakeoff.decide.advice.limits import span, told
+from bakeoff.decide.advice.limits import ranged, span
 from bakeoff.decide.advice.needs import named
 from bakeoff.decide.advice.worth import monthly
 
@@ -70,7 +70,7 @@ def _followed_on(choice: Choice, task: str) -> str:
         if (update := known.updates.get(task)) is None:
             continue
         parts = [
-            f"{words} {told(estimate)}"
+            f"{words} {ranged(estimate)}"
             for words, estimate in (
                 ("correct on changed questions", update.rate),
                 ("gain from the update", update.gain),
@@ -88,7 +88,7 @@ def _sources(choice: Choice) -> str:
     by_setup = {}
     for known in _setups(choice):
         support = [
-            f"{task}.{metric} {told(value)}"
+            f"{task}.{metric} {ranged(value)}"
             for (task, metric), value in known.metrics.items()
             if known.sources and _plain(metric) in SUPPORT and value.value is not None
         ]
@@ -124,7 +124,7 @@ def _headline(choice: Choice, task: str) -> str:
     metric = choice.facts.headlines[task]
     nothing = UNKNOWN
     by_setup = {
-        known.name: told(known.metrics.get((task, metric), nothing))
+        known.name: ranged(known.metrics.get((task, metric), nothing))
         for known in _setups(choice)
         if (task, metric) in known.metrics
     }
@@ -145,7 +145,7 @@ def _costs(choice: Choice) -> str:
         for known in _setups(choice):
             month: Estimate = monthly(costs, known.name, choice.needs)
             if month.value is not None:
-                by_setup[known.name] = f"{told(month, 'cost')} {costs.currency} per month"
+                by_setup[known.name] = f"{ranged(month, 'cost')} {costs.currency} per month"
         return _joined(by_setup, "monthly cost unknown")
     tokens = {k.name: text for k in _setups(choice) if (text := _tokens(k, list(choice.weights)))}
     return f"cost not known; {_joined(tokens, 'tokens neither')}"

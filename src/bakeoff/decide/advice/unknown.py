@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bakeoff.decide.advice.choice import Choice
-from bakeoff.decide.advice.limits import told
+from bakeoff.decide.advice.limits import ranged
 
 LEFT_OUT = 3
 """Of what the costs leave out, so many are named."""
@@ -69,7 +69,7 @@ def _samples(choice: Choice) -> Iterator[str]:
             if gap.detectable is None:
                 yield f"{other} and {picked}: too few samples for a minimum detectable difference."
                 continue
-            seen = told(gap)
+            seen = ranged(gap)
             sentence = (
                 f"{other} − {picked}: {seen} on {gap.n} samples; minimum detectable difference "
                 f"(80% power): {gap.detectable:.3f}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bakeoff.core.estimate import Estimate
 from bakeoff.decide.advice import quality, worth
 from bakeoff.decide.advice.choice import Choice
-from bakeoff.decide.advice.limits import MONTH_S, told
+from bakeoff.decide.advice.limits import MONTH_S, ranged
 from bakeoff.decide.advice.needs import Budget
 from bakeoff.decide.cost.crossover import CROSSES
 
@@ -127,7 +127,7 @@ def _weights(choice: Choice) -> Iterator[Flip]:
         level = quality.together(len(choice.candidates) - 1)
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
         noise = "" if gap.better(choice.needs.margin) else ", not significant"
-        end = f"at a weight of {1 if more else 0} by {told(gap)}"
+        end = f"at a weight of {1 if more else 0} by {ranged(gap)}"
         yield Flip(
             "weights",
             f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "

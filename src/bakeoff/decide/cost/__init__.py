@@ -40,7 +40,7 @@ class Spent:
     bill: Bill
     by_task: ByTask | None
     """What its requests cost; `None` where that is not known of one of its tasks."""
-    each: Estimate | None
+    per_request: Estimate | None
     """A request; `None` where it is not known."""
     share: Shares
     left_out: tuple[str, ...]
@@ -56,9 +56,9 @@ class Spent:
         return total((self.work(when), factor) for when, factor in load.fixed.items())
 
     def monthly(self, load: Load) -> Estimate | None:
-        if self.each is None:
+        if self.per_request is None:
             return None
-        return total([(self.fixed(load), 1), (self.each, load.volume)])
+        return total([(self.fixed(load), 1), (self.per_request, load.volume)])
 
 
 def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B008 (frozen)
@@ -79,7 +79,7 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B00
         bill = Bill.of(items, by_task or {}, share)
         setups.append(Spent(name, bill, by_task, per_request, share, tuple(ledgers[name].left_out)))
     _assumed(run, prices, bought, ledger)
-    priced = [setup for setup in setups if setup.each is not None]
+    priced = [setup for setup in setups if setup.per_request is not None]
     pairs = list(combinations(priced, 2))
     for a, b in pairs:
         if a.share != b.share:
@@ -203,7 +203,7 @@ def _setup(run: Run, setup: Spent, top: Dearest, load: Load) -> SetupCost:
 
     return SetupCost(
         up_front=_money(setup.work(UP_FRONT), measured_once=setup.once(UP_FRONT)),
-        per_request=_money(setup.each),
+        per_request=_money(setup.per_request),
         per_correct=_money(correct(setup.share)),
         per_month=_money(setup.monthly(load)),
         per_update=_money(setup.work(UPDATE), measured_once=setup.once(UPDATE)),

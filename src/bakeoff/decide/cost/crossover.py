@@ -110,23 +110,23 @@ class Crossover:
     """At large volumes: 1 b, -1 a, 0 where it cannot be told."""
 
 
-def crossover(fixed: Estimate, each: Estimate) -> Crossover:
+def crossover(fixed: Estimate, per_request: Estimate) -> Crossover:
     """Where the monthly costs of b and a cross.
 
-    `fixed` and `each` are what b costs more than a: per month, and by request. The difference at v
-    requests is fixed + v each, and the volumes at which its interval holds 0 are those that the
-    data allow.
+    `fixed` and `per_request` are what b costs more than a, per month and per request. The
+    difference at v requests is fixed + v per_request; the volumes at which its interval holds 0
+    are those that the data allow.
     """
-    if fixed == each == exactly(0.0):
+    if fixed == per_request == exactly(0.0):
         return Crossover(SAME, None, None, None, 0)
-    intervals = quotients(fixed, each.scaled(-1))
-    limit = fixed if each == exactly(0.0) else each
+    intervals = quotients(fixed, per_request.scaled(-1))
+    limit = fixed if per_request == exactly(0.0) else per_request
     cheaper = 0 if not limit.clear else 1 if limit.ends[1] < 0 else -1
     if not intervals:
         # Nothing is allowed: the sign is the same everywhere, also where one of the two is 0.
-        dearer = max(fixed.value or 0.0, each.value or 0.0) > 0
+        dearer = max(fixed.value or 0.0, per_request.value or 0.0) > 0
         return Crossover(NEVER if dearer else ALWAYS, None, None, None, -1 if dearer else 1)
-    value = -fixed.value / each.value if each.value and fixed.value else math.inf
+    value = -fixed.value / per_request.value if per_request.value and fixed.value else math.inf
     low, high = intervals[0][0], intervals[-1][1]
     crosses = low > 0 and high < math.inf
     return Crossover(

@@ -90,9 +90,9 @@ def earlier(results: Path, benchmark: str) -> Rows | None:
     return None
 
 
-def problems(found: Sequence[Preview]) -> list[str]:
+def problems(previews: Sequence[Preview]) -> list[str]:
     """The gates that decide nothing, a sentence each."""
-    return [f"gates: '{gate.check}': {gate.problem}" for gate in found if gate.problem]
+    return [f"gates: '{gate.check}': {gate.problem}" for gate in previews if gate.problem]
 
 
 def _rows(

@@ -56,7 +56,7 @@ def _lines(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
         elif str(value).strip().lower() in _DENIED:
             yield outer + ", ".join(f"no {name}" for name in names) + "."
         else:
-            yield f"{outer}{', '.join(names)}: {_told(str(value))}"
+            yield f"{outer}{', '.join(names)}: {_sentence(str(value))}"
 
 
 def _split(key: str) -> str:
@@ -64,7 +64,7 @@ def _split(key: str) -> str:
     return " ".join(_WORD.findall(key)).lower()
 
 
-def _told(text: str) -> str:
+def _sentence(text: str) -> str:
     return _HOURS.sub(_span, text)
 
 

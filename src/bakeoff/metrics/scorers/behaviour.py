@@ -60,7 +60,7 @@ def _term(term: str) -> re.Pattern[str]:
     return re.compile(before + stretch + after, re.IGNORECASE)
 
 
-def _said(text: str, terms: tuple[str, ...]) -> list[str]:
+def _present(text: str, terms: tuple[str, ...]) -> list[str]:
     plain = unicodedata.normalize("NFC", text)
     return [term for term in terms if _term(term).search(plain)]
 
@@ -70,7 +70,7 @@ def contains_all(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
     """1 when every one of the `terms` stands in the answer, as whole words, in any case."""
-    present = _said(answer.text, terms)
+    present = _present(answer.text, terms)
     missing = [term for term in terms if term not in present]
     return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
 
@@ -80,7 +80,7 @@ def avoids_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
     """1 when none of the `terms` stands in the answer, as whole words, in any case."""
-    present = _said(answer.text, terms)
+    present = _present(answer.text, terms)
     return Score(float(not present), f"says: {', '.join(present)}" if present else "")
 
 

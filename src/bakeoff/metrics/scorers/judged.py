@@ -12,7 +12,7 @@ from bakeoff.metrics.scorers import verdict
 @scorer(
     version=2,
     asks="judge",
-    made_of=verdict.told(verdict.correct, "How heavy?", "9 kilos", ["nine kilos"]),
+    made_of=verdict.prompt_digest(verdict.correct, "How heavy?", "9 kilos", ["nine kilos"]),
 )
 def judged_correct(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
@@ -35,7 +35,7 @@ def declined(sample: Sample, answer: Answer, context: Context) -> Outcome:
 @scorer(
     version=2,
     asks="judge",
-    made_of=verdict.told(verdict.declined, "How heavy?", "9 kilos"),
+    made_of=verdict.prompt_digest(verdict.declined, "How heavy?", "9 kilos"),
     higher_is_better=False,
     of_failures=False,
 )
@@ -52,7 +52,7 @@ def judged_declined(
 @scorer(
     version=1,
     asks="judge",
-    made_of=verdict.told(verdict.better, "How heavy?", "9 kilos", "nine kilos"),
+    made_of=verdict.prompt_digest(verdict.better, "How heavy?", "9 kilos", "nine kilos"),
 )
 def preferred(
     sample: Sample, answer: Answer, context: Context, *, against: str = "", verifier: str = ""

@@ -135,7 +135,7 @@ def _best_pairs(gains: Sequence[Sequence[int]]) -> int:
     return int(table[linear_sum_assignment(table, maximize=True)].sum())
 
 
-def _said(answer: Answer, lenient: bool) -> Any:
+def _parsed(answer: Answer, lenient: bool) -> Any:
     """The answer's value as it is compared. Raises `ValueError` when it is none, or too deep."""
     try:
         return plain(parse(answer.text, lenient))
@@ -151,7 +151,7 @@ def _targets(sample: Sample) -> list[Any]:
 def field_f1(sample: Sample, answer: Answer, context: Context, *, lenient: bool = True) -> Outcome:
     """F1 over the leaf fields of the expected JSON (path and value right; lists item by item)."""
     try:
-        value = _said(answer, lenient)
+        value = _parsed(answer, lenient)
     except ValueError as error:
         return Score(0.0, str(error))
     targets = _targets(sample)
@@ -168,7 +168,7 @@ def exact_json(
 ) -> Outcome:
     """1 when every field of the JSON is right and none is added (order of lists aside)."""
     try:
-        value = _unordered(_said(answer, lenient))
+        value = _unordered(_parsed(answer, lenient))
     except ValueError as error:
         return Score(0.0, str(error))
     except RecursionError:

@@ -58,14 +58,16 @@ def checked(
     return judged
 
 
-_told = verdict.told(verdict.verdicts, "How heavy?", "It weighs 9 kilos.", ["It weighs 9 kilos."])
+_prompt = verdict.prompt_digest(
+    verdict.verdicts, "How heavy?", "It weighs 9 kilos.", ["It weighs 9 kilos."]
+)
 
 
 def decided_by(metric: Metric) -> Mapping[str, str]:
     """What `checked` goes by beside the code: the lexical model, or what a judge is told."""
     if not metric.judge:
         return {"lexical_model": shipped_digest()}
-    return _told(metric) if metric.asks_model and behind_endpoint(metric.judge) else {}
+    return _prompt(metric) if metric.asks_model and behind_endpoint(metric.judge) else {}
 
 
 @lru_cache(maxsize=8)

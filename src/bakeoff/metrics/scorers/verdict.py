@@ -87,7 +87,9 @@ def reply(context: Context, verifier: str, task: str, parts: Mapping[str, str], 
     raise Unjudged(f"the judge gave no verdict in {ATTEMPTS} attempts: {problem}")
 
 
-def told(ask: Callable[..., object], *example: Any) -> Callable[[Metric], Mapping[str, str]]:
+def prompt_digest(
+    ask: Callable[..., object], *example: Any
+) -> Callable[[Metric], Mapping[str, str]]:
     """For `made_of`: the digest of all that a judge is told when `ask` puts an example to it."""
 
     def prompt(_: Metric) -> Mapping[str, str]:

@@ -65,12 +65,12 @@ def _rouge_words(text: str, stem: bool) -> tuple[str, ...]:
     return tuple(map(_stem, words)) if stem else tuple(words)
 
 
-def rouge_l_of(said: str, target: str, stem: bool = False) -> float:
+def rouge_l_of(answer: str, target: str, stem: bool = False) -> float:
     """F-measure of the longest common subsequence of words (Lin 2004)."""
     # Here, so that reading a finished run does not load it.
     from rapidfuzz.distance import LCSseq
 
-    words, wanted = _rouge_words(said, stem), _rouge_words(target, stem)
+    words, wanted = _rouge_words(answer, stem), _rouge_words(target, stem)
     if not words or not wanted:
         return 0.0
     # Numbers for words: rapidfuzz compares texts in a list by their hashes alone.
@@ -130,9 +130,9 @@ def _shared(some: Counter[Any], others: Counter[Any]) -> int:
     return sum(min(some[gram], others[gram]) for gram in some.keys() & others.keys())
 
 
-def bleu_of(said: str, target: str) -> float:
+def bleu_of(answer: str, target: str) -> float:
     """BLEU up to 4 words with `exp` smoothing and effective order (Papineni et al. 2002)."""
-    grams, wanted = _word_grams(said), _word_grams(target)
+    grams, wanted = _word_grams(answer), _word_grams(target)
     length, least = grams[0].total(), wanted[0].total()
     hits = [_shared(mine, theirs) for mine, theirs in zip(grams, wanted, strict=True)]
     if not any(hits):
@@ -161,9 +161,9 @@ def _character_grams(text: str) -> tuple[Counter[str], ...]:
     )
 
 
-def chrf_of(said: str, target: str) -> float:
+def chrf_of(answer: str, target: str) -> float:
     """chrF2: F-measure of n-grams of up to 6 characters, recall weighing twice (Popovic 2015)."""
-    grams, wanted = _character_grams(said), _character_grams(target)
+    grams, wanted = _character_grams(answer), _character_grams(target)
     length, size = grams[0].total(), wanted[0].total()
     # Only the orders that both texts are long enough for.
     orders = range(min(CHARACTERS, length, size))

@@ -95,7 +95,7 @@ def _row(run: Run, record: Record, scores: Mapping[str, Score]) -> _Row:
     shown = answer.passages if answer else ()
     return _Row(
         sample=text(f"{sample.question}\n\nexpected: {expected}\n({record.task} {sample.id})"),
-        answer=said(record),
+        answer=answer_text(record),
         score=None if headline.value is None else rounded(headline.value),
         passages="\n\n".join(text(f"[{p.document}] {p.text}") for p in shown),
         scores="\n".join(_scored(name, score) for name, score in scores.items()),
@@ -107,7 +107,7 @@ def _row(run: Run, record: Record, scores: Mapping[str, Score]) -> _Row:
     )
 
 
-def said(record: Record) -> str:
+def answer_text(record: Record) -> str:
     """What a setup answered, or why it did not."""
     return text(record.answer.text if record.answer else f"(failed: {record.error})")
 

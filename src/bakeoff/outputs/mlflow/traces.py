@@ -31,7 +31,7 @@ from mlflow.tracing.client import TracingClient
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Answer, BakeoffError, Record, Score, Step
 from bakeoff.outputs.mlflow.names import metric_name, rounded, text
-from bakeoff.outputs.mlflow.tables import UNANSWERABLE, said
+from bakeoff.outputs.mlflow.tables import UNANSWERABLE, answer_text
 from bakeoff.spec.benchmark import Setup
 
 BATCH = 100
@@ -193,7 +193,7 @@ def _spans(identity: str, run: Run, traced: _Traced, begins: int) -> Iterator[Sp
         identity,
         (record.setup, SpanType.CHAIN, 0),
         (begins, whole),
-        (question, said(record)),
+        (question, answer_text(record)),
         about,
         record.error,
     )
@@ -205,7 +205,7 @@ def _spans(identity: str, run: Run, traced: _Traced, begins: int) -> Iterator[Sp
             {"page_content": text(p.text), "metadata": {"doc_uri": text(p.document)}}
             for p in passages
         ]
-        made: Any = documents if kind == SpanType.RETRIEVER else said(record)
+        made: Any = documents if kind == SpanType.RETRIEVER else answer_text(record)
         spent = {"steps": [{"name": s.name, "seconds": s.seconds} for s in steps]}
         if kind == SpanType.LLM:
             spent["mlflow.chat.tokenUsage"] = _tokens(steps)  # type: ignore[assignment]
@@ -286,7 +286,7 @@ def _info(
         request_time=root.start_time_ns // 1_000_000,
         state=TraceState.ERROR if record.error else TraceState.OK,
         request_preview=text(run.samples[record.task][record.sample].question)[:1000],
-        response_preview=said(record)[:1000],
+        response_preview=answer_text(record)[:1000],
         # A batched answer took no time of its own: that is unknown, not nothing.
         execution_duration=took // 1_000_000 if traced.timed else None,
         trace_metadata=metadata,

@@ -33,7 +33,7 @@ class Shown:
     """A key of `CHARTS`."""
     task: str
     """Empty where the picture is of all tasks."""
-    said: str
+    description: str
     table: Table
     picture: Picture
 
@@ -49,7 +49,7 @@ class Shown:
 
     def inline(self, identity: str) -> str:
         """The picture as an SVG element, its ids beginning with `identity`."""
-        return self.picture.inline(identity, self.title, self.said)
+        return self.picture.inline(identity, self.title, self.description)
 
 
 def draw(run: Run) -> list[Shown]:
@@ -67,7 +67,7 @@ def write(shown: Sequence[Shown], folder: Path) -> None:
     with disk.refusals(folder):
         folder.mkdir(exist_ok=True)
     for picture in shown:
-        text = picture.picture.alone(picture.title, picture.said)
+        text = picture.picture.alone(picture.title, picture.description)
         disk.replace(folder / f"{picture.file}.svg", [text])
 
 

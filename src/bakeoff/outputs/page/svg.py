@@ -158,7 +158,7 @@ class Scale:
             step = max(1.0, step)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        return [(n * step, _said(n * step, digits)) for n in range(first, last + 1)]
+        return [(n * step, _tick(n * step, digits)) for n in range(first, last + 1)]
 
     def _powers(self) -> list[tuple[float, str]]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
@@ -169,7 +169,7 @@ class Scale:
         return [(v, brief(v)) for v in values if self.low <= v <= self.high]
 
 
-def _said(value: float, digits: int) -> str:
+def _tick(value: float, digits: int) -> str:
     text = f"{value:.{digits}f}"
     return brief(value) if abs(value) >= 10_000 else text
 
@@ -190,7 +190,7 @@ class Picture:
     body: str
     width: float = WIDTH
 
-    def inline(self, identity: str, title: str, said: str) -> str:
+    def inline(self, identity: str, title: str, description: str) -> str:
         """An element for a page with `HATCHES`, its ids beginning with `identity`."""
         head = (
             f'<svg class="plot" viewBox="0 0 {_number(self.width)} {_number(self.height)}" '
@@ -198,17 +198,17 @@ class Picture:
         )
         return (
             f"{head}{element('title', plain(title), id=f'{identity}-title')}"
-            f"{element('desc', plain(said, 1000), id=f'{identity}-desc')}{self.body}</svg>"
+            f"{element('desc', plain(description, 1000), id=f'{identity}-desc')}{self.body}</svg>"
         )
 
-    def alone(self, title: str, said: str) -> str:
+    def alone(self, title: str, description: str) -> str:
         """A whole file: the same on white, with its colours."""
         width, height = _number(self.width), _number(self.height)
         text = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_number(1.5 * self.width)}" '
             f'height="{_number(1.5 * self.height)}" viewBox="0 0 {width} {height}" '
             f'role="img" font-family="system-ui, sans-serif" fill="{INK}">'
-            f"{element('title', plain(title))}{element('desc', plain(said, 1000))}"
+            f"{element('title', plain(title))}{element('desc', plain(description, 1000))}"
             f"<defs>{HATCHES}</defs>"
             f"{element('rect', width=self.width, height=self.height, fill=PAPER)}{self.body}"
             "</svg>\n"

@@ -31,8 +31,8 @@ _TRUTH = {"true": 1.0, "false": 0.0}
 class Bad(Exception):
     """A row that cannot be taken: which field, what was found there, what would work."""
 
-    def __init__(self, name: str, found: Any, works: str) -> None:
-        super().__init__(f"{name}: found {shown(found)}; {works}")
+    def __init__(self, name: str, value: Any, works: str) -> None:
+        super().__init__(f"{name}: found {shown(value)}; {works}")
 
 
 def text_of(value: Any) -> str:

@@ -37,7 +37,7 @@ class Lessons:
     examples: Sequence[Example]
     validation: Sequence[Example] = ()
     """Rows that are never learnt; where empty, a share of the examples is held out instead."""
-    told: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _kept(job: Job, cache: Path, progress: Progress) -> Adapter:
                 _make(job, target, progress)
     training = Training.model_validate_json(facts.read_bytes())
     # Anew: it describes these lessons, and what was kept before may lack it.
-    about = {"objective": job.recipe.objective, "learnt": dict(job.lessons.told), "trials": ()}
+    about = {"objective": job.recipe.objective, "learnt": dict(job.lessons.facts), "trials": ()}
     return Adapter(key, target, training.model_copy(update=about), reused)
 
 

@@ -85,7 +85,7 @@ def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
     return Lessons(
         [e for part in by_task.values() for e in part.examples],
         [e for part in by_task.values() for e in part.validation],
-        {name: dict(part.told) for name, part in by_task.items() if part.told},
+        {name: dict(part.facts) for name, part in by_task.items() if part.facts},
     )
 
 
@@ -117,7 +117,7 @@ def _questions(
             _with_passages(builder, task, sample, hits, completion[sample.id])
             for sample, hits in zip(shown, retrieved, strict=True)
         ]
-    return Lessons(examples, told=counts)
+    return Lessons(examples, facts=counts)
 
 
 def _example(builder: TrainingDataBuilder, chat: Sequence[Message], completion: str) -> Example:
@@ -161,7 +161,7 @@ def _raft(
             _with_passages(builder, task, sample, tuple(context), task.completion(sample))
         )
     rate = round(shown / (shown + withheld), 4) if shown + withheld else None
-    return Lessons(examples, told={"gold_share": rate, "with_gold": shown, "withheld": withheld})
+    return Lessons(examples, facts={"gold_share": rate, "with_gold": shown, "withheld": withheld})
 
 
 def _documents(

@@ -36,11 +36,13 @@ def overlap(task: Task) -> list[Finding]:
     left = "the run is refused" if task.file.on_overlap == "refuse" else "they are left out"
     return [
         counted("overlap_verbatim", f"{what} letter by letter", letters, n),
-        counted("overlap_exact", f"{what} with the same words in the same order", _told(plain), n),
+        counted(
+            "overlap_exact", f"{what} with the same words in the same order", _listed(plain), n
+        ),
         counted(
             "overlap_near",
             f"{what} with nearly the same words",
-            _told({test: other for test, other in near.items() if test not in plain}),
+            _listed({test: other for test, other in near.items() if test not in plain}),
             n,
             note=f"shared words are {THRESHOLD:g} or more of all words of both",
         ),
@@ -126,8 +128,8 @@ def within(task: Task) -> list[Finding]:
         about = f"{side} rows repeat an earlier one"
         name = "test" if side == "test" else "train"
         grave = side == "test"
-        findings.append(counted(f"repeated_{name}", about, _told(same), len(rows), grave=grave))
-        findings.append(counted(f"near_{name}", f"{about} nearly", _told(near), len(rows)))
+        findings.append(counted(f"repeated_{name}", about, _listed(same), len(rows), grave=grave))
+        findings.append(counted(f"near_{name}", f"{about} nearly", _listed(near), len(rows)))
     texts = {
         f"{name}/{document.id}": document.text
         for name, documents in task.corpora.items()
@@ -136,7 +138,7 @@ def within(task: Task) -> list[Finding]:
     }
     if texts:
         about = "documents repeat an earlier one"
-        findings.append(counted("repeated_documents", about, _told(_earlier(texts)), len(texts)))
+        findings.append(counted("repeated_documents", about, _listed(_earlier(texts)), len(texts)))
     return [*findings, _contradictions(task, raw)]
 
 
@@ -189,5 +191,5 @@ def _answers(sample: Sample) -> set[str]:
     return {normal(target) for target in sample.targets}
 
 
-def _told(pairs: Copies) -> list[str]:
+def _listed(pairs: Copies) -> list[str]:
     return [f"{one} = {other}" for one, other in pairs.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bakeoff.runs.manifest import AuditFinding
@@ -27,8 +27,8 @@ class Finding:
     """Whether a run's numbers are wrong or doubtful where the count is above 0."""
 
     @property
-    def told(self) -> bool:
-        """Whether a run says it when it starts."""
+    def warns(self) -> bool:
+        """Whether a run warns of it when it starts."""
         return self.grave and self.count > 0
 
     def __str__(self) -> str:
@@ -51,8 +51,8 @@ class Finding:
 
 
 def counted(
-    name: str, about: str, found: Iterable[str], of: int, *, note: str = "", grave: bool = False
+    name: str, about: str, ids: Iterable[str], of: int, *, note: str = "", grave: bool = False
 ) -> Finding:
-    """The finding of the ids in `found`, in their order."""
-    ids: Sequence[str] = list(found)
-    return Finding(name, about, len(ids), of, tuple(ids[:FIRST]), note, grave)
+    """The finding of these ids, in their order."""
+    listed = tuple(ids)
+    return Finding(name, about, len(listed), of, listed[:FIRST], note, grave)
