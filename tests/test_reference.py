@@ -1,114 +1,120 @@
-"""The reference of files and the committed schemas: fresh, whole, true of the files that load."""
+"""The complete run in `results/reference/quickstart`: commands work on it, and say what is in it.
+
+After scorers or statistics changed on purpose: `bakeoff score results/reference/quickstart`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from datetime import date
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-import yaml
+from click.testing import CliRunner
 
-from bakeoff.running.file_kinds import FILES
-from bakeoff.spec.schema import json_schema
-from bakeoff.spec.yaml_files import read_yaml, validated
+from bakeoff.cli import main
+from bakeoff.core.words import sha256_file
 from conftest import ROOT
-from make_reference import written
-from reference_examples import EXAMPLES, LEAST
+
+RUN = ROOT / "results" / "reference" / "quickstart"
+LARGEST = 1_500_000
+HERE = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|private)/")
 
 
-@pytest.mark.parametrize("path", written(), ids=lambda path: path.name)
-def test_what_is_made_from_the_models_is_fresh(path: Path) -> None:
-    fresh = written()[path]
-    assert path.read_text() == fresh, "run: python docs/make_reference.py"
+def call(place: Path, *arguments: str) -> str:
+    environment = {"BAKEOFF_RESULTS": str(place / "results"), "MLFLOW_TRACKING_URI": None}
+    done = CliRunner(env=environment).invoke(main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
-def parts() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Kind of file, model of a part of it, its schema."""
-    for kind, model in FILES.items():
-        whole = json_schema(model, kind)
-        yield from ((kind, name, part) for name, part in whole.get("$defs", {}).items())
-        yield kind, model.__name__, whole
+def kept() -> dict[str, Path]:
+    """The files that are in the repository, by their place in the folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "."], cwd=RUN, capture_output=True, text=True, check=True
+    )
+    return {name: RUN / name for name in listed.stdout.split("\0") if name}
 
 
-@pytest.mark.parametrize(("kind", "name", "schema"), parts(), ids=lambda value: str(value)[:20])
-def test_every_field_is_described_and_has_an_example(
-    kind: str, name: str, schema: dict[str, Any]
-) -> None:
-    shown = "\n".join(EXAMPLES[name])
-    for field, about in schema["properties"].items():
-        assert about["description"], f"{name}.{field}"
-        assert re.search(rf"\b{field}:", shown), f"{name}.{field} in no example"
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name, path in kept().items():
+        (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / "run" / name)
+    return tmp_path / "run"
 
 
-def examples() -> Iterator[tuple[str, str]]:
-    for kind, name, _ in parts():
-        yield from ((kind, example) for example in EXAMPLES[name])
+def test_it_is_small_and_names_no_place_of_the_machine_it_was_made_on() -> None:
+    files = kept()
+    assert {"manifest.json", "report.html", "units/handbook_qa.hybrid/committed.jsonl"} <= set(
+        files
+    )
+    assert not {"mlflow.json", "lock"} & set(files)
+    assert sum(path.stat().st_size for path in files.values()) < LARGEST
+    places = {name: HERE.search(path.read_text()) for name, path in files.items()}
+    assert not {name: found[0] for name, found in places.items() if found}
 
 
-@pytest.mark.parametrize(("kind", "example"), dict.fromkeys(examples()))
-def test_every_example_loads_and_its_schema_accepts_it(
-    kind: str, example: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "file.yaml"
-    file.write_text(example)
-    whole = {**yaml.safe_load(LEAST[kind]), **read_yaml(file)}
-    assert validated(FILES[kind], file, whole)
-    check(kind, whole)
+def test_looking_at_it_changes_no_file_of_it(tmp_path: Path) -> None:
+    before = {name: sha256_file(path) for name, path in kept().items()}
+    shown = call(tmp_path, "compare", str(RUN))
+    assert "hybrid" in shown
+    call(tmp_path, "compare", str(RUN), "--format", "csv")
+    call(tmp_path, "report", str(RUN), "--output", str(tmp_path / "page.html"))
+    assert {name: sha256_file(path) for name, path in kept().items()} == before
 
 
-def check(kind: str, value: Any) -> None:
-    """By the schema, as an editor reads the file: a date is a text, 1e-3 a number."""
-    jsonschema.validate(as_read_by_an_editor(value), json_schema(FILES[kind], kind))
+def test_what_commands_write_into_it_is_what_is_there(tmp_path: Path, copy: Path) -> None:
+    for command in (("report",), ("gate",)):
+        call(tmp_path, *command, str(copy))
+    for name in ("comparison.json", "gates.json"):
+        assert _numbers(copy / name) == _numbers(RUN / name), name
+    page = (copy / "report.html").read_text()
+    assert "handbook_qa" in page
+    call(tmp_path, "cost", str(copy), "--prices", "cloud-api")
+    call(tmp_path, "advise", str(copy), "--needs", "quickstart")
+    assert (copy / "cost.json").is_file()
+    assert (copy / "advice.json").is_file()
 
 
-def as_read_by_an_editor(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: as_read_by_an_editor(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [as_read_by_an_editor(part) for part in value]
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?e-?\d+", value):
-        return float(value)
-    return value.isoformat() if isinstance(value, date) else value
+def _numbers(path: Path) -> Any:
+    """A file of numbers, rounded: libraries of another version round the last digits otherwise."""
+    return json.loads(path.read_text(), parse_float=lambda text: f"{float(text):.8g}")
 
 
-SHIPPED = {
-    "task": sorted(ROOT.glob("tasks/*.yaml")),
-    "benchmark": sorted(ROOT.glob("benchmarks/*.yaml")),
-    "prices": sorted(ROOT.glob("benchmarks/prices/*.yaml")),
-    "needs": sorted(ROOT.glob("benchmarks/needs/*.yaml")),
-}
+def test_a_reference_is_not_the_latest_run_of_anybody(tmp_path: Path, copy: Path) -> None:
+    from bakeoff.runs.naming import find_run
+
+    results = tmp_path / "results"
+    own = results / "mine" / "20260101-000000-000000"
+    shutil.copytree(copy, own)
+    shutil.copytree(copy, results / "reference" / "quickstart")
+    assert find_run("latest", results) == own
+    assert find_run("quickstart", results) == results / "reference" / "quickstart"
 
 
-@pytest.mark.parametrize(
-    ("kind", "path"),
-    [(kind, path) for kind, paths in SHIPPED.items() for path in paths],
-    ids=lambda value: getattr(value, "stem", value),
-)
-def test_the_schemas_accept_every_shipped_file(kind: str, path: Path) -> None:
-    check(kind, read_yaml(path))
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "message"),
-    [
-        ("task", "{description: d, rows: {test: t}, scorers: [contains], promt: x}", "promt"),
-        ("benchmark", "{tasks: [a], setups: {rag: {retrieve: {kk: 3}}}}", "kk"),
-        ("benchmark", "{tasks: [a], setups: {}, latency: {samples: -1}}", "-1"),
-        ("benchmark", "{setups: {base: {}}}", "tasks"),
-    ],
-)
-def test_the_schemas_refuse_what_a_file_may_not_hold(kind: str, text: str, message: str) -> None:
-    with pytest.raises(jsonschema.ValidationError, match=message):
-        check(kind, yaml.safe_load(text))
-
-
-def test_the_program_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
-    from bakeoff.cli import main
-
-    main(["schema", "gates"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["title"] == "bakeoff gates file"
+@pytest.mark.slow
+def test_the_ui_opens_on_a_run_that_was_never_logged_here(tmp_path: Path, copy: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["ui", str(copy), "--no-browser", "--port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bakeoff.cli", *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        # The server's own lines come between.
+        assert any(line.startswith("charts:") for line in process.stdout)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)

@@ -11,6 +11,7 @@ import click
 
 from bakeoff.cli.app import (
     data_option,
+    finished,
     format_option,
     main,
     named_run,
@@ -215,16 +216,31 @@ def fetch() -> None:
 @click.option("--port", default=UI_PORT, show_default=True)
 @click.option("--no-browser", is_flag=True, help="Only serve and print the links.")
 def ui(run: str, host: str, port: int, no_browser: bool) -> None:
-    """Open the MLflow UI where a RUN (the latest) was logged; Ctrl-C stops it."""
+    """Open the MLflow UI where a RUN (the latest) was logged; Ctrl-C stops it.
+
+    A RUN that is named and was not logged yet, such as one from elsewhere, is logged first.
+    """
     from bakeoff.outputs.mlflow import server as servers
 
     uri = tracking_uri()
+    if run != "latest":
+        _log_first(run)
     if uri.startswith("http"):
         return _open(run, uri, no_browser)
     with servers.serving(uri, host, port, results() / "artifacts") as (address, server):
         _open(run, address, no_browser)
         click.echo(f"MLflow: {address} (Ctrl-C stops it)")
         sys.exit(server.wait())
+
+
+def _log_first(run: str) -> None:
+    """Log a run that was not."""
+    from bakeoff.outputs.mlflow import links, sink
+
+    done = finished(run)
+    if not links.read(done.folder):
+        with waiting("logging to MLflow"):
+            sink.send(done)
 
 
 def _open(run: str, address: str, no_browser: bool) -> None:
