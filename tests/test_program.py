@@ -281,7 +281,7 @@ BAD = {
     ),
     "a model that is nowhere": (
         ("benchmark", "seed: 3", "model: nowhere/at-all\nseed: 3"),
-        "model 'nowhere/at-all': not found",
+        "model: 'nowhere/at-all': no such file or folder",
     ),
     "a GGUF that is none": (
         ("benchmark", "seed: 3", "model: tasks/fake.gguf\nseed: 3"),
@@ -289,7 +289,7 @@ BAD = {
     ),
     "an adapter that is nowhere": (
         ("benchmark", "fine-tuned: {tune: true}", "fine-tuned: {tune: nowhere}"),
-        "has no adapter_config.json",
+        "setups.fine-tuned.tune.adapter: 'nowhere': no such folder",
     ),
     "a gate on nothing": (
         ("benchmark", "rag.tiny.contains", "rag.tiny.contian"),

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 
 SHORT = 12
 """Names that a message lists; of more, the nearest."""
+TYPO = 0.85
+"""Likeness from which on one name is meant and no other."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, else what is known: of a long list, the nearest three."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3)
-    if near and len(names) <= SHORT:
+    if near and (len(names) <= SHORT or difflib.get_close_matches(name, near[:1], 1, TYPO)):
         return f"; did you mean '{near[0]}'?"
     if near:
         return f"; did you mean {' or '.join(repr(other) for other in near)}?"

@@ -44,21 +44,25 @@ def _setups(plan: Plan) -> Iterator[str]:
             yield f"{where}.call: {problem}"
         if setup.custom:
             continue
-        yield from (f"{where}.{problem}" for problem in _models(plan, setup))
+        yield from _models(plan, setup)
         for task in tasks:
             yield from (f"{where}.{problem}" for problem in _corner(plan, setup, task))
 
 
 def _models(plan: Plan, setup: Setup) -> Iterator[str]:
     """Files and functions that a setup names and that are not there."""
-    named = {"model": setup.model}
-    if setup.retrieve:
-        spec = setup.retrieve
-        named |= {"retrieve.embedder": spec.embedder} if spec.vectors else {}
-        named |= {"retrieve.rerank": spec.rerank} if spec.rerank else {}
+    where, common = f"setups.{setup.name}.", plan.suite.retrieve
+    # What stands at the top of the file is reported there, not with every setup that has it.
+    named = {"model" if setup.model == plan.suite.model else f"{where}model": setup.model}
+    if spec := setup.retrieve:
+        for field in ("embedder", "rerank") if spec.vectors else ("rerank",):
+            value = getattr(spec, field)
+            place = "" if value == getattr(common, field) else where
+            named |= {f"{place}retrieve.{field}": value} if value else {}
         own = "::" in spec.retriever
         if own and (problem := missing_function(spec.retriever, plan.file.parent)):
-            yield f"retrieve.retriever: {problem}"
+            place = "" if spec.retriever == common.retriever else where
+            yield f"{place}retrieve.retriever: {problem}"
     for field, reference in named.items():
         if _is_missing(plan, reference) and reference != "embedded":
             yield (
@@ -67,7 +71,7 @@ def _models(plan: Plan, setup: Setup) -> Iterator[str]:
             )
     adapter = setup.tune.adapter if setup.tune else None
     if adapter and plan.suite.backend(setup.model).weights and _is_missing(plan, adapter):
-        yield f"tune.adapter: '{adapter}': no such folder"
+        yield f"{where}tune.adapter: '{adapter}': no such folder"
 
 
 def _is_missing(plan: Plan, reference: str) -> bool:
