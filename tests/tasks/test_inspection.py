@@ -110,3 +110,14 @@ def test_a_file_without_rows_is_refused(content: str, message: str, tmp_path: Pa
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(BakeoffError, match=f"{tmp_path}/a.csv: .*{message}"):
         inspect_rows(tmp_path / "a.csv")
+
+
+def test_a_column_called_answer_is_no_id_although_its_values_are_running_numbers(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "years.csv"
+    file.write_text("question,answer\nWhen was the mill built?,1911\nWhen did it burn?,1923\n")
+    assert {guess.field: guess.column for guess in inspect_rows(file).guesses} == {
+        "question": "question",
+        "targets": "answer",
+    }

@@ -69,14 +69,25 @@ def guesses(
     By their names, else by their values: texts that end in a question mark, running numbers. Of
     `documents`, ids or file names, gold is a column that holds nothing else.
     """
-    taken: list[Guess] = []
-    for field, by_value in _BY_VALUE.items():
-        used = {guess.column for guess in taken}
+    taken: dict[str, Guess] = {}
+
+    def take(field: str, *, named: bool) -> None:
+        used = {guess.column for guess in taken.values()}
         left = {name: values for name, values in columns.items() if name not in used}
-        named = None if field == "gold" and documents else _by_name(field, left)
-        if guess := named or next(by_value(left, documents), None):
-            taken.append(guess)
-    return tuple(taken)
+        if field in taken:
+            return
+        guess = _by_name(field, left) if named else next(_BY_VALUE[field](left, documents), None)
+        if guess:
+            taken[field] = guess
+
+    take("question", named=True)
+    take("question", named=False)
+    # Names of documents could be taken for ids or answers, answers that are numbers for ids.
+    take("gold", named=not documents)
+    for named in (True, False):
+        take("id", named=named)
+        take("targets", named=named)
+    return tuple(taken.values())
 
 
 def _by_name(field: str, columns: Mapping[str, Sequence[Any]]) -> Guess | None:
@@ -143,7 +154,6 @@ def _ids(columns: Mapping[str, Sequence[Any]], _: Collection[str]) -> Iterator[G
             yield Guess("id", name, "its values are running numbers")
 
 
-# Gold before id and targets: names of documents could be taken for either.
 _BY_VALUE: Mapping[
     str, Callable[[Mapping[str, Sequence[Any]], Collection[str]], Iterator[Guess]]
 ] = {"question": _questions, "gold": _gold, "id": _ids, "targets": _targets}
