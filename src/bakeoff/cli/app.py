@@ -146,7 +146,7 @@ format_option = click.option(
 )
 
 
-def _pairs(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def named_values(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     split = [value.partition("=") for value in values]
     if odd := [name for name, sign, _ in split if not sign]:
         raise click.BadParameter(f"write name=value (found {odd[0]!r})")
@@ -173,7 +173,7 @@ def selecting(command: Any) -> Any:
             "--tags",
             multiple=True,
             metavar="NAME=VALUE",
-            callback=_pairs,
+            callback=named_values,
             help="Only samples with these tags.",
         ),
         click.option("--repeats", type=click.IntRange(1), help="Number of runs per sample."),

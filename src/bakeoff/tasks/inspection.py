@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.tasks import chats
-from bakeoff.tasks.columns import columns_of, getter
+from bakeoff.tasks.columns import columns_of
 from bakeoff.tasks.formats.decoding import encoding_of
 from bakeoff.tasks.formats.delimited import TABLES, csv_form
 from bakeoff.tasks.guessing import Guess, guesses, names_in
@@ -145,7 +145,7 @@ def _first(
     """A row by the fields of a task."""
     shown = {}
     for guess in guessed:
-        value = getter(guess.column, row)(row)
+        value = row.get(guess.column)
         if guess.field == "gold":
             value = names_in(value, documents)
         shown[guess.field] = "" if _blank(value) else _shown(value)
