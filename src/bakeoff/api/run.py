@@ -220,5 +220,5 @@ def _contents(
 
 def _data(shown: Any) -> str:
     """A picture as an address of its own: nothing of it can act in the notebook's page."""
-    text = shown.picture.alone(shown.title, shown.said)
+    text = shown.picture.alone(shown.title, shown.description)
     return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
