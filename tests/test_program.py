@@ -273,7 +273,7 @@ BAD = {
     "a missing file": (None, "no such file"),
     "a typo in a field": (("benchmark", "setups:", "setup:"), "setup: no such field"),
     "an unknown scorer": (("task", "exact_match", "exct_match"), "did you mean 'exact_match'?"),
-    "a duplicate id": (("test", '"q2"', '"q1"'), "id stands twice"),
+    "a duplicate id": (("test", '"q2"', '"q1"'), "id occurs twice"),
     "a gold id no document has": (("test", '["gate"]', '["gait"]'), "no document 'gait'"),
     "an unknown prompt field": (
         ("task", "max_tokens: 12", 'max_tokens: 12\nprompt: "{topic}"'),

@@ -129,7 +129,7 @@ def test_a_benchmark_that_names_the_task_asks_both_states(changed: Path) -> None
     [
         ("removed: [barrow]", "removed: [barow]", "removed: no document 'barow'"),
         ("removed: [barrow]", "removed: [moat]", "removed: no document 'moat'"),
-        ("removed: [barrow]", "removed: [gate]", "'gate' stands among the changes as well"),
+        ("removed: [barrow]", "removed: [gate]", "'gate' is among the changes as well"),
         ("rows/after/*.md", "rows/afetr/*.md", "changes: no file matches 'rows/afetr"),
         ("rows/later.jsonl", "rows/latter.jsonl", "no file matches 'rows/latter.jsonl'"),
     ],

@@ -155,7 +155,7 @@ def test_a_torn_or_foreign_line_is_named_and_nothing_is_lost(
         stream.write(b"\n" + line)  # and no end of line
     with pytest.raises(BakeoffError) as raised:
         read(path)
-    assert str(raised.value).startswith(f"{path}: line 3 is no night: ")
+    assert str(raised.value).startswith(f"{path}: line 3 is not a nightly run: ")
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
     keep(path, new)

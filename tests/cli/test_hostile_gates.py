@@ -132,9 +132,9 @@ FILES = {
     "a duplicate key": (
         f'gates:\n  - check: "{G} >= 0.9"\n    check: "{G} >= 0.1"',
         2,
-        "line 3: key 'check' stands twice",
+        "line 3: key 'check' occurs twice",
     ),
-    "a gate twice": (f'gates: ["{G} >= 0.5", "{G} >= 0.5"]', 2, "stands twice"),
+    "a gate twice": (f'gates: ["{G} >= 0.5", "{G} >= 0.5"]', 2, "occurs twice"),
     "an alias": (f'a: &a "{G} >= 0.1"\ngates: [*a]', 2, "YAML aliases are not allowed"),
     "an alias bomb": (BOMB + "gates: [*y]", 2, "YAML aliases are not allowed"),
     "a Python object": ("gates: !!python/object/apply:os.getcwd []", 2, "not valid YAML"),

@@ -95,7 +95,7 @@ MISHAPS = {
     "a binary benchmark": Mishap(text(FILE, b"a: \x00\x01"), RUN, "not valid YAML"),
     "a tab in YAML": Mishap(text(FILE, "tasks:\n\t- words\n"), RUN, "not valid YAML"),
     "an open bracket": Mishap(text(FILE, "tasks: [words\n"), RUN, "not valid YAML"),
-    "a key twice": Mishap(text(FILE, "tasks: [words]\ntasks: [a]\n"), RUN, "stands twice"),
+    "a key twice": Mishap(text(FILE, "tasks: [words]\ntasks: [a]\n"), RUN, "occurs twice"),
     "a list as benchmark": Mishap(text(FILE, "- tasks\n"), RUN, FILE),
     "a number as benchmark": Mishap(text(FILE, "7\n"), RUN, FILE),
     "YAML that names itself": Mishap(text(FILE, "tasks: &a [*a]\n"), RUN, FILE),

@@ -18,5 +18,5 @@ def test_what_is_no_json_is_a_value_error(text: str) -> None:
 
 
 def test_a_doubled_key_is_named() -> None:
-    with pytest.raises(DoubledKey, match="the key 'a' stands twice in one object"):
+    with pytest.raises(DoubledKey, match="the key 'a' occurs twice in one object"):
         loads('{"b": {"a": 1, "c": 2, "a": 1}}')

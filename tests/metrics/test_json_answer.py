@@ -41,5 +41,5 @@ def test_a_reply_that_is_a_verdict_alone_is_read(reply: str) -> None:
     ],
 )
 def test_a_reply_that_may_quote_another_verdict_is_not(reply: str) -> None:
-    with pytest.raises(ValueError, match=r"not JSON|stands twice"):
+    with pytest.raises(ValueError, match=r"not JSON|occurs twice"):
         own(reply)

@@ -275,7 +275,7 @@ def test_only_a_judges_own_verdict_counts_whatever_the_answer_has_ready(go: Go) 
     found = scores(go(metric, answers=answers), metric)
     values = {way: score.value for way, score in found.items() if score}
     assert values == {**dict.fromkeys(ways, None), "plain": 0.0, "thinking": 0.0}
-    assert found["doubled"] and "stands twice" in found["doubled"].reason
+    assert found["doubled"] and "occurs twice" in found["doubled"].reason
 
 
 def test_refusals_are_found_by_phrases_and_by_a_judge(go: Go) -> None:

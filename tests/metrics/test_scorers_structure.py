@@ -138,7 +138,7 @@ def test_a_key_that_stands_twice_is_no_json(metric: str, lenient: bool) -> None:
     for text in ('{"n": 2, "n": 1}', 'So: {"m": {"n": 1, "n": 1}}'):
         found = score(f"{metric}(lenient={lenient})", text, '{"n": 1}')
         assert found.value == 0.0
-        assert lenient is False or found.reason == "the key 'n' stands twice in one object"
+        assert lenient is False or found.reason == "the key 'n' occurs twice in one object"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def experiment(uri: str, name: str = "made") -> str:
 
 
 def stored(uri: str, where: str = "", name: str = "made") -> dict[str, Any]:
-    """Setup -> its run; fails when one stands twice."""
+    """Setup -> its run; fails when one occurs twice."""
     found = list(client(uri).search_runs([experiment(uri, name)], where))
     by_setup = {run.data.tags.get("setup", run.info.run_name): run for run in found}
     assert len(by_setup) == len(found)

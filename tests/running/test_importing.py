@@ -202,7 +202,7 @@ def test_json_lines_may_begin_with_a_byte_order_mark_and_hold_odd_line_ends(tmp_
         ("a.jsonl", b'{"id": "\xe9"}', "a.jsonl: line 1: byte 0xe9 is not UTF-8"),
         ("a.csv", b"id,acc\nx,1\ny\n", "a.csv: line 3: found 1 columns; the header has 2"),
         ("a.csv", b'id,acc\nx,1\n"y"z,1\n', "a.csv: line 3: not CSV"),
-        ("a.csv", b"id,acc,acc\nx,1,1\n", "a.csv: line 1: column 'acc' stands twice"),
+        ("a.csv", b"id,acc,acc\nx,1,1\n", "a.csv: line 1: column 'acc' occurs twice"),
         ("a.csv", b"id,accuracy\nx,1\n", "no column 'acc'; found id, accuracy"),
         ("a.csv", b"id,acc\n", "a.csv: no rows"),
         ("a.csv", b"", "no column 'id'; found nothing"),
@@ -247,7 +247,7 @@ def test_every_bad_row_gives_one_message_and_the_many_are_counted(tmp_path: Path
 def test_rows_that_stand_twice_are_refused_with_a_count_and_the_first_names(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", "id,acc\n" + "x,1\n" * 9)
     found = refused(tmp_path, file, scores=["acc"])
-    assert "import: 8 rows stand twice: 'x' of setup a" in found
+    assert "import: 8 rows occur twice: 'x' of setup a" in found
     assert "a.csv: line 3), " in found
     assert "line 8" not in found
 
@@ -260,7 +260,7 @@ def test_the_same_row_twice_is_fine_where_a_column_tells_repeats_apart(tmp_path:
     assert estimate(run, "acc", "a").value == pytest.approx((0.5 + 1 + 0) / 3)
     assert estimate(run, "error", "a").value == pytest.approx(0.5 / 3)
     again = write_csv(tmp_path / "b.csv", "id,epoch,acc\nx,1,1\nx,1,0\n")
-    with pytest.raises(BakeoffError, match="1 rows stand twice"):
+    with pytest.raises(BakeoffError, match="1 rows occur twice"):
         take(tmp_path, again, columns=["repeat=epoch"], scores=["acc"])
     uneven = write_csv(tmp_path / "c.csv", "id,epoch,acc\nx,1,1\ny,1,0\n")
     with pytest.raises(BakeoffError, match="a different number of times \\(a 2, c 1\\)"):
@@ -310,7 +310,7 @@ def test_a_row_with_a_doubled_key_is_told(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"id": "q1", "answer": "x", "acc": 1, "acc": 0}\n')
     found = refused(tmp_path, file, columns=["answer=answer"], scores=["acc"])
-    assert "line 1: not JSON: the key 'acc' stands twice" in found
+    assert "line 1: not JSON: the key 'acc' occurs twice" in found
 
 
 def test_ids_that_a_task_does_not_have_are_refused_with_a_count(tmp_path: Path) -> None:
@@ -522,7 +522,7 @@ def test_lm_eval_samples_are_imported_by_the_folder_of_their_model(tmp_path: Pat
         write_rows(tmp_path / "out" / model / "results_2025.json", [{"results": {}}])
     options: dict[str, Any] = {"preset": "lm-eval", "name": "gsm8k"}
     found = refused(tmp_path, tmp_path / "out", **options)
-    assert "4 rows stand twice" in found
+    assert "4 rows occur twice" in found
     assert "choose rows with --where" in found
     run = take(tmp_path, tmp_path / "out", where=["filter=strict"], **options)
     assert estimate(run, "exact_match", "org__small").value == 0.5

@@ -145,7 +145,7 @@ KEPT = {
     "endpoints.api.url: the parameter 'key'": {"url": "https://h.invalid/v1?key=abcdef12"},
     "endpoints.api.url: the parameter 'x'": {"url": "https://h.invalid/v1?x=0a1b2c3d4e5f6a7b8c9d0"},
     "endpoints.api.url: the path": {"url": f"https://h.invalid/{PLANTED}/v1"},
-    "endpoints.api.url: ${NAME} stands in the host": {"url": "https://${HEAD_KEY}.invalid/v1"},
+    "endpoints.api.url: ${NAME} is in the host": {"url": "https://${HEAD_KEY}.invalid/v1"},
     "endpoints.api.extra.auth.apiKey": {"extra": {"auth": {"apiKey": "abcdef12"}}},
     "endpoints.api.extra.list[1].note": {"extra": {"list": [{}, {"note": PLANTED}]}},
     "endpoints.api.headers.Authorization: holds": {"headers": {"Authorization": "Basic YWJjZGVm"}},

@@ -152,7 +152,7 @@ ROWS: dict[str, tuple[Edit, str]] = {
     "a row of scores less": (lines(SCORES, lambda r: r[:-1]), "the first is of 'q39'"),
     "wrong answers' scores less": (lines(SCORES, lambda r: r[:30]), "10 of 40 rows are missing"),
     "a row of scores twice": (lines(SCORES, lambda r: [*r, r[0]]), "line 41 is damaged: 'q0'"),
-    "a row in place of another": (lines(SCORES, lambda r: [*r[:-1], r[0]]), "'q0' stands twice"),
+    "a row in place of another": (lines(SCORES, lambda r: [*r[:-1], r[0]]), "'q0' occurs twice"),
     "scores of a stranger": (
         line(SCORES, 2, lambda r: put(r, "q99", "sample")),
         "line 2 is damaged: no sample of the run is called 'q99'",
@@ -208,7 +208,7 @@ ROWS: dict[str, tuple[Edit, str]] = {
         "line 1 is damaged: no setup",
     ),
     "a sample less": (lines("samples.jsonl", lambda r: r[:-1]), "39 samples of task letters"),
-    "a sample twice": (lines("samples.jsonl", lambda r: [*r, r[0]]), "'q0' of letters stands"),
+    "a sample twice": (lines("samples.jsonl", lambda r: [*r, r[0]]), "'q0' of letters occurs"),
     "a sample of another task": (
         line("samples.jsonl", 2, lambda r: put(r, "x", "task")),
         "samples of task",

@@ -160,8 +160,8 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands twice"),
-        ("x:\n  a: 1\n  a: 2\n", "line 3: key 'a' stands twice"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' occurs twice"),
+        ("x:\n  a: 1\n  a: 2\n", "line 3: key 'a' occurs twice"),
         ("a: &n 1\nb: *n\n", "line 2: YAML aliases are not allowed"),
         ("a: [1\n", "not valid YAML"),
         ("a: !!python/object:os.system {}\n", "not valid YAML"),

@@ -168,7 +168,7 @@ def test_columns_of_documents_may_be_paths_and_of_any_table(tmp_path: Path) -> N
         (
             {"c.jsonl": '{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}'},
             {},
-            "the id 'a' stands twice",
+            "the id 'a' occurs twice",
         ),
         (
             {"c.jsonl": '{"id": "a", "text": "x"}'},

@@ -104,7 +104,7 @@ def test_chats_are_understood_with_their_system_turn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "no rows"), ("question,answer\n", "no rows"), ("a,a\n1,2\n", "stands twice")],
+    [("", "no rows"), ("question,answer\n", "no rows"), ("a,a\n1,2\n", "occurs twice")],
 )
 def test_a_file_without_rows_is_refused(content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(content)

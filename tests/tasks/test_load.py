@@ -99,7 +99,7 @@ def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_pa
 @pytest.mark.parametrize(
     ("rows", "fields", "told"),
     [
-        ([GOOD, GOOD], {}, "test row 2 ('q1'): id stands twice"),
+        ([GOOD, GOOD], {}, "test row 2 ('q1'): id occurs twice"),
         ([{**GOOD, "gold": ["dok"]}], {}, "test row 'q1': gold: no document 'dok'"),
         ([GOOD], {"prompt": "{question} {year}"}, "the prompt uses ['year']"),
         ([GOOD], {"system": "Be {mood}"}, "the prompt uses ['mood']"),
@@ -150,7 +150,7 @@ def test_all_faults_of_a_task_are_listed_at_once(tmp_path: Path) -> None:
     path = write_task(tmp_path, rows, scorers=["token_f2"], prompt="{question}{no}")
     lines = faults_of(path).splitlines()
     assert all(line.startswith(f"{path}: ") for line in lines)
-    for told in ("targets: empty", "id stands twice", "question: ", "gold: ", "token_f2", "['no']"):
+    for told in ("targets: empty", "id occurs twice", "question: ", "gold: ", "token_f2", "['no']"):
         assert any(told in line for line in lines), told
 
 

@@ -34,7 +34,7 @@ def test_targets_that_are_no_json_are_refused_where_fields_are_compared(
     assert "row 'r0'" not in str(caught.value)
     assert "row 'r1': targets: no JSON, as " in str(caught.value)
     assert "row 'r2': targets: no JSON" in str(caught.value)
-    assert "the key 'a' stands twice" in str(caught.value)
+    assert "the key 'a' occurs twice" in str(caught.value)
     load_task(write_task(tmp_path, ["a: 1"], scorers=["json_valid"]))
 
 

@@ -1,7 +1,7 @@
 """What `comparison.json` holds: the numbers of a finished run, as every consumer reads them.
 
 Facts alone: `compare`, `latency`, `freshness`, `abstention` and `consistency` work them out. The
-file is a copy for others to read; the program works a run's comparison out anew from its journals,
+file is a copy for others to read; the program computes a run's comparison again from its journals,
 so that one of an older format costs nobody anything.
 """
 
@@ -124,7 +124,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Timed(Times):
-    """The same, held against the first setup."""
+    """The same, compared with the first setup."""
 
     ratio: Estimate
     """The median of the paired ratios to the first setup's seconds."""

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it: Python's own reader also takes `NaN`, and a key that stands twice."""
+"""JSON as RFC 8259 has it: Python's own reader also takes `NaN`, and a key that occurs twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class DoubledKey(ValueError):
-    """A key that stands twice in one object: which of its values is meant, nobody knows."""
+    """A key that occurs twice in one object: which of its values is meant, nobody knows."""
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]
         doubled = next(key for key in keys if keys.count(key) > 1)
-        raise DoubledKey(f"the key {doubled!r} stands twice in one object")
+        raise DoubledKey(f"the key {doubled!r} occurs twice in one object")
     return fields
 
 

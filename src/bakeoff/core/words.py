@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 class BakeoffError(Exception):
-    """A mistake the user can mend: file, field, what was found, what would work."""
+    """A mistake the user can fix: file, field, what was found, what would work."""
 
 
 class MissingEvidence(BakeoffError):
@@ -179,7 +179,7 @@ class CheckedClaim:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The claims of an answer held against passages. No claims: there was nothing to check."""
+    """The claims of an answer checked against passages. No claims: there was nothing to check."""
 
     claims: tuple[CheckedClaim, ...] = ()
     probability: float | None = None

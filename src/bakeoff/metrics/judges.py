@@ -127,7 +127,7 @@ class JudgePool:
         self._pool.close()
         if self._responses:
             self._responses.close()
-        # Whoever asks again opens them anew.
+        # The next call opens them again.
         self._judges, self._responses = {}, None
 
     def _chat(self, by: str, members: Sequence[Chat]) -> dict[Need, Any]:

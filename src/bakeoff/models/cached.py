@@ -95,7 +95,7 @@ def verify(
     decoding: Decoding,
     chosen: Collection[int],
 ) -> Verified:
-    """Ask the `chosen` chats anew and hold the answers against the cache; differing ones go."""
+    """Query the `chosen` chats again and compare with the cache; differing entries are deleted."""
     keys = model.keys(chats, decoding)
     known = model.responses.find([keys[index] for index in chosen])
     skip = {index for index in range(len(chats)) if index not in chosen or keys[index] not in known}

@@ -85,6 +85,6 @@ class Pool:
         return self._rerankers[reference]
 
     def close(self) -> None:
-        """Close the connections; whoever asks again opens them anew."""
+        """Close the connections; the next request opens them again."""
         for client in self._clients.values():
             client.close()

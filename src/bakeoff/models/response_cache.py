@@ -179,7 +179,7 @@ class Responses:
         for part, new in zip(_parts(self.path), _parts(aside), strict=True):
             if part.exists():
                 part.rename(new)
-        self._say(f"was damaged and is now {aside.name}; answers are collected anew")
+        self._say(f"was damaged and is now {aside.name}; a new one is begun")
 
     def _switch_off(self, error: Exception) -> None:
         self._disconnect()

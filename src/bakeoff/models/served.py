@@ -39,7 +39,7 @@ CHARACTERS_A_TOKEN = 4
 
 @dataclass
 class Tally:
-    """What an endpoint said of its tokens, held against a tokenizer that is known."""
+    """The token counts of an endpoint compared with those of a known tokenizer."""
 
     checked: int = 0
     differing: int = 0

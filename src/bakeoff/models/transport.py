@@ -32,7 +32,7 @@ LINGER_S = 0.5
 
 
 class EndpointError(BakeoffError):
-    """The endpoint would answer no ask: its key, url, model name or settings must be mended."""
+    """The endpoint can answer no request: fix its key, url, model name or settings."""
 
 
 @dataclass(frozen=True, slots=True)

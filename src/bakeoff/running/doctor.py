@@ -74,7 +74,7 @@ def cached(cache: Path) -> Table:
 
 
 def missing(cache: Path) -> list[str]:
-    """A line for everything that is missing, with the command that mends it."""
+    """A line for everything that is missing, with the command that installs it."""
     lines = [
         f"missing: {name}: pip install -c constraints.txt {name}"
         for name in PACKAGES

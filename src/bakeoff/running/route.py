@@ -1,6 +1,6 @@
 """A setup put together from two others' stored answers: the second where the first is unsure.
 
-Nothing is asked anew. The confidence below which the second answers is fitted on samples other
+No model is queried again. The confidence below which the second answers is fitted on samples other
 than those it decides on (five parts by cluster, each decided by the other four), so that the
 routed setup's scores are those of samples its threshold has not seen.
 """

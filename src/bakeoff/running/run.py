@@ -54,7 +54,7 @@ def run(
     """Run a benchmark, or the rest of a run, and return the finished run.
 
     `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
-    `BakeoffError` for what the user can mend; what was finished by then is kept.
+    `BakeoffError` for what the user can fix; what was finished by then is kept.
     """
     require_ready(plan, workspace.environment)
     manifest = plan.manifest().model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})

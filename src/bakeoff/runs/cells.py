@@ -1,6 +1,6 @@
-"""A unit's rows held against what was asked: one record and one row of scores for every cell.
+"""A unit's rows checked against what was asked: one record and one row of scores for every cell.
 
-Nothing is judged on what is left of a run. A row that is of no cell, stands twice, is missing or
+Nothing is judged on what is left of a run. A row that is of no cell, occurs twice, is missing or
 holds what cannot be a score raises `MissingEvidence` with its file and line.
 """
 
@@ -38,7 +38,7 @@ class Cells:
         if not 0 <= repeat < self.repeats:
             raise ValueError(f"repeat {repeat} of {sample!r}: each was asked {self.repeats} times")
         if key in self.seen:
-            raise ValueError(f"{_named(key)} stands twice")
+            raise ValueError(f"{_named(key)} occurs twice")
         self.seen.add(key)
 
     def end(self, path: Path) -> None:

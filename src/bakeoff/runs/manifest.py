@@ -195,7 +195,7 @@ class IndexFacts(Stored):
 
 
 class TokenCheck(Stored):
-    """An endpoint's own token counts held against a known tokenizer."""
+    """An endpoint's token counts compared with those of a known tokenizer."""
 
     checked: int
     differing: int

@@ -234,14 +234,14 @@ def write_samples(run: Path, tasks: Mapping[str, Sequence[Sample]]) -> None:
 def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
     """Task -> sample id -> sample, in the order of the run.
 
-    Raises `MissingEvidence` for a row that is none, or that stands twice.
+    Raises `MissingEvidence` for a row that is none, or that occurs twice.
     """
     samples: dict[str, dict[str, Sample]] = {}
 
     def once(row: tuple[str, Sample]) -> None:
         task, sample = row
         if sample.id in samples.get(task, {}):
-            raise ValueError(f"sample {sample.id!r} of {task} stands twice")
+            raise ValueError(f"sample {sample.id!r} of {task} occurs twice")
 
     for task, sample in _rows(run / SAMPLES, _sample, once):
         samples.setdefault(task, {})[sample.id] = sample

@@ -30,7 +30,7 @@ class Changed(Stored):
     left: float
     """On the side that the gate is about."""
     right: float | None
-    """`None` where that side is held against a limit."""
+    """`None` where that side is compared with a limit."""
 
 
 class Verdict(Stored):

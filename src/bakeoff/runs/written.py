@@ -34,7 +34,7 @@ def digested(folder: Path, manifest: Manifest) -> Manifest:
 def check(folder: Path, manifest: Manifest, but: Collection[str] = ()) -> None:
     """Raise `MissingEvidence` for a file that is not what the run wrote.
 
-    Files of the names in `but` are about to be made anew. Runs of before have no digests.
+    Files of the names in `but` are about to be rewritten. Runs of earlier versions have no digests.
     """
     if not (manifest.status in (COMPLETE, SCORING) and manifest.files):
         return
@@ -56,7 +56,7 @@ def check(folder: Path, manifest: Manifest, but: Collection[str] = ()) -> None:
 
 def _problem(path: Path, known: str) -> str:
     """What is wrong with a file; empty where nothing is."""
-    again = "`bakeoff score` makes it anew" if path.name == store.SCORES else "run it again"
+    again = "`bakeoff score` writes it again" if path.name == store.SCORES else "run it again"
     try:
         if sha256_file(path) == known:
             return ""

@@ -1,4 +1,4 @@
-"""The parts of a benchmark file held against one another; every check raises `ValueError`."""
+"""Consistency checks between the parts of a benchmark file; every check raises `ValueError`."""
 
 from __future__ import annotations
 

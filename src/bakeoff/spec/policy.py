@@ -112,5 +112,5 @@ def gate_lines(raw: Any) -> Any:
 def named_once(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     counts = Counter(gate.name for gate in gates)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"'{twice[0]}' stands twice; give each gate its own id")
+        raise ValueError(f"'{twice[0]}' occurs twice; give each gate its own id")
     return gates

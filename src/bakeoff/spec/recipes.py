@@ -166,7 +166,7 @@ class Noise(File):
     distractors: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of the passages that are of no gold document: those nearest to the question."""
     order: Literal["best-first", "best-last", "shuffled"] = "shuffled"
-    """Where the best passages stand."""
+    """Position of the best passages."""
     counterfactual: bool = False
     """Whether gold passages say the answer of another question instead of the right one."""
     seed: int = 0
@@ -187,7 +187,7 @@ class Retrieve(File):
     embedder: str = "embedded"
     """What makes the vectors: `embedded`, `hf:ORG/NAME`, a folder, or `ENDPOINT:MODEL`."""
     rerank: str | None = None
-    """A cross-encoder that orders the candidates anew: `hf:ORG/NAME` or a folder."""
+    """A cross-encoder that reranks the candidates: `hf:ORG/NAME` or a folder."""
     candidates: Annotated[int, Field(ge=1)] = 50
     """Passages that fusing, reranking and composing choose from."""
     k: Annotated[int, Field(ge=1)] = 3
@@ -205,7 +205,7 @@ class Retrieve(File):
     context_tokens: Annotated[int, Field(ge=32)] = 640
     """Passages that would take the context past this many tokens are left out, last first."""
     question: Literal["after", "before"] = "after"
-    """Where the question stands: behind the passages, or in front of them."""
+    """Position of the question: after the passages, or before them."""
     noise: Noise | None = None
     """Passages composed by hand, to test how well a setup reads."""
 

@@ -203,7 +203,7 @@ class TaskFile(File):
     scorers: Annotated[tuple[str, ...], Field(min_length=1)]
     """The metrics: names of scorers with their settings, or functions, `./file.py::name`."""
     headline: str = ""
-    """The metric that stands in the first table; the first scorer when left out."""
+    """The primary metric, shown in the first table; the first scorer when left out."""
 
     @field_validator("system", "prompt", "with_passages", "before_passages")
     @classmethod

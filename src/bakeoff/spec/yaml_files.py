@@ -63,7 +63,7 @@ NOTHING: Form = {"type": "null"}
 F = TypeVar("F", bound=File)
 T = TypeVar("T")
 Known = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
-"""A part that does not stand in the file where there is none."""
+"""A part that is left out of the file where there is none."""
 
 
 def prompt_fields(template: str) -> set[str]:
@@ -88,7 +88,7 @@ class _StrictLoader(yaml.SafeLoader):
                 raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
             if key.value in seen:
                 line = key.start_mark.line + 1
-                raise BakeoffError(f"line {line}: key '{key.value}' stands twice")
+                raise BakeoffError(f"line {line}: key '{key.value}' occurs twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

@@ -60,7 +60,7 @@ def documents_of(
             raise BakeoffError(f"removed: no document '{unknown[0]}'")
         later = _texts(files["changes"], corpus, by_path, reading)
         if both := sorted(set(corpus.removed) & set(later)):
-            raise BakeoffError(f"removed: '{both[0]}' stands among the changes as well")
+            raise BakeoffError(f"removed: '{both[0]}' is among the changes as well")
         texts = {k: v for k, v in {**texts, **later}.items() if k not in corpus.removed}
     return tuple(Document(name, text) for name, text in sorted(texts.items()))
 
@@ -126,7 +126,7 @@ def _texts(
             try:
                 for key, text in _read(file, own, corpus, reading):
                     if key in texts:
-                        problems.append(f"{file}: the id '{key}' stands twice")
+                        problems.append(f"{file}: the id '{key}' occurs twice")
                     texts[key] = text
             except BakeoffError as error:
                 problems.append(str(error))

@@ -32,7 +32,7 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
         identity = str(number if named in (None, "") else named)
         place = f"{where} row {number} ('{identity}')"
         if identity in seen:
-            problems.append(f"{place}: id stands twice")
+            problems.append(f"{place}: id occurs twice")
         seen.add(identity)
         if not isinstance(question, str) or not question.strip():
             problems.append(f"{place}: question: must be a text, found {question!r}")

@@ -75,7 +75,7 @@ def history(results: Path, benchmark: str) -> Path:
 def read(path: Path) -> list[Night]:
     """Every night kept, oldest first; none without a file. The last line of a night counts.
 
-    Raises `BakeoffError` for a line that is no night; the file stays as it is.
+    Raises `BakeoffError` for a line that is not a nightly run; the file stays as it is.
     """
     by_day: dict[date, Night] = {}
     for place, line in enumerate(_lines(path), 1):
@@ -85,7 +85,7 @@ def read(path: Path) -> list[Night]:
             night = parsed(line)
         except (ValueError, RecursionError) as error:
             raise BakeoffError(
-                f"{path}: line {place} is no night: {_why(error)}; mend or remove that line"
+                f"{path}: line {place} is not a nightly run: {_why(error)}; fix or remove that line"
             ) from error
         by_day[night.night] = night
     return [by_day[day] for day in sorted(by_day)]
@@ -119,7 +119,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def parsed(line: bytes) -> Night:
-    """Raises `ValueError` when the line is no night of this format."""
+    """Raises `ValueError` when the line is not a nightly run of this format."""
     row = json.loads(line)
     if not isinstance(row, dict) or row.get("format") != FORMAT:
         raise ValueError(f"not an object of format {FORMAT}")

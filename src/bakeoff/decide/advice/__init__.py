@@ -1,4 +1,4 @@
-"""Which setup to take: needs held against what a run measured. Rules and numbers, no model.
+"""Which setup to take: needs compared with what a run measured. Rules and numbers, no model.
 
 `advise` is pure: the same needs and facts give the same advice in every process.
 """

@@ -19,7 +19,7 @@ SIMPLEST = ("base", "rag", "fine-tuned", "hybrid", "routed", "custom")
 
 @dataclass(frozen=True)
 class Choice:
-    """The setups of a run held against needs."""
+    """The setups of a run checked against needs."""
 
     needs: Needs
     facts: Facts
@@ -30,7 +30,7 @@ class Choice:
 
     @cached_property
     def checks(self) -> list[Check]:
-        """Every need held against every setup that is no reference."""
+        """Every need checked for every setup that is not a reference."""
         alone = limits.checks(self.needs, self.facts, self.weights)
         out = {check.setup for check in alone if check.state == "violated"}
         left = [known.name for known in self._measured if known.name not in out]

@@ -1,4 +1,4 @@
-"""What rules a setup out: each need held against what was measured, with the number that says so.
+"""What rules a setup out: each need compared with the measurement, and that number.
 
 A need is met or violated when the whole interval says so; otherwise it is not proven, which rules
 nothing out. What was not measured is not known, which is never a pass.
@@ -26,7 +26,7 @@ MONTH_S, HOUR_S = 30 * 24 * 3600.0, 3600.0
 
 @dataclass(frozen=True)
 class Check:
-    """One need held against one setup."""
+    """One need checked for one setup."""
 
     setup: str
     need: str
@@ -35,7 +35,7 @@ class Check:
 
 
 def checks(needs: Needs, facts: Facts, weights: Mapping[str, float]) -> list[Check]:
-    """Every need that a setup is held against alone, setup by setup; references are left out."""
+    """The needs that concern one setup at a time, setup by setup; references are left out."""
     return [
         check
         for known in facts.setups
@@ -225,7 +225,7 @@ def _money(needs: Needs, facts: Facts, known: Known) -> Iterator[Check]:
 
 
 def narrow_checks(needs: Needs, facts: Facts, candidates: Sequence[str]) -> list[Check]:
-    """The need for top accuracy, held against the best of the candidates at each such task."""
+    """The need for top accuracy, compared with the best of the candidates at each such task."""
     violations = []
     for task in named(needs.top_accuracy):
         measured = [facts.setup(s) for s in candidates if task in facts.setup(s).quality]

@@ -37,7 +37,7 @@ def _updates(per_update: Estimate, costs: Costs, needs: Needs) -> tuple[Estimate
 
 
 def dearer(costs: Costs, one: str, two: str, needs: Needs) -> tuple[Estimate, Estimate] | None:
-    """What the second costs more than the first: per month at any volume, and by request.
+    """What the second costs more than the first: per month at any volume, and per request.
 
     `None` where it is not known.
     """

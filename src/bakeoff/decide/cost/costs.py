@@ -56,7 +56,7 @@ class SetupCost(File):
 
 
 class CostDifference(File):
-    """What the second setup of a pair costs more than the first; paired by sample by request."""
+    """What the second setup of a pair costs more than the first; per request paired by sample."""
 
     fixed: Money
     """By month, whatever the volume."""

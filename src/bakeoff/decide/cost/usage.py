@@ -1,4 +1,4 @@
-"""What a finished run says that its setups used, in money: by request, and in work around them."""
+"""What a finished run says that its setups used, in money: per request, and in work around them."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _present(text: str, terms: tuple[str, ...]) -> list[str]:
 def contains_all(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
-    """1 when every one of the `terms` stands in the answer, as whole words, in any case."""
+    """1 when every one of the `terms` is in the answer, as whole words, in any case."""
     present = _present(answer.text, terms)
     missing = [term for term in terms if term not in present]
     return Score(float(not missing), f"missing: {', '.join(missing)}" if missing else "")
@@ -79,7 +79,7 @@ def contains_all(
 def avoids_terms(
     sample: Sample, answer: Answer, context: Context, *, terms: tuple[str, ...] = ()
 ) -> Outcome:
-    """1 when none of the `terms` stands in the answer, as whole words, in any case."""
+    """1 when none of the `terms` is in the answer, as whole words, in any case."""
     present = _present(answer.text, terms)
     return Score(float(not present), f"says: {', '.join(present)}" if present else "")
 

@@ -89,7 +89,7 @@ def leaves(value: Any) -> int:
 def shared(one: Any, other: Any) -> int:
     """Leaf fields that two values have in common: the same keys all the way, and the same value.
 
-    An item of a list is held against one item of the other list, in the pairs that fit best.
+    Each item of a list is compared with one item of the other list, in the best matching pairs.
     """
     if isinstance(one, dict) and isinstance(other, dict) and one and other:
         return sum(shared(one[key], other[key]) for key in one.keys() & other.keys())

@@ -65,7 +65,7 @@ def token_f1(
 def contains(
     sample: Sample, answer: Answer, context: Context, *, normalization: str = ""
 ) -> Outcome:
-    """1 when a target stands in the answer as whole words; unanswerable: when refused.
+    """1 when a target is in the answer as whole words; unanswerable: when refused.
 
     Longer answers pass more easily: read it beside `exact_match`. Both in the task's
     normalization, or the one named.

@@ -31,7 +31,7 @@ class Verifier(Protocol):
     loaded: Loaded
 
     def check(self, needs: Sequence[Entailment]) -> list[Checked]:
-        """Each answer's claims held against its passages."""
+        """Each answer's claims checked against its passages."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Claims held against passages pair by pair; the part of a passage that supports best counts."""
+"""Claims checked against passages pair by pair; the part of a passage that supports best counts."""
 
 from __future__ import annotations
 

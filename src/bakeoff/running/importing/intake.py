@@ -262,7 +262,7 @@ class Intake:
             )
         if self.twice.count:
             problems.append(
-                f"import: {self.twice.count} rows stand twice: {self.twice}; name a repeat column, "
+                f"import: {self.twice.count} rows occur twice: {self.twice}; name a repeat column, "
                 "give the files setups of their own, or choose rows with --where COLUMN=TEXT"
             )
         if self.differing.count:

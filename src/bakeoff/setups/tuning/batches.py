@@ -114,7 +114,7 @@ class Packs:
     """Which rows are packed together: rows of like length, at most `rows` and `tokens` of them.
 
     Long rows come in small packs, so that memory is bounded whatever the prompts hold; a row
-    longer than `tokens` comes alone. Each epoch shuffles anew, from the seed.
+    longer than `tokens` comes alone. Each epoch is shuffled again, from the seed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rows and documents that stand twice: across the split, within one side, with other answers."""
+"""Duplicate rows and documents: across the split, within one side, with other answers."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _records(
         while header and not header[-1].strip():
             header.pop()
         twice = [name for name, count in Counter(header).items() if count > 1]
-        wrong = [f"column '{name}' stands twice; rename one" for name in twice]
+        wrong = [f"column '{name}' occurs twice; rename one" for name in twice]
         place = f"line {1 + skipped}"
         faults([f"{file}: {place}: {problem}" for problem in (*wrong, *check(header))])
         before = reader.line_num + skipped
