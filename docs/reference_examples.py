@@ -109,6 +109,11 @@ rows:
 columns: {id: Nr, question: Frage, targets: Antwort, gold: Quelle, tags: "{topic: Thema}"}
 rows:
   test: {files: fragen.csv, encoding: cp1252}
+  train: {files: fragen.xlsx, sheet: Schulung}
+""",
+        """
+rows:
+  test: {files: squad/dev.parquet, columns: {targets: answers.text}}
   train: {files: squad.jsonl, columns: {targets: "answers[*].text"}}
 """,
         """

@@ -45,7 +45,10 @@ class Source(File):
     """Where rows come from: files of the project, or a data set of the hub with a local copy."""
 
     files: str | None = None
-    """Path or glob of files of rows, relative to the task file: JSON Lines, JSON, CSV, chats."""
+    """Path or glob of files of rows, relative to the task file: JSON Lines, JSON, CSV, Parquet or
+    XLSX; chats of fine-tuning services are questions with their last answer."""
+    sheet: Known[str] = None
+    """The sheet of a workbook that has several."""
     encoding: Encoding = None
     """Of files that are neither UTF-8 nor marked, such as `cp1252`; detected when left out."""
     columns: Known[Mapping[str, str]] = None

@@ -76,7 +76,7 @@ def questions_of(
         made.append({**rest, "system": system, "question": question, "targets": [turns[-1].text]})
     faults(problems)
     if several:
-        reading.remarks.append(
+        reading.remark(
             f"{several} of {len(made)} chats have several turns: the question is all before the "
             "last answer"
         )

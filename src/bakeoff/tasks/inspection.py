@@ -18,7 +18,11 @@ from bakeoff.tasks.readers import Reading, reader_of
 _EXAMPLES = 3
 _LOOKED_AT = 1000
 """Rows from whose values columns are guessed."""
-_FORMATS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".json": "JSON"}
+_FORMATS = {
+    **{".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".json": "JSON"},
+    **{".parquet": "Parquet", ".xlsx": "XLSX", ".xlsm": "XLSX"},
+    **dict.fromkeys(TABLES, "CSV"),
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
     }
     guessed = guesses({name: values[:_LOOKED_AT] for name, values in columns.items()}, documents)
     targets = next((g.column for g in guessed if g.field == "targets"), None)
-    text = form != "XLSX" and form != "Parquet"
+    text = form not in ("XLSX", "Parquet")
     return Rows(
         path=path,
         format=form,
@@ -122,8 +126,6 @@ def _system(chats: list[dict[str, Any]]) -> str:
 
 
 def _format(path: Path) -> str:
-    if path.suffix.lower() in TABLES:
-        return "CSV"
     return _FORMATS.get(path.suffix.lower(), "JSON Lines")
 
 

@@ -11,10 +11,12 @@ from bakeoff.core.words import BakeoffError, faults
 from bakeoff.tasks.formats.decoding import Reading, decoded
 from bakeoff.tasks.formats.delimited import TABLES, csv_rows
 from bakeoff.tasks.formats.json_rows import Row, json_document, json_lines
+from bakeoff.tasks.formats.parquet import parquet_rows
 from bakeoff.tasks.formats.pdf import pdf_text
 from bakeoff.tasks.formats.restructured import restructured_text
 from bakeoff.tasks.formats.web import web_page
 from bakeoff.tasks.formats.word import word_text
+from bakeoff.tasks.formats.workbook import workbook_rows
 
 __all__ = ["READERS", "Reader", "Reading", "reader_of"]
 
@@ -85,13 +87,16 @@ def _unreadable(mend: str) -> Reader:
     return Reader(refuse, refuse)
 
 
-ROW_FILES = (".jsonl", ".ndjson", ".json", *TABLES)
+ROW_FILES = (".jsonl", ".ndjson", ".json", *TABLES, ".parquet", ".xlsx")
 READERS: dict[str, Reader] = {
     "": Reader(),
     ".jsonl": Reader(lines, None),
     ".ndjson": Reader(lines, None),
     ".json": Reader(document),
     **{ending: Reader(table) for ending in TABLES},
+    ".parquet": Reader(parquet_rows, None),
+    ".xlsx": Reader(workbook_rows, None),
+    ".xlsm": Reader(workbook_rows, None),
     **{ending: _only_text(web_page) for ending in (".html", ".htm", ".xhtml")},
     ".rst": _only_text(restructured_text),
     ".pdf": _only_text(pdf_text),

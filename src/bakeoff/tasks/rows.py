@@ -70,7 +70,7 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
         used = prompt_fields(file.system) | prompt_fields(file.prompt)
         systems = sum(bool(row["system"]) for row in rows)
         if systems and "system" not in used:
-            reading.remarks.append(
+            reading.remark(
                 f"{systems} chats have a system turn that the task does not use: "
                 "system: '{system}' gives it to the model"
             )
@@ -86,7 +86,8 @@ def read_rows(
     `reading` notes what readers guessed and left out. Raises `BakeoffError` for files that cannot
     be read, `Unavailable` where there is no copy of a data set.
     """
-    reading = replace(reading or Reading(), encoding=source.encoding or "")
+    stated = reading or Reading()
+    reading = replace(stated, encoding=source.encoding or "", sheet=source.sheet or "")
     if source.files:
         rows = list(_rows(source.files, path, reading))
     else:

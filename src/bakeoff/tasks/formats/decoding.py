@@ -36,6 +36,11 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
     """What its reader had to guess."""
 
+    def remark(self, text: str) -> None:
+        """Note something that was guessed, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
     def stating(self, encoding: str) -> Reading:
         """The same with an encoding; what is counted is counted in both."""
         return replace(self, encoding=encoding)
@@ -44,7 +49,7 @@ class Reading:
     def notes(self) -> list[str]:
         """What was guessed, and one line on all that was left out."""
         parts = [f"{what} ({count})" for what, count in sorted(self.dropped.items()) if count]
-        return [*dict.fromkeys(self.remarks), *(["left out: " + ", ".join(parts)] if parts else [])]
+        return [*self.remarks, *(["left out: " + ", ".join(parts)] if parts else [])]
 
 
 def decoded(file: Path, reading: Reading | None = None) -> Iterator[str]:
@@ -127,7 +132,7 @@ def _detected(file: Path, before: int, place: str, reading: Reading | None) -> s
         mend = f" or state its encoding ({'; '.join(likely)})" if likely else ""
         raise BakeoffError(f"{place}; save the file as UTF-8{mend}")
     sample = ", ".join(words[:3])
-    reading.remarks.append(
+    reading.remark(
         f"{file.name} is not UTF-8 and read as {_WESTERN} ({sample}): state `encoding:` if that "
         "is wrong"
     )
