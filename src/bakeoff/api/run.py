@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bakeoff.decide.cost import Costs
     from bakeoff.decide.cost.prices import Prices
     from bakeoff.decide.gates.baseline import Channel, Pointer
+    from bakeoff.outputs.page.pictures import Shown
 
 
 class LoadFields(TypedDict, total=False):
@@ -218,7 +219,7 @@ def _contents(
     return (given if isinstance(given, model) else validated(model, file, given)), file
 
 
-def _data(shown: Any) -> str:
+def _data(shown: Shown) -> str:
     """A picture as an address of its own: nothing of it can act in the notebook's page."""
     text = shown.picture.alone(shown.title, shown.description)
     return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
