@@ -117,7 +117,7 @@ def ceiling(suite: Suite, setup: Setup) -> str:
     if setup.retrieve and setup.retrieve.passages == "oracle":
         return "it is handed the right documents"
     if setup.retrieve and setup.retrieve.noise:
-        return "its passages are put together by hand"
+        return "its passages are composed of gold passages and distractors"
     return ""
 
 

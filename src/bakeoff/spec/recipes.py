@@ -155,7 +155,7 @@ _LATER = ("method", *OBJECTIVES, "together", "sweep")
 
 
 class Noise(File):
-    """Passages put together by hand: how well a setup reads, whatever its retriever finds.
+    """Passages composed of gold and distractors: how well a setup reads, without its retriever.
 
     The tests of RGB (Chen et al. 2024): noise is a share of distractors, rejection a share of 1,
     integration needs questions with several gold documents.
@@ -207,7 +207,7 @@ class Retrieve(File):
     question: Literal["after", "before"] = "after"
     """Position of the question: after the passages, or before them."""
     noise: Noise | None = None
-    """Passages composed by hand, to test how well a setup reads."""
+    """Passages composed of gold and distractors, to test how well a setup reads."""
 
     @field_validator("retriever")
     @classmethod

@@ -23,7 +23,7 @@ class Import:
     scorers: Sequence[str] = ()
     """Without a task: what answers are scored by."""
     lower_is_better: Sequence[str] = ()
-    """Imported metrics of which less is better."""
+    """Imported metrics that are lower-is-better."""
     name: str = ""
     """The benchmark's name; the task's, or the first file's, where left empty."""
     data: Path | None = None

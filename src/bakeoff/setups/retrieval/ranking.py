@@ -1,4 +1,4 @@
-"""Ranked passages: by words, fused, or put together by hand for tests of reading."""
+"""Ranked passages: by words, fused, or composed of gold and distractors."""
 
 from __future__ import annotations
 
