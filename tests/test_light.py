@@ -13,6 +13,7 @@ HEAVY = (
         "rich",
         "jinja2",
         "jsonschema",
+        "yaml",
         "datasets",
         "bakeoff.analysis.measured_run",
         "bakeoff.decide.advice",
@@ -24,6 +25,7 @@ HEAVY = (
     ("modules", "allowed"),
     [
         ("bakeoff.cli", ()),
+        ("bakeoff.cli, bakeoff.running.gating", ("numpy", "bakeoff.analysis.measured_run")),
         ("bakeoff.cli, bakeoff.running.confirm, bakeoff.models.served, bakeoff.core.progress", ()),
         (
             "bakeoff.cli, bakeoff.running.confirm, bakeoff.running.gating, "

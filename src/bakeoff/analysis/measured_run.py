@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bakeoff.analysis import compare, freshness, latency
 from bakeoff.analysis.columns import Columns, columns, leak_columns
-from bakeoff.analysis.comparison import Comparison, Freshness
+from bakeoff.analysis.comparison import Comparison, Freshness, Latency
 from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
@@ -195,16 +195,24 @@ class Run:
         return leak_columns(self.columns, {t: audit.leaked for t, audit in audits.items()})
 
     @cached_property
+    def timed(self) -> dict[str, Latency | None]:
+        """Task -> its latency pass; `None` of one without."""
+        return {
+            name: latency.summary(
+                self.latencies(name),
+                self.asked[name],
+                {s.id: s.cluster for s in samples.values() if s.cluster},
+            )
+            for name, samples in self.samples.items()
+        }
+
+    @cached_property
     def comparison(self) -> Comparison:
         compared = compare.compare(self.columns, self.samples, self.kinds, self.headlines)
         tasks = {
             name: replace(
                 task,
-                latency=latency.summary(
-                    self.latencies(name),
-                    self.asked[name],
-                    {s.id: s.cluster for s in self.samples[name].values() if s.cluster},
-                ),
+                latency=self.timed[name],
                 freshness=self._freshness(name),
                 ended={s: e for s in self.asked[name] if (e := self.endings.of(name, s)).known},
             )
@@ -234,9 +242,8 @@ class Run:
         """What was measured, sample by sample, without texts."""
         facts = self.manifest.tasks
         decoding = {"temperature": self.suite.temperature, "repeats": self.suite.repeats}
-        timed = {name: task.latency for name, task in self.comparison.tasks.items()}
         factors = {
-            task: latency.noise_factor(summary) for task, summary in timed.items() if summary
+            task: latency.noise_factor(summary) for task, summary in self.timed.items() if summary
         }
         return Rows(
             self.manifest.run,

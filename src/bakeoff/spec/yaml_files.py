@@ -7,7 +7,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -24,7 +23,8 @@ from bakeoff.spec import names
 
 
 class File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first used: a command that reads no such file does not wait for it.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -35,9 +35,8 @@ class File(BaseModel):
 class Stored(File):
     """A part of a file that bakeoff itself writes and reads back."""
 
-    # JSON as Python writes it: what has no upper bound ends at Infinity. Built when first used:
-    # a command that reads no such file does not wait for it.
-    model_config = ConfigDict(ser_json_inf_nan="constants", defer_build=True)
+    # JSON as Python writes it: what has no upper bound ends at Infinity.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
 
 class Also:
@@ -71,28 +70,6 @@ def prompt_fields(template: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
-
-    def compose_node(self, parent: Any, index: int) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise BakeoffError(f"line {line}: key '{key.value}' occurs twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> Any:
     """The value a YAML file holds. Raises `BakeoffError` naming the file and the line."""
     try:
@@ -105,14 +82,13 @@ def read_yaml(path: Path) -> Any:
         ) from error
     except OSError as error:
         raise BakeoffError(f"{path}: cannot be read: {error.strerror or error}") from error
+    # A command that reads finished runs alone does not wait for the library.
+    from bakeoff.spec import strict_yaml
+
     try:
-        return yaml.load(text, _StrictLoader)
+        return strict_yaml.loads(text)
     except BakeoffError as error:
         raise BakeoffError(f"{path}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise BakeoffError(f"{path}: not valid YAML: {error}") from error
-    except RecursionError as error:
-        raise BakeoffError(f"{path}: nested too deeply") from error
 
 
 def validated(model: type[F], path: Path, raw: Any) -> F:

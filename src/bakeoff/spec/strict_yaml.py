@@ -1,0 +1,41 @@
+"""YAML as people write it, read strictly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from bakeoff.core.words import BakeoffError
+
+
+def loads(text: str) -> Any:
+    """The value of a YAML text. Raises `BakeoffError` that says what is wrong, and where in it."""
+    try:
+        return yaml.load(text, _StrictLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise BakeoffError(f"not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise BakeoffError("nested too deeply") from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise BakeoffError(f"line {mark.line + 1}: YAML aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise BakeoffError(f"line {line}: key '{key.value}' occurs twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
