@@ -40,19 +40,22 @@ def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tu
     if not (test and train):
         return
     test_words = {key: words(text) for key, text in test.items()}
-    train_words = {key: words(text) for key, text in train.items()}
+    # Rows held against themselves are read once.
+    train_words = test_words if train is test else {key: words(text) for key, text in train.items()}
     counts = Counter(w for group in (test_words, train_words) for ws in group.values() for w in ws)
 
     def prefix(ws: frozenset[str]) -> list[str]:
         ranked = sorted(ws, key=lambda w: (counts[w], w))
         return ranked[: len(ws) - math.ceil(THRESHOLD * len(ws)) + 1]
 
+    rare = {key: prefix(ws) for key, ws in test_words.items()}
     index: dict[str, list[str]] = defaultdict(list)
-    for key, ws in test_words.items():
-        for word in prefix(ws):
+    for key, some in rare.items():
+        for word in some:
             index[word].append(key)
     for key, ws in train_words.items():
-        candidates = {other for word in prefix(ws) for other in index[word]}
+        some = rare[key] if train is test else prefix(ws)
+        candidates = {other for word in some for other in index.get(word, ())}
         for other in sorted(candidates):
             shared = len(ws & test_words[other])
             if shared and shared / len(ws | test_words[other]) >= THRESHOLD:

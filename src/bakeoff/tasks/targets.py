@@ -51,15 +51,18 @@ def alike_in_squad(
     by_text = [metric for metric in metrics if metric.name in BY_TEXT]
     if SQUAD not in {metric.setting("normalization") or normalization for metric in by_text}:
         return []
-    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for sample in samples:
-        for target in sample.targets:
-            # Of what nothing is left in SQuAD's form, the strict one is compared.
-            known[squad(target) or strict(target)].setdefault(strict(target), target)
-    return [
-        f"{sample.id} ({target!r} = {other!r})"
+    targets = [
+        (sample, target, squad(target), strict(target))
         for sample in samples
         for target in sample.targets
-        for form, other in known[squad(target) or strict(target)].items()
-        if form != strict(target) and other not in sample.targets
+    ]
+    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for _, target, loose, exact in targets:
+        # Of what nothing is left in SQuAD's form, the strict one is compared.
+        known[loose or exact].setdefault(exact, target)
+    return [
+        f"{sample.id} ({target!r} = {other!r})"
+        for sample, target, loose, exact in targets
+        for form, other in known[loose or exact].items()
+        if form != exact and other not in sample.targets
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 from bakeoff.core.words import Document, Sample
@@ -68,6 +69,8 @@ def copies(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
 
 def _same(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
     known = {normal(s.question): s.id for s in reversed(train)}
+    if not known:
+        return {}
     return {s.id: known[key] for s in tests if (key := normal(s.question)) in known}
 
 
@@ -83,6 +86,8 @@ def solved(task: Task, corpora: Iterable[str]) -> dict[str, str]:
         for document in task.corpora[name]
         for piece in _PIECE.split(document.text)
     ]
+    if not pieces:
+        return {}
     samples = {
         s.id: s for s in task.population if s.targets and len(normal(s.question).split()) >= FEWEST
     }
@@ -120,18 +125,18 @@ def leaks(task: Task, suite: Suite) -> dict[str, str]:
 def within(task: Task) -> list[Finding]:
     """Rows and documents that repeat an earlier one of their own side, and contradictions."""
     raw = [*task.train, *task.left_out]
+    sides = {"test": _Side.of(task.population, task), "train": _Side.of(raw, task)}
     findings: list[Finding] = []
-    for side, rows in (("test", task.population), ("training", raw)):
-        shown = {s.id: _shown(s, task) for s in rows}
-        same = _earlier(shown)
-        near = _nearly(shown, same)
-        about = f"{side} rows repeat an earlier one"
-        name = "test" if side == "test" else "train"
-        grave = side == "test"
-        findings.append(counted(f"repeated_{name}", about, _listed(same), len(rows), grave=grave))
-        findings.append(counted(f"near_{name}", f"{about} nearly", _listed(near), len(rows)))
+    for name, rows in sides.items():
+        same = _earlier(rows.normal)
+        near = _nearly(rows.shown, same)
+        grave = name == "test"
+        about = f"{'test' if grave else 'training'} rows repeat an earlier one"
+        n = len(rows.rows)
+        findings.append(counted(f"repeated_{name}", about, _listed(same), n, grave=grave))
+        findings.append(counted(f"near_{name}", f"{about} nearly", _listed(near), n))
     texts = {
-        f"{name}/{document.id}": document.text
+        f"{name}/{document.id}": normal(document.text)
         for name, documents in task.corpora.items()
         if not task.file.corpora[name].examples
         for document in documents
@@ -139,20 +144,32 @@ def within(task: Task) -> list[Finding]:
     if texts:
         about = "documents repeat an earlier one"
         findings.append(counted("repeated_documents", about, _listed(_earlier(texts)), len(texts)))
-    return [*findings, _contradictions(task, raw)]
+    return [*findings, _contradictions(sides)]
 
 
-def _shown(sample: Sample, task: Task) -> str:
+@dataclass(frozen=True)
+class _Side:
+    """The rows of one side of a task, and their texts by id."""
+
+    rows: Sequence[Sample]
+    shown: Mapping[str, str]
     """All of a sample that its prompt shows."""
-    fields = sorted(prompt_fields(task.file.prompt) | prompt_fields(task.file.system))
-    return "\n".join(sample.fields[name] for name in fields) or sample.question
+    normal: Mapping[str, str]
+    """The same by its terms."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Sample], task: Task) -> _Side:
+        fields = sorted(prompt_fields(task.file.prompt) | prompt_fields(task.file.system))
+        shown = {s.id: "\n".join(s.fields[name] for name in fields) or s.question for s in rows}
+        return cls(rows, shown, {name: normal(text) for name, text in shown.items()})
 
 
 def _earlier(texts: Mapping[str, str]) -> dict[str, str]:
+    """Name -> the first name of the same text, where that is another one."""
     first: dict[str, str] = {}
     earlier = {}
     for name, text in texts.items():
-        if (other := first.setdefault(normal(text), name)) != name:
+        if (other := first.setdefault(text, name)) != name:
             earlier[name] = other
     return earlier
 
@@ -168,20 +185,22 @@ def _nearly(texts: Mapping[str, str], same: Copies) -> dict[str, str]:
     return near
 
 
-def _contradictions(task: Task, train: Sequence[Sample]) -> Finding:
+def _contradictions(sides: Mapping[str, _Side]) -> Finding:
     """Rows shown with the same words whose accepted answers have none in common."""
-    groups: dict[str, list[tuple[str, set[str]]]] = defaultdict(list)
-    for side, rows in (("test", task.population), ("train", train)):
-        for s in rows:
-            groups[normal(_shown(s, task))].append((f"{side} {s.id}", _answers(s)))
-    pairs = [pair for group in groups.values() if (pair := _contradicting(group))]
+    groups: dict[str, list[tuple[str, Sample]]] = defaultdict(list)
+    for name, side in sides.items():
+        for s in side.rows:
+            groups[side.normal[s.id]].append((f"{name} {s.id}", s))
+    again = (group for group in groups.values() if len(group) > 1)
+    pairs = [pair for group in again if (pair := _contradicting(group))]
     about = "questions are asked again with no answer in common"
     return counted("contradictions", about, pairs, len(groups), grave=True)
 
 
-def _contradicting(group: Sequence[tuple[str, set[str]]]) -> str:
+def _contradicting(group: Sequence[tuple[str, Sample]]) -> str:
     """The first two rows of a group that contradict each other; empty when none do."""
-    for (one, mine), (other, theirs) in combinations(group, 2):
+    answered = [(name, _answers(sample)) for name, sample in group]
+    for (one, mine), (other, theirs) in combinations(answered, 2):
         if mine != theirs and not mine & theirs:
             return f"{one} ≠ {other}"
     return ""
