@@ -9,6 +9,7 @@ interrupted, 143 ended by SIGTERM, 129 ended by SIGHUP.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 # There are none, and the search reads the metadata of every installed package.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
+
+# What a command reads it keeps to its end. With Python's own threshold, 700 new objects, looking
+# for garbage among it takes a fifth of the processor time of a run.
+gc.set_threshold(100_000, 20, 100)
 
 
 class _Commands(click.Group):

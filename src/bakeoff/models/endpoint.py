@@ -13,7 +13,7 @@ import json
 import random
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Failure, Incomplete, Sending, unwatched
@@ -131,8 +131,12 @@ class Client:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request may go out."""
-        budgets = (self.breaker, self.requests, self.tokens)
-        return max(self._ramp_until - now, *(budget.wait_s(now) for budget in budgets))
+        return max(
+            self._ramp_until - now,
+            self.breaker.wait_s(now),
+            self.requests.wait_s(now),
+            self.tokens.wait_s(now),
+        )
 
     def spend(self, pending: Pending, now: float) -> None:
         """Account for an attempt that goes out now."""
@@ -212,7 +216,7 @@ class Flow:
         self._reached = False
         self._gave_up = 0
         """Asks that reached nobody in all their attempts."""
-        self._awake = loop.create_future()
+        self._awake = False
         self._over = False
 
     @property
@@ -228,13 +232,13 @@ class Flow:
 
     def advance(self) -> None:
         """Pull an ask if one is wanted; let the event loop run until there is something to do."""
-        self._awake = self.loop.create_future()
+        self._awake = False
         if self.hungry:
             self._pull()
         self._send_ready()
         if self.hungry or self.outcomes or self.error or not self.unfinished:
             self._wake()
-        self.loop.run_until_complete(self._awake)
+        self.loop.run_forever()
 
     def close(self) -> None:
         """Give up what is pending."""
@@ -264,8 +268,9 @@ class Flow:
 
     def _wake(self) -> None:
         """Leave `advance`, one step later: what was just set off still goes out before that."""
-        if not self._awake.done():
-            self._awake.set_result(None)
+        if not self._awake:
+            self._awake = True
+            self.loop.call_soon(self.loop.stop)
 
     def _send_ready(self) -> None:
         """Send what is ready, as far as limit, budgets and breaker allow; or come back then."""
@@ -314,7 +319,7 @@ class Flow:
         if down := self.client.note(outcome, pending.probe, now):
             self._stop(down)
         elif isinstance(outcome, Reply):
-            self._finish(pending, replace(outcome, attempts=pending.sent))
+            self._finish(pending, outcome._replace(attempts=pending.sent))
         elif outcome.again:
             self._try_again(pending, outcome, now)
         else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -44,8 +43,7 @@ class Unreadable(Exception):
         """Whether another attempt may give a better one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back; seconds are those of the successful attempt alone."""
 
     text: str = ""

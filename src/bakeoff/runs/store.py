@@ -253,7 +253,7 @@ def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
     identity, cluster, tags = row["id"], row["cluster"], row["tags"]
     texts = [task, identity, cluster, *targets, *gold, *fields.values(), *tags.values()]
     listed = isinstance(targets, list) and isinstance(gold, list)
-    if not (listed and all(isinstance(text, str) for text in texts)):
+    if not (listed and {*map(type, texts)} <= {str}):
         raise TypeError("task, id, fields, targets, gold, cluster and tags are texts")
     return task, Sample(identity, fields, tuple(targets), tuple(gold), cluster, tags)
 
