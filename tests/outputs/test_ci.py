@@ -226,19 +226,20 @@ def test_ten_thousand_gates_fit_into_the_summary_and_the_worst_are_kept() -> Non
     assert both.count("SKIPPED |") == 1500 and "PASS)" in both
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["&", "@", "漢", "😀", "|"])
 @pytest.mark.parametrize("state", ["FAIL", "PASS"])
 def test_texts_that_grow_when_escaped_stay_within_the_limits(sign: str, state: str) -> None:
     long = sign * 400
     broke = [{"task": long, "sample": long, "left": 0.0, "right": 1.0}] * 30
     row = gate(state, id=long, check=long, reason=long, slice=long, broke=broke, losses=99)
-    found = verdict(*[row] * 10_000, benchmark=long, run=long, limited=long, mismatch=[long] * 50)
-    assert len(summary(found).encode()) < SUMMARY_BYTES
+    found = verdict(*[row] * 2000, benchmark=long, run=long, limited=long, mismatch=[long] * 50)
+    whole = summary(found)
+    assert SUMMARY_BYTES - 5000 < len(whole.encode()) < SUMMARY_BYTES, "as many as have room"
+    assert "more gates are in gates.json" in whole
     text = comment(found)
     assert len(text) < COMMENT_CHARACTERS
     assert "45 more differences are in gates.json." in text
-    said = 10_000 - text.count(f"\n| ❌ {state} |")
+    said = 2000 - text.count(f"\n| ❌ {state} |")
     if state == "FAIL":
         assert f"\n{said} more gates that did not pass are in gates.json (" in text
 

@@ -50,6 +50,7 @@ def _front(a: float, b: float, x: float) -> float:
     return math.exp(logs) * math.sqrt(b / (2 * math.pi * a * n))
 
 
+@lru_cache(maxsize=1000)
 def _rest(n: float) -> float:
     """What Stirling's formula leaves of log Gamma(n + 1)."""
     if n < 16:

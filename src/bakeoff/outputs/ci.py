@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -193,10 +193,10 @@ def summary(verdicts: Verdicts, report_link: str = "") -> str:
     head, broken = _head(verdicts), [*_broken(verdicts)]
     foot = [*_foot(verdicts, report_link)]
     room = SUMMARY_BYTES - sum(_bytes(line) for line in (*head, *broken, *foot)) - 1000
-    kept = _that_fit([_row(gate) for gate in others], room)
+    kept = _that_fit(map(_row, others), room)
     room -= sum(map(_bytes, kept))
     # A better row behind one that was left out would be out of order.
-    well = _that_fit([_row(gate) for gate in passed], room) if len(kept) == len(others) else []
+    well = _that_fit(map(_row, passed), room) if len(kept) == len(others) else []
     lines = [*head, *_table(kept), *broken, *_table(well), *_left_out(others[len(kept) :], "")]
     return "\n".join([*lines, *_left_out(passed[len(well) :], ""), *foot]) + "\n"
 
@@ -210,7 +210,7 @@ def comment(verdicts: Verdicts, report_link: str = "") -> str:
     head = [marker(verdicts.benchmark), *_head(verdicts)]
     foot = [*_foot(verdicts, report_link)]
     room = COMMENT_CHARACTERS - sum(_bytes(line) for line in (*head, *foot)) - 1000
-    kept = _that_fit([_row(gate) for gate in gates[:SAMPLES]], room)
+    kept = _that_fit(map(_row, gates[:SAMPLES]), room)
     room -= sum(map(_bytes, kept))
     lines = [*head, *_table(kept), *_left_out(gates[len(kept) :], " that did not pass")]
     broken = [*_broken(verdicts)]
@@ -223,8 +223,11 @@ def _bytes(line: str) -> int:
     return len(line.encode()) + 1
 
 
-def _that_fit(lines: Sequence[str], room: int) -> list[str]:
-    """The first lines, as many as have room; in bytes, which are never fewer than characters."""
+def _that_fit(lines: Iterable[str], room: int) -> list[str]:
+    """The first lines, as many as have room; in bytes, which are never fewer than characters.
+
+    Lines are taken as there is room for them: most of ten thousand need not be made.
+    """
     kept: list[str] = []
     for line in lines:
         room -= _bytes(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from bakeoff.analysis.special import betainc, betaincinv
 from bakeoff.analysis.stats.values import LEVEL, Bounds, normal_quantile
@@ -31,6 +32,8 @@ def mid_p(hits: float, n: float, level: float = LEVEL) -> Bounds:
     return _mid_p_low(hits, n, level), 1 - _mid_p_low(n - hits, n, level)
 
 
+# Many gates, metrics and slices have the same counts.
+@lru_cache(maxsize=1000)
 def _mid_p_low(hits: float, n: float, level: float) -> float:
     if hits <= 0:
         return 0.0
@@ -64,6 +67,7 @@ def tango_score(wins: float, losses: float, n: float, margin: float) -> float:
     return gap / math.sqrt(variance)
 
 
+@lru_cache(maxsize=1000)
 def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> Bounds:
     """Tango's score interval of a paired difference of rates; counts need not be whole."""
     z, estimate = normal_quantile(level), (wins - losses) / n
