@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.secrets import unnamed
-from bakeoff.core.words import BakeoffError, Failure, digest
+from bakeoff.core.words import BakeoffError, Failure, Incomplete, digest
 from bakeoff.models.endpoint import Client
 from bakeoff.models.pool import Pool
 from bakeoff.models.protocol import embeddings_body, read_embeddings
@@ -40,6 +40,7 @@ class ServedEmbedder:
         return digest([unnamed(self.endpoint.url), self.name])
 
     def embed(self, texts: Sequence[str]) -> Any:
+        """Vectors of length 1; `Incomplete` where the service gives none that can be used."""
         batches = [texts[i : i + EMBED_AT_ONCE] for i in range(0, len(texts), EMBED_AT_ONCE)]
         asks = (
             Ask(number, "/embeddings", embeddings_body(self.name, batch))
@@ -49,11 +50,14 @@ class ServedEmbedder:
         made: dict[int, Sequence[Any]] = {}
         for number, reply in self.client.ask(asks, read_embeddings):
             if isinstance(reply, Failure):
-                raise BakeoffError(f"{where}: {reply.error}")
+                raise Incomplete(f"{where}: {reply.error}")
             if len(reply.vectors) != len(batches[number]):
                 count = len(batches[number])
-                raise BakeoffError(f"{where}: {count} texts gave {len(reply.vectors)} vectors")
+                raise Incomplete(f"{where}: {count} texts gave {len(reply.vectors)} vectors")
             made[number] = reply.vectors
         rows = [vector for number in range(len(batches)) for vector in made[number]]
-        vectors = as_vectors(rows, texts, where)
+        try:
+            vectors = as_vectors(rows, texts, where)
+        except BakeoffError as error:
+            raise Incomplete(str(error)) from error
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import ConfigDict, RootModel
+from pydantic import ConfigDict, RootModel, model_validator
 
 _CORPUS = "corpus:"
 
@@ -13,6 +13,12 @@ class TaskDigests(RootModel[Mapping[str, str]]):
     """Part of a task -> its digest, as the manifest holds and shows them."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
+
+    @model_validator(mode="after")
+    def _whole(self) -> TaskDigests:
+        if missing := [part for part in ("test", "prompt") if part not in self.root]:
+            raise ValueError(f"no digest of {' and of '.join(missing)}: every run records both")
+        return self
 
     @property
     def test(self) -> str:
