@@ -184,6 +184,16 @@ def test_bm25_gives_the_score_of_its_formula_and_leaves_out_what_shares_no_word(
     assert Words(texts).search("the", 3) == []
 
 
+def test_bm25_finds_one_sign_of_a_script_without_spaces_inside_of_words() -> None:
+    """Passages hold its pairs; `\u72ac` (dog) is no term of its own in the first."""
+    words = Words(
+        ["\u6771\u4eac\u306e\u72ac\u306f\u8d70\u308b", "\u5927\u962a\u306e\u732b", "\u72ac", "oak"]
+    )
+    assert {place for place, _ in words.search("\u72ac", 4)} == {0, 2}
+    assert [place for place, _ in words.search("\u732b", 4)] == [1]
+    assert words.search("\u9ce5", 4) == []
+
+
 def test_equal_passages_come_in_their_order() -> None:
     assert [place for place, _ in Words(["oak", "elm", "oak", "oak"]).search("oak", 2)] == [0, 2]
 

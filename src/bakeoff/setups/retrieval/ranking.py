@@ -8,7 +8,7 @@ from heapq import nsmallest
 from random import Random
 from typing import Any
 
-from bakeoff.core.scripts import is_unspaced, terms
+from bakeoff.core.scripts import is_unspaced, signs, terms
 from bakeoff.core.words import Passage, Sample
 from bakeoff.spec.recipes import Noise
 
@@ -39,9 +39,19 @@ class Words:
             if term not in self._left_out and (len(term) > 1 or is_unspaced(term))
         ]
 
+    def _known(self, term: str) -> list[str]:
+        """The terms of the passages that a term of a question stands for.
+
+        One sign of a script without spaces stands alone in few passages, and in pairs in many.
+        """
+        if not self._index or not is_unspaced(term) or len(signs(term)) > 1:
+            return [term]
+        vocabulary = self._index.vocab_dict
+        return sorted(known for known in vocabulary if term in known and term in signs(known))
+
     def search(self, text: str, k: int) -> list[tuple[int, float]]:
         """(place, score) of the `k` best passages; those that share no word are not among them."""
-        tokens = self._read(text)
+        tokens = [known for term in self._read(text) for known in self._known(term)]
         if not (tokens and self._index):
             return []
         scores: list[float] = self._index.get_scores(tokens).tolist()
