@@ -20,7 +20,7 @@ Treatment = Mapping[str, str | Mapping[str, object] | None]
 """Part (`prompt`, `model`, `tune`, ...) -> what it is: a text, settings by name, or none."""
 _PARTS: Mapping[str, tuple[Treated, ...]] = {
     **{name: (name,) for name in ("prompt", "model", "decoding", "documents")},
-    **dict.fromkeys(("tune", "retrieve", "call", "endpoint", "route"), ("recipe",)),
+    **dict.fromkeys(("tune", "retrieve", "call", "code", "endpoint", "route"), ("recipe",)),
     "retrieve.k": ("k", "recipe"),
 }
 """Part, or a setting of one -> what `policy.same` calls it."""
@@ -45,6 +45,7 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     endpoint = None if setup.custom else suite.endpoint_of(setup.model)
     extra = endpoint.extra if endpoint else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
+    code = {name: manifest.code[name] for name in setup.functions if name in manifest.code}
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     return {
         "prompt": digests.prompt,
@@ -55,6 +56,8 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
         "retrieve": _settings(setup.retrieve) if setup.retrieve else None,
         "documents": digests.corpora if setup.retrieve else None,
         "call": setup.call,
+        # Where there is any, as runs of before do not say: what only one side knows is no change.
+        **({"code": code} if code else {}),
         # Without what a url may hold of a key.
         "endpoint": urlsplit(setup.endpoint.url).hostname if setup.endpoint else None,
         "route": _settings(setup.route) if setup.route else None,

@@ -72,7 +72,8 @@ def _lasting(run: measured_run.Run) -> list[tuple[str, str]]:
     """The parts of a manifest that are alike, without what differs from machine to machine."""
     alike = run.manifest.model_dump(mode="json", include=set(ALIKE))
     adapters = {name: adapter.digest for name, adapter in run.manifest.adapters.items()}
-    return [(part, canonical(value)) for part, value in {**alike, "adapters": adapters}.items()]
+    more = {"adapters": adapters, "code": run.manifest.code}
+    return [(part, canonical(value)) for part, value in {**alike, **more}.items()]
 
 
 def _interleaved(parts: Sequence[dict[str, Sample]]) -> list[Sample]:

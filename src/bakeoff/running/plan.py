@@ -11,7 +11,7 @@ from bakeoff.decide.gates.language import Scope
 from bakeoff.running.facts import blank_manifest, metric_facts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Forced, Suite
-from bakeoff.spec.functions import Functions
+from bakeoff.spec.functions import Functions, file_digests
 from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
 
@@ -85,6 +85,10 @@ class Plan:
             "command": " ".join(command),
             "night": self.night,
             "skipped": dict(self.skipped),
+            "code": file_digests(
+                sorted({f for setup in self.suite.setups.values() for f in setup.functions}),
+                self.file.parent,
+            ),
         }
         blank = blank_manifest(self.suite, self.selection, self.tasks)
         return blank.model_copy(update=parts)

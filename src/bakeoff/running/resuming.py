@@ -11,7 +11,7 @@ from bakeoff.runs import store, strip_texts
 from bakeoff.runs.manifest import RUNNING, Manifest
 from bakeoff.runs.reported import unreported
 
-ALIKE = ("suite", "selection", "tasks")
+ALIKE = ("suite", "selection", "tasks", "code")
 """Parts of two manifests that must agree for one run to go on with the other's records."""
 FREE = ("description", "gates", "policy", "limits", "repeats", "verifiers")
 """Parts of a suite that change no answer; more repeats only add some."""
@@ -19,7 +19,8 @@ FREE = ("description", "gates", "policy", "limits", "repeats", "verifiers")
 
 def _asked(manifest: Manifest, part: str) -> dict[str, object]:
     """A part of a manifest as it is written, without what changes no answer."""
-    written: dict[str, object] = manifest.model_dump(mode="json", include={part})[part]
+    dumped = manifest.model_dump(mode="json", include={part})
+    written: dict[str, object] = dumped.get(part, {})
     return {name: v for name, v in written.items() if part != "suite" or name not in FREE}
 
 
@@ -28,7 +29,9 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
     strip_texts.with_texts(folder, old)
     for part in ALIKE:
         before, now = _asked(old, part), _asked(new, part)
-        if changed := sorted(k for k in now if canonical(before.get(k)) != canonical(now[k])):
+        if changed := sorted(
+            k for k in {**before, **now} if canonical(before.get(k)) != canonical(now.get(k))
+        ):
             raise BakeoffError(
                 f"{folder}: cannot be resumed: {part} changed since ({', '.join(changed)}); "
                 "start a new run"

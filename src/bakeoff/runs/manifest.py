@@ -321,6 +321,8 @@ class Manifest(Stored):
     suite: Suite
     selection: Selected = Selected()
     tasks: Mapping[str, TaskFacts]
+    code: Annotated[Mapping[str, str], Field(exclude_if=lambda value: not value)] = {}
+    """Function of the user's that answers or retrieves -> the digest of its file."""
     skipped: Mapping[str, str] = {}
     """Task that could not be run -> why."""
     models: Mapping[str, Fingerprint] = {}

@@ -18,7 +18,7 @@ def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = T
     if setup.call:
         given = resources.functions.get(setup.name)
         function = given or load_function(setup.call, resources.file.parent)
-        return custom(function, setup.call, task)
+        return custom(function, setup.call, task, setup.concurrency)
     if setup.endpoint:
         from bakeoff.models.served import service
 

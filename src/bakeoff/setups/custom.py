@@ -7,9 +7,10 @@ import inspect
 import math
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from bakeoff.core.words import (
     ERROR,
@@ -28,15 +29,27 @@ from bakeoff.models.finish_reasons import finish_reason
 from bakeoff.spec.functions import described
 from bakeoff.tasks.load import Task
 
+T = TypeVar("T")
+CANCEL_S = 1.0
+"""What calls that are broken off get to end in."""
+Asked = Iterator[tuple[int, tuple[Any, ...]]]
+"""Number of a sample, and what the function is called with."""
+Returned = Iterator[tuple[int, object, float]]
+"""Number of a sample, what the function returned (or a `Failure`, or `SystemExit`), seconds."""
 
-def custom(function: Callable[..., Any], reference: str, task: Task) -> Answerer:
-    """A user's function `answer(sample)` or `answer(sample, task)` as a setup, `async` or not.
 
-    `reference` is what messages call it. The function returns a text or an `Answer`; what else it
-    returns, or raises, is that sample's failure. `sys.exit` in it is a `BakeoffError`.
+def custom(
+    function: Callable[..., Any], reference: str, task: Task, concurrency: int = 1
+) -> Answerer:
+    """A user's function `answer(sample)` or `answer(sample, task)` as a setup.
+
+    `reference` is what messages call it. Of an `async` function so many calls run side by side as
+    `concurrency` says, but one at a time while they are timed. The function returns a text or an
+    `Answer`; what else it returns, or raises, is that sample's failure. `sys.exit` in it is a
+    `BakeoffError`.
     """
     takes_task = len(inspect.signature(function).parameters) > 1
-    call = _called(function)
+    call = _side_by_side(function) if inspect.iscoroutinefunction(function) else _in_turn(function)
 
     def answer(
         samples: Sequence[Sample],
@@ -46,37 +59,81 @@ def custom(function: Callable[..., Any], reference: str, task: Task) -> Answerer
         repeat: int = 0,
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Answer | Failure]]:
-        for index, sample in enumerate(samples):
-            if index in skip:
-                continue
-            if not timed:
-                sending(index)
-            started = time.perf_counter()
-            try:
-                returned = call(sample, task) if takes_task else call(sample)
-            except SystemExit as error:
-                raise BakeoffError(f"'{reference}': {described(error)}") from error
-            except Exception as error:  # somebody else's code: its fault is this sample's failure
-                yield index, Failure(described(error))
-                continue
-            seconds = time.perf_counter() - started if timed else None
-            yield index, outcome(returned, seconds)
+        def asked() -> Asked:
+            for index, sample in enumerate(samples):
+                if index in skip:
+                    continue
+                if not timed:
+                    sending(index)
+                yield index, (sample, task) if takes_task else (sample,)
+
+        for index, returned, seconds in call(asked(), 1 if timed else concurrency):
+            if isinstance(returned, SystemExit):
+                raise BakeoffError(f"'{reference}': {described(returned)}") from returned
+            if not isinstance(returned, Failure):
+                returned = outcome(returned, seconds if timed else None)
+            yield index, returned
 
     return answer
 
 
-def _called(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, to be called as if it were not `async`."""
-    if not inspect.iscoroutinefunction(function):
-        return function
+def _in_turn(function: Callable[..., Any]) -> Callable[[Asked, int], Returned]:
+    def call(asked: Asked, _: int) -> Returned:
+        for index, given in asked:
+            started = time.perf_counter()
+            returned: object
+            try:
+                returned = function(*given)
+            except SystemExit as error:
+                returned = error
+            except Exception as error:  # somebody else's code: its fault is this sample's failure
+                returned = Failure(described(error))
+            yield index, returned, time.perf_counter() - started
+
+    return call
+
+
+def _side_by_side(function: Callable[..., Awaitable[Any]]) -> Callable[[Asked, int], Returned]:
     # One event loop for all samples: clients that the function keeps open are bound to it.
     runner = asyncio.Runner()
 
-    def call(*given: Any) -> Any:
-        return runner.run(function(*given))
+    async def one(index: int, given: tuple[Any, ...]) -> tuple[int, object, float]:
+        started = time.perf_counter()
+        returned: object
+        try:
+            returned = await function(*given)
+        except SystemExit as error:
+            returned = error
+        except Exception as error:  # somebody else's code: its fault is this sample's failure
+            returned = Failure(described(error))
+        return index, returned, time.perf_counter() - started
+
+    def call(asked: Asked, most: int) -> Returned:
+        running: set[asyncio.Task[tuple[int, object, float]]] = set()
+        try:
+            while True:
+                for index, given in islice(asked, most - len(running)):
+                    running.add(runner.get_loop().create_task(one(index, given)))
+                if not running:
+                    return
+                done, running = runner.run(_first(running))
+                yield from sorted((ended.result() for ended in done), key=lambda row: row[0])
+        finally:
+            if running:
+                runner.run(_cancelled(running))
 
     weakref.finalize(call, runner.close)
     return call
+
+
+async def _first(tasks: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]], set[asyncio.Task[T]]]:
+    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=CANCEL_S)
 
 
 def outcome(returned: object, seconds: float | None) -> Answer | Failure:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,20 @@ def source_of(function: Callable[..., Any]) -> str:
     except (OSError, TypeError):
         code = getattr(function, "__code__", None)
         return f"{code.co_code.hex()} {code.co_names} {code.co_consts}" if code else repr(function)
+
+
+def file_digests(references: Iterable[str], folder: Path) -> dict[str, str]:
+    """Reference `./file.py::name` -> the digest of its file; not of what that file imports.
+
+    Without those that name a module, or a file that is not there: to load it says so.
+    """
+    digests = {}
+    for reference in references:
+        where, _, name = reference.rpartition("::")
+        path = folder / where
+        if name and where.endswith(".py") and path.is_file():
+            digests[reference] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return digests
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from bakeoff.spec.endpoints import Service
@@ -28,6 +28,10 @@ class Route(File):
     declines to answer. A refusal or a failure of the first always goes to the second."""
 
 
+AT_ONCE = 16
+"""Calls of an `async` function side by side, as of requests to an endpoint."""
+
+
 class Setup(File):
     """A model with two optional parts, `tune` and `retrieve`; or a custom system.
 
@@ -46,6 +50,8 @@ class Setup(File):
     """Retrieval: `true` for the benchmark's settings, or fields that differ from them."""
     call: str | None = None
     """`./bot.py::answer` (from the benchmark file's folder) or `package.module::answer`."""
+    concurrency: Annotated[int, Field(ge=1, exclude_if=lambda value: value == AT_ONCE)] = AT_ONCE
+    """Calls side by side, where `call` names an `async` function."""
     endpoint: Service | None = None
     """A service of yours behind HTTP that answers."""
     route: Route | None = None
@@ -65,6 +71,12 @@ class Setup(File):
     def custom(self) -> bool:
         """Whether it is a whole system: a function, a service, imported answers or a route."""
         return bool(self.call or self.endpoint or self.imported or self.route)
+
+    @property
+    def functions(self) -> list[str]:
+        """The functions of the user's that answer or retrieve: `./file.py::name`."""
+        named = (self.call, self.retrieve and self.retrieve.retriever)
+        return [reference for reference in named if reference and "::" in reference]
 
     @property
     def kind(self) -> str:
