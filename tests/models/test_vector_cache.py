@@ -138,3 +138,37 @@ def test_what_an_earlier_version_kept_is_embedded_again(tmp_path: Path) -> None:
     assert again.asked == ["two"]
     assert embed_kept(again, tmp_path, ["two"]).tolist() == [[3, 1]]
     assert again.asked == ["two"]
+
+
+def test_without_room_the_cache_is_a_full_disk_and_goes_on_where_it_stopped(
+    tmp_path: Path,
+) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from bakeoff.core.disk import DiskFull
+from bakeoff.models.vector_cache import embed_kept
+
+class Wide:
+    digest = "wide"
+    def embed(self, texts):
+        return np.ones((len(texts), 64), dtype=np.float32)
+
+texts = [f"text {number}" for number in range(5000)]
+# No file may grow over 500 kB: what a full disk is to the process.
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+try:
+    embed_kept(Wide(), Path(sys.argv[1]), texts)
+except DiskFull as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+print(len(embed_kept(Wide(), Path(sys.argv[1]), texts)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said, whole = done.stdout.splitlines()
+    assert "wide.sqlite" in said and "make room, then run the same command again" in said
+    assert whole == "5000"

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from bakeoff.core.disk import GO_ON, DiskFull, refused
 from bakeoff.core.words import BakeoffError, Embedder
 from bakeoff.models.vectors import Vectors, as_vectors, usable
 
 BLOCK = 1024
 """Texts embedded between two writings: what a crash can lose."""
+NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+"""On the disk or in a quota; below the limit of a file's size."""
 BUSY_SECONDS = 60.0
 """How long to wait while another process writes."""
 
@@ -22,8 +25,8 @@ BUSY_SECONDS = 60.0
 def embed_kept(embedder: Embedder, cache: Path, texts: Sequence[str]) -> Vectors:
     """One row per text, as `embedder.embed` gives it; only new texts are embedded.
 
-    Raises `BakeoffError` when the file in the cache cannot be read or written, and for vectors
-    that are none; those are not kept.
+    Raises `DiskFull` without room for the file in the cache, `BakeoffError` when it cannot be read
+    or written, and for vectors that are none; those are not kept.
     """
     path = cache / "vectors" / f"{embedder.digest}.sqlite"
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
@@ -43,7 +46,11 @@ def embed_kept(embedder: Embedder, cache: Path, texts: Sequence[str]) -> Vectors
                         ((key, row.tobytes()) for key, row in zip(block, made, strict=True)),
                     )
                 rows |= zip(block, made, strict=True)
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
+        raise refused(error, path) from error
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in NO_ROOM:
+            raise DiskFull(f"{path}: {error}; {GO_ON}") from error
         raise BakeoffError(f"{path}: {error}; delete the file, it is a cache") from error
     return as_vectors([rows[key] for key in keys], texts, f"{path} (a cache, to be deleted)")
 
