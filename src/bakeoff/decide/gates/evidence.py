@@ -283,7 +283,6 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
         values, codes = _values(columns[0])
         interval = stats.quantile_interval(values, share, codes)
         less, more = _sides(sign)
-        worst = np.full(len(values), -math.inf if sign > 0 else math.inf)
         value = stats.quantile(values, share)
         return Finding(
             value,
@@ -292,7 +291,8 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
             _ends(interval, sign, limit),
             stats.quantile_p(values, share, limit, less, codes),
             stats.quantile_p(values, share, limit, more, codes),
-            stats.quantile_p(worst, share, limit, less, codes),
+            # The p of a limit that every value violates.
+            stats.quantile_p(values, share, math.inf if sign > 0 else -math.inf, less, codes),
             len(values),
             method=interval.method,
         )

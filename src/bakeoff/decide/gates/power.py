@@ -142,7 +142,7 @@ def _preview(
         detectable if finite else None,
         margin,
         math.ceil(used * (detectable / margin) ** 2) if finite else None,
-        f"measured in {known.run}" if measured and known else _assumption(columns),
+        f"measured in {known.run}" if measured and known else _assumption(check, columns, n),
         _untimed(check, n) or _problem(case, scope, columns, policy),
     )
 
@@ -151,12 +151,18 @@ def _untimed(check: Check, n: int) -> str:
     """Why a gate on times has too few of them; empty where it is on something else."""
     if check.left.metric not in LATENCY_METRICS or not check.right:
         return ""
-    kind = aggregate(check.left.aggregate or "p50")
-    share = kind.share if isinstance(kind, Quantile) else 0
-    least = max(NOISE, stats.samples_to_bound(max(share, 1 - share)) if share else 0)
+    least = max(NOISE, _to_bound(check))
     if n >= least:
         return ""
     return f"can never fail: it needs {least} samples in the latency pass and has {n}"
+
+
+def _to_bound(check: Check) -> int:
+    """Independent samples that bound a gate's quantile; 0 for what is none."""
+    latency = check.left.metric in LATENCY_METRICS
+    kind = aggregate(check.left.aggregate or ("p50" if latency else None))
+    share = kind.share if isinstance(kind, Quantile) else 0
+    return stats.samples_to_bound(max(share, 1 - share)) if share else 0
 
 
 def _columns(ref: Ref, rows: Rows) -> dict[str, Column]:
@@ -201,10 +207,18 @@ def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
     return stats.detectable_pairs(n, DISCORDANCE, margin=margin, alpha=alpha, sides=1)
 
 
-def _assumption(columns: Mapping[str, Column]) -> str:
+def _assumption(check: Check, columns: Mapping[str, Column], n: int) -> str:
     """How an assumed spread is named: what samples of one cluster share, no run has told."""
-    clustered = any(column.codes is not None for column in columns.values())
-    return "assumed, clusters ignored" if clustered else "assumed"
+    if not any(column.codes is not None for column in columns.values()):
+        return "assumed"
+    # Of a quantile the least number counts: alike clusters count as one sample each.
+    clusters = min(n, sum(len(set(column.clusters)) for column in columns.values()))
+    if clusters < (least := _to_bound(check)) <= n:
+        return (
+            f"assumed, clusters ignored: its {n} samples are of at most {clusters} clusters, and "
+            f"{least} independent ones bound the quantile"
+        )
+    return "assumed, clusters ignored"
 
 
 def _problem(case: Case, scope: Scope, columns: Mapping[str, Column], policy: Policy) -> str:
