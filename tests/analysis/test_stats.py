@@ -178,6 +178,17 @@ def test_a_large_cluster_weighs_more_in_the_error_of_the_mean() -> None:
     assert stats.standard_error(values, clusters) == close(0.08)
 
 
+def test_clusters_of_one_size_have_their_number_less_one_for_degrees_others_fewer() -> None:
+    """By hand: where clusters share nothing, three of sizes 1, 1 and 4 have the variances
+    5/6, 5/6 and 4/3 and the covariances -1/6, -2/3 and -2/3: 3^2 / 5."""
+    values = np.array([1.0, 0, 0, 0, 1, 1, 0, 1, 1, 0])
+    assert stats.degrees_of(values, np.arange(10) // 2) == close(4)
+    assert stats.degrees_of(values, None) == 9
+    alone = np.array([1.0, 1, 1, 0, 1, 2])
+    assert stats.degrees_of(alone, np.array([0, 1, 2, 2, 2, 2])) == close(1.8)
+    assert stats.degrees_of(alone, np.array([0, 0, 1, 1, 1, 1])) == close(1)
+
+
 def test_pairing_gains_what_the_correlation_says() -> None:
     left, right, paired = (stats.standard_error(v) for v in (RAG, HYBRID, GAINED))
     assert math.hypot(left, right) == close(0.14509525002200233)
@@ -483,6 +494,27 @@ def test_drawn_clusters_have_numpys_quantile_of_what_was_drawn() -> None:
     order = np.array([3, 0, 2, 1])
     again = stats.quantile_draws(left[order], right, 0.9, 7 - clusters[order])[0]
     assert np.array_equal(draws, again)
+
+
+def test_the_ranks_over_clusters_are_binomial_on_the_effective_number() -> None:
+    """A p90 has its upper rank nearer: 10% of the values lie above it, 90% below."""
+    for n, share in ((40, 0.5), (100, 0.9)):
+        assert stats.order_ranks(n, share, trials=n) == stats.order_ranks(n, share)
+    # scipy: binom.ppf([0.025, 0.975], 39, 0.9) / 39 is 0.795 and 0.974.
+    low, high, surely = stats.order_ranks(390, 0.9, trials=39)
+    assert (low / 390, high / 390) == pytest.approx((0.795, 0.974), abs=0.02)
+    assert surely >= 0.95
+
+
+def test_a_p_of_a_clustered_quantile_is_below_alpha_where_its_end_leaves_the_limit_out() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        values, clusters = seconds_in(random, 12)
+        for share in (0.5, 0.8):
+            found = stats.quantile_interval(values, share, clusters, level=0.9)
+            for limit in np.sort(values)[5::6]:
+                above = stats.quantile_p(values, share, limit, "greater", clusters) < 0.05
+                assert above == (found.ends[0] > limit)
 
 
 def test_one_cluster_bounds_no_quantile() -> None:

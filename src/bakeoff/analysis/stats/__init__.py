@@ -69,6 +69,7 @@ from bakeoff.analysis.stats.values import (
     Floats,
     Ints,
     cluster_codes,
+    degrees_of,
     standard_error,
     win_tie_loss,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "adjust_holm",
     "clopper_pearson",
     "cluster_codes",
+    "degrees_of",
     "detectable",
     "detectable_gain",
     "detectable_pairs",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bakeoff.analysis.stats.means import skewed_t
+from bakeoff.analysis.stats.means import narrowed, skewed_t
 from bakeoff.analysis.stats.quantiles import CELLS
+from bakeoff.analysis.stats.rates import wilson
 from bakeoff.analysis.stats.values import (
     LEVEL,
     Bounds,
@@ -66,8 +67,9 @@ def statistic_interval(
 ) -> Estimate:
     """A statistic that is no mean (macro-F1, a ratio of sums) with its interval.
 
-    `skewed_t` over the jackknife's pseudo-values: no seed, and one pass over any number of
-    samples. The statistic must be smooth in the sums: no quantile.
+    The error is that of the jackknife's pseudo-values: no seed, and one pass over any number of
+    samples. The statistic must be smooth in the sums: no quantile. With bounds, Wilson's
+    interval on the effective number of trials, as of a mean within bounds; without, `skewed_t`.
     """
     value = float(statistic(features.sum(axis=0, keepdims=True))[0])
     count = len(features) if clusters is None else len(np.unique(clusters))
@@ -77,5 +79,13 @@ def statistic_interval(
     word = "" if clusters is None else "clustered "
     if flat(parts):
         return no_spread(value, count, level, bounds)
-    ends = skewed_t(parts, level=level).ends
+    if bounds is None:
+        ends = skewed_t(parts, level=level).ends
+    else:
+        low, high = bounds
+        share = (value - low) / (high - low)
+        trials = share * (1 - share) * ((high - low) / error_of(parts)) ** 2
+        trials = max(1.0, trials * narrowed(count - 1, level))
+        one, two = wilson(share * trials, trials, level)
+        ends = (low + one * (high - low), low + two * (high - low))
     return Estimate.of(value, *ends, f"{word}jackknife").within(bounds)

@@ -13,6 +13,7 @@ from bakeoff.analysis.stats.values import (
     Bounds,
     Floats,
     Ints,
+    degrees_of,
     error_of,
     flat,
     judged,
@@ -42,7 +43,7 @@ def t_interval(
     level: float = LEVEL,
     degrees: float | None = None,
 ) -> Estimate:
-    """The mean with Student's t interval; over clusters, on their number less one.
+    """The mean with Student's t interval, on `degrees_of` it.
 
     `degrees` replaces the degrees of freedom; infinite makes it the normal interval.
     """
@@ -50,7 +51,8 @@ def t_interval(
     if not len(values):
         return UNJUDGED
     parts = parts_of(values, clusters)
-    half = t_quantile_of(level, len(parts) - 1 if degrees is None else degrees) * error_of(parts)
+    known = degrees_of(values, clusters) if degrees is None else degrees
+    half = t_quantile_of(level, known) * error_of(parts)
     mean = float(values.mean())
     return Estimate.of(mean, mean - half, mean + half, "t")
 
@@ -118,12 +120,12 @@ def trials_of(
         return float(count)
     if error == 0:
         return most
-    return min(
-        most,
-        max(
-            1.0, spread / error**2 * (normal_quantile(level) / t_quantile_of(level, count - 1)) ** 2
-        ),
-    )
+    return min(most, max(1.0, spread / error**2 * narrowed(degrees_of(values, clusters), level)))
+
+
+def narrowed(degrees: float, level: float) -> float:
+    """The share of trials that is left as their variance is estimated: z over t, squared."""
+    return (normal_quantile(level) / t_quantile_of(level, degrees)) ** 2
 
 
 def skewed_t(
@@ -146,7 +148,7 @@ def skewed_t(
     if flat(values):
         return no_spread(mean, len(parts_of(values, clusters)), level, bounds)
     parts, error = robust_error(values, clusters)
-    low, high = _skewed_ends(parts, error, level)
+    low, high = _skewed_ends(parts, error, degrees_of(values, clusters), level)
     word = "" if clusters is None else "clustered "
     return Estimate.of(mean, mean + low, mean + high, f"{word}skewed t").within(bounds)
 
@@ -174,11 +176,11 @@ def _unbent(t: float, bend: float) -> float:
     return 3 / bend * (math.cbrt(1 + bend * (t - bend / 6)) - 1)
 
 
-def _skewed_ends(parts: Floats, error: float, level: float) -> Bounds:
+def _skewed_ends(parts: Floats, error: float, degrees: float, level: float) -> Bounds:
     """The ends of the interval, less the mean."""
     if math.isinf(error):
         return -math.inf, math.inf
-    quantile, bend = t_quantile_of(level, len(parts) - 1), _bend(parts)
+    quantile, bend = t_quantile_of(level, degrees), _bend(parts)
     low, high = _unbent(quantile, bend), -_unbent(-quantile, bend)
     return -max(quantile, low) * error, max(quantile, high) * error
 
@@ -208,11 +210,8 @@ def difference_interval(
     if count < 2:
         return Estimate.of(mean, *GAIN, "clustered tango")
     # The score grows with the root of the counts: the quantile of t is taken by fewer of them.
-    share = (
-        min(1.0, ratio * (normal_quantile(level) / t_quantile_of(level, count - 1)) ** 2)
-        if ratio
-        else count / n
-    )
+    left = narrowed(degrees_of(differences, clusters), level)
+    share = min(1.0, ratio * left) if ratio else count / n
     low, high = tango(wins * share, losses * share, n * share, level)
     return Estimate.of(mean, low, high, "clustered tango")
 

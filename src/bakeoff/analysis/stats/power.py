@@ -19,6 +19,7 @@ from bakeoff.analysis.stats.values import (
     Bounds,
     Floats,
     Ints,
+    degrees_of,
     judged,
     normal_quantile,
     robust_error,
@@ -78,10 +79,11 @@ def detectable_gain(
         hits = math.ceil(tail * 2**count) - 1
         tail = hits / 2**count
         agreeing = math.sqrt(count) * NORMAL.inv_cdf(power ** (1 / count)) if hits == 1 else 0.0
-    critical = t_quantile_of(1 - 2 * tail, count - 1)
-    quantiles = critical + t_quantile_of(2 * power - 1, count - 1)
+    degrees = degrees_of(differences, clusters)
+    critical = t_quantile_of(1 - 2 * tail, degrees)
+    quantiles = critical + t_quantile_of(2 * power - 1, degrees)
     # A standard deviation of few values is too small on average, by about this (Holtzman 1950).
-    effect = error * max(quantiles, agreeing) * (1 + 1 / (4 * (count - 1)))
+    effect = error * max(quantiles, agreeing) * (1 + 1 / (4 * degrees))
     if margin:
         return _possible(effect, margin, bounds)
     # An effect that only those bring that differ at all makes them spread further.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 
-from bakeoff.analysis.special import t_cdf
+from bakeoff.analysis.special import betainc, t_cdf
 from bakeoff.analysis.stats.means import trials_of
-from bakeoff.analysis.stats.rates import wilson
 from bakeoff.analysis.stats.values import (
     LEVEL,
     UNJUDGED,
@@ -24,19 +24,33 @@ CELLS = 4_000_000
 """Numbers held at once while resampling: 32 MB."""
 
 
-def order_ranks(n: int, share: float, level: float = LEVEL) -> tuple[int, int, float]:
+def up_to(count: int, n: int, share: float, trials: float) -> float:
+    """The chance that at most `count` of n values lie below a quantile of which `share` does.
+
+    Binomial. Over clusters as many `trials` as are effective, on the steps of n values: half of
+    one above the count (the continuity correction), and the binomial itself where all are.
+    """
+    if count >= n:
+        return 1.0
+    hits = (count + 0.5) * trials / n - 0.5
+    return betainc(trials - hits, hits + 1, 1 - share)
+
+
+def order_ranks(
+    n: int, share: float, level: float = LEVEL, trials: float | None = None
+) -> tuple[int, int, float]:
     """The ranks, from 1, between which the quantile lies, and how surely (Conover 1999).
 
     Rank 0 and rank n + 1 do not exist: the sample is too small for a bound on that side.
     """
-    hits = np.arange(n + 1)
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    ways = logs[n] - logs - logs[::-1]
-    below = np.cumsum(np.exp(ways + hits * math.log(share) + (n - hits) * math.log1p(-share)))
+
+    def below(count: int) -> float:
+        return up_to(count, n, share, n if trials is None else trials)
+
     tail = (1 - level) / 2
-    low, last = int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail))
-    last = min(last, n)
-    return low, last + 1, float(below[last] - (below[low - 1] if low else 0.0))
+    low = bisect_left(range(n + 1), tail, key=below)
+    last = bisect_left(range(n), 1 - tail, key=below)
+    return low, last + 1, below(last) - (below(low - 1) if low else 0.0)
 
 
 def quantile(values: Floats, share: float) -> float:
@@ -53,18 +67,20 @@ def quantile_interval(
 ) -> Estimate:
     """A quantile with its order-statistic interval (Conover 1999, section 3.2).
 
-    Over clusters Woodruff's (1952, JASA 47:635): the order statistics at the ends of an interval
-    of the share of values up to it, here Wilson's on the effective number of trials.
+    Over clusters on the effective number of samples: the share below the true quantile is
+    known, so what varies is how many values lie there (Woodruff 1952, JASA 47:635), with the
+    skewness of a binomial and not that of an interval of an unknown share.
     """
     values, clusters = judged(values, clusters)
     ordered = np.sort(values)
     n = len(ordered)
     if not n:
         return UNJUDGED
-    if clusters is None:
-        low, high, _ = order_ranks(n, share, level)
-    else:
-        low, high = _clustered_ranks(values, share, clusters, level)
+    low, high = 0, n + 1
+    if clusters is None or len(np.unique(clusters)) > 1:
+        low, high, _ = order_ranks(
+            n, share, level, effective_trials(values, share, clusters, level)
+        )
     value = quantile(ordered, share)
     return Estimate(
         value,
@@ -76,15 +92,6 @@ def quantile_interval(
     )
 
 
-def _clustered_ranks(values: Floats, share: float, clusters: Ints, level: float) -> tuple[int, int]:
-    n = len(values)
-    if len(np.unique(clusters)) < 2:
-        return 0, n + 1
-    trials = effective_trials(values, share, clusters, level)
-    low, high = wilson(share * trials, trials, level)
-    return math.floor(low * n), math.ceil(high * n) + 1
-
-
 def effective_trials(
     values: Floats, share: float, clusters: Ints | None, level: float = LEVEL
 ) -> float:
@@ -92,7 +99,8 @@ def effective_trials(
     n = float(len(values))
     if clusters is None:
         return n
-    below = (values <= quantile(values, share)).astype(np.float64)
+    # Below the quantile or between the two values around it, as one of them may be infinite.
+    below = (values <= np.sort(values)[math.floor((len(values) - 1) * share)]).astype(np.float64)
     rate = float(below.mean())
     return trials_of(below, clusters, rate * (1 - rate), level, n)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bakeoff.analysis.special import betainc, binomial_cdf
 from bakeoff.analysis.stats.means import GAIN, bent, from_pairs, pairs_ratio, trials_of
+from bakeoff.analysis.stats.quantiles import effective_trials, up_to
 from bakeoff.analysis.stats.rates import tango_score
 from bakeoff.analysis.stats.values import (
     LEVEL,
@@ -20,6 +21,7 @@ from bakeoff.analysis.stats.values import (
     Bounds,
     Floats,
     Ints,
+    degrees_of,
     flat,
     judged,
     parts_of,
@@ -170,8 +172,8 @@ def _p_less(
     parts, error = robust_error(differences, clusters)
     if math.isinf(error):
         return 1.0
-    t = (mean - margin) / error
-    return max(tail_of_t(t, count - 1), tail_of_t(bent(t, parts), count - 1))
+    t, degrees = (mean - margin) / error, degrees_of(differences, clusters)
+    return max(tail_of_t(t, degrees), tail_of_t(bent(t, parts), degrees))
 
 
 def _clustered_p(score: float, differences: Floats, clusters: Ints) -> float:
@@ -182,7 +184,7 @@ def _clustered_p(score: float, differences: Floats, clusters: Ints) -> float:
     if not ratio:
         return NORMAL.cdf(score * math.sqrt(count / len(differences)))
     t = score * math.sqrt(ratio) if score else 0.0
-    return max(NORMAL.cdf(score), tail_of_t(t, count - 1))
+    return max(NORMAL.cdf(score), tail_of_t(t, degrees_of(differences, clusters)))
 
 
 def rate_p(
@@ -220,13 +222,18 @@ def quantile_p(
 ) -> float:
     """The exact binomial p of "the quantile is `limit`", from how many values lie beyond it.
 
-    `rate_p` of their share, so over clusters on the effective number of trials.
+    That of `quantile_interval`: below alpha when its end at a level of 1 - 2 alpha leaves the
+    limit out, over clusters too.
     """
     values, clusters = judged(values, clusters)
+    n = len(values)
+    if not n:
+        return 1.0
+    trials = effective_trials(values, share, clusters)
     # A quantile below the limit has at least `share` of the values at most there, and v. v.
     if alternative == "less":
-        return rate_p((values >= limit).astype(np.float64), clusters, 1 - share, "less")
-    return rate_p((values <= limit).astype(np.float64), clusters, share, "less")
+        return up_to(int(np.count_nonzero(values >= limit)), n, 1 - share, trials)
+    return up_to(int(np.count_nonzero(values <= limit)), n, share, trials)
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:

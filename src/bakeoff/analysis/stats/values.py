@@ -86,6 +86,45 @@ def error_of(parts: Floats) -> float:
     return float(parts.std(ddof=1)) / math.sqrt(len(parts))
 
 
+def degrees_of(values: Floats, clusters: Ints | None) -> float:
+    """Degrees of freedom of the error of a mean: samples less one, over clusters Satterthwaite's.
+
+    After Bell and McCaffrey (2002), with the correlation inside of clusters that the values have
+    (Imbens and Kolesar 2016): the number of clusters less one where all are of one size, and
+    fewer the more their sizes differ, as the large ones then decide the variance.
+    """
+    if clusters is None:
+        return len(values) - 1
+    sums, sizes = sums_of(values, clusters)
+    n, square = len(values), float(sizes @ sizes)
+    if len(sizes) < 2:
+        return 0.0
+    # Variances of the sums, and trace and squared trace of the residuals' covariance.
+    of = sizes * (1 + (sizes - 1) * _shared(values, sums, sizes))
+    all_, mixed, own = float(of.sum()), float(sizes @ of), float(of @ of)
+    trace = all_ - 2 * mixed / n + square * all_ / n**2
+    squared = (
+        own
+        - 4 * float(sizes @ of**2) / n
+        + 2 * (all_ * float(of @ sizes**2) + mixed**2 + square * own) / n**2
+        - 4 * all_ * mixed * square / n**3
+        + (all_ * square) ** 2 / n**4
+    )
+    # Two clusters have one, but for a rounding error.
+    return max(1.0, trace**2 / squared)
+
+
+def _shared(values: Floats, sums: Floats, sizes: Floats) -> float:
+    """The intraclass correlation by the analysis of variance, from 0 to 1."""
+    n, count = len(values), len(sizes)
+    mean = float(values.mean())
+    between = float(np.sum((sums - sizes * mean) ** 2 / sizes))
+    inside = (float(np.sum((values - mean) ** 2)) - between) / max(1, n - count)
+    between /= count - 1
+    whole = between + ((n - float(sizes @ sizes) / n) / (count - 1) - 1) * inside
+    return min(1.0, max(0.0, (between - inside) / whole)) if whole > 0 else 0.0
+
+
 def standard_error(values: Floats, clusters: Ints | None = None) -> float:
     """The standard error of the mean, cluster-robust where clusters are given.
 
