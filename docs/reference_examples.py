@@ -289,7 +289,7 @@ tasks:
 setups:
   base: {description: The model as it is.}
   large: {model: "hf:org/large", tune: true, retrieve: {k: 5}, tasks: [returns]}
-  bot: {call: "../bot.py::answer"}
+  bot: {call: "../bot.py::answer", concurrency: 4}
   service: {endpoint: {url: "http://localhost:9000/ask"}}
   either: {route: {first: base, then: bot}}
 """,
