@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
-from bakeoff.runs import store
+from bakeoff.runs.naming import find_run
 
 WAITS = """
 import asyncio
@@ -61,7 +61,7 @@ def bakeoff(*arguments: str | Path) -> Result:
 
 
 def latest() -> Run:
-    return Run(store.find_run("latest", Path("results")))
+    return Run(find_run("latest", Path("results")))
 
 
 @pytest.mark.parametrize(("given", "most"), [({}, 8), ({"concurrency": 3}, 3)])
