@@ -112,6 +112,9 @@ rows:
   train: {files: fragen.xlsx, sheet: Schulung}
 """,
         """
+rows: {test: {beir: scifact, split: test}}
+""",
+        """
 rows:
   test: {files: squad/dev.parquet, columns: {targets: answers.text}}
   train: {files: squad.jsonl, columns: {targets: "answers[*].text"}}

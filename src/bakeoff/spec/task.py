@@ -58,7 +58,10 @@ class Source(File):
     config: str | None = None
     """The configuration of the hub data set."""
     split: str = "train"
-    """The split of the hub data set."""
+    """The split of the hub data set, or of BEIR's `qrels`."""
+    beir: Known[str] = None
+    """A BEIR folder: the questions of its `queries.jsonl` that `qrels/SPLIT.tsv` judges, with their
+    gold documents; `documents: FOLDER/corpus.jsonl` are its documents."""
     revision: str | None = None
     """A commit or tag of the hub data set."""
     local: str | None = None
@@ -73,8 +76,8 @@ class Source(File):
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
-        if bool(self.files) == bool(self.hub or self.local):
-            raise ValueError("give either files, or hub and local")
+        if sum(map(bool, (self.files, self.hub or self.local, self.beir))) != 1:
+            raise ValueError("give one of files, beir, or hub and local")
         return self
 
 

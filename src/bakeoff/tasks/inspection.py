@@ -89,6 +89,10 @@ def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
     `documents` are the ids or file names that a column of gold documents may hold. Raises
     `BakeoffError` for a file that cannot be read or has no rows.
     """
+    if (path / "queries.jsonl").is_file():
+        raise BakeoffError(
+            f"{path}: is a BEIR folder: rows: {{test: {{beir: {path.name}}}}} reads it"
+        )
     if not path.is_file():
         raise BakeoffError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     reading = Reading()

@@ -19,6 +19,7 @@ from bakeoff.spec.backends import unknown_prefix
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.metric import Metric, behind_endpoint
 from bakeoff.spec.task import BEFORE, TaskFile, load_task_file, task_path
+from bakeoff.tasks.beir import unfit
 from bakeoff.tasks.documents import corpus_digest, documents_of
 from bakeoff.tasks.gold import unknown_gold, with_ids
 from bakeoff.tasks.overlap import near_duplicates
@@ -137,6 +138,7 @@ def load_task(
     corpora, known, read = _corpora(file, path, kept, brought, problems, before=before)
     samples, train, kept = (with_ids(part, known) for part in (samples, train, kept))
     scorers = _scorers(file, path, problems)
+    problems += [] if asked.answered else [f"{path}: {p}" for p in unfit(list(scorers))]
     problems += unknown_gold(path, "test", samples, known)
     problems += unknown_gold(path, "train", train, known)
     problems += unreadable_targets(path, samples, scorers)

@@ -12,7 +12,7 @@ from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
-from bakeoff.tasks import chats
+from bakeoff.tasks import beir, chats
 from bakeoff.tasks.columns import columns_of, has
 from bakeoff.tasks.matching import matching
 from bakeoff.tasks.readers import Reading, document, reader_of, table
@@ -28,6 +28,8 @@ class Rows:
     """Our column -> theirs."""
     notes: tuple[str, ...] = ()
     """What reading them had to guess, and what it left out."""
+    answered: bool = True
+    """Whether they have answers: queries of BEIR have none unless the task says where."""
 
 
 def test_rows(file: TaskFile, path: Path, data: Path | None, hub: bool) -> Rows:
@@ -36,7 +38,11 @@ def test_rows(file: TaskFile, path: Path, data: Path | None, hub: bool) -> Rows:
     reading = Reading()
     rows = read_rows(source, path, data, hub, reading)
     columns = file.columns if source.columns is None else source.columns
-    return _questions(Rows(rows, columns), file, f"{path}: test", reading)
+    read = Rows(rows, columns)
+    if source.beir and "targets" not in columns:
+        reading.remark("queries of BEIR have no answers: count as unanswerable, for retrieval only")
+        read = Rows([{**row, "targets": []} for row in rows], columns, answered=False)
+    return _questions(read, file, f"{path}: test", reading)
 
 
 def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, before: bool) -> Rows:
@@ -57,6 +63,11 @@ def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, befo
         }
     if source.changes and not before:
         rows = changed_rows(rows, source.changes, path, columns.get("id", "id"))
+    if source.beir and "targets" not in columns:
+        raise BakeoffError(
+            f"{path}: rows.train: queries of BEIR have no answers to train on; say where they are: "
+            "columns: {targets: metadata.answer}"
+        )
     return _questions(Rows(rows, columns), file, f"{path}: train", reading)
 
 
@@ -75,7 +86,8 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
                 "system: '{system}' gives it to the model"
             )
     split = where.rpartition(" ")[2]
-    return Rows(rows, columns, tuple(f"{split} rows: {note}" for note in reading.notes))
+    notes = tuple(f"{split} rows: {note}" for note in reading.notes)
+    return replace(read, rows=rows, columns=columns, notes=notes)
 
 
 def read_rows(
@@ -90,6 +102,9 @@ def read_rows(
     reading = replace(stated, encoding=source.encoding or "", sheet=source.sheet or "")
     if source.files:
         rows = list(_rows(source.files, path, reading))
+    elif source.beir:
+        split = source.split if "split" in source.model_fields_set else ""
+        rows = list(beir.beir_rows(path.parent / source.beir, split, reading))
     else:
         rows = _data_set(source, path, data, hub)
     if source.adapt:

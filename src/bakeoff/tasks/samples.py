@@ -55,6 +55,7 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
                 file,
                 answers if answers not in row and renamed.get("targets") is None else "",
             )
+            if read.answered
         ]
         if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
             problems.append(f"{place}: targets: {odd} are none of the task's labels")
