@@ -13,6 +13,7 @@ from bakeoff.decide.advice.needs import load_needs
 from bakeoff.decide.cost.prices import load_prices
 from bakeoff.decide.gates.language import Check
 from bakeoff.spec.benchmark import load_gates, load_suite
+from bakeoff.spec.task import load_task_file
 from conftest import ROOT, Cli
 
 README = (ROOT / "README.md").read_text()
@@ -97,6 +98,8 @@ def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -
             assert load_needs(file)
         elif block.startswith("# benchmarks/prices/"):
             assert load_prices(file).currency
+        elif block.startswith("# tasks/"):
+            assert load_task_file(file).rows
         else:
             assert block.startswith("# benchmarks/")
             assert load_suite(file).setups

@@ -107,7 +107,7 @@ def test_a_sheet_may_be_named_and_must_be_of_several(tmp_path: Path) -> None:
     ("rows", "change", "message"),
     [
         ((), lambda s: None, "sheet 'Sheet' is empty"),
-        ((("a", "a"), (1, 2)), lambda s: None, "column 'a' stands twice"),
+        ((("a", "a"), (1, 2)), lambda s: None, "column 'a' occurs twice"),
         ((("Questions",), ("q", "a"), (1, 2)), lambda s: None, "cell B2 has no column name: the"),
         ((("q", "a"), ("x", "y"), ("z", None)), lambda s: s.merge_cells("B2:B3"), "B2:B3 are"),
         ((("q", "a"), ("x", "=1+1")), lambda s: None, "cell B2 has a formula without a value"),

@@ -54,8 +54,9 @@ def _judged(folder: Path, split: str, reading: Reading) -> dict[str, list[str]]:
         try:
             query, document, score = row["query-id"], row["corpus-id"], int(row["score"])
         except (KeyError, TypeError, ValueError) as error:
+            place = f"{file}: row {number}"
             raise BakeoffError(
-                f"{file}: row {number}: columns are query-id, corpus-id and a whole score, found {row}"
+                f"{place}: columns are query-id, corpus-id and score (a whole number), found {row}"
             ) from error
         if score > 0:
             gold[query].append((-score, document))

@@ -79,7 +79,7 @@ def _misnamed(header: Sequence[str | None], cells: Sequence[Sequence[Cell]]) -> 
     """What is wrong with the names of the columns."""
     names = [name for name in header if name]
     for twice in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"column '{twice}' stands twice; rename one"
+        yield f"column '{twice}' occurs twice; rename one"
     for place, name in enumerate(header):
         cell = next((row[place] for row in cells[1:] if row[place].value is not None), None)
         if not name and cell is not None:
