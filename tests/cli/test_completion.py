@@ -60,6 +60,8 @@ def completed(place: Path, *words: str) -> list[str]:
         (("run", "quickstart", "--resu"), ["--resume"]),
         (("compare", "lat"), ["latest"]),
         (("gate", "mi"), ["mine"]),
+        (("runs", "mi"), ["mine"]),
+        (("tasks", "ticket"), ["ticket_triage"]),
         (("cost", "latest", "--prices", "own"), ["own-machine"]),
         (("audit", "quickstart", "--task", "hand"), ["handbook_qa"]),
         (("distill", "quickstart", "--teacher", "hy"), ["hybrid"]),

@@ -15,8 +15,10 @@ from bakeoff.api.view import View, as_exceptions
 from bakeoff.core.progress import PlainProgress, Progress, working
 from bakeoff.core.table import as_text
 from bakeoff.running import environment as here
+from bakeoff.running.plan import Plan
 from bakeoff.running.planning import Choice, plan_of
 from bakeoff.runs.verdicts import Verdicts
+from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, suite_of
 from bakeoff.spec.functions import reference_to
 from bakeoff.spec.policy import Gate, Policy
@@ -34,22 +36,24 @@ def run(
     resume: str = "",
     new: bool = False,
     mlflow: bool = True,
+    data: str | Path | None = None,
     **choice: Unpack[Choice],
 ) -> Run:
     """Run a benchmark, or go on with its last run where that was stopped (`bakeoff run`).
 
     `benchmark` is a file, a name, or the contents of a file: paths in these begin at
     `./benchmarks`. `setups` are functions of a sample (and its task), asked beside the setups of
-    the benchmark; the manifest has their names and the digests of their sources. A run with
+    the benchmark; `data` is a folder of local copies of data sets. The manifest has their names and the digests of their sources. A run with
     functions begins anew unless it is told what to `resume`: what they use may have changed.
     Raises `BakeoffError` for what can be mended, `Incomplete` for a run that can be resumed.
     """
     functions = dict(setups or {})
     with as_exceptions():
         suite, file = _suite(benchmark, functions)
-        return outside_loops(
-            lambda: _run(suite, file, functions, resume, new or bool(functions), mlflow, choice)
-        )
+        place = here.workspace(Path(data) if data else None)
+        plan = plan_of(suite, file, place.data, functions=functions, **choice)
+        afresh = new or bool(functions)
+        return outside_loops(lambda: _run(plan, place, resume, afresh, mlflow))
 
 
 def _suite(
@@ -64,28 +68,18 @@ def _suite(
     return suite_of(raw, file, more), file
 
 
-def _run(
-    suite: Suite,
-    file: Path,
-    functions: Mapping[str, Callable[..., Any]],
-    resume: str,
-    new: bool,
-    mlflow: bool,
-    choice: Choice,
-) -> Run:
+def _run(plan: Plan, place: Workspace, resume: str, new: bool, mlflow: bool) -> Run:
     from bakeoff.running.confirm import begin
     from bakeoff.running.sending import publish, pull_baselines, sinks
 
-    plan = plan_of(suite, file, here.data_folder(None), functions=functions, **choice)
-    results = here.results()
     how = progress()
     done, _ = begin(
         plan,
-        here.workspace(None),
+        place,
         how,
         resume=resume,
         new=new,
-        before_judging=lambda judged: pull_baselines(judged, results),
+        before_judging=lambda judged: pull_baselines(judged, place.results),
     )
     sent = publish(done, sinks(not mlflow or done.shard[1] > 1), lambda what: working(how, what))
     for line in [*map(str, sent.errors), *sent.lines]:

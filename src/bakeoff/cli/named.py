@@ -55,10 +55,9 @@ class RunName(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        folders = [path.parent for path in results().glob(f"*/*/{MANIFEST}")]
-        newest = sorted((folder.name for folder in folders), reverse=True)[:COMPLETED]
-        benchmarks = sorted({folder.parent.name for folder in folders})
-        return _fitting(["latest", *benchmarks, *newest], incomplete) or _files(incomplete)
+        newest = sorted((run.name for run in _runs()), reverse=True)[:COMPLETED]
+        known = ["latest", *_benchmarks(), *newest]
+        return _fitting(known, incomplete) or _files(incomplete)
 
 
 BENCHMARK, PRICES, NEEDS = (
@@ -76,6 +75,21 @@ def tasks_of(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
 def setups_of(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The setups of the benchmark that was named before."""
     return _fitting(_part(ctx, "setups"), incomplete)
+
+
+def benchmarks_with_runs(
+    _: click.Context, __: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The benchmarks that have results here."""
+    return _fitting(_benchmarks(), incomplete)
+
+
+def _runs() -> list[Path]:
+    return [path.parent for path in results().glob(f"*/*/{MANIFEST}")]
+
+
+def _benchmarks() -> list[str]:
+    return sorted({run.parent.name for run in _runs()})
 
 
 def _part(ctx: click.Context, part: str) -> list[str]:

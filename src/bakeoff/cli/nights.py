@@ -22,7 +22,7 @@ from bakeoff.cli.app import (
     show_gates,
     show_unanswered,
 )
-from bakeoff.cli.named import BENCHMARK, RUN
+from bakeoff.cli.named import BENCHMARK, RUN, benchmarks_with_runs
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT
 from bakeoff.core.words import MissingEvidence
@@ -164,7 +164,7 @@ def nightly(
 
 
 @main.command()
-@click.argument("benchmark")
+@click.argument("benchmark", shell_complete=benchmarks_with_runs)
 @click.option(
     "--csv", "as_csv", is_flag=True, help="All nightly runs and series as CSV, for other detectors."
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,7 +17,7 @@ from bakeoff.cli.app import (
     show_gates,
     write_report,
 )
-from bakeoff.cli.named import PRICES, RUN
+from bakeoff.cli.named import PRICES, RUN, benchmarks_with_runs
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.environment import results, tracking_uri
@@ -25,12 +25,11 @@ from bakeoff.running.environment import results, tracking_uri
 NEWEST = 20
 """Runs that are listed unless all are asked for."""
 
-if TYPE_CHECKING:
-    pass
-
 
 @main.command("runs")
-@click.argument("benchmark", default="*", metavar="[BENCHMARK]")
+@click.argument(
+    "benchmark", default="*", metavar="[BENCHMARK]", shell_complete=benchmarks_with_runs
+)
 @click.option("--all", "whole", is_flag=True, help=f"List all, not the newest {NEWEST} alone.")
 def list_runs(benchmark: str, whole: bool) -> None:
     """List the runs of a BENCHMARK (else of all): when, state, setups, samples, gates.
