@@ -43,8 +43,10 @@ def run(
 
     `benchmark` is a file, a name, or the contents of a file: paths in these begin at
     `./benchmarks`. `setups` are functions of a sample (and its task), asked beside the setups of
-    the benchmark; `data` is a folder of local copies of data sets. The manifest has their names and the digests of their sources. A run with
+    the benchmark; the manifest has their names and the digests of their sources. A run with
     functions begins anew unless it is told what to `resume`: what they use may have changed.
+    `data` is a folder of local copies of data sets.
+
     Raises `BakeoffError` for what can be mended, `Incomplete` for a run that can be resumed.
     """
     functions = dict(setups or {})
