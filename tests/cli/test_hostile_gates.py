@@ -111,7 +111,7 @@ G = "good.words.exact_match"
 B = "bad.words.exact_match"
 
 FILES = {
-    "nothing": ("", 2, "a file of gates is a mapping"),
+    "nothing": ("", 2, "is empty; write gates"),
     "a list": ("[1, 2]", 2, "a file of gates is a mapping"),
     "no gates": ("policy: {}", 2, "gates"),
     "an empty list": ("gates: []", 2, "without one, nothing can fail"),

@@ -89,7 +89,7 @@ R = "results/words/r"
 ZIPPED = gzip.compress(b'{"id": "q0", "question": "?", "targets": ["w"]}\n' * 50)
 MISHAPS = {
     "no benchmark": Mishap(nothing, ("run", "benchmarks/none.yaml"), "no such file"),
-    "a folder as benchmark": Mishap(folder_at(FILE), RUN, "Is a directory"),
+    "a folder as benchmark": Mishap(folder_at(FILE), RUN, "is a folder; name a file"),
     "an empty benchmark": Mishap(text(FILE, ""), RUN, FILE),
     "a benchmark in UTF-16": Mishap(text(FILE, "tasks: [a]".encode("utf-16")), RUN, "UTF-8"),
     "a binary benchmark": Mishap(text(FILE, b"a: \x00\x01"), RUN, "not valid YAML"),
@@ -176,7 +176,9 @@ MISHAPS = {
     "a history that cannot be kept": Mishap(nothing, NIGHT, "words.jsonl", how=closed("words.js")),
     "no history": Mishap(nothing, ("trend", "words"), "no night yet", 12),
     "no prices": Mishap(nothing, ("cost", "r", "--prices", "none.yaml"), "no such file"),
-    "a folder as prices": Mishap(nothing, ("cost", "r", "--prices", "tasks"), "Is a directory"),
+    "a folder as prices": Mishap(
+        nothing, ("cost", "r", "--prices", "tasks"), "is a folder; name a file"
+    ),
     "no needs": Mishap(nothing, ("advise", "r", "--needs", "none.yaml"), "no such file"),
     "needs saved nowhere": Mishap(
         text("needs.yaml", "volume_per_month: 10\n"),

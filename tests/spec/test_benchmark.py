@@ -96,7 +96,7 @@ def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) ->
         ),
         (SUITE + "retrieve: {chunk_words: 20, overlap_words: 20}\n", "retrieve: overlap_words"),
         ("[]\n", "a benchmark file is a mapping"),
-        ("", "a benchmark file is a mapping"),
+        ("", "is empty; write tasks, setups"),
     ],
 )
 def test_a_fault_in_a_benchmark_file_is_named_with_file_and_field(
@@ -132,7 +132,7 @@ def test_a_fault_in_a_benchmark_file_is_named_with_file_and_field(
         (TASK + "rules: [{name: both, match: a, forbid: b}]\n", "one of match, forbid, words"),
         (TASK + "rules: [{name: number, match: 5}]\n", "rules.0.match"),
         (TASK + "max_tokens: 0\n", "max_tokens: "),
-        ("", "valid dictionary"),
+        ("", "is empty; write description, rows, scorers"),
     ],
 )
 def test_a_fault_in_a_task_file_is_named_with_file_and_field(

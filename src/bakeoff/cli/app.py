@@ -101,8 +101,10 @@ def _show_changed_names() -> None:
 def _fail(error: BakeoffError) -> None:
     from bakeoff.core.plain_text import plain
 
+    # Files of this folder by their paths from here, as they were typed or stand in other files.
+    text = f"bakeoff: {error}".replace(f"{Path.cwd()}{os.sep}", "")
     # Messages quote files: what they hold must not move a terminal's cursor.
-    lines = [plain(line, 5000) for line in f"bakeoff: {error}".split("\n")]
+    lines = [plain(line, 5000) for line in text.split("\n")]
     click.echo("\n".join(lines), err=True)
     sys.exit(exit_code(error))
 

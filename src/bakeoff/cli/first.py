@@ -83,17 +83,17 @@ def init(
     if questions is None:
         name = slug(name or EXAMPLE)
         files = {Path(path): text for path, text in example_files(name).items()}
-        ours = (written.task_file(name), written.benchmark_file(name))
-        written.require_new([*ours, *files], force=force)
+        written.require_new([*written.files_of(name), *files], force=force)
         written.write_all(files)
         folder = Path("tasks", name)
         given = Given(folder / "test.jsonl", folder / "documents", folder / "train.jsonl")
     else:
         given = Given(questions, documents, training, dict(columns))
         name = slug(name or name_for(given))
+        written.require_new(written.files_of(name), force=force)
     known = understand(_with_columns(given) if asks else given)
     _show(known)
-    made = written.write_first(known, name, Answers(**model), force=force)
+    made = written.write_first(known, name, Answers(**model))
     _verify(made[1])
     click.echo(f"wrote {made[0]} and {made[1]}: edit them as you like")
     _next(name)

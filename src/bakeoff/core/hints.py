@@ -25,6 +25,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; the nearest of {len(names)}: {', '.join(nearest)}"
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing."""
+    likely = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean '{likely[0]}'?" if likely else ""
+
+
 def shown(value: object) -> str:
     """A value as a message may hold it: `nothing` for none, a long one cut."""
     text = "nothing" if value is None else repr(value)

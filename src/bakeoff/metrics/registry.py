@@ -33,8 +33,9 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
     else:
         known = scorers()
         if metric.name not in known:
-            hint = f"{did_you_mean(metric.name, known)}; `{program()} scorers list` has all"
-            raise BakeoffError(f"no scorer named '{metric.name}'{hint}")
+            hint = did_you_mean(metric.name, known)
+            more = f"{'' if hint.endswith('?') else ';'} `{program()} scorers list` has all"
+            raise BakeoffError(f"no scorer named '{metric.name}'{hint}{more}")
         scorer = known[metric.name]
     known_settings = scorer.settings()
     for name, value in metric.settings:

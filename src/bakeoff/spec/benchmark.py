@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
-from bakeoff.core.words import faults
+from bakeoff.core.program import program
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import checks, keys
 from bakeoff.spec.backends import BACKENDS, Backend, backend_of
 from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
@@ -320,6 +321,11 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
     """
     if setups and isinstance(raw, dict):
         raw = {**raw, "setups": {**(raw.get("setups") or {}), **setups}}
+    if isinstance(raw, dict) and "setups" not in raw and {"rows", "scorers"} <= set(raw):
+        raise BakeoffError(
+            f"{path}: this is a task file; a benchmark names it under `tasks`, beside `setups` "
+            f"(`{program()} tasks {path}` shows it)"
+        )
     suite = validated(Suite, path, raw)
     faults([f"{path}: {problem}" for problem in keys.problems(suite.connections, raw)])
     faults(

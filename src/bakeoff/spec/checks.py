@@ -58,9 +58,10 @@ def endpoints_are_known(setups: Setups, endpoints: Mapping[str, Endpoint]) -> No
         used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
         for reference in used if not setup.custom else []:
             if name := unknown_prefix(reference, endpoints):
+                mend = f"; write endpoints: {{{name}: {{url: http://HOST:PORT/v1}}}}"
                 raise ValueError(
                     f"setups.{setup.name}: '{reference}': no endpoint '{name}'"
-                    f"{did_you_mean(name, endpoints)}"
+                    f"{did_you_mean(name, endpoints) if endpoints else mend}"
                 )
         weights = backend_of(setup.model, endpoints).weights
         if setup.tune and not setup.tune.adapter and not weights:

@@ -29,6 +29,9 @@ def find(text: str, kind: str) -> Path:
     is nowhere, with those that are known.
     """
     path = Path(text)
+    if path.is_dir():
+        there = ", ".join(sorted(file.name for file in path.glob("*.yaml"))) or "no YAML file"
+        raise BakeoffError(f"{path}: is a folder; name a file: it has {there}")
     if path.suffix in (".yaml", ".yml") or path.parent != Path() or path.is_file():
         return path
     for folder in (Path(kind), shipped() / kind):

@@ -14,7 +14,7 @@ def loads(text: str) -> Any:
     try:
         return yaml.load(text, _StrictLoader)
     except (yaml.YAMLError, ValueError) as error:
-        raise BakeoffError(f"not valid YAML: {error}") from error
+        raise BakeoffError(_in_one_line(error)) from error
     except RecursionError as error:
         raise BakeoffError("nested too deeply") from error
 
@@ -39,3 +39,25 @@ class _StrictLoader(yaml.SafeLoader):
                 raise BakeoffError(f"line {line}: key '{key.value}' occurs twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_HINTS = {
+    "found character '\\t'": "a tab; indent with spaces",
+    "mapping values are not allowed here": (
+        "a colon where none can be: put a space behind the colon of the line before, or quote a "
+        "text that has one"
+    ),
+    "could not find expected ':'": "no colon behind a name, or no space behind the colon",
+}
+"""What a YAML reader says -> what a person did."""
+
+
+def _in_one_line(error: Exception) -> str:
+    """Where YAML is not valid, and why."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f"not valid YAML: {' '.join(str(error).split())}"
+    parts = (getattr(error, "context", None), getattr(error, "problem", None))
+    hint = next((hint for text, hint in _HINTS.items() if text in str(parts[1])), "")
+    reason = hint or ", ".join(filter(None, parts))
+    return f"line {mark.line + 1}: not valid YAML: {reason}"

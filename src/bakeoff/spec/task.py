@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import keys, names
 from bakeoff.spec.metric import Metric
@@ -282,6 +283,10 @@ class TaskFile(File):
 def load_task_file(path: Path) -> TaskFile:
     """The task file at `path`. Raises `BakeoffError` listing every fault in it."""
     raw = read_yaml(path)
+    if isinstance(raw, dict) and "rows" not in raw and {"tasks", "setups"} <= set(raw):
+        raise BakeoffError(
+            f"{path}: this is a benchmark file, not a task (`{program()} plan {path}` shows it)"
+        )
     task = validated(TaskFile, path, raw)
     faults([f"{path}: {problem}" for problem in keys.problems({}, raw)])
     return task.model_copy(update={"name": path.stem})

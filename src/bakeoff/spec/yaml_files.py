@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -16,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from bakeoff.core.hints import did_you_mean
+from bakeoff.core.hints import near
+from bakeoff.core.hints import shown as _short
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
@@ -93,30 +95,65 @@ def read_yaml(path: Path) -> Any:
 
 def validated(model: type[F], path: Path, raw: Any) -> F:
     """The file's content as `model`; every fault in one `BakeoffError`."""
+    if raw is None:
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
+        raise BakeoffError(f"{path}: is empty; write {', '.join(needed) or 'its fields'}")
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults([f"{path}: {fault}" for fault in explained(error, set(model.model_fields))])
+        faults([f"{path}: {fault}" for fault in explained(error, model)])
         raise
 
 
-def explained(error: ValidationError, known: Collection[str] = ()) -> list[str]:
-    """Every fault as `field: what is wrong`; `known` are the names that a field could have."""
+def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
+    """Every fault as `field: what is wrong`; `model` knows the names that a field could have."""
     return [
-        _explain(problem["type"], problem["loc"], problem["msg"], problem["input"], known)
+        _explain(problem["type"], problem["loc"], problem["msg"], problem["input"], model)
         for problem in error.errors()
     ]
 
 
+_MUST_BE = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "a mapping, name: value"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list, [a, b]"),
+    "string_type": "a text",
+}
+"""Kind of fault -> what the value must be."""
+
+
 def _explain(
-    kind: str, place: tuple[int | str, ...], message: str, value: Any, known: Collection[str]
+    kind: str, place: tuple[int | str, ...], message: str, value: Any, model: type[BaseModel] | None
 ) -> str:
     where = ".".join(map(str, place))
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(place[0]), known) if known and len(place) == 1 else ""
-        return f"{where}: no such field{hint}"
+        known = _fields_at(model, place[:-1]) if model else ()
+        return f"{where}: no such field{near(str(place[-1]), known)}"
     if kind == "missing":
         return f"{where}: must be given"
+    if kind in _MUST_BE and where:
+        return f"{where}: must be {_MUST_BE[kind]} (found {masked(_short(value))})"
     message = message.removeprefix("Value error, ")
     shown = "" if isinstance(value, dict | list) else f" (found {masked(repr(value))})"
     return f"{where}: {message}{shown}" if where else message
+
+
+def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> Collection[str]:
+    """The fields of the part of a file that stands at a place; none where that is no model."""
+    kinds: set[Any] = {model}
+    for name in place:
+        parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        fields = [part.model_fields[name] for part in parts if name in part.model_fields]
+        # Names of a mapping's entries, numbers of a list's, and forms of a union lead no deeper.
+        kinds = set(chain.from_iterable(_models(field.annotation) for field in fields)) or kinds
+    return {field for kind in kinds for field in kind.model_fields}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

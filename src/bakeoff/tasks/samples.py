@@ -96,7 +96,7 @@ def _no_answer(sample: Sample, file: TaskFile, missing: str) -> Iterator[str]:
     if missing:
         yield f"the row has no '{missing}'; {_UNANSWERABLE}"
     elif not sample.targets and not file.refusal:
-        yield "empty, and the task has no refusal for that"
+        yield "empty, and the task has no refusal for that; write, say, refusal: {say: unknown}"
     elif any(not target.strip() for target in sample.targets):
         yield f"an empty text; {_UNANSWERABLE}"
     elif "[]" in sample.targets and not any(metric.startswith(BY_FIELD) for metric in file.scorers):

@@ -11,34 +11,28 @@ from bakeoff.running.file_kinds import schema_text
 from bakeoff.running.first_files.texts import Answers, benchmark_text, task_text
 from bakeoff.running.first_files.understood import Understood
 
-SCHEMAS = (".bakeoff/task.schema.json", ".bakeoff/benchmark.schema.json")
+SCHEMAS = {kind: f".bakeoff/{kind}.schema.json" for kind in ("task", "benchmark")}
 """What the first lines of the files name; made anew whenever a first file is."""
 
 
-def task_file(name: str) -> Path:
-    return Path("tasks", f"{name}.yaml")
+def files_of(name: str) -> tuple[Path, Path]:
+    """The task file and the benchmark file of a name."""
+    return Path("tasks", f"{name}.yaml"), Path("benchmarks", f"{name}.yaml")
 
 
-def benchmark_file(name: str) -> Path:
-    return Path("benchmarks", f"{name}.yaml")
-
-
-def write_first(known: Understood, name: str, answers: Answers, *, force: bool) -> list[Path]:
+def write_first(known: Understood, name: str, answers: Answers) -> tuple[Path, Path]:
     """Write task, benchmark and their schemas below the current folder; the two files, in order.
 
-    Raises `BakeoffError` where one is there and `force` is not given: nothing is written then.
+    `require_new` has seen to it that nothing is overwritten.
     """
-    task, benchmark = task_file(name), benchmark_file(name)
+    task, benchmark = files_of(name)
     texts = {
         task: task_text(known, task.parent),
         benchmark: benchmark_text(known, name, answers),
     }
-    require_new(texts, force=force)
-    write_all(texts)
-    for schema in map(Path, SCHEMAS):
-        schema.parent.mkdir(exist_ok=True)
-        disk.replace(schema, [schema_text(schema.name.partition(".")[0])])
-    return list(texts)
+    schemas = {Path(file): schema_text(kind) for kind, file in SCHEMAS.items()}
+    write_all({**texts, **schemas})
+    return task, benchmark
 
 
 def require_new(paths: Iterable[Path], *, force: bool) -> None:
