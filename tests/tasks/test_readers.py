@@ -87,6 +87,55 @@ def test_files_of_many_shapes_give_the_same_rows(name: str, content: str, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("content", "rows_there"),
+    [
+        (
+            "Frage, wo und wann;Antwort\nWer?;Ida\n",
+            {"Frage, wo und wann": "Wer?", "Antwort": "Ida"},
+        ),
+        ("a;b\n1,2;3\n4,5;6\n", {"a": "1,2", "b": "3"}),
+        ("sep=|\na|b\n1|2\n", {"a": "1", "b": "2"}),
+        ("'a';'b'\n'1';'2;3'\n", {"a": "1", "b": "2;3"}),
+        ("a;b;;\n1;2;;\n", {"a": "1", "b": "2"}),
+        ("a\tb\n1, one\t2, two\n", {"a": "1, one", "b": "2, two"}),
+    ],
+)
+def test_delimiter_and_quotes_are_those_that_all_lines_agree_on(
+    content: str, rows_there: dict[str, str], tmp_path: Path
+) -> None:
+    assert rows(tmp_path / "a.csv", content)[0] == rows_there
+    assert rows(tmp_path / "a.tsv", content)[0] == rows_there
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "message"),
+    [
+        ("Who runs it?,Ida\nWhere?,here\n", {}, "the first line of a table must name its columns"),
+        ("Frage,Antwort\nWho?,Ida\n", {}, 'did you mean columns: {question: "Frage"}?'),
+        (
+            "Frage,Antwort\nWho?,Ida\n",
+            {"question": "Frage", "targets": "Antwort", "gold": "Quelle"},
+            "no row has a column 'Quelle'; they have Frage, Antwort",
+        ),
+        (
+            "Frage,Antwort\nWho?,Ida\n",
+            {"question": "Frage", "targets": "Antwort[*"},
+            "no row has a column 'Antwort[*'; they have Frage, Antwort",
+        ),
+    ],
+)
+def test_columns_that_are_not_there_are_told_with_those_that_are(
+    content: str, columns: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    path = quiz(tmp_path, "quiz.csv", content)
+    mapping = ", ".join(f"{ours}: '{theirs}'" for ours, theirs in columns.items())
+    path.write_text(path.read_text().replace("{targets: answer}", f"{{{mapping}}}"))
+    with pytest.raises(BakeoffError) as error:
+        load_task(path)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("form", "name", "content", "row"),
     [
         ("csv", "data.csv", b"id,text\n1,null\n", {"id": "1", "text": "null"}),
