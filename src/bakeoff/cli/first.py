@@ -183,7 +183,9 @@ def _use(field: str, reason: str) -> str:
 
 def _show_documents(documents: Library) -> None:
     rows = tuple((form, str(count)) for form, count in documents.formats.items())
-    notes = [f"{len(documents.ids)} documents, {documents.words} words.", *documents.notes]
+    count = len(documents.ids)
+    counted = f"{count} document{'' if count == 1 else 's'}, {documents.words} words."
+    notes = [counted, *documents.notes]
     show(Table(f"{documents.folder}: documents", ("format", "files"), rows, "\n".join(notes)))
 
 

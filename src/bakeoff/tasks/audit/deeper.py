@@ -37,8 +37,8 @@ def audit_all(
     for name in [only] if only else names:
         try:
             task = load_task(task_path(names[name], path), data, refuse=False)
-        except Unavailable as reason:
-            skipped[name] = str(reason)
+        except Unavailable as unavailable:
+            skipped[name] = unavailable.reason
         except BakeoffError as error:
             problems.append(str(error))
         else:
