@@ -213,7 +213,7 @@ def test_the_pages_numbers_are_those_of_comparison_json(run: Run) -> None:
     page = page_of(run)
     (row,) = re.findall(r"<bdi>contains</bdi></span></th>(.*?)</tr>", page, re.DOTALL)
     cells = re.findall(r"<td.*?</td>", row, re.DOTALL)
-    assert "<td>10</td>" in cells[0]
+    assert 'data-label="n">10</td>' in cells[0]
     for name, cell in zip(SQUARE, cells[1:], strict=True):
         each = facts["setups"][name]
         assert f'<span class="value">{each["value"]:.3f}</span>' in cell

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
 
-_TINY = 1e-300
+_TINY, _NARROW = 1e-300, 1e-13
 # Stirling's series; the first terms of smaller arguments come from the gamma function itself.
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 
@@ -95,6 +95,30 @@ def _root(gap: Callable[[float], tuple[float, float]], at: float, low: float, hi
         if abs(at - last) <= 1e-9 * abs(at):
             break
     return at
+
+
+def narrowed(falling: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
+    """Two near places between which a falling function crosses 0, the first still above it.
+
+    Regula falsi with the halved weight of an end that stays (Illinois; Dowell and Jarratt 1971):
+    about ten values where bisection takes sixty.
+    """
+    up, down = falling(low), falling(high)
+    if down > 0 or up <= 0:
+        return (high, high) if down > 0 else (low, low)
+    side = 0
+    for _ in range(40):
+        steps = math.isfinite(up) and math.isfinite(down) and up > down
+        at = low + (high - low) * up / (up - down) if steps else (low + high) / 2
+        if not low < at < high or high - low < _NARROW:
+            break
+        value = falling(at)
+        if value > 0:
+            low, up, down, side = at, value, down / (2 if side > 0 else 1), 1
+        else:
+            high, down, up, side = at, value, up / (2 if side < 0 else 1), -1
+    # Rounding makes the function waver next to its root: the caller looks there for itself.
+    return low - _NARROW, high + _NARROW
 
 
 @lru_cache(maxsize=1000)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-from bakeoff.analysis.special import betainc, betaincinv
+from bakeoff.analysis.special import betainc, betaincinv, narrowed
 from bakeoff.analysis.stats.values import LEVEL, Bounds, normal_quantile
 
 
@@ -47,9 +47,11 @@ def _mid_p_low(hits: float, n: float, level: float) -> float:
 
 def _bisect(falling: Callable[[float], float], low: float, high: float) -> float:
     """Where `falling`, positive at `low`, crosses 0; `high` where it never does."""
+    positive, other = narrowed(falling, low, high)
     for _ in range(60):
         middle = (low + high) / 2
-        if falling(middle) > 0:
+        # What a falling function is beyond these two needs no asking.
+        if middle <= positive or (middle < other and falling(middle) > 0):
             low = middle
         else:
             high = middle

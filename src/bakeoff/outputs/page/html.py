@@ -26,11 +26,13 @@ from bakeoff.core.table import Table, cell
 from bakeoff.outputs.page import pictures, sample_view, svg
 from bakeoff.outputs.page.judged import judged
 from bakeoff.outputs.page.numbers import place_of
+from bakeoff.outputs.page.turned import MANY, Turned, ranked, turned, turned_table
 from bakeoff.outputs.tables.advised import advised
 from bakeoff.outputs.tables.checks import checks
-from bakeoff.outputs.tables.contents import of_all, of_task
+from bakeoff.outputs.tables.contents import numbers_of_task, of_all
 from bakeoff.outputs.tables.effects import effects, findings
-from bakeoff.outputs.tables.provenance import caveats, measured_note, provenance
+from bakeoff.outputs.tables.head_to_head import head_to_head
+from bakeoff.outputs.tables.provenance import caveats, measured_note, provenance, recipe
 from bakeoff.outputs.tables.side_by_side import Row, row
 from bakeoff.runs.store import ADVICE, PAGE, PLOTS
 
@@ -49,7 +51,8 @@ def write(run: Run) -> Path:
 
 def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
     """The whole page as text."""
-    style, script = _file("page.css"), _file("page.js")
+    style, script = _file("page.css"), _script()
+    order, many = ranked(run), len(run.suite.setups) > MANY
     inlined = [(shown, Markup(shown.inline(f"plot{n}"))) for n, shown in enumerate(drawn)]
     return template().render(
         policy=_policy(style, script),
@@ -64,20 +67,73 @@ def page(run: Run, drawn: Sequence[pictures.Shown]) -> str:
         advice=_advice(run),
         setups=list(run.suite.setups),
         colours=len(svg.PALETTE),
-        headline=[row(run, task, metric) for task, metric in run.headlines.items()],
-        measured=[*_measured(run)],
+        many=many,
+        order=[(name, place_of(run, name)) for name in order],
+        leading={name for one in answer.answer(run).tasks for name in one.tied},
+        headline=_laid(run, [row(run, task, m) for task, m in run.headlines.items()], order),
+        measured=_laid(run, [*_measured(run)], order),
+        head_to_head=[*_head_to_head(run, many=many)],
         measured_note=measured_note(run),
         effects=effects(run),
         hatches=Markup(svg.HATCHES),
         first={shown[0].task: shown for shown in inlined if shown[0].subject == pictures.HEADLINE},
-        pictures=[shown for shown in inlined if shown[0].subject != pictures.HEADLINE],
+        pictures=_by_task([shown for shown in inlined if shown[0].subject != pictures.HEADLINE]),
         sample_link=sample_link,
-        tasks=[(task, run.manifest.tasks[task], of_task(run, task)) for task in run.samples],
+        tasks=[(task, run.manifest.tasks[task], _tables(run, task)) for task in run.samples],
+        changes={task: _changes(run, task) for task in run.samples},
+        recipes=[(name, place_of(run, name), recipe(s)) for name, s in run.suite.setups.items()],
         others=of_all(run),
         checks=checks(run),
         provenance=provenance(run),
         pieces=((name, Markup(packed)) for name, packed in sample_view.pieces(run)),
     )
+
+
+def _by_task(
+    inlined: Sequence[tuple[pictures.Shown, Markup]],
+) -> dict[str, list[tuple[pictures.Shown, Markup]]]:
+    """Task -> its pictures; an empty name for those of all tasks."""
+    by_task: dict[str, list[tuple[pictures.Shown, Markup]]] = {}
+    for shown in inlined:
+        by_task.setdefault(shown[0].task, []).append(shown)
+    return by_task
+
+
+def _laid(run: Run, rows: Sequence[Row], order: Sequence[str]) -> Sequence[Row] | Turned:
+    """Few setups side by side; many below each other."""
+    return turned(run, rows, order) if len(run.suite.setups) > MANY and rows else rows
+
+
+def _head_to_head(run: Run, *, many: bool) -> Iterator[Table]:
+    for task in run.samples:
+        if (table := head_to_head(run, task)).rows:
+            yield turned_table(table, run.suite.setups) if many else table
+
+
+def _tables(run: Run, task: str) -> list[Table]:
+    setups = run.suite.setups
+    return [
+        turned_table(table, setups)
+        if len(setups) > MANY and set(setups) & set(table.header)
+        else table
+        for table in numbers_of_task(run, task)
+    ]
+
+
+def _changes(run: Run, task: str) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """(pair, worse or better, samples that changed sides)."""
+    return [
+        (pair, word, [(task, change.sample) for change in some])
+        for pair, changed in run.comparison.tasks[task].changed.items()
+        for word, some in (("worse", changed.broke), ("better", changed.mended))
+        if some
+    ]
+
+
+def _script() -> str:
+    """The page's script: one scope, its files in the order in which they need each other."""
+    parts = "\n".join(_file(name) for name in ("view.js", "sample.js", "page.js"))
+    return f"(() => {{\n{parts}}})();\n"
 
 
 def _file(name: str) -> str:

@@ -28,6 +28,8 @@ ANSWER, PASSAGE, TEXT, SNIPPET = 4000, 3000, 1000, 140
 """Characters kept of an answer, of a passage, of any other text, and of a question in the list."""
 REPEATS, PIECE, TAGS = 5, 50, 300
 """Answers kept to one question, samples in a piece, tag values to choose from."""
+CLAIMED = 2000
+"""Answers whose claims are held against their passages by words: it takes a millisecond each."""
 _LETTERS = {
     outcomes.RIGHT: "r",
     outcomes.PARTLY: "p",
@@ -83,6 +85,8 @@ class _About:
     setups: Sequence[_Setup]
     tasks: Sequence[_Task]
     piece: int
+    claimed: int
+    """Samples of a task, the first ones, whose claims are held against passages by words."""
     questions: Sequence[_Question]
     outcomes: Mapping[str, str]
     """Letter -> word."""
@@ -166,7 +170,7 @@ def _parted(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def pack(value: Any) -> str:
     """JSON, gzip, base64; the same text for the same value. Lone surrogates become unreadable."""
     text = json.dumps(value, default=vars, ensure_ascii=False, separators=(",", ":"))
-    packed = gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0)
+    packed = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode()
 
 
@@ -191,6 +195,7 @@ def _about(run: Run, share: int) -> _About:
             for task, samples in run.samples.items()
         ],
         piece=PIECE,
+        claimed=_claimed(run),
         questions=[*_questions(run)],
         outcomes={letter: word for word, letter in _LETTERS.items()},
     )
@@ -245,20 +250,24 @@ def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]
     ]
 
 
+def _claimed(run: Run) -> int:
+    return CLAIMED // max(1, len(run.passages_shown))
+
+
 def _samples(run: Run, task: str, kept: Sequence[Sample], passages: _Passages) -> list[_Shown]:
     wanted = {sample.id for sample in kept}
     timed = _timed(run, task, wanted)
     given = {setup: _answers(run, task, setup, wanted) for setup in run.asked[task]}
-    rows = []
-    for sample in kept:
+    rows, claimed = [], _claimed(run)
+    for number, sample in enumerate(kept):
         answers = []
         for setup in run.kinds:
             times = timed.get((setup, sample.id), ())
             given_here = given.get(setup, {}).get(sample.id, ())
             answers.append(
                 [
-                    _answer(record, scores, passages, () if place else times)
-                    for place, (record, scores) in enumerate(given_here)
+                    _answer(scored, passages, () if place else times, by_words=number < claimed)
+                    for place, scored in enumerate(given_here)
                 ]
             )
         rows.append(_shown(sample, answers))
@@ -300,14 +309,15 @@ def _shown(sample: Sample, answers: Sequence[Sequence[_Answered | _Failed]]) -> 
 
 
 def _answer(
-    record: Record, scores: Mapping[str, Score], passages: _Passages, times: _Times
+    scored: Scored, passages: _Passages, times: _Times, *, by_words: bool
 ) -> _Answered | _Failed:
+    record, scores = scored
     judged = [(metric, finite(s.value), cut(s.reason, TEXT)) for metric, s in scores.items()]
     finish = cut(record.outcome.finish_reason, SNIPPET)
     answer = record.answer
     if answer is None:
         return _Failed(judged, cut(record.error or "", TEXT), finish)
-    by, claims = _claims(answer, scores)
+    by, claims = _claims(answer, scores, by_words=by_words)
     return _Answered(
         judged,
         finish=finish,
@@ -323,7 +333,9 @@ def _answer(
     )
 
 
-def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[CheckedClaim]]:
+def _claims(
+    answer: Answer, scores: Mapping[str, Score], *, by_words: bool
+) -> tuple[str, Sequence[CheckedClaim]]:
     """What held the answer's claims against its own passages, and the claims.
 
     A score that kept them goes first; else words decide, where there are passages and no refusal.
@@ -334,7 +346,7 @@ def _claims(answer: Answer, scores: Mapping[str, Score]) -> tuple[str, Sequence[
     declined = any(
         scores[name].value == 1 for name in ("right_refusal", "wrong_refusal") if name in scores
     )
-    if not answer.passages or declined:
+    if not answer.passages or declined or not by_words:
         return "", ()
     evidence = _evidence(tuple(passage.text[:PASSAGE] for passage in answer.passages))
     lexical_support = support(answer.text[:ANSWER], evidence, shipped_model())

@@ -33,8 +33,12 @@ def compared(run: Run) -> list[Table]:
 
 def of_task(run: Run, task: str) -> list[Table]:
     """All of one task, beside the headline table."""
-    made = (head_to_head, details, differences, confused, slices, changed)
-    return _filled(table(run, task) for table in made)
+    return _filled([head_to_head(run, task), *numbers_of_task(run, task), changed(run, task)])
+
+
+def numbers_of_task(run: Run, task: str) -> list[Table]:
+    """The numbers of one task: every metric, pair by pair, by label, by tag."""
+    return _filled(table(run, task) for table in (details, differences, confused, slices))
 
 
 def of_all(run: Run) -> list[Table]:

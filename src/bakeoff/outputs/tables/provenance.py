@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.table import Table
 from bakeoff.runs.manifest import Fingerprint, Manifest
-from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.benchmark import Setup, Suite
 
 Fact = tuple[str, str]
 """What, and which."""
@@ -59,6 +60,20 @@ def _setups(suite: Suite) -> Iterator[Fact]:
     for name, setup in suite.setups.items():
         about = f": {setup.description}" if setup.description else ""
         yield f"setup {name}", f"{setup.kind}{about}"
+
+
+def recipe(setup: Setup) -> list[Fact]:
+    """All that makes a setup what it is, defaults included: `retrieve.k`, and its value."""
+    return [*_flat(setup.model_dump(mode="json", exclude={"name", "description"}))]
+
+
+def _flat(fields: Mapping[str, Any], of: str = "") -> Iterator[Fact]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{of}{name}.")
+        elif value not in (None, [], ""):
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{of}{name}", text
 
 
 def _command(m: Manifest) -> Iterator[Fact]:
