@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.plugins import Registry
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.scorer import REGISTERED, Scorer
@@ -17,26 +19,30 @@ from bakeoff.spec.metric import Metric, behind_endpoint
 
 def scorers() -> Mapping[str, Scorer]:
     """Every scorer that comes with bakeoff, by name."""
-    from bakeoff.metrics import scorers as _  # noqa: F401  (importing registers them)
+    from bakeoff.metrics import scorers as package
 
-    return dict(sorted(REGISTERED.items()))
+    shipped = (s for f, s in REGISTERED.items() if f.__module__.startswith(f"{package.__name__}."))
+    return {scorer.name: scorer for scorer in sorted(shipped, key=lambda scorer: scorer.name)}
+
+
+def _scorer_of(function: Callable[..., Any], name: str) -> Scorer:
+    """A function as a scorer, with what `@scorer` said of it."""
+    registered = REGISTERED.get(function)
+    return replace(registered, name=name) if registered else Scorer(name, function)
 
 
 def find_scorer(metric: Metric, folder: Path) -> Scorer:
     """The scorer a metric names, its settings checked. Raises `BakeoffError`."""
     if "::" in metric.name:
-        function = load_function(metric.name, folder)
-        scorer = Scorer(metric.name, function)
-        registered = REGISTERED.get(function.__name__)
-        if registered and registered.function is function:
-            scorer = replace(registered, name=metric.name)
+        scorer = _scorer_of(load_function(metric.name, folder), metric.name)
     else:
-        known = scorers()
-        if metric.name not in known:
-            hint = did_you_mean(metric.name, known)
+        known = Registry[Scorer | Callable[..., Any]]("scorers", scorers())
+        part = known.find(metric.name)
+        if part is None:
+            hint = did_you_mean(metric.name, known.names())
             more = f"{'' if hint.endswith('?') else ';'} `{program()} scorers list` has all"
             raise BakeoffError(f"no scorer named '{metric.name}'{hint}{more}")
-        scorer = known[metric.name]
+        scorer = part if isinstance(part, Scorer) else _scorer_of(part, metric.name)
     known_settings = scorer.settings()
     for name, value in metric.settings:
         if name not in known_settings:

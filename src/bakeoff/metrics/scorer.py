@@ -139,8 +139,8 @@ class Scorer:
         return Score(float(result))
 
 
-REGISTERED: dict[str, Scorer] = {}
-"""Scorers by name, those of imported modules; `registry.scorers` imports all that are shipped."""
+REGISTERED: dict[Callable[..., Outcome], Scorer] = {}
+"""What `@scorer` said of functions, whoever wrote them; two of them may have one name."""
 
 
 def scorer(
@@ -162,9 +162,8 @@ def scorer(
     fixed, by = (None, bounds) if callable(bounds) else (bounds, None)
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
-        name = function.__name__
-        REGISTERED[name] = Scorer(
-            name,
+        REGISTERED[function] = Scorer(
+            function.__name__,
             function,
             higher_is_better,
             aggregate,

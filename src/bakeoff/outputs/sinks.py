@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.plugins import Registry
 from bakeoff.outputs.mlflow import sink as mlflow
 
 
@@ -23,5 +24,5 @@ class Sink(Protocol):
         ...
 
 
-SINKS: dict[str, Sink] = {mlflow.NAME: mlflow.send}
+SINKS: Registry[Sink] = Registry("sinks", {mlflow.NAME: mlflow.send})
 """Name, as users read it -> the sink. Every run is sent to all; `--no-mlflow` leaves MLflow out."""

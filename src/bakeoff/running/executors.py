@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bakeoff.core.plugins import Registry
 from bakeoff.core.progress import Progress
 from bakeoff.running.plan import Plan
 from bakeoff.running.run import run
@@ -35,5 +36,5 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: dict[str, Executor] = {"here": run}
+EXECUTORS: Registry[Executor] = Registry("executors", {"here": run})
 """Name, as in `Plan.executor` -> what carries the plan out."""

@@ -20,7 +20,7 @@ def sinks(no_mlflow: bool) -> dict[str, Sink]:
     from bakeoff.outputs.mlflow.sink import NAME
     from bakeoff.outputs.sinks import SINKS
 
-    return {name: sink for name, sink in SINKS.items() if not (no_mlflow and name == NAME)}
+    return {name: sink for name, sink in SINKS.everything() if not (no_mlflow and name == NAME)}
 
 
 class Sent(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bakeoff.core.plugins import Registry
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -23,11 +25,14 @@ class Backend:
 ENDPOINT = "ENDPOINT:MODEL"
 _ROOM = "bakeoff.models"
 _WEIGHTS = Backend(f"{_ROOM}.adapted::opened", f"{_ROOM}.embedders::opened", weights=True)
-BACKENDS: dict[str, Backend] = {
-    "": _WEIGHTS,
-    "hf": _WEIGHTS,
-    ENDPOINT: Backend(f"{_ROOM}.served::opened", f"{_ROOM}.served_embedder::opened"),
-}
+BACKENDS = Registry(
+    "backends",
+    {
+        "": _WEIGHTS,
+        "hf": _WEIGHTS,
+        ENDPOINT: Backend(f"{_ROOM}.served::opened", f"{_ROOM}.served_embedder::opened"),
+    },
+)
 """What a reference begins with, before a colon -> what runs it. `""` stands for none: `embedded`,
 a folder, a `.gguf` file; `ENDPOINT:MODEL` for the names of a benchmark's endpoints."""
 
@@ -37,10 +42,10 @@ def backend_of(reference: str, endpoints: Collection[str]) -> Backend:
     prefix, colon, _ = reference.partition(":")
     if colon and prefix in endpoints:
         return BACKENDS[ENDPOINT]
-    return BACKENDS.get(prefix if colon else "", BACKENDS[""])
+    return (BACKENDS.find(prefix) if colon else None) or BACKENDS[""]
 
 
 def unknown_prefix(reference: str, endpoints: Collection[str]) -> str | None:
     """What stands before the colon where that is neither an endpoint nor a backend."""
     prefix, colon, _ = reference.partition(":")
-    return prefix if colon and prefix not in endpoints and prefix not in BACKENDS else None
+    return prefix if colon and prefix not in endpoints and not BACKENDS.find(prefix) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.plugins import Registry
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,14 @@ class RetrieverKind:
 
 
 _ROOM = "bakeoff.setups.retrieval.retrievers"
-RETRIEVERS: dict[str, RetrieverKind] = {
-    "dense": RetrieverKind(f"{_ROOM}::Dense", vectors=True),
-    "bm25": RetrieverKind(f"{_ROOM}::Bm25"),
-    "fused": RetrieverKind(f"{_ROOM}::Fused", vectors=True, candidates=True),
-}
+RETRIEVERS = Registry(
+    "retrievers",
+    {
+        "dense": RetrieverKind(f"{_ROOM}::Dense", vectors=True),
+        "bm25": RetrieverKind(f"{_ROOM}::Bm25"),
+        "fused": RetrieverKind(f"{_ROOM}::Fused", vectors=True, candidates=True),
+    },
+)
 
 
 def retriever_kind(name: str) -> RetrieverKind:
@@ -35,8 +39,8 @@ def retriever_kind(name: str) -> RetrieverKind:
     """
     if "::" in name:
         return RetrieverKind(name)
-    if name not in RETRIEVERS:
-        raise ValueError(
-            f"no retriever '{name}'{did_you_mean(name, RETRIEVERS)}; yours is ./file.py::name"
-        )
-    return RETRIEVERS[name]
+    kind = RETRIEVERS.find(name)
+    if kind is None:
+        hint = did_you_mean(name, RETRIEVERS.names())
+        raise ValueError(f"no retriever '{name}'{hint}; yours is ./file.py::name")
+    return kind

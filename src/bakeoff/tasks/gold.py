@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from bakeoff.core.words import Sample
 from bakeoff.tasks.readers import READERS
 
-_ENDINGS = frozenset((*READERS, ".md", ".markdown", ".mdx", ".txt", ".text")) - {""}
+_ENDINGS = frozenset(READERS) - {""}
 _BETWEEN = re.compile(r"[;|\n]")
 """What stands between several names in one cell of a table."""
 

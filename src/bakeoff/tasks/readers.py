@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.plugins import Registry
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.tasks.formats.decoding import Reading, decoded
 from bakeoff.tasks.formats.delimited import TABLES, csv_rows
@@ -88,30 +89,33 @@ def _unreadable(mend: str) -> Reader:
 
 
 ROW_FILES = (".jsonl", ".ndjson", ".json", *TABLES, ".parquet", ".xlsx")
-READERS: dict[str, Reader] = {
-    "": Reader(),
-    ".jsonl": Reader(lines, None),
-    ".ndjson": Reader(lines, None),
-    ".json": Reader(document),
-    **{ending: Reader(table) for ending in TABLES},
-    ".parquet": Reader(parquet_rows, None),
-    ".xlsx": Reader(workbook_rows, None),
-    ".xlsm": Reader(workbook_rows, None),
-    **{ending: _only_text(web_page) for ending in (".html", ".htm", ".xhtml")},
-    ".rst": _only_text(restructured_text),
-    ".pdf": _only_text(pdf_text),
-    ".docx": _only_text(word_text),
-    ".xls": _unreadable("save it as .xlsx or .csv"),
-    ".ods": _unreadable("save it as .xlsx or .csv"),
-    **{
-        ending: _unreadable("save it as .docx, .pdf or text")
-        for ending in (".doc", ".odt", ".rtf", ".pptx", ".ppt", ".epub", ".pages")
+READERS = Registry(
+    "readers",
+    {
+        **dict.fromkeys(("", ".txt", ".text", ".md", ".markdown", ".mdx"), Reader()),
+        ".jsonl": Reader(lines, None),
+        ".ndjson": Reader(lines, None),
+        ".json": Reader(document),
+        **{ending: Reader(table) for ending in TABLES},
+        ".parquet": Reader(parquet_rows, None),
+        ".xlsx": Reader(workbook_rows, None),
+        ".xlsm": Reader(workbook_rows, None),
+        **{ending: _only_text(web_page) for ending in (".html", ".htm", ".xhtml")},
+        ".rst": _only_text(restructured_text),
+        ".pdf": _only_text(pdf_text),
+        ".docx": _only_text(word_text),
+        ".xls": _unreadable("save it as .xlsx or .csv"),
+        ".ods": _unreadable("save it as .xlsx or .csv"),
+        **{
+            ending: _unreadable("save it as .docx, .pdf or text")
+            for ending in (".doc", ".odt", ".rtf", ".pptx", ".ppt", ".epub", ".pages")
+        },
     },
-}
+)
 """File ending in lower case (`.jsonl`) -> its reader; `""` reads all other endings."""
 
 
 def reader_of(file: Path) -> Reader:
     """The reader of the file's ending, without that of its compression."""
     name = Path(file.stem) if file.suffix == ".gz" else file
-    return READERS.get(name.suffix.lower(), READERS[""])
+    return READERS.find(name.suffix.lower()) or READERS[""]
