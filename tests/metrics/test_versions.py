@@ -83,8 +83,8 @@ def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPa
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    raised = replace(scorers()["contains"], version=3)
-    monkeypatch.setitem(scorer.REGISTERED, "contains", raised)
+    shipped = scorers()["contains"]
+    monkeypatch.setitem(scorer.REGISTERED, shipped.function, replace(shipped, version=3))
     assert told("contains") == [
         "contains: what is stored is of version 2, the scorer is at 3: look at what changed, then "
         "python tests/golden_scores.py"
@@ -158,11 +158,7 @@ def test_a_function_of_ones_own_has_the_digest_of_its_file(tmp_path: Path) -> No
     assert version("./mine.py::short", KEPT / "tasks") == kept.version
 
 
-def test_a_function_of_ones_own_may_state_its_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Undone afterwards: the file below registers a scorer of this name.
-    monkeypatch.setitem(scorer.REGISTERED, "short", scorer.REGISTERED["contains"])
+def test_a_function_of_ones_own_may_state_its_version(tmp_path: Path) -> None:
     code = (
         "from bakeoff.metrics.scorer import scorer\n\n@scorer({})\n"
         "def short(sample, answer, context):\n    return 1\n"
@@ -315,3 +311,16 @@ def test_a_hash_of_before_means_the_version_that_has_it(name: str) -> None:
     assert stated(name, "0123456789abcdef", ragas) == "0123456789abcdef"
     assert stated("./own.py::f", hashed, ragas) == hashed
     assert recorded(name, "2") == "2"
+
+
+def test_a_function_of_ones_own_with_the_name_of_a_shipped_scorer_does_not_replace_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "from bakeoff.metrics.scorer import scorer\n\n@scorer(version=9)\n"
+        "def contains(sample, answer, context):\n    return 1\n"
+    )
+    before = version("contains")
+    assert version("./own.py::contains", tmp_path) == "9"
+    assert version("contains") == before
+    assert "own" not in scorers()["contains"].function.__module__

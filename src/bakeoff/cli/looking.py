@@ -31,6 +31,7 @@ from bakeoff.running.environment import (
 )
 
 if TYPE_CHECKING:
+    from bakeoff.core.table import Table
     from bakeoff.spec.benchmark import Suite
 
 
@@ -81,6 +82,34 @@ def audit(
         show(table)
 
 
+@main.command()
+def plugins() -> None:
+    """List the scorers, retrievers, readers, sinks and others that installed packages add."""
+    from bakeoff.core.plugins import installed
+
+    table = _plugins(*sorted(installed()))
+    show(table)
+    if broken := [row for row in table.rows if row[-1] != "yes"]:
+        raise BakeoffError(f"{len(broken)} of {len(table.rows)} cannot be loaded")
+
+
+def _plugins(*kinds: str) -> Table:
+    """The parts of these kinds that installed packages add, each tried."""
+    from bakeoff.core.plugins import installed
+    from bakeoff.core.table import Table
+
+    rows = []
+    for plugin in (plugin for kind in kinds for plugin in installed().get(kind, {}).values()):
+        try:
+            plugin.load()
+            loads = "yes"
+        except BakeoffError as error:
+            loads = str(error).rpartition("cannot be loaded: ")[2]
+        rows.append((plugin.kind, plugin.name, plugin.package, plugin.version, loads))
+    note = "Names in files mean bakeoff's own parts first, then these." if rows else "None."
+    return Table("Plugins", ("kind", "name", "package", "version", "loads"), tuple(rows), note)
+
+
 @main.group()
 def scorers() -> None:
     """Check and calibrate scorers against human labels."""
@@ -98,6 +127,8 @@ def list_scorers() -> None:
     )
     note = "A function of yours is named by its file: ./file.py::name."
     show(Table("Scorers", ("scorer", "settings", "what it measures"), known, note))
+    if (added := _plugins("scorers")).rows:
+        show(added)
 
 
 _labels = click.option(

@@ -11,7 +11,7 @@ both are done when a name is asked for that is none of bakeoff's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -81,6 +81,14 @@ def installed() -> Mapping[str, Mapping[str, Plugin]]:
     return plugins
 
 
+_used: dict[str, str] = {}
+
+
+def used() -> Mapping[str, str]:
+    """Package -> version, of those whose parts this process has loaded."""
+    return dict(sorted(_used.items()))
+
+
 Part = TypeVar("Part")
 
 
@@ -100,6 +108,7 @@ class Registry(dict[str, Part], Generic[Part]):
         if plugin is None:
             raise KeyError(name)
         part: Part = plugin.load()
+        _used[plugin.package] = plugin.version
         return part
 
     def find(self, name: str) -> Part | None:
@@ -121,9 +130,3 @@ class Registry(dict[str, Part], Generic[Part]):
 
     def _added(self) -> list[str]:
         return sorted(installed().get(self.kind, {}).keys() - self.keys())
-
-
-def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Package -> version, for the (kind, name) pairs that are plugins."""
-    plugins = (installed().get(kind, {}).get(name) for kind, name in used)
-    return {plugin.package: plugin.version for plugin in plugins if plugin}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bakeoff.core import plugins
 from bakeoff.runs.manifest import Hardware
 
 PACKAGES = (
@@ -32,8 +33,9 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str | None]:
-    """Python and every package of `PACKAGES`; `None` where one is missing."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    """Python, every package of `PACKAGES` (`None` where one is missing), and the plugins in use."""
+    stood_on = {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **stood_on, **plugins.used()}
 
 
 def hardware() -> Hardware:
