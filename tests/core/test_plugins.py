@@ -14,6 +14,8 @@ import pytest
 from bakeoff.analysis.measured_run import Run
 from conftest import ROOT, Cli, write_project
 
+pytestmark = pytest.mark.slow
+
 TASK = """
 description: Letters.
 rows: {test: asked.jsonl}
@@ -87,8 +89,8 @@ def test_plugins_are_listed_and_one_that_cannot_be_loaded_is_one_message(
         ["backends", "butler", "bakeoff-courtesy", "0.3"],
         ["readers", ".letter", "bakeoff-courtesy", "0.3"],
         ["retrievers", "alphabetical", "bakeoff-courtesy", "0.3"],
-        ["scorers", "polite", "bakeoff-courtesy", "0.3"],
         ["scorers", "broken", "bakeoff-courtesy", "0.3"],
+        ["scorers", "polite", "bakeoff-courtesy", "0.3"],
         ["sinks", "postcard", "bakeoff-courtesy", "0.3"],
     ]
     assert (done.returncode, done.stderr) == (2, "bakeoff: 1 of 6 cannot be loaded\n")
@@ -106,7 +108,9 @@ def test_plugins_are_listed_and_one_that_cannot_be_loaded_is_one_message(
 def test_without_the_package_its_names_are_unknown(project: Path, program: Cli) -> None:
     done = program("plan", "benchmarks/letters.yaml", cwd=project)
     assert done.returncode == 2
-    assert "no retriever 'alphabetical'" in done.stderr
+    known = "known: bm25, dense, fused; yours is ./file.py::name"
+    assert f"setups.rag.retrieve.retriever: no retriever 'alphabetical'; {known}" in done.stderr
+    assert "setups.base: 'butler:old': no endpoint 'butler'" in done.stderr
 
 
 def test_a_name_of_two_packages_is_refused(place: Path, project: Path, program: Cli) -> None:

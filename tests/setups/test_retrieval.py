@@ -372,7 +372,6 @@ def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:
         ({"chunk_tokens": 64}, "goes with split"),
         ({"noise": {}, "passages": "oracle"}, "leave out oracle"),
         ({"rerank": "x", "passages": "full"}, "nothing to rerank"),
-        ({"by": "sparse"}, "no retriever 'sparse'; known: bm25, dense, fused; yours is ./file.py"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(spec: dict[str, object], message: str) -> None:

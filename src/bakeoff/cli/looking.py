@@ -99,7 +99,7 @@ def _plugins(*kinds: str) -> Table:
     from bakeoff.core.table import Table
 
     rows = []
-    for plugin in (plugin for kind in kinds for plugin in installed().get(kind, {}).values()):
+    for _, plugin in (pair for kind in kinds for pair in sorted(installed().get(kind, {}).items())):
         try:
             plugin.load()
             loads = "yes"

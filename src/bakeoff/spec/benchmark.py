@@ -238,7 +238,7 @@ class Suite(File):
         checks.setups_name_tasks(self.setups, self.names)
         checks.teachers_teach(self.setups, self.names)
         checks.routes_lead_somewhere(self.setups, self.names)
-        checks.endpoints_are_known(self.setups, self.endpoints)
+        checks.tuned_models_are_here(self.setups, self.endpoints)
         return self
 
     @property
@@ -328,6 +328,7 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
         )
     suite = validated(Suite, path, raw)
     faults([f"{path}: {problem}" for problem in keys.problems(suite.connections, raw)])
+    faults([f"{path}: {part}" for part in checks.unknown_parts(suite.setups, suite.endpoints)])
     faults(
         [
             f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "

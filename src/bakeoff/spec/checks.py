@@ -1,12 +1,13 @@
-"""Consistency checks between the parts of a benchmark file; every check raises `ValueError`."""
+"""Consistency checks between the parts of a benchmark file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.spec.backends import backend_of, unknown_prefix
 from bakeoff.spec.endpoints import Endpoint
+from bakeoff.spec.retrievers import unknown_retriever
 from bakeoff.spec.setups import Setup
 
 Setups = Mapping[str, Setup]
@@ -52,17 +53,26 @@ def routes_lead_somewhere(setups: Setups, tasks: Sequence[str]) -> None:
                 raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
 
 
-def endpoints_are_known(setups: Setups, endpoints: Mapping[str, Endpoint]) -> None:
-    """Models behind endpoints name an endpoint of the benchmark, and are not tuned here."""
+def unknown_parts(setups: Setups, endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """The retrievers and the models that nothing here opens, each a problem in words.
+
+    Asked of a benchmark that is to be run: a finished run is read without what it was made with.
+    """
     for setup in setups.values():
-        used = [setup.model, *([setup.retrieve.embedder] if setup.retrieve else [])]
+        recipe = setup.retrieve
+        if recipe and (problem := unknown_retriever(recipe.retriever)):
+            yield f"setups.{setup.name}.retrieve.retriever: {problem}"
+        used = [setup.model, *([recipe.embedder] if recipe else [])]
         for reference in used if not setup.custom else []:
             if name := unknown_prefix(reference, endpoints):
                 mend = f"; write endpoints: {{{name}: {{url: http://HOST:PORT/v1}}}}"
-                raise ValueError(
-                    f"setups.{setup.name}: '{reference}': no endpoint '{name}'"
-                    f"{did_you_mean(name, endpoints) if endpoints else mend}"
-                )
+                hint = did_you_mean(name, endpoints) if endpoints else mend
+                yield f"setups.{setup.name}: '{reference}': no endpoint '{name}'{hint}"
+
+
+def tuned_models_are_here(setups: Setups, endpoints: Mapping[str, Endpoint]) -> None:
+    """Models behind endpoints are not tuned here."""
+    for setup in setups.values():
         weights = backend_of(setup.model, endpoints).weights
         if setup.tune and not setup.tune.adapter and not weights:
             raise ValueError(

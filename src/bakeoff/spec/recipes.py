@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from bakeoff.spec import names
 from bakeoff.spec.retrievers import retriever_kind
@@ -208,12 +208,6 @@ class Retrieve(File):
     """Position of the question: after the passages, or before them."""
     noise: Noise | None = None
     """Passages composed of gold and distractors, to test how well a setup reads."""
-
-    @field_validator("retriever")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        retriever_kind(value)
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Retrieve:

@@ -35,12 +35,14 @@ RETRIEVERS = Registry(
 def retriever_kind(name: str) -> RetrieverKind:
     """What a recipe's `retriever` names: one of `RETRIEVERS`, or a class or function of the user's.
 
-    Raises `ValueError` where it is neither.
+    One that is not installed here, as where a run from elsewhere is read, needs nothing.
     """
-    if "::" in name:
-        return RetrieverKind(name)
-    kind = RETRIEVERS.find(name)
-    if kind is None:
-        hint = did_you_mean(name, RETRIEVERS.names())
-        raise ValueError(f"no retriever '{name}'{hint}; yours is ./file.py::name")
-    return kind
+    return RETRIEVERS.find(name) or RetrieverKind(name)
+
+
+def unknown_retriever(name: str) -> str:
+    """Why a recipe cannot name it; empty where it can."""
+    if "::" in name or RETRIEVERS.find(name):
+        return ""
+    hint = did_you_mean(name, RETRIEVERS.names())
+    return f"no retriever '{name}'{hint}; yours is ./file.py::name"
