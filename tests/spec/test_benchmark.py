@@ -115,7 +115,10 @@ def test_a_fault_in_a_benchmark_file_is_named_with_file_and_field(
         ("rows: {test: t.jsonl}\nscorers: [f]\n", "description: must be given"),
         ("description: d\nscorers: [f]\n", "rows: must be given"),
         ("description: d\nrows: {test: t.jsonl}\nscorers: []\n", "scorers: "),
-        ("description: d\nrows: {test: {split: x}}\nscorers: [f]\n", "rows.test: give one of files, beir, or hub and local"),
+        (
+            "description: d\nrows: {test: {split: x}}\nscorers: [f]\n",
+            "rows.test: give one of files, beir",
+        ),
         (TASK + "corpora: {a: {}}\n", "corpora.a: give one of"),
         (TASK + "with_passages: '{passages}'\n", "with_passages: needs {passages} and {prompt}"),
         (TASK + "with_passages: '{passages'\n", "with_passages"),
