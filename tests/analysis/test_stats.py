@@ -1112,3 +1112,18 @@ def test_a_hundred_thousand_samples_are_resampled_in_pieces() -> None:
     values = np.random.default_rng(0).normal(size=30_000)
     found = rivals.bootstrap_interval(mean_features(values), rivals.mean_of, method="percentile")
     assert ends(found) == pytest.approx(ends(stats.t_interval(values)), abs=2e-3)
+
+
+def test_within_bounds_a_statistic_that_is_a_mean_has_the_interval_of_the_mean() -> None:
+    """As a share of sums, by the jackknife; over clusters of one size, which share most of it."""
+    random = np.random.default_rng(4)
+    own = random.random(60)
+    for values, clusters in (
+        (own, None),
+        ((own + 3 * np.repeat(random.random(15), 4)) / 4, np.arange(60) // 4),
+    ):
+        mean = stats.mean_interval(values, clusters, bounds=RATE)
+        ratio = stats.statistic_interval(
+            mean_features(values), rivals.mean_of, clusters, bounds=RATE
+        )
+        assert ratio.ends == close(mean.ends)
