@@ -109,7 +109,9 @@ MISHAPS = {
     "no rows": Mishap(gone(ROWS), RUN, "rows.jsonl"),
     "empty rows": Mishap(text(ROWS, ""), RUN, "words.yaml"),
     "a folder as rows": Mishap(folder_at(ROWS), RUN, "rows.jsonl"),
-    "rows in Latin-1": Mishap(text(ROWS, '{"id": "é"}\n'.encode("latin-1")), RUN, "not UTF-8"),
+    "rows of no encoding": Mishap(
+        text(ROWS, b'{"id": "\xc3"}\n{"id": "\x81"}\n'), RUN, "not UTF-8"
+    ),
     "unreadable rows": Mishap(nothing, RUN, "Permission denied", how=unreadable("rows.jsonl")),
     "rows that are no gzip": Mishap(
         lambda f: (text(TASK, _task("rows.gz"))(f), text("tasks/rows.gz", "plain")(f)),
