@@ -29,11 +29,11 @@ from bakeoff.core.words import (
     Sample,
     Step,
 )
-from bakeoff.metrics.lexical import claims
 from bakeoff.metrics.needs import Chat, Embedding, Need
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.score import Cell, scores
 from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.support import claims
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rule
 

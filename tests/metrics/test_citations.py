@@ -20,7 +20,7 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.metrics.lexical import claims
+from bakeoff.metrics.support import claims
 from bakeoff.metrics.needs import Entailment
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Context

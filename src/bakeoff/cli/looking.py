@@ -200,13 +200,18 @@ def _with_judges(file: Path | None) -> Suite:
     help="JSON file to write, for faithfulness(verifier='FILE') and support_gold(verifier='FILE').",
 )
 def calibrate(labels: Path, output: Path) -> None:
-    """Calibrate the probabilities of lexical support on your labels; the ranking stays."""
+    """Calibrate the probabilities of the support score on your labels; the ranking stays."""
     from bakeoff.decide.gates import agreement
-    from bakeoff.metrics.lexical import Labelled
-    from bakeoff.metrics.lexical import calibrate as fit
+    from bakeoff.metrics.support import Labelled
+    from bakeoff.metrics.support import calibrate as fit
 
     rows = [
-        Labelled(row.answer.text, tuple(p.text for p in row.answer.passages), row.good)
+        Labelled(
+            row.answer.text,
+            tuple(p.text for p in row.answer.passages),
+            row.good,
+            row.sample.question,
+        )
         for row in agreement.read_labels(labels)
     ]
     model = fit(rows)

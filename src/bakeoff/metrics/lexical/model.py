@@ -88,7 +88,7 @@ class Model:
 
     def logits(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
         """Uncalibrated evidence for support of each claim, from its features."""
-        # Inside, as in `_platt`: every scorer is imported to know its name, and few weigh claims.
+        # Inside, as in `platt`: every scorer is imported to know its name, and few weigh claims.
         import numpy as np
 
         seen = np.array([[row[name] for name in self.features] for row in rows], dtype=float)
@@ -242,6 +242,7 @@ class Labelled:
     answer: str
     passages: tuple[str, ...]
     supported: bool
+    question: str = ""
 
 
 def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
@@ -267,7 +268,7 @@ def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
             "calibration needs answers labelled supported and answers labelled unsupported; "
             f"found {counts[True]} and {counts[False]} with a claim in them"
         )
-    slope, offset = _platt(logits, labels)
+    slope, offset = platt(logits, labels)
     if slope <= 0:
         raise BakeoffError(
             "these labels do not go with lexical support: supported answers score no higher than "
@@ -292,7 +293,7 @@ def answer_logit(answer: str, evidence: Evidence, model: Model) -> float | None:
     return pooled(logits, [len(match.content) for match in matches], model.weakest)
 
 
-def _platt(logits: Sequence[float], labels: Sequence[bool]) -> tuple[float, float]:
+def platt(logits: Sequence[float], labels: Sequence[bool]) -> tuple[float, float]:
     """Slope and offset of a logistic curve through labels, by Newton's method.
 
     Labels are drawn in a little (Platt 1999), so that few, separable rows give finite numbers.

@@ -2,7 +2,7 @@
 
 `verifier` names what checks the claims: a verifier model of this machine (a folder, `hf:ORG/NAME`
 or a name of the benchmark's `verifiers`) or a judge behind an endpoint (NAME:MODEL). Without it, or
-with a `.json` file of calibrated probabilities, it is lexical support, which needs no model.
+with a `.json` file of calibrated probabilities, it is the support score, which needs no model.
 Agreement with human labels: docs/scorers/.
 """
 
@@ -13,18 +13,20 @@ from functools import lru_cache
 from pathlib import Path
 
 from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
-from bakeoff.metrics.lexical import (
-    ClaimSupport,
-    Evidence,
-    Model,
-    shipped_digest,
-    shipped_model,
-    support,
-)
+from bakeoff.metrics import lexical
 from bakeoff.metrics.needs import Entailment
 from bakeoff.metrics.refusals import declines
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers import verdict
+from bakeoff.metrics.support import (
+    ClaimSupport,
+    Evidence,
+    Model,
+    Support,
+    shipped_digest,
+    shipped_model,
+    support,
+)
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 NAMED = 8
@@ -50,7 +52,7 @@ def checked(
     """
     if not verifier or verifier.endswith(".json"):
         model = _calibrated(context.folder / verifier) if verifier else shipped_model()
-        return _by_words(answer, evidence_of(tuple(passages)), model)
+        return _scored(question, answer, tuple(passages), model)
     if behind_endpoint(verifier):
         return verdict.verdicts(context, verifier, question, answer, passages)
     (judged,) = context.ask(Entailment(verifier, question, answer, tuple(passages)))
@@ -64,20 +66,33 @@ _prompt = verdict.prompt_digest(
 
 
 def decided_by(metric: Metric) -> Mapping[str, str]:
-    """What `checked` goes by beside the code: the lexical model, or what a judge is told."""
+    """What `checked` goes by beside the code: the support model, or what a judge is told."""
     if not metric.judge:
-        return {"lexical_model": shipped_digest()}
+        return {"support_model": shipped_digest()}
     return _prompt(metric) if metric.asks_model and behind_endpoint(metric.judge) else {}
 
 
 @lru_cache(maxsize=8)
-def _calibrated(path: Path) -> Model:
-    """The lexical model that `bakeoff scorers calibrate` wrote."""
-    return Model.parse(path.read_text(encoding="utf-8"))
+def _calibrated(path: Path) -> Model | lexical.Model:
+    """The model that `bakeoff scorers calibrate` wrote; files of before hold the lexical one."""
+    text = path.read_text(encoding="utf-8")
+    return lexical.Model.parse(text) if '"coefficients"' in text else Model.parse(text)
 
 
-def _by_words(answer: str, evidence: Evidence, model: Model) -> Checked:
-    judged = support(answer, evidence, model)
+def _scored(
+    question: str, answer: str, passages: tuple[str, ...], model: Model | lexical.Model
+) -> Checked:
+    if isinstance(model, lexical.Model):
+        return _checked(lexical.support(answer, _lexical_evidence(passages), model))
+    return _checked(support(answer, evidence_of(passages), model, question))
+
+
+@lru_cache(maxsize=1024)
+def _lexical_evidence(passages: tuple[str, ...]) -> lexical.Evidence:
+    return lexical.Evidence.of(passages)
+
+
+def _checked(judged: Support) -> Checked:
     return Checked(tuple(map(_claim, judged.claims)), judged.probability)
 
 
@@ -118,7 +133,7 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
     return unsupported[0] if unsupported else ""
 
 
-@scorer(version=3, asks="verifier", made_of=decided_by)
+@scorer(version=4, asks="verifier", made_of=decided_by)
 def faithfulness(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:
@@ -129,7 +144,7 @@ def faithfulness(
     return _score(claims_of(sample, answer, context, verifier, passages), share)
 
 
-@scorer(version=3, asks="verifier", made_of=decided_by)
+@scorer(version=4, asks="verifier", made_of=decided_by)
 def support_gold(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:
@@ -137,3 +152,17 @@ def support_gold(
     if not sample.gold:
         return None
     return _score(claims_of(sample, answer, context, verifier, context.gold(sample)), share)
+
+
+@scorer(version=1, made_of=lambda _: {"lexical_model": lexical.shipped_digest()})
+def support_lexical(
+    sample: Sample, answer: Answer, context: Context, *, share: bool = False
+) -> Outcome:
+    """Probability (`share`: of claims) of support by counted words alone, as a baseline."""
+    if not answer.open_book:
+        return None
+    if declines(answer, context.refusals):
+        return NO_CLAIM
+    passages = tuple([passage.text for passage in answer.passages])
+    judged = _scored("", answer.text, passages, lexical.shipped_model())
+    return _score(judged if judged.claims else NO_CLAIM, share)

@@ -15,9 +15,9 @@ from typing import Any
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.metrics.json_answer import own
-from bakeoff.metrics.lexical import claims
 from bakeoff.metrics.needs import Chat, Unjudged, Wanted
 from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.support import claims
 from bakeoff.spec.metric import Metric, opinion
 
 ATTEMPTS = 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim
-from bakeoff.metrics.lexical import WEAKEST, pooled
+from bakeoff.metrics.support import WEAKEST, pooled
 from bakeoff.spec.benchmark import VerifierSpec
 
 

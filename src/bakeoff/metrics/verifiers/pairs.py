@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from bakeoff.core.words import Checked, CheckedClaim
-from bakeoff.metrics.lexical import Claim, claims
 from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.support import Claim, claims
 from bakeoff.metrics.verifiers.loaded import Loaded, whole
 
 BATCH_TOKENS = 8192

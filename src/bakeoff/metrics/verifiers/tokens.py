@@ -11,8 +11,8 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 from bakeoff.core.words import Checked, CheckedClaim
-from bakeoff.metrics.lexical import Claim, Evidence, claims, nearest_passage
 from bakeoff.metrics.needs import Entailment
+from bakeoff.metrics.support import Claim, Evidence, claims, nearest_passage
 from bakeoff.metrics.verifiers.loaded import Loaded, whole
 
 Floats = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from bakeoff.analysis.compare import corners
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import finite
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
-from bakeoff.metrics.lexical import Evidence, shipped_model, support
+from bakeoff.metrics.support import Evidence, shipped_model, support
 
 SAMPLES = 5000
 """Samples that a page holds, of all tasks together; the others stay in the run's folder."""
@@ -349,8 +349,8 @@ def _claims(
     if not answer.passages or declined or not by_words:
         return "", ()
     evidence = _evidence(tuple(passage.text[:PASSAGE] for passage in answer.passages))
-    lexical_support = support(answer.text[:ANSWER], evidence, shipped_model())
-    return "lexical support", [
+    judged = support(answer.text[:ANSWER], evidence, shipped_model())
+    return "support score", [
         CheckedClaim(
             checked.claim.text,
             checked.verdict,
@@ -359,7 +359,7 @@ def _claims(
             checked.claim.start,
             (*checked.numbers, *checked.names, *checked.words),
         )
-        for checked in lexical_support.claims
+        for checked in judged.claims
     ]
 
 

@@ -1,0 +1,130 @@
+"""Passages that are records (JSON objects, lists, tables), told in lines before they are compared.
+
+An object's own values make one line, below the names of what holds it. `{"OutdoorSeating": false}`
+is also kept as a fact that can be denied. `null` says nothing, neither yes nor no.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
+_YES = {"yes", "true"}
+_NO = {"no", "none", "false"}
+_NOTHING = {"null", "", "nan", "n/a"}
+_TABLE = re.compile(r"^\s*\|.*\|\s*\n\s*\|[\s:|-]+\|\s*$", re.MULTILINE)
+FEWEST_ROWS = 4
+"""Lines from which on text with equally many commas in each is a table."""
+LONGEST = 100_000
+"""Letters beyond which a passage is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value of a record that is yes or no."""
+
+    name: str
+    """The key in words."""
+    above: str
+    """The names of what holds it, in words."""
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A passage as lines of text, and the facts among them."""
+
+    text: str
+    facts: tuple[Fact, ...] = ()
+
+
+def told(passage: str) -> Told:
+    """The passage, in lines when it is a record."""
+    if len(passage) > LONGEST:
+        return Told(passage)
+    if passage.lstrip()[:1] in ("{", "["):
+        try:
+            value = _value(passage)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return Told(passage)
+        if not isinstance(value, dict | list):
+            return Told(passage)
+        facts: list[Fact] = []
+        return Told("\n".join(_lines(value, (), facts)), tuple(facts))
+    if passage.count("|") > 5 and _TABLE.search(passage):
+        return Told("\n".join(_rows(passage)))
+    if passage.count(",") > 5 and (rows := _separated(passage)):
+        return Told("\n".join(rows))
+    return Told(passage)
+
+
+def _separated(passage: str) -> list[str]:
+    """The rows of comma-separated values below a header; nothing where it is none."""
+    lines = [line.strip() for line in passage.strip().splitlines()]
+    aside = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    table = [line.split(",") for line in lines if line and not line.startswith("#")]
+    if len(table) < FEWEST_ROWS or len({len(row) for row in table}) > 1 or len(table[0]) < 2:
+        return []
+    header = [in_words(name) for name in table[0]]
+    rows = ["; ".join(map(" ".join, zip(header, row, strict=True))) + "." for row in table[1:]]
+    return [*aside, *rows]
+
+
+def _value(passage: str) -> Any:
+    try:
+        return json.loads(passage)
+    except ValueError:
+        # A record as Python prints it: single quotes, True, None.
+        return ast.literal_eval(passage.strip())
+
+
+def _lines(value: Any, keys: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
+    if isinstance(value, dict):
+        own = [(str(key), below) for key, below in value.items() if not isinstance(below, dict | list)]
+        if line := "; ".join(filter(None, (_leaf(key, below, keys, facts) for key, below in own))):
+            yield f"{': '.join([*map(in_words, keys), line])}."
+        for key, below in value.items():
+            if isinstance(below, dict | list):
+                yield from _lines(below, (*keys, str(key)), facts)
+    elif isinstance(value, list | tuple):
+        if flat := [str(below) for below in value if not isinstance(below, dict | list)]:
+            yield f"{': '.join([*map(in_words, keys), ', '.join(flat)])}."
+        for below in value:
+            if isinstance(below, dict | list):
+                yield from _lines(below, keys, facts)
+
+
+def _leaf(key: str, value: Any, keys: tuple[str, ...], facts: list[Fact]) -> str:
+    name, text = in_words(key), str(value).strip()
+    if value is None or text.lower() in _NOTHING:
+        return ""
+    if text.lower() in _YES | _NO:
+        yes = text.lower() in _YES
+        facts.append(Fact(name, " ".join(map(in_words, keys)), yes))
+        return name if yes else f"no {name}"
+    return f"{name} {text}"
+
+
+def in_words(key: str) -> str:
+    """`BusinessParking` and `business_parking` as words."""
+    return " ".join(_WORD.findall(key)).lower()
+
+
+def _rows(passage: str) -> Iterator[str]:
+    """A Markdown table told row by row, each value behind the name of its column."""
+    header: list[str] = []
+    for line in passage.splitlines():
+        if not line.strip().startswith("|"):
+            header = []
+            yield line
+            continue
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not header:
+            header = cells
+        elif not all(set(cell) <= set("-: ") for cell in cells):
+            yield "; ".join(f"{name}: {cell}" for name, cell in zip(header, cells, strict=False)) + "."
