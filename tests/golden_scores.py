@@ -151,7 +151,7 @@ METRICS: Mapping[str, tuple[Mapping[str, Case], Sequence[str]]] = {
             ),
             *(f"retrieval_{name}(k={k})" for name in _RETRIEVAL for k in (1, 3)),
             *("retrieval_mrr", "answer_in_context"),
-            *("faithfulness", "faithfulness(share=True)"),
+            *("faithfulness", "faithfulness(share=True)", "support_lexical"),
             *("support_gold", "support_gold(verifier='mine.json')"),
             *(f"faithfulness({by})" for by in _BY),
             "support_gold(share=True, verifier='judge:m')",

@@ -41,6 +41,7 @@ from scipy.optimize import minimize
 
 from bakeoff.metrics import support
 from bakeoff.metrics.lexical.model import platt
+from bakeoff.metrics.lexical.words import listed
 from bakeoff.metrics.support import FEATURES, GROUPS, Evidence, Model
 from bakeoff.metrics.support.judging import asked_words
 
@@ -88,8 +89,8 @@ class Table:
         return np.concatenate([mean, np.log1p(amount)], axis=1)
 
 
-FIRST = "Harbour Copper Willow North River Amber Stone Velvet Cedar Maple Silver Quiet".split()
-SECOND = "Table Kitchen House Corner Garden Room Lantern Pantry Terrace Court".split()
+FIRST = listed("Harbour Copper Willow North River Amber Stone Velvet Cedar Maple Silver Quiet")
+SECOND = listed("Table Kitchen House Corner Garden Room Lantern Pantry Terrace Court")
 YES_NO = {
     "OutdoorSeating": "outdoor seating",
     "DeliveryService": "a delivery service",
@@ -100,9 +101,9 @@ YES_NO = {
     "PrivateRooms": "private rooms",
     "WheelchairAccess": "wheelchair access",
 }
-PEOPLE = "Anna Berg,Jonas Keller,Mira Okafor,Peter Voss,Lena Hart,Tomas Ruiz,Ada Lind".split(",")
-TOWNS = "Tarn,Skarv,Velden,Orlow,Brenta,Maris,Kolby".split(",")
-VERBS = "warned,hired,succeeded,taught,replaced,visited,thanked".split(",")
+PEOPLE = listed("Anna Jonas Mira Peter Lena Tomas Ada")
+TOWNS = listed("Tarn Skarv Velden Orlow Brenta Maris Kolby")
+VERBS = ["warned", "hired", "succeeded", "taught", "replaced", "visited", "thanked"]
 
 
 def made(count: int = MADE_ROWS) -> list[Row]:
@@ -321,12 +322,13 @@ def main() -> None:
     print(f"{len(every) / (time.process_time() - start):.0f} answers a second", file=sys.stderr)
     score = left_out(pooled, labels)
     print(json.dumps({k: round(v, 4) for k, v in means(score, labels).items()}))
-    if options.brief:
-        return
-    scores = {"support": score[: len(rows)]}
-    scores["support_lexical"] = kept(options.cache, f"today-{options.most}", lambda: today(rows))
-    table(scores | floors(rows, Labels.of(rows)), Labels.of(rows))
-    ablation(pooled, labels)
+    if not options.brief:
+        scores = {"support": score[: len(rows)]}
+        scores["support_lexical"] = kept(
+            options.cache, f"today-{options.most}", lambda: today(rows)
+        )
+        table(scores | floors(rows, Labels.of(rows)), Labels.of(rows))
+        ablation(pooled, labels)
     calibration = reliability(score, labels)
     if options.write:
         provenance = {

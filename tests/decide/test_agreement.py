@@ -11,8 +11,11 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
+from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
-from bakeoff.decide.gates.agreement import Agreement, Labelled, Report, check, read_labels
+from bakeoff.decide.gates.agreement import Agreement, Report, check
+from bakeoff.decide.gates.floors import Ahead
+from bakeoff.decide.gates.labels import Labelled, read_labels
 from bakeoff.metrics.judges import JudgePool, Place
 from bakeoff.spec.benchmark import Suite
 from conftest import Cli
@@ -68,12 +71,37 @@ def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
     assert [each.name for each in found] == [
         "faithfulness",
         "containment (floor)",
+        "words found nowhere (floor)",
         "length alone (floor)",
     ]
     assert found[0].auroc.value == 1.0
-    assert found[2].auroc.value >= 0.5
+    assert found[3].auroc.value >= 0.5
     again = checked("faithfulness", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert again == found
+
+
+def test_who_wrote_an_answer_is_a_floor_where_labels_name_generators(tmp_path: Path) -> None:
+    rows = [labelled(f"{a} {n}", 1, generator="one") for n in range(4) for a in GOOD]
+    rows += [labelled(f"{a} {n}", 0, generator="two") for n in range(4) for a in GOOD]
+    report = check("faithfulness", read_labels(write(tmp_path, rows)), tmp_path)
+    known = {scorer.name: scorer.auroc.value for scorer in report.scorers}
+    assert known["who wrote it (floor)"] == 1
+    assert report.ahead.floor == "who wrote it"
+    assert report.ahead.in_words().startswith("Worse than the best floor (who wrote it): -0.")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "line"),
+    [
+        (0.04, 0.01, 0.07, "Better than the best floor (length alone): +0.040 of AUROC "),
+        (-0.04, -0.07, -0.01, "Worse than the best floor (length alone): -0.040 of AUROC "),
+        (0.04, -0.01, 0.09, "Not shown to be better than the best floor (length alone): +0.040 "),
+    ],
+)
+def test_a_line_says_whether_a_scorer_beats_its_best_floor(
+    value: float, low: float, high: float, line: str
+) -> None:
+    assert Ahead("length alone", Estimate(value, low, high)).in_words().startswith(line)
 
 
 def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path: Path) -> None:
@@ -127,6 +155,7 @@ def test_the_card_is_shown_and_written(tmp_path: Path, cli: Cli) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "containment (floor)" in done.stdout
+    assert "better than the best floor" in done.stdout.lower()
     card = (tmp_path / "cards" / "faithfulness.md").read_text()
     assert "| faithfulness | 6 | 1.000" in card.replace("\\", "")
     wrong = cli("scorers", "check", "faithfullness", "--labels", path, cwd=tmp_path)

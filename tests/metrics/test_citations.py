@@ -20,10 +20,10 @@ from bakeoff.core.words import (
     Score,
     Step,
 )
-from bakeoff.metrics.support import claims
 from bakeoff.metrics.needs import Entailment
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.support import claims
 from bakeoff.spec.metric import Metric
 
 

@@ -85,7 +85,7 @@ def test_support_falls_with_every_word_that_the_passages_lack() -> None:
     ]
     values = [supported(text).value for text in texts]
     assert values == sorted(values, reverse=True)
-    assert values[0] > 0.8 and values[-1] < 0.1
+    assert values[0] > 0.7 and values[-1] < 0.3
     assert supported("The LARCH barrow, it weighs 19 kilos!").value > 0.6
 
 
@@ -108,7 +108,7 @@ def test_support_by_gold_reads_the_gold_documents_whatever_was_retrieved() -> No
     context = Context(documents={"a": "It weighs 19 kilos.", "b": "It is red."})
     right = score("support_gold", ["b: It is red."], ["a"], "19 kilos", context)
     wrong = score("support_gold", ["b: It is red."], ["a"], "red", context)
-    assert right.value > 0.8 > 0.3 > wrong.value
+    assert right.value > 0.7 > 0.4 > wrong.value
     assert wrong.reason == "not found: red"
     assert score("support_gold", [], ["a"], "19 kilos", context, steps=()) == right
     assert score("support_gold", [FIVE], [], "19 kilos", context) is None
@@ -117,5 +117,5 @@ def test_support_by_gold_reads_the_gold_documents_whatever_was_retrieved() -> No
 def test_context_support_applies_only_where_something_was_retrieved() -> None:
     assert score("faithfulness", [], text="19 kilos", steps=(Step("decode"),)) is None
     nothing = score("faithfulness", [], text="19 kilos")
-    assert nothing.value < 0.1
+    assert nothing.value < 0.3
     assert nothing.reason == "not found: 19, kilos"

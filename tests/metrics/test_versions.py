@@ -16,9 +16,10 @@ from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.decide.gates import baseline
 from bakeoff.decide.gates.card_check import unvouched
 from bakeoff.decide.gates.judging import judged
-from bakeoff.metrics import forms, lexical, scorer
+from bakeoff.metrics import forms, lexical, scorer, support
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorers import ragas_metrics, verdict
+from bakeoff.metrics.support import alignment
 from bakeoff.running import nightly
 from bakeoff.running.importing import Import, import_results
 from bakeoff.running.importing.fields import Fields
@@ -76,8 +77,14 @@ def test_a_changed_helper_without_a_raised_version_is_found(
 
 def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexical.model, "REMARK", 20)
+    (said,) = told("support_lexical")
+    assert "the scores of long, lists, cited changed and its version 1+lexical_model:" in said
+
+
+def test_a_changed_rule_of_the_support_score_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "WINDOW", 1)
     (said,) = told("faithfulness")
-    assert "the scores of long, lists, cited changed and its version 3+lexical_model:" in said
+    assert "changed and its version 4+support_model:" in said
 
 
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
@@ -125,9 +132,9 @@ def test_stored_scores_that_are_missing_or_left_over_are_told() -> None:
 
 
 def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
-    model = lexical.shipped_digest()
     assert version("contains") == "2"
-    assert version("support_gold") == f"3+lexical_model:{model}"
+    assert version("support_lexical") == f"1+lexical_model:{lexical.shipped_digest()}"
+    assert version("support_gold") == f"4+support_model:{support.shipped_digest()}"
     assert version("support_gold(verifier='hf:a/verifier')") == "3"
     own = version("support_gold(verifier='mine.json')", KEPT / "tasks")
     assert own.startswith("3+calibration:")

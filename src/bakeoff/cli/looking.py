@@ -158,13 +158,14 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
     NAME is a scorer with its settings, or ./file.py::function.
     """
     from bakeoff.decide.gates import agreement, cards
+    from bakeoff.decide.gates.labels import read_labels
     from bakeoff.metrics.judges import JudgePool
     from bakeoff.metrics.registry import find_scorer
     from bakeoff.spec.metric import Metric
 
     metric, folder = Metric.parse(name), Path.cwd()
     scorer = find_scorer(metric, folder)
-    rows = agreement.read_labels(labels)
+    rows = read_labels(labels)
     pool = JudgePool(workspace(None).place(_with_judges(judges), judges or labels))
     try:
         pool.open_for(metric, scorer)
@@ -174,6 +175,7 @@ def check(name: str, labels: Path, judges: Path | None, repeats: int, card: Path
         pool.close()
     for table in cards.tables(report):
         show(table)
+    click.echo(report.ahead.in_words())
     if card:
         version = scorer.version_of(metric, folder)
         judge = pool.fingerprints.get(metric.judge, {})
@@ -201,7 +203,7 @@ def _with_judges(file: Path | None) -> Suite:
 )
 def calibrate(labels: Path, output: Path) -> None:
     """Calibrate the probabilities of the support score on your labels; the ranking stays."""
-    from bakeoff.decide.gates import agreement
+    from bakeoff.decide.gates.labels import read_labels
     from bakeoff.metrics.support import Labelled
     from bakeoff.metrics.support import calibrate as fit
 
@@ -212,7 +214,7 @@ def calibrate(labels: Path, output: Path) -> None:
             row.good,
             row.sample.question,
         )
-        for row in agreement.read_labels(labels)
+        for row in read_labels(labels)
     ]
     model = fit(rows)
     output.write_text(model.as_json(), encoding="utf-8")

@@ -1,104 +1,36 @@
-"""Agreement of a scorer with human labels.
-
-    {"answer": ..., "passages": [...], "label": 1, "question": ..., "targets": [...],
-     "source": ..., "generator": ..., "raters": [1, 0.5, 1]}
-
-A row a line; `label` is 1 where people found the answer good. `raters` are what single people said,
-from 0 to 1; without a label, the answer is good where their mean is above a half. Rows of one
-`source` (a document, an article) are not independent; `generator` is what wrote the answer.
-"""
+"""Agreement of a scorer with human labels."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
 from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold
 
 from bakeoff.analysis.stats import Floats, Ints, cluster_codes
 from bakeoff.core.estimate import Estimate
-from bakeoff.core.words import QUALITY, Answer, BakeoffError, Passage, Record, Sample, Step, faults
-from bakeoff.metrics.lexical import Evidence, claims, features
+from bakeoff.core.words import QUALITY, BakeoffError, Record
+from bakeoff.decide.gates.floors import Ahead, ahead, floors, redrawn, share_in_order
+from bakeoff.decide.gates.labels import Labelled
 from bakeoff.metrics.needs import Chat, Need
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.metrics.score import Cell, Give, no_models, scores
 from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.metrics.scorers.verdict import OPINION
 from bakeoff.spec.metric import Metric
-from bakeoff.spec.yaml_files import explained
 
-DRAWS = 400
-"""Bootstrap draws of an interval, over sources."""
 FOLDS = 5
 FEWEST = 10
 """Minimum number of labels of each class for the AUROC of a generator."""
-
-
-class _Row(BaseModel):
-    """A line of a file of labels; what it has besides is left alone."""
-
-    # Ids and targets may be numbers in somebody's file.
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
-
-    answer: StrictStr
-    passages: tuple[StrictStr, ...]
-    label: bool | None = None
-    raters: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
-    id: str = ""
-    """Empty: the number of the line."""
-    question: str = ""
-    targets: tuple[str, ...] = ()
-    source: str = ""
-    """Empty: the row is a source of its own."""
-    generator: str = ""
-
-    @field_validator("label", mode="before")
-    @classmethod
-    def _is_a_label(cls, value: Any) -> Any:
-        if value not in (0, 1):
-            raise ValueError("write 1 for a good answer, 0 for a bad one")
-        return value
-
-    @model_validator(mode="after")
-    def _has_a_label(self) -> Self:
-        if self.label is None and not self.raters:
-            raise ValueError("label: must be given where there are no raters")
-        return self
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """An answer with human labels."""
-
-    sample: Sample
-    answer: Answer
-    good: bool
-    source: str
-    generator: str
-    raters: tuple[float, ...] = ()
-
-    @property
-    def grade(self) -> float:
-        """The human label, from 0 to 1."""
-        return float(np.mean(self.raters)) if self.raters else float(self.good)
 
 
 @dataclass(frozen=True)
@@ -145,45 +77,7 @@ class Report:
     scorers: tuple[Agreement, ...]
     """The scorer first."""
     people: People | None
-
-
-def read_labels(path: Path) -> list[Labelled]:
-    """The labelled answers of a JSON Lines file. Raises `BakeoffError` listing what is wrong."""
-    try:
-        # As bytes: text files also end lines at signs that an answer may hold.
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise BakeoffError(f"{path}: cannot be read: {error}") from error
-    problems: list[str] = []
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                rows.append(_labelled(_Row.model_validate_json(line), str(number)))
-            except ValidationError as error:
-                problems += [f"{path}: line {number}: {fault}" for fault in explained(error)]
-    faults(problems)
-    kinds = {row.good for row in rows}
-    if len(kinds) < 2:
-        raise BakeoffError(f"{path}: labels must be of both kinds, 1 and 0")
-    return rows
-
-
-def _labelled(row: _Row, number: str) -> Labelled:
-    name = row.id or number
-    documents = {f"{name}.{place}": text for place, text in enumerate(row.passages)}
-    sample = Sample(
-        name, {"question": row.question, **documents}, row.targets, gold=tuple(documents)
-    )
-    shown = tuple(Passage(d, 0, len(text), text) for d, text in documents.items())
-    return Labelled(
-        sample,
-        Answer(row.answer, shown, (Step("retrieve"), Step("decode"))),
-        float(np.mean(row.raters)) > 0.5 if row.label is None else row.label,
-        row.source or name,
-        row.generator,
-        row.raters,
-    )
+    ahead: Ahead
 
 
 def check(
@@ -198,9 +92,7 @@ def check(
     """The agreement of a scorer, and of the floors that it should beat, with the labels.
 
     `give` asks the scorer's models; with `repeats`, judges are asked so often, with other seeds.
-    Containment is the share of an answer's content words that stand in the passages; length is
-    its characters, in the direction that is better. Raises `BakeoffError` for a scorer that there
-    is not.
+    Raises `BakeoffError` for a scorer that there is not.
     """
     metric = Metric.parse(name)
     scorer = find_scorer(metric, folder)
@@ -215,16 +107,11 @@ def check(
         reasons.update(s.reason.split(":")[0] if s else "does not apply" for s in unjudged)
     values = np.array(tries)
     mine = _agreement(str(metric), rows, values[0], seed)
-    length = np.array([float(len(row.answer.text)) for row in rows])
-    floors = [
-        _agreement("containment (floor)", rows, np.array([_contained(r) for r in rows]), seed),
-        max(
-            (_agreement("length alone (floor)", rows, way * length, seed) for way in (1, -1)),
-            key=lambda result: result.auroc.value or 0.0,
-        ),
-    ]
     mine = replace(mine, spread=_spread(values), reasons=dict(reasons.most_common()))
-    return Report(str(metric), (mine, *floors), _people(rows, seed))
+    counted = floors(rows)
+    beside = [_agreement(f"{name} (floor)", rows, value, seed) for name, value in counted.items()]
+    above = ahead(rows, values[0], counted, seed)
+    return Report(str(metric), (mine, *beside), _people(rows, seed), above)
 
 
 def _spread(values: Floats) -> float | None:
@@ -256,12 +143,6 @@ def _anew(give: Give, number: int) -> Give:
         return {need: given[asked] for need, asked in fresh.items()}
 
     return again
-
-
-def _contained(row: Labelled) -> float:
-    evidence = Evidence.of([passage.text for passage in row.answer.passages])
-    shares = [features(claim, evidence)["contained"] for claim in claims(row.answer.text)]
-    return float(np.mean(shares)) if shares else 0.0
 
 
 def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -> Agreement:
@@ -332,13 +213,6 @@ def _kappa(one: Ints, other: Ints) -> float:
     return (float(np.trace(both)) - by_chance) / (1 - by_chance) if by_chance < 1 else math.nan
 
 
-def _share_in_order(good: Ints, values: Floats) -> float:
-    """AUROC by ranks, as Mann and Whitney count pairs: a tie is half of one."""
-    hits, misses = int(good.sum()), int((1 - good).sum())
-    above = float(rankdata(values)[good == 1].sum()) - hits * (hits + 1) / 2
-    return above / (hits * misses)
-
-
 def _measured_by(
     measure: Callable[..., float], one: Any, other: Any, sources: Ints, seed: int
 ) -> Estimate:
@@ -347,7 +221,7 @@ def _measured_by(
     with warnings.catch_warnings():
         # A draw with one label alone has no kappa; it is left out below.
         warnings.simplefilter("ignore")
-        for drawn in _draws(sources, seed):
+        for drawn in redrawn(sources, seed):
             draws.append(measure(one[drawn], other[drawn]))
         value = float(measure(one, other))
     known = [draw for draw in draws if math.isfinite(draw)]
@@ -355,22 +229,14 @@ def _measured_by(
     return Estimate.of(value, float(low), float(high), "bootstrap over sources", len(sources))
 
 
-def _draws(sources: Ints, seed: int) -> Iterator[Ints]:
-    """Rows of sources drawn with replacement."""
-    random = np.random.default_rng([seed, len(sources)])
-    places = [np.flatnonzero(sources == source) for source in np.unique(sources)]
-    for _ in range(DRAWS):
-        yield np.concatenate([places[i] for i in random.integers(0, len(places), len(places))])
-
-
 def _auroc(values: Floats, good: Ints, sources: Ints, seed: int) -> Estimate:
     draws = [
-        _share_in_order(good[drawn], values[drawn])
-        for drawn in _draws(sources, seed)
+        share_in_order(good[drawn], values[drawn])
+        for drawn in redrawn(sources, seed)
         if 0 < good[drawn].sum() < len(drawn)
     ]
     low, high = np.quantile(draws, [0.025, 0.975]) if draws else (0.0, 1.0)
-    value = _share_in_order(good, values)
+    value = share_in_order(good, values)
     return Estimate.of(value, float(low), float(high), "bootstrap over sources", len(sources))
 
 

@@ -29,9 +29,11 @@ def write_card(
         "checked": datetime.now(UTC).date().isoformat(),
         "scorers": [asdict(scorer) for scorer in report.scorers],
         "people": asdict(report.people) if report.people else None,
+        "ahead": asdict(report.ahead),
     }
     write_json(path, card)
-    text = f"# {report.metric}\n\nChecked on {labels.name}.\n\n{as_markdown(tables(report))}"
+    text = f"# {report.metric}\n\nChecked on {labels.name}. {report.ahead.in_words()}\n\n"
+    text += as_markdown(tables(report))
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     return path
 

@@ -6,12 +6,19 @@ agree. `bakeoff.metrics.lexical` is the simpler score before it, kept as a basel
 """
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED
+from bakeoff.metrics.lexical.claims import Claim
 from bakeoff.metrics.lexical.model import WEAKEST, ClaimSupport, Labelled, Support, pooled
 from bakeoff.metrics.support.alignment import align
-from bakeoff.metrics.support.claims import Claim, claims
+from bakeoff.metrics.support.claims import claims
 from bakeoff.metrics.support.evidence import Evidence
 from bakeoff.metrics.support.features import FEATURES, GROUPS, features
-from bakeoff.metrics.support.judging import answer_logit, calibrate, nearest_passage, support
+from bakeoff.metrics.support.judging import (
+    answer_logit,
+    calibrate,
+    nearest_passage,
+    support,
+    words_missing,
+)
 from bakeoff.metrics.support.model import Model, shipped_digest, shipped_model
 
 __all__ = [
@@ -37,4 +44,5 @@ __all__ = [
     "shipped_digest",
     "shipped_model",
     "support",
+    "words_missing",
 ]

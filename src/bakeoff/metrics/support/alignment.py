@@ -10,7 +10,7 @@ from bakeoff.metrics.lexical.evidence import capitals_of
 from bakeoff.metrics.lexical.words import Word
 from bakeoff.metrics.support.claims import bare
 from bakeoff.metrics.support.english import english
-from bakeoff.metrics.support.evidence import KIN, Evidence
+from bakeoff.metrics.support.evidence import Evidence
 from bakeoff.metrics.support.reading import read
 
 WINDOW = 3
@@ -94,9 +94,7 @@ def align(text: str, evidence: Evidence, asked: Set[str] = frozenset()) -> Align
     )
 
 
-def _part(
-    word: Word, place: int, capital: bool, evidence: Evidence, asked: Set[str]
-) -> Part:
+def _part(word: Word, place: int, capital: bool, evidence: Evidence, asked: Set[str]) -> Part:
     key = word.key
     known = english()
     name = capital or (key in evidence.names and not word.number)
@@ -115,9 +113,8 @@ def _near(word: Word, name: bool, evidence: Evidence) -> Mapping[str, float]:
     found = {}
     if not name:
         found = {o: c for o, c in english().alike.get(key, {}).items() if o in evidence.holders}
-    if len(key) >= KIN:
-        for other in evidence.kin.get(key[:KIN], ()):
-            found[other] = max(found.get(other, 0.0), KINDRED)
+    for other in evidence.kin(key):
+        found[other] = max(found.get(other, 0.0), KINDRED)
     return found
 
 
@@ -157,8 +154,8 @@ def _windows(
     for n in touched:
         for start in range(max(0, n - WINDOW + 1), n + 1):
             if owners[start] == owners[n]:
-                mask, near = joined.get(start, (0, NOTHING))
-                joined[start] = (mask | masks.get(n, 0), _merged(near, soft.get(n, NOTHING)))
+                mask, beside = joined.get(start, (0, NOTHING))
+                joined[start] = (mask | masks.get(n, 0), _merged(beside, soft.get(n, NOTHING)))
     whole = {start: of(*both) for start, both in joined.items()}
     best = max(joined, key=lambda start: (whole[start], start))
     end = min(best + WINDOW, len(owners))

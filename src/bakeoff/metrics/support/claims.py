@@ -7,21 +7,10 @@ headings, questions, source marks, sign-offs. Lead-ins ("According to passage 2,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
-from bakeoff.metrics.lexical.claims import sentence_spans, without_citations
+from bakeoff.metrics.lexical.claims import Claim, sentence_spans, without_citations
 from bakeoff.metrics.lexical.words import Word, listed, read_words
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One sentence or list item of an answer: `answer[start:end] == text`."""
-
-    text: str
-    start: int
-    end: int
-
 
 _SOURCE = (
     r"(?:passages?|contexts?|texts?|documents?|articles?|sources?|data|tables?|records?|stor(?:y|ies)"
@@ -30,11 +19,13 @@ _SOURCE = (
 _GIVEN = r"(?:provided|given|above|following|supplied|available|retrieved|attached)"
 _LEAD = re.compile(
     r"(?:(?:well|so|yes|no|sure|overall|however|additionally|furthermore|moreover|finally|lastly"
-    r"|in (?:summary|conclusion|short|general|addition|fact|other words|brief)|to (?:summarize|sum up)"
+    r"|in (?:summary|conclusion|short|general|addition|fact|other words|brief)"
+    r"|to (?:summarize|sum up)"
     r"|as a result|therefore|thus|also|note that|please note that"
     r"|it (?:is|'s|should be) (?:also )?(?:important|worth|interesting|noted)(?: to note| noting"
     r"| to mention| mentioning)?(?: that)?"
-    rf"|(?:based on|according to|as (?:stated|mentioned|described|noted|shown|seen|explained) (?:in|by)"
+    rf"|(?:based on|according to"
+    r"|as (?:stated|mentioned|described|noted|shown|seen|explained) (?:in|by)"
     rf"|from|per|given|in|using) (?:the |these |this |all )?(?:{_GIVEN} )?(?:\w+ )?{_SOURCE}"
     rf"(?: (?:\d{{1,2}}|[A-Z]|{_GIVEN}))?"
     rf"(?: (?:and|&|or|,) (?:the )?(?:{_SOURCE} )?\d{{1,2}})?"
@@ -52,17 +43,22 @@ _LIST_MARK = re.compile(r"\s*(?:[-*•–—·#>]+|\(?(?:\d{1,2}[.)]|[a-zA-Z]\))
 _HEADING = re.compile(r"\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|__[^_]+__:?|[-=*_]{3,})\s*")
 _OPENING = re.compile(
     r"\s*(?:sure|certainly|of course|absolutely|okay|ok|great|thank|thanks|hello|hi|happy to"
-    r"|here(?:'s|’s| is| are)|below (?:is|are)|the following|this is (?:a|an|the) (?:\w+ )?(?:summary|answer)"
+    r"|here(?:'s|’s| is| are)|below (?:is|are)|the following"
+    r"|this is (?:a|an|the) (?:\w+ )?(?:summary|answer)"
     r"|let me|i'd be|i would be|i'm happy|i can help|as an ai|as a language)\b",
     re.IGNORECASE,
 )
 _ABOUT_SOURCES = re.compile(
-    rf"\b{_SOURCE}\b[^.]{{0,40}}?\b(?:do|does|did)(?: not|n't|n’t)(?: \w+){{0,2}} (?:mention|provide"
+    rf"\b{_SOURCE}\b[^.]{{0,40}}?\b(?:do|does|did)(?: not|n't|n’t)(?: \w+){{0,2}}"
+    r" (?:mention|provide"
     r"|contain|specify|say|state|include|give|discuss|describe|explain|address|offer|indicate)"
     rf"|\bno (?:further |specific |other |additional )?(?:mention|information|details?)\b"
-    rf"|\bnot (?:\w+ )?(?:mentioned|specified|provided|stated|discussed|given) (?:\w+ )?(?:in|by) (?:the |these |this )?(?:{_GIVEN} )?{_SOURCE}",
+    rf"|\bnot (?:\w+ )?(?:mentioned|specified|provided|stated|discussed|given) (?:\w+ )?"
+    rf"(?:in|by) (?:the |these |this )?(?:{_GIVEN} )?{_SOURCE}",
     re.IGNORECASE,
 )
+
+
 def _stems(words: str) -> frozenset[str]:
     return frozenset([read.key for word in listed(words) for read in read_words(word)[0]])
 

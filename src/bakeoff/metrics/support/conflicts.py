@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
-from bakeoff.metrics.lexical.words import OPPOSING_PREFIXES, OPPOSITE
+from bakeoff.metrics.lexical.words import OPPOSING_PREFIXES, OPPOSITE, Word
 from bakeoff.metrics.support.alignment import Alignment, Part
 from bakeoff.metrics.support.english import english
 from bakeoff.metrics.support.evidence import Evidence, Line
 
 REACH = 10
 """Words before a yes-or-no value in which a negator denies it."""
+SHORTEST = 4
+"""Letters of a stem that may be turned by a prefix."""
 _DENYING = frozenset(["lack", "unavailabl", "without"])
 _TURNING = frozenset(["but", "however", "although", "while"])
 _GENERIC = frozenset(
@@ -45,24 +48,19 @@ def opposed_words(aligned: Alignment, lines: Iterable[Line]) -> list[str]:
     return [
         part.word.text
         for part in aligned.parts
-        if part.word.key not in there
-        and (
-            _opposites(part.word.key) & there - own
-            or any(_negating(part.word.key, other) for other in there)
-        )
+        if part.word.key not in there and (_opposites(part.word.key) & there) - own
     ]
 
 
+@lru_cache(maxsize=1 << 15)
 def _opposites(key: str) -> frozenset[str]:
-    return english().opposite.get(key, frozenset()) | OPPOSITE.get(key, frozenset())
-
-
-def _negating(one: str, other: str) -> bool:
-    """Whether one word is the other with a negating prefix (happy, unhappy)."""
-    short, long = (one, other) if len(one) < len(other) else (other, one)
-    if len(short) < 4 or not long.endswith(short):
-        return False
-    return long[: -len(short)] in OPPOSING_PREFIXES
+    """Opposites of a word, itself with a negating prefix or without one (happy, unhappy)."""
+    known = english().opposite.get(key, frozenset()) | OPPOSITE.get(key, frozenset())
+    if len(key) < SHORTEST:
+        return known
+    bare = [key.removeprefix(prefix) for prefix in OPPOSING_PREFIXES]
+    turned = [prefix + key for prefix in OPPOSING_PREFIXES]
+    return known.union(word for word in [*bare, *turned] if len(word) >= SHORTEST and word != key)
 
 
 def other_numbers(aligned: Alignment, best: Line | None) -> list[str]:
@@ -72,7 +70,9 @@ def other_numbers(aligned: Alignment, best: Line | None) -> list[str]:
     own = {key for part in aligned.parts for key in (part.word.key, *part.stands)}
     if all(number in own for number in best.numbers):
         return []
-    return [p.word.text for p in aligned.parts if p.word.number and best.unique.isdisjoint(p.stands)]
+    return [
+        p.word.text for p in aligned.parts if p.word.number and best.unique.isdisjoint(p.stands)
+    ]
 
 
 def swapped_names(aligned: Alignment, best: Line | None) -> list[str]:
@@ -120,33 +120,31 @@ def denied_words(aligned: Alignment, evidence: Evidence) -> list[str]:
     """Yes-or-no values of a record of which the claim says the opposite."""
     if not evidence.facts:
         return []
-    words = aligned.words
     spots: dict[str, int] = {}
-    for place, (word, following) in enumerate(pairwise(words)):
-        spots.setdefault(word.key + following.key, place)
-    for place, word in enumerate(words):
+    for place, word in enumerate(aligned.words):
         spots.setdefault(word.key, place)
-    values: dict[tuple[str, ...], set[bool]] = {}
+        spots.setdefault(word.text.lower(), place)
+    for place, (word, following) in enumerate(pairwise(aligned.words)):
+        spots.setdefault((word.text + following.text).lower(), place)
+    values: dict[tuple[Word, ...], set[bool]] = {}
     for fact in evidence.facts:
         values.setdefault(fact.words, set()).add(fact.value)
     denied = []
-    for fact in evidence.facts:
-        place = _place(fact.words, spots)
+    for words, known in values.items():
+        spot = _place(words, spots)
         # A name that is yes in one place and no in another says nothing by itself.
-        if place is None or len(values[fact.words]) > 1:
-            continue
-        if _is_denied(aligned, place) == fact.value:
-            denied.append(" ".join(fact.words))
-    return list(dict.fromkeys(denied))
+        if spot is not None and len(known) == 1 and _is_denied(aligned, spot) in known:
+            denied.append(" ".join(word.text for word in words))
+    return denied
 
 
-def _place(words: tuple[str, ...], spots: Mapping[str, int]) -> int | None:
+def _place(words: Sequence[Word], spots: Mapping[str, int]) -> int | None:
     """Where all the telling words of a fact begin in a claim; `None` if one is missing."""
-    telling = [word for word in words if word not in _GENERIC]
-    joined = "".join(telling)
+    telling = [word for word in words if word.key not in _GENERIC]
+    joined = "".join(word.text for word in telling).lower()
     if not telling or joined in spots:
         return spots.get(joined) if telling else None
-    places = [spots.get(word) for word in telling]
+    places = [spots.get(word.key) for word in telling]
     known = [place for place in places if place is not None]
     return min(known) if len(known) == len(places) else None
 

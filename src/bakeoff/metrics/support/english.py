@@ -37,7 +37,7 @@ def english() -> English:
     for line in gzip.decompress(packed).decode().split("\n"):
         key, rank, *others = line.split(" ")
         weight[key] = _weight(int(rank))
-        near = dict.fromkeys([other for other in others if other[0] != "!"],.6)
+        near = dict.fromkeys([other for other in others if other[0] != "!"], 0.6)
         if near:
             alike[key] = near
         if len(near) < len(others):

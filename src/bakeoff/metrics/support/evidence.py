@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ class Line:
 class Stated:
     """What a record says is so, or is not so."""
 
-    words: tuple[str, ...]
-    above: tuple[str, ...]
+    words: tuple[Word, ...]
+    """Of its name."""
     value: bool
 
 
@@ -49,6 +50,7 @@ class Read:
     """One passage, read."""
 
     lines: tuple[Line, ...]
+    triples: frozenset[tuple[str, str, str]]
     facts: tuple[Stated, ...]
 
 
@@ -65,10 +67,8 @@ class Evidence:
     """The passage of each line."""
     holders: Mapping[str, Sequence[int]]
     """Lines that hold each content word."""
-    keys: frozenset[str]
-    """Every word of the passages."""
-    kin: Mapping[str, tuple[str, ...]]
-    """First letters of long content words -> those words."""
+    ordered: tuple[str, ...]
+    """The content words by the alphabet."""
     rounded: Mapping[str, tuple[str, ...]]
     """A number as it may be rounded -> the numbers as they stand."""
     names: frozenset[str]
@@ -84,41 +84,47 @@ class Evidence:
         lines: list[Line] = []
         owners: list[int] = []
         facts: list[Stated] = []
+        triples: set[tuple[str, str, str]] = set()
         for place in order:
             one = _read(passages[place])
             lines += one.lines
             owners += [place] * len(one.lines)
             facts += one.facts
+            triples |= one.triples
         holders: dict[str, list[int]] = defaultdict(list)
-        keys: set[str] = set()
         names: set[str] = set()
-        triples: set[tuple[str, str, str]] = set()
         for number, line in enumerate(lines):
             for key in line.unique:
                 holders[key].append(number)
-            keys.update(line.keys)
             names.update(line.names)
-            triples.update(zip(line.keys, line.keys[1:], line.keys[2:], strict=False))
-        kin: dict[str, list[str]] = defaultdict(list)
         rounded: dict[str, list[str]] = defaultdict(list)
         for key in holders:
             if key[0].isdigit():
                 for other in roundings(key):
                     rounded[other].append(key)
-            elif len(key) >= KIN:
-                kin[key[:KIN]].append(key)
         return cls(
             tuple(passages),
             tuple(lines),
             tuple(owners),
             holders,
-            frozenset(keys),
-            {start: tuple(words) for start, words in kin.items()},
+            tuple(sorted(holders)),
             {number: tuple(words) for number, words in rounded.items()},
             frozenset(names),
             frozenset(triples),
             tuple(facts),
         )
+
+    def kin(self, key: str) -> list[str]:
+        """Words of the passages that begin as a long word does."""
+        if len(key) < KIN:
+            return []
+        start = key[:KIN]
+        place = bisect_left(self.ordered, start)
+        found = []
+        while place < len(self.ordered) and self.ordered[place].startswith(start):
+            found.append(self.ordered[place])
+            place += 1
+        return found
 
 
 # Answers to many questions rest on few passages, in ever other company.
@@ -131,14 +137,15 @@ def _read(passage: str) -> Read:
         for cut in range(0, len(words), LONGEST_LINE):
             part = words[cut : cut + LONGEST_LINE]
             lines.append(_line(part, {n - cut for n in negated}))
-    facts = tuple(
-        Stated(_content(fact.name), _content(fact.above), fact.value) for fact in record.facts
+    facts = tuple([Stated(read(fact.name)[0], fact.value) for fact in record.facts])
+    triples = frozenset(
+        [
+            triple
+            for line in lines
+            for triple in zip(line.keys, line.keys[1:], line.keys[2:], strict=False)
+        ]
     )
-    return Read(tuple(lines), facts)
-
-
-def _content(text: str) -> tuple[str, ...]:
-    return tuple([word.key for word in read(text)[0]])
+    return Read(tuple(lines), triples, facts)
 
 
 def _line(words: Sequence[Word], negated: set[int]) -> Line:
@@ -156,14 +163,15 @@ def _line(words: Sequence[Word], negated: set[int]) -> Line:
     )
 
 
-def roundings(key: str) -> set[str]:
+@lru_cache(maxsize=1 << 14)
+def roundings(key: str) -> frozenset[str]:
     """How a number may be written shorter: fewer decimals, or two or three leading digits."""
     if ":" in key:
-        return set()
+        return frozenset()
     try:
         value = float(key)
     except ValueError:
-        return set()
+        return frozenset()
     found = set()
     if "." in key:
         found = {plain(round(value, places)) for places in (0, 1)}
@@ -171,7 +179,7 @@ def roundings(key: str) -> set[str]:
     elif value >= 1000 and not 1000 <= value <= 2100:
         size = len(str(int(value)))
         found = {plain(round(value, digits - size)) for digits in (2, 3)}
-    return found - {key}
+    return frozenset(found) - {key}
 
 
 def plain(value: float) -> str:

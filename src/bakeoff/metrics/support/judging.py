@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError
+from bakeoff.metrics.lexical.claims import Claim
 from bakeoff.metrics.lexical.model import ClaimSupport, Labelled, Support, platt
 from bakeoff.metrics.support.alignment import Alignment, Part, align
-from bakeoff.metrics.support.claims import Claim, claims
+from bakeoff.metrics.support.claims import bare, claims
 from bakeoff.metrics.support.conflicts import (
     denied_words,
     negated_words,
@@ -58,6 +59,14 @@ def answer_logit(answer: str, evidence: Evidence, model: Model, question: str = 
 def asked_words(question: str) -> Set[str]:
     """The content words of a question."""
     return frozenset([word.key for word in read(question)[0] if word.content])
+
+
+def words_missing(answer: str, evidence: Evidence) -> tuple[int, int]:
+    """How many content words of an answer's claims stand in no passage, and how many it has."""
+    words = [
+        word.key for claim in claims(answer) for word in read(bare(claim.text))[0] if word.content
+    ]
+    return sum(word not in evidence.holders for word in words), len(words)
 
 
 def nearest_passage(text: str, evidence: Evidence) -> int | None:

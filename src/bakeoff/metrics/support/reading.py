@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bakeoff.metrics.lexical.words import Word, read_words
+from bakeoff.metrics.lexical.words import Word, listed, read_words
 
 _HALF = r"([ap])\.?\s?m\b\.?"
 _RANGE = re.compile(
@@ -14,9 +14,15 @@ _RANGE = re.compile(
 _CLOCK = re.compile(rf"\b(\d{{1,2}})(?::(\d\d))?\s*{_HALF}", re.IGNORECASE)
 _HOURS = re.compile(r"\b(\d{1,2}):(\d{1,2})\s*-\s*(\d{1,2}):(\d{1,2})\b")
 _SECONDS = re.compile(r"\b(\d{1,2}:\d\d):\d\d\b")
+_ISO_DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?=\b|T\d)")
+_MONTHS = listed(
+    "January February March April May June July August September October November December"
+)
 _STAMP = re.compile(r"(?<=\d)T(?=\d\d:\d\d)")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
-_LARGE = re.compile(r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE)
+_LARGE = re.compile(
+    r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE
+)
 _POWERS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 
 
@@ -26,9 +32,12 @@ def read(text: str) -> tuple[tuple[Word, ...], frozenset[int]]:
 
 
 def one_spelling(text: str) -> str:
-    """"4 PM", "16:0-20:0", "3.5 million" and "23rd" in the form in which they are compared."""
+    """ "4 PM", "16:0-20:0", "3.5 million" and "23rd" in the form in which they are compared."""
     if not any(sign.isdigit() for sign in text):
         return text
+    if "-" in text:
+        # With a capital letter: a "may" without one is no month.
+        text = _ISO_DATE.sub(lambda m: f"{int(m[3])} {_MONTHS[int(m[2]) - 1]} {m[1]}", text)
     if ":" in text:
         text = _STAMP.sub(" ", text)
         text = _SECONDS.sub(r"\1", text)

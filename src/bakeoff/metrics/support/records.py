@@ -30,8 +30,6 @@ class Fact:
 
     name: str
     """The key in words."""
-    above: str
-    """The names of what holds it, in words."""
     value: bool
 
 
@@ -58,7 +56,7 @@ def told(passage: str) -> Told:
         return Told("\n".join(_lines(value, (), facts)), tuple(facts))
     if passage.count("|") > 5 and _TABLE.search(passage):
         return Told("\n".join(_rows(passage)))
-    if passage.count(",") > 5 and (rows := _separated(passage)):
+    if passage.count(",") >= FEWEST_ROWS and (rows := _separated(passage)):
         return Told("\n".join(rows))
     return Told(passage)
 
@@ -85,8 +83,10 @@ def _value(passage: str) -> Any:
 
 def _lines(value: Any, keys: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
     if isinstance(value, dict):
-        own = [(str(key), below) for key, below in value.items() if not isinstance(below, dict | list)]
-        if line := "; ".join(filter(None, (_leaf(key, below, keys, facts) for key, below in own))):
+        own = [
+            (str(key), below) for key, below in value.items() if not isinstance(below, dict | list)
+        ]
+        if line := "; ".join(filter(None, (_leaf(key, below, facts) for key, below in own))):
             yield f"{': '.join([*map(in_words, keys), line])}."
         for key, below in value.items():
             if isinstance(below, dict | list):
@@ -99,15 +99,21 @@ def _lines(value: Any, keys: tuple[str, ...], facts: list[Fact]) -> Iterator[str
                 yield from _lines(below, keys, facts)
 
 
-def _leaf(key: str, value: Any, keys: tuple[str, ...], facts: list[Fact]) -> str:
+def _leaf(key: str, value: Any, facts: list[Fact]) -> str:
     name, text = in_words(key), str(value).strip()
     if value is None or text.lower() in _NOTHING:
         return ""
     if text.lower() in _YES | _NO:
         yes = text.lower() in _YES
-        facts.append(Fact(name, " ".join(map(in_words, keys)), yes))
-        return name if yes else f"no {name}"
+        facts.append(Fact(name, yes))
+        return _joined(name) if yes else f"no {_joined(name)}"
     return f"{name} {text}"
+
+
+def _joined(name: str) -> str:
+    """`wi fi` and `take out` are written in one word as well."""
+    words = name.split()
+    return name if len(words) == 1 else f"{name} ({words[-2]}{words[-1]})"
 
 
 def in_words(key: str) -> str:
@@ -127,4 +133,7 @@ def _rows(passage: str) -> Iterator[str]:
         if not header:
             header = cells
         elif not all(set(cell) <= set("-: ") for cell in cells):
-            yield "; ".join(f"{name}: {cell}" for name, cell in zip(header, cells, strict=False)) + "."
+            yield (
+                "; ".join(f"{name}: {cell}" for name, cell in zip(header, cells, strict=False))
+                + "."
+            )

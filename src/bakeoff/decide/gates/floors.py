@@ -1,0 +1,121 @@
+"""Floors of a scorer: what counts without understanding, and how far the scorer is above it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from bakeoff.analysis.stats import Floats, Ints, cluster_codes
+from bakeoff.core.estimate import Estimate
+from bakeoff.decide.gates.labels import Labelled
+from bakeoff.metrics.support import Evidence, words_missing
+
+DRAWS = 400
+"""Bootstrap draws of an interval, over sources."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How far the AUROC of a scorer is above that of its best floor, on the same answers."""
+
+    floor: str
+    difference: Estimate
+
+    def in_words(self) -> str:
+        """A line for people."""
+        value, (low, high) = self.difference.value or 0.0, self.difference.ends
+        floor = f"than the best floor ({self.floor})"
+        by = f"{value:+.3f} of AUROC [{low:+.3f}, {high:+.3f}]"
+        if low > 0:
+            return f"Better {floor}: {by}."
+        if high < 0:
+            return f"Worse {floor}: {by}. The floor costs nothing."
+        return f"Not shown to be better {floor}: {by}."
+
+
+def floors(rows: Sequence[Labelled]) -> dict[str, Floats]:
+    """Scores of every answer by counting alone: a scorer that is no better is not worth its price.
+
+    The share of its content words that stand in the passages, the number of those that do not,
+    its length in the better direction and, where rows name generators, how often other answers of
+    its generator are good.
+    """
+    good = np.array([row.good for row in rows], dtype=np.int64)
+    length = np.array([float(len(row.answer.text)) for row in rows])
+    missing, words = np.array([_missing(row) for row in rows], dtype=float).T
+    found = {
+        "containment": 1 - missing / np.maximum(words, 1),
+        "words found nowhere": -missing,
+        "length alone": length if share_in_order(good, length) >= 0.5 else -length,
+    }
+    writers = [row.generator for row in rows]
+    if len(set(writers) - {""}) > 1:
+        found["who wrote it"] = _by_writer(writers, good, cluster_codes([r.source for r in rows]))
+    return found
+
+
+def _missing(row: Labelled) -> tuple[int, int]:
+    evidence = Evidence.of([passage.text for passage in row.answer.passages])
+    return words_missing(row.answer.text, evidence)
+
+
+def _by_writer(writers: Sequence[str], good: Ints, sources: Ints) -> Floats:
+    """The share of good answers of the same generator, those of the same source left out."""
+    overall = float(good.mean())
+    count, right = Counter(writers), Counter[str]()
+    own, own_right = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
+    places = list(zip(writers, sources.tolist(), strict=True))
+    for place, label in zip(places, good.tolist(), strict=True):
+        right[place[0]] += label
+        own[place] += 1
+        own_right[place] += label
+    return np.array(
+        [
+            (right[writer] - own_right[writer, source] + overall)
+            / (count[writer] - own[writer, source] + 1)
+            for writer, source in places
+        ]
+    )
+
+
+def ahead(
+    rows: Sequence[Labelled], scored: Floats, counted: Mapping[str, Floats], seed: int
+) -> Ahead:
+    """A scorer against the floor with the best AUROC, on the answers that it judged."""
+    kept = ~np.isnan(scored)
+    judged = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    good = np.array([row.good for row in judged], dtype=np.int64)
+    sources = cluster_codes([row.source for row in judged])
+    best = max(counted, key=lambda name: share_in_order(good, counted[name][kept]))
+    mine, other = scored[kept], counted[best][kept]
+
+    def difference(part: Ints) -> float:
+        label = good[part]
+        return share_in_order(label, mine[part]) - share_in_order(label, other[part])
+
+    differences = [
+        difference(drawn) for drawn in redrawn(sources, seed) if 0 < good[drawn].sum() < len(drawn)
+    ]
+    low, high = np.quantile(differences, [0.025, 0.975]) if differences else (-1.0, 1.0)
+    value = difference(np.arange(len(good)))
+    method, count = "bootstrap over sources", len(sources)
+    return Ahead(best, Estimate.of(value, float(low), float(high), method, count))
+
+
+def share_in_order(good: Ints, values: Floats) -> float:
+    """AUROC by ranks, as Mann and Whitney count pairs: a tie is half of one."""
+    hits, misses = int(good.sum()), int((1 - good).sum())
+    above = float(rankdata(values)[good == 1].sum()) - hits * (hits + 1) / 2
+    return above / (hits * misses)
+
+
+def redrawn(sources: Ints, seed: int) -> Iterator[Ints]:
+    """Rows of sources drawn with replacement."""
+    random = np.random.default_rng([seed, len(sources)])
+    places = [np.flatnonzero(sources == source) for source in np.unique(sources)]
+    for _ in range(DRAWS):
+        yield np.concatenate([places[i] for i in random.integers(0, len(places), len(places))])
