@@ -135,6 +135,7 @@ def betaincinv(a: float, b: float, p: float) -> float:
     return _root(gap, near if 0 < near < 1 else middle, _TINY, 1.0)
 
 
+@lru_cache(maxsize=10_000)
 def binomial_cdf(hits: float, trials: float, rate: float) -> float:
     """The chance of at most so many hits."""
     if hits < 0:

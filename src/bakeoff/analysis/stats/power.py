@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -104,6 +105,7 @@ def fewest(alpha: float = ALPHA, sides: int = 2) -> int:
     return math.floor(-math.log2(alpha / sides)) + 1
 
 
+@lru_cache(maxsize=10_000)
 def detectable_pairs(
     n: int,
     discordance: float,

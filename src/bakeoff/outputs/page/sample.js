@@ -136,7 +136,10 @@ function scrolled(label, table) {
 
 function claims(answer, name) {
   const judged = answer.parts.filter(Array.isArray);
-  if (!judged.length) return [];
+  if (!judged.length) {
+    if (!answer.passages.length || current.place < about.claimed) return [];
+    return [make("p", { class: "note", text: `Claims are checked by words for the first ${about.claimed} samples of a task.` })];
+  }
   const counts = new Map();
   for (const [, verdict] of judged) counts.set(verdict, (counts.get(verdict) || 0) + 1);
   const words = [...counts].map(([verdict, n]) => `${n} ${verdict}`).join(", ");
