@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bakeoff.core.table import Table
 from bakeoff.metrics.judges import JudgePool
+from bakeoff.running.answering import Here
 from bakeoff.running.background_scoring import BackgroundScoring
 from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.plan import Plan
@@ -99,7 +100,7 @@ def untuned(folder: Path, scorers: dict[str, str]) -> Seen:
         plan,
         run,
         plan.manifest().model_copy(update={"run": run.name}),
-        Resources(suite, file, workspace, seen),
+        Here(Resources(suite, file, workspace, seen)),
         seen,
         Meter(suite, plan.cells),
         False,

@@ -51,6 +51,14 @@ if TYPE_CHECKING:
 )
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the response cache.")
 @click.option("--no-mlflow", is_flag=True, help="Do not log to MLflow.")
+@click.option(
+    "--on",
+    "executor",
+    default="here",
+    show_default=True,
+    metavar="WHERE",
+    help="Where setups answer: here, or processes:N (so many worker processes).",
+)
 @selecting
 @data_option
 def run(

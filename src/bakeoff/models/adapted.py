@@ -46,6 +46,10 @@ class AdaptedModel:
         with self.model.using(self.adapter):
             yield from self.model.generate(prompts, decoding, skip)
 
+    def batches(self, chats: Sequence[Sequence[Message]], decoding: Decoding) -> list[list[int]]:
+        """The chats that `generate` answers together."""
+        return self.model.batches([self.model.render(chat) for chat in chats], decoding)
+
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         with self.model.using(self.adapter):
             return self.model.timed(self.model.render(chat), decoding)

@@ -132,25 +132,35 @@ class LocalModel:
         prompts in `skip` fill their batches and yield nothing; a batch of such alone is left out.
         A batch that does not fit in memory is halved.
         """
-        encoded, room = [self.encode(prompt) for prompt in prompts], self._room(decoding)
-        fitting: list[int] = []
-        for index, ids in enumerate(encoded):
-            failure = self._too_long(ids, room, bool(decoding.options))
-            if failure is None:
-                fitting.append(index)
-            elif index not in skip:
-                yield index, failure
-        fitting.sort(key=lambda index: (encoded[index], index))
-        batches = [
-            batch
-            for batch in _batches(fitting, encoded, room, self.batch_tokens)
-            if not all(index in skip for index in batch)
-        ]
+        encoded = [self.encode(prompt) for prompt in prompts]
+        every, failures = self._batched(encoded, decoding)
+        yield from ((index, failed) for index, failed in failures.items() if index not in skip)
+        batches = [batch for batch in every if not all(index in skip for index in batch)]
+        fitting = [index for batch in every for index in batch]
         start = self._start([encoded[index] for index in fitting] if batches else [])
         for batch in batches:
             done = self._answers(start, [encoded[index] for index in batch], decoding)
             pairs = zip(batch, done, strict=True)
             yield from ((index, answer) for index, answer in pairs if index not in skip)
+
+    def batches(self, prompts: Sequence[str], decoding: Decoding) -> list[list[int]]:
+        """The prompts that `generate` answers together; those that are too long, one by one."""
+        batches, failures = self._batched([self.encode(prompt) for prompt in prompts], decoding)
+        return [*([index] for index in failures), *batches]
+
+    def _batched(
+        self, encoded: Sequence[Sequence[int]], decoding: Decoding
+    ) -> tuple[list[list[int]], dict[int, Failure]]:
+        """Batches of sorted prompts, and the prompts that are too long, with what they come to."""
+        room, choosing = self._room(decoding), bool(decoding.options)
+        failures = {
+            index: failure
+            for index, ids in enumerate(encoded)
+            if (failure := self._too_long(ids, room, choosing))
+        }
+        fitting = [index for index in range(len(encoded)) if index not in failures]
+        fitting.sort(key=lambda index: (encoded[index], index))
+        return list(_batches(fitting, encoded, room, self.batch_tokens)), failures
 
     def timed(self, prompt: str, decoding: Decoding) -> Generation | Failure:
         """One completion alone, with the seconds to its first token and of the rest.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bakeoff.core.progress import Progress
-from bakeoff.running.executors import EXECUTORS
+from bakeoff.running.executors import executor
 from bakeoff.running.plan import Plan
 from bakeoff.running.resuming import unfinished
 from bakeoff.runs import store
@@ -67,7 +67,7 @@ def run_and_judge(
     answered stays in. At temperature 0 the answers of a local model are the same again.
     `meanwhile` is that of `run`.
     """
-    run = EXECUTORS[plan.executor]
+    run = executor(plan.executor)
     repeats = plan.repeats_to_confirm
     more = replace(plan, suite=plan.suite.model_copy(update={"repeats": repeats}))
     if resume and store.read_manifest(resume).suite.repeats == repeats:

@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bakeoff.core.hints import did_you_mean
 from bakeoff.core.plugins import Registry
 from bakeoff.core.progress import Progress
+from bakeoff.core.words import BakeoffError
+from bakeoff.running.answering import Answering
+from bakeoff.running.fleet.asking import on_fleet
+from bakeoff.running.fleet.processes import Processes
 from bakeoff.running.plan import Plan
 from bakeoff.running.run import run
 from bakeoff.setups.builder import Workspace
@@ -36,5 +41,46 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: Registry[Executor] = Registry("executors", {"here": run})
-"""Name, as in `Plan.executor` -> what carries the plan out."""
+def on_processes(
+    plan: Plan,
+    workspace: Workspace,
+    progress: Progress,
+    resume: Path | None = None,
+    *,
+    retry_failed: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Run:
+    """Answers come from `processes:N`, so many processes of this machine. See `Executor`."""
+    count = plan.executor.partition(":")[2]
+    if not (count.isascii() and count.isdigit() and int(count)):
+        raise BakeoffError(
+            f"--on {plan.executor}: write processes:N, such as processes:2, with the number of "
+            "worker processes"
+        )
+
+    def opens(plan: Plan, workspace: Workspace, progress: Progress) -> Answering:
+        return on_fleet(plan, workspace, progress, Processes(int(count)))
+
+    return run(
+        *(plan, workspace, progress, resume),
+        retry_failed=retry_failed,
+        meanwhile=meanwhile,
+        opens=opens,
+    )
+
+
+EXECUTORS: Registry[Executor] = Registry("executors", {"here": run, "processes": on_processes})
+"""Name, as `Plan.executor` begins -> what carries the plan out; after a colon stands how."""
+
+
+def executor(named: str) -> Executor:
+    """What `Plan.executor` names. Raises `BakeoffError` where there is no such executor."""
+    name = named.partition(":")[0]
+    known = EXECUTORS.find(name)
+    if known is None:
+        names = EXECUTORS.names()
+        raise BakeoffError(
+            f"--on {named}: no executor '{name}'; there are {', '.join(names)}"
+            f"{did_you_mean(name, names)}"
+        )
+    return known

@@ -8,7 +8,6 @@ from bakeoff.core.words import LATENCY, Record, Sample, digest
 from bakeoff.running.state import RunState
 from bakeoff.runs import machine, store
 from bakeoff.runs.store import Unit
-from bakeoff.setups.answering import answerer, loaded
 from bakeoff.tasks.load import Task
 
 
@@ -28,7 +27,7 @@ def time_answers(state: RunState, task: Task) -> None:
     keys = {(LATENCY, task.name, s.name, c.id, again) for c in chosen for s, again in turn}
     if keys <= done and store.committed(state.folder, unit):
         return
-    answerers = {s.name: answerer(state.resources, s, task, cached=False) for s in setups}
+    answerers = {s.name: state.answering.answerer(s, task, cached=False) for s in setups}
     state.progress.start(f"{task.name} / latency", len(keys - done))
     for _ in range(latency.warmup):
         for setup in setups:
@@ -67,7 +66,8 @@ def _latency_at(
 ) -> None:
     """The same samples asked of setups over HTTP, so many at once, one setup after the other."""
     for setup in state.plan.suite.setups.values():
-        answer = loaded(state.resources, setup, task, level) if setup.takes(task.name) else None
+        takes = setup.takes(task.name)
+        answer = state.answering.loaded(setup, task, level) if takes else None
         if answer is None:
             continue
         for index, outcome in answer(chosen, timed=bool(setup.endpoint)):

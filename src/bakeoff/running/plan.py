@@ -30,7 +30,7 @@ class Plan:
     night: str = ""
     """The date of the nightly run this is for."""
     executor: str = "here"
-    """What carries it out: a name in `executors.EXECUTORS`."""
+    """What carries it out: a name in `executors.EXECUTORS`, and how, as in `processes:2`."""
     functions: Functions = field(default_factory=dict, repr=False)
     """The setups that are functions of the calling program."""
 

@@ -31,6 +31,8 @@ class Choice(TypedDict, total=False):
     """(i, n): the i-th of n parts."""
     cached: bool
     """Whether answers may come from, and go to, the response cache."""
+    executor: str
+    """What carries it out, such as `processes:2`; in this process where left out."""
 
 
 def planned(
@@ -71,8 +73,12 @@ def plan_of(
     ids, tags = choice.get("sample_ids", ()), choice.get("tags", ())
     selection = Selection(limit, ids, tags, choice.get("shard", (1, 1)))
     tasks, skipped = load_tasks(suite, file, data, selection)
-    cached = choice.get("cached", True)
-    plan = Plan(suite, file, tasks, skipped, selection, cached, functions=functions)
+    plan = Plan(
+        *(suite, file, tasks, skipped, selection),
+        cached=choice.get("cached", True),
+        executor=choice.get("executor", "here"),
+        functions=functions,
+    )
     if not skipped:
         faults([f"{file}: {p}" for p in language.check_gates(suite.gates, plan.scope)])
         if suite.gates and not (dead_gates or selection.arguments()):

@@ -8,7 +8,6 @@ from bakeoff.core.words import QUALITY, Record
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
-from bakeoff.setups.answering import answerer
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task
 
@@ -38,7 +37,7 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
             with store.open_journal(state.folder, unit) as journal:
                 journal.commit()
         return
-    answer = answerer(state.resources, setup, task)
+    answer = state.answering.answerer(setup, task)
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
         for repeat in range(state.plan.suite.repeats):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.judges import JudgePool
-from bakeoff.models.response_cache import Responses
+from bakeoff.running.answering import Opens, here
 from bakeoff.running.background_scoring import BackgroundScoring
 from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.latency_pass import time_answers
@@ -27,9 +27,8 @@ from bakeoff.runs import store, written
 from bakeoff.runs.links import refuse_shared
 from bakeoff.runs.manifest import COMPLETE, INTERRUPTED, AuditFacts
 from bakeoff.runs.reported import mark_unreported
-from bakeoff.setups.adapting import adapt, teachers_first, tunes
-from bakeoff.setups.builder import Resources, Workspace, local_dtype
-from bakeoff.setups.checking import batch_checks, token_checks
+from bakeoff.setups.adapting import teachers_first, tunes
+from bakeoff.setups.builder import Workspace, local_dtype
 from bakeoff.tasks import audit
 
 # What computes with numpy is imported where it is called, once answers are there: numpy alone
@@ -50,11 +49,13 @@ def run(
     *,
     retry_failed: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    opens: Opens = here,
 ) -> measured_run.Run:
     """Run a benchmark, or the rest of a run, and return the finished run.
 
-    `meanwhile` is called in a thread of its own while the first answers are waited for. Raises
-    `BakeoffError` for what the user can fix; what was finished by then is kept.
+    `meanwhile` is called in a thread of its own while the first answers are waited for; `opens`
+    says where the setups answer. Raises `BakeoffError` for what the user can fix; what was
+    finished by then is kept.
     """
     require_ready(plan, workspace.environment)
     manifest = plan.manifest().model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
@@ -70,14 +71,13 @@ def run(
         folder = store.new_folder(workspace.results, plan.suite.name)
         manifest = manifest.model_copy(update={"run": folder.name})
     with store.held(folder):
-        responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-        resources = Resources(plan.suite, plan.file, workspace, progress, responses, plan.functions)
+        answering = opens(plan, workspace, progress)
         meter = Meter(plan.suite, plan.cells)
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.add)
         scoring = BackgroundScoring(folder, plan.suite, plan.tasks, judges)
         state = RunState(
-            plan, folder, manifest, resources, progress, meter, retry, scoring, meanwhile
+            plan, folder, manifest, answering, progress, meter, retry, scoring, meanwhile
         )
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
@@ -85,7 +85,7 @@ def run(
             return _run(state)
         finally:
             sys.setswitchinterval(before)
-            resources.close()
+            answering.close()
 
 
 def _run(state: RunState) -> measured_run.Run:
@@ -101,6 +101,7 @@ def _run(state: RunState) -> measured_run.Run:
     try:
         _prepare(state)
         _answer(state)
+        state.put_workers()
         state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
         state.put(status=COMPLETE)
         state.manifest = written.digested(state.folder, state.manifest)
@@ -120,6 +121,7 @@ def _run(state: RunState) -> measured_run.Run:
 def _interrupted(state: RunState) -> None:
     """Have the manifest say that the run was stopped, as far as it still can be written."""
     state.put(status=INTERRUPTED, files={})
+    state.put_workers()
     # What stopped the run, such as a full disk, says more; a run that nobody holds has stopped.
     with suppress(BakeoffError):
         state.save()
@@ -157,8 +159,8 @@ def _audit(state: RunState) -> dict[str, AuditFacts]:
 def _prepare(state: RunState) -> None:
     with state.timed("prepare"):
         state.scoring.judges.open(state.plan.tasks.values())
-        state.resources.prepare(state.plan.tasks)
-    for reference, fingerprint in state.resources.models.items():
+        state.answering.prepare(state.plan.tasks)
+    for reference, fingerprint in state.answering.models.items():
         if state.manifest.models.get(reference, fingerprint) != fingerprint:
             raise BakeoffError(
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
@@ -192,7 +194,7 @@ def _answer(state: RunState) -> None:
         )
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
-            adapt(state.resources, *cell)
+            state.answering.adapt(*cell)
         state.put_opened()
         answer_cells(state, [cell])
     # Before the latency pass: what is timed is to have the machine for itself.
@@ -204,10 +206,10 @@ def _answer(state: RunState) -> None:
             state.manifest = count_judges(state.manifest, state.scoring.judges)
     with state.timed("audit"):
         state.put(audit=audits.result())
-    if tokens := token_checks(state.resources):
+    if tokens := state.answering.token_checks():
         state.put_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
-        if batches := batch_checks(state.resources, state.plan.tasks):
+        if batches := state.answering.batch_checks(state.plan.tasks):
             state.put_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.progress import Progress
+from bakeoff.running.answering import Answering
 from bakeoff.running.background_scoring import BackgroundScoring
 from bakeoff.running.plan import Plan
 from bakeoff.running.spending import Meter
 from bakeoff.runs import store
-from bakeoff.runs.manifest import Manifest
-from bakeoff.setups.builder import Resources
+from bakeoff.runs.manifest import Manifest, WorkerFacts
 
 
 @dataclass
@@ -25,7 +25,7 @@ class RunState:
     plan: Plan
     folder: Path
     manifest: Manifest
-    resources: Resources
+    answering: Answering
     progress: Progress
     meter: Meter
     retry: bool
@@ -33,6 +33,8 @@ class RunState:
     scoring: BackgroundScoring
     meanwhile: Callable[[], None]
     """What is done in a thread of its own from the first question on."""
+    _noted: tuple[WorkerFacts, ...] = ()
+    """The workers of now that the manifest has already."""
 
     def save(self) -> None:
         store.write_manifest(self.folder, self.manifest)
@@ -46,13 +48,20 @@ class RunState:
 
     def put_opened(self) -> None:
         """Have the manifest say what was opened, made or reused so far."""
-        resources = self.resources
+        answering = self.answering
         self.put(
-            models=dict(resources.models),
-            adapters=dict(resources.adapters),
-            indexes=dict(resources.indexes),
+            models=dict(answering.models),
+            adapters=dict(answering.adapters),
+            indexes=dict(answering.indexes),
         )
         self.save()
+
+    def put_workers(self) -> None:
+        """Have the manifest say who answered, after those who did before the run was resumed."""
+        now = self.answering.workers
+        before = [worker for worker in self.manifest.workers if worker not in self._noted]
+        self._noted = now
+        self.put(workers=(*before, *now))
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

@@ -56,6 +56,12 @@ def hardware() -> Hardware:
     )
 
 
+def device() -> str:
+    """The GPU that this process uses, or else the processor."""
+    facts = hardware()
+    return facts.gpu or facts.processor
+
+
 def _gpu() -> str | None:
     torch = sys.modules.get("torch")
     if torch is None:

@@ -143,6 +143,8 @@ class AdapterFacts(Stored):
     reused: bool = False
     training: Training | None = None
     """`None` for a ready adapter, made outside of bakeoff."""
+    sha256: Known[str] = None
+    """Of its weights, where several workers had to have the same bytes."""
 
 
 class IndexWork(Stored):
@@ -287,6 +289,24 @@ class TextsRemoved(Stored):
     """What `seal.evidence` was with texts: no number has changed since."""
 
 
+class WorkerFacts(Stored):
+    """A worker of a run that was carried out by several: where it was, and what came of it."""
+
+    node: str
+    device: str
+    """The processor or GPU that it answered on."""
+    cells: int = 0
+    """Answers and failures of the quality pass that came from it."""
+    seconds: float = 0.0
+    """From its start to its end."""
+    timed: Counted = 0
+    """Answers of the latency pass that it gave."""
+    repeated: Counted = 0
+    """Cells that it was asked and never answered: they were asked of others."""
+    lost: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
+    """How it ended before its time; empty for one that did not."""
+
+
 class MergedShard(Stored):
     run: str
     hardware: Hardware | None
@@ -339,6 +359,8 @@ class Manifest(Stored):
     seconds: Mapping[str, float] = {}
     """By phase."""
     judges: Mapping[str, JudgeSpent] = {}
+    workers: Annotated[tuple[WorkerFacts, ...], Field(exclude_if=lambda value: not value)] = ()
+    """Who answered; empty for a run in one process."""
     merged: Annotated[tuple[MergedShard, ...], Field(exclude_if=lambda value: not value)] = ()
     rescored: Counted = 0
     resumed: Counted = 0

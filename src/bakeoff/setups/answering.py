@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bakeoff.core.words import Answerer
-from bakeoff.setups.answerer import build
+from bakeoff.setups.answerer import build, chats
 from bakeoff.setups.builder import Resources
 from bakeoff.setups.custom import custom
 from bakeoff.spec.benchmark import Setup
@@ -26,6 +26,21 @@ def answerer(resources: Resources, setup: Setup, task: Task, *, cached: bool = T
         return service(resources.pool.client(where, setup.endpoint), setup.endpoint)
     model = resources.model(setup, task)
     return build(setup, task, resources.engine(resources.kept(model) if cached else model))
+
+
+def together(resources: Resources, setup: Setup, task: Task) -> list[list[int]] | None:
+    """The samples that are answered in one batch, by their places; `None` for one by one.
+
+    In bfloat16 an answer depends on its batch: it is asked with all of it, or not at all.
+    """
+    if setup.custom:
+        return None
+    model = resources.model(setup, task)
+    if not resources.suite.backend(setup.model).weights:
+        return None if model.repeatable else [list(range(len(task.samples)))]
+    engine = resources.engine(model)
+    asked = chats(setup, task, engine, task.samples)
+    return resources.local.adapted(setup, task).batches(asked, engine.decoding(task))
 
 
 def loaded(resources: Resources, setup: Setup, task: Task, concurrency: int) -> Answerer | None:

@@ -1,0 +1,255 @@
+"""A worker: opens what setups need as its brief says, and answers the chunks that it is given."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.table import Table
+from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Sending, digest, sha256_file
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.models.response_cache import Responses
+from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Returned, Told
+from bakeoff.runs import machine
+from bakeoff.runs.manifest import AdapterFacts, BatchCheck
+from bakeoff.setups import adapting, answering, checking
+from bakeoff.setups.builder import Resources, Workspace, local_dtype
+from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.functions import file_digests
+from bakeoff.tasks.load import Task
+
+FLUSH_S = 0.05
+"""How long outcomes wait for others to be sent with."""
+MOST = 64
+"""Outcomes in one message."""
+Say = Callable[[object], None]
+
+
+class Worker:
+    """What the driver calls by name. `say` sends a message, `heard` waits for one."""
+
+    def __init__(self, say: Say, heard: Callable[[], object]) -> None:
+        self.say, self.heard = say, heard
+
+    def hello(self, brief: Brief) -> tuple[dict[str, Any], tuple[str, str]]:
+        """Take the brief; what answers depend on here, and (node, device)."""
+        sys.path[:] = [*brief.paths, *(path for path in sys.path if path not in brief.paths)]
+        self.tasks = {name: _scored(task, brief.suite) for name, task in brief.tasks.items()}
+        workspace = Workspace(brief.cache, brief.cache, None, brief.environment)
+        responses = Responses(brief.cache / "responses.sqlite") if brief.cached else None
+        self.resources = Resources(brief.suite, brief.file, workspace, Telling(self.say), responses)
+        known = identity(brief.suite, brief.file, brief.packages)
+        return known, (platform.node(), machine.device())
+
+    def prepare(self) -> tuple[Any, Any]:
+        """Open models and indexes; what must be the same on all workers, and the facts."""
+        opened = self.resources
+        opened.prepare(self.tasks)
+        digests = {name: index.digest for name, index in opened.indexes.items()}
+        return [dict(opened.models), digests], (dict(opened.models), dict(opened.indexes))
+
+    def adapt(self, setup: str, task: str) -> tuple[Any, AdapterFacts]:
+        """Train or find the weights of a setup; their digests, and the facts."""
+        adapting.adapt(self.resources, self._setup(setup), self.tasks[task])
+        facts = self.resources.adapters[f"{task}/{setup}"]
+        sha256 = _bytes_of(self.resources.local.adapters[task, setup].folder)
+        return [facts.digest, sha256], facts.model_copy(update={"sha256": sha256})
+
+    def together(self, setup: str, task: str) -> tuple[None, list[list[int]] | None]:
+        return None, answering.together(self.resources, self._setup(setup), self.tasks[task])
+
+    def loadable(self, setup: str, task: str) -> tuple[None, bool]:
+        """Whether its answers can be timed side by side."""
+        made = answering.loaded(self.resources, self._setup(setup), self.tasks[task], 1)
+        return None, made is not None
+
+    def batch_checks(self) -> tuple[None, dict[str, BatchCheck]]:
+        return None, checking.batch_checks(self.resources, self.tasks)
+
+    def answer(self, chunk: Chunk) -> object:
+        """Answer a chunk, telling outcomes as they are ready; how token counts have differed."""
+        ready: list[tuple[int, Answer | Failure]] = []
+        flushed = time.monotonic()
+
+        def flush(sent: int | None = None) -> None:
+            nonlocal ready, flushed
+            if ready or sent is not None:
+                self.say(Got(ready, sent))
+            ready, flushed = [], time.monotonic()
+
+        def sending(index: int) -> None:
+            flush(index)
+            self.heard()
+
+        for pair in self._outcomes(chunk, sending):
+            ready.append(pair)
+            if len(ready) >= MOST or time.monotonic() - flushed > FLUSH_S:
+                flush()
+        flush()
+        return checking.token_checks(self.resources)
+
+    def _outcomes(self, chunk: Chunk, sending: Sending) -> Iterator[tuple[int, Answer | Failure]]:
+        setup, task = self._setup(chunk.setup), self.tasks[chunk.task]
+        answer = (
+            answering.loaded(self.resources, setup, task, chunk.concurrency)
+            if chunk.concurrency
+            else answering.answerer(self.resources, setup, task, cached=chunk.cached)
+        )
+        assert answer
+        places, skip = _asked(chunk, task.samples)
+        samples = [task.samples[place] for place in places]
+        pairs = answer(
+            samples,
+            timed=chunk.timed,
+            skip=skip,
+            repeat=chunk.repeat,
+            sending=lambda index: sending(places[index]),
+        )
+        for index, outcome in pairs:
+            yield places[index], outcome
+
+    def _setup(self, name: str) -> Setup:
+        return self.resources.suite.setups[name]
+
+
+def _asked(chunk: Chunk, samples: tuple[Sample, ...]) -> tuple[list[int], set[int]]:
+    """The places of the samples that are handed over, and which of them need no answer."""
+    if chunk.whole:
+        wanted = set(chunk.indices)
+        return list(range(len(samples))), {i for i in range(len(samples)) if i not in wanted}
+    if chunk.proven is None:
+        return list(chunk.indices), set()
+    return [*chunk.indices, chunk.proven], {len(chunk.indices)}
+
+
+def _scored(task: Task, suite: Suite) -> Task:
+    """The task with its scorers where training asks them: they do not travel."""
+    if not any(setup.tune and setup.tune.distill for setup in suite.setups.values()):
+        return task
+    named = task.file.metrics().values()
+    scorers = {metric: find_scorer(metric, task.folder) for metric in named}
+    return replace(task, scorers=scorers)
+
+
+def _bytes_of(folder: Path) -> str:
+    """The sha256 of the weights in a folder, and of how they are put on."""
+    kinds = (".safetensors", ".bin")
+    files = sorted(f for f in folder.iterdir() if f.suffix in kinds or f.name.endswith("fig.json"))
+    whole = "\n".join(f"{file.name} {sha256_file(file)}" for file in files)
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def identity(suite: Suite, file: Path, packages: Collection[str]) -> dict[str, Any]:
+    """What answers depend on before anything is opened: versions, code, functions, dtype."""
+    own = Path(__file__).parents[2]
+    sources = {str(path.relative_to(own)): path for path in sorted(own.rglob("*.py"))}
+    functions = sorted({name for setup in suite.setups.values() for name in setup.functions})
+    return {
+        "python": platform.python_version(),
+        **{name: machine.version(name) for name in packages},
+        "code of bakeoff": digest({name: sha256_file(path) for name, path in sources.items()}),
+        **file_digests(functions, file.parent),
+        "dtype": local_dtype(suite, file),
+    }
+
+
+class Telling:
+    """A `Progress` that the driver shows."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def note(self, text: str) -> None:
+        self._say(Told("note", (text,)))
+
+    def show(self, table: Table) -> None:
+        self._say(Told("show", (table,)))
+
+    def start(self, unit: str, total: int | None = None) -> None:
+        self._say(Told("start", (unit, total)))
+
+    def advance(self, count: int = 1, figures: str = "") -> None:
+        self._say(Told("advance", (count, figures)))
+
+    def finish(self) -> None:
+        self._say(Told("finish", ()))
+
+
+def serve(say: Say, heard: Callable[[], object]) -> None:
+    """Do what the driver calls. Ends by what `say` and `heard` raise, once the driver is gone."""
+    worker = Worker(say, heard)
+    say(Returned())
+    while True:
+        call = heard()
+        assert isinstance(call, Call)
+        try:
+            done = Returned(getattr(worker, call.name)(*call.given))
+        except DriverGone:
+            raise
+        except BaseException as error:
+            say(Raised.of(error))
+        else:
+            say(done)
+
+
+class DriverGone(BaseException):
+    """There is nobody to work for."""
+
+
+def secrets(suite: Suite, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the benchmark's connections name, as far as they are set."""
+    from bakeoff.spec.keys import secrets_of
+
+    named: dict[str, str] = {}
+    for where, spec in suite.connections.items():
+        # A connection that is in use was checked before; another one may lack its key.
+        with suppress(BakeoffError):
+            named |= secrets_of(spec, where, environment)
+    return named
+
+
+def _end_with(driver: int) -> None:
+    """End this process once its driver is gone, whatever it is doing."""
+    while os.getppid() == driver:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def main() -> None:
+    """A worker in a process of its own: `python -m bakeoff.running.fleet.worker SOCKET`."""
+    link = Connection(int(sys.argv[1]))
+    watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
+    watch.start()
+
+    def say(message: object) -> None:
+        with _driver():
+            link.send(message)
+
+    def heard() -> object:
+        with _driver():
+            return link.recv()
+
+    with suppress(DriverGone):
+        serve(say, heard)
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise DriverGone from error
+
+
+if __name__ == "__main__":
+    main()

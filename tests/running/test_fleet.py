@@ -1,0 +1,291 @@
+"""One run on many workers: the same numbers, whoever answers and whoever is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.cli.app import main
+from bakeoff.core.words import QUALITY, BakeoffError, Failure, Record
+from bakeoff.running.fleet.asking import on_fleet
+from bakeoff.running.fleet.chunks import Parts
+from bakeoff.running.fleet.messages import Chunk
+from bakeoff.running.fleet.processes import Processes
+from bakeoff.running.fleet.shares import places, shared
+from bakeoff.running.planning import planned
+from bakeoff.runs import store
+from bakeoff.runs.store import Unit
+from bakeoff.setups.builder import Workspace
+from bakeoff.spec.benchmark import Suite
+from bakeoff.testing import Reply, Request, completion, fake_endpoint
+
+N = 40
+BOT = """
+import os, pathlib, signal, time
+HERE = pathlib.Path(__file__).parent
+
+def answer(sample):
+    return "w" + sample.id[1:] if sample.id != "q3" else "no"
+
+def slow(sample):
+    time.sleep(0.02)
+    with (HERE / "asked").open("a") as stream:
+        stream.write(sample.id + "\\n")
+    return answer(sample)
+
+def mortal(sample):
+    if sample.id == "q7" and not (HERE / "died").exists():
+        (HERE / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer(sample)
+
+def poisoned(sample):
+    if sample.id == "q7":
+        os._exit(3)
+    return answer(sample)
+"""
+TASK = "description: Words.\nrows: {test: rows.jsonl}\nscorers: [exact_match]\n"
+BENCHMARK = """
+tasks: [tasks/words.yaml]
+setups: SETUPS
+latency: {samples: 0}
+"""
+
+
+def project(folder: Path, setups: str, more: str = "", n: int = N) -> Path:
+    """A benchmark of so many questions; its file."""
+    rows = [{"id": f"q{i}", "question": f"word {i}?", "targets": [f"w{i}"]} for i in range(n)]
+    (folder / "tasks").mkdir()
+    (folder / "tasks" / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / "tasks" / "words.yaml").write_text(TASK)
+    (folder / "bot.py").write_text(BOT)
+    file = folder / "words.yaml"
+    file.write_text(BENCHMARK.replace("SETUPS", setups) + more)
+    return file
+
+
+def run_on(folder: Path, where: str, code: int = 0) -> Run:
+    """A run of the project's benchmark, carried out there."""
+    done = CliRunner().invoke(
+        main,
+        ["run", str(folder / "words.yaml"), "--no-mlflow", "--on", where, "--no-cache"],
+        env={
+            "BAKEOFF_RESULTS": str(folder / f"results-{where.partition(':')[0]}"),
+            "BAKEOFF_CACHE": str(folder / "cache"),
+        },
+    )
+    assert done.exit_code == code, done.output
+    return newest(folder, where)
+
+
+def newest(folder: Path, where: str) -> Run:
+    results = folder / f"results-{where.partition(':')[0]}"
+    return Run(sorted(path.parent for path in results.glob("*/*/manifest.json"))[-1])
+
+
+def records(run: Run) -> list[Record]:
+    """All that the quality pass gave, in an order of its own."""
+    units = [Unit(task, setup) for task, setups in run.asked.items() for setup in setups]
+    every = [record for unit in units for record in store.read_records(run.folder, unit)]
+    return sorted(every, key=lambda record: record.key)
+
+
+def comparison(run: Run) -> Any:
+    return json.loads((run.folder / "comparison.json").read_text())
+
+
+def reply(request: Request) -> Reply:
+    if "question" in request.body:
+        return Reply({"answer": f"w{request.body['question'].split()[1][:-1]}"})
+    return completion(f"w{request.body['messages'][-1]['content'].split()[1][:-1]}")
+
+
+def test_two_workers_give_what_this_process_gives(tmp_path: Path) -> None:
+    """Functions, a service, a served model: equal records, numbers, requests and tokens."""
+    with fake_endpoint(reply) as server:
+        project(
+            tmp_path,
+            f"""
+  mine: {{call: "./bot.py::answer"}}
+  service: {{endpoint: {{url: "{server.url}/ask", request: {{question: "{{question}}"}}}}}}
+  served: {{model: "here:m"}}
+""",
+            f"endpoints: {{here: {{url: {server.url}/v1}}}}\nrepeats: 2\n",
+        )
+        alone, fleet = run_on(tmp_path, "here"), run_on(tmp_path, "processes:2")
+    assert len(records(alone)) == 3 * 2 * N
+    assert records(fleet) == records(alone)
+    assert comparison(fleet) == comparison(alone)
+    assert fleet.manifest.spent == alone.manifest.spent
+    assert fleet.manifest.models == alone.manifest.models
+    assert not alone.manifest.workers
+    assert [worker.cells for worker in fleet.manifest.workers] != [0, 0]
+    assert sum(worker.cells for worker in fleet.manifest.workers) == 3 * 2 * N
+
+
+def test_a_lost_workers_samples_are_asked_of_others_and_no_answer_counts_twice(
+    tmp_path: Path,
+) -> None:
+    project(tmp_path, '{mine: {call: "./bot.py::mortal"}}')
+    run = run_on(tmp_path, "processes:2")
+    assert [record.sample for record in records(run)] == sorted(f"q{i}" for i in range(N))
+    assert not any(record.error for record in records(run))
+    (lost,) = [worker for worker in run.manifest.workers if worker.lost]
+    assert lost.lost == "it was ended by SIGKILL"
+    assert lost.repeated >= 1
+    assert sum(worker.cells for worker in run.manifest.workers) == N
+    assert run.manifest.spent["mine"].requests == N + 1
+
+
+def test_a_sample_that_ends_three_workers_fails_by_name_and_alone(tmp_path: Path) -> None:
+    project(tmp_path, '{mine: {call: "./bot.py::poisoned"}}')
+    run = run_on(tmp_path, "processes:2")
+    (failed,) = [record for record in records(run) if record.error]
+    assert (failed.sample, failed.phase) == ("q7", QUALITY)
+    assert failed.outcome == Failure(
+        "lost: 3 workers ended over it, the last one: it ended with exit code 3"
+    )
+    assert len(records(run)) == N
+    assert sum(bool(worker.lost) for worker in run.manifest.workers) == 3
+    assert run.manifest.spent["mine"].failed == {"lost": 1}
+
+
+@pytest.mark.slow
+def test_a_lost_driver_is_resumed_by_the_same_command(tmp_path: Path) -> None:
+    """Its workers end with it; what they had not handed over is asked again."""
+    project(tmp_path, '{mine: {call: "./bot.py::slow"}}', n=200)
+    command = [sys.executable, "-m", "bakeoff", "run", "words.yaml", "--no-mlflow"]
+    command += ["--on", "processes:2"]
+    places = {"BAKEOFF_RESULTS": "results-processes", "BAKEOFF_CACHE": "cache"}
+    environment = {**os.environ, **places}
+    asked = tmp_path / "asked"
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as driver:
+        while not asked.exists() or len(asked.read_text().split()) < 40:
+            assert driver.poll() is None
+            time.sleep(0.01)
+        driver.send_signal(signal.SIGKILL)
+    time.sleep(1.5)  # as long as a worker takes to see it
+    before = len(asked.read_text().split())
+    assert before < 200
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run = newest(tmp_path, "processes:2")
+    assert run.manifest.resumed == 1
+    assert [record.sample for record in records(run)] == sorted(f"q{i}" for i in range(200))
+    assert 200 <= len(asked.read_text().split()) <= 200 + 2
+    assert len(list((tmp_path / "results-processes" / "words").iterdir())) == 1
+
+
+def test_limits_hold_for_all_workers_together(tmp_path: Path) -> None:
+    """No more requests at once than the file allows, and money within what was under way."""
+    together = []
+    now = [0]
+
+    def script(request: Request) -> Reply:
+        now[0] += 1
+        together.append(now[0])
+        time.sleep(0.02)
+        now[0] -= 1
+        return completion("w1", tokens=(500_000, 500_000))
+
+    with fake_endpoint(script) as server:
+        project(
+            tmp_path,
+            '{served: {model: "here:m"}}',
+            f"endpoints: {{here: {{url: {server.url}/v1, concurrency: 4, "
+            "price: {prompt: 1, completion: 1}}}\nlimits: {cost: 10}\n",
+        )
+        run = run_on(tmp_path, "processes:4", 20)
+    assert max(together) <= 4
+    assert 11 <= len(records(run)) <= len(together) <= 11 + 4
+    assert run.manifest.status == "interrupted"
+    assert len(run.manifest.workers) == 4
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("proceses:2", "no executor 'proceses'; there are here, processes"),
+        ("processes", "write processes:N, such as processes:2"),
+        ("processes:0", "write processes:N, such as processes:2"),
+    ],
+)
+def test_a_place_that_is_none_is_refused_in_a_sentence(
+    tmp_path: Path, where: str, message: str
+) -> None:
+    project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
+    done = CliRunner().invoke(
+        main,
+        ["run", str(tmp_path / "words.yaml"), "--on", where],
+        env={"BAKEOFF_RESULTS": str(tmp_path / "results")},
+    )
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_function_of_the_calling_program_is_refused(tmp_path: Path) -> None:
+    file = project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
+    plan = planned(file, None, executor="processes:2")
+    object.__setattr__(plan, "functions", {"mine": len})
+    with pytest.raises(BakeoffError, match=r"setups\.mine: a function of the calling program"):
+        on_fleet(plan, Workspace(tmp_path, tmp_path), None, Processes(2))  # type: ignore[arg-type]
+
+
+def test_shares_of_a_limit_add_up_to_it() -> None:
+    """3 requests at once over 2 workers, and 1 a minute, which is one worker's alone."""
+    raw: dict[str, Any] = {
+        "name": "b",
+        "tasks": ["t"],
+        "endpoints": {
+            "wide": {"url": "http://a/v1", "concurrency": 3, "requests_per_minute": 7},
+            "narrow": {"url": "http://b/v1", "requests_per_minute": 1},
+        },
+        "setups": {
+            "one": {"model": "wide:m"},
+            "two": {"model": "narrow:m"},
+            "three": {"call": "bot::answer", "concurrency": 5},
+        },
+    }
+    suite = Suite.model_validate(raw)
+    parts = [shared(suite, place, 2).endpoints["wide"] for place in range(2)]
+    assert [part.concurrency for part in parts] == [2, 1]
+    assert [part.requests_per_minute for part in parts] == [4, 3]
+    calls = [shared(suite, place, 2).setups["three"].concurrency for place in range(2)]
+    assert calls == [3, 2]
+    assert [places(suite, suite.setups[name], 2) for name in ("one", "two")] == [2, 1]
+
+
+def test_chunks_are_whole_batches_and_shrink() -> None:
+    batches = [[8, 9], [0, 1, 2], [3, 4], [5], [6, 7]]
+    parts = Parts(Chunk("t", "s", tuple(range(1, 10)), whole=True), batches, 1)
+    taken = []
+    while part := parts.next():
+        taken.append(part.chunk.indices)
+    assert taken == [(8, 9, 1, 2), (3, 4), (5,), (6, 7)]
+    assert parts.over
+
+
+def test_what_a_worker_was_lost_over_is_asked_apart() -> None:
+    """Of requests one by one, of batches the first one without all its answers."""
+    parts = Parts(Chunk("t", "s", tuple(range(4))), None, 1)
+    first = parts.next()
+    assert first and first.chunk.indices == (0, 1)
+    assert parts.lost(first, [0, 1], {0}) == []
+    again = [parts.next(), parts.next()]
+    assert [(p.chunk.indices, p.kills) for p in again if p] == [((1,), 0), ((0,), 1)]
+    batched = Parts(Chunk("t", "s", (0, 1, 2), whole=True), [[2, 1], [0]], 1)
+    part = batched.next()
+    assert part and batched.lost(part, [1], set()) == []
+    retried = batched.next()
+    assert retried and (retried.chunk.indices, retried.kills) == ((1,), 1)
