@@ -2,8 +2,9 @@
 # make test:       install, then every check and every test but the studies
 # make test-fast:  the same without the slow tests
 # make studies:    install, then what takes an hour; writes results/reference/studies.json
+# make docs:       install, then write the site of the documentation to build/site
 # make check:      format, lint, types, import contracts
-# make bench:      measure the tables of docs/performance.md again; BENCH=name for one
+# make bench:      measure the tables of docs/validation/speed.md again; BENCH=name for one
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 # In a process for each core, up to four; tests/sharing.py says which tests stay together.
 PYTEST := $(BIN)/pytest --numprocesses auto --durations 20
 
-.PHONY: quickstart test test-fast studies check bench setup clean
+.PHONY: quickstart test test-fast studies docs check bench setup clean
 
 quickstart: setup
 	$(BIN)/bakeoff models fetch
@@ -28,6 +29,9 @@ test-fast: setup check
 
 studies: setup
 	$(BIN)/pytest -m study --durations 20 --record results/reference/studies.json
+
+docs: setup
+	$(BIN)/zensical build --strict
 
 check: setup
 	$(BIN)/ruff format --check .

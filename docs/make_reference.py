@@ -1,4 +1,4 @@
-"""Writes docs/reference-files.md and docs/schema/*.json out of the models that read the files.
+"""Writes docs/reference/files.md and docs/schema/*.json out of the models that read the files.
 
     python docs/make_reference.py
 
@@ -19,7 +19,7 @@ from bakeoff.spec.schema import json_schema
 from reference_examples import EXAMPLES, HEAD, PLACES
 
 HERE = Path(__file__).parent
-PAGE = HERE / "reference-files.md"
+PAGE = HERE / "reference" / "files.md"
 SCHEMAS = HERE / "schema"
 
 

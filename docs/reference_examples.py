@@ -13,7 +13,7 @@ HEAD = """# Reference: task, benchmark, gates, prices and needs files
 
 Every field of every file, made from the models that read them. Files are YAML, read strictly: an
 unknown or repeated field is an error, and all errors of a file are listed at once. Paths are
-relative to the file that names them. [schema/](schema/) has the same as JSON Schema;
+relative to the file that names them. `docs/schema/` has the same as JSON Schema;
 `bakeoff schema task` prints it. With this first line, an editor with YAML support checks the file
 while it is written:
 

@@ -1,4 +1,4 @@
-"""The figures of docs/performance.md are those that were measured."""
+"""The figures of docs/validation/speed.md are those that were measured."""
 
 from __future__ import annotations
 

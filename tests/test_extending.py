@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md, run as they stand there."""
+"""The examples of docs/contributing/extending.md, run as they stand there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from bakeoff.tasks.readers import READERS
 from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
-PAGE = (ROOT / "docs" / "extending.md").read_text()
+PAGE = (ROOT / "docs" / "contributing" / "extending.md").read_text()
 REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS, BACKENDS, EXECUTORS)
 
 
@@ -60,7 +60,7 @@ def example(title: str, language: str = "python") -> str:
 
 def run_example(title: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example(title), f"docs/extending.md: {title}", "exec"), names)
+    exec(compile(example(title), f"docs/contributing/extending.md: {title}", "exec"), names)
     return names
 
 
@@ -86,7 +86,7 @@ def test_a_gate_aggregate(tmp_path: Path) -> None:
 
 
 def test_the_docs_name_every_aggregate() -> None:
-    listed = (ROOT / "docs" / "gates.md").read_text()
+    listed = (ROOT / "docs" / "reference" / "gates.md").read_text()
     assert not [name for name in AGGREGATES if f"`{name.replace('k', 'K')}`" not in listed]
 
 

@@ -1,4 +1,4 @@
-"""Measure every table of docs/performance.md again, or one, and write them into the document.
+"""Measure every table of docs/validation/speed.md again, or one, and write them into the document.
 
     make bench                  # all of them, at most 15 minutes on two cores
     make bench BENCH=endpoints  # one
@@ -28,7 +28,7 @@ from figures import Table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ROOT / "results" / "reference" / "bench.json"
-DOCUMENT = ROOT / "docs" / "performance.md"
+DOCUMENT = ROOT / "docs" / "validation" / "speed.md"
 TABLES: Mapping[str, str] = {
     "endpoints": "endpoint_speed",
     "faults": "endpoint_faults",

@@ -31,7 +31,7 @@ def completed(place: Path, *words: str) -> list[str]:
     """What bash offers for the last of the words, after the line of the documentation."""
     (line,) = (
         line
-        for line in (ROOT / "docs" / "completion.md").read_text().splitlines()
+        for line in (ROOT / "docs" / "how-to" / "completion.md").read_text().splitlines()
         if "bash_source" in line
     )
     script = (

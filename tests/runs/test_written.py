@@ -336,7 +336,7 @@ def test_fifty_edits_and_more_are_tried() -> None:
 
 
 def test_evidence_that_is_replaced_consistently_is_not_found_out(run: Path) -> None:
-    """docs/gates.md says so: a signature would be needed."""
+    """docs/reference/gates.md says so: a signature would be needed."""
     line(SCORES, 35, lambda r: put(r, 1.0, "scores", "exact_match", 0))(run)
     store.write_manifest(run, written.digested(run, Run(run).manifest))
     assert invoke(run.parent, "gate", str(run)).exit_code == 0
