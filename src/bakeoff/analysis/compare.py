@@ -32,7 +32,7 @@ _OPINION = re.compile(r"(?<=\W)((?:verifier|by)='[^']*)#\d+(?=')")
 
 
 def estimate(column: Column) -> Estimate:
-    """The column's aggregate with the 95% interval that fits it; see `docs/reference/statistics.md`."""
+    """The aggregate with the 95% interval that fits it; see `docs/reference/statistics.md`."""
     judged = column.only(column.judged)
     n, unjudged = len(judged.samples), len(column.samples) - len(judged.samples)
     if not n:
