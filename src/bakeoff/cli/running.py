@@ -94,7 +94,7 @@ def run(
         click.echo(f"join all parts with: {program()} merge RUN RUN ...")
         mark_reported(done.folder)
         return
-    _finish(done, verdicts, sinks(no_mlflow))
+    finish(done, verdicts, sinks(no_mlflow))
 
 
 def _get_ready_to_report() -> None:
@@ -113,7 +113,7 @@ def _judged(done: Run) -> Verdicts | None:
     return gating.gate(done, results()) if done.suite.gates else None
 
 
-def _finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None:
+def finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None:
     """Report and send a complete run, show its results, and exit by its gates."""
     from bakeoff.analysis.answer import answer, sentences
     from bakeoff.outputs.tables.effects import effects, findings
@@ -180,7 +180,7 @@ def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None
 
     with waiting("scoring"):
         done = rescore(named_run(run, newest=True), workspace(data), judges, trusted=trust)
-    _finish(done, _judged(done), {})
+    finish(done, _judged(done), {})
 
 
 @main.command()
@@ -191,7 +191,7 @@ def merge(runs: tuple[str, ...]) -> None:
 
     with waiting("joining the parts"):
         done = merge_runs([named_run(run, newest=True) for run in runs], results())
-    _finish(done, _judged(done), {})
+    finish(done, _judged(done), {})
 
 
 @main.command()

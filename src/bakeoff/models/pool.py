@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from bakeoff.spec.benchmark import Connection, Suite
 from bakeoff.spec.functions import load_function
 
 if TYPE_CHECKING:
+    from bakeoff.models.batched import Batch
     from bakeoff.models.embedders import Reranker
     from bakeoff.models.endpoint import Client
     from bakeoff.models.served import Tally
@@ -30,8 +32,11 @@ class Pool:
         environment: Mapping[str, str],
         *,
         counts: bool = False,
+        batch: Batch | None = None,
     ) -> None:
         self.suite, self.file, self.cache = suite, file, cache
+        self.batch = batch
+        """What answers for the endpoints, where their chats go through a batch service."""
         self.counts = counts
         """Whether served models are counted by the tokenizers that their endpoints name, too."""
         self.tallies: dict[str, Tally] = {}
@@ -52,7 +57,12 @@ class Pool:
         if (where, concurrency) not in self._clients:
             from bakeoff.models.endpoint import connect
 
-            self._clients[where, concurrency] = connect(spec, where, self.file, self._environment)
+            connected = partial(connect, spec, where, self.file, self._environment)
+            if self.batch and where.startswith("endpoints."):
+                client = self.batch.client(spec, where, connected)
+            else:
+                client = connected()
+            self._clients[where, concurrency] = client
         return self._clients[where, concurrency]
 
     def model(self, reference: str) -> Model:

@@ -113,4 +113,5 @@ class Here:
 def here(plan: Plan, workspace: Workspace, progress: Progress) -> Here:
     """In this process."""
     responses = Responses(workspace.cache / "responses.sqlite") if plan.cached else None
-    return Here(Resources(plan.suite, plan.file, workspace, progress, responses, plan.functions))
+    parts = (plan.suite, plan.file, workspace, progress, responses)
+    return Here(Resources(*parts, plan.functions, plan.batch))

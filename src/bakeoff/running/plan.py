@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Sample
 from bakeoff.decide.gates.language import Scope
@@ -14,6 +15,9 @@ from bakeoff.spec.benchmark import Forced, Suite
 from bakeoff.spec.functions import Functions, file_digests
 from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
+
+if TYPE_CHECKING:
+    from bakeoff.models.batched import Batch
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class Plan:
     """What carries it out: a name in `executors.EXECUTORS`, and how, as in `processes:2`."""
     functions: Functions = field(default_factory=dict, repr=False)
     """The setups that are functions of the calling program."""
+
+    batch: Batch | None = None
+    """What answers for the endpoints instead of them."""
 
     @property
     def scope(self) -> Scope:
@@ -74,9 +81,10 @@ class Plan:
     def manifest(self) -> Manifest:
         """The manifest of a run of it, before anything is asked."""
         forced = self.suite.dtype
+        # A command cannot bring functions along.
+        live = "bakeoff.run(setups=...) of" if self.functions else "bakeoff run"
         command = [
-            # A command cannot bring functions along.
-            *("bakeoff.run(setups=...) of" if self.functions else "bakeoff run", shown(self.file)),
+            *("bakeoff batch read" if self.batch else live, shown(self.file)),
             *self.selection.arguments(),
             *([f"--dtype {forced.force}"] if isinstance(forced, Forced) else []),
         ]

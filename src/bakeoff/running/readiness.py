@@ -106,7 +106,8 @@ def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
 def _keys(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:
     """Connections in use whose keys the environment does not hold."""
     asked = [s for s in plan.suite.setups.values() if any(s.takes(task) for task in plan.tasks)]
-    models = {s.model for s in asked if not s.custom}
+    # What a batch answers needs no key.
+    models = {s.model for s in asked if not (s.custom or plan.batch)}
     models |= {s.retrieve.embedder for s in asked if s.retrieve and s.retrieve.vectors}
     judges = {m.judge for task in plan.tasks.values() for m in task.scorers}
     used = {f"endpoints.{name.partition(':')[0]}" for name in {*models, *judges} if ":" in name}

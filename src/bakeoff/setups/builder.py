@@ -30,6 +30,7 @@ from bakeoff.spec.functions import Functions
 from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
+    from bakeoff.models.batched import Batch
     from bakeoff.setups.local import Local
     from bakeoff.setups.retrieval.index import Corpus
 
@@ -78,6 +79,7 @@ class Resources:
         progress: Progress,
         responses: Responses | None = None,
         functions: Functions = MappingProxyType({}),
+        batch: Batch | None = None,
     ) -> None:
         self.suite = suite
         self.functions = functions
@@ -88,7 +90,9 @@ class Resources:
         self.models: dict[str, Fingerprint] = {}
         self.adapters: dict[str, AdapterFacts] = {}
         self.indexes: dict[str, IndexFacts] = {}
-        self.pool = Pool(suite, file, workspace.cache, workspace.environment, counts=True)
+        self.pool = Pool(
+            suite, file, workspace.cache, workspace.environment, counts=True, batch=batch
+        )
         self.retrieval = RetrievalCache(self.pool)
         self._local: Local | None = None
         self.tasks: Mapping[str, Task] = {}
