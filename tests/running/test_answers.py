@@ -418,3 +418,21 @@ def test_a_reply_has_a_limit_of_size(here: Path, stream: str) -> None:
         result = bakeoff("run", bench, "--no-mlflow")
     assert "unreadable: the reply is larger than 32 MiB" in result.output
     assert result.exit_code == 12
+
+
+@pytest.mark.parametrize("stream", ["never", "latency"])
+def test_a_server_that_does_not_stream_is_timed_as_a_whole(here: Path, stream: str) -> None:
+    with serving(lambda _: answer("left")) as url:
+        bench = write_bench(here, url, {"one": ["left"], "two": ["left"]})
+        text = bench.read_text().replace('"never"', f'"{stream}"')
+        written = json.loads(text) | {"latency": {"samples": 2, "warmup": 0}}
+        bench.write_text(json.dumps(written))
+        result = bakeoff("run", bench, "--no-mlflow")
+    assert result.exit_code == 0, result.output
+    timed = latest().comparison.tasks["doors"].latency
+    assert timed is not None
+    times = timed.setups["base"]
+    assert (times.n, times.failed) == (2, 0)
+    assert times.quantiles["p50"].value is not None and times.quantiles["p50"].value > 0
+    assert (times.first_token_s, times.prefill_s, times.decode_s) == (None, None, None)
+    assert times.tokens_per_s is not None and times.tokens_per_s > 0

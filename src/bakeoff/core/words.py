@@ -268,7 +268,7 @@ class Generation:
     prompt_tokens: int
     completion_tokens: int
     prefill_s: float | None = None
-    """Until the first new token is there."""
+    """Until the first new token is there; of the whole where `decode_s` is not known."""
     decode_s: float | None = None
     cached: bool = False
     confidence: float | None = field(default=None, compare=False)

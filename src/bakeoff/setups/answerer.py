@@ -187,21 +187,24 @@ class _Asked:
     ) -> Answer | Failure:
         if isinstance(done, Failure):
             return done
-        prompt = (done.prompt_tokens, self.context_tokens)
-        generated = (
-            Step("prefill", done.prefill_s, *prompt, cached=done.cached),
-            Step(
-                "decode",
-                done.decode_s,
-                completion_tokens=done.completion_tokens,
-                cached=done.cached,
-            ),
-        )
         retrieved = (Step(RETRIEVE, retrieve_s),) if self.open_book else ()
-        steps = retrieved + generated
+        steps = retrieved + _generated(done, self.context_tokens)
         text, thought = after_thinking(done.text)
         if thought:
             done = replace(done, text=text, thought=True)
         if done.missing:
             return Failure(done.missing, done.finish_reason, steps)
         return Answer(done.text, self.passages, steps, done.confidence, done.finish_reason)
+
+
+def _generated(done: Generation, context_tokens: int) -> tuple[Step, ...]:
+    """What the model did: up to the first token and after it, or `generate` where only the whole
+    was timed, as behind an endpoint that does not stream."""
+    prompt = (done.prompt_tokens, context_tokens)
+    written, cached = done.completion_tokens, done.cached
+    if done.prefill_s is not None and done.decode_s is None:
+        return (Step("generate", done.prefill_s, *prompt, written, cached),)
+    return (
+        Step("prefill", done.prefill_s, *prompt, cached=cached),
+        Step("decode", done.decode_s, completion_tokens=written, cached=cached),
+    )

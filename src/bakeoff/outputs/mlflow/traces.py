@@ -169,7 +169,7 @@ def _parts(traced: _Traced) -> list[tuple[str, str, list[Step], float]]:
     answer = traced.timed or traced.record.answer
     parts: list[tuple[str, str, list[Step], float]] = []
     for step in answer.steps if answer else ():
-        generating = step.name in ("prefill", "decode")
+        generating = step.name in ("prefill", "decode", "generate")
         name = "generate" if generating else step.name
         kind = {"generate": SpanType.LLM, "retrieve": SpanType.RETRIEVER}.get(name, SpanType.TOOL)
         if parts and parts[-1][0] == name == "generate":
