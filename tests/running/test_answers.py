@@ -295,9 +295,12 @@ def test_an_async_function_is_awaited(here: Path) -> None:
     ("code", "named"),
     [
         ("def answer(sample):\n    raise SystemExit(0)\n", "it called sys.exit(0)"),
-        ("import sys\nsys.exit()\n", "it called sys.exit()"),
+        ("import sys\nsys.exit()\nanswer = str\n", "it called sys.exit()"),
         ("def answer(sample:\n", "line 1: SyntaxError"),
-        ("import no_such_thing\n", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        (
+            "import no_such_thing\nanswer = str\n",
+            "ModuleNotFoundError: No module named 'no_such_thing'",
+        ),
         ("answer = 1 / 0\n", "ZeroDivisionError: division by zero"),
     ],
 )
