@@ -61,13 +61,14 @@ def test_it_is_small_and_names_no_place_of_the_machine_it_was_made_on() -> None:
     assert not {name: found[0] for name, found in places.items() if found}
 
 
-def test_looking_at_it_changes_no_file_of_it(tmp_path: Path) -> None:
-    before = {name: sha256_file(path) for name, path in kept().items()}
-    shown = call(tmp_path, "compare", str(RUN))
+def test_looking_at_it_changes_no_file_of_it(tmp_path: Path, copy: Path) -> None:
+    # On a copy: where the numbers are out of date, they are computed again and written.
+    before = {name: sha256_file(copy / name) for name in kept()}
+    shown = call(tmp_path, "compare", str(copy))
     assert "hybrid" in shown
-    call(tmp_path, "compare", str(RUN), "--format", "csv")
-    call(tmp_path, "report", str(RUN), "--output", str(tmp_path / "page.html"))
-    assert {name: sha256_file(path) for name, path in kept().items()} == before
+    call(tmp_path, "compare", str(copy), "--format", "csv")
+    call(tmp_path, "report", str(copy), "--output", str(tmp_path / "page.html"))
+    assert {name: sha256_file(copy / name) for name in kept()} == before
 
 
 def test_what_commands_write_into_it_is_what_is_there(tmp_path: Path, copy: Path) -> None:
