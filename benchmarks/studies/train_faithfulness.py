@@ -45,6 +45,14 @@ from bakeoff.metrics.lexical.words import listed
 from bakeoff.metrics.support import FEATURES, GROUPS, Evidence, Model
 from bakeoff.metrics.support.judging import asked_words
 
+LICENSES = {
+    "MIT": "expertqa, quintd, d2t_spans, storysumm, defacto, frank, bump, tabfact",
+    "Apache-2.0": "qa_feedback, factcheckgpt, q2",
+    "CC BY 4.0": "begin_wow_cmu",
+    "BSD-3-Clause": "dialfact_small",
+    "ODC-BY": "wice_dev",
+    "CC0": "rotowire_accuracy",
+}
 MADE = "made"
 MADE_ROWS = 600
 PENALTY = 0.3
@@ -336,6 +344,7 @@ def main() -> None:
             "penalty": PENALTY,
             "made_rows": MADE_ROWS,
             "data_sha256": digests(options.data),
+            "licenses": LICENSES,
         }
         model = replace(shipped(pooled, labels, calibration), provenance=provenance)
         target = Path(support.__file__).parent / "support_model.json"

@@ -83,6 +83,8 @@ def seen(claim: str, evidence: Evidence = EVIDENCE) -> dict[str, float]:
         ("However, it is important to note that the mill is shut.", ["the mill is shut."]),
         ("It has these rooms:\n- a bar\n- a hall", ["a bar", "a hall"]),
         ("The mill closed. The passages do not mention a reason.", ["The mill closed."]),
+        ("The mill closed. Police gave no details.", ["The mill closed.", "no details."]),
+        ("It is old. There is no information about it in the passages.", ["It is old."]),
         ("The text does not say when the mill closed.", ["not say when the mill closed."]),
         ("What is the mill? The mill is a bakery.", ["What is the mill?", "The mill is a bakery."]),
     ],
@@ -117,6 +119,10 @@ BEFORE = [
     "According to the provided documents, ",
     "## Summary\n",
     "**Answer:**\n",
+    "Answer: ",
+    "In a nutshell: ",
+    "Great question! Let me break this down for you.\n\n",
+    "Here's what the article says. ",
     "I'd be happy to help you with that! ",
 ]
 AFTER = [
@@ -125,6 +131,9 @@ AFTER = [
     " [1]",
     " (source: passage 2)",
     "\nPlease feel free to ask further questions.",
+    "\n\nIs there anything else I can help you with?",
+    "\n\nSources: passage 1, passage 2",
+    "\n\nNote: this answer is based only on the passages above.",
 ]
 
 
@@ -211,6 +220,7 @@ def test_the_same_in_another_spelling_is_found(passage: str, claim: str) -> None
         ("between 5 and 10:30 PM", "between 17:00 to 22:30"),
         ("12 a.m.", "0:00"),
         ("2.5 billion", "2500000000"),
+        ("45 , 700 species", "45,700 species"),
         ("no number", "no number"),
     ],
 )
@@ -223,6 +233,13 @@ def test_a_number_may_be_rounded_but_not_changed(number: str) -> None:
     evidence = Evidence.of(["Temperatures reach 14.11 degrees."])
     assert judged(f"Temperatures reach {number} degrees.", evidence).numbers == ()
     assert judged("Temperatures reach 16 degrees.", evidence).numbers == ("16",)
+
+
+@pytest.mark.parametrize("number", ["45,700", "46,000", "45,000"])
+def test_a_large_number_may_be_rounded_to_two_digits(number: str) -> None:
+    evidence = Evidence.of(["There are 45,712 species."])
+    assert judged(f"There are {number} species.", evidence).numbers == ()
+    assert judged("There are 48,000 species.", evidence).numbers == ("48,000",)
 
 
 def test_a_word_of_the_same_meaning_stands_for_one_that_is_missing() -> None:

@@ -20,7 +20,10 @@ _GIVEN = r"(?:provided|given|above|following|supplied|available|retrieved|attach
 _LEAD = re.compile(
     r"(?:(?:well|so|yes|no|sure|overall|however|additionally|furthermore|moreover|finally|lastly"
     r"|in (?:summary|conclusion|short|general|addition|fact|other words|brief)"
-    r"|to (?:summarize|sum up)"
+    r"|to (?:summarize|sum up)|in (?:a nutshell|essence|sum)|simply put|to put it simply"
+    r"|to answer your question"
+    r"|(?:final |short |brief |full )?"
+    r"(?:answer|summary|response|overview|conclusion|tl;?dr)(?=\s*:)"
     r"|as a result|therefore|thus|also|note that|please note that"
     r"|it (?:is|'s|should be) (?:also )?(?:important|worth|interesting|noted)(?: to note| noting"
     r"| to mention| mentioning)?(?: that)?"
@@ -52,7 +55,9 @@ _ABOUT_SOURCES = re.compile(
     rf"\b{_SOURCE}\b[^.]{{0,40}}?\b(?:do|does|did)(?: not|n't|n’t)(?: \w+){{0,2}}"
     r" (?:mention|provide"
     r"|contain|specify|say|state|include|give|discuss|describe|explain|address|offer|indicate)"
-    rf"|\bno (?:further |specific |other |additional )?(?:mention|information|details?)\b"
+    r"|\bno (?:\w+ )?mention (?:is made )?of\b"
+    rf"|\bno (?:\w+ )?(?:information|details?)\b[^.]*\b(?:in|from|by) (?:the |these |this )?"
+    rf"(?:{_GIVEN} )?{_SOURCE}"
     rf"|\bnot (?:\w+ )?(?:mentioned|specified|provided|stated|discussed|given) (?:\w+ )?"
     rf"(?:in|by) (?:the |these |this )?(?:{_GIVEN} )?{_SOURCE}",
     re.IGNORECASE,
@@ -93,7 +98,7 @@ def claims(answer: str) -> tuple[Claim, ...]:
     kept: list[Claim] = []
     aside: list[Claim] = []
     for place, (start, end) in enumerate(spans):
-        edge = place == 0 or place >= len(spans) - 2
+        edge = place < 2 or place >= len(spans) - 2
         claim = _claim(answer, start, end, edge, place + 1 < len(spans))
         if claim:
             (aside if _ABOUT_SOURCES.search(claim.text) else kept).append(claim)

@@ -179,6 +179,7 @@ def roundings(key: str) -> frozenset[str]:
     elif value >= 1000 and not 1000 <= value <= 2100:
         size = len(str(int(value)))
         found = {plain(round(value, digits - size)) for digits in (2, 3)}
+        found.add(plain(value // 10 ** (size - 2) * 10 ** (size - 2)))
     return frozenset(found) - {key}
 
 

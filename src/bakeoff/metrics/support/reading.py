@@ -19,6 +19,8 @@ _MONTHS = listed(
     "January February March April May June July August September October November December"
 )
 _STAMP = re.compile(r"(?<=\d)T(?=\d\d:\d\d)")
+_SPACED = re.compile(r"\b(\d{1,3}) , (\d{3})\b")
+"""Of tokenized text."""
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _LARGE = re.compile(
     r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE
@@ -35,6 +37,8 @@ def one_spelling(text: str) -> str:
     """ "4 PM", "16:0-20:0", "3.5 million" and "23rd" in the form in which they are compared."""
     if not any(sign.isdigit() for sign in text):
         return text
+    if " , " in text:
+        text = _SPACED.sub(r"\1,\2", text)
     if "-" in text:
         # With a capital letter: a "may" without one is no month.
         text = _ISO_DATE.sub(lambda m: f"{int(m[3])} {_MONTHS[int(m[2]) - 1]} {m[1]}", text)
