@@ -1,12 +1,17 @@
-"""A run as pandas DataFrames: its answers, and its scores, one row for each."""
+"""A run as pandas DataFrames: its answers, its scores, its numbers; and as files of them."""
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core import disk
 from bakeoff.core.words import Answer
+from bakeoff.outputs import export
 
 if TYPE_CHECKING:
     import pandas
@@ -16,6 +21,8 @@ SAMPLES = (
     *(*CELL, "question", "targets", "gold", "tags", "answer", "error", "finish_reason"),
     *("passages", "prompt_tokens", "context_tokens", "completion_tokens"),
 )
+LISTS = ("targets", "gold", "tags", "passages")
+"""Columns that hold more than one value."""
 SCORES = (*CELL, "metric", "score", "reason")
 
 
@@ -68,3 +75,32 @@ def _frame(rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> pandas
     import pandas
 
     return pandas.DataFrame(rows, columns=list(columns))
+
+
+def write(run: Run, folder: Path, form: str) -> dict[Path, int]:
+    """Write `samples`, `scores` and `numbers` as `parquet` or `csv`; file -> its rows.
+
+    Raises `MissingEvidence` for a damaged run, `BakeoffError` where the folder cannot be written.
+    """
+    tables = {
+        "samples": samples(run),
+        "scores": scores(run),
+        "numbers": export.frame(run.comparison),
+    }
+    with disk.refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for name, table in tables.items():
+        # Samples have different tags, which no column type holds.
+        nested = LISTS if form == "csv" else ("tags",)
+        for column in (column for column in nested if column in table):
+            table[column] = [json.dumps(value, ensure_ascii=False) for value in table[column]]
+        content = io.BytesIO()
+        if form == "csv":
+            table.to_csv(content, index=False, lineterminator="\n")
+        else:
+            table.to_parquet(content, index=False)
+        path = folder / f"{name}.{form}"
+        disk.replace(path, [content.getvalue()])
+        written[path] = len(table)
+    return written
