@@ -2,8 +2,9 @@
 
 import pytest
 
+from bakeoff.core.layout import as_text
 from bakeoff.core.progress import PlainProgress
-from bakeoff.core.table import Table, as_markdown, as_text
+from bakeoff.core.table import Table, as_markdown
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2Ja\rb\x08\u202ec"
 

@@ -17,6 +17,7 @@ from bakeoff import testing
 from bakeoff.analysis import stats
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
+from bakeoff.core.table import money
 from bakeoff.core.words import (
     Answer,
     BakeoffError,
@@ -777,7 +778,7 @@ def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
     (drawn,) = [each for each in pictures.draw(run) if each.subject == "monthly-cost"]
     # The line at the stated volume is the number of the table.
     (middle,) = [row for row in drawn.table.rows if row[:2] == ("rag", "1,000")]
-    assert middle[2] == shown.money(value(found, "rag", "per_month"))
+    assert middle[2] == money(value(found, "rag", "per_month"))
 
 
 def test_a_setup_without_a_price_has_no_line(tmp_path: Path) -> None:
@@ -839,7 +840,13 @@ def test_the_command_prints_and_keeps_the_same(run: Run, tmp_path: Path, cli: Cl
 
 @pytest.mark.parametrize(
     ("found", "text"),
-    [(12345.6, "12,346"), (12.3, "12.30"), (0.01234, "0.0123"), (0, "0"), (3.2e-7, "0.00000032")],
+    [
+        (12345.6, "12,346"),
+        (12.3, "12.30"),
+        (0.01234, "0.012340"),
+        (0, "0"),
+        (3.2e-7, "0.000000320"),
+    ],
 )
 def test_money_is_never_in_powers_of_ten(found: float, text: str) -> None:
-    assert shown.money(found) == text
+    assert money(found) == text

@@ -126,7 +126,7 @@ def test_a_verdict_says_all_that_it_stands_on() -> None:
     assert x == pytest.approx((1.6449 * ends[0] + 0.8416 * ends[1]) / 10, rel=1e-3)
     assert [sample.sample for sample in found.broke] == [f"q{i}" for i in range(1, 9)]
     assert found.mended == (Changed(task="qa", sample="q0", left=1.0, right=0.0),)
-    assert "0.92 against 0.97" in found.reason
+    assert "0.920 against 0.970" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_value_below_its_limit_that_is_not_significantly_so_reads_not_disprove
     values = [1.0] * 58 + [0.0] * 42
     found = verdict("rag.qa.f1 >= 0.62", rows(rag_f1=values))
     assert (found.state, found.not_disproved) == (PASS, True)
-    assert "; not disproved: 0.58 < 0.62 (p = " in found.reason
+    assert "; not disproved: 0.580 < 0.620 (p = " in found.reason
     upper = verdict("rag.error <= 0.01", rows(rag_error=[1.0] + [0.0] * 39), mode="refute")
     assert upper.not_disproved and "; not disproved: 0.03 > 0.01 (p = " in upper.reason
     close = verdict("rag.qa.f1 >= 0.5801", rows(rag_f1=values))

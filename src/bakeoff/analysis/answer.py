@@ -18,7 +18,7 @@ from bakeoff.analysis.comparison import Summary, TaskComparison
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import ALPHA, NO_DIFFERENCE, UNKNOWN, Difference, Estimate
 from bakeoff.core.measure import MEASURED
-from bakeoff.core.table import cell, number
+from bakeoff.core.table import cell, number, signed_cell
 from bakeoff.spec.benchmark import Setup, Suite
 
 NAMED = 4
@@ -280,12 +280,8 @@ def lead(one: TaskAnswer) -> str:
     gap, metric = one.lead, one.metric
     if not one.next or gap.value is None:
         return ""
-    text = _signed(gap.value, metric)
-    if gap.known:
-        text += f" [{_signed(gap.low, metric)}, {_signed(gap.high, metric)}]"
     kind = "the next" if one.best else "not significant"
-    text += f" over {one.next}, {kind}"
-    return text
+    return f"{signed_cell(gap, metric)} over {one.next}, {kind}"
 
 
 def detectable(one: TaskAnswer) -> str:
@@ -324,9 +320,3 @@ def behind(one: TaskAnswer) -> str:
         f"{weak.better} {number(weak.best, weak.metric)})"
         for weak in ordered
     )
-
-
-def _signed(value: float | None, metric: str) -> str:
-    if value is None:
-        return number(value, metric)
-    return ("+" if value >= 0 else "-") + number(abs(value), metric)

@@ -14,8 +14,9 @@ from bakeoff.analysis import measured_run
 from bakeoff.analysis.comparison import Comparison
 from bakeoff.api.loops import outside_loops
 from bakeoff.api.view import View, as_exceptions, as_html
+from bakeoff.core.layout import as_text
 from bakeoff.core.plain_text import plain
-from bakeoff.core.table import CELL, Table, as_text
+from bakeoff.core.table import CELL, Table
 from bakeoff.core.words import BakeoffError
 from bakeoff.running import environment as here
 from bakeoff.runs.manifest import Manifest

@@ -12,8 +12,8 @@ from bakeoff.analysis.comparison import Comparison, RunComparison
 from bakeoff.api.loops import outside_loops
 from bakeoff.api.run import Run
 from bakeoff.api.view import View, as_exceptions
+from bakeoff.core.layout import as_text
 from bakeoff.core.progress import PlainProgress, Progress, working
-from bakeoff.core.table import as_text
 from bakeoff.running import environment as here
 from bakeoff.running.plan import Plan
 from bakeoff.running.planning import Choice, plan_of

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from bakeoff.core.layout import as_text
 from bakeoff.core.plain_text import plain
-from bakeoff.core.table import CELL, Table, as_text
+from bakeoff.core.table import CELL, Table
 
 if TYPE_CHECKING:
     import pandas

@@ -221,7 +221,7 @@ def show(table: Table) -> None:
 
         terminal.show(table)
     else:
-        from bakeoff.core.table import as_text
+        from bakeoff.core.layout import as_text
 
         click.echo(as_text(table))
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from unicodedata import east_asian_width
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
@@ -14,6 +13,9 @@ from bakeoff.core.plain_text import plain
 CELL, TEXT = 5000, 2000
 """Characters of one cell in Markdown, and in plain text."""
 _EMPHASIS = re.compile(r"[\\\\|*`]|(?<!\w)_|_(?!\w)")
+
+
+_ABOVE_ZERO = re.compile("[1-9]")
 
 
 @dataclass(frozen=True)
@@ -26,48 +28,70 @@ class Table:
     note: str = ""
 
 
-def number(value: float | None, metric: str) -> str:
-    """A value in its metric's usual form: seconds, tokens, money, a share with three digits."""
+def number(value: float | None, metric: str, beside: float | None = None) -> str:
+    """A value in its metric's usual form: seconds, tokens, money, else with three decimals.
+
+    The one rule for digits: as many decimals for all values of a metric, and no minus at a zero.
+    An end of an interval has the unit of the value that it stands `beside`.
+
+    >>> number(-0.0001, "contains"), number(0.5, "cost"), number(0.012, "latency_s")
+    ('0.000', '0.500000', '12 ms')
+    """
     if value is None:
         return "-"
     if metric in LATENCY_METRICS:
-        return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+        whole = abs(value if beside is None else beside) >= 0.1
+        return f"{value:z.2f} s" if whole else f"{value * 1000:z.0f} ms"
     if metric in TOKEN_METRICS:
-        return f"{value:.0f}"
-    if metric == "cost":
-        return f"{value:.3g}"
-    return f"{value:.3f}"
+        return f"{value:z.0f}"
+    return money(value) if metric == "cost" else f"{value:z.3f}"
+
+
+def money(value: float | None) -> str:
+    """An amount in any currency: whole from 1,000, in hundredths from 1, else in millionths.
+
+    >>> money(12345.6), money(12.3), money(0.0123), money(0.00000042)
+    ('12,346', '12.30', '0.012300', '0.000000420')
+    """
+    if not value:
+        return "-" if value is None else "0"
+    size = abs(value)
+    decimals = 0 if size >= 1000 else 2 if size >= 1 else 6 if size >= 5e-6 else 9
+    return f"{value:z,.{decimals}f}"
+
+
+def signed(value: float | None, metric: str, beside: float | None = None) -> str:
+    """A difference in its metric's usual form, with its sign."""
+    return with_sign(number(value, metric, beside))
+
+
+def with_sign(text: str) -> str:
+    """A number with a plus where it is above zero.
+
+    >>> with_sign("0.012"), with_sign("-0.012"), with_sign("0.000")
+    ('+0.012', '-0.012', '0.000')
+    """
+    return f"+{text}" if text[0] != "-" and _ABOVE_ZERO.search(text) else text
 
 
 def cell(estimate: Estimate, metric: str, mark: str = "") -> str:
     """A value with its interval, and a mark behind it."""
-    text = number(estimate.value, metric)
-    if estimate.known and metric not in TOKEN_METRICS:
-        low, high = (number(end, metric) for end in estimate.ends)
-        text += f" [{low.removesuffix(' s')}, {high}]"
-    return text + mark
+    known = estimate.known and metric not in TOKEN_METRICS
+    return _ranged(estimate, metric, number, known) + mark
 
 
-def as_text(table: Table) -> str:
-    """A table for a pipe: its columns side by side, as wide as they need."""
-    # Names of tasks and metrics come from files, too, and stand in headers and titles.
-    lines = [tuple(plain(c, TEXT) for c in row) for row in (table.header, *table.rows)]
-    widths = [max(map(_columns, column)) for column in zip(*lines, strict=True)]
-
-    def laid(line: tuple[str, ...]) -> str:
-        cells = zip(line, widths, strict=True)
-        return "  " + "   ".join(f"{c}{' ' * (w - _columns(c))}" for c, w in cells).rstrip()
-
-    rule = f" {'─' * (sum(widths) + 3 * len(widths) - 1)}"
-    note = [plain(table.note, TEXT)] if table.note else []
-    return "\n".join(
-        [plain(table.title, TEXT), laid(lines[0]), rule, *map(laid, lines[1:]), "", *note]
-    )
+def signed_cell(estimate: Estimate, metric: str) -> str:
+    """A difference with its interval."""
+    return _ranged(estimate, metric, signed, estimate.known)
 
 
-def _columns(text: str) -> int:
-    """The columns that a text takes where all letters are as wide."""
-    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+def _ranged(estimate: Estimate, metric: str, form: Callable[..., str], known: bool) -> str:
+    text = form(estimate.value, metric)
+    if not known:
+        return text
+    low, high = (form(end, metric, estimate.value) for end in estimate.ends)
+    unit = " ms" if low.endswith(" ms") else " s"
+    return f"{text} [{low.removesuffix(unit)}, {high}]"
 
 
 def as_markdown(parts: Sequence[Table]) -> str:

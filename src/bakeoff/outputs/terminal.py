@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rich import box
+import sys
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -11,9 +12,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from bakeoff.core.layout import laid_out
 from bakeoff.core.plain_text import plain
 from bakeoff.core.progress import Unit
 from bakeoff.core.table import TEXT, Table
@@ -25,22 +26,22 @@ _COLOURS = {
     "INCONCLUSIVE": "yellow",
     "SKIPPED": "yellow",
 }
+_PARTS = {"title": "bold", "header": "bold", "note": "dim"}
 
 
 def show(table: Table) -> None:
-    """Print a table, folded to the terminal's width."""
+    """Print a table, laid out for the terminal's width; as on a pipe where there is no terminal."""
     console = Console()
-    grid = RichTable(
-        title=Text(_shown(table.title), style="bold"), title_justify="left", box=box.SIMPLE_HEAD
-    )
-    for name in table.header:
-        grid.add_column(Text(_shown(name)), overflow="fold")
-    for row in table.rows:
-        # Cells come from files: no escapes, and Text keeps them from being read as markup.
-        grid.add_row(*(Text(_shown(cell), style=_COLOURS.get(cell, "")) for cell in row))
-    console.print(grid)
-    if table.note:
-        console.print(Text(_shown(table.note), style="dim"))
+    # Colours are asked for in logs, too, which have no width.
+    width = console.width if sys.stdout.isatty() else None
+    for line in laid_out(table, width):
+        # Cells come from files: `Text` keeps them from being read as markup.
+        shown = Text.assemble(*((part.text, _style(part.of)) for part in line))
+        console.print(shown, soft_wrap=True)
+
+
+def _style(of: str) -> str:
+    return _PARTS.get(of) or _COLOURS.get(of, "")
 
 
 def _shown(text: str) -> str:

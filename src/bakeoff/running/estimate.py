@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.table import Table
+from bakeoff.core.table import Table, money
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.plan import Plan
 from bakeoff.running.spending import cost
@@ -78,8 +78,8 @@ def judge_asks(plan: Plan) -> dict[str, int]:
 def _row(
     name: str, bound: str, requests: int, prompt: float, completion: float, price: float
 ) -> tuple[str, ...]:
-    money = f"{price:.4g}" if price else "-"
-    return (name, str(requests), f"{bound}{prompt:.0f}", f"{bound}{completion:.0f}", money)
+    spent = money(price) if price else "-"
+    return (name, str(requests), f"{bound}{prompt:.0f}", f"{bound}{completion:.0f}", spent)
 
 
 def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bakeoff.core.estimate import UNKNOWN, Estimate
-from bakeoff.core.table import number
+from bakeoff.core.table import cell, number
 from bakeoff.decide.advice import quality
 from bakeoff.decide.advice.facts import Facts, Known, Timed
 from bakeoff.decide.advice.needs import Needs, named
@@ -90,8 +90,7 @@ def ranged(estimate: Estimate, metric: str = "") -> str:
     value = number(estimate.value, metric)
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return value if estimate.value is None else f"{value} (no interval)"
-    low, high = number(estimate.low, metric).removesuffix(" s"), number(estimate.high, metric)
-    return value if estimate.low == estimate.high else f"{value} [{low}, {high}]"
+    return value if estimate.low == estimate.high else cell(estimate, metric)
 
 
 def _sources(known: Known) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.core.estimate import Estimate
-from bakeoff.core.table import Table, cell
+from bakeoff.core.table import Table, cell, signed
 from bakeoff.decide.advice.advice import Advice
 
 
@@ -50,10 +50,10 @@ def _ranking(advice: Advice) -> Table:
 def _signed(difference: Estimate) -> str:
     if difference.value is None:
         return "-"
-    text = f"{difference.value:+.3f}"
+    text = signed(difference.value, "")
     if difference.low is None or difference.high is None:
         return f"{text} (no interval)"
-    return f"{text} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    return f"{text} [{signed(difference.low, '')}, {signed(difference.high, '')}]"
 
 
 def _ruled_out(advice: Advice) -> Table:

@@ -5,24 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bakeoff.core.estimate import Estimate
-from bakeoff.core.table import Table
+from bakeoff.core.table import Table, money
 from bakeoff.decide.cost.costs import Costs, Pair
 from bakeoff.decide.cost.crossover import ALWAYS, CROSSES, NEVER, SAME
 
 THOUSAND = 1000.0
-
-
-def money(value: float | None) -> str:
-    """Three digits or more, never in powers of ten: 12,345, 12.30, 0.0123."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if size >= 1000:
-        return f"{value:,.0f}"
-    if size >= 1:
-        return f"{value:.2f}"
-    text = f"{value:.3g}"
-    return text if "e" not in text else f"{value:.9f}".rstrip("0").rstrip(".") or "0"
 
 
 def _range(estimate: Estimate, times: float = 1.0) -> str:

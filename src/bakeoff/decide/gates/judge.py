@@ -14,7 +14,10 @@ from typing import Literal
 from bakeoff.analysis import stats
 from bakeoff.analysis.compare import SLICE
 from bakeoff.analysis.measurements import differences
+from bakeoff.core.measure import TOKEN_METRICS
+from bakeoff.core.table import with_sign
 from bakeoff.core.words import BakeoffError
+from bakeoff.decide.gates.aggregates import Fact, aggregate
 from bakeoff.decide.gates.evidence import Finding, find
 from bakeoff.decide.gates.language import Check, mode
 from bakeoff.decide.gates.sides import Evidence, Missing, changed, columns_of, skipped_task
@@ -186,11 +189,30 @@ def _known(value: float) -> float | None:
 
 
 def _numbers(finding: Finding, check: Check) -> str:
-    text = f"{finding.left:.4g} against {finding.right:.4g}"
+    places = _decimals(finding, check)
+    text = f"{finding.left:z.{places}f} against {finding.right:z.{places}f}"
     low, high = finding.ends
     if math.isfinite(low) and math.isfinite(high):
-        text += f", gap {finding.gap:+.3g} [{low:+.3g}, {high:+.3g}]"
+        gap, *ends = (with_sign(f"{number:z.{places}f}") for number in (finding.gap, low, high))
+        text += f", gap {gap} [{', '.join(ends)}]"
     return text
+
+
+def _decimals(finding: Finding, check: Check) -> int:
+    """The decimals of all numbers of a gate: those of its metric, more where two look the same."""
+    metric = check.left.metric
+    least = 1 if metric in TOKEN_METRICS else 6 if metric == "cost" else 3
+    if _counts(check) and all(float(n).is_integer() for n in (finding.left, finding.right)):
+        return 0
+    for places in range(least, 7):
+        if f"{finding.left:.{places}f}" != f"{finding.right:.{places}f}":
+            return places
+    return least
+
+
+def _counts(check: Check) -> bool:
+    kind = aggregate(check.left.aggregate)
+    return isinstance(kind, Fact) and kind.whole
 
 
 Decision = tuple[State, str, int | None]
@@ -219,18 +241,10 @@ def _refute(check: Check, finding: Finding, p: float | None, alpha: float) -> De
         return INCONCLUSIVE, "; too few samples: no result could be significant", None
     if finding.gap < -_EDGE:
         sign = "<" if check.sign > 0 else ">"
-        sides = f" {sign} ".join(_apart(finding.left, finding.right))
+        places = _decimals(finding, check)
+        sides = f"{finding.left:z.{places}f} {sign} {finding.right:z.{places}f}"
         return PASS, f"; not disproved: {sides} (p = {p:.2g}){power}", None
     return PASS, f"; no significant violation (p = {p:.2g}){power}", None
-
-
-def _apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with as many decimals as tell them apart, two at least."""
-    for decimals in range(2, 6):
-        shown = f"{one:.{decimals}f}", f"{other:.{decimals}f}"
-        if shown[0] != shown[1]:
-            return shown
-    return f"{one:.6g}", f"{other:.6g}"
 
 
 def _prove(_: Check, finding: Finding, __: float | None, alpha: float) -> Decision:

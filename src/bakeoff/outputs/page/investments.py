@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.table import Table, number
+from bakeoff.core.table import Table, money, number
 from bakeoff.core.words import canonical
 from bakeoff.outputs.page import plots
 from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, value_of
@@ -94,7 +94,7 @@ def monthly(run: Run, _: str) -> Made | None:
             drawn = [(v, value, max(low, least), high) for v, value, low, high in points]
             bands[name] = plots.Band(drawn, place_of(run, name))
             rows += [
-                (name, shown.count(v), *(shown.money(number) for number in numbers))
+                (name, shown.count(v), *(money(number) for number in numbers))
                 for v, *numbers in points[::_STEPS]
             ]
     if not bands:

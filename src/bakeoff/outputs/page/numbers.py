@@ -40,7 +40,7 @@ def told(estimate: Estimate, metric: str) -> str:
     """A value, its interval and n in words."""
     text = f"{metric} {number(estimate.value, metric)}"
     if estimate.known:
-        low, high = (number(end, metric) for end in estimate.ends)
+        low, high = (number(end, metric, estimate.value) for end in estimate.ends)
         text += f", 95% interval {low} to {high}"
     return f"{text}, n = {estimate.n}" if estimate.n else text
 

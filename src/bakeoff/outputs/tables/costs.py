@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.table import Table
+from bakeoff.core.table import Table, money
 from bakeoff.runs.store import COST
 
 
@@ -16,7 +16,7 @@ def spending(run: Run) -> Table:
             str(spent.from_cache),
             str(spent.prompt_tokens),
             str(spent.completion_tokens),
-            f"{spent.cost:.4g}" if spent.cost else "-",
+            money(spent.cost) if spent.cost else "-",
             ", ".join(f"{count} {kind}" for kind, count in spent.failed.items()) or "-",
         )
         for setup, spent in run.manifest.spent.items()
@@ -28,7 +28,7 @@ def spending(run: Run) -> Table:
             str(judge.from_cache),
             str(judge.prompt_tokens),
             str(judge.completion_tokens),
-            f"{judge.cost:.4g}" if judge.cost else "-",
+            money(judge.cost) if judge.cost else "-",
             str(judge.failed or "-"),
         )
         for by, judge in run.manifest.judges.items()

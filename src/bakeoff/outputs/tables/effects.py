@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Difference, Estimate
-from bakeoff.core.table import Table
+from bakeoff.core.table import Table, number, signed_cell
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is reported to refuse everything."""
@@ -16,7 +16,7 @@ def effects(run: Run) -> Table:
     known = {task: facts.metric(facts.headline).effects for task, facts in tasks.items()}
     names = list(dict.fromkeys(name for effects in known.values() for name in effects))
     rows = [
-        (task, tasks[task].headline, *(signed(effects.get(name)) for name in names))
+        (task, tasks[task].headline, *(signed(effects.get(n), tasks[task].headline) for n in names))
         for task, effects in known.items()
         if effects
     ]
@@ -29,15 +29,11 @@ def effects(run: Run) -> Table:
     )
 
 
-def signed(estimate: Estimate | None) -> str:
+def signed(estimate: Estimate | None, metric: str) -> str:
     """A difference with its sign and interval, `*` where it is significant."""
     if estimate is None or estimate.value is None:
         return "-"
-    text = f"{estimate.value:+.3f}"
-    if not estimate.known:
-        return text
-    low, high = estimate.ends
-    return f"{text} [{low:+.3f}, {high:+.3f}]{'*' if estimate.clear else ''}"
+    return signed_cell(estimate, metric) + ("*" if estimate.known and estimate.clear else "")
 
 
 def findings(run: Run) -> list[str]:
@@ -47,8 +43,10 @@ def findings(run: Run) -> list[str]:
         metric = facts.headline
         if effect := facts.metric(metric).effects.get("tuning, open book"):
             better = run.metric(task, metric).higher_is_better
-            text = signed(effect).rstrip("*")
-            sentences.append(f"{task}: {_damage(effect, better)} ({metric}, hybrid - rag {text}).")
+            text = signed(effect, metric).rstrip("*")
+            sentences.append(
+                f"{task}: {_damage(effect, better, metric)} ({metric}, hybrid - rag {text})."
+            )
         sentences += [
             f"{task}: {setup} refuses {rate.value:.0%} of answerable questions; do not credit its "
             "other refusals."
@@ -58,7 +56,7 @@ def findings(run: Run) -> list[str]:
     return sentences
 
 
-def _damage(effect: Difference, higher_is_better: bool) -> str:
+def _damage(effect: Difference, higher_is_better: bool, metric: str) -> str:
     if not effect.known:
         return "too few samples to say what tuning does to answers from passages"
     gain = effect.sign if higher_is_better else -effect.sign
@@ -67,5 +65,5 @@ def _damage(effect: Difference, higher_is_better: bool) -> str:
     if gain > 0:
         return "tuning improves answers from retrieved passages"
     size = effect.detectable
-    bound = f"; minimum detectable change (80% power): {size:.2g}" if size else ""
+    bound = f"; minimum detectable change (80% power): {number(size, metric)}" if size else ""
     return f"no effect of tuning on answers from retrieved passages was seen{bound}"

@@ -28,7 +28,7 @@ def _freshness(run: Run, task: str, facts: Freshness) -> Table:
         for state, by_change, stale, needed in states:
             values = [cell(by_change[change], metric) for change in changes]
             rows.append((setup, state, *values, cell(stale, metric) if stale else "-", needed))
-        gained = [signed(updated.gains[change]) for change in changes]
+        gained = [signed(updated.gains[change], metric) for change in changes]
         rows.append((setup, "difference", *gained, "", ""))
     heads = (f"{change} ({n})" for change, n in facts.n.items())
     return Table(

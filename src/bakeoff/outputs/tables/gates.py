@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from bakeoff.core.table import Table
+from bakeoff.core.table import Table, number
 from bakeoff.decide.gates.power import Preview
 from bakeoff.runs.verdicts import FAIL, PASS, State, Verdict, Verdicts
 
@@ -94,7 +94,7 @@ def power(previews: Sequence[Preview]) -> Table:
             gate.check,
             gate.mode,
             str(gate.n),
-            "-" if gate.detectable is None else f"{gate.detectable:.3g}",
+            number(gate.detectable, ""),
             "-" if gate.needed is None else f"{gate.needed} for {gate.margin:g}",
             gate.problem or gate.source,
         )

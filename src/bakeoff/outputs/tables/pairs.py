@@ -27,7 +27,9 @@ _PAIRS = (
 
 
 def _pairs(title: str, pairs: Mapping[str, Difference], metric: str) -> Table:
-    rows = tuple((name, *_pair(difference, metric)) for name, difference in pairs.items())
+    rows = tuple(
+        (name, *_pair(gap, metric or name.partition(": ")[0])) for name, gap in pairs.items()
+    )
     return Table(
         title,
         _PAIRS,
@@ -44,7 +46,7 @@ def _pair(difference: Difference, metric: str) -> tuple[str, ...]:
     p = difference.p
     return (
         str(difference.n),
-        signed(difference),
+        signed(difference, metric),
         "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}",
         *map(str, (difference.wins, difference.ties, difference.losses)),
         number(difference.detectable, metric),

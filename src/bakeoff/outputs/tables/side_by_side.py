@@ -61,7 +61,8 @@ class Cell:
     def interval(self) -> str:
         if not self.estimate.known:
             return ""
-        return " to ".join(number(end, self.metric) for end in self.estimate.ends)
+        value = self.estimate.value
+        return " to ".join(number(end, self.metric, value) for end in self.estimate.ends)
 
     @property
     def change(self) -> str:
@@ -69,11 +70,7 @@ class Cell:
         gap = self.difference
         if gap is None or gap.value is None:
             return ""
-        low, high = (self._signed(end) for end in gap.ends)
-        return self._signed(gap.value) + (f" [{low}, {high}]" if gap.known else "")
-
-    def _signed(self, value: float) -> str:
-        return ("+" if value >= 0 else "-") + number(abs(value), self.metric)
+        return table.signed_cell(gap, self.metric)
 
     @property
     def rank(self) -> str:
