@@ -117,10 +117,10 @@ def page(run: Run, now: dict[str, str]) -> str:
 
 
 def text_table(text: str, title: str) -> list[list[str]]:
-    """A table of a terminal's output: its header and rows."""
+    """A table of a pipe's output: its header and rows, a wide one without padding and rule."""
     lines = text[text.index(f"{title}\n") :].splitlines()[1:]
-    cells = [re.split(r" {3,}", line.strip()) for line in lines[: lines.index("")]]
-    return [cells[0], *cells[2:]]
+    rows = [line.strip() for line in lines[: lines.index("")] if not line.startswith(" ─")]
+    return [re.split(r" {3,}| \| ", row) for row in rows]
 
 
 def markdown_table(text: str, title: str) -> list[list[str]]:

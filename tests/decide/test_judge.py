@@ -249,7 +249,7 @@ def test_a_value_below_its_limit_that_is_not_significantly_so_reads_not_disprove
     assert (found.state, found.not_disproved) == (PASS, True)
     assert "; not disproved: 0.580 < 0.620 (p = " in found.reason
     upper = verdict("rag.error <= 0.01", rows(rag_error=[1.0] + [0.0] * 39), mode="refute")
-    assert upper.not_disproved and "; not disproved: 0.03 > 0.01 (p = " in upper.reason
+    assert upper.not_disproved and "; not disproved: 0.025 > 0.010 (p = " in upper.reason
     close = verdict("rag.qa.f1 >= 0.5801", rows(rag_f1=values))
     assert "not disproved: 0.5800 < 0.5801 (" in close.reason
     above = verdict("rag.qa.f1 >= 0.5", rows(rag_f1=values))

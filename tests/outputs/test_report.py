@@ -71,7 +71,7 @@ def test_the_headline_table_has_quality_then_time_tokens_and_failures(run: Run) 
     )
     assert cells(table, "qa", "latency_s") == (
         "6",
-        "62 ms [62 ms, 62 ms]^",
+        "62 ms [62, 62 ms]^",
         "2.50 s [2.50, 2.50 s]*",
     )
     assert cells(table, "qa", "prompt_tokens") == ("9-10", "10^", "110*")

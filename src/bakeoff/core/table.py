@@ -32,10 +32,10 @@ def number(value: float | None, metric: str, beside: float | None = None) -> str
     """A value in its metric's usual form: seconds, tokens, money, else with three decimals.
 
     The one rule for digits: as many decimals for all values of a metric, and no minus at a zero.
-    An end of an interval has the unit of the value that it stands `beside`.
+    An end of an interval has the unit and decimals of the value that it stands `beside`.
 
-    >>> number(-0.0001, "contains"), number(0.5, "cost"), number(0.012, "latency_s")
-    ('0.000', '0.500000', '12 ms')
+    >>> number(-0.0001, "contains"), number(0.0123, "cost"), number(0.012, "latency_s")
+    ('0.000', '0.012300', '12 ms')
     """
     if value is None:
         return "-"
@@ -44,19 +44,19 @@ def number(value: float | None, metric: str, beside: float | None = None) -> str
         return f"{value:z.2f} s" if whole else f"{value * 1000:z.0f} ms"
     if metric in TOKEN_METRICS:
         return f"{value:z.0f}"
-    return money(value) if metric == "cost" else f"{value:z.3f}"
+    return money(value, beside) if metric == "cost" else f"{value:z.3f}"
 
 
-def money(value: float | None) -> str:
-    """An amount in any currency: whole from 1,000, in hundredths from 1, else in millionths.
+def money(value: float | None, beside: float | None = None) -> str:
+    """An amount in any currency: whole from 1,000, in hundredths from 0.1, else in millionths.
 
     >>> money(12345.6), money(12.3), money(0.0123), money(0.00000042)
     ('12,346', '12.30', '0.012300', '0.000000420')
     """
     if not value:
         return "-" if value is None else "0"
-    size = abs(value)
-    decimals = 0 if size >= 1000 else 2 if size >= 1 else 6 if size >= 5e-6 else 9
+    size = abs(beside or value)
+    decimals = 0 if size >= 1000 else 2 if size >= 0.1 else 6 if size >= 5e-6 else 9
     return f"{value:z,.{decimals}f}"
 
 

@@ -23,7 +23,8 @@ def _range(estimate: Estimate, times: float = 1.0) -> str:
         return money(value)
     if low == high == value:
         return money(value)
-    return f"{money(value)} [{money(low)}, {'no upper bound' if high is None else money(high)}]"
+    above = "no upper bound" if high is None else money(high, value)
+    return f"{money(value)} [{money(low, value)}, {above}]"
 
 
 def count(value: float | None) -> str:
