@@ -44,6 +44,7 @@ PLACES: Mapping[str, str] = {
     "Retrieve": "retrieve",
     "Noise": "retrieve.noise",
     "Forced": "dtype.force",
+    "EngineSpec": "engine",
     "Endpoint": "endpoints.NAME",
     "Price": "endpoints.NAME.price",
     "VerifierSpec": "verifiers.NAME",
@@ -174,6 +175,25 @@ gates:
 endpoints: {local: {url: "http://localhost:8000/v1"}}
 verifiers: {nli: {model: "hf:org/nli"}}
 quantize: 4bit
+""",
+        "engine: vllm",
+    ),
+    "EngineSpec": (
+        """
+engine:
+  kind: vllm
+  python: ~/envs/vllm/bin/python
+  args: ["--max-model-len", "4096"]
+  env: {CUDA_VISIBLE_DEVICES: "1"}
+  start_s: 600
+  concurrency: 32
+  timeout_s: 300
+""",
+        """
+engine:
+  command: my-server --model {model} --name {name} --port {port} --adapters {adapters}
+  health: /ready
+  version: "7.2"
 """,
     ),
     "Forced": ("dtype: {force: bfloat16}",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -311,6 +312,7 @@ def doctor() -> None:
     for table in (
         checks.packages(),
         checks.machine(),
+        checks.engines(os.environ),
         checks.models(cache_folder()),
         checks.cached(cache_folder()),
     ):

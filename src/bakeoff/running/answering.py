@@ -13,6 +13,7 @@ from bakeoff.running.plan import Plan
 from bakeoff.runs.manifest import (
     AdapterFacts,
     BatchCheck,
+    EngineFacts,
     Fingerprint,
     IndexFacts,
     TokenCheck,
@@ -36,6 +37,11 @@ class Answering(Protocol):
     def adapters(self) -> Mapping[str, AdapterFacts]: ...
     @property
     def indexes(self) -> Mapping[str, IndexFacts]: ...
+    @property
+    def engines(self) -> Mapping[str, EngineFacts]:
+        """The servers that were started for them."""
+        ...
+
     @property
     def workers(self) -> tuple[WorkerFacts, ...]:
         """Who answered, and what came of them; none for this process."""
@@ -83,6 +89,10 @@ class Here:
     @property
     def indexes(self) -> Mapping[str, IndexFacts]:
         return self.resources.indexes
+
+    @property
+    def engines(self) -> Mapping[str, EngineFacts]:
+        return self.resources.engine_facts()
 
     @property
     def workers(self) -> tuple[WorkerFacts, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from bakeoff.core.table import Table
+from bakeoff.core.words import BakeoffError
 from bakeoff.models import wheels
+from bakeoff.models.engine_program import version_of
 from bakeoff.models.response_cache import Responses
 from bakeoff.runs.machine import PACKAGES, hardware, version
+from bakeoff.spec.engines import ENGINES, EngineSpec
 
 
 def packages() -> Table:
@@ -45,6 +49,24 @@ def machine() -> Table:
         ("quickstart", f"about {minutes:.0f} minutes from empty caches, if nothing else runs")
     )
     return Table("Machine", ("what", "found"), tuple(rows))
+
+
+def engines(environment: Mapping[str, str]) -> Table:
+    """The engines that can be started without a path in a benchmark, and what keeps others."""
+    rows = []
+    for name in ENGINES:
+        spec = EngineSpec(kind=name) if ENGINES[name].program else None
+        if spec is None:
+            continue  # of the user's own command nothing is known
+        program = spec.program(environment)
+        if program is None:
+            rows.append((name, "not named", f"{spec.of.variable} names its interpreter"))
+            continue
+        try:
+            rows.append((name, version_of(spec, program), program[0]))
+        except BakeoffError as error:
+            rows.append((name, "missing", str(error)))
+    return Table("Engines", ("engine", "version", "where"), tuple(rows))
 
 
 def models(cache: Path) -> Table:

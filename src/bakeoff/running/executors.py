@@ -58,6 +58,12 @@ def on_processes(
             "worker processes"
         )
 
+    if plan.suite.engine:
+        raise BakeoffError(
+            f"--on {plan.executor}: {plan.file} names an engine, which every worker would start "
+            "for itself; leave out one of the two"
+        )
+
     def opens(plan: Plan, workspace: Workspace, progress: Progress) -> Answering:
         return on_fleet(plan, workspace, progress, Processes(int(count)))
 

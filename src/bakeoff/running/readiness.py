@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def require_ready(plan: Plan, environment: Mapping[str, str]) -> None:
     if not plan.tasks:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in plan.skipped.items())
         raise BakeoffError(f"{plan.file}: none of its tasks can run here: {reasons}")
-    problems = [*_setups(plan), *_keys(plan, environment)]
+    problems = [*_setups(plan), *_keys(plan, environment), *_engine(plan, environment)]
     faults([f"{plan.file}: {problem}" for problem in dict.fromkeys(problems)])
     # `auto` suits every machine, and finding out what does loads torch.
     if plan.suite.dtype != "auto":
@@ -83,10 +84,11 @@ def _is_missing(plan: Plan, reference: str) -> bool:
 def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
     """Parts of a task that a setup needs and the task does not have."""
     weights = plan.suite.backend(setup.model).weights
-    if task.file.answer == "likelihood" and not weights:
+    if task.file.answer == "likelihood" and not plan.suite.in_process(setup):
+        server = "an engine" if weights else "an endpoint"
         yield (
-            f"model: task '{task.name}' is answered by likelihood, which an endpoint does not "
-            f"give; use a local model, {_ELSEWHERE}"
+            f"model: task '{task.name}' is answered by likelihood, which {server} does not "
+            f"give; use a local model{' without engine' if weights else ''}, {_ELSEWHERE}"
         )
     if setup.retrieve and not task.corpora:
         yield (
@@ -101,6 +103,22 @@ def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
             )
         if setup.tune.objective in ("cpt", "raft") and not task.corpora:
             yield f"tune.{setup.tune.objective}: task '{task.name}' has no corpora, which it needs"
+
+
+def _engine(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:
+    """What starts the engine, where it is not there."""
+    engine = plan.suite.engine
+    if engine is None:
+        return
+    program = engine.program(environment)
+    if program is None:
+        yield (
+            f"engine: {engine.kind}: name the Python interpreter of its environment, by "
+            f"engine.python or the environment variable {engine.of.variable}"
+        )
+    elif shutil.which(Path(program[0]).expanduser()) is None:
+        field = "command" if engine.command or not engine.of.variable else "python"
+        yield f"engine.{field}: '{program[0]}': no such program"
 
 
 def _keys(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:

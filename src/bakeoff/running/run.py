@@ -102,6 +102,7 @@ def _run(state: RunState) -> measured_run.Run:
         _prepare(state)
         _answer(state)
         state.put_workers()
+        state.put(engines=dict(state.answering.engines))
         state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
         state.put(status=COMPLETE)
         state.manifest = written.digested(state.folder, state.manifest)

@@ -53,6 +53,7 @@ class RunState:
             models=dict(answering.models),
             adapters=dict(answering.adapters),
             indexes=dict(answering.indexes),
+            engines=dict(answering.engines),
         )
         self.save()
 

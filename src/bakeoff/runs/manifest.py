@@ -147,6 +147,23 @@ class AdapterFacts(Stored):
     """Of its weights, where several workers had to have the same bytes."""
 
 
+class EngineFacts(Stored):
+    """A server that bakeoff started on a set of weights, as it was at the end."""
+
+    kind: str
+    version: str = ""
+    arguments: str = ""
+    """Of its command, without what is of one machine."""
+    weights: str
+    """Their digest."""
+    adapters: tuple[str, ...] = ()
+    """Digests of the adapters that it served."""
+    start_s: Known[float] = None
+    """Seconds of its last start."""
+    restarts: int = 0
+    """How often it ended by itself and was started again."""
+
+
 class IndexWork(Stored):
     """What it took to build an index."""
 
@@ -348,6 +365,8 @@ class Manifest(Stored):
     models: Mapping[str, Fingerprint] = {}
     adapters: Mapping[str, AdapterFacts] = {}
     """By TASK/SETUP."""
+    engines: Annotated[Mapping[str, EngineFacts], Field(exclude_if=lambda value: not value)] = {}
+    """By the reference of the model, or the digest of weights that were all trained."""
     indexes: Mapping[str, IndexFacts] = {}
     """By TASK/CORPUS, with the setup that reads it where a corpus has several."""
     spent: Mapping[str, SetupSpent] = {}

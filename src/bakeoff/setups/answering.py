@@ -53,11 +53,14 @@ def loaded(resources: Resources, setup: Setup, task: Task, concurrency: int) -> 
 
         where = f"setups.{setup.name}.endpoint"
         return service(resources.pool.client(where, setup.endpoint, concurrency), setup.endpoint)
-    if setup.custom or resources.suite.backend(setup.model).weights:
+    if setup.custom or resources.suite.in_process(setup):
         return None
+    from bakeoff.models.engine import EngineModel
     from bakeoff.models.served import ServedModel
 
-    model = resources.pool.model(resources.reference(setup))
+    model = resources.model(setup, task)
+    if isinstance(model, EngineModel):
+        return build(setup, task, resources.engine(model.under_load(concurrency)))
     if not isinstance(model, ServedModel):
         return None
     client = resources.pool.client(model.client.name, model.endpoint, concurrency)

@@ -19,6 +19,7 @@ from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses
 from bakeoff.runs.manifest import (
     AdapterFacts,
+    EngineFacts,
     Fingerprint,
     IndexFacts,
     IndexWork,
@@ -31,6 +32,7 @@ from bakeoff.tasks.load import Task
 
 if TYPE_CHECKING:
     from bakeoff.models.batched import Batch
+    from bakeoff.setups.engines import Engines
     from bakeoff.setups.local import Local
     from bakeoff.setups.retrieval.index import Corpus
 
@@ -95,6 +97,7 @@ class Resources:
         )
         self.retrieval = RetrievalCache(self.pool)
         self._local: Local | None = None
+        self._engines: Engines | None = None
         self.tasks: Mapping[str, Task] = {}
         """What was prepared for."""
 
@@ -122,16 +125,17 @@ class Resources:
             self.pool.client(f"setups.{setup.name}.endpoint", setup.endpoint)
         elif setup.custom:
             return
-        elif self.suite.backend(setup.model).weights:
+        elif self.suite.in_process(setup):
             self.models[setup.model] = self.local.plain(setup.model).fingerprint()
         else:
             if task.file.answer == "likelihood":
                 raise BakeoffError(
                     f"setup '{setup.name}': task '{task.name}' is answered by likelihood, "
-                    "which an endpoint does not give; use a local model or another task"
+                    "which a server does not give; use a local model without engine, or another "
+                    "task"
                 )
             reference = self.reference(setup)
-            self.models[reference] = dict(self.pool.model(reference).fingerprint())
+            self.models[reference] = dict(self.plain(reference).fingerprint())
 
     @property
     def local(self) -> Local:
@@ -142,9 +146,31 @@ class Resources:
             self._local = Local(self.suite, self.retrieval, self.progress, self._writer)
         return self._local
 
+    @property
+    def engines(self) -> Engines:
+        """The servers of this run's local models; opening it loads their tokenizers."""
+        if self._engines is None:
+            from bakeoff.setups.engines import Engines
+
+            assert self.suite.engine
+            self._engines = Engines(
+                self.suite,
+                self.suite.engine,
+                self.workspace.cache,
+                self.workspace.environment,
+                self.progress,
+                self.pool.tallies,
+            )
+        return self._engines
+
+    def engine_facts(self) -> dict[str, EngineFacts]:
+        """What the manifest says of the engines."""
+        return self._engines.facts() if self._engines else {}
+
     def reference(self, setup: Setup) -> str:
         """What a setup's model is opened by where its weights are not here."""
-        if setup.tune and setup.tune.adapter:
+        served = not self.suite.backend(setup.model).weights
+        if served and setup.tune and setup.tune.adapter:
             # A served adapter is another model name on the same endpoint.
             return f"{setup.model.partition(':')[0]}:{setup.tune.adapter}"
         return setup.model
@@ -203,9 +229,13 @@ class Resources:
 
     def model(self, setup: Setup, task: Task) -> Model:
         """The setup's model as it answers the task, its adapter on; never from the cache."""
-        if self.suite.backend(setup.model).weights:
+        if self.suite.in_process(setup):
             return self.local.adapted(setup, task)
-        return self.pool.model(self.reference(setup))
+        if setup.tune and self.suite.backend(setup.model).weights:
+            adapter = self.local.adapters[task.name, setup.name]
+            digest, folder = adapter.digest, adapter.folder
+            return self.engines.tuned(setup.model, digest, folder, whole=adapter.whole)
+        return self.plain(self.reference(setup))
 
     def engine(self, model: Model) -> Engine:
         """What a corner on this model is built from."""
@@ -217,7 +247,7 @@ class Resources:
     def plain(self, reference: str) -> Model:
         """The model of a reference, without an adapter."""
         if self.suite.backend(reference).weights:
-            return self.local.plain(reference)
+            return (self.engines.base if self.suite.engine else self.local.plain)(reference)
         return self.pool.model(reference)
 
     def kept(self, model: Model) -> Model:
@@ -225,6 +255,8 @@ class Resources:
         return CachedModel(model, self.responses) if self.responses else model
 
     def close(self) -> None:
+        if self._engines:
+            self._engines.close()
         self.pool.close()
         if self.responses:
             self.responses.close()

@@ -34,8 +34,7 @@ def batch_checks(resources: Resources, tasks: Mapping[str, Task]) -> dict[str, B
     seen = set()
     for setup in resources.suite.setups.values():
         task = next((t for t in tasks.values() if setup.takes(t.name)), None)
-        served = setup.custom or not resources.suite.backend(setup.model).weights
-        apart = served or setup.model in seen
+        apart = not resources.suite.in_process(setup) or setup.model in seen
         if task is None or apart or not resources.suite.batch_check:
             continue
         seen.add(setup.model)

@@ -21,6 +21,7 @@ from bakeoff.spec import checks, keys
 from bakeoff.spec.backends import BACKENDS, Backend, backend_of
 from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
 from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service
+from bakeoff.spec.engines import EngineSpec
 from bakeoff.spec.limits import Limits
 from bakeoff.spec.policy import Gate, Gates, Policy, gate_lines, named_once
 from bakeoff.spec.recipes import Retrieve, Tune
@@ -161,6 +162,11 @@ class Suite(File):
     machine computes in natively."""
     quantize: Literal["4bit", "8bit"] | None = None
     """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
+    engine: Annotated[
+        EngineSpec | None, Also(TEXT), Field(exclude_if=lambda value: value is None)
+    ] = None
+    """A server that bakeoff starts to answer for the local models of setups: `vllm`, `llama.cpp`,
+    or its settings. Without one they answer in this process, by transformers."""
     seed: int = 0
     """Of sampling, training and the choice of samples."""
     batch_check: Annotated[int, Field(ge=0)] = 8
@@ -239,6 +245,10 @@ class Suite(File):
         checks.teachers_teach(self.setups, self.names)
         checks.routes_lead_somewhere(self.setups, self.names)
         checks.tuned_models_are_here(self.setups, self.endpoints)
+        if self.engine:
+            checks.engine_can_serve(self.engine, self.setups, self.endpoints)
+            if self.quantize:
+                raise ValueError("quantize: is for models in this process; give engine.args")
         return self
 
     @property
@@ -250,6 +260,10 @@ class Suite(File):
     def backend(self, reference: str) -> Backend:
         """What runs the model that a reference names."""
         return backend_of(reference, self.endpoints)
+
+    def in_process(self, setup: Setup) -> bool:
+        """Whether the setup's model answers in this process, not behind HTTP."""
+        return not (setup.custom or self.engine) and self.backend(setup.model).weights
 
     def endpoint_of(self, reference: str) -> Endpoint | None:
         """The endpoint that serves a model, where one does."""

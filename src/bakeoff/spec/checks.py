@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bakeoff.core.hints import did_you_mean
 from bakeoff.spec.backends import backend_of, unknown_prefix
 from bakeoff.spec.endpoints import Endpoint
+from bakeoff.spec.engines import EngineSpec
 from bakeoff.spec.retrievers import unknown_retriever
 from bakeoff.spec.setups import Setup
 
@@ -78,4 +79,24 @@ def tuned_models_are_here(setups: Setups, endpoints: Mapping[str, Endpoint]) -> 
             raise ValueError(
                 f"setups.{setup.name}.tune: a model behind an endpoint is not tuned here; "
                 "name the tuned model that it serves, such as tune: my-adapter"
+            )
+
+
+def engine_can_serve(engine: EngineSpec, setups: Setups, endpoints: Mapping[str, Endpoint]) -> None:
+    """An engine has local models to run, and can serve what is tuned of them."""
+    local = [
+        setup
+        for setup in setups.values()
+        if not setup.custom and backend_of(setup.model, endpoints).weights
+    ]
+    if not local:
+        raise ValueError(f"engine: {engine.kind}: no setup has a local model")
+    for setup in local:
+        where = f"setups.{setup.name}.tune"
+        if setup.tune and (why := engine.of.refuses.get(setup.tune.method)):
+            raise ValueError(f"{where}: {why}")
+        if setup.tune and setup.tune.method != "full" and not engine.takes_adapters:
+            raise ValueError(
+                f"{where}: engine.command has no {{adapters}}, the place of NAME=FOLDER of each "
+                "adapter that the server is to serve"
             )

@@ -23,6 +23,7 @@ from bakeoff.running.plan import Plan
 from bakeoff.runs.manifest import (
     AdapterFacts,
     BatchCheck,
+    EngineFacts,
     Fingerprint,
     IndexFacts,
     TokenCheck,
@@ -43,6 +44,8 @@ class OnFleet:
     models: Mapping[str, Fingerprint] = field(default_factory=dict)
     adapters: dict[str, AdapterFacts] = field(default_factory=dict)
     indexes: Mapping[str, IndexFacts] = field(default_factory=dict)
+    engines: Mapping[str, EngineFacts] = field(default_factory=dict)
+    """None: a fleet refuses them."""
     _timing: Worker | None = None
     """The worker of the latency pass."""
 

@@ -1,0 +1,81 @@
+"""A model server for the tests of engines: `engine_server.py --port N [--adapters A=F ...] ...`.
+
+It replies with the last line that it is asked. Adapters move its log-probabilities, unless their
+folder's name begins with `idle`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bakeoff.testing import Reply, Request, completion
+from bakeoff.testing.endpoint import FakeEndpoint
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--port", type=int, required=True)
+parser.add_argument("--model", required=True)
+parser.add_argument("--name", default="base")
+parser.add_argument("--adapters", nargs="*", default=[])
+parser.add_argument("--log", type=Path, help="a line for every start and every question")
+parser.add_argument("--broken", action="store_true", help="ends before it is ready")
+parser.add_argument("--deaf", action="store_true", help="never gets ready")
+parser.add_argument("--crash-after", type=int, default=0, help="ends at this question")
+parser.add_argument("--crashes", type=int, default=1, help="of how many starts")
+parser.add_argument("--child", action="store_true", help="starts a process of its own")
+parser.add_argument("--wait", type=float, default=0.0, help="seconds before a reply")
+options = parser.parse_args()
+adapters = dict(named.split("=", 1) for named in options.adapters)
+lock, questions = threading.Lock(), 0
+
+
+def noted(line: str) -> None:
+    if options.log:
+        with options.log.open("a") as stream:
+            stream.write(line + "\n")
+
+
+def logprobs(name: str) -> dict[str, object]:
+    acts = name in adapters and not Path(adapters[name]).name.startswith("idle")
+    tops = [{"token": t, "logprob": p - 0.1 * acts} for t, p in (("The", -0.5), ("A", -1.5))]
+    return {"content": [{**tops[0], "top_logprobs": tops}]}
+
+
+def script(request: Request) -> Reply:
+    global questions
+    if request.path == "/health":
+        return Reply(status=503 if options.deaf else 200)
+    if request.path == "/v1/load_lora_adapter":
+        adapters[request.body["lora_name"]] = request.body["lora_path"]
+        return Reply("loaded")
+    name = request.body["model"]
+    if name != options.name and name not in adapters:
+        return Reply({"error": {"message": f"no model {name}"}}, status=404)
+    reply = completion(request.body["messages"][-1]["content"].splitlines()[-1])
+    if "logprobs" in request.body:
+        choice = {**reply.body["choices"][0], "logprobs": logprobs(name)}
+        return replace(reply, body={**reply.body, "choices": [choice]})
+    with lock:
+        questions += 1
+        noted(f"asked {name}")
+        if questions == options.crash_after and starts <= options.crashes:
+            print("out of memory, as it were", flush=True)
+            os._exit(9)
+    time.sleep(options.wait)
+    return reply
+
+
+noted(f"started {os.getpid()} {' '.join(adapters)}".rstrip())
+starts = options.log.read_text().count("started") if options.log else 1
+if options.child and os.fork() == 0:
+    noted(f"child {os.getpid()}")
+    time.sleep(600)
+if options.broken:
+    print("no such model: it cannot be loaded")
+    sys.exit(3)
+FakeEndpoint(script, options.port).serve_forever(poll_interval=0.01)
