@@ -22,7 +22,7 @@ from bakeoff.running import gating
 from bakeoff.running.facts import describe
 from bakeoff.running.importing import Import, import_results, restore
 from bakeoff.running.importing.fields import Fields, find
-from bakeoff.running.importing.intake import SAID
+from bakeoff.running.importing.receiving import SAID
 from bakeoff.running.rescore import rescore
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
@@ -52,7 +52,7 @@ def take(tmp_path: Path, *files: Path, notes: list[str] | None = None, **options
     """Import with columns, scores, tags and where as the command line would spell them."""
     spelled = {
         name: options.pop(name)
-        for name in ("preset", "columns", "scores", "tags", "where")
+        for name in ("columns", "scores", "tags", "where")
         if name in options
     }
     wanted = Import(files, Fields.parse(**spelled), **options)
@@ -126,6 +126,7 @@ def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Pa
     b = write_csv(tmp_path / "b.csv", "id,acc,loss,rating\nx,1,7,4\n")
     notes: list[str] = []
     options: dict[str, Any] = {"scores": ["acc", "loss", "rating"], "lower_is_better": ["loss"]}
+    options["missing"] = "worst"
     run = take(tmp_path, a, b, notes=notes, **options)
     assert scores(run, "b")["y"] == {"acc": 0.0, "loss": 7.0, "rating": -2.0}
     assert estimate(run, "error", "b").value == 0.5
@@ -138,10 +139,60 @@ def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Pa
     assert records["y"].error == "missing from b.csv"
 
 
+def forty_of_a_hundred(tmp_path: Path) -> tuple[Path, Path]:
+    """A file with 100 samples, 70 of them right, and one with 40 of these, 28 of them right."""
+    lines = [f"{i},{int(i % 10 < 7)}\n" for i in range(100)]
+    a = write_csv(tmp_path / "a.csv", "id,acc\n" + "".join(lines))
+    return a, write_csv(tmp_path / "b.csv", "id,acc\n" + "".join(lines[:40]))
+
+
+def test_samples_that_one_side_lacks_do_not_make_the_other_better(tmp_path: Path) -> None:
+    files, notes = forty_of_a_hundred(tmp_path), list[str]()
+    run = take(tmp_path, *files, scores=["acc"], missing="drop", notes=notes)
+    assert [estimate(run, "acc", setup).value for setup in "ab"] == [0.7, 0.7]
+    assert [estimate(run, "acc", setup).n for setup in "ab"] == [40, 40]
+    (task,) = run.comparison.tasks.values()
+    assert task.metrics["acc"].differences["b - a"].value == 0
+    assert any("setup a: 0 samples have no answer of it, and 60 of its" in note for note in notes)
+    assert any("setup b: 60 samples have no answer of it" in note for note in notes)
+    worst = take(tmp_path, *files, scores=["acc"], missing="worst")
+    assert estimate(worst, "acc", "b").value == 0.28
+
+
+def test_few_common_samples_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    a, b = forty_of_a_hundred(tmp_path)
+    assert "40 of 100 samples have an answer of every setup (missing: b 60)" in refused(
+        tmp_path, a, b, scores=["acc"]
+    )
+    most = write_csv(tmp_path / "c.csv", "".join(a.read_text().splitlines(True)[:81]))
+    assert estimate(take(tmp_path, a, most, scores=["acc"]), "acc", "a").n == 80
+    found = refused(tmp_path / "other", a, most, scores=["acc"], missing="refuse")
+    assert "80 of 100" in found
+    other = write_csv(tmp_path / "d.csv", "id,acc\nx,1\n")
+    assert "0 of 101" in refused(tmp_path / "other", a, other, scores=["acc"], missing="drop")
+
+
+def test_dropped_samples_of_a_task_make_a_limited_run_that_is_scored_again(
+    tmp_path: Path,
+) -> None:
+    task = load_task(HANDBOOK)
+    rows = [{"id": s.id, "a": task.completion(s), "s": 2.0} for s in task.samples]
+    a = write_rows(tmp_path / "a.jsonl", rows)
+    b = write_rows(tmp_path / "b.jsonl", rows[:-8])
+    run = take(tmp_path, a, b, columns=["answer=a", "seconds=s"], task=HANDBOOK)
+    n = len(rows) - 8
+    assert estimate(run, "exact_match", "a").n == n
+    assert estimate(run, "latency_s", "a").n == n
+    assert len(run.samples["handbook_qa"]) == n
+    assert run.limited
+    again = rescore(run.folder, Workspace(tmp_path / "cache", tmp_path), trusted=True)
+    assert estimate(again, "exact_match", "b").value == 1
+
+
 def test_a_rate_where_less_is_better_scores_1_when_it_failed(tmp_path: Path) -> None:
     a = write_csv(tmp_path / "a.csv", "id,toxic\nx,0\ny,0.25\n")
     b = write_csv(tmp_path / "b.csv", "id,toxic\nx,0\n")
-    run = take(tmp_path, a, b, scores=["toxic"], lower_is_better=["toxic"])
+    run = take(tmp_path, a, b, scores=["toxic"], lower_is_better=["toxic"], missing="worst")
     assert scores(run, "b")["y"] == {"toxic": 1.0}
     assert run.manifest.tasks["a"].metrics["toxic"].higher_is_better is False
 
@@ -255,7 +306,7 @@ def test_rows_that_stand_twice_are_refused_with_a_count_and_the_first_names(tmp_
 def test_the_same_row_twice_is_fine_where_a_column_tells_repeats_apart(tmp_path: Path) -> None:
     text = "id,epoch,acc\nx,1,1\nx,2,0\ny,2,1\ny,1,1\nz,1,0\n"
     file = write_csv(tmp_path / "a.csv", text)
-    run = take(tmp_path, file, columns=["repeat=epoch"], scores=["acc"])
+    run = take(tmp_path, file, columns=["repeat=epoch"], scores=["acc"], missing="worst")
     assert run.suite.repeats == 2
     assert estimate(run, "acc", "a").value == pytest.approx((0.5 + 1 + 0) / 3)
     assert estimate(run, "error", "a").value == pytest.approx(0.5 / 3)
@@ -276,7 +327,8 @@ def test_answers_to_a_task_are_scored_by_its_scorers_beside_their_own_scores(
     bad = write_rows(
         tmp_path / "bad.jsonl", [{**row, "out": {"text": "nonsense"}} for row in right[:-8]]
     )
-    run = take(tmp_path, good, bad, columns=["answer=out.text"], scores=["theirs"], task=HANDBOOK)
+    options: dict[str, Any] = {"columns": ["answer=out.text"], "scores": ["theirs"]}
+    run = take(tmp_path, good, bad, **options, task=HANDBOOK, missing="worst")
     assert run.manifest.benchmark == "handbook_qa"
     assert estimate(run, "exact_match", "good").value == 1
     assert estimate(run, "contains", "bad").value == 0
@@ -346,7 +398,7 @@ def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
         ({"scores": ["acc"], "columns": ["answr=a"]}, "did you mean 'answer'?"),
         ({"scores": ["pass@1"]}, "'pass@1' is not a metric"),
         ({"scores": ["acc"], "where": ["x"]}, "where 'x': write COLUMN=TEXT"),
-        ({"scores": ["acc"], "preset": "lmeval"}, "did you mean 'lm-eval'?"),
+        ({"scores": ["acc"], "format": "lmeval"}, "did you mean 'lm-eval'?"),
         ({"scores": ["acc"], "name": "a.b"}, "'a.b' cannot name a benchmark"),
     ],
 )
@@ -520,10 +572,10 @@ def test_lm_eval_samples_are_imported_by_the_folder_of_their_model(tmp_path: Pat
         ]
         write_rows(tmp_path / "out" / model / "samples_gsm8k_2025.jsonl", rows)
         write_rows(tmp_path / "out" / model / "results_2025.json", [{"results": {}}])
-    options: dict[str, Any] = {"preset": "lm-eval", "name": "gsm8k"}
-    found = refused(tmp_path, tmp_path / "out", **options)
-    assert "4 rows occur twice" in found
-    assert "choose rows with --where" in found
+    options: dict[str, Any] = {"format": "lm-eval", "name": "gsm8k"}
+    both = take(tmp_path, tmp_path / "out", **options)
+    assert estimate(both, "exact_match_strict", "org__small").value == 0.5
+    assert estimate(both, "exact_match_flexible", "org__large").value == 0
     run = take(tmp_path, tmp_path / "out", where=["filter=strict"], **options)
     assert estimate(run, "exact_match", "org__small").value == 0.5
     assert estimate(run, "exact_match", "org__large").value == 1.0
@@ -554,14 +606,14 @@ def test_promptfoo_results_are_imported_by_provider(tmp_path: Path) -> None:
     ]
     document = tmp_path / "results.json"
     document.write_text(json.dumps({"evalId": "e", "results": {"version": 3, "results": rows}}))
-    run = take(tmp_path, document, preset="promptfoo")
+    run = take(tmp_path, document, format="promptfoo")
     assert estimate(run, "score", "openai-gpt-4o").value == 0.75
     assert estimate(run, "success", "openai-gpt-4o").value == 0.5
     assert estimate(run, "error", "openai-gpt-4o").value == 0
     assert estimate(run, "error", "echo").value == 0.5
     assert estimate(run, "latency_s", "openai-gpt-4o").value == pytest.approx(0.42)
     lines = write_rows(tmp_path / "lines.jsonl", rows)
-    other = take(tmp_path, lines, preset="promptfoo")
+    other = take(tmp_path, lines, format="promptfoo")
     assert estimate(other, "score", "echo") == estimate(run, "score", "echo")
 
 

@@ -269,7 +269,12 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
 
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--preset", default="", help="Column mapping of a known tool: lm-eval, promptfoo.")
+@click.option(
+    "--preset",
+    "format",
+    default="",
+    help="The files' format, where it is not to be recognized: lm-eval, inspect, promptfoo, rag.",
+)
 @click.option(
     "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field."
 )
@@ -292,20 +297,30 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
 @click.option(
     "--lower-is-better", multiple=True, metavar="NAME", help="Treat this metric as lower-is-better."
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["drop", "worst", "refuse"]),
+    help="Samples that a setup has no answer to: left out for all setups, failures of that setup, "
+    "or an error. Default: left out, an error where less than half of the samples are left.",
+)
 @click.option("--name", default="", help="The benchmark's name.")
 @data_option
 def import_files(
     files: tuple[Path, ...],
-    preset: str,
     columns: tuple[str, ...],
     scores: tuple[str, ...],
     tags: tuple[str, ...],
     where: tuple[str, ...],
     scorers: str,
+    missing: Any,
     data: Path | None,
     **given: Any,
 ) -> None:
-    """Import another tool's results as a run: JSON Lines or CSV FILES, or folders of them.
+    """Import other tools' results as a run: FILES, or folders of them.
+
+    Recognized: sample files of lm-evaluation-harness, logs of inspect, results of promptfoo, rows
+    of ragas, deepeval and other RAG evaluations. Of other rows (JSON Lines, JSON, CSV, Parquet,
+    XLSX) name the columns.
 
     Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
     completion_tokens, seconds, error, finish_reason. A column may be a path into nested JSON, such
@@ -316,10 +331,12 @@ def import_files(
     from bakeoff.outputs.tables.headline import headline
     from bakeoff.running.importing import Import, import_results
     from bakeoff.running.importing.fields import Fields
+    from bakeoff.running.importing.wanted import COMMON
 
     wanted = Import(
         files,
-        Fields.parse(preset, columns, scores, tags, where),
+        Fields.parse(columns, scores, tags, where),
+        missing=missing or COMMON,
         scorers=tuple(name.strip() for name in scorers.split(",") if name.strip()),
         data=data_folder(data),
         command=shlex.join(["bakeoff", *sys.argv[1:]]),

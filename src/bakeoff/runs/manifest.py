@@ -279,6 +279,8 @@ class ImportedFile(Stored):
     rows: int
     left_out: Known[int] = None
     """Rows that `--where` left out."""
+    format: Known[str] = None
+    """What the file was recognized as; `None` for rows whose columns were named."""
 
 
 class Imported(Stored):
@@ -292,6 +294,8 @@ class Imported(Stored):
     metrics: Mapping[str, MetricFacts] = {}
     worst: Mapping[str, float] = {}
     """Imported metric -> what a failed answer scores."""
+    tasks: Known[Mapping[str, tuple[str, ...]]] = None
+    """Task -> its imported metrics, where the run has several tasks."""
     timing: str | None = None
     notes: tuple[str, ...] = ()
 

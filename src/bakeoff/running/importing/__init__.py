@@ -1,30 +1,31 @@
 """Another tool's results, sample by sample, made into a run that is compared and gated like any.
 
 Rows are streamed into the journals of a folder beside the results, which takes its place among
-them in one step once everything in it is whole. `fields` says where a row says what, `rows` reads
-the files, `cells` understands the rows, `intake` takes them in, `made` makes the run.
+them in one step once everything in it is whole. `importers` read the files of known tools, `rows`
+others, of which `fields` says where a row says what; `cells` understands the rows, `receiving` and
+`intake` take them in, task by task, `made` makes the run.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.running.importing.fields import Fields, find
+from bakeoff.running.importing.fields import Fields
 from bakeoff.running.importing.given import restore
-from bakeoff.running.importing.intake import Intake, identifier
+from bakeoff.running.importing.importers import format_of, importer_named
+from bakeoff.running.importing.intake import identifier
 from bakeoff.running.importing.made import make
-from bakeoff.running.importing.rows import LINES, read_rows
+from bakeoff.running.importing.receiving import Receiver
+from bakeoff.running.importing.rows import row_file
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
@@ -32,8 +33,9 @@ from bakeoff.runs.written import GIVEN, digested
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
-from bakeoff.tasks.formats.delimited import TABLES
+from bakeoff.tasks.beir import NEED_NO_ANSWER
 from bakeoff.tasks.load import Selection, load_task, take
+from bakeoff.tasks.readers import ROW_FILES
 
 __all__ = ["GIVEN", "Import", "import_results", "restore"]
 
@@ -43,12 +45,11 @@ def import_results(
 ) -> measured_run.Run:
     """A complete run in `results` made of another tool's rows; `note` is told what they lack.
 
-    Every setup has a cell for every sample: those that no row answers are failures. Raises
+    Setups are compared on the samples that all of them have, or as `wanted.missing` says. Raises
     `BakeoffError` that lists what is wrong, and then leaves nothing behind.
     """
-    files = _files(wanted)
-    wanted = replace(wanted, fields=_with_listed(wanted.fields, files))
-    _check(wanted)
+    files, passed = _files(wanted)
+    _check(wanted, columns=not all(files.values()))
     task = load_task(wanted.task, wanted.data) if wanted.task else None
     if task:
         task = take(task, TaskUse(), Selection(), 0)
@@ -62,11 +63,13 @@ def import_results(
         folder = Path(scratch) / "unfinished" / "run"
         folder.mkdir(parents=True)
         with ExitStack() as stack:
-            taken = Intake(folder, task.name if task else name, task, wanted.fields, stack)
-            for file in files:
-                taken.add_file(file, wanted.setup)
+            taken = Receiver(folder, task.name if task else name, task, wanted, stack)
+            for file, format in files.items():
+                taken.add_file(file, format)
             taken.end()
-        manifest = make(folder, name, wanted, taken)
+        if not (wanted.name or task) and len(taken.intakes) == 1:
+            (name,) = taken.intakes
+        manifest = make(folder, name, wanted, taken, passed)
         for text in manifest.imported.notes if manifest.imported else ():
             note(text)
         return measured_run.Run(_put(folder, manifest, results))
@@ -89,26 +92,42 @@ def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
     return place
 
 
-def _files(wanted: Import) -> list[Path]:
-    """The files to read, in an order that does not depend on the file system."""
-    files: list[Path] = []
+def _files(wanted: Import) -> tuple[dict[Path, str], list[Path]]:
+    """File -> the format to read it by, empty for a table; and files of folders passed over.
+
+    In an order that does not depend on the file system.
+    """
+    files: dict[Path, str] = {}
+    passed: list[Path] = []
     for path in wanted.files:
         if not path.is_dir():
             if not path.is_file():
                 raise BakeoffError(f"{path}: no such file")
-            files.append(path)
+            files[path] = _format(path, wanted)
             continue
-        known = (*LINES, *TABLES)
-        inside = sorted(path.rglob(wanted.fields.files or "*"))
-        inside = [p for p in inside if p.is_file() and p.suffix.lower() in known]
-        if not inside:
-            raise BakeoffError(
-                f"{path}: no file {wanted.fields.files or 'that ends in ' + ', '.join(known)}"
-            )
-        files += inside
+        inside = [p for p in sorted(path.rglob(wanted.fields.files or "*")) if p.is_file()]
+        formats = {file: _format(file, wanted) for file in inside}
+        if any(formats.values()):
+            # Beside files of a tool lie others, such as its summaries.
+            files |= {file: format for file, format in formats.items() if format}
+            passed += [file for file, format in formats.items() if not format]
+        elif rows := [file for file in inside if row_file(file)]:
+            files |= dict.fromkeys(rows, "")
+        else:
+            known = ", ".join((*ROW_FILES, ".eval"))
+            raise BakeoffError(f"{path}: no file {wanted.fields.files or 'that ends in ' + known}")
     if not files:
         raise BakeoffError("import: name at least one file")
-    return list(dict.fromkeys(files))
+    return files, passed
+
+
+def _format(file: Path, wanted: Import) -> str:
+    """The format that is asked for, else the one that the file is recognized as; or none."""
+    if wanted.format:
+        importer = importer_named(wanted.format)
+        # A folder's other files are not of the format because it was asked for.
+        return wanted.format if file in wanted.files or importer.recognizes(file) else ""
+    return "" if wanted.fields.names_columns else format_of(file)
 
 
 def _stem(path: Path) -> str:
@@ -116,34 +135,19 @@ def _stem(path: Path) -> str:
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def _with_listed(wanted: Fields, files: Sequence[Path]) -> Fields:
-    """The fields with the scores that the first row lists; those that are no numbers left out."""
-    if not wanted.scores_listed or wanted.scores:
-        return wanted
-    place, row = next(read_rows(files[0], wanted), ("line 1", ""))
-    listed = None if isinstance(row, str) else find(row, wanted.scores_listed)
-    if isinstance(row, str) or not isinstance(listed, list):
-        raise BakeoffError(
-            f"{files[0]}: {place}: no list of scores in '{wanted.scores_listed}'; name "
-            "them with --score COLUMN"
-        )
-    values = {str(name): find(row, str(name)) for name in listed}
-    kept = {n: v for n, v in values.items() if v is None or isinstance(v, bool | int | float)}
-    if not kept:
-        raise BakeoffError(f"{files[0]}: {place}: none of {list(values)} is a number")
-    return replace(wanted, scores={names.metric(re.sub(r"\W+", "_", n)): n for n in kept})
+def _check(wanted: Import, *, columns: bool) -> None:
+    """Raise for fields and options that do not go together.
 
-
-def _check(wanted: Import) -> None:
-    """Raise for fields and options that do not go together."""
+    `columns`: there are files whose columns must be named, as no format is known for them.
+    """
     taken, problems = wanted.fields, []
     if not taken.id:
         problems.append("id: must be given: it tells which rows belong to one sample")
-    if not (taken.scores or wanted.task or wanted.scorers):
+    if columns and not (taken.scores or wanted.task or wanted.scorers):
         problems.append(
             "nothing to compare: name columns of scores, or score answers by a task or by scorers"
         )
-    if (wanted.task or wanted.scorers) and not taken.answer:
+    if columns and (wanted.task or wanted.scorers) and not taken.answer:
         problems.append("answer: its column must be named, or nothing can be scored")
     if wanted.setup and taken.setup:
         problems.append(
@@ -159,15 +163,19 @@ def _check(wanted: Import) -> None:
         problems += [f"{name}: the task has its own: leave it out" for name in own]
         if wanted.scorers:
             problems.append("scorers: the task has its own: leave them out")
-    elif wanted.scorers and not taken.target:
+    elif columns and wanted.scorers and not taken.target and not _need_no_target(wanted):
         problems.append("target: its column must be named: scorers compare answers with it")
     problems += [
         f"lower-is-better: no imported score '{name}'{did_you_mean(name, taken.scores)}"
         for name in wanted.lower_is_better
-        if names.metric(name) not in taken.scores
+        if columns and names.metric(name) not in taken.scores
     ]
     faults([f"import: {problem}" for problem in problems])
     _check_metrics(taken, {str(Metric.parse(text)) for text in wanted.scorers})
+
+
+def _need_no_target(wanted: Import) -> bool:
+    return all(Metric.parse(text).name in NEED_NO_ANSWER for text in wanted.scorers)
 
 
 def _check_metrics(taken: Fields, others: set[str]) -> None:

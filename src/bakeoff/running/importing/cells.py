@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.hints import shown
 from bakeoff.core.words import (
     ERROR,
+    RETRIEVE,
     Answer,
     Failure,
     Generation,
+    Passage,
     Sample,
     Score,
     Step,
     canonical,
+    digest,
 )
 from bakeoff.models.finish_reasons import finish_reason
 from bakeoff.running.importing.fields import Fields, find
+from bakeoff.spec import names
 
 NO_QUESTION = "(not given)"
 _NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}
@@ -113,6 +119,11 @@ class Cell:
     outcome: Answer | Failure
     scores: Mapping[str, Score]
     seconds: float | None
+    task: str = ""
+    same: str = ""
+    """What is equal where samples of one id are the same, whatever they are asked as."""
+    version: str = ""
+    """Of the task."""
 
 
 def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
@@ -121,28 +132,87 @@ def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
     def value(path: str) -> Any:
         return find(row, path) if path else None
 
-    identity = _identity(find(row, taken.id))
-    question = _plain("question", value(taken.question))
-    target = value(taken.target)
-    targets = target if isinstance(target, list) else [target]
-    tags = {name: _plain(f"tag {name}", find(row, path)) for name, path in taken.tags.items()}
-    if taken.setup:
-        setup = _plain("setup", value(taken.setup))
+    if taken.setup and (stated := _plain("setup", value(taken.setup))):
+        setup = stated
     outcome = _outcome(value, taken)
     return Cell(
         setup,
-        Sample(
-            identity,
-            {"question": question or NO_QUESTION},
-            tuple(text for entry in targets if (text := _plain("target", entry))),
-            cluster=_plain("cluster", value(taken.cluster)),
-            tags={name: value for name, value in tags.items() if value},
-        ),
+        _sample(value, taken),
         text_of(value(taken.repeat)),
         outcome,
-        {metric: _score(metric, find(row, path)) for metric, path in taken.scores.items()},
+        dict(_scores(value, taken)),
         _seconds(value, taken) if isinstance(outcome, Answer) else None,
+        _plain("task", value(taken.task)),
+        text_of(value(taken.same)),
+        text_of(value(taken.version)),
     )
+
+
+def _sample(value: Value, taken: Fields) -> Sample:
+    question = _plain("question", value(taken.question))
+    more = value(taken.fields) or {}
+    if not isinstance(more, dict):
+        raise Bad("fields", more, "an object of texts works")
+    tags = {name: _plain(f"tag {name}", value(path)) for name, path in taken.tags.items()}
+    return Sample(
+        _identity(value(taken.id)),
+        {"question": question or NO_QUESTION}
+        | {str(name): _plain(f"fields.{name}", text) for name, text in more.items()},
+        _texts("target", value(taken.target)),
+        _texts("gold", value(taken.gold)),
+        cluster=_plain("cluster", value(taken.cluster)),
+        tags={name: value for name, value in tags.items() if value},
+    )
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(text for entry in listed if (text := _plain(name, entry)))
+
+
+def _scores(value: Value, taken: Fields) -> Iterator[tuple[str, Score]]:
+    """A score the row does not hold is unjudged where it was named, and absent where it was not."""
+    if not taken.scores_in:
+        yield from ((m, _score(m, value(path))) for m, path in taken.scores.items())
+        return
+    held = value(taken.scores_in) or {}
+    if not isinstance(held, dict):
+        raise Bad("scores", held, "an object of numbers works")
+    named = taken.scores or {name: name for name in held}
+    for metric, path in named.items():
+        if path in held:
+            yield names.metric(metric), _score(metric, held[path])
+
+
+def _passages(value: Any) -> tuple[Passage, ...]:
+    """The passages of an answer: texts, or objects with `text`, and `document` and `score`."""
+    listed = _listed(value)
+    passages = []
+    for entry in listed:
+        named = entry if isinstance(entry, dict) else {"text": entry}
+        text = _plain("passages", named.get("text"))
+        score = _number("passages", named.get("score"), "a number works as its score")
+        # Equal texts are one document where nothing says which.
+        document = _plain("passages", named.get("document")) or f"text-{digest(text)[:8]}"
+        passages.append(
+            Passage(document, 0, len(text), text, score if math.isfinite(score) else 0.0)
+        )
+    return tuple(passages)
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list, also as a table's cell writes it: JSON, or as Python prints it."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            try:
+                value = ast.literal_eval(value.strip())
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                return [value]
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [] if value in (None, "") else [value]
 
 
 Value = Callable[[str], Any]
@@ -151,7 +221,7 @@ Value = Callable[[str], Any]
 
 def _outcome(value: Value, taken: Fields) -> Answer | Failure:
     if error := _flag(value(taken.error)):
-        return Failure(error)
+        return Failure(_plain("error", error))
     answer = value(taken.answer) if taken.answer else ""
     if answer is None:
         return Failure("no answer in the row")
@@ -171,7 +241,13 @@ def _outcome(value: Value, taken: Fields) -> Answer | Failure:
         return Failure("the reply ended in an error", ended, steps)
     if missing := Generation(text.strip(), 0, 0, finish_reason=ended).missing:
         return Failure(missing, ended, steps)
-    return Answer(text, (), steps, finish_reason=ended)
+    looked_up = value(taken.passages)
+    if looked_up is not None:
+        steps = (Step(RETRIEVE), *steps)
+    sure = _amount("confidence", value(taken.confidence))
+    if sure is not None and sure > 1:
+        raise Bad("confidence", sure, "a number from 0 to 1 works")
+    return Answer(text, _passages(looked_up), steps, sure, ended)
 
 
 def _ended(value: Value, taken: Fields) -> str:

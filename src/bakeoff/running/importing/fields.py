@@ -1,4 +1,4 @@
-"""Where a row of another tool says what, and presets for tools whose files are known."""
+"""Where a row of another tool says what."""
 
 from __future__ import annotations
 
@@ -24,11 +24,23 @@ class Fields:
     id: str = "id"
     setup: str = ""
     """The setup's name; where left empty, a file is a setup and its stem is the name."""
+    task: str = ""
+    """The task's name, where rows belong to several."""
     answer: str = ""
+    passages: str = ""
+    """What the answer was made from: a list of texts, or of objects with `text` and `document`."""
     question: str = ""
+    fields: str = ""
+    """Where other parts of the question are: an object of texts."""
+    gold: str = ""
+    """Ids of the documents that hold the answer."""
     target: str = ""
     """The right answer, or a list of those that are accepted."""
     cluster: str = ""
+    same: str = ""
+    """What is equal in all rows of a sample, where they may ask it in other words."""
+    version: str = ""
+    """Of the task: rows of two versions are not compared."""
     repeat: str = ""
     """What tells repeated answers to one sample apart; they are numbered as they come."""
     prompt_tokens: str = ""
@@ -37,42 +49,37 @@ class Fields:
     milliseconds: str = ""
     cached: str = ""
     """A flag: the answer came from a cache, so that its seconds say nothing."""
+    confidence: str = ""
+    """The model's own, from 0 to 1."""
     error: str = ""
     finish_reason: str = ""
     """How the reply ended, in any vendor's words."""
     scores: Mapping[str, str] = field(default_factory=dict)
     """Metric -> where its value is."""
-    scores_listed: str = ""
-    """Where the first row lists the names of its scores, when `scores` names none."""
+    scores_in: str = ""
+    """Where a row holds an object of its scores: all of them, or those that `scores` names."""
     tags: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, str] = field(default_factory=dict)
     """Only rows that hold these texts in these places are taken."""
     rows: str = ""
     """Where a `.json` file that is one document holds the list of its rows."""
     files: str = ""
-    """Which files of a folder are taken: a glob; all JSON Lines and CSV files where empty."""
-    folder_is_setup: bool = False
-    """Without `setup`: a file's folder names the setup, not its stem."""
+    """Which files of a folder are taken: a glob; all that can be read where empty."""
     optional: frozenset[str] = frozenset()
     """Fields that a whole import may be without."""
 
     @classmethod
     def parse(
         cls,
-        preset: str = "",
         columns: Sequence[str] = (),
         scores: Sequence[str] = (),
         tags: Sequence[str] = (),
         where: Sequence[str] = (),
     ) -> Fields:
-        """A preset, or none, with `FIELD=PATH` columns, `[NAME=]PATH` scores and tags, and
-        `PATH=TEXT` conditions in place of its own.
+        """`FIELD=PATH` columns, `[NAME=]PATH` scores and tags, and `PATH=TEXT` conditions.
 
         Raises `BakeoffError` with everything that is wrong with them.
         """
-        if preset and preset not in PRESETS:
-            raise BakeoffError(f"'{preset}': no such preset{did_you_mean(preset, PRESETS)}")
-        start = PRESETS[preset] if preset else cls()
         plain = {attribute.name for attribute in fields(cls) if attribute.type == "str"}
         problems: list[str] = []
         chosen: dict[str, Any] = {}
@@ -86,13 +93,23 @@ class Fields:
         problems += [f"where '{t}': write COLUMN=TEXT" for t in where if "=" not in t]
         metrics = dict(_metric(text, problems) for text in scores)
         faults(problems)
-        chosen["optional"] = start.optional - set(chosen)
-        return replace(
-            start,
+        return cls(
             **chosen,
-            scores={**start.scores, **metrics} if not start.scores_listed else metrics,
-            tags={**start.tags, **dict(_named(text) for text in tags)},
-            where={**start.where, **conditions},
+            scores=metrics,
+            tags=dict(_named(text) for text in tags),
+            where=conditions,
+        )
+
+    def over(self, start: Fields) -> Fields:
+        """`start` with all that is named here in its place."""
+        named = {name: value for name, value in vars(self).items() if value != _DEFAULT[name]}
+        return replace(start, **named, optional=start.optional - set(named))
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether it says where in a row anything but scores and tags is."""
+        return any(
+            isinstance(value, str) and value != _DEFAULT[name] for name, value in vars(self).items()
         )
 
     @property
@@ -101,7 +118,7 @@ class Fields:
         single = {
             attribute.name: str(getattr(self, attribute.name))
             for attribute in fields(self)
-            if attribute.type == "str" and attribute.name not in ("rows", "files", "scores_listed")
+            if attribute.type == "str" and attribute.name not in ("rows", "files")
         }
         return {
             **{name: path for name, path in single.items() if path},
@@ -129,39 +146,31 @@ def _metric(text: str, problems: list[str]) -> tuple[str, str]:
         return name, path
 
 
-PRESETS: Mapping[str, Fields] = {
-    # `samples_TASK_DATE.jsonl` in a folder named after the model, as --log_samples writes them.
-    "lm-eval": Fields(
-        id="doc_id",
-        answer="filtered_resps.0",
-        target="target",
-        scores_listed="metrics",
-        files="samples_*.jsonl",
-        folder_is_setup=True,
-        optional=frozenset({"target"}),
-    ),
-    # Not the row's own `error`: it also says why an assertion failed, which is a score of 0.
-    "promptfoo": Fields(
-        id="testIdx",
-        setup="provider.id",
-        answer="response.output",
-        prompt_tokens="response.tokenUsage.prompt",
-        completion_tokens="response.tokenUsage.completion",
-        milliseconds="latencyMs",
-        cached="response.cached",
-        error="response.error",
-        finish_reason="response.finishReason",
-        scores={"score": "score", "success": "success"},
-        rows="results.results",
-        optional=frozenset(
-            {
-                *("prompt_tokens", "completion_tokens", "milliseconds", "cached", "error"),
-                "finish_reason",
-            }
-        ),
-    ),
-}
-"""Tools whose files need no columns named."""
+_DEFAULT = vars(Fields())
+OWN = Fields(
+    task="task",
+    setup="setup",
+    answer="answer",
+    question="question",
+    fields="fields",
+    target="targets",
+    gold="gold",
+    passages="passages",
+    cluster="cluster",
+    same="same",
+    version="version",
+    repeat="repeat",
+    prompt_tokens="prompt_tokens",
+    completion_tokens="completion_tokens",
+    seconds="seconds",
+    cached="cached",
+    confidence="confidence",
+    error="error",
+    finish_reason="finish_reason",
+    scores_in="scores",
+    optional=frozenset(_DEFAULT) - {"id"},
+)
+"""Of the rows that importers give: bakeoff's own words. None but the id needs to be there."""
 
 
 def find(row: Mapping[str, Any], path: str) -> Any:

@@ -1,10 +1,11 @@
-"""Task, suite, manifest and notes of an imported run."""
+"""Tasks, suite, manifest and notes of an imported run."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bakeoff.metrics.refusals import BY_REFUSALS
 from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
+from bakeoff.running.importing.receiving import Receiver
 from bakeoff.running.importing.wanted import Import
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
@@ -27,40 +29,65 @@ from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rows, Source, TaskFile
+from bakeoff.tasks.beir import NEED_NO_ANSWER
 from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
 
 
-def make(folder: Path, name: str, wanted: Import, taken: Intake) -> Manifest:
-    """Task, samples, scores and manifest of the run whose journals are whole."""
-    task, file = taken.task, wanted.task
-    if not task and wanted.scorers:
-        file = _write_task(folder, wanted, taken)
-        task = take(load_task(file), TaskUse(), Selection(), 0)
-    if not task:
-        task = _task(wanted, taken)
-    suite = _suite(name, file.name if file else taken.name, taken)
-    store.write_samples(folder, {task.name: task.samples})
-    if not file:
-        named = taken.sources[0].file
-    else:
-        # Of a task made here only its name is known until the run has its place.
-        named = os.path.relpath(file) if wanted.task else file.name
-    manifest = _manifest(suite, wanted, taken, task, named)
-    if task.scorers:
-        manifest = score(folder, manifest, suite, {task.name: task})
+def make(
+    folder: Path, name: str, wanted: Import, taken: Receiver, passed: Sequence[Path]
+) -> Manifest:
+    """Tasks, samples, scores and manifest of the run whose journals are whole."""
+    tasks, files = {}, []
+    for intake in taken.intakes.values():
+        task, file, selection = intake.task, wanted.task, Selection()
+        if task and len(intake.samples) < len(task.samples):
+            selection = Selection(ids=tuple(intake.samples))
+            task = take(task, TaskUse(), selection, 0)
+        if not task and wanted.scorers:
+            file = _write_task(folder, wanted, intake)
+            task = take(load_task(file), TaskUse(), Selection(), 0)
+        tasks[intake.name] = task or _task(taken, intake)
+        files.append(file.name if file else intake.name)
+    suite = _suite(name, files, taken)
+    store.write_samples(folder, {name: task.samples for name, task in tasks.items()})
+    named = taken.sources[0].file
+    if wanted.task or wanted.scorers:
+        # Of tasks made here only the names are known until the run has its place.
+        named = os.path.relpath(wanted.task) if wanted.task else files[0]
+    manifest = blank_manifest(suite, selection, tasks).model_copy(
+        update={
+            "file": named,
+            "command": masked(wanted.command or _command(wanted)),
+            "status": COMPLETE,
+            "imported": _imported(wanted, taken, passed),
+        }
+    )
+    if wanted.task or wanted.scorers:
+        manifest = score(folder, manifest, suite, tasks)
     return restore(folder, manifest)
 
 
-def _suite(name: str, task: str, taken: Intake) -> Suite:
-    setups = {
-        lane.name: {"model": lane.origin, "imported": list(lane.files)}
-        for lane in taken.lanes.values()
-    }
+def _command(wanted: Import) -> str:
+    return " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
+
+
+def _suite(name: str, tasks: Sequence[str], taken: Receiver) -> Suite:
+    setups: dict[str, dict[str, Any]] = {}
+    for setup, origin in taken.setups.items():
+        lanes = {
+            task: lane
+            for task, intake in taken.intakes.items()
+            if (lane := intake.lanes.get(origin))
+        }
+        files = dict.fromkeys(file for lane in lanes.values() for file in lane.files)
+        setups[setup] = {"model": origin, "imported": list(files)}
+        if len(lanes) < len(taken.intakes):
+            setups[setup]["tasks"] = list(lanes)
     return Suite.model_validate(
         {
             "name": name,
             "description": "Results of another tool, brought in by `bakeoff import`.",
-            "tasks": [task],
+            "tasks": list(tasks),
             "setups": setups,
             "repeats": taken.repeats,
         }
@@ -69,15 +96,19 @@ def _suite(name: str, task: str, taken: Intake) -> Suite:
 
 def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     """The task that the rows make, as files of its own: its answers can be scored again."""
-    if empty := [sample.id for sample in taken.samples.values() if not sample.targets]:
+    asked = [Metric.parse(name).name for name in wanted.scorers]
+    unanswered = set(asked) <= set(NEED_NO_ANSWER)
+    empty = [sample.id for sample in taken.samples.values() if not sample.targets]
+    if empty and not unanswered:
         named = ", ".join(map(repr, empty[:FIRST]))
         raise BakeoffError(
             f"import: target: {len(empty)} samples have none: {named}; scorers compare with it"
         )
     place = folder / "task"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     rows = (
-        {"id": s.id, "question": s.question, "targets": s.targets}
+        {**s.fields, "id": s.id, "targets": s.targets}
+        | ({"gold": s.gold} if s.gold else {})
         | ({"cluster": s.cluster} if s.cluster else {})
         | ({"tags": dict(s.tags)} if s.tags else {})
         for s in taken.samples.values()
@@ -89,7 +120,7 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
     }
-    if any(Metric.parse(name).name in BY_REFUSALS for name in wanted.scorers):
+    if unanswered or any(name in BY_REFUSALS for name in asked):
         made["refusal"] = {"say": "I do not know."}
     file = place / f"{taken.name}.yaml"
     file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
@@ -99,14 +130,14 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
 _DESCRIPTION = "What the rows of another tool say of their samples."
 
 
-def _task(wanted: Import, taken: Intake) -> Task:
+def _task(received: Receiver, taken: Intake) -> Task:
     """The task that the rows make, when they bring their scores: it has no scorers to run."""
     samples = tuple(taken.samples.values())
     file = TaskFile(
         name=taken.name,
         description=_DESCRIPTION,
-        rows=Rows(test=Source(files=taken.sources[0].file)),
-        scorers=tuple(wanted.fields.scores),
+        rows=Rows(test=Source(files=received.sources[0].file)),
+        scorers=tuple(taken.metrics),
     )
     whole = [[s.id, dict(s.fields), s.targets, s.gold, s.cluster, dict(s.tags)] for s in samples]
     return Task(
@@ -121,7 +152,7 @@ def _task(wanted: Import, taken: Intake) -> Task:
         whole_ids=digest([sample.id for sample in samples]),
         digests=TaskDigests(
             {
-                "task": digest([taken.name, sorted(wanted.fields.scores)]),
+                "task": digest([taken.name, sorted(taken.metrics)]),
                 "prompt": digest({part: getattr(file, part) for part in PROMPT}),
                 "test": digest(whole),
                 "train": digest([]),
@@ -130,39 +161,33 @@ def _task(wanted: Import, taken: Intake) -> Task:
     )
 
 
-def _manifest(suite: Suite, wanted: Import, taken: Intake, task: Task, file: str) -> Manifest:
-    command = " ".join(["bakeoff import", *(os.path.relpath(path) for path in wanted.files)])
-    parts = {
-        "file": file,
-        "command": masked(wanted.command or command),
-        "status": COMPLETE,
-        "imported": _imported(wanted, taken),
-    }
-    return blank_manifest(suite, Selection(), {task.name: task}).model_copy(update=parts)
-
-
-def _imported(wanted: Import, taken: Intake) -> Imported:
+def _imported(wanted: Import, taken: Receiver, passed: Sequence[Path]) -> Imported:
     """Where everything came from, what was made of it, and what is to be known about it."""
-    lower = set(map(names.metric, wanted.lower_is_better))
+    lower = set(map(names.metric, wanted.lower_is_better)) | taken.lower
     scores = wanted.fields.scores
     mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
+    ends = taken.ends
+    several = {name: tuple(intake.metrics) for name, intake in taken.intakes.items()}
     return Imported(
         files=tuple(taken.sources),
         fields={**mapping, "optional": sorted(wanted.fields.optional)},
-        answers=bool(wanted.fields.answer),
-        setups={lane.name: lane.origin for lane in taken.lanes.values()},
+        answers=bool(wanted.fields.answer) or any(source.format for source in taken.sources),
+        setups=taken.setups,
         metrics={
             metric: MetricFacts(
                 higher_is_better=metric not in lower,
-                bounds=RATE if _is_rate(taken.ends[metric]) else None,
-                version=digest(["imported", metric, path, metric not in lower]),
-                about=f"`{path}` of the imported rows.",
+                bounds=RATE if _is_rate(ends[metric]) else None,
+                version=digest(
+                    ["imported", metric, scores.get(metric, metric), metric not in lower]
+                ),
+                about=f"`{scores.get(metric, metric)}` of the imported rows.",
             )
-            for metric, path in scores.items()
+            for metric in dict.fromkeys(name for listed in several.values() for name in listed)
         },
-        worst={metric: _worst(taken.ends[metric], metric in lower) for metric in scores},
-        timing="the other tool's own" if taken.timed else None,
-        notes=tuple(_notes(taken, lower)),
+        worst={metric: _worst(ends[metric], metric in lower) for metric in ends},
+        tasks=several if len(several) > 1 else None,
+        timing="the other tool's own" if any(i.times for i in taken.intakes.values()) else None,
+        notes=tuple(_notes(taken, lower, passed)),
     )
 
 
@@ -175,30 +200,52 @@ def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
     return max(1.0, ends[1]) if lower_is_better else min(0.0, ends[0])
 
 
-def _notes(taken: Intake, lower: Iterable[str]) -> Iterator[str]:
+def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> Iterator[str]:
     """What a reader must know of the rows, a sentence each."""
+    formats = Counter(source.format or "rows of named columns" for source in taken.sources)
     rows = sum(source.rows for source in taken.sources)
-    lanes, cells = taken.lanes.values(), len(taken.samples) * taken.repeats
-    times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
-    yield (
-        f"imported {rows} rows of {len(taken.sources)} files: {len(lanes)} setups x "
-        f"{len(taken.samples)} samples{times}"
-    )
-    for lane in lanes:
-        if lane.name != lane.origin:
-            yield f"setup {lane.origin!r} is called {lane.name}"
+    known = ", ".join(f"{name} ({count})" for name, count in formats.items())
+    yield f"imported {rows} rows of {len(taken.sources)} files: {known}"
+    for name, intake in taken.intakes.items():
+        times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
+        metrics = ", ".join(intake.metrics) or "none"
+        yield (
+            f"task {name}: {len(intake.lanes)} setups x {len(intake.samples)} samples{times}; "
+            f"scores: {metrics}"
+        )
+        yield from _notes_of(intake, len(intake.samples) * taken.repeats)
+    for setup, origin in taken.setups.items():
+        if setup != origin:
+            yield f"setup {origin!r} is called {setup}"
+    for what, count in taken.left.items():
+        yield f"left out: {count} {what}"
+    if passed:
+        first = ", ".join(path.name for path in passed[:FIRST])
+        yield f"left out: {len(passed)} files that hold no samples: {first}"
+    yield from taken.notes
+    worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
+    for metric, value in worst.items():
+        yield f"{metric} is no rate: a failed answer scores {value:g} in it"
+    if any(intake.times for intake in taken.intakes.values()):
+        yield "seconds are the other tool's own timing: setups were not timed in turn"
+
+
+def _notes_of(intake: Intake, cells: int) -> Iterator[str]:
+    """What is to be known of the setups of a task."""
+    for lane in intake.lanes.values():
         missing = sum(n for error, n in lane.failed.items() if error.startswith("missing from"))
         if missing:
             yield (
                 f"setup {lane.name}: {missing} of {cells} answers are missing from "
                 f"{', '.join(lane.files)}: they are failures with the worst score"
             )
+        elif lane.absent or lane.dropped:
+            yield (
+                f"setup {lane.name}: {lane.absent} samples have no answer of it, and "
+                f"{lane.dropped} of its samples are left out: compared on the "
+                f"{len(intake.samples)} common samples"
+            )
         if others := lane.failed.total() - missing:
             yield f"setup {lane.name}: {others} of {cells} rows have an error or no answer"
         for metric, count in lane.unjudged.items():
             yield f"setup {lane.name}: {count} of {cells} values of {metric} are unjudged"
-    worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
-    for metric, value in worst.items():
-        yield f"{metric} is no rate: a failed answer scores {value:g} in it"
-    if taken.timed:
-        yield "seconds are the other tool's own timing: setups were not timed in turn"

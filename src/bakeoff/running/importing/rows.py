@@ -1,4 +1,4 @@
-"""Rows of another tool's JSON Lines, JSON and CSV files, streamed, and what is wrong with them."""
+"""Rows of another tool's files, streamed, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Any
 from bakeoff.running.importing.fields import Fields, find
 from bakeoff.tasks.formats.delimited import TABLES, csv_rows
 from bakeoff.tasks.formats.json_rows import Row, is_json_list, json_lines, json_list
+from bakeoff.tasks.readers import ROW_FILES, Reading, reader_of
 
 LINES = (".jsonl", ".ndjson", ".json")
+
+
+def row_file(file: Path) -> bool:
+    """Whether a file's ending is one of files of rows."""
+    return file.suffix.lower() in ROW_FILES
 
 
 def read_rows(file: Path, taken: Fields) -> Iterator[Row]:
@@ -27,9 +33,13 @@ def read_rows(file: Path, taken: Fields) -> Iterator[Row]:
             if path not in header and name not in taken.optional
         ]
 
-    if file.suffix.lower() in TABLES:
+    ending = file.suffix.lower()
+    if ending in TABLES:
         yield from csv_rows(file, missing)
-    elif file.suffix.lower() == ".json" and (taken.rows or is_json_list(file)):
+    elif ending == ".json" and (taken.rows or is_json_list(file)):
         yield from json_list(file, pick, f"at '{taken.rows}'" if taken.rows else "in it")
-    else:
+    elif ending in LINES or not row_file(file):
         yield from json_lines(file)
+    else:
+        rows = reader_of(file).rows(file, Reading())
+        yield from ((f"row {number}", row) for number, row in enumerate(rows, 1))

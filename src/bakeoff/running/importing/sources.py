@@ -1,0 +1,60 @@
+"""A file of another tool on its way in: what is read of it, what is left out and why."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bakeoff.running.importing.cells import text_of
+from bakeoff.running.importing.fields import find
+from bakeoff.tasks.formats.json_rows import Row
+
+UNASKED = "rows that --where leaves out"
+
+
+@dataclass
+class Source:
+    """A file, and what an importer says of it beside its rows."""
+
+    file: Path
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Only rows that hold these texts in these places are taken."""
+    left: Counter[str] = field(default_factory=Counter)
+    """What was left out -> how many of it."""
+    lower: set[str] = field(default_factory=set)
+    """Scores of which less is better."""
+    notes: list[str] = field(default_factory=list)
+
+    def wants(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of the file, as it stands there, is asked for; counts it when not."""
+        wanted = all(text_of(find(row, path)) == text for path, text in self.where.items())
+        if not wanted:
+            self.left[UNASKED] += 1
+        return wanted
+
+
+@dataclass(frozen=True)
+class Importer:
+    """How the files of a tool are recognized and read.
+
+    Its rows are in bakeoff's own words, `cells.OWN`: `id`, `task`, `setup`, `question`, `fields`,
+    `targets`, `gold`, `answer`, `passages`, `scores` and so on; what a row does not hold is not
+    known. Keys of other names can be asked for by `--tag` and `--column`.
+    """
+
+    about: str
+    """What the files are, in a few words for users."""
+    recognizes: Callable[[Path], bool]
+    """Whether a file is one, by its name and its beginning; raises nothing."""
+    rows: Callable[[Source], Iterator[Row]]
+    """(place, row or what is wrong with it); raises `BakeoffError` for a file that is none."""
+
+
+def slug(name: str) -> str:
+    """A name of another tool as one that metrics and tasks can have."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    return f"_{plain}" if not plain or plain[0].isdigit() else plain

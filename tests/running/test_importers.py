@@ -1,0 +1,167 @@
+"""Files that other tools wrote, as they are: their numbers are the tool's own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis.measured_run import Run
+from bakeoff.core.words import BakeoffError
+from bakeoff.running.importing import Import, import_results
+from bakeoff.running.importing.fields import Fields
+
+FILES = Path(__file__).parent.parent / "fixtures" / "imports"
+"""Made by running the tools with models that are made up; `make.md` there says how."""
+
+
+def take(tmp_path: Path, *files: Path, notes: list[str] | None = None, **options: Any) -> Run:
+    spelled = {n: options.pop(n) for n in ("columns", "scores", "tags", "where") if n in options}
+    wanted = Import(files, Fields.parse(**spelled), **options)
+    return import_results(
+        wanted, tmp_path / "results", [].append if notes is None else notes.append
+    )
+
+
+def value(run: Run, task: str, metric: str, setup: str) -> Any:
+    return run.comparison.tasks[task].metrics[metric].setups[setup].value
+
+
+def answers(run: Run, task: str, setup: str) -> dict[str, str]:
+    return {r.sample: r.answer.text for r in run.records(task, setup) if r.answer}
+
+
+def test_a_results_folder_of_lm_eval_becomes_its_tasks_with_the_same_numbers(
+    tmp_path: Path,
+) -> None:
+    notes: list[str] = []
+    run = take(tmp_path, FILES / "lm-eval", notes=notes)
+    assert list(run.comparison.tasks) == ["harbour_gen", "harbour_mc"]
+    assert run.manifest.imported.setups == {
+        "harbour-keeper": "harbour/keeper",
+        "harbour-visitor": "harbour/visitor",
+    }
+    for setup in ("keeper", "visitor"):
+        (file,) = (FILES / "lm-eval" / f"harbour__{setup}").glob("results_*.json")
+        theirs = json.loads(file.read_text())["results"]
+        for task, metric, name in (
+            ("harbour_gen", "exact_match,strict", "exact_match_strict"),
+            ("harbour_gen", "exact_match,flexible", "exact_match_flexible"),
+            ("harbour_mc", "acc,none", "acc"),
+            ("harbour_mc", "acc_norm,none", "acc_norm"),
+        ):
+            assert value(run, task, name, f"harbour-{setup}") == theirs[task][metric]
+    assert any("left out: 2 metric bleu (no number for a sample)" in note for note in notes)
+    assert any("2 replies to a sample made one score" in note for note in notes)
+    assert any("left out: 2 files that hold no samples: results_" in note for note in notes)
+
+
+def test_of_multiple_choice_the_choice_is_the_answer_and_likelihoods_the_confidence(
+    tmp_path: Path,
+) -> None:
+    run = take(tmp_path, FILES / "lm-eval")
+    sample = run.samples["harbour_mc"]["0"]
+    assert sample.question.startswith("Question: Which light marks the left side")
+    assert sample.fields["options"] == "red\ngreen\nwhite"
+    assert sample.targets == ("red",)
+    first = next(iter(run.records("harbour_mc", "harbour-keeper")))
+    # Log-likelihoods -3.944, -0.469, -0.142.
+    assert first.answer
+    assert first.answer.text == "white"
+    assert first.answer.confidence == pytest.approx(0.5732, abs=1e-3)
+    for setup in ("harbour-keeper", "harbour-visitor"):
+        right = {
+            i
+            for i, s in run.samples["harbour_mc"].items()
+            if answers(run, "harbour_mc", setup)[i] == s.targets[0]
+        }
+        assert len(right) / 4 == value(run, "harbour_mc", "acc", setup)
+
+
+def test_logs_of_inspect_become_tasks_with_the_same_numbers(tmp_path: Path) -> None:
+    notes: list[str] = []
+    files = sorted((FILES / "inspect").glob("*harbour*.eval"))
+    run = take(tmp_path, *files, notes=notes, tags=["metadata.theme"])
+    assert run.suite.repeats == 2
+    for file in files:
+        with zipfile.ZipFile(file) as archive:
+            assert {info.compress_type for info in archive.infolist()} == {93}
+    keeper = {"match": 0.75, "includes": 0.75, "f1": 0.53, "style_short": 1.0, "style_words": 2.375}
+    for metric, theirs in keeper.items():
+        assert value(run, "harbour", metric, "mockllm-keeper") == pytest.approx(theirs)
+    records = list(run.records("harbour", "mockllm-keeper"))
+    assert {r.answer.finish_reason for r in records if r.answer} == {"stop", "length"}
+    assert value(run, "harbour", "prompt_tokens", "mockllm-keeper") == 20
+    assert run.manifest.imported.timing
+    assert run.samples["harbour"]["h1"].targets == ("42",)
+    assert run.samples["harbour"]["h1"].tags == {"theme": "harbour"}
+
+
+def test_json_logs_of_inspect_are_recognized_and_read(tmp_path: Path) -> None:
+    files = sorted((FILES / "inspect").glob("*buoys*.json"))
+    run = take(tmp_path, *files)
+    for file in files:
+        theirs = json.loads(file.read_text())
+        setup = theirs["eval"]["model"].replace("/", "-")
+        accuracy = theirs["results"]["scores"][0]["metrics"]["accuracy"]["value"]
+        assert value(run, "buoys", "choice", setup) == pytest.approx(accuracy)
+    assert run.samples["buoys"]["1"].fields["options"] == "A) red\nB) green\nC) white"
+
+
+def test_a_folder_of_mixed_formats_is_one_run(tmp_path: Path) -> None:
+    shutil.copytree(FILES / "lm-eval", tmp_path / "mixed" / "lm-eval")
+    for file in (FILES / "inspect").glob("*buoys*"):
+        shutil.copy(file, tmp_path / "mixed")
+    notes: list[str] = []
+    run = take(tmp_path, tmp_path / "mixed", notes=notes)
+    assert set(run.comparison.tasks) == {"buoys", "harbour_gen", "harbour_mc"}
+    assert run.suite.setups["mockllm-keeper"].tasks == ("buoys",)
+    assert notes[0].startswith("imported 22 rows of 6 files: ")
+    assert "inspect (2)" in notes[0]
+    assert "lm-eval (4)" in notes[0]
+
+
+def damaged(tmp_path: Path, kind: str, change: Any) -> Path:
+    """A copy of one file of a kind, its bytes changed."""
+    (file, *_) = sorted(FILES.glob(kind))
+    copy = tmp_path / file.name
+    copy.write_bytes(change(file.read_bytes()))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("inspect/*.eval", lambda b: b[:5000], "not a log of inspect"),
+        ("inspect/*.eval", lambda b: b[:400] + b"\0\0\0\0" + b[404:], "is damaged"),
+        ("inspect/*.json", lambda b: b[:9000], "is not JSON"),
+        ("inspect/*.json", lambda b: b.replace(b'"version": 2', b'"version": 7', 1), "version 7"),
+        ("inspect/*.json", lambda b: b.replace(b'"samples": [', b'"others": [', 2), "without sam"),
+        ("lm-eval/*/samples_harbour_mc*", lambda b: b[:-100], "line 4: not JSON"),
+        ("lm-eval/*/samples_harbour_mc*", lambda b: b.replace(b"doc_id", b"id"), "no doc_id"),
+    ],
+)
+def test_a_damaged_file_is_one_message_and_leaves_nothing(
+    tmp_path: Path, kind: str, change: Any, said: str
+) -> None:
+    file = damaged(tmp_path, kind, change)
+    with pytest.raises(BakeoffError) as caught:
+        take(tmp_path, file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert not list((tmp_path / "results").rglob("*"))
+
+
+def test_two_versions_of_a_task_are_not_compared(tmp_path: Path) -> None:
+    folder = tmp_path / "lm-eval"
+    shutil.copytree(FILES / "lm-eval", folder)
+    (results,) = (folder / "harbour__visitor").glob("results_*.json")
+    whole = json.loads(results.read_text())
+    whole["versions"]["harbour_mc"] = 3.0
+    results.write_text(json.dumps(whole))
+    with pytest.raises(BakeoffError, match=r"task harbour_mc is there in several versions: 2\.0"):
+        take(tmp_path, folder)
