@@ -17,6 +17,7 @@ from bakeoff.core.strict_json import loads
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.importing.sources import Source, slug
 from bakeoff.tasks.formats.json_rows import Row
+from bakeoff.tasks.formats.zstd import unzstd
 
 _ZSTD = 93
 """The method's number in zip files."""
@@ -102,11 +103,7 @@ def _unpacked(packed: bytes, method: int) -> bytes:
         return zlib.decompress(packed, -zlib.MAX_WBITS)
     if method != _ZSTD:
         raise ValueError(f"compressed by method {method}; deflate and zstd are read")
-    import pyarrow  # heavy, and needed for this alone: Python reads zstd from 3.14 on
-
-    with pyarrow.CompressedInputStream(pyarrow.BufferReader(packed), "zstd") as stream:
-        data: bytes = stream.read()
-    return data
+    return unzstd(packed)
 
 
 def _loads(file: Path, name: str, data: bytes) -> Any:
