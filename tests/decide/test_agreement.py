@@ -120,8 +120,11 @@ def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path:
         ("[]", "line 1: Input should be an object"),
         ('{"answer": "x", "label": 1}', "line 1: passages: must be given"),
         ('{"answer": "x", "passages": []}', "label: must be given where there are no raters"),
-        ('{"answer": 3, "passages": [], "label": 1}', "line 1: answer: .* string .*found 3"),
-        ('{"answer": "x", "passages": "y", "label": 1}', "line 1: passages: .* array .*found 'y'"),
+        ('{"answer": 3, "passages": [], "label": 1}', "line 1: answer: must be a text .found 3"),
+        (
+            '{"answer": "x", "passages": "y", "label": 1}',
+            "line 1: passages: must be a list, .*found 'y'",
+        ),
         ('{"answer": "x", "passages": [], "label": 0.5}', "line 1: label: write 1 for a good"),
         ('{"answer": "x", "passages": [], "raters": [1, 2]}', r"line 1: raters\.1: .*found 2"),
         ('{"answer": "x", "passages": [], "label": 1}', "labels must be of both kinds"),
