@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import BakeoffError, Decoding
 from bakeoff.models.engine import Engine, EngineDown, EngineModel, Lodging
 from bakeoff.models.engine_program import version_of
@@ -283,10 +284,14 @@ def benchmark(folder: Path, engine: str, *setups: str) -> Path:
     return path
 
 
-def test_base_and_rag_run_on_an_engine(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_base_and_rag_run_on_an_engine(cli: Cli, tmp_path: Path, models_only: Path) -> None:
     command = f'{{command: "{START} --log {tmp_path}/log --crash-after 4"}}'
     path = benchmark(tmp_path, command, "base: {}", "rag: {retrieve: true}")
-    results = {"BAKEOFF_RESULTS": str(tmp_path / "results")}
+    results = {
+        "BAKEOFF_RESULTS": str(tmp_path / "results"),
+        "BAKEOFF_CACHE": str(models_only),
+    }
     done = cli("run", path, "--no-mlflow", "--no-cache", cwd=tmp_path, **results)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results" / "smallest").glob("2*")
@@ -299,6 +304,10 @@ def test_base_and_rag_run_on_an_engine(cli: Cli, tmp_path: Path) -> None:
     )
     assert "--port {port}" in manifest.models["embedded"]["arguments"]
     # The server's own count of tokens is compared with that of the model's tokenizer.
+    assert (manifest.checks.tokens or {})["embedded"].checked
+    assert treatment(manifest, "tiny", manifest.suite.setups["rag"])["model"].endswith(
+        " on command"
+    )
     assert len(list(store.read_records(folder, store.Unit("tiny", "rag")))) == 3
     for line in log(tmp_path, "started"):
         assert gone(int(line.split()[1]))

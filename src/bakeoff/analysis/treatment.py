@@ -42,6 +42,8 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     suite, digests = manifest.suite, manifest.tasks[task].digests
     model = manifest.fingerprint(setup)
     weights = f" (weights {model['weights']})" if "weights" in model else ""
+    # On an engine the same weights answer otherwise.
+    engine = f" on {model['engine']}" if suite.engine and "weights" in model else ""
     endpoint = None if setup.custom else suite.endpoint_of(setup.model)
     extra = endpoint.extra if endpoint else {}
     decoding = {"temperature": suite.temperature, "repeats": suite.repeats}
@@ -49,7 +51,7 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     return {
         "prompt": digests.prompt,
-        "model": "custom" if setup.custom else f"{setup.model}{weights}",
+        "model": "custom" if setup.custom else f"{setup.model}{weights}{engine}",
         # The fields of a request by their digest: they may hold what no file should.
         "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
         "tune": {**_settings(tune), "train": digests.train} if tune else None,

@@ -99,11 +99,14 @@ def _facts(run: Run) -> Iterator[Fact]:
     yield "decoding", decoding(run.suite)
     if run.suite.repeats > 1:
         yield "answers to each question", str(run.suite.repeats)
-    if run.dtype:
+    if run.dtype and not run.suite.engine:
         yield "batches", f"at most {run.suite.batch_tokens} tokens"
     yield "versions", _listed(m.versions.items())
     for reference, known in m.models.items():
         yield f"model {reference}", _listed(model(known).items())
+    for name, engine in m.engines.items():
+        times = f", ended by itself {engine.restarts} times" if engine.restarts else ""
+        yield f"engine of {name}", f"{engine.kind} {engine.version}{times}"
     for name, adapter in m.adapters.items():
         yield f"adapter {name}", adapter.digest
     for name, index in m.indexes.items():
