@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import BakeoffError
+from bakeoff.running import gating
 from bakeoff.running.importing import Import, import_results
 from bakeoff.running.importing.fields import Fields
+from bakeoff.spec.policy import Gate
 
 FILES = Path(__file__).parent.parent / "fixtures" / "imports"
 """Made by running the tools with models that are made up; `make.md` there says how."""
@@ -165,3 +170,115 @@ def test_two_versions_of_a_task_are_not_compared(tmp_path: Path) -> None:
     results.write_text(json.dumps(whole))
     with pytest.raises(BakeoffError, match=r"task harbour_mc is there in several versions: 2\.0"):
         take(tmp_path, folder)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_rows_of_ragas_bring_passages_and_ids_are_made(tmp_path: Path, ending: str) -> None:
+    files = [FILES / "rag" / f"{name}.{ending}" for name in ("keeper", "visitor")]
+    run = take(tmp_path, *files, scorers=["faithfulness", "token_f1"], name="hostel")
+    assert len(run.samples["hostel"]) == 4
+    first = next(iter(run.records("hostel", "keeper")))
+    assert first.answer
+    texts = ["The hostel has 42 beds in nine rooms.", "Breakfast is at seven."]
+    assert [p.text for p in first.answer.passages] == texts
+    assert first.answer.open_book
+    metrics = run.comparison.tasks["hostel"].metrics
+    assert metrics["faithfulness"].setups["keeper"].n == 4
+    assert metrics["faithfulness"].differences["visitor - keeper"].n == 4
+    if ending == "csv":
+        # As `evaluate` of ragas printed them.
+        for setup, similarity, exact in (("keeper", 0.5988, 0.5), ("visitor", 0.5093, 0.25)):
+            theirs = value(run, "hostel", "non_llm_string_similarity", setup)
+            assert theirs == pytest.approx(similarity, abs=5e-5)
+            assert value(run, "hostel", "exact_match", setup) == exact
+
+
+def test_a_test_run_of_deepeval_keeps_its_scores_beside_ours(tmp_path: Path) -> None:
+    file = FILES / "rag" / "deepeval.json"
+    run = take(tmp_path, file, scorers=["faithfulness"])
+    assert value(run, "deepeval", "their_faithfulness", "deepeval") == 0.5
+    assert value(run, "deepeval", "answer_relevancy", "deepeval") == 0.875
+    assert 0 < value(run, "deepeval", "faithfulness", "deepeval") < 1
+
+
+def test_faithfulness_needs_no_reference(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Who keeps key {n}?", "answer": "Mrs. Odell keeps it.", "contexts": ["Odell"]}
+        for n in range(2)
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = take(tmp_path, file, scorers=["faithfulness"])
+    assert run.comparison.tasks["mine"].metrics["faithfulness"].setups["mine"].n == 2
+    with pytest.raises(BakeoffError, match="samples have none"):
+        take(tmp_path, file, scorers=["token_f1"])
+    with pytest.raises(BakeoffError, match="nothing to compare"):
+        take(tmp_path, file)
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.jsonl"])
+def test_results_of_promptfoo_are_prompts_by_providers_with_all_assertions(
+    tmp_path: Path, name: str
+) -> None:
+    run = take(tmp_path, FILES / "promptfoo" / name, name="hostel")
+    assert list(run.suite.setups) == [
+        *("parrot-plain", "parrot-polite", "keeper-plain", "keeper-polite"),
+    ]
+    whole = json.loads((FILES / "promptfoo" / "out.json").read_text())["results"]
+    for prompt in whole["prompts"]:
+        setup = f"{prompt['provider']}-{prompt['label'].partition(':')[0]}"
+        theirs = prompt["metrics"]
+        assert value(run, "hostel", "score", setup) == pytest.approx(theirs["score"] / 4)
+        assert value(run, "hostel", "success", setup) == theirs["testPassCount"] / 4
+        assert value(run, "hostel", "error", setup) == theirs["testErrorCount"] / 4
+    sample = run.samples["hostel"]["0"]
+    assert sample.fields == {"question": "How many beds are there?", "place": "hostel"}
+    metrics = run.comparison.tasks["hostel"].metrics
+    # Three test cases have `contains`, one of which failed before its assertions.
+    assert metrics["contains"].setups["keeper-plain"].n == 3
+    assert metrics["contains"].setups["keeper-plain"].value == pytest.approx(2 / 3)
+    assert metrics["equals"].setups["keeper-plain"].n == 1
+    assert not run.manifest.tasks["hostel"].metrics["usd"].higher_is_better
+    # Words of the prompts that were answered: 8, 8 and 7.
+    assert value(run, "hostel", "prompt_tokens", "keeper-plain") == pytest.approx(23 / 3)
+
+
+def test_a_gate_holds_on_an_imported_run(tmp_path: Path) -> None:
+    run = take(tmp_path, FILES / "lm-eval")
+    check = Gate(check="harbour-visitor.harbour_mc.acc >= harbour-keeper.harbour_mc.acc")
+    verdicts = gating.gate(run, tmp_path, gates=[check])
+    assert verdicts.gates[0].state in ("PASS", "INCONCLUSIVE"), verdicts.gates[0]
+
+
+def test_two_logs_compared_are_those_of_an_independent_calculation(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    pairs = [(rng.random(), rng.random() * 0.9) for _ in range(200)]
+    for setup, place in (("a", 0), ("b", 1)):
+        folder = tmp_path / "out" / setup
+        folder.mkdir(parents=True)
+        rows = [
+            {
+                "doc_id": n,
+                "doc": {"q": n},
+                "target": "x",
+                "arguments": {"gen_args_0": {"arg_0": f"Question {n}?", "arg_1": {}}},
+                "resps": [["y"]],
+                "filtered_resps": ["y"],
+                "filter": "none",
+                "metrics": ["f"],
+                "f": pair[place],
+            }
+            for n, pair in enumerate(pairs)
+        ]
+        (folder / "samples_quiz_2026-11-01T10-00-00.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows)
+        )
+    run = take(tmp_path, tmp_path / "out")
+    found = run.comparison.tasks["quiz"].metrics["f"].differences["b - a"]
+    differences = [b - a for a, b in pairs]
+    theirs = stats.ttest_1samp(differences, 0)
+    low, high = theirs.confidence_interval(0.95)
+    assert found.value == pytest.approx(math.fsum(differences) / 200)
+    assert found.low == pytest.approx(low, abs=0.004)
+    assert found.high == pytest.approx(high, abs=0.004)
+    assert found.p == pytest.approx(theirs.pvalue, abs=0.01)

@@ -87,7 +87,7 @@ def _rows(file: Path) -> Iterator[Row]:
             if isinstance(cases, list):
                 yield from ((f"test case {n}", case) for n, case in enumerate(cases, 1))
                 return
-    yield from read_rows(file, Fields())
+    yield from read_rows(file, Fields(optional=frozenset({"id"})))
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
