@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import bakeoff
 from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
+from bakeoff.core.progress import PlainProgress
 from bakeoff.core.words import QUALITY, BakeoffError, Failure, Record
+from bakeoff.running.fleet import processes
 from bakeoff.running.fleet.asking import on_fleet
 from bakeoff.running.fleet.chunks import Parts
 from bakeoff.running.fleet.messages import Chunk
-from bakeoff.running.fleet.processes import Processes
+from bakeoff.running.fleet.processes import Process, Processes
 from bakeoff.running.fleet.shares import places, shared
 from bakeoff.running.planning import planned
+from bakeoff.running.run import run as run_plan
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace
@@ -41,6 +47,11 @@ def slow(sample):
     time.sleep(0.02)
     with (HERE / "asked").open("a") as stream:
         stream.write(sample.id + "\\n")
+    return answer(sample)
+
+def waiting(sample):
+    while not (HERE / "go").exists():
+        time.sleep(0.02)
     return answer(sample)
 
 def mortal(sample):
@@ -144,7 +155,7 @@ def test_a_lost_workers_samples_are_asked_of_others_and_no_answer_counts_twice(
     assert lost.lost == "it was ended by SIGKILL"
     assert lost.repeated >= 1
     assert sum(worker.cells for worker in run.manifest.workers) == N
-    assert run.manifest.spent["mine"].requests == N + 1
+    assert N < run.manifest.spent["mine"].requests <= N + lost.repeated
 
 
 def test_a_sample_that_ends_three_workers_fails_by_name_and_alone(tmp_path: Path) -> None:
@@ -289,3 +300,42 @@ def test_what_a_worker_was_lost_over_is_asked_apart() -> None:
     assert part and batched.lost(part, [1], set()) == []
     retried = batched.next()
     assert retried and (retried.chunk.indices, retried.kills) == ((1,), 1)
+
+
+@dataclass(frozen=True)
+class Changed(Processes):
+    """Workers of which the second one has other code of bakeoff."""
+
+    path: str = ""
+
+    def start(self, place: int) -> Process:
+        with pytest.MonkeyPatch.context() as patch:
+            if place:
+                patch.setattr(processes, "OWN", self.path)
+            return super().start(place)
+
+
+def test_a_worker_with_other_code_is_refused_before_its_first_answer(tmp_path: Path) -> None:
+    """The other one's first answer waits for that."""
+    file = project(tmp_path, '{mine: {call: "./bot.py::waiting"}}')
+    shutil.copytree(Path(bakeoff.__file__).parent, tmp_path / "other" / "bakeoff")
+    with (tmp_path / "other" / "bakeoff" / "core" / "words.py").open("a") as stream:
+        stream.write("\n# other\n")
+    notes: list[str] = []
+
+    class Noting(PlainProgress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+            if "is refused" in text:
+                (tmp_path / "go").touch()
+
+    plan = planned(file, None, cached=False)
+    site = Changed(2, str(tmp_path / "other"))
+    run = run_plan(
+        *(plan, Workspace(tmp_path / "cache", tmp_path / "results"), Noting(lambda _: None)),
+        opens=lambda *given: on_fleet(*given, site),
+    )
+    first, second = sorted(run.manifest.workers, key=lambda worker: worker.cells, reverse=True)
+    assert (first.cells, second.cells) == (N, 0)
+    assert second.lost.startswith("refused: code of bakeoff is ")
+    assert any("worker 2" in note and "is refused" in note for note in notes)

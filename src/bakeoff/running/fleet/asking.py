@@ -159,8 +159,9 @@ def _taken(parts: Parts, worker: Worker, message: object, sending: Sending) -> O
     if isinstance(message, Got):
         take(worker, job, message)
         yield from message.outcomes
-        if message.sent is not None:
-            sending(message.sent)
+        for index in message.sent:
+            sending(index)
+        if message.sent:
             worker.link.send(Go())
     elif isinstance(message, Returned):
         worker.tokens, worker.busy = message.value, None

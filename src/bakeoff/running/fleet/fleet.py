@@ -281,5 +281,4 @@ def take(worker: Worker, job: Job, message: Got) -> None:
         job.sent.discard(index)
     kind = "timed" if job.part.chunk.timed or job.part.chunk.concurrency else "cells"
     worker.count(**{kind: len(message.outcomes)})
-    if message.sent is not None:
-        job.sent.add(message.sent)
+    job.sent.update(message.sent)

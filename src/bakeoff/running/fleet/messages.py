@@ -58,15 +58,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Go:
-    """The driver has noted that a request goes out."""
+    """The driver has noted that requests go out."""
 
 
 @dataclass(frozen=True)
 class Got:
-    """A worker's outcomes by place; `sent` waits for `Go` before its request goes out."""
+    """A worker's outcomes by place; requests for `sent` wait for `Go` before they go out."""
 
     outcomes: Sequence[tuple[int, Answer | Failure]]
-    sent: int | None = None
+    sent: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

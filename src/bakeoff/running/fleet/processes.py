@@ -19,6 +19,8 @@ from bakeoff.running.fleet.messages import Link, Lost
 
 PATIENCE_S = 5.0
 """How long a worker that has hung up may take to end."""
+OWN = str(Path(__file__).parents[3])
+"""Where bakeoff itself is."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -93,8 +95,7 @@ class Processes:
 
 def _environment(place: int, known: Mapping[str, str]) -> dict[str, str]:
     """This program's, with one GPU where there are any, and its own modules to be found."""
-    own = str(Path(__file__).parents[3])
-    path = os.pathsep.join([own, *filter(None, [known.get("PYTHONPATH")])])
+    path = os.pathsep.join([OWN, *filter(None, [known.get("PYTHONPATH")])])
     gpus = _gpus(known)
     return {**known, "PYTHONPATH": path, **({VISIBLE: gpus[place % len(gpus)]} if gpus else {})}
 

@@ -8,7 +8,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -30,6 +30,8 @@ from bakeoff.tasks.load import Task
 
 FLUSH_S = 0.05
 """How long outcomes wait for others to be sent with."""
+AHEAD_S = 0.005
+"""What a lost worker can leave noted and never sent."""
 MOST = 64
 """Outcomes in one message."""
 Say = Callable[[object], None]
@@ -80,16 +82,20 @@ class Worker:
         """Answer a chunk, telling outcomes as they are ready; how token counts have differed."""
         ready: list[tuple[int, Answer | Failure]] = []
         flushed = time.monotonic()
+        # Functions are called in this order, so that quick calls can be noted several at once.
+        ahead = Ahead(chunk.indices if self._setup(chunk.setup).call else ())
 
-        def flush(sent: int | None = None) -> None:
+        def flush(sent: Sequence[int] = ()) -> None:
             nonlocal ready, flushed
-            if ready or sent is not None:
+            if ready or sent:
                 self.say(Got(ready, sent))
             ready, flushed = [], time.monotonic()
 
         def sending(index: int) -> None:
-            flush(index)
-            self.heard()
+            if sent := ahead.of(index):
+                flush(sent)
+                self.heard()
+                ahead.go()
 
         for pair in self._outcomes(chunk, sending):
             ready.append(pair)
@@ -120,6 +126,35 @@ class Worker:
 
     def _setup(self, name: str) -> Setup:
         return self.resources.suite.setups[name]
+
+
+class Ahead:
+    """Which requests are noted together: of a known order, what goes out in `AHEAD_S` or so."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = {index: place for place, index in enumerate(order)}
+        self._indices = order
+        self._noted: set[int] = set()
+        self._count = 1
+        self._at = time.monotonic()
+
+    def go(self) -> None:
+        """They go out: waiting for the driver says nothing of how long they take."""
+        self._at = time.monotonic()
+
+    def of(self, index: int) -> Sequence[int]:
+        """What is to be noted before the request of an index goes out; nothing where it is."""
+        if index in self._noted:
+            self._noted.remove(index)
+            return ()
+        quick = time.monotonic() - self._at < AHEAD_S
+        self._count = min(2 * self._count, MOST) if quick else 1
+        place = self._order.get(index)
+        if place is None:
+            return [index]
+        sent = self._indices[place : place + self._count]
+        self._noted.update(sent[1:])
+        return sent
 
 
 def _asked(chunk: Chunk, samples: tuple[Sample, ...]) -> tuple[list[int], set[int]]:
