@@ -41,7 +41,8 @@ class Notes:
 
     def show(self, table: Any) -> None: ...
 
-    def start(self, unit: str, total: int | None = None) -> None: ...
+    def start(self, unit: str, total: int | None = None) -> None:
+        raise AssertionError("an engine starts inside the units of others")
 
     def advance(self, count: int = 1, figures: str = "") -> None: ...
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bakeoff.core.progress import Progress, working
+from bakeoff.core.progress import Progress
 from bakeoff.core.words import (
     BakeoffError,
     Decoding,
@@ -128,8 +128,8 @@ class Engine:
             env = {**self.spec.of.environment, **self.spec.env}
             started = time.monotonic()
             log = self.folder / f"{self.spec.kind}-{os.getpid()}-{port}.log"
-            with working(self.progress, f"{self.title}: starting"):
-                self._server = _started(command, port, log, env, self)
+            # No unit of work of its own: it may start in the middle of one.
+            self._server = _started(command, port, log, env, self)
             self.start_s = time.monotonic() - started
             if self.spec.of.loads:
                 for name, folder in self.adapters.items():
