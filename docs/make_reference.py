@@ -1,8 +1,9 @@
-"""Writes docs/reference/files.md and docs/schema/*.json out of the models that read the files.
+"""Writes docs/reference/files.md, docs/reference/commands.md and docs/schema/*.json.
 
     python docs/make_reference.py
 
-The texts come from the models, the examples from docs/reference_examples.py.
+The texts come from the models that read the files and from the commands, the examples from
+docs/reference_examples.py.
 tests/test_reference.py fails where a file is stale, an example does not load, or a field has no
 text or no example.
 """
@@ -16,17 +17,19 @@ from typing import Any
 
 from bakeoff.running.file_kinds import FILES, schema_text
 from bakeoff.spec.schema import json_schema
+from reference_commands import commands_page
 from reference_examples import EXAMPLES, HEAD, PLACES
 
 HERE = Path(__file__).parent
 PAGE = HERE / "reference" / "files.md"
+COMMANDS = HERE / "reference" / "commands.md"
 SCHEMAS = HERE / "schema"
 
 
 def written() -> dict[Path, str]:
     """Every file that is made, with its text."""
     schemas = {SCHEMAS / f"{kind}.json": schema_text(kind) for kind in FILES}
-    return {PAGE: page(), **schemas}
+    return {PAGE: page(), COMMANDS: commands_page(), **schemas}
 
 
 def page() -> str:

@@ -24,6 +24,7 @@ from bakeoff.outputs.ci import marker
 from conftest import ROOT
 
 FOLDER = ROOT / "docs" / "ci"
+CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 PULL_REQUEST, COMMENT = "github-pull-request.yaml", "github-comment.yaml"
 NIGHTLY, CRON, CLUSTER = "github-nightly.yaml", "crontab", "kubernetes-cronjob.yaml"
 SERVICE, TIMER = "bakeoff-nightly.service", "bakeoff-nightly.timer"
@@ -150,7 +151,7 @@ def test_every_benchmark_and_template_that_is_named_exists(path: Path) -> None:
 def test_the_exit_codes_of_the_page_are_those_of_the_program() -> None:
     listed = " ".join((app.__doc__ or "").split()).split("Exit codes: ")[1].rstrip(".")
     known = dict(re.findall(r"(\d+) ([^,]+)", listed))
-    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", CODES.read_text(), re.MULTILINE)
     assert len(known) == 9
     assert [code for code, _ in rows] == list(known)
     assert all(meaning.startswith(known[code]) for code, meaning in rows)

@@ -1,10 +1,12 @@
-"""What the README shows is run here, as it stands."""
+"""What the README and the pages of the docs show is run here, as it stands."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,44 @@ def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -
         else:
             assert block.startswith("# benchmarks/")
             assert load_suite(file).setups
+
+
+TRANSCRIPTS = [
+    page for page in sorted((ROOT / "docs").rglob("*.md")) if "```console\n$ " in page.read_text()
+]
+
+
+@pytest.mark.parametrize("page", TRANSCRIPTS, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_print_what_it_shows(page: Path, cli: Cli, tmp_path: Path) -> None:
+    """`$ cat FILE` shows an input, which is written. Every line shown is printed, in this order."""
+    for name in ("benchmarks", "tasks", "results"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for block in re.findall(
+        r"```yaml\n# ((?:tasks|benchmarks)/.*?)```", page.read_text(), re.DOTALL
+    ):
+        file, _, text = block.partition("\n")
+        (tmp_path / file.strip()).write_text(text)
+    for command, shown in transcripts(page):
+        program, *arguments = shlex.split(command)
+        if program == "cat":
+            file = tmp_path / arguments[0]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join(shown) + "\n")
+            continue
+        done = cli(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        printed = iter([" ".join(line.split()) for line in done.stdout.splitlines()])
+        for line in shown:
+            words = " ".join(line.split())
+            whole = not words.endswith("...")
+            start = words.removesuffix("...").rstrip()
+            assert not start or any(
+                text == start or (not whole and text.startswith(start)) for text in printed
+            ), f"{command}: does not print: {line}"
+
+
+def transcripts(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a page's console blocks with the lines that are shown of their output."""
+    for block in re.findall(r"```console\n\$ (.*?)```", page.read_text(), re.DOTALL):
+        command, *shown = block.rstrip().split("\n")
+        yield command, shown

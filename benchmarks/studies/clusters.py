@@ -2,7 +2,7 @@
 
     python benchmarks/studies/clusters.py [coverage] [gates] [power] [--runs 2000] [--seed 0]
 
-Prints Markdown, of which docs/reference/gates.md has the tables. One core; about ten minutes.
+Prints Markdown, of which docs/validation/gates.md has the tables. One core; about ten minutes.
 """
 
 from __future__ import annotations

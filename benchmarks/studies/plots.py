@@ -1,4 +1,4 @@
-"""The plots of docs/reference/gates.md, from the simulations of intervals.py.
+"""The plots of docs/validation/gates.md, from the simulations of intervals.py.
 
     python benchmarks/studies/plots.py [--runs 4000] [--output docs/images]
 
