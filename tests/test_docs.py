@@ -122,6 +122,7 @@ def test_the_commands_of_a_page_print_what_it_shows(page: Path, cli: Cli, tmp_pa
     ):
         file, _, text = block.partition("\n")
         (tmp_path / file.strip()).write_text(text)
+    results: dict[str, str] = {}
     for command, shown in transcripts(page):
         program, *arguments = shlex.split(command)
         if program == "cat":
@@ -129,9 +130,11 @@ def test_the_commands_of_a_page_print_what_it_shows(page: Path, cli: Cli, tmp_pa
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("\n".join(shown) + "\n")
             continue
-        done = cli(*arguments, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        printed = iter([" ".join(line.split()) for line in done.stdout.splitlines()])
+        if command not in results:
+            done = cli(*arguments, cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            results[command] = done.stdout
+        printed = iter([" ".join(line.split()) for line in results[command].splitlines()])
         for line in shown:
             words = " ".join(line.split())
             whole = not words.endswith("...")
