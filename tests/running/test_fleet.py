@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from bakeoff.core.words import QUALITY, BakeoffError, Failure, Record
 from bakeoff.running.fleet import processes
 from bakeoff.running.fleet.asking import on_fleet
 from bakeoff.running.fleet.chunks import Parts
-from bakeoff.running.fleet.messages import Chunk
+from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
 from bakeoff.running.fleet.processes import Process, Processes
 from bakeoff.running.fleet.shares import places, shared
+from bakeoff.running.fleet.worker import identity
 from bakeoff.running.planning import planned
 from bakeoff.running.run import run as run_plan
 from bakeoff.runs import store
@@ -339,3 +341,51 @@ def test_a_worker_with_other_code_is_refused_before_its_first_answer(tmp_path: P
     assert (first.cells, second.cells) == (N, 0)
     assert second.lost.startswith("refused: code of bakeoff is ")
     assert any("worker 2" in note and "is refused" in note for note in notes)
+
+
+class AtOnce:
+    """Two workers that do what they are told at once, and are heard together."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.said: dict[Echo, list[object]] = {}
+
+    def start(self, place: int) -> Echo:
+        link = Echo(self)
+        self.said[link] = [Returned()]
+        return link
+
+    def wait(self, links: Collection[Link], seconds: float) -> list[tuple[Link, object]]:
+        return [(link, said.pop(0)) for link, said in self.said.items() if said]
+
+    def close(self) -> None:
+        self.said.clear()
+
+
+@dataclass(eq=False)
+class Echo:
+    """The way to one of them: a call comes to its own name."""
+
+    site: AtOnce
+
+    def send(self, message: object) -> None:
+        assert isinstance(message, Call)
+        value: tuple[Any, Any] = (None, message.name)
+        if message.name == "hello":
+            brief = message.given[0]
+            value = (identity(brief.suite, brief.file, brief.packages), ("here", "cpu"))
+        self.site.said[self].append(Returned(value))
+
+    def close(self) -> None: ...
+
+
+def test_what_several_workers_say_at_once_is_all_heard(tmp_path: Path) -> None:
+    """One that had taken a step while another answered was taken to be at it for ever."""
+    plan = planned(project(tmp_path, '{mine: {call: "./bot.py::answer"}}'), None)
+    workspace = Workspace(tmp_path / "cache", tmp_path / "results")
+    fleet = on_fleet(plan, workspace, PlainProgress(lambda _: None), AtOnce()).fleet
+    assert fleet.step("prepare") == "prepare"
+    for _ in range(3):
+        assert fleet.call("batch_checks") == "batch_checks"
+    assert [(worker.busy, worker.done) for worker in fleet.alive] == [(None, 2)] * 2

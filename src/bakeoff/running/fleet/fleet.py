@@ -154,11 +154,12 @@ class Fleet:
                 self._leader = idle[0]
                 self._leader.busy = step
                 self._leader.link.send(step.call)
+            done = False
+            # To the end: others may have said something at the same time.
             for worker, message in self.listen():
                 if isinstance(message, Returned) and worker.busy is step:
                     step.identity, step.value = message.value
-                    worker.busy = None
-                    return
+                    worker.busy, done = None, True
                 if isinstance(message, Lost) and worker is self._leader:
                     self._leader = None
                     losses += 1
@@ -167,6 +168,8 @@ class Fleet:
                             f"{KILLS} workers ended during '{step.call.name}', the last one: "
                             f"{message.reason}. What is finished is kept; the same command goes on"
                         )
+            if done:
+                return
 
     def listen(self, *, catching_up: bool = True) -> Iterator[tuple[Worker, object]]:
         """What workers said of their jobs, and who was lost; others are led through the steps.
