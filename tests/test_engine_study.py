@@ -70,7 +70,7 @@ def run_on(cli: Cli, folder: Path, name: str, **fields: object) -> Run:
 
 def answers(run: Run, setup: str) -> dict[str, str]:
     records = store.read_records(run.folder, store.Unit("handbook_qa", setup))
-    return {record.id: record.answer.text for record in records if record.answer}
+    return {record.sample: record.answer.text for record in records if record.answer}
 
 
 def test_the_four_setups_agree_with_transformers(

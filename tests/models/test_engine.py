@@ -254,6 +254,11 @@ def test_braces_of_json_stay_in_arguments() -> None:
     assert '{"top_k": 1}' in spec.template(adapters=False)
 
 
+def test_a_program_in_the_home_folder_is_named_by_a_tilde() -> None:
+    spec = EngineSpec.model_validate({"kind": "vllm", "python": "~/vllm/bin/python"})
+    assert spec.program({}) == (str(Path.home() / "vllm/bin/python"), *ENGINES["vllm"].program[1:])
+
+
 def test_an_interpreter_without_vllm_is_refused() -> None:
     spec = EngineSpec.model_validate({"kind": "vllm", "python": sys.executable})
     with pytest.raises(BakeoffError, match="it has no vllm"):

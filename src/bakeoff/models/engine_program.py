@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.engines import EngineSpec
@@ -17,7 +16,7 @@ def version_of(spec: EngineSpec, program: Sequence[str]) -> str:
     Raises `BakeoffError` when the program cannot be started, or vLLM is not there.
     """
     where = f"engine {spec.kind}"
-    if shutil.which(Path(program[0]).expanduser()) is None:
+    if shutil.which(program[0]) is None:
         raise BakeoffError(f"{where}: '{program[0]}': no such program")
     if spec.version or not spec.of.version:
         return spec.version

@@ -116,7 +116,7 @@ def _engine(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:
             f"engine: {engine.kind}: name the Python interpreter of its environment, by "
             f"engine.python or the environment variable {engine.of.variable}"
         )
-    elif shutil.which(Path(program[0]).expanduser()) is None:
+    elif shutil.which(program[0]) is None:
         field = "command" if engine.command or not engine.of.variable else "python"
         yield f"engine.{field}: '{program[0]}': no such program"
 

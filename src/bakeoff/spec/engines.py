@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -177,12 +178,12 @@ class EngineSpec(File):
 
     def program(self, environment: Mapping[str, str]) -> tuple[str, ...] | None:
         """What starts it; `None` where neither the file nor the environment says."""
-        if self.command:
-            return self.command
         python = self.python or environment.get(self.of.variable, "")
-        if "{python}" in self.of.program and not python:
+        words = self.command or self.of.program
+        if "{python}" in words and not python:
             return None
-        return tuple(word.replace("{python}", python) for word in self.of.program)
+        first, *rest = (word.replace("{python}", python) for word in words)
+        return (str(Path(first).expanduser()), *rest)
 
     def template(self, *, adapters: bool) -> tuple[str, ...]:
         """What follows the program: what of the command decides the answers, by its words."""
