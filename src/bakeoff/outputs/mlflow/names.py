@@ -24,12 +24,15 @@ DECIMALS, DIGITS = 4, 4
 TAG = 8000
 """Characters of a tag, of which the note is one."""
 PARAM = 6000
-COLOURS = ("#8a94a6", "#e07b39", "#3b7dd8", "#2e9e6b", "#a05fc4", "#c2486b", "#b8a12b", "#3aa6a6")
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888"),
+    *("#5b3a9e", "#8a4b08", "#b0162b", "#4f7a00", "#00616b", "#b01d86", "#9a9a00"),
+)
 """Of the setups, in the benchmark's order: by the UI's own choice two of four are often alike."""
-HEADLINE = "Headline"
-"""The section of the metrics that a bake-off is about."""
 BESIDE = ("latency_s", "prompt_tokens", "cost")
 """Metrics that stand at the top beside the headline metrics."""
+WIDE = 220
+"""Pixels of a column in the table of runs, which shows names and ids whole."""
 _ODD = re.compile(r"[^\w\-. :/]")
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
 
@@ -56,15 +59,14 @@ def metric_name(metric: str) -> str:
 
 
 def key(task: str, metric: str, *, top: bool) -> str:
-    """What a metric of a task is logged as: `Headline/task metric` at the top, else `task/metric`.
+    """What a metric of a task is logged as: `task metric` at the top, else `task/metric`.
 
     >>> key("qa", "exact_match", top=True)
-    'Headline/qa exact_match'
+    'qa exact_match'
     """
-    # No dots: a table's columns with dots are blank in the UI. Its charts come in sections, which
-    # sort capitals first and what has no section last.
-    named = f"{HEADLINE}/{task} {metric_name(metric)}" if top else f"{task}/{metric_name(metric)}"
-    return allowed(named).replace(".", "_")
+    # No dots: a table's columns with dots are blank in the UI. A slash makes a section of charts,
+    # and the UI cuts off what a name begins with least.
+    return allowed(f"{task}{' ' if top else '/'}{metric_name(metric)}").replace(".", "_")
 
 
 def rounded(value: float) -> float:
@@ -89,6 +91,11 @@ def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
             if estimate.value is not None:
                 name = key(task, metric, top=top)
                 rows.append((place, task, name, rounded(estimate.value)))
+                rows += [
+                    (place, task, f"{name} {word}", rounded(end))
+                    for word, end in (("low", estimate.low), ("high", estimate.high))
+                    if top and end is not None
+                ]
             if estimate.unjudged:
                 name = key(task, metric, top=False) + " unjudged"
                 rows.append((len(first), task, name, estimate.unjudged))
@@ -187,9 +194,18 @@ def verdict(run: Run) -> str:
 def view(run: Run) -> str:
     """The columns of the experiment's table of runs, as the UI keeps a shared view."""
     tops = [key(t, f.headline, top=True) for t, f in run.comparison.tasks.items()]
-    columns = [f"metrics.`{name}`" for name in tops]
+    shown = [f"{name}{end}" for name in tops for end in ("", " low", " high")]
+    columns = [f"metrics.`{name}`" for name in shown]
     columns += [f"tags.`{name}`" for name in ("gate", "baseline", "night", "invocation")]
-    return json.dumps({"orderByKey": "attributes.start_time", "selectedColumns": columns})
+    return json.dumps(
+        {
+            "orderByKey": "attributes.start_time",
+            "selectedColumns": columns,
+            "columnWidths": dict.fromkeys(columns, WIDE),
+            # The UI's own choice hides all setups but ten.
+            "runsHiddenMode": "SHOW_ALL",
+        }
+    )
 
 
 def note(run: Run) -> str:

@@ -13,7 +13,7 @@ from mlflow.entities import Run as Stored
 from bakeoff.analysis import trend
 from bakeoff.analysis.trend import Night
 from bakeoff.outputs.mlflow.connection import alone, experiment, reaching
-from bakeoff.outputs.mlflow.names import TAG, key, rounded, text
+from bakeoff.outputs.mlflow.names import COLOURS, TAG, key, rounded, text
 
 DONE = "gate exit code"
 """The metric that every logged night has."""
@@ -34,8 +34,9 @@ def log(benchmark: str, nights: Sequence[Night], folder: Path, uri: str) -> None
         where = experiment(client, name, uri, folder.parent, {"mlflow.note.content": note})
         there = {run.data.tags.get("setup"): run for run in client.search_runs([where])}
         setups = dict.fromkeys(s.split(".", 1)[0] for night in nights for s in night.series)
-        for setup in setups:
-            _log_setup(client, where, setup, there.get(setup), nights)
+        for place, setup in enumerate(setups):
+            identity = _log_setup(client, where, setup, there.get(setup), nights)
+            client.set_tag(identity, "mlflow.runColor", COLOURS[place % len(COLOURS)])
 
 
 def _log_setup(
@@ -44,7 +45,8 @@ def _log_setup(
     setup: str,
     stored: Stored | None,
     nights: Sequence[Night],
-) -> None:
+) -> str:
+    """The id of the setup's run, which has all nights now."""
     first = stored.data.tags["first_night"] if stored else str(nights[0].night)
     if stored:
         identity = stored.info.run_id
@@ -62,6 +64,7 @@ def _log_setup(
     for start in range(0, len(metrics), 900):
         client.log_batch(identity, metrics=metrics[start : start + 900])
     client.set_terminated(identity, end_time=_at(nights[-1].night))
+    return str(identity)
 
 
 def _points(setup: str, night: Night, step: int) -> list[Metric]:

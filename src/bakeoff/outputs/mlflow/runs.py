@@ -78,7 +78,7 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
 
 
 def _experiment_tags(run: Run) -> dict[str, str]:
-    note = text(run.suite.description.strip())
+    note = "\n\n".join(filter(None, (text(run.suite.description.strip()), traces.NOTE)))
     tags = {f"mlflow.sharedViewState.{links.VIEW}": view(run), "mlflow.note.content": note}
     return {name: value for name, value in tags.items() if value and len(value) <= TAG}
 

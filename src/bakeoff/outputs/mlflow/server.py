@@ -34,15 +34,19 @@ def serving(
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", host, "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(artifacts)]
+    # A line for each request would push the links off the screen.
+    command += ["--uvicorn-opts", "--log-level warning"]
     # A session of its own: the server has children, and all of them are to end.
     server = subprocess.Popen(command, env={**os.environ, **_QUIET}, start_new_session=True)
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # SIGHUP: its terminal was closed.
+    before = {s: signal.signal(s, lambda *_: sys.exit(0)) for s in (signal.SIGTERM, signal.SIGHUP)}
     try:
         address = f"http://{host}:{port}"
         _wait(server, address)
         yield address, server
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         _end(server)
 
 

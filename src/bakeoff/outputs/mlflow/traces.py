@@ -36,6 +36,12 @@ from bakeoff.spec.benchmark import Setup
 
 BATCH = 100
 """Traces sent before they are counted back."""
+FAILURES = 200
+"""Failed answers of a setup that are traced, beside the others."""
+PART = "some answers, and failures"
+"""What the traces of a run are, as a tag."""
+NOTE = "Traces are of some answers and of failures: averages over them are not those of a run."
+"""What the UI says above averages over traces."""
 _SECOND = 1_000_000_000
 
 
@@ -60,7 +66,7 @@ class _Traced:
 def log(
     client: mlflow.MlflowClient, uri: str, run: Run, setup: Setup, place: Place, count: int
 ) -> int:
-    """Send the traces of at most `count` samples that are not there yet; how many were sent.
+    """Send the traces of `count` samples and of failures that are not there yet; how many.
 
     Raises `BakeoffError` when fewer arrive than were sent.
     """
@@ -127,12 +133,16 @@ def _delete(client: mlflow.MlflowClient, experiment: str, traces: Sequence[str])
 
 def _identity(place: Place, record: Record) -> str:
     """The same for the same answer in the same run: sent twice, a trace still stands once."""
-    key = f"{place.run}\n{record.task}\n{record.sample}"
+    again = f"\n{record.repeat}" if record.repeat else ""
+    key = f"{place.run}\n{record.task}\n{record.sample}{again}"
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
-    """The first samples of each task, those first that were timed: alike for all setups."""
+    """The first samples of each task, those first that were timed, and all that failed.
+
+    The samples are the same for all setups; of failures there are at most `FAILURES`.
+    """
     tasks = [task for task, setups in run.asked.items() if setup.name in setups]
     chosen: list[_Traced] = []
     for place, task in enumerate(tasks):
@@ -145,21 +155,24 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
         ordered = list(
             dict.fromkeys([*(s for s in run.samples[task] if s in timed), *run.samples[task]])
         )
-        names = set(ordered[:share])
-        scores = {
-            row.sample: row.scores
-            for row in run.scores(task, setup.name)
-            if row.sample in names and row.repeat == 0
-        }
+        names = dict.fromkeys((name, 0) for name in ordered[:share])
         records = {
-            record.sample: record
+            (record.sample, record.repeat): record
             for record in run.records(task, setup.name)
-            if record.sample in names and record.repeat == 0
+            if (record.sample, record.repeat) in names or record.error
+        }
+        wanted = [
+            *(key for key in names if key in records),
+            *(k for k in records if k not in names),
+        ]
+        scores = {
+            (row.sample, row.repeat): row.scores
+            for row in run.scores(task, setup.name)
+            if (row.sample, row.repeat) in records
         }
         chosen += [
-            _Traced(records[name], scores.get(name, {}), timed.get(name))
-            for name in ordered[:share]
-            if name in records
+            _Traced(records[key], scores.get(key, {}), None if key[1] else timed.get(key[0]))
+            for key in wanted[: share + FAILURES]
         ]
     return chosen
 
@@ -184,7 +197,8 @@ def _spans(identity: str, run: Run, traced: _Traced, begins: int) -> Iterator[Sp
     """The root span of an answer, then its parts in turn."""
     record, parts = traced.record, _parts(traced)
     question = text(run.samples[record.task][record.sample].question)
-    whole = sum(seconds for *_, seconds in parts)
+    # An answer of a batch took no time of its own: that is unknown, not nothing.
+    whole = sum(seconds for *_, seconds in parts) if traced.timed else None
     about = {"task": record.task, "sample": text(record.sample), "timed": traced.timed is not None}
     if traced.timed and record.answer and traced.timed.text != record.answer.text:
         # In a batch some answers come out otherwise; the times are of this one.
@@ -209,7 +223,8 @@ def _spans(identity: str, run: Run, traced: _Traced, begins: int) -> Iterator[Sp
         spent = {"steps": [{"name": s.name, "seconds": s.seconds} for s in steps]}
         if kind == SpanType.LLM:
             spent["mlflow.chat.tokenUsage"] = _tokens(steps)  # type: ignore[assignment]
-        yield _span(identity, (text(name), kind, number), (at, seconds), (question, made), spent)
+        time = (at, seconds if traced.timed else None)
+        yield _span(identity, (text(name), kind, number), time, (question, made), spent)
         at += int(seconds * _SECOND)
 
 
@@ -227,7 +242,7 @@ def _tokens(steps: Sequence[Step]) -> dict[str, int]:
 def _span(
     identity: str,
     named: tuple[str, str, int],
-    time: tuple[int, float],
+    time: tuple[int, float | None],
     content: tuple[Any, Any],
     about: Mapping[str, object],
     error: str | None = None,
@@ -249,7 +264,7 @@ def _span(
             "parent_span_id": _base64(_part(identity, 0)) if number else None,
             "name": name,
             "start_time_unix_nano": begins,
-            "end_time_unix_nano": begins + int(seconds * _SECOND),
+            "end_time_unix_nano": None if seconds is None else begins + int(seconds * _SECOND),
             "status": {
                 "code": "STATUS_CODE_ERROR" if error else "STATUS_CODE_OK",
                 "message": text(error or ""),
@@ -279,7 +294,6 @@ def _info(
     }
     if answer := traced.timed or record.answer:
         metadata["mlflow.trace.tokenUsage"] = json.dumps(_tokens(answer.steps))
-    took = (root.end_time_ns or 0) - root.start_time_ns
     return TraceInfo(
         trace_id=f"tr-{identity}",
         trace_location=TraceLocation.from_experiment_id(place.experiment),
@@ -287,8 +301,7 @@ def _info(
         state=TraceState.ERROR if record.error else TraceState.OK,
         request_preview=text(run.samples[record.task][record.sample].question)[:1000],
         response_preview=answer_text(record)[:1000],
-        # A batched answer took no time of its own: that is unknown, not nothing.
-        execution_duration=took // 1_000_000 if traced.timed else None,
+        execution_duration=_milliseconds(root),
         trace_metadata=metadata,
         tags={
             "mlflow.traceName": setup.name,
@@ -297,9 +310,15 @@ def _info(
             "task": record.task,
             "sample": text(record.sample)[:200],
             "invocation": run.manifest.run,
+            "part": PART,
         },
         assessments=list(_assessments(f"tr-{identity}", run, traced)),
     )
+
+
+def _milliseconds(span: Span) -> int | None:
+    ends = span.end_time_ns
+    return None if ends is None else int(ends - span.start_time_ns) // 1_000_000
 
 
 def _assessments(trace: str, run: Run, traced: _Traced) -> Iterator[Feedback | Expectation]:
