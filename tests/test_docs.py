@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bakeoff.decide.advice.needs import load_needs
 from bakeoff.decide.cost.prices import load_prices
@@ -21,12 +22,23 @@ from conftest import ROOT, Cli
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+GLANCE, GATE, TASKS, CUSTOM = (
+    (ROOT / "docs" / page).read_text()
+    for page in (
+        "start/commands.md",
+        "how-to/gate-a-pull-request.md",
+        "how-to/tasks-and-setups.md",
+        "how-to/custom.md",
+    )
+)
+
+
+def blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def commands() -> list[str]:
-    lines = "".join(blocks("sh")).splitlines()
+    lines = "".join(blocks("sh", README + GLANCE + GATE)).splitlines()
     return list(dict.fromkeys(line.split("#")[0].strip() for line in lines if line.strip()))
 
 
@@ -42,7 +54,7 @@ def test_every_make_target_of_the_readme_exists(command: str) -> None:
 @pytest.mark.parametrize(
     "command", [c for c in commands() if c.startswith("bakeoff ") and "ui" not in c.split()]
 )
-def test_every_command_of_the_readme_works(
+def test_every_command_at_a_glance_works(
     command: str, cli: Cli, project: Path, finished_run: Path
 ) -> None:
     """In a small project, whose own benchmark takes the place of the quickstart's."""
@@ -52,10 +64,11 @@ def test_every_command_of_the_readme_works(
 
 
 @pytest.mark.slow
-def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli: Cli) -> None:
-    """Task, benchmark, own system and scorer are taken out of the README and run together."""
-    task, benchmark, own = blocks("yaml")
-    bot, scorer = blocks("python")
+def test_the_examples_of_the_pages_make_a_benchmark_that_runs(tmp_path: Path, cli: Cli) -> None:
+    """Task, benchmark, own system and scorer are taken out of their pages and run together."""
+    task, benchmark = blocks("yaml", TASKS)
+    (own,) = re.findall("setups:\n(?:  .*\n)+", blocks("yaml", CUSTOM)[0])
+    bot, scorer = blocks("python", CUSTOM)
     for block in (task, benchmark, bot, scorer):
         path = tmp_path / block.split("\n")[0].removeprefix("# ").strip()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +89,7 @@ def test_the_readmes_own_examples_make_a_benchmark_that_runs(tmp_path: Path, cli
     )
     file = tmp_path / "benchmarks" / "returns.yaml"
     file.write_text(
-        file.read_text().replace("setups:\n", own).replace("epochs: 4", "epochs: 1")
+        file.read_text().replace("setups:\n  base: {}\n", own).replace("epochs: 4", "epochs: 1")
         + "latency: {samples: 1}\n"
     )
     # Limited to its one sample: of a whole run, gates that can never fail would be refused.
@@ -100,6 +113,8 @@ def test_the_benchmark_files_of_the_docs_are_valid(page: Path, tmp_path: Path) -
             assert load_needs(file)
         elif block.startswith("# benchmarks/prices/"):
             assert load_prices(file).currency
+        elif block.startswith("apiVersion:"):
+            assert yaml.safe_load(block)["kind"]
         elif block.startswith("# tasks/"):
             assert load_task_file(file).rows
         else:
