@@ -27,6 +27,8 @@ from bakeoff.outputs.sinks import SINKS
 from bakeoff.running.confirm import run_and_judge
 from bakeoff.running.executors import EXECUTORS
 from bakeoff.running.gating import gate
+from bakeoff.running.importing import Import, import_results
+from bakeoff.running.importing.importers import IMPORTERS
 from bakeoff.running.plan import Plan
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.backends import BACKENDS, ENDPOINT
@@ -39,7 +41,15 @@ from bakeoff.testing import make_run
 from conftest import ROOT, Cli, write_project
 
 PAGE = (ROOT / "docs" / "contributing" / "extending.md").read_text()
-REGISTRIES: tuple[dict[str, Any], ...] = (AGGREGATES, CHARTS, READERS, SINKS, BACKENDS, EXECUTORS)
+REGISTRIES: tuple[dict[str, Any], ...] = (
+    AGGREGATES,
+    CHARTS,
+    READERS,
+    SINKS,
+    BACKENDS,
+    EXECUTORS,
+    IMPORTERS,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -239,3 +249,17 @@ def test_an_executor(tmp_path: Path) -> None:
     done, _ = run_and_judge(replace(plan, executor="twice"), workspace, progress)
     assert done.manifest.complete
     assert {r.sample for r in done.records("tiny", "mine") if r.answer} == {"q1", "q2", "q3"}
+
+
+def test_an_importer(tmp_path: Path) -> None:
+    run_example("An importer")
+    for name, points in (("old", "3"), ("new", "4")):
+        (tmp_path / f"{name}.quiz").write_text(f"q1\tTuesday\t{points}\nq2\t42\t1\n")
+    files = [tmp_path / "new.quiz", tmp_path / "old.quiz"]
+    run = import_results(Import(files, name="quiz"), tmp_path / "results")
+    measured = run.comparison.tasks["quiz"].metrics["points"]
+    assert measured.setups["new"].value == 2.5
+    assert measured.differences["old - new"].value == -0.5
+    (tmp_path / "old.quiz").write_text("q1 Tuesday\n")
+    with pytest.raises(BakeoffError, match=r"old\.quiz: line 1: an id, an answer and the points"):
+        import_results(Import(files, name="quiz"), tmp_path / "results")

@@ -147,6 +147,13 @@ def damaged(tmp_path: Path, kind: str, change: Any) -> Path:
         ("inspect/*.json", lambda b: b.replace(b'"version": 2', b'"version": 7', 1), "version 7"),
         ("inspect/*.json", lambda b: b.replace(b'"samples": [', b'"others": [', 2), "without sam"),
         ("lm-eval/*/samples_harbour_mc*", lambda b: b[:-100], "line 4: not JSON"),
+        ("promptfoo/out.json", lambda b: b[:-900], "not JSON"),
+        ("promptfoo/out.json", lambda b: b.replace(b'"results": [', b'"rows": [', 1), "no list"),
+        ("promptfoo/out.jsonl", lambda b: b[:-90], "line 16: not JSON"),
+        ("rag/deepeval.json", lambda b: b[:-90], "not JSON"),
+        ("rag/keeper.jsonl", lambda b: b[:-30], "line 4: not JSON"),
+        ("traces/otlp.json", lambda b: b[:-90], "not JSON"),
+        ("traces/mlflow.jsonl", lambda b: b[:-90], "line 2: not JSON"),
         ("lm-eval/*/samples_harbour_mc*", lambda b: b.replace(b"doc_id", b"id"), "no doc_id"),
     ],
 )
@@ -282,3 +289,36 @@ def test_two_logs_compared_are_those_of_an_independent_calculation(tmp_path: Pat
     assert found.low == pytest.approx(low, abs=0.004)
     assert found.high == pytest.approx(high, abs=0.004)
     assert found.p == pytest.approx(theirs.pvalue, abs=0.01)
+
+
+def test_spans_of_opentelemetry_are_a_sample_a_trace(tmp_path: Path) -> None:
+    file = FILES / "traces" / "otlp.json"
+    run = take(tmp_path, file, scorers=["faithfulness"], name="desk")
+    (setup,) = run.suite.setups
+    assert setup == "hostel-desk"
+    records = list(run.records("desk", setup))
+    texts = [record.answer.text if record.answer else record.error for record in records]
+    assert texts == ["The hostel has 42 beds.", "On Sundays.", "the lamp went out"]
+    questions = [sample.question for sample in run.samples["desk"].values()]
+    assert questions[1:] == ["On which day is the ferry free?", "Who keeps the harbour key?"]
+    first = records[0].answer
+    assert first
+    assert [(p.document, p.text, p.score) for p in first.passages] == [
+        ("d0", "The hostel has 42 beds in nine rooms.", 0.9)
+    ]
+    assert first.finish_reason == "stop"
+    assert value(run, "desk", "latency_s", setup) == pytest.approx(0.5)
+    assert value(run, "desk", "prompt_tokens", setup) == 30
+    assert value(run, "desk", "error", setup) == pytest.approx(1 / 3)
+
+
+def test_traces_of_mlflow_are_a_sample_each(tmp_path: Path) -> None:
+    run = take(tmp_path, FILES / "traces" / "mlflow.jsonl", scorers=["faithfulness"], name="traced")
+    by_question = {s.question: s.id for s in run.samples["traced"].values()}
+    assert set(by_question) == {"How many beds?", "Who?"}
+    records = {record.sample: record for record in run.records("traced", "ask")}
+    answered, failed = records[by_question["How many beds?"]], records[by_question["Who?"]]
+    assert answered.answer
+    assert answered.answer.text == "42 beds."
+    assert [p.document for p in answered.answer.passages] == ["hostel.md"]
+    assert (answered.answer.tokens("prompt_tokens"), failed.error) == (20, "the trace failed")

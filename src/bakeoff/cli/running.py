@@ -273,7 +273,7 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     "--preset",
     "format",
     default="",
-    help="The files' format, where it is not to be recognized: lm-eval, inspect, promptfoo, rag.",
+    help="The files' format, instead of recognizing it: lm-eval, inspect, promptfoo, rag, traces.",
 )
 @click.option(
     "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field."
@@ -319,8 +319,8 @@ def import_files(
     """Import other tools' results as a run: FILES, or folders of them.
 
     Recognized: sample files of lm-evaluation-harness, logs of inspect, results of promptfoo, rows
-    of ragas, deepeval and other RAG evaluations. Of other rows (JSON Lines, JSON, CSV, Parquet,
-    XLSX) name the columns.
+    of ragas, deepeval and other RAG evaluations, traces of OpenTelemetry and MLflow. Of other rows
+    (JSON Lines, JSON, CSV, Parquet, XLSX) name the columns.
 
     Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
     completion_tokens, seconds, error, finish_reason. A column may be a path into nested JSON, such

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.words import digest
 from bakeoff.running.importing.cells import text_of
 from bakeoff.running.importing.fields import find
 from bakeoff.tasks.formats.json_rows import Row
@@ -58,3 +59,13 @@ def slug(name: str) -> str:
     """A name of another tool as one that metrics and tasks can have."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
     return f"_{plain}" if not plain or plain[0].isdigit() else plain
+
+
+def made_id(question: str, met: Counter[str]) -> str:
+    """An id for a row that has none: the same question has the same one in every file.
+
+    `met` counts the questions of a file: the second row of one question is another sample.
+    """
+    key = digest(question)[:12]
+    met[key] += 1
+    return key if met[key] == 1 else f"{key}-{met[key]}"

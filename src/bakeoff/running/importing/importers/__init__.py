@@ -7,7 +7,7 @@ from pathlib import Path
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.plugins import Registry
 from bakeoff.core.words import BakeoffError
-from bakeoff.running.importing.importers import inspect_logs, lm_eval, promptfoo, rag_rows
+from bakeoff.running.importing.importers import inspect_logs, lm_eval, promptfoo, rag_rows, traces
 from bakeoff.running.importing.sources import Importer
 
 IMPORTERS: Registry[Importer] = Registry(
@@ -19,6 +19,7 @@ IMPORTERS: Registry[Importer] = Registry(
         "rag": Importer(
             "rows of a RAG evaluation (ragas, deepeval)", rag_rows.recognizes, rag_rows.rows
         ),
+        "traces": Importer("traces of OpenTelemetry or MLflow", traces.recognizes, traces.rows),
     },
 )
 """Name of a format -> its importer; the first that recognizes a file reads it."""
