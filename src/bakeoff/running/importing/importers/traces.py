@@ -136,7 +136,8 @@ def _attributes(listed: Any) -> dict[str, Any]:
 
 
 def _value(value: Mapping[str, Any]) -> Any:
-    kind, held = next(iter(value.items()), ("", {}))
+    stated: tuple[str, Any] = next(iter(value.items()), ("", {}))
+    kind, held = stated
     if kind == "intValue":
         return int(held)
     if kind == "arrayValue":
