@@ -12,7 +12,7 @@ import pytest
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.judging import judged, verdicts_of
-from bakeoff.runs.manifest import IndexFacts, IndexWork
+from bakeoff.runs.opened import IndexFacts, IndexWork
 from bakeoff.runs.store import (
     MANIFEST,
     read_manifest,

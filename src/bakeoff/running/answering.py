@@ -10,15 +10,8 @@ from bakeoff.core.progress import Progress
 from bakeoff.core.words import Answerer
 from bakeoff.models.response_cache import Responses
 from bakeoff.running.plan import Plan
-from bakeoff.runs.manifest import (
-    AdapterFacts,
-    BatchCheck,
-    EngineFacts,
-    Fingerprint,
-    IndexFacts,
-    TokenCheck,
-    WorkerFacts,
-)
+from bakeoff.runs.manifest import BatchCheck, Fingerprint, TokenCheck, WorkerFacts
+from bakeoff.runs.opened import AdapterFacts, EngineFacts, IndexFacts
 from bakeoff.setups import adapting, answering, checking
 from bakeoff.setups.builder import Resources, Workspace
 from bakeoff.spec.benchmark import Setup

@@ -17,13 +17,8 @@ from bakeoff.metrics.judges import Place
 from bakeoff.models.cached import CachedModel
 from bakeoff.models.pool import Pool
 from bakeoff.models.response_cache import Responses
-from bakeoff.runs.manifest import (
-    AdapterFacts,
-    EngineFacts,
-    Fingerprint,
-    IndexFacts,
-    IndexWork,
-)
+from bakeoff.runs.manifest import Fingerprint
+from bakeoff.runs.opened import AdapterFacts, EngineFacts, IndexFacts, IndexWork
 from bakeoff.setups.answerer import Engine, context_of
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Setup, Suite

@@ -16,7 +16,7 @@ from bakeoff.models.engine_program import version_of
 from bakeoff.models.served import Tally
 from bakeoff.models.tokenizer import load_tokenizer
 from bakeoff.models.weights import Weights, resolve
-from bakeoff.runs.manifest import EngineFacts
+from bakeoff.runs.opened import EngineFacts
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.engines import EngineSpec
 from bakeoff.spec.recipes import Tune

@@ -11,7 +11,8 @@ from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model
 from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.local import LocalModel
-from bakeoff.runs.manifest import AdapterFacts, BatchCheck
+from bakeoff.runs.manifest import BatchCheck
+from bakeoff.runs.opened import AdapterFacts
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.setups.tuning.training_data import TrainingDataBuilder, lessons, together

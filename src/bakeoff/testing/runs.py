@@ -27,17 +27,8 @@ from bakeoff.core.words import (
     digest,
 )
 from bakeoff.runs import store
-from bakeoff.runs.manifest import (
-    COMPLETE,
-    AdapterFacts,
-    Epoch,
-    Hardware,
-    IndexFacts,
-    Manifest,
-    MetricFacts,
-    TaskFacts,
-    Training,
-)
+from bakeoff.runs.manifest import COMPLETE, Hardware, Manifest, MetricFacts, TaskFacts
+from bakeoff.runs.opened import AdapterFacts, Epoch, IndexFacts, Training
 from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Suite
 

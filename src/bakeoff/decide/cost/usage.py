@@ -14,7 +14,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Estimate, exactly
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.cost.prices import REQUESTS, SECONDS, TOKENS, ModelPrice, Prices, WorkPrice
-from bakeoff.runs.manifest import IndexFacts
+from bakeoff.runs.opened import IndexFacts
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup
 

@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Param
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import digest
 from bakeoff.outputs.mlflow.names import adapters, allowed, params, text
-from bakeoff.runs.manifest import AdapterFacts, Epoch, Training
+from bakeoff.runs.opened import AdapterFacts, Epoch, Training
 from bakeoff.spec.benchmark import Setup
 
 _QUOTE = str.maketrans({"'": "_", "/": "_", ":": "_", ".": "_", '"': "_"})

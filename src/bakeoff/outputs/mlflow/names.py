@@ -15,7 +15,7 @@ from bakeoff.decide.gates.judging import verdicts_of
 from bakeoff.outputs.tables.effects import effects, findings
 from bakeoff.outputs.tables.headline import headline
 from bakeoff.outputs.tables.provenance import model
-from bakeoff.runs.manifest import AdapterFacts
+from bakeoff.runs.opened import AdapterFacts
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.metric import Metric
 

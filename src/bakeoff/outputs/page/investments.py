@@ -10,7 +10,7 @@ from bakeoff.core.words import canonical
 from bakeoff.outputs.page import plots
 from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, value_of
 from bakeoff.outputs.page.plots import Curve
-from bakeoff.runs.manifest import Epoch
+from bakeoff.runs.opened import Epoch
 from bakeoff.runs.store import COST
 
 

@@ -8,7 +8,7 @@ from bakeoff.analysis.comparison import Updated
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN
 from bakeoff.core.table import Table, cell, number
-from bakeoff.runs.manifest import IndexFacts
+from bakeoff.runs.opened import IndexFacts
 from bakeoff.spec.benchmark import Setup
 
 Aspect = Callable[[Run, str, str], str]

@@ -20,15 +20,8 @@ from bakeoff.running.fleet.fleet import Fleet, Job, Worker, take
 from bakeoff.running.fleet.messages import Chunk, Go, Got, Lost, Returned, Site
 from bakeoff.running.fleet.shares import places
 from bakeoff.running.plan import Plan
-from bakeoff.runs.manifest import (
-    AdapterFacts,
-    BatchCheck,
-    EngineFacts,
-    Fingerprint,
-    IndexFacts,
-    TokenCheck,
-    WorkerFacts,
-)
+from bakeoff.runs.manifest import BatchCheck, Fingerprint, TokenCheck, WorkerFacts
+from bakeoff.runs.opened import AdapterFacts, EngineFacts, IndexFacts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task

@@ -21,7 +21,8 @@ from bakeoff.metrics.registry import find_scorer
 from bakeoff.models.response_cache import Responses
 from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Returned, Told
 from bakeoff.runs import machine
-from bakeoff.runs.manifest import AdapterFacts, BatchCheck
+from bakeoff.runs.manifest import BatchCheck
+from bakeoff.runs.opened import AdapterFacts
 from bakeoff.setups import adapting, answering, checking
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
 from bakeoff.spec.benchmark import Setup, Suite

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import Weights
-from bakeoff.runs.manifest import Training
+from bakeoff.runs.opened import Training
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
-from bakeoff.runs.manifest import Training, Trial
+from bakeoff.runs.opened import Training, Trial
 from bakeoff.setups.tuning.adapter import Adapter
 from bakeoff.setups.tuning.batches import encode, validation_rows
 from bakeoff.setups.tuning.job import Job

@@ -26,7 +26,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from bakeoff.core.progress import Progress, working
 from bakeoff.models.device import peak_memory_mb
 from bakeoff.models.local import LocalModel, quantization
-from bakeoff.runs.manifest import Epoch, Training
+from bakeoff.runs.opened import Epoch, Training
 from bakeoff.setups.tuning.batches import Row, start_of_all
 from bakeoff.setups.tuning.job import Job
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
