@@ -304,6 +304,65 @@ def test_what_a_worker_was_lost_over_is_asked_apart() -> None:
     assert retried and (retried.chunk.indices, retried.kills) == ((1,), 1)
 
 
+TUNED = """
+dtype: float32
+batch_tokens: 600
+retrieve: {retriever: bm25, k: 1}
+tune: {epochs: 1, rank: 2, batch_size: 8}
+endpoints: {}
+"""
+
+
+def small_model(folder: Path, cache: Path) -> None:
+    """A network of two thin layers that knows nothing, with the embedded model's tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    (known,) = (path.parent for path in (cache / "models").glob("SmolLM2-135M*/tokenizer.json"))
+    tokenizer = AutoTokenizer.from_pretrained(known)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(1)
+    network = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **ends))
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.slow
+def test_weights_give_on_workers_what_they_give_here(tmp_path: Path, cache: Path) -> None:
+    """In float32: base, tuned and retrieving; tuned once, with the same bytes on both workers."""
+    small_model(tmp_path / "model", cache)
+    setups = "base: {}, rag: {retrieve: true}, tuned: {tune: true}"
+    project(
+        tmp_path,
+        f"{{{setups}, hybrid: {{tune: true, retrieve: true}}}}",
+        f"model: {tmp_path / 'model'}\n{TUNED}",
+        24,
+    )
+    rows = [
+        {"question": f"which word has number {i}?", "targets": [f"w{i}"]} for i in range(50, 70)
+    ]
+    taught = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "tasks" / "taught.jsonl").write_text(taught)
+    (tmp_path / "tasks" / "words.md").write_text("# Words\n\nThe words are numbered.\n")
+    (tmp_path / "tasks" / "words.yaml").write_text(
+        TASK.replace("rows.jsonl}", "rows.jsonl, train: taught.jsonl}")
+        + "max_tokens: 4\ncorpora: {all: {documents: words.md}}\n"
+    )
+    # Each has a cache of its own: the adapter is trained twice, and must come out the same.
+    fleet = run_on(tmp_path, "processes:2")
+    (tmp_path / "cache").rename(tmp_path / "their-cache")
+    alone = run_on(tmp_path, "here")
+    assert len(list((tmp_path / "their-cache" / "adapters").glob("*/adapter_config.json"))) == 1
+    assert records(fleet) == records(alone)
+    assert len(records(fleet)) == 4 * 24
+    assert comparison(fleet) == comparison(alone)
+    assert fleet.manifest.models == alone.manifest.models
+    assert all(len(a.sha256 or "") == 64 for a in fleet.manifest.adapters.values())
+    assert all(worker.cells for worker in fleet.manifest.workers)
+
+
 @dataclass(frozen=True)
 class Changed(Processes):
     """Workers of which the second one has other code of bakeoff."""
