@@ -59,6 +59,15 @@ def test_the_middle_says_figures_and_the_time_left(clock: list[float]) -> None:
     assert unit.ended() == "qa / rag: 10 in 20.0 s (0.5/s)"
 
 
+def test_failures_are_named_in_the_middle_and_at_the_end(clock: list[float]) -> None:
+    unit = Unit("qa / rag", 4)
+    clock[0] = 2.0
+    unit.advance(2, "1 failed")
+    assert unit.state() == "qa / rag: 2 of 4, 1 failed, about 2 s left"
+    unit.advance(2, "3 failed")
+    assert unit.ended() == "qa / rag: 4 in 2.0 s (2.0/s), 3 failed"
+
+
 def test_work_of_unknown_length_counts_its_seconds(clock: list[float]) -> None:
     unit = Unit("scoring", None)
     clock[0] = 1.0

@@ -73,11 +73,11 @@ class Unit:
         seconds = time.monotonic() - self.started
         if self.total is None:
             return f"{self.name}: {seconds:.1f} s" if seconds >= QUIET_S else ""
+        figures = f", {self.figures}" if self.figures else ""
         if self.done < self.total:
-            return f"{self.name}: {self.done} of {self.total} in {seconds:.1f} s"
-        return (
-            f"{self.name}: {self.total} in {seconds:.1f} s ({self.done / max(seconds, 1e-9):.1f}/s)"
-        )
+            return f"{self.name}: {self.done} of {self.total} in {seconds:.1f} s{figures}"
+        pace = self.done / max(seconds, 1e-9)
+        return f"{self.name}: {self.total} in {seconds:.1f} s ({pace:.1f}/s){figures}"
 
 
 class PlainProgress:

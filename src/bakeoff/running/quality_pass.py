@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bakeoff.core.words import QUALITY, Record
+from bakeoff.core.words import QUALITY, Failure, Record
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -38,6 +38,7 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
                 journal.commit()
         return
     answer = state.answering.answerer(setup, task)
+    failed = 0
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
         for repeat in range(state.plan.suite.repeats):
@@ -51,7 +52,8 @@ def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
             for index, outcome in answer(task.samples, skip=skip, repeat=repeat, sending=sending):
                 sample = task.samples[index].id
                 journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
-                state.progress.advance()
+                failed += isinstance(outcome, Failure)
+                state.progress.advance(1, f"{failed} failed" if failed else "")
                 state.meter.count(setup, outcome)
         journal.commit()
     state.progress.finish()
