@@ -308,7 +308,7 @@ def test_a_limited_run_says_so(tmp_path: Path, quick: Any, cli: Cli) -> None:
         assert Counter(r.sample for r in records(run)) == {"q3": 3, "q4": 3}
         assert run.columns["words", "base", "exact_match"].samples == ("q3", "q4")
         nothing = quick("--sample-ids", "none")
-    assert nothing.returncode == 2 and "none of its samples is selected" in nothing.stderr
+    assert nothing.returncode == 2 and "no sample 'none'" in nothing.stderr
 
 
 def test_stored_answers_are_scored_again_without_asking(

@@ -58,6 +58,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {"id": "q2", "question": "Who runs the desk?", "targets": [], "gold": []},
         {"id": "q3", "question": "<script>At what hour?", "targets": ["9"], "gold": ["desk"]},
     ]
+    for row, part in zip(rows, "aba", strict=True):
+        row["tags"] = {"part": part}
     tasks = tmp_path / "tasks"
     tasks.mkdir()
     (tasks / "desk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -165,6 +167,8 @@ def test_costs_advice_baselines_and_scoring_again(project: Path) -> None:
     advice = run.advise({"volume_per_month": 1000, "sources": "required"})
     assert advice.value.picked == ("reads",)
     assert "advice" in run.report().read_text()
+    with pytest.raises(BakeoffError, match="reason: is empty; write why this run is accepted"):
+        run.accept(" ")
     assert run.accept("the first").run == run.folder.name
     again = run.score()
     assert again.manifest.rescored == 1
@@ -223,6 +227,70 @@ def test_an_exception_has_the_message_of_the_terminal(
     with pytest.raises(BakeoffError) as raised:
         call()  # type: ignore[operator]
     assert done.stderr == f"bakeoff: {raised.value}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": -1}, "limit: Input should be greater than or equal to 1 (found -1)"),
+        ({"repeats": 0}, "repeats: Input should be greater than or equal to 1 (found 0)"),
+        ({"sampel_ids": "q1"}, "sampel_ids: no such field; did you mean 'sample_ids'?"),
+        ({"tags": "number"}, "tags: write name=value (found 'number')"),
+        ({"shard": "5/4"}, "shard: write i/n with i from 1 to n (found '5/4')"),
+        ({"setups": [shrugs]}, "setups: must be a mapping, name: function (found [<function"),
+        ({"setups": {"ours": 3}}, "setups.ours: must be a function of a sample (found 3)"),
+    ],
+)
+def test_an_option_that_would_choose_something_else_is_refused(
+    project: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BakeoffError) as raised:
+        bakeoff.run(**{"benchmark": BENCHMARK, "setups": {"shrugs": shrugs}, **options})  # type: ignore[arg-type]
+    assert message in str(raised.value)
+    assert not (project / "results").exists()
+
+
+def test_a_benchmark_is_a_file_a_name_or_a_mapping() -> None:
+    with pytest.raises(BakeoffError, match=r"benchmark: must be a file, a name .* \(found 3\)"):
+        bakeoff.run(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ({"sample_ids": "q2"}, ["q2"]),
+        ({"sample_ids": ["q1", "q3"]}, ["q1", "q3"]),
+        ({"tags": {"part": "b"}}, ["q2"]),
+        ({"tags": "part=a"}, ["q1", "q3"]),
+        ({"tags": [("part", "a")], "limit": 1}, ["q1"]),
+        ({"shard": "2/2"}, ["q2"]),
+        ({"shard": (1, 2)}, ["q1", "q3"]),
+    ],
+)
+def test_options_are_written_as_the_command_or_as_python_has_them(
+    project: Path, options: dict[str, object], asked: list[str]
+) -> None:
+    run = bakeoff.run({**BENCHMARK, "gates": []}, setups={"reads": reads}, mlflow=False, **options)  # type: ignore[arg-type]
+    assert list(run.samples()["sample"]) == asked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--sample-ids", "q1", "--sample-ids", "q0"),
+            "--sample-ids: no sample 'q0'; known: q1, q2, q3",
+        ),
+        (("--tags", "part=c"), "--tags: no sample has part=c; did you mean"),
+    ],
+)
+def test_what_is_chosen_and_not_there_is_named(
+    project: Path, cli: Cli, options: tuple[str, ...], message: str
+) -> None:
+    (project / "b.yaml").write_text("tasks: [desk]\nsetups: {base: {}}\n")
+    refused = cli("run", "b.yaml", *options, cwd=project)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert message in refused.stderr
 
 
 def test_the_digest_is_of_the_source_wherever_the_function_stands() -> None:

@@ -10,13 +10,16 @@ from typing import Any, Unpack
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.comparison import Comparison, RunComparison
 from bakeoff.api.loops import outside_loops
+from bakeoff.api.options import Options, choice_of
 from bakeoff.api.run import Run
 from bakeoff.api.view import View, as_exceptions
+from bakeoff.core.hints import shown
 from bakeoff.core.layout import as_text
 from bakeoff.core.progress import PlainProgress, Progress, working
+from bakeoff.core.words import BakeoffError, faults
 from bakeoff.running import environment as here
 from bakeoff.running.plan import Plan
-from bakeoff.running.planning import Choice, plan_of
+from bakeoff.running.planning import plan_of
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, suite_of
@@ -37,7 +40,7 @@ def run(
     new: bool = False,
     mlflow: bool = True,
     data: str | Path | None = None,
-    **choice: Unpack[Choice],
+    **options: Unpack[Options],
 ) -> Run:
     """Run a benchmark, or go on with its last run where that was stopped (`bakeoff run`).
 
@@ -49,13 +52,28 @@ def run(
 
     Raises `BakeoffError` for what can be mended, `Incomplete` for a run that can be resumed.
     """
-    functions = dict(setups or {})
     with as_exceptions():
+        functions = _functions(setups)
+        choice = choice_of(options)
         suite, file = _suite(benchmark, functions)
         place = here.workspace(Path(data) if data else None)
         plan = plan_of(suite, file, place.data, functions=functions, **choice)
         afresh = new or bool(functions)
         return outside_loops(lambda: _run(plan, place, resume, afresh, mlflow))
+
+
+def _functions(setups: object) -> dict[str, Callable[..., Any]]:
+    if not isinstance(setups, Mapping | None):
+        raise BakeoffError(f"setups: must be a mapping, name: function (found {shown(setups)})")
+    functions = dict(setups or {})
+    faults(
+        [
+            f"setups.{name}: must be a function of a sample (found {shown(function)})"
+            for name, function in functions.items()
+            if not callable(function)
+        ]
+    )
+    return functions
 
 
 def _suite(
@@ -65,6 +83,11 @@ def _suite(
     if isinstance(benchmark, str | Path):
         file = find(str(benchmark), BENCHMARKS)
         return suite_of(read_yaml(file), file, more), file
+    if not isinstance(benchmark, Suite | Mapping):
+        raise BakeoffError(
+            "benchmark: must be a file, a name or the contents of a file "
+            f"(found {shown(benchmark)})"
+        )
     raw = benchmark.model_dump(mode="json") if isinstance(benchmark, Suite) else dict(benchmark)
     file = Path(BENCHMARKS, f"{raw.get('name') or 'unnamed'}.yaml")
     return suite_of(raw, file, more), file

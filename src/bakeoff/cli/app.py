@@ -161,10 +161,12 @@ def named_values(_: Any, __: Any, values: tuple[str, ...]) -> tuple[tuple[str, s
 
 
 def shard(_: Any, __: Any, text: str) -> tuple[int, int]:
-    part, _, parts = text.partition("/")
-    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise click.BadParameter(f"write i/n with i from 1 to n (found {text!r})")
-    return int(part), int(parts)
+    from bakeoff.tasks.selection import shard_of
+
+    try:
+        return shard_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error} (found {text!r})") from error
 
 
 def selecting(command: Any) -> Any:

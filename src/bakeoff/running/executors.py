@@ -85,8 +85,5 @@ def executor(named: str) -> Executor:
     known = EXECUTORS.find(name)
     if known is None:
         names = EXECUTORS.names()
-        raise BakeoffError(
-            f"--on {named}: no executor '{name}'; there are {', '.join(names)}"
-            f"{did_you_mean(name, names)}"
-        )
+        raise BakeoffError(f"--on {named}: no executor '{name}'{did_you_mean(name, names)}")
     return known

@@ -6,7 +6,7 @@ corpora, `selection` takes the part that a run asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from bakeoff.tasks.overlap import near_duplicates
 from bakeoff.tasks.readers import Reading
 from bakeoff.tasks.rows import test_rows, train_rows
 from bakeoff.tasks.samples import samples_of
-from bakeoff.tasks.selection import Selection, stratified, take
+from bakeoff.tasks.selection import Selection, not_there, stratified, take
 from bakeoff.tasks.targets import unclear_labels, unreadable_targets
 from bakeoff.tasks.task import Task, Unavailable
 
@@ -49,8 +49,11 @@ def load_tasks(
 
     Raises `BakeoffError` with the faults of all task files together.
     """
+    selection = selection or Selection()
     tasks: dict[str, Task] = {}
     skipped: dict[str, str] = {}
+    samples: list[Sample] = []
+    away = False
     problems: list[str] = []
     for name, use in suite.tasks.items():
         try:
@@ -59,7 +62,8 @@ def load_tasks(
             if task.file.changes:
                 states.insert(0, load_task(task_path(name, path), data, before=True))
             for state in states:
-                part = take(state, use, selection or Selection(), suite.seed)
+                samples += state.samples
+                part = take(state, use, selection, suite.seed)
                 if state.name in tasks:
                     problems.append(f"{path}: tasks: two tasks are named '{state.name}'")
                 elif part.samples:
@@ -67,27 +71,30 @@ def load_tasks(
                 else:
                     skipped[state.name] = "none of its samples is selected"
         except Unavailable as unavailable:
+            away = True
             skipped[Path(name).stem] = unavailable.reason
         except BakeoffError as error:
             problems.append(str(error))
+    if not (problems or away):  # else what is missing may be in a task that could not be read
+        problems += [f"{path}: {problem}" for problem in not_there(selection, samples)]
     problems += [
         f"{path}: {problem}" for task in tasks.values() for problem in _unknown_judges(task, suite)
     ]
-    for setup in suite.setups.values():
-        for task_name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
-            if task_name not in {Path(name).stem for name in suite.tasks}:
-                problems.append(
-                    f"{path}: setups.{setup.name}.retrieve.corpus: the benchmark has no task "
-                    f"'{task_name}'"
-                )
-            if task_name in tasks and corpus not in tasks[task_name].corpora:
-                known = ", ".join(tasks[task_name].corpora) or "none"
-                problems.append(
-                    f"{path}: setups.{setup.name}.retrieve.corpus: {task_name} has no corpus "
-                    f"'{corpus}'; it has {known}"
-                )
+    problems += [f"{path}: setups.{problem}" for problem in _unknown_corpora(tasks, suite)]
     faults(problems)
     return tasks, skipped
+
+
+def _unknown_corpora(tasks: Mapping[str, Task], suite: Suite) -> Iterator[str]:
+    """Corpora that a setup names and the benchmark does not have."""
+    for setup in suite.setups.values():
+        for name, corpus in (setup.retrieve.corpus if setup.retrieve else {}).items():
+            where = f"{setup.name}.retrieve.corpus"
+            if name not in {Path(task).stem for task in suite.tasks}:
+                yield f"{where}: the benchmark has no task '{name}'"
+            if name in tasks and corpus not in tasks[name].corpora:
+                known = ", ".join(tasks[name].corpora) or "none"
+                yield f"{where}: {name} has no corpus '{corpus}'; it has {known}"
 
 
 def _unknown_judges(task: Task, suite: Suite) -> list[str]:

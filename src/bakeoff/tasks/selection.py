@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import Sample, digest
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.tasks.task import Task
@@ -38,6 +39,14 @@ class Selection:
         ]
 
 
+def shard_of(text: str) -> tuple[int, int]:
+    """(i, n) of `i/n`. Raises `ValueError` where that is not a part."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise ValueError("write i/n with i from 1 to n")
+    return int(part), int(parts)
+
+
 def take(task: Task, use: TaskUse, selection: Selection, seed: int) -> Task:
     """The task with a benchmark's `limit` and a run's selection applied, order kept."""
     samples: Sequence[Sample] = task.samples
@@ -56,6 +65,25 @@ def take(task: Task, use: TaskUse, selection: Selection, seed: int) -> Task:
         whole=len(samples),
         whole_ids=digest([sample.id for sample in samples]),
     )
+
+
+def not_there(selection: Selection, samples: Collection[Sample]) -> list[str]:
+    """What the selection names and no sample has."""
+    ids = {sample.id for sample in samples}
+    tags = {pair for sample in samples for pair in sample.tags.items()}
+    written = [f"{name}={value}" for name, value in tags]
+    return [
+        *(
+            f"--sample-ids: no sample '{name}'{did_you_mean(name, ids)}"
+            for name in selection.ids
+            if name not in ids
+        ),
+        *(
+            f"--tags: no sample has {name}={value}{did_you_mean(f'{name}={value}', written)}"
+            for name, value in selection.tags
+            if (name, value) not in tags
+        ),
+    ]
 
 
 def stratified(

@@ -60,8 +60,11 @@ def _pointer(results: Path, benchmark: str, channel: Channel) -> Path:
 def accept(run: Run, channel: Channel, reason: str, results: Path) -> Pointer:
     """Make a run the baseline of a channel, and return the pointer to it.
 
-    Raises `BakeoffError` for a run that is incomplete, limited, a shard, or fails its gates.
+    Raises `BakeoffError` for a run that is incomplete, limited, a shard, or fails its gates, and
+    for an empty reason.
     """
+    if not reason.strip():
+        raise BakeoffError("reason: is empty; write why this run is accepted")
     _acceptable(run, results)
     benchmark, name = run.manifest.benchmark, run.manifest.run
     folder(results).mkdir(parents=True, exist_ok=True)
