@@ -228,7 +228,7 @@ def test_limits_hold_for_all_workers_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("proceses:2", "no executor 'proceses'; there are here, processes"),
+        ("proceses:2", "no executor 'proceses'; did you mean 'processes'?"),
         ("processes", "write processes:N, such as processes:2"),
         ("processes:0", "write processes:N, such as processes:2"),
     ],
