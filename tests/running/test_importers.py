@@ -117,6 +117,21 @@ def test_json_logs_of_inspect_are_recognized_and_read(tmp_path: Path) -> None:
     assert run.samples["buoys"]["1"].fields["options"] == "A) red\nB) green\nC) white"
 
 
+def test_a_value_that_inspect_takes_for_0_is_not_left_out(tmp_path: Path) -> None:
+    (file, *_) = sorted((FILES / "inspect").glob("*buoys*.json"))
+    log = json.loads(file.read_text())
+    values = ["C", "splendid", *["C"] * (len(log["samples"]) - 2)]
+    for sample, given in zip(log["samples"], values, strict=True):
+        sample["scores"]["choice"]["value"] = given
+    changed = tmp_path / file.name
+    changed.write_text(json.dumps(log))
+    notes: list[str] = []
+    run = take(tmp_path, changed, notes=notes)
+    n = len(values)
+    assert value(run, "buoys", "choice", run.asked["buoys"][0]) == pytest.approx((n - 1) / n)
+    assert any("no number or grade: 0, as inspect has" in note for note in notes)
+
+
 def test_a_folder_of_mixed_formats_is_one_run(tmp_path: Path) -> None:
     shutil.copytree(FILES / "lm-eval", tmp_path / "mixed" / "lm-eval")
     for file in (FILES / "inspect").glob("*buoys*"):

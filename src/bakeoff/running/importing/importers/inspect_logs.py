@@ -185,6 +185,9 @@ def _scores(source: Source, scores: Mapping[str, Any]) -> Iterator[tuple[str, fl
         for part, entry in parts:
             name = slug(f"{scorer}_{part}" if part else scorer)
             number = _number(entry)
+            if number is None and isinstance(entry, str):
+                source.left[f"values of {name} that are no number or grade: 0, as inspect has"] += 1
+                number = 0.0
             if number is None:
                 source.left[f"values of {name} that are no number or grade"] += 1
             else:
