@@ -76,6 +76,12 @@ def test_what_cannot_be_guessed_is_missing(tmp_path: Path) -> None:
     assert (seen.mapping, seen.missing) == ({"question": "y"}, ("targets",))
 
 
+def test_a_column_of_objects_is_no_id(tmp_path: Path) -> None:
+    rows = [{"q": f"Who is {n}?", "meta": {"k": [n]}, "a": "Ann"} for n in range(3)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert "id" not in inspect_rows(tmp_path / "rows.jsonl").mapping
+
+
 def test_a_column_that_names_other_things_is_no_gold(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("question,answer,gold\nWho?,Ida,policy\nWhy?,so,http://x\n")
     assert "gold" in {g.field for g in inspect_rows(tmp_path / "a.csv").guesses}

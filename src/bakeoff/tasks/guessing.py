@@ -148,6 +148,8 @@ def _targets(columns: Mapping[str, Sequence[Any]], _: Collection[str]) -> Iterat
 
 def _ids(columns: Mapping[str, Sequence[Any]], _: Collection[str]) -> Iterator[Guess]:
     for name, values in columns.items():
+        if not all(isinstance(value, str | int | float) for value in values):
+            continue
         texts = [str(value) for value in values]
         forms = {_DIGITS.sub("0", text) for text in texts}
         if len(forms) == 1 and "0" in next(iter(forms)) and len(set(texts)) == len(texts) > 1:
