@@ -114,11 +114,12 @@ def test_every_number_in_mlflow_is_that_of_the_comparison(results: Path, uri: st
                 expected[name] = pytest.approx(estimate["value"], abs=5e-5)
                 for end in ("low", "high"):
                     if top and estimate[end] is not None:
-                        expected[f"{name} {end}"] = pytest.approx(estimate[end], abs=5e-5)
+                        beside = f"{key('gate_qa', metric, top=False)} {end}"
+                        expected[beside] = pytest.approx(estimate[end], abs=5e-5)
             if estimate and estimate["unjudged"]:
                 expected[f"{name} unjudged"] = estimate["unjudged"]
         assert run.data.metrics == expected
-    shares = [run.data.metrics["gate_qa exact_match"] for run in there.values()]
+    shares = [run.data.metrics["Headline/gate_qa exact_match"] for run in there.values()]
     assert shares == [0.2, 0.4, 0.6, 0.8]
     assert there["rag"].data.metrics["gate_qa/recall k:5 unjudged"] == 1
 
@@ -233,7 +234,7 @@ def test_every_night_finds_its_models_and_training_again(results: Path, uri: str
     assert [(point.step, point.value) for point in history] == [(1, 1.25), (2, 1.0)]
     used = client(uri).search_logged_models([experiment(uri)], "name = 'hybrid'")[0]
     assert used.source_run_id == training.info.run_id
-    shares = [m.value for m in used.metrics if m.key == "gate_qa exact_match"]
+    shares = [m.value for m in used.metrics if m.key == "Headline/gate_qa exact_match"]
     assert shares == [0.8, 0.8]
 
 
@@ -245,7 +246,7 @@ def test_scores_that_were_made_again_replace_those_logged(results: Path, uri: st
     write_comparison(Run(folder))
     runs.log(Run(folder), uri, 2)
     base = stored(uri)["base"]
-    assert base.data.metrics["gate_qa exact_match"] == 1.0
+    assert base.data.metrics["Headline/gate_qa exact_match"] == 1.0
     assert len(traces(uri, base)) == 2
 
 
@@ -337,7 +338,7 @@ def test_nights_are_steps_of_one_run_per_setup_and_a_missing_one_is_a_gap(
         for _ in range(2):
             nights.log("made", trend.read(kept), results / "made", uri)
     (run,) = stored(uri, name="made-trend").values()
-    name = "gate_qa exact_match"
+    name = "Headline/gate_qa exact_match"
     points = client(uri).get_metric_history(run.info.run_id, name)
     assert [(point.step, point.value) for point in points] == [(0, 0.5), (1, 0.6), (3, 0.7)]
 
@@ -540,7 +541,7 @@ def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> Non
     first = runs.log(done, postgres, 5)
     assert runs.log(done, postgres, 5) == first
     there = stored(postgres)
-    shares = [run.data.metrics["gate_qa exact_match"] for run in there.values()]
+    shares = [run.data.metrics["Headline/gate_qa exact_match"] for run in there.values()]
     assert list(there) == list(SETUPS)
     assert shares == [0.2, 0.4, 0.6, 0.8]
     assert [len(traces(postgres, run)) for run in there.values()] == [6] * 4  # and one that failed

@@ -62,7 +62,7 @@ def shows(page: Any, *said: str | re.Pattern[str]) -> None:
 def test_the_chart_view_shows_four_bars_per_headline_metric(page: Any, seen: Any) -> None:
     page.goto(seen["charts"])
     page.get_by_text("4 matching runs").wait_for()
-    page.get_by_text("gate_qa exact_match").first.wait_for()
+    page.get_by_text("Headline/gate_qa exact_match").first.wait_for()
     chart = page.locator(".js-plotly-plot").first
     expect(chart.locator(".bars .point")).to_have_count(4)
     shares = chart.locator("text").filter(has_text=re.compile(rf"^({'|'.join(SHARES)})$"))
@@ -83,7 +83,7 @@ def test_the_compare_page_shows_four_setups_by_corner_and_metric(page: Any, seen
     page.goto(seen["compare"])
     page.get_by_text("Comparing 4 Runs from 1 Experiment").wait_for()
     page.get_by_text("corner.kind").first.wait_for()
-    shows(page, *SETUPS, "gate_qa exact_match", "corner.weights")
+    shows(page, *SETUPS, "Headline/gate_qa exact_match", "corner.weights")
     shows(page, re.compile(r"\s0\.2\s+0\.4\s+0\.6\s+0\.8\s"))
 
 
@@ -100,7 +100,7 @@ def test_the_table_of_runs_shows_headlines_and_gates_of_every_bake_off(
     page.get_by_text("8 matching runs").wait_for()
     shows(
         page,
-        "gate_qa exact_match",
+        "Headline/gate_qa exact_match",
         re.compile(r"^(?:(?!PASS).)*(?:PASS(?:(?!PASS).)*){8}$", re.DOTALL),
     )
 

@@ -29,6 +29,8 @@ COLOURS = (
     *("#5b3a9e", "#8a4b08", "#b0162b", "#4f7a00", "#00616b", "#b01d86", "#9a9a00"),
 )
 """Of the setups, in the benchmark's order: by the UI's own choice two of four are often alike."""
+HEADLINE = "Headline"
+"""The section of charts of the metrics that a run is about."""
 BESIDE = ("latency_s", "prompt_tokens", "cost")
 """Metrics that stand at the top beside the headline metrics."""
 WIDE = 220
@@ -59,14 +61,15 @@ def metric_name(metric: str) -> str:
 
 
 def key(task: str, metric: str, *, top: bool) -> str:
-    """What a metric of a task is logged as: `task metric` at the top, else `task/metric`.
+    """What a metric of a task is logged as: `Headline/task metric` at the top, else `task/metric`.
 
     >>> key("qa", "exact_match", top=True)
-    'qa exact_match'
+    'Headline/qa exact_match'
     """
-    # No dots: a table's columns with dots are blank in the UI. A slash makes a section of charts,
-    # and the UI cuts off what a name begins with least.
-    return allowed(f"{task}{' ' if top else '/'}{metric_name(metric)}").replace(".", "_")
+    # No dots: a table's columns with dots are blank in the UI. Its charts come in sections, which
+    # sort capitals first; what has no section comes last, out of sight.
+    named = f"{HEADLINE}/{task} {metric_name(metric)}" if top else f"{task}/{metric_name(metric)}"
+    return allowed(named).replace(".", "_")
 
 
 def rounded(value: float) -> float:
@@ -92,7 +95,7 @@ def metrics(run: Run, setup: str) -> dict[tuple[str, str], float]:
                 name = key(task, metric, top=top)
                 rows.append((place, task, name, rounded(estimate.value)))
                 rows += [
-                    (place, task, f"{name} {word}", rounded(end))
+                    (place, task, f"{key(task, metric, top=False)} {word}", rounded(end))
                     for word, end in (("low", estimate.low), ("high", estimate.high))
                     if top and end is not None
                 ]
@@ -193,8 +196,14 @@ def verdict(run: Run) -> str:
 
 def view(run: Run) -> str:
     """The columns of the experiment's table of runs, as the UI keeps a shared view."""
-    tops = [key(t, f.headline, top=True) for t, f in run.comparison.tasks.items()]
-    shown = [f"{name}{end}" for name in tops for end in ("", " low", " high")]
+    shown = [
+        name
+        for task, facts in run.comparison.tasks.items()
+        for name in (
+            key(task, facts.headline, top=True),
+            *(f"{key(task, facts.headline, top=False)} {end}" for end in ("low", "high")),
+        )
+    ]
     columns = [f"metrics.`{name}`" for name in shown]
     columns += [f"tags.`{name}`" for name in ("gate", "baseline", "night", "invocation")]
     return json.dumps(
