@@ -89,7 +89,8 @@ def test_the_compare_page_shows_four_setups_by_corner_and_metric(page: Any, seen
 
 def test_the_sample_view_shows_traces_of_two_setups_with_assessments(page: Any, seen: Any) -> None:
     page.goto(seen["samples"])
-    page.get_by_text("6 of 6").wait_for()
+    # Six answers, and one that failed.
+    page.get_by_text("7 of 7").wait_for()
     shows(page, "exact_match", "recall k:5", "Expected output", "at 3", "never, says base")
 
 
