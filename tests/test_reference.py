@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -117,5 +116,5 @@ def test_the_ui_opens_on_a_run_that_was_never_logged_here(tmp_path: Path, copy: 
         # The server's own lines come between.
         assert any(line.startswith("charts:") for line in process.stdout)
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -197,13 +198,16 @@ def test_a_run_works_in_a_running_loop_and_can_be_interrupted(project: Path) -> 
         threading.Timer(0.3, lambda: signal_main(main)).start()
         outside_loops(work)
 
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.new_event_loop().run_until_complete(stopped())
+    # Who starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.new_event_loop().run_until_complete(stopped())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def signal_main(thread: int | None) -> None:
-    import signal
-
     assert thread
     signal.pthread_kill(thread, signal.SIGINT)
 

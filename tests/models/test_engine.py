@@ -202,9 +202,11 @@ def test_fingerprints_tell_engines_apart_and_hold_nothing_of_a_machine(tmp_path:
 
 
 HELD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from bakeoff.models.server import Server, free_port
+# Who starts the tests in the background has them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 script, folder, port = sys.argv[1], Path(sys.argv[2]), free_port()
 command = [sys.executable, script, "--port", str(port), "--model", "m", "--child"]
 server = Server([*command, "--log", str(folder / "log")], port, folder / "server.log", {})
