@@ -164,7 +164,7 @@ def test_a_key_in_a_benchmark_file_is_refused_with_what_works(tmp_path: Path, pl
     bench = write(tmp_path / "bench.yaml", raw)
     done = call("run", bench)
     assert done.exit_code == 2
-    assert f"{bench}: {place}" in done.output
+    assert f"{bench.name}: {place}" in done.output
     assert "abcdef12" not in done.output
     assert PLANTED not in done.output
     assert not (tmp_path / "results").exists()
