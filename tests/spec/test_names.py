@@ -199,7 +199,7 @@ def test_a_baseline_of_before_is_gated_against(tmp_path: Path, cli: Cli) -> None
     renamed(tmp_path / "old")
     assert read_rows(tmp_path / "old").columns.keys() == run.rows.columns.keys()
     assert read_rows(tmp_path / "old").conditions == run.rows.conditions
-    accepted = baseline.accept(run, "rolling", "", results)
+    accepted = baseline.accept(run, "rolling", "good", results)
     shutil.copy(tmp_path / "old", baseline.folder(results) / accepted.rows)
     digest = baseline.sha256_file(tmp_path / "old")
     baseline.adopt(results, accepted.model_copy(update={"sha256": digest}))
