@@ -327,6 +327,22 @@ def test_spans_of_opentelemetry_are_a_sample_a_trace(tmp_path: Path) -> None:
     assert value(run, "desk", "error", setup) == pytest.approx(1 / 3)
 
 
+def test_a_trace_that_failed_before_its_question_was_noted_counts(tmp_path: Path) -> None:
+    whole = json.loads((FILES / "traces" / "otlp.json").read_text())
+    spans = whole["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    bare = {**spans[0], "spanId": "f", "attributes": []}
+    failed = {"code": 2, "message": "no connection"}
+    spans.append({**bare, "traceId": "f1", "status": failed})
+    spans.append({**bare, "traceId": "f2", "status": failed})
+    spans.append({**bare, "traceId": "f3", "status": {}})
+    (tmp_path / "otlp.json").write_text(json.dumps(whole))
+    notes: list[str] = []
+    run = take(tmp_path, tmp_path / "otlp.json", scorers=["faithfulness"], name="desk", notes=notes)
+    (setup,) = run.suite.setups
+    assert value(run, "desk", "error", setup) == pytest.approx(3 / 5)
+    assert any("traces without a question and an answer" in note for note in notes)
+
+
 def test_traces_of_mlflow_are_a_sample_each(tmp_path: Path) -> None:
     run = take(tmp_path, FILES / "traces" / "mlflow.jsonl", scorers=["faithfulness"], name="traced")
     by_question = {s.question: s.id for s in run.samples["traced"].values()}

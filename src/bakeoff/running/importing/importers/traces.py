@@ -51,7 +51,8 @@ def rows(source: Source) -> Iterator[Row]:
             yield place, "no trace of MLflow and no spans"
     for trace, parts in spans.items():
         row = _of_spans(sorted(parts, key=lambda span: span["start"]))
-        if not row["question"] and not row["answer"]:
+        # A failure counts, also where it ended before anything was noted of it.
+        if not (row["question"] or row["answer"] or row["error"]):
             source.left["traces without a question and an answer"] += 1
         elif source.wants(row):
             yield f"trace {trace}", _named(row, met)
