@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError, digest
 from bakeoff.metrics.lexical.claims import Claim, claims
@@ -262,6 +262,29 @@ def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
         if logit is not None:
             logits.append(logit)
             labels.append(row.supported)
+    fitted = fit(logits, labels, "lexical support")
+    return replace(
+        model,
+        slope=fitted.slope,
+        offset=fitted.offset,
+        threshold=fitted.threshold,
+        provenance={**model.provenance, "calibrated_on": fitted.counts},
+    )
+
+
+class Fitted(NamedTuple):
+    """What labels made of a score's logits."""
+
+    slope: float
+    offset: float
+    threshold: float
+    """The share of supported rows."""
+    counts: dict[str, int]
+    """How many rows were read, and were supported."""
+
+
+def fit(logits: Sequence[float], labels: Sequence[bool], score: str) -> Fitted:
+    """The calibration of a score, named in words. Raises `BakeoffError` as `calibrate`."""
     counts = Counter(labels)
     if len(counts) < 2:
         raise BakeoffError(
@@ -271,17 +294,11 @@ def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
     slope, offset = platt(logits, labels)
     if slope <= 0:
         raise BakeoffError(
-            "these labels do not go with lexical support: supported answers score no higher than "
+            f"these labels do not go with {score}: supported answers score no higher than "
             "the others; check that the labels mean 'supported by the passages'"
         )
-    fitted = {"rows": len(labels), "supported": counts[True]}
-    return replace(
-        model,
-        slope=slope,
-        offset=offset,
-        threshold=counts[True] / len(labels),
-        provenance={**model.provenance, "calibrated_on": fitted},
-    )
+    read = {"rows": len(labels), "supported": counts[True]}
+    return Fitted(slope, offset, counts[True] / len(labels), read)
 
 
 def answer_logit(answer: str, evidence: Evidence, model: Model) -> float | None:

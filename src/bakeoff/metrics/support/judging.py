@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
 
-from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, BakeoffError
+from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED
 from bakeoff.metrics.lexical.claims import Claim
-from bakeoff.metrics.lexical.model import ClaimSupport, Labelled, Support, platt
+from bakeoff.metrics.lexical.model import ClaimSupport, Labelled, Support, fit
 from bakeoff.metrics.support.alignment import Alignment, Part, align
 from bakeoff.metrics.support.claims import bare, claims
 from bakeoff.metrics.support.conflicts import (
@@ -132,23 +131,11 @@ def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
         if logit is not None:
             logits.append(logit)
             labels.append(row.supported)
-    counts = Counter(labels)
-    if len(counts) < 2:
-        raise BakeoffError(
-            "calibration needs answers labelled supported and answers labelled unsupported; "
-            f"found {counts[True]} and {counts[False]} with a claim in them"
-        )
-    slope, offset = platt(logits, labels)
-    if slope <= 0:
-        raise BakeoffError(
-            "these labels do not go with the support score: supported answers score no higher "
-            "than the others; check that the labels mean 'supported by the passages'"
-        )
-    fitted = {"rows": len(labels), "supported": counts[True]}
+    fitted = fit(logits, labels, "the support score")
     return replace(
         model,
-        slope=slope,
-        offset=offset,
-        threshold=counts[True] / len(labels),
-        provenance={**model.provenance, "calibrated_on": fitted},
+        slope=fitted.slope,
+        offset=fitted.offset,
+        threshold=fitted.threshold,
+        provenance={**model.provenance, "calibrated_on": fitted.counts},
     )
