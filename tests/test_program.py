@@ -158,7 +158,7 @@ def test_report_comparison_and_mlflow_hold_the_journals_numbers(
 def _mlflow_headlines(project: Path, invocation: str) -> dict[str, float]:
     found = logged(project / "results", "smallest", f"tags.invocation = '{invocation}'")
     assert len(found) == 5
-    return {run.data.tags["setup"]: run.data.metrics["tiny contains"] for run in found}
+    return {run.data.tags["setup"]: run.data.metrics["Headline/tiny contains"] for run in found}
 
 
 def test_logging_a_run_twice_doubles_nothing(finished_run: Path, project: Path, cli: Cli) -> None:
