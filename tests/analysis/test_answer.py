@@ -29,7 +29,7 @@ def test_a_setup_that_is_significantly_better_than_all_others_is_best(tmp_path: 
     assert first == "hybrid is best on qa: significantly better than every other setup."
     assert second.startswith("qa (contains, n = 40): hybrid 0.900 [")
     assert "; +0.400 [+0." in second and " over rag, the next; minimum detectable" in second
-    assert "An answer of hybrid: 4.01 s (median), 40 + 9 tokens." in second
+    assert "An answer of hybrid: 4.01 s (median of 12), 40 + 9 tokens." in second
     assert "Weakest on kind=b: 0.600 [" in second and "], n = 10." in second
     assert "Significantly worse than the best in latency_s (4.01 s; base 1.01 s)." in second
 

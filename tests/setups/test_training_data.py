@@ -227,7 +227,7 @@ def test_the_lessons_of_several_tasks_make_those_of_one_adapter(
     builder: TrainingDataBuilder, tiny: Task
 ) -> None:
     one = lessons(builder, tiny, Tune(open_book=0))
-    both = together([("tiny", one), ("other", Lessons(one.examples, told={"kept": 3}))])
+    both = together([("tiny", one), ("other", Lessons(one.examples, facts={"kept": 3}))])
     assert len(both.examples) == 2 * len(one.examples)
     assert both.facts == {"other": {"kept": 3}}
 

@@ -296,8 +296,9 @@ def spent(one: TaskAnswer) -> str:
     """What an answer of the first setup takes: seconds, tokens, cost."""
     known = {metric: number(e.value, metric) for metric, e in one.spent.items()}
     tokens = [known[m] for m in ("prompt_tokens", "completion_tokens") if m in known]
+    timed = one.spent.get("latency_s")
     parts = [
-        f"{known['latency_s']} (median)" if "latency_s" in known else "",
+        f"{known['latency_s']} (median of {timed.n})" if timed else "",
         f"{' + '.join(tokens)} tokens" if tokens else "",
         f"cost {known['cost']}" if "cost" in known else "",
     ]
