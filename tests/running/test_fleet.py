@@ -25,6 +25,7 @@ from bakeoff.core.words import QUALITY, BakeoffError, Failure, Record
 from bakeoff.running.fleet import processes
 from bakeoff.running.fleet.asking import on_fleet
 from bakeoff.running.fleet.chunks import Parts
+from bakeoff.running.fleet.fleet import Fleet, Worker
 from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
 from bakeoff.running.fleet.processes import Process, Processes
 from bakeoff.running.fleet.shares import places, shared
@@ -330,8 +331,20 @@ def small_model(folder: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_weights_give_on_workers_what_they_give_here(tmp_path: Path, cache: Path) -> None:
-    """In float32: base, tuned and retrieving; tuned once, with the same bytes on both workers."""
+def test_weights_give_on_workers_what_they_give_here(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32: base, tuned and retrieving; tuned once, with the same bytes on both workers.
+
+    Work is given out once both are ready, however long that takes here, so that both have some.
+    """
+    idle = Fleet.idle
+
+    def all_ready(fleet: Fleet, places: int) -> list[Worker]:
+        ready = all(worker.done == len(fleet.steps) for worker in fleet.alive)
+        return idle(fleet, places) if ready else []
+
+    monkeypatch.setattr(Fleet, "idle", all_ready)
     small_model(tmp_path / "model", cache)
     setups = "base: {}, rag: {retrieve: true}, tuned: {tune: true}"
     project(

@@ -111,7 +111,7 @@ def test_a_run_from_elsewhere_runs_its_code_only_when_trusted(
         assert refused.exit_code == 2
         assert not mark.exists()
         for function in ("score", "rows", "documents"):
-            assert f"run ./code.py::{function}, which {project / place}" in refused.output
+            assert f"run ./code.py::{function}, which {place}/tasks/gates.yaml" in refused.output
         assert "--trust" in refused.output
         for command in ("compare", "report", "gate", "log", "advise"):
             call(command, folder)
