@@ -33,12 +33,18 @@ PINNED = {"versions": "v1", "model embedded": "m1", "task qa": "t1", "scorers qa
 ALL = 168
 
 
+def of(
+    value: float | None, low: float | None, high: float | None, n: int, higher: bool = True
+) -> Point:
+    return Point(value=value, low=low, high=high, n=n, higher_is_better=higher)
+
+
 def point(value: float | None, n: int = ALL, higher: bool = True, half: float = 0.05) -> Point:
     if value is None:
-        return Point(None, None, None, 0, higher)
+        return of(None, None, None, 0, higher)
     # As intervals are: a share's ends within what can occur.
     low, high = (0.0, 1.0) if 0 <= value <= 1 else (-math.inf, math.inf)
-    return Point(value, max(low, value - half), min(high, value + half), n, higher)
+    return of(value, max(low, value - half), min(high, value + half), n, higher)
 
 
 def night(
@@ -118,8 +124,8 @@ def test_no_file_is_no_night(path: Path) -> None:
 
 
 def test_what_is_not_finite_is_kept_as_a_gap(path: Path) -> None:
-    keep(path, night(0, {F1: Point(math.nan, -math.inf, math.inf, 3, True)}))
-    assert read(path)[0].series[F1] == Point(None, None, None, 3, True)
+    keep(path, night(0, {F1: of(math.nan, -math.inf, math.inf, 3)}))
+    assert read(path)[0].series[F1] == of(None, None, None, 3)
 
 
 GOOD = night(0, {F1: point(0.5)})
@@ -212,7 +218,7 @@ def test_a_folder_that_cannot_be_made_is_a_mistake_with_the_path(tmp_path: Path)
 
 names = st.text(st.characters(exclude_categories=()), max_size=5)
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
-points = st.builds(Point, numbers, numbers, numbers, st.integers(0, 9), st.booleans())
+points = st.builds(of, numbers, numbers, numbers, st.integers(0, 9), st.booleans())
 kept_nights = st.builds(
     Night,
     st.dates(FIRST, FIRST + timedelta(days=4)),
@@ -434,7 +440,7 @@ def test_where_one_answer_can_move_more_the_interval_is_the_least_spread() -> No
 
 
 def test_without_intervals_the_least_spread_is_a_share_of_the_level() -> None:
-    bare = [night(i, {SECONDS: Point(0.5, None, None, 9, False)}) for i in range(9)]
+    bare = [night(i, {SECONDS: of(0.5, None, None, 9, higher=False)}) for i in range(9)]
     assert trend.least(stretches(bare)[0]) == pytest.approx(0.01)
     assert trend.least(stretches([night(0, {F1: point(None)})])[0]) == 0.0
 

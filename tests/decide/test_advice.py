@@ -110,8 +110,8 @@ def spent(
 def dearer(a: str, b: str, fixed: Estimate, per_request: Estimate) -> Pair:
     """Two setups by their difference alone."""
     difference = CostDifference(fixed=fixed, per_request=per_request, per_month=UNKNOWN)
-    ends = dict.fromkeys(("volume", "low", "high", "cheaper_above", "cheaper_here"))
-    return Pair(a=a, b=b, **ends, state="cannot be told", difference=difference)
+    cheaper = dict.fromkeys(("cheaper_above", "cheaper_here"))
+    return Pair(a=a, b=b, volume=UNKNOWN, **cheaper, state="cannot be told", difference=difference)
 
 
 def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) -> Costs:

@@ -18,6 +18,7 @@ import pytest
 
 from bakeoff import testing
 from bakeoff.analysis.measured_run import Run, write_comparison
+from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import number
 from bakeoff.core.words import (
     Answer,
@@ -359,7 +360,10 @@ def test_the_effects_picture_shows_the_comparisons_intervals(run: Run) -> None:
 
 
 def test_a_pictures_names_may_hold_markup_and_formulas() -> None:
-    names = {"$x^2$ <script>": plots.Whisker(0.5, 0.25, 0.75), "a&b_{c}": plots.Whisker(0.25)}
+    names = {
+        "$x^2$ <script>": plots.Whisker(Estimate(0.5, 0.25, 0.75)),
+        "a&b_{c}": plots.Whisker(Estimate(0.25)),
+    }
     drawn = plots.rows(names, "$\\frac{1}{0}$ </svg>")
     text = drawn.inline("p", "</title><script>", "]]>")
     root = ElementTree.fromstring(text)

@@ -322,7 +322,8 @@ def test_processes_that_log_at_the_same_time_neither_double_nor_lose(
 
 def night(day: int, share: float) -> Night:
     when = date(2026, 3, day)
-    points = {"hybrid.gate_qa.exact_match": Point(share, None, None, 10, True)}
+    point = Point(value=share, low=None, high=None, n=10, higher_is_better=True)
+    points = {"hybrid.gate_qa.exact_match": point}
     now = datetime(2026, 3, day, 5, tzinfo=UTC)
     return Night(when, f"run-{day}", now, None, 0, "PASS", {}, points)
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bakeoff.core.estimate import Estimate
 from bakeoff.outputs.page import marks, plots, svg
 from bakeoff.outputs.page.plots import Band, Bar, Curve, Whisker
 from bakeoff.outputs.page.svg import Picture, Scale
@@ -16,12 +17,12 @@ NAMES = ["base", "<b>&\"'", "a" * 300, "名前" * 30, "\x00\u202e\ud800"]
 
 
 def drawn() -> list[Picture]:
-    whiskers = {name: Whisker(0.5, 0.25, 0.75, i) for i, name in enumerate(NAMES)}
+    whiskers = {name: Whisker(Estimate(0.5, 0.25, 0.75), i) for i, name in enumerate(NAMES)}
     return [
         plots.rows(whiskers, "a", zero=True),
-        plots.rows({"one": Whisker(0.0)}, "a"),
+        plots.rows({"one": Whisker(Estimate(0.0))}, "a"),
         plots.scatter(
-            {n: (Whisker(10.0**w.place), w) for n, w in whiskers.items()}, [], ("a", "b")
+            {n: (Whisker(Estimate(10.0**w.place)), w) for n, w in whiskers.items()}, [], ("a", "b")
         ),
         plots.scatter({n: (w, w) for n, w in whiskers.items()}, NAMES[:2], ("a", "b")),
         plots.stacked(
@@ -74,7 +75,7 @@ def test_a_long_text_is_cut_to_the_room_there_is() -> None:
 
 
 def test_a_name_that_looks_like_a_colour_stays_a_name() -> None:
-    picture = plots.rows({"var(--c0)": Whisker(1.0)}, '"var(--c1)"')
+    picture = plots.rows({"var(--c0)": Whisker(Estimate(1.0))}, '"var(--c1)"')
     assert ">var(--c0)<" in picture.alone("", "")
     assert "&quot;var(--c1)&quot;" in picture.alone("", "")
 

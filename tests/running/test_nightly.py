@@ -208,7 +208,7 @@ def backdate(folder: Path, nights: int) -> None:
     for i in range(1, nights + 1):
         day = date(2026, 3, 1) - timedelta(days=i)
         wobble = 0.8 + 0.025 * (i % 3 - 1)
-        point = Point(wobble, wobble - 0.1, wobble + 0.1, N, True)
+        point = Point(value=wobble, low=wobble - 0.1, high=wobble + 0.1, n=N, higher_is_better=True)
         finished = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
         night = Night(
             *(day, f"run{i}", finished, None, 0, "PASS", last.pinned),

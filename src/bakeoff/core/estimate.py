@@ -80,6 +80,12 @@ def exactly(value: float) -> Estimate:
     return Estimate(value, value, value)
 
 
+def value_of(estimate: Estimate) -> float:
+    """The value of an estimate that is known to have one."""
+    assert estimate.value is not None
+    return estimate.value
+
+
 @dataclass(frozen=True)
 class Difference(Estimate):
     """A paired difference, and how much it could have shown."""

@@ -196,11 +196,8 @@ def series(done: Run) -> dict[str, Point]:
                 )
                 if wanted and estimate.value is not None:
                     points[f"{setup}.{task}.{metric}"] = Point(
-                        estimate.value,
-                        estimate.low,
-                        estimate.high,
-                        estimate.n,
-                        bool(done.metric(task, metric).higher_is_better),
+                        **vars(estimate),
+                        higher_is_better=bool(done.metric(task, metric).higher_is_better),
                     )
     return points
 

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from typing import Annotated
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 from bakeoff.core import disk
-from bakeoff.core.estimate import finite
+from bakeoff.core.estimate import Estimate, finite
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec import names
 from bakeoff.spec.yaml_files import explained
@@ -30,16 +30,20 @@ Finite = Annotated[float, AllowInfNan(False)]
 """Checked where a line is read; what is not finite is kept as `null`."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """One series on one night; a value of `None` could not be had and is a gap."""
+@dataclass(frozen=True, kw_only=True)
+class Point(Estimate):
+    """The estimate of one series on one night; without a value it is a gap."""
 
+    # Declared again, as a line must have them all, each finite or `null`.
     value: Finite | None
     low: Finite | None
     high: Finite | None
     n: int
-    """Samples that the value stands on."""
     higher_is_better: bool
+
+
+_KEPT = ("value", "low", "high", "n", "higher_is_better")
+"""What a line has of a point."""
 
 
 @dataclass(frozen=True)
@@ -152,14 +156,14 @@ def as_line(night: Night) -> bytes:
         "exit_code": night.exit_code,
         "state": night.state,
         "pinned": dict(night.pinned),
-        "series": {name: asdict(_finite(point)) for name, point in night.series.items()},
+        "series": {name: _point(point) for name, point in night.series.items()},
     }
     return json.dumps(row, allow_nan=False).encode()
 
 
-def _finite(point: Point) -> Point:
-    value, low, high = map(finite, (point.value, point.low, point.high))
-    return replace(point, value=value, low=low, high=high)
+def _point(point: Point) -> dict[str, float | None]:
+    kept = {name: getattr(point, name) for name in _KEPT}
+    return kept | {name: finite(kept[name]) for name in ("value", "low", "high")}
 
 
 @contextmanager

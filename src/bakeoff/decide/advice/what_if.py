@@ -151,7 +151,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
         crossing = worth.crossing(costs, picked, other, choice.needs)
         if crossing is not None and crossing.state == CROSSES:
             above, below = (other, picked) if crossing.cheaper > 0 else (picked, other)
-            at = _count(Estimate(crossing.volume, crossing.low, crossing.high))
+            at = _count(crossing.volume)
             sentence = f"above {at} requests per month {above} is cheaper, below them {below}"
             yield Flip("volume", sentence)
     limit = choice.needs.budget.per_month

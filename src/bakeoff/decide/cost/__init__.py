@@ -233,8 +233,6 @@ def _pair(a: Spent, b: Spent, top: Dearest, load: Load) -> Pair:
         a=a.name,
         b=b.name,
         volume=crossing.volume,
-        low=crossing.low,
-        high=crossing.high,
         cheaper_above={1: b.name, -1: a.name}.get(crossing.cheaper),
         cheaper_here=None if not gap.clear else b.name if gap.ends[1] < 0 else a.name,
         state=crossing.state,

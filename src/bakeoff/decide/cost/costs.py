@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, PlainSerializer
+from pydantic import ConfigDict, Field, PlainSerializer, model_validator
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.decide.cost.crossover import State
@@ -69,15 +69,22 @@ class Pair(File):
 
     a: str
     b: str
-    volume: float | None
-    low: float | None
-    high: float | None
+    volume: Money
     cheaper_above: str | None
     """The cheaper one at large volumes; `None` where it cannot be told."""
     cheaper_here: str | None
     """The cheaper one at the volume that the costs were made for."""
     state: State
     difference: CostDifference
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, raw: Any) -> Any:
+        """Files of before have the ends beside the volume."""
+        if not isinstance(raw, dict) or "low" not in raw:
+            return raw
+        ends = {"value": raw["volume"], "low": raw["low"], "high": raw["high"]}
+        return {k: v for k, v in raw.items() if k not in ends} | {"volume": ends}
 
 
 class Variation(File):

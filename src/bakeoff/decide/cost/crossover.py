@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
-from bakeoff.core.estimate import Estimate, exactly
+from bakeoff.core.estimate import Estimate, exactly, finite
 
 State = Literal["crosses", "never", "always", "cannot be told", "same"]
 CROSSES: Final = "crosses"
@@ -101,11 +101,9 @@ class Crossover:
     """`crosses`: at a volume between `low` and `high`. `never`: b is dearer at every volume;
     `always`: it is cheaper at every volume. `cannot be told`: the interval also holds that they
     never cross. `same`: both cost the same."""
-    volume: float | None
-    """The best guess; `None` where the two do not cross by their values."""
-    low: float | None
-    high: float | None
-    """`None` where there is no upper end; both are, where the two do not cross."""
+    volume: Estimate
+    """Requests per month. No value where the two do not cross by their values, no upper end where
+    nothing bounds it; nothing at all where they never cross."""
     cheaper: int
     """At large volumes: 1 b, -1 a, 0 where it cannot be told."""
 
@@ -118,21 +116,19 @@ def crossover(fixed: Estimate, per_request: Estimate) -> Crossover:
     are those that the data allow.
     """
     if fixed == per_request == exactly(0.0):
-        return Crossover(SAME, None, None, None, 0)
+        return Crossover(SAME, Estimate(), 0)
     intervals = quotients(fixed, per_request.scaled(-1))
     limit = fixed if per_request == exactly(0.0) else per_request
     cheaper = 0 if not limit.clear else 1 if limit.ends[1] < 0 else -1
     if not intervals:
         # Nothing is allowed: the sign is the same everywhere, also where one of the two is 0.
         dearer = max(fixed.value or 0.0, per_request.value or 0.0) > 0
-        return Crossover(NEVER if dearer else ALWAYS, None, None, None, -1 if dearer else 1)
+        return Crossover(NEVER if dearer else ALWAYS, Estimate(), -1 if dearer else 1)
     value = -fixed.value / per_request.value if per_request.value and fixed.value else math.inf
     low, high = intervals[0][0], intervals[-1][1]
     crosses = low > 0 and high < math.inf
     return Crossover(
         CROSSES if crosses else UNKNOWN,
-        value if 0 < value < math.inf else None,
-        low,
-        high if high < math.inf else None,
+        Estimate(value if 0 < value < math.inf else None, low, finite(high)),
         cheaper,
     )

@@ -93,7 +93,7 @@ def _crossovers(costs: Costs) -> Table:
         "Which is cheaper at what volume",
         ("pair", "requests per month", "95% interval", "in words"),
         tuple(
-            (f"{pair.b} and {pair.a}", count(pair.volume), _volumes(pair), sentence(pair))
+            (f"{pair.b} and {pair.a}", count(pair.volume.value), _volumes(pair), sentence(pair))
             for pair in costs.crossovers
         ),
         "The volume at which both cost the same per month, with its 95% confidence set (Fieller, "
@@ -102,9 +102,10 @@ def _crossovers(costs: Costs) -> Table:
 
 
 def _volumes(pair: Pair) -> str:
-    if pair.low is None:
+    low, high = pair.volume.low, pair.volume.high
+    if low is None:
         return "-"
-    return f"{count(pair.low)} to {'no upper bound' if pair.high is None else count(pair.high)}"
+    return f"{count(low)} to {'no upper bound' if high is None else count(high)}"
 
 
 def sentence(pair: Pair) -> str:
@@ -115,19 +116,20 @@ def sentence(pair: Pair) -> str:
     if pair.state in (NEVER, ALWAYS):
         return f"{above} is cheaper at every volume"
     below = pair.a if above == pair.b else pair.b
+    low, high = pair.volume.low, pair.volume.high
     if pair.state == CROSSES:
-        return f"{below} is cheaper below {count(pair.low)}, {above} above {count(pair.high)}"
-    if above and pair.high is not None:
-        return f"{above} is cheaper above {count(pair.high)}; below, no significant difference"
+        return f"{below} is cheaper below {count(low)}, {above} above {count(high)}"
+    if above and high is not None:
+        return f"{above} is cheaper above {count(high)}; below, no significant difference"
     return "no significant difference" + _until(pair)
 
 
 def _until(pair: Pair) -> str:
     fixed = pair.difference.fixed.value
-    if not pair.low or fixed is None:
+    if not pair.volume.low or fixed is None:
         return ""
     first = pair.a if fixed > 0 else pair.b
-    return f" from {count(pair.low)} on; below that {first} is cheaper"
+    return f" from {count(pair.volume.low)} on; below that {first} is cheaper"
 
 
 def _change(what: str, factor: float) -> str:

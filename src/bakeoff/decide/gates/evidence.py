@@ -17,7 +17,7 @@ from bakeoff.analysis import stats
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import Contrast, combine, confusion, shared
 from bakeoff.analysis.stats import Bounds, Floats, Ints
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import Estimate, finite, value_of
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
@@ -33,23 +33,22 @@ Alternative = Literal["less", "greater"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The evidence for one gate before it is decided: `gap` is estimate - claim."""
+    """The evidence for one gate before it is decided."""
 
     left: float
     right: float
-    gap: float
-    ends: tuple[float, float] = (math.nan, math.nan)
-    """The 95% interval of the gap."""
+    gap: Estimate
+    """Estimate - claim: below 0 where the claim does not hold."""
     violated: float = 1.0
     """One-sided p of "the claim holds": small when it is violated."""
     holds: float = 1.0
     """One-sided p of "the claim is violated": small when it holds."""
     reach: float = 0.0
     """The smallest `violated` that so many samples can give."""
-    n: int = 0
     changes: tuple[int, int, int] = (0, 0, 0)
-    detectable: float = math.nan
-    method: str = ""
+    """Samples on which the left side wins, ties and loses."""
+    detectable: float | None = None
+    """The smallest true violation found in 80% of such comparisons."""
     noisy_gap: tuple[float, float] = (math.nan, math.nan)
     """The gap with the left side divided and multiplied by the machine's noise; NaN: no times."""
     note: str = ""
@@ -114,7 +113,7 @@ def _fact(check: Check, columns: Sequence[Column], fact: Fact) -> Finding:
     sides = [fact.of(values[~np.isnan(values)]) for values in every]
     limit = check.factor * sides[1] + check.shift if len(sides) > 1 else check.shift
     n = len(columns[0].judged)
-    return Finding(sides[0], limit, check.sign * (sides[0] - limit), n=n)
+    return Finding(sides[0], limit, Estimate(check.sign * (sides[0] - limit), n=n))
 
 
 def _against_number(check: Check, column: Column, alpha: float) -> Finding:
@@ -141,19 +140,16 @@ def _against_number(check: Check, column: Column, alpha: float) -> Finding:
         holds = _p(turned, codes, margin, "greater", between)
         reach = _reach(sign * worst, codes, margin, between)
     left = float(values.mean())
-    gap = check.sign * (left - limit)
+    gap = _gap(left, interval, sign, limit, len(values))
     return Finding(
         left,
         limit,
         gap,
-        _ends(interval, sign, limit),
         violated,
         holds,
         reach,
-        len(values),
-        detectable=detectable,
-        method=interval.method,
-        broke=_lowest(column, sign, limit) if gap < 0 else (),
+        detectable=finite(detectable),
+        broke=_lowest(column, sign, limit) if value_of(gap) < 0 else (),
     )
 
 
@@ -162,9 +158,10 @@ def _sides(sign: int) -> tuple[Alternative, Alternative]:
     return ("less", "greater") if sign > 0 else ("greater", "less")
 
 
-def _ends(interval: Estimate, sign: int, limit: float) -> tuple[float, float]:
+def _gap(value: float, interval: Estimate, sign: int, limit: float, n: int) -> Estimate:
+    """The gap between a value and a number, with the value's own interval."""
     low, high = sorted(sign * (end - limit) for end in interval.ends)
-    return low, high
+    return Estimate.of(sign * (value - limit), low, high, interval.method, n)
 
 
 def _lowest(column: Column, sign: int, limit: float) -> list[Changed]:
@@ -234,17 +231,16 @@ def _of_contrast(
     worst = np.full(len(values), bounds[0]) if bounds else values
     left = _mean_of(columns[0], contrast) if columns else check.sign * contrast.value
     gap = contrast.value - margin
+    low, high = (end - margin for end in interval.ends)
+    method = contrast.method or interval.method
     finding = Finding(
         left,
         left - check.sign * gap,
-        gap,
-        (interval.ends[0] - margin, interval.ends[1] - margin),
+        Estimate.of(gap, low, high, method, len(contrast.samples)),
         _p(values, codes, margin, "less", bounds),
         _p(values, codes, margin, "greater", bounds),
         _reach(worst, codes, margin, bounds),
-        len(contrast.samples),
-        detectable=_detectable(values, codes, margin, bounds, alpha),
-        method=contrast.method or interval.method,
+        detectable=finite(_detectable(values, codes, margin, bounds, alpha)),
     )
     if len(columns) < 2:
         return finding
@@ -287,14 +283,11 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
         return Finding(
             value,
             limit,
-            sign * (value - limit),
-            _ends(interval, sign, limit),
+            _gap(value, interval, sign, limit, len(values)),
             stats.quantile_p(values, share, limit, less, codes),
             stats.quantile_p(values, share, limit, more, codes),
             # The p of a limit that every value violates.
             stats.quantile_p(values, share, math.inf if sign > 0 else -math.inf, less, codes),
-            len(values),
-            method=interval.method,
         )
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
     n, codes = len(left.samples), left.codes
@@ -307,17 +300,15 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
     gap = sign * (value - limit)
     gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
     # Both sides must be known well enough for their upper order statistic to be a bound.
+    method = "paired bootstrap" if count is None else "paired cluster bootstrap"
     known = min(stats.effective_trials(side.values, share, codes) for side in (left, right))
     return Finding(
         value,
         limit,
-        gap,
-        stats.draws_interval(gap, gaps, count),
+        Estimate.of(gap, *stats.draws_interval(gap, gaps, count), method, n),
         stats.draws_p(gap, gaps, count),
         stats.draws_p(-gap, -gaps, count),
         0.0 if known >= stats.samples_to_bound(max(share, 1 - share)) else 1.0,
-        n,
-        method="paired bootstrap" if count is None else "paired cluster bootstrap",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from bakeoff.analysis import stats
 from bakeoff.analysis.compare import SLICE
 from bakeoff.analysis.measurements import differences
+from bakeoff.core.estimate import value_of
 from bakeoff.core.measure import TOKEN_METRICS
 from bakeoff.core.table import with_sign
 from bakeoff.core.words import BakeoffError
@@ -161,39 +162,35 @@ def _decide(case: Case, outcome: Outcome, p: float | None, policy: Policy) -> Ve
         return verdict(state=outcome[0], reason=outcome[1])
     rules = {"estimate": _point, "refute": _refute, "prove": _prove}
     state, reason, needed = rules[how](case.check, outcome, p, policy.alpha)
-    raw = {"refute": outcome.violated, "prove": outcome.holds}.get(how)
+    raw, gap = {"refute": outcome.violated, "prove": outcome.holds}.get(how), outcome.gap
     return verdict(
         state=state,
-        reason=f"{_numbers(outcome, case.check)}{reason}; n = {outcome.n}{outcome.note}",
+        reason=f"{_numbers(outcome, case.check)}{reason}; n = {gap.n}{outcome.note}",
         left=outcome.left,
         right=outcome.right,
-        gap=outcome.gap,
-        low=_known(outcome.ends[0]),
-        high=_known(outcome.ends[1]),
+        gap=gap.value,
+        low=gap.low,
+        high=gap.high,
         p=raw,
         p_adjusted=p if how == "refute" else None,
-        n=outcome.n,
+        n=gap.n,
         wins=outcome.changes[0],
         ties=outcome.changes[1],
         losses=outcome.changes[2],
-        detectable=_known(outcome.detectable),
+        detectable=outcome.detectable,
         needed=needed,
-        method=outcome.method,
+        method=gap.method,
         broke=tuple(outcome.broke),
         mended=tuple(outcome.mended),
     )
 
 
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _numbers(finding: Finding, check: Check) -> str:
     places = _decimals(finding, check)
     text = f"{finding.left:z.{places}f} against {finding.right:z.{places}f}"
-    low, high = finding.ends
-    if math.isfinite(low) and math.isfinite(high):
-        gap, *ends = (with_sign(f"{number:z.{places}f}") for number in (finding.gap, low, high))
+    if finding.gap.known:
+        numbers = (value_of(finding.gap), *finding.gap.ends)
+        gap, *ends = (with_sign(f"{number:z.{places}f}") for number in numbers)
         text += f", gap {gap} [{', '.join(ends)}]"
     return text
 
@@ -221,25 +218,25 @@ _EDGE = 1e-9
 
 
 def _point(check: Check, finding: Finding, _: float | None, __: float) -> Decision:
-    strict = check.op in (">", "<")
+    gap = value_of(finding.gap)
+    holds = gap > _EDGE if check.op in (">", "<") else gap >= -_EDGE
     if check.op == "==":
-        holds = abs(finding.gap) <= _EDGE
-    else:
-        holds = finding.gap > _EDGE if strict else finding.gap >= -_EDGE
+        holds = abs(gap) <= _EDGE
     return (PASS if holds else FAIL), "", None
 
 
 def _refute(check: Check, finding: Finding, p: float | None, alpha: float) -> Decision:
     assert p is not None
-    power = f"; minimum detectable shortfall {finding.detectable:.2g} (80% power)"
-    power = power if math.isfinite(finding.detectable) else ""
+    power = ""
+    if finding.detectable is not None:
+        power = f"; minimum detectable shortfall {finding.detectable:.2g} (80% power)"
     if p < alpha:
         if finding.noisy_gap[0] >= 0:
             return INCONCLUSIVE, "; worse, but within timing noise", None
         return FAIL, f"; significant violation (p = {p:.2g})", None
     if finding.reach >= alpha:
         return INCONCLUSIVE, "; too few samples: no result could be significant", None
-    if finding.gap < -_EDGE:
+    if value_of(finding.gap) < -_EDGE:
         sign = "<" if check.sign > 0 else ">"
         places = _decimals(finding, check)
         sides = f"{finding.left:z.{places}f} {sign} {finding.right:z.{places}f}"
@@ -256,10 +253,11 @@ def _prove(_: Check, finding: Finding, __: float | None, alpha: float) -> Decisi
         if finding.noisy_gap[0] >= 0:
             return INCONCLUSIVE, "; worse, but within timing noise", None
         return FAIL, f"; significant violation (p = {finding.violated:.2g})", None
-    if finding.gap > 0 and math.isfinite(finding.detectable):
-        needed = math.ceil(finding.n * (finding.detectable / finding.gap) ** 2)
+    gap = value_of(finding.gap)
+    if gap > 0 and finding.detectable is not None:
+        needed = math.ceil(finding.gap.n * (finding.detectable / gap) ** 2)
         # Clusters can make it a number that the run already had, and that did not do.
-        if needed > finding.n:
+        if needed > finding.gap.n:
             power = f"if this difference is real, about {needed} samples give 80% power"
             return INCONCLUSIVE, f"; not significant; {power}", needed
     return INCONCLUSIVE, f"; not significant (p = {finding.holds:.2g})", None

@@ -17,6 +17,7 @@ from bakeoff.analysis import stats
 from bakeoff.analysis.columns import Column, Columns
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows
+from bakeoff.core.estimate import finite
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.decide.gates.aggregates import Fact, PerSample, Quantile, aggregate
@@ -131,17 +132,16 @@ def _preview(
     if how == "estimate":
         return Preview(str(check), how, n, None, 0.0, None, "a fact of the run")
     measured = _measured(check, known, alpha) if known else None
-    detectable = measured.detectable if measured else _assumed(check, scope, n, alpha)
-    used = measured.n if measured else n
+    detectable = measured.detectable if measured else finite(_assumed(check, scope, n, alpha))
+    used = measured.gap.n if measured else n
     margin = abs(check.shift) if check.right and check.shift else MARGIN
-    finite = math.isfinite(detectable)
     return Preview(
         str(check),
         how,
         used,
-        detectable if finite else None,
+        detectable,
         margin,
-        math.ceil(used * (detectable / margin) ** 2) if finite else None,
+        None if detectable is None else math.ceil(used * (detectable / margin) ** 2),
         f"measured in {known.run}" if measured and known else _assumption(check, columns, n),
         _untimed(check, n) or _problem(case, scope, columns, policy),
     )
@@ -188,7 +188,7 @@ def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
         finding = find(check, evidence)
     except BakeoffError:
         return None  # the earlier run lacks it: there is only the assumption
-    return finding if math.isfinite(finding.detectable) else None
+    return None if finding.detectable is None else finding
 
 
 def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:

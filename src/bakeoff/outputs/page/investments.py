@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.estimate import value_of
 from bakeoff.core.table import Table, money, number
 from bakeoff.core.words import canonical
 from bakeoff.outputs.page import plots
-from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, value_of
+from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of
 from bakeoff.outputs.page.plots import Curve
 from bakeoff.runs.opened import Epoch
 from bakeoff.runs.store import COST

@@ -18,12 +18,6 @@ def by_setup(run: Run, task: str, metric: str) -> dict[str, Estimate]:
     return {name: estimate for name, estimate in setups.items() if estimate.value is not None}
 
 
-def value_of(estimate: Estimate) -> float:
-    """The value of an estimate that is known to have one."""
-    assert estimate.value is not None
-    return estimate.value
-
-
 def place_of(run: Run, setup: str) -> int:
     """A setup's place among all, which its colour and marker are of."""
     return list(run.suite.setups).index(setup) if setup in run.suite.setups else -1
@@ -31,9 +25,7 @@ def place_of(run: Run, setup: str) -> int:
 
 def whisker(run: Run, estimate: Estimate, metric: str, setup: str = "") -> Whisker:
     tip = f"{setup or metric}: {told(estimate, metric)}"
-    ends = (estimate.low, estimate.high)
-    shown = number(estimate.value, metric)
-    return Whisker(value_of(estimate), *ends, place_of(run, setup), tip, shown)
+    return Whisker(estimate, place_of(run, setup), tip, number(estimate.value, metric))
 
 
 def told(estimate: Estimate, metric: str) -> str:

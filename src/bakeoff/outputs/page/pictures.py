@@ -13,11 +13,11 @@ from bakeoff.analysis import answer, outcomes
 from bakeoff.analysis.compare import EFFECTS, estimate
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core import disk
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import Estimate, value_of
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY
 from bakeoff.outputs.page import investments, plots
-from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, told, value_of, whisker
+from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, told, whisker
 from bakeoff.outputs.page.plots import Bar
 from bakeoff.outputs.page.svg import Picture
 

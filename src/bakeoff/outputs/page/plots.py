@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bakeoff.core.estimate import Estimate, value_of
 from bakeoff.outputs.page import marks
 from bakeoff.outputs.page.marks import EDGE, ROW, UNDER, line, marker
 from bakeoff.outputs.page.svg import SOFT, WIDTH, Picture, Scale, colour, element, group
@@ -20,11 +21,9 @@ _VALUE = 36.0
 
 @dataclass(frozen=True)
 class Whisker:
-    """A value with its interval, in the colour and marker of its setup; ends may be unknown."""
+    """A value with its interval as it is drawn: in the colour and marker of its setup."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    estimate: Estimate
     place: int = -1
     """Of the setup among all; -1 where it belongs to none."""
     tip: str = ""
@@ -33,9 +32,16 @@ class Whisker:
     """The value as text."""
 
     @property
+    def value(self) -> float:
+        return value_of(self.estimate)
+
+    @property
     def ends(self) -> tuple[float, float]:
-        low = self.value if self.low is None else min(self.low, self.value)
-        return low, self.value if self.high is None else max(self.high, self.value)
+        """The value itself where an end is not known, or is on its wrong side by rounding."""
+        low, value, high = self.estimate.low, self.value, self.estimate.high
+        return value if low is None else min(low, value), value if high is None else max(
+            high, value
+        )
 
 
 @dataclass(frozen=True)
