@@ -69,7 +69,6 @@ def tango_score(wins: float, losses: float, n: float, margin: float) -> float:
     return gap / math.sqrt(variance)
 
 
-@lru_cache(maxsize=1000)
 # Setups side by side give the same few counts over and over.
 @lru_cache(maxsize=10_000)
 def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> Bounds:
