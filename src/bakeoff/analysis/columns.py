@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -49,13 +50,13 @@ class Column:
             None if self.answers is None else self.answers[places],
         )
 
-    @property
+    @cached_property
     def judged(self) -> tuple[str, ...]:
         if not np.isnan(self.values).any():
             return self.samples
         return tuple(s for s, v in zip(self.samples, self.values, strict=True) if not np.isnan(v))
 
-    @property
+    @cached_property
     def codes(self) -> Ints | None:
         """The clusters as whole numbers; `None` where every sample is its own."""
         if self.clusters == self.samples or len(set(self.clusters)) == len(self.clusters):

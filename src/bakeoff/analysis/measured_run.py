@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -14,7 +14,7 @@ from bakeoff.analysis.comparison import Comparison, Freshness, Latency
 from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
-from bakeoff.core.words import MissingEvidence, Record, Sample, digest
+from bakeoff.core.words import QUALITY, MissingEvidence, Record, Sample, digest
 from bakeoff.runs import cells, store, written
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import SCORING, Manifest, MetricFacts
@@ -103,7 +103,7 @@ class Run:
         """The quality records of a task on a setup, streamed: one for each of its cells."""
         return cells.records(self.folder, Unit(task, setup), self._cells(task))
 
-    @cached_property
+    @property
     def passages_shown(self) -> dict[tuple[str, str], float]:
         """(task, setup) -> passages that reached the prompt, the mean over the answers.
 
@@ -111,17 +111,11 @@ class Run:
         """
         if self.manifest.pruned:
             return {}
-        cells = [(task, setup) for task, setups in self.asked.items() for setup in setups]
-        counts = {
-            cell: [len(r.answer.passages) for r in self.records(*cell) if r.answer]
-            for cell in cells
-            if self.suite.setups[cell[1]].retrieve or self.suite.setups[cell[1]].custom
-        }
-        open_book = {cell for cell in counts if self.suite.setups[cell[1]].retrieve}
+        setups = self.suite.setups
         return {
             cell: sum(some) / len(some)
-            for cell, some in counts.items()
-            if some and (any(some) or cell in open_book)
+            for cell, some in self._measured[2].items()
+            if setups[cell[1]].retrieve or (setups[cell[1]].custom and any(some))
         }
 
     def latencies(self, task: str) -> Iterator[Record]:
@@ -162,7 +156,7 @@ class Run:
         return self._measured[1]
 
     @cached_property
-    def _measured(self) -> tuple[Columns, Endings]:
+    def _measured(self) -> tuple[Columns, Endings, dict[tuple[str, str], list[int]]]:
         """Raises `MissingEvidence` for files that are not whole, or not what the run wrote."""
         _ = self.written
         measures = {
@@ -184,9 +178,10 @@ class Run:
         )
         repeats = self.suite.repeats
         endings = Endings()
-        watched = endings.watch(records)
+        shown: dict[tuple[str, str], list[int]] = {}
+        watched = _counted(endings.watch(records), shown)
         table = columns(self.samples, self.asked, watched, scores, measures, repeats, prices)
-        return table, endings
+        return table, endings, shown
 
     @cached_property
     def leaks(self) -> Columns:
@@ -310,6 +305,17 @@ class Run:
         # Runs of before `auto` have it in the benchmark alone.
         known = self.manifest.dtype
         return str(self.suite.dtype) if known is None else known
+
+
+def _counted(
+    records: Iterable[Record], shown: dict[tuple[str, str], list[int]]
+) -> Iterator[Record]:
+    """The records, the passages of the answers among them counted on their way."""
+    for record in records:
+        if record.phase == QUALITY and record.answer:
+            counts = shown.setdefault((record.task, record.setup), [])
+            counts.append(len(record.answer.passages))
+        yield record
 
 
 def write_comparison(run: Run) -> None:
