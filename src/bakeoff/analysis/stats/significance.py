@@ -96,7 +96,7 @@ def _upper_tail(sizes: Floats, up: int, seen: float, seed: int) -> float:
     if count <= FLIPPED:
         # In single precision: a tie may be missed by a rounding error, never a real gap.
         least = seen - 1e-5 * float(sizes.sum())
-        # Not `@`: the threads that BLAS wakes for it take forty times as long as the sum.
+        # Not `@`: the threads that BLAS wakes for it take many times as long as the sum.
         drawn = np.einsum("i,ij->j", sizes.astype(np.float32), _signs(seed)[:count])
         hits = np.count_nonzero(drawn >= least) + np.count_nonzero(-drawn >= least)
         return float(1 + hits) / (1 + 2 * FLIPS)
