@@ -286,3 +286,7 @@ def test_the_confusion_matrix_is_counted_by_expected_and_said() -> None:
     found = compare(table, samples, {"base": "base"}, {"t": "accuracy"}).tasks["t"].confusion
     assert found == {"base": (("a", "a", 1), ("a", "b", 2), ("b", "(none)", 1))}
     assert mistakes(found["base"]) == [("a", "b", 2, 3), ("b", "(none)", 1, 1)]
+
+
+def test_the_total_of_a_column_is_rounded_once_whatever_adds_it_up() -> None:
+    assert column([0.1] * 10 + [float("nan")]).total == 1.0

@@ -56,6 +56,11 @@ class Column:
             return self.samples
         return tuple(s for s, v in zip(self.samples, self.values, strict=True) if not np.isnan(v))
 
+    @property
+    def total(self) -> float:
+        """The sum of the judged values, rounded once: numpy's own differs between processors."""
+        return math.fsum(self.values[~np.isnan(self.values)])
+
     @cached_property
     def codes(self) -> Ints | None:
         """The clusters as whole numbers; `None` where every sample is its own."""

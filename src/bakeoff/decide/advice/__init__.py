@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.words import digest
@@ -159,7 +157,7 @@ def _stands_on(run: Run) -> str:
     """A digest of what was measured and of the costs: another one after either was made anew."""
     # By the first names: advice given before a metric was renamed is not outdated by that.
     columns = sorted(
-        [task, setup, names.metric_before(metric), len(c.values), float(np.nansum(c.values))]
+        [task, setup, names.metric_before(metric), len(c.values), c.total]
         for (task, setup, metric), c in run.columns.items()
     )
     costs = run.folder / COST

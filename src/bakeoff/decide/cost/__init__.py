@@ -125,7 +125,7 @@ def _stands_on(run: Run) -> str:
     measured = {*run.headlines.values(), *TOKEN_METRICS, *LATENCY_METRICS}
     return digest(
         [
-            [*key, len(column.values), float(column.values.sum())]
+            [*key, len(column.values), column.total]
             for key, column in sorted(run.columns.items())
             if key[2] in measured
         ]
