@@ -58,26 +58,21 @@ def installed() -> Mapping[str, Mapping[str, Plugin]]:
 
     Raises `BakeoffError` where two packages add the same name.
     """
-    from importlib.metadata import distributions
+    from importlib.metadata import entry_points
 
     plugins: dict[str, dict[str, Plugin]] = {}
-    seen: set[str] = set()
-    for package in distributions():
-        # Of two versions on the path the first is the one that is imported.
-        if package.name in seen:
-            continue
-        seen.add(package.name)
-        for entry in package.entry_points:
-            if not entry.group.startswith(GROUP):
-                continue
-            kind = entry.group.removeprefix(GROUP)
-            plugin = Plugin(kind, entry.name, package.name, package.version, entry)
-            other = plugins.setdefault(kind, {}).setdefault(entry.name, plugin)
-            if other is not plugin:
-                raise BakeoffError(
-                    f"{other.package} and {plugin.package} both add '{entry.name}' to "
-                    f"{entry.group}: uninstall one"
-                )
+    every = entry_points()
+    groups = [group for group in every.groups if group.startswith(GROUP)]
+    for entry in (entry for group in groups for entry in every.select(group=group)):
+        package, kind = entry.dist, entry.group.removeprefix(GROUP)
+        assert package  # of what is found by looking through packages
+        plugin = Plugin(kind, entry.name, package.name, package.version, entry)
+        other = plugins.setdefault(kind, {}).setdefault(entry.name, plugin)
+        if other is not plugin:
+            raise BakeoffError(
+                f"{other.package} and {plugin.package} both add '{entry.name}' to "
+                f"{entry.group}: uninstall one"
+            )
     return plugins
 
 
