@@ -99,7 +99,7 @@ def untuned(folder: Path, scorers: dict[str, str]) -> Seen:
     state = RunState(
         plan,
         run,
-        plan.manifest().model_copy(update={"run": run.name}),
+        plan.manifest.model_copy(update={"run": run.name}),
         Here(Resources(suite, file, workspace, seen)),
         seen,
         Meter(suite, plan.cells),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ class Plan:
             if setup.takes(task.name)
         )
 
+    @cached_property
     def manifest(self) -> Manifest:
         """The manifest of a run of it, before anything is asked."""
         forced = self.suite.dtype

@@ -65,7 +65,7 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
 
 def runs_of(plan: Plan, results: Path) -> Iterator[tuple[Path, Manifest]]:
     """The runs of this very plan (night, code and versions included), newest first."""
-    wanted = plan.manifest()
+    wanted = plan.manifest
     now, asked = _made_by(wanted), {part: canonical(_asked(wanted, part)) for part in ALIKE}
     repeats = (plan.suite.repeats, plan.repeats_to_confirm)
     manifests = (results / plan.suite.name).glob(f"*/{store.MANIFEST}")

@@ -58,7 +58,7 @@ def run(
     finished by then is kept.
     """
     require_ready(plan, workspace.environment)
-    manifest = plan.manifest().model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
+    manifest = plan.manifest.model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
     retry = retry_failed
     if resume:
         folder = resume

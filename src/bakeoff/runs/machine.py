@@ -40,20 +40,23 @@ def versions() -> dict[str, str | None]:
 
 def hardware() -> Hardware:
     """Processor, cores, memory and GPU of this machine."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        name = lines[0].split(":", 1)[1].strip() if lines else name
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return Hardware(
-        processor=name,
+        processor=_processor(),
         cores=cores,
         memory_gb=round(memory, 1),
         gpu=_gpu(),
         system=f"{platform.system()} {platform.release()}",
     )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    named = re.search(r"^model name\s*: *(.+)$", text, re.MULTILINE)
+    # Python asks another program for the processor's name.
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def device() -> str:
