@@ -133,7 +133,7 @@ def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) ->
     )
     return Costs(
         level=0.95,
-        stands_on="",
+        evidence="",
         currency="EUR",
         dated=date(2026, 11, 15),
         volume=1000,
@@ -879,7 +879,7 @@ def test_what_would_change_the_answer_is_named() -> None:
     )
     needs = Needs(budget={"per_month": 500}, floors={"qa.contains": 0.45})  # type: ignore[arg-type]
     found = changes(Choice(needs, known(RAG, TUNED, setup("hybrid", 90), costs=costs)))
-    said = " ".join(f.said for f in found)
+    said = " ".join(f.sentence for f in found)
     assert "without the need 'budget': hybrid" in said
     assert "above 1,111 [1,111, 1,111] requests per month fine-tuned is cheaper, below" in said
     assert "above 4,000 requests per month (no confidence interval) rag exceeds the budget" in said
@@ -905,8 +905,8 @@ def test_what_the_run_lacks_is_said() -> None:
 
 def test_the_first_sentence_names_the_pick_and_the_doubt() -> None:
     advice = advise(Needs(sources="required"), known(setup("custom", 90), RAG))
-    assert advice.said[0] == "Recommended: custom, if the unverified needs below hold."
-    assert advice.provided[0].startswith("custom: sources, not known")
+    assert advice.sentences[0] == "Recommended: custom, if the unverified needs below hold."
+    assert advice.unverified[0].startswith("custom: sources, not known")
 
 
 def dumped() -> str:
@@ -1033,7 +1033,7 @@ def test_the_grounds_of_a_finished_run(run: Run) -> None:
 
 
 def test_costs_of_other_scores_are_refused(run: Run) -> None:
-    cost.write(run.folder, priced(run).model_copy(update={"stands_on": "another"}))
+    cost.write(run.folder, priced(run).model_copy(update={"evidence": "another"}))
     with pytest.raises(BakeoffError, match="older than the answers or scores"):
         facts(run)
 
@@ -1169,3 +1169,17 @@ def test_the_questions_are_asked_on_a_terminal_and_saved(run: Run, tmp_path: Pat
         volume_per_month=5000,
     )
     assert "conditional" in done.stdout
+
+
+def test_advice_kept_under_the_fields_first_names_is_read(tmp_path: Path) -> None:
+    """As before `said`, `provided`, `flips` and `stands_on` were renamed."""
+    kept = ROOT / "results" / "reference" / "choose" / "advice-changing-documents.json"
+    before = json.loads(kept.read_text())
+    shutil.copy(kept, tmp_path / ADVICE)
+    advice = read(tmp_path)
+    assert advice is not None
+    assert list(advice.sentences) == before["said"]
+    assert list(advice.unverified) == before["provided"]
+    assert [change.sentence for change in advice.changes] == [f["said"] for f in before["flips"]]
+    assert [check.reason for check in advice.checks] == [c["said"] for c in before["checks"]]
+    assert advice.evidence == before["stands_on"]

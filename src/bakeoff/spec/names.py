@@ -62,6 +62,14 @@ FIELDS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
         "Gate": ("gates", {"by": "group_by"}),
         "Policy": ("policy", {"family": "correction"}),
         "Needs": ("needs", {"narrow": "top_accuracy"}),
+        "Advice": (
+            "advice",
+            {
+                **{"said": "sentences", "provided": "unverified"},
+                **{"flips": "changes", "stands_on": "evidence"},
+            },
+        ),
+        "Costs": ("cost", {"stands_on": "evidence"}),
     }
 )
 """Model of a part of a file -> what the part is called, and its fields' old names -> names."""

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -40,10 +40,6 @@ class Point(Estimate):
     high: Finite | None
     n: int
     higher_is_better: bool
-
-
-_KEPT = ("value", "low", "high", "n", "higher_is_better")
-"""What a line has of a point."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +152,14 @@ def as_line(night: Night) -> bytes:
         "exit_code": night.exit_code,
         "state": night.state,
         "pinned": dict(night.pinned),
-        "series": {name: _point(point) for name, point in night.series.items()},
+        "series": {name: asdict(_finite(point)) for name, point in night.series.items()},
     }
     return json.dumps(row, allow_nan=False).encode()
 
 
-def _point(point: Point) -> dict[str, float | None]:
-    kept = {name: getattr(point, name) for name in _KEPT}
-    return kept | {name: finite(kept[name]) for name in ("value", "low", "high")}
+def _finite(point: Point) -> Point:
+    value, low, high = map(finite, (point.value, point.low, point.high))
+    return replace(point, value=value, low=low, high=high)
 
 
 @contextmanager

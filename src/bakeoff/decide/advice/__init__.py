@@ -42,11 +42,13 @@ def advise(needs: Needs, facts: Facts, file: str = "needs") -> Advice:
         weights=choice.weights,
         state=state,
         picked=picked,
-        said=tuple(_said(choice, state)),
-        provided=tuple(f"{s}: {doubt.need}, {doubt.state}: {doubt.said}" for s, doubt in doubts),
+        sentences=tuple(_sentences(choice, state)),
+        unverified=tuple(
+            f"{s}: {doubt.need}, {doubt.state}: {doubt.reason}" for s, doubt in doubts
+        ),
         ranking=tuple(_ranking(choice)),
         checks=tuple(choice.checks),
-        flips=tuple(what_if.changes(choice)),
+        changes=tuple(what_if.changes(choice)),
         unknown=tuple(unknown.unknown(choice)),
         questions=tuple(questions.lines(choice)),
         currency=facts.costs.currency if facts.costs else "",
@@ -55,14 +57,14 @@ def advise(needs: Needs, facts: Facts, file: str = "needs") -> Advice:
     )
 
 
-def _said(choice: Choice, state: State) -> list[str]:
+def _sentences(choice: Choice, state: State) -> list[str]:
     if state == "none":
         return ["No setup that was measured meets the needs."]
     if state == "no answer":
         return ["No setup was scored on every task with weight: nothing can be compared."]
     picked, top = choice.picked, choice.tiers[0]
-    provided = ", if the unverified needs below hold" if state == "conditional" else ""
-    sentences = [f"Recommended: {either(picked)}{provided}."]
+    condition = ", if the unverified needs below hold" if state == "conditional" else ""
+    sentences = [f"Recommended: {either(picked)}{condition}."]
     if len(top) == 1:
         sentences.append(_alone(choice))
     else:
@@ -148,13 +150,13 @@ def _ranked(choice: Choice, setup: str, tier: int | None) -> Ranked:
 
 def keep(run: Run, advice: Advice) -> Advice:
     """Write advice into the run's folder; what was written."""
-    kept = advice.model_copy(update={"stands_on": _stands_on(run)})
+    kept = advice.model_copy(update={"evidence": _evidence(run)})
     write(run.folder, kept)
     return kept
 
 
-def _stands_on(run: Run) -> str:
-    """A digest of what was measured and of the costs: another one after either was made anew."""
+def _evidence(run: Run) -> str:
+    """A digest of what was measured and of the costs: it changes when either is made again."""
     # By the first names: advice given before a metric was renamed is not outdated by that.
     columns = sorted(
         [task, setup, names.metric_before(metric), len(c.values), c.total]
@@ -165,5 +167,5 @@ def _stands_on(run: Run) -> str:
 
 
 def current(run: Run, advice: Advice) -> bool:
-    """Whether advice that was kept is of what the run says now."""
-    return advice.stands_on == _stands_on(run)
+    """Whether kept advice is of the run's present numbers and costs."""
+    return advice.evidence == _evidence(run)

@@ -10,7 +10,7 @@ from bakeoff.core.estimate import Estimate
 from bakeoff.decide.advice.limits import Check
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.advice.questions import Line
-from bakeoff.decide.advice.what_if import Flip
+from bakeoff.decide.advice.what_if import Change
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.store import ADVICE, read_model, write_json
 from bakeoff.spec.yaml_files import File
@@ -47,13 +47,13 @@ class Advice(File):
     state: State
     picked: tuple[str, ...]
     """Several where nothing measured tells them apart."""
-    said: tuple[str, ...]
+    sentences: tuple[str, ...]
     """The answer in sentences."""
-    provided: tuple[str, ...]
-    """What the answer hangs on: needs that the pick is not shown to meet."""
+    unverified: tuple[str, ...]
+    """Needs that the recommended setups are not shown to meet: a condition of the advice."""
     ranking: tuple[Ranked, ...]
     checks: tuple[Check, ...]
-    flips: tuple[Flip, ...]
+    changes: tuple[Change, ...]
     unknown: tuple[str, ...]
     questions: tuple[Line, ...]
     currency: str
@@ -61,7 +61,7 @@ class Advice(File):
     """Of one candidate with all others; their intervals hold together at 95%."""
     level: float
     """Of every one of those intervals."""
-    stands_on: str = ""
+    evidence: str = ""
     """A digest of what was measured and of the costs; empty until the advice is kept."""
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field
 
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.table import cell, number
@@ -31,7 +33,8 @@ class Check:
     setup: str
     need: str
     state: State
-    said: str
+    reason: Annotated[str, Field(validation_alias=AliasChoices("reason", "said"))]
+    """The measurement beside the need, in words."""
 
 
 def checks(needs: Needs, facts: Facts, weights: Mapping[str, float]) -> list[Check]:

@@ -9,13 +9,15 @@ from bakeoff.decide.advice.advice import Advice
 
 def tables(advice: Advice) -> list[Table]:
     """The answer first, then what it stands on."""
-    parts = (_answer, _ranking, _ruled_out, _flips, _unknown, _questions)
+    parts = (_answer, _ranking, _ruled_out, _changes, _unknown, _questions)
     return [table for part in parts if (table := part(advice)).rows]
 
 
 def _answer(advice: Advice) -> Table:
-    rows = [(("answer" if n == 0 else "why"), sentence) for n, sentence in enumerate(advice.said)]
-    rows += [("not verified", sentence) for sentence in advice.provided]
+    rows = [
+        (("answer" if n == 0 else "why"), sentence) for n, sentence in enumerate(advice.sentences)
+    ]
+    rows += [("not verified", sentence) for sentence in advice.unverified]
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in advice.weights.items())
     return Table(f"Advice: {advice.state}", ("", "in words"), tuple(rows), f"Weights: {weights}.")
 
@@ -63,7 +65,7 @@ def _ruled_out(advice: Advice) -> Table:
     for state in ("violated", "not proven", "not known"):
         for check in advice.checks:
             if check.state == state and (state == "violated" or check.setup not in out):
-                shared.setdefault((check.need, state, check.said), []).append(check.setup)
+                shared.setdefault((check.need, state, check.reason), []).append(check.setup)
     rows = [(", ".join(setups), *key) for key, setups in shared.items()]
     return Table(
         "Needs that are violated or not verified",
@@ -75,8 +77,8 @@ def _ruled_out(advice: Advice) -> Table:
     )
 
 
-def _flips(advice: Advice) -> Table:
-    rows = tuple((flip.about, flip.said) for flip in advice.flips)
+def _changes(advice: Advice) -> Table:
+    rows = tuple((change.about, change.sentence) for change in advice.changes)
     return Table("What would change the recommendation", ("what", "how"), rows)
 
 

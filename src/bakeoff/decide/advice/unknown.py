@@ -53,7 +53,7 @@ def _coverage(choice: Choice) -> Iterator[str]:
             if check.state == "not known" and not (
                 whole and check.need[:6] in ("update", "budget")
             ):
-                yield f"{setup}: {check.need}: {check.said}."
+                yield f"{setup}: {check.need}: {check.reason}."
 
 
 def _samples(choice: Choice) -> Iterator[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 from bakeoff.core.estimate import Estimate
 from bakeoff.decide.advice import quality, worth
@@ -14,16 +17,16 @@ from bakeoff.decide.cost.crossover import CROSSES
 
 
 @dataclass(frozen=True)
-class Flip:
-    """A change that would change the answer, in words."""
+class Change:
+    """What would change the recommendation."""
 
     about: str
     """`needs`, `weights`, `volume`, `price` or `updates`."""
-    said: str
+    sentence: Annotated[str, Field(validation_alias=AliasChoices("sentence", "said"))]
 
 
-def changes(choice: Choice) -> list[Flip]:
-    """Everything that would change the answer, as far as it was measured."""
+def changes(choice: Choice) -> list[Change]:
+    """Everything that would change the recommendation, as far as it was measured."""
     return [
         *_needs(choice),
         *_weights(choice),
@@ -47,14 +50,14 @@ WITHOUT: Mapping[str, Mapping[str, object]] = {
 """A need -> the fields that take it back."""
 
 
-def _needs(choice: Choice) -> Iterator[Flip]:
+def _needs(choice: Choice) -> Iterator[Change]:
     """The needs without which another setup would be taken."""
     violated = [check for checks in choice.ruled_out.values() for check in checks]
     asked = {_field(check.need) for check in violated}
     for field in (field for field in WITHOUT if field in asked):
         other = Choice(choice.needs.model_copy(update=dict(WITHOUT[field])), choice.facts)
         if set(other.picked) != set(choice.picked) and other.picked:
-            yield Flip("needs", f"without the need '{field}': {either(other.picked)}")
+            yield Change("needs", f"without the need '{field}': {either(other.picked)}")
 
 
 def _field(need: str) -> str:
@@ -116,7 +119,7 @@ def _by_task(choice: Choice, setup: str) -> dict[str, float]:
     return {task: value or 0.0 for task, value in values.items()}
 
 
-def _weights(choice: Choice) -> Iterator[Flip]:
+def _weights(choice: Choice) -> Iterator[Change]:
     for turn in turns(choice):
         best = choice.tiers[0][0]
         more = turn.weight > turn.now
@@ -128,7 +131,7 @@ def _weights(choice: Choice) -> Iterator[Flip]:
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
         noise = "" if gap.better(choice.needs.margin) else ", not significant"
         end = f"at a weight of {1 if more else 0} by {ranged(gap)}"
-        yield Flip(
+        yield Change(
             "weights",
             f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "
             f"{turn.now:.3f}): {turn.setup} has a higher estimate than {best}, {end}{noise}",
@@ -143,7 +146,7 @@ def _rivals(choice: Choice) -> list[tuple[str, str]]:
     return [(picked, other) for picked in choice.picked for other in others]
 
 
-def _volume(choice: Choice) -> Iterator[Flip]:
+def _volume(choice: Choice) -> Iterator[Change]:
     costs = choice.facts.costs
     if costs is None:
         return
@@ -153,7 +156,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
             above, below = (other, picked) if crossing.cheaper > 0 else (picked, other)
             at = _count(crossing.volume)
             sentence = f"above {at} requests per month {above} is cheaper, below them {below}"
-            yield Flip("volume", sentence)
+            yield Change("volume", sentence)
     limit = choice.needs.budget.per_month
     if limit is None:
         return
@@ -166,7 +169,7 @@ def _volume(choice: Choice) -> Iterator[Flip]:
                 f"above {most:,.0f} requests per month (no confidence interval) {setup} exceeds "
                 "the budget"
             )
-            yield Flip("volume", sentence)
+            yield Change("volume", sentence)
 
 
 def _count(estimate: Estimate) -> str:
@@ -177,7 +180,7 @@ def _count(estimate: Estimate) -> str:
     return f"{estimate.value:,.0f} [{estimate.low:,.0f}, {estimate.high:,.0f}]"
 
 
-def _price(choice: Choice) -> Iterator[Flip]:
+def _price(choice: Choice) -> Iterator[Change]:
     """By how much the monthly cost would have to change for the other one to be cheaper."""
     costs = choice.facts.costs
     if costs is None:
@@ -185,7 +188,7 @@ def _price(choice: Choice) -> Iterator[Flip]:
     for picked, other in _rivals(choice):
         mine, others = (worth.monthly(costs, s, choice.needs).value for s in (picked, other))
         if mine and others and mine < others:
-            yield Flip(
+            yield Change(
                 "price",
                 f"{other} would be cheaper if the monthly cost of {picked} were "
                 f"{others / mine:.3g} times as high, or its own {mine / others:.3g} times "
@@ -193,12 +196,12 @@ def _price(choice: Choice) -> Iterator[Flip]:
             )
 
 
-def _updates(choice: Choice) -> Iterator[Flip]:
+def _updates(choice: Choice) -> Iterator[Change]:
     costs = choice.facts.costs
     for picked, other in _rivals(choice) if costs else []:
         if (at := _updates_at(choice, picked, other)) is not None:
             now = choice.needs.updates_per_month
-            yield Flip(
+            yield Change(
                 "updates",
                 f"{'above' if at > now else 'below'} {at:.3g} updates per month (now {now:g}) "
                 f"{other} is cheaper than {picked} (no confidence interval)",
@@ -207,7 +210,7 @@ def _updates(choice: Choice) -> Iterator[Flip]:
         spent = [u.seconds for u in choice.facts.setup(setup).updates.values() if u.seconds]
         if spent and choice.needs.updates_per_month:
             most = MONTH_S / max(spent)
-            yield Flip(
+            yield Change(
                 "updates", f"{setup} cannot keep up with more than {most:,.0f} updates per month"
             )
 

@@ -87,7 +87,7 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B00
     bills = {setup.name: setup.bill for setup in priced}
     return Costs(
         level=LEVEL,
-        stands_on=_stands_on(run),
+        evidence=_evidence(run),
         currency=prices.currency,
         dated=prices.dated,
         volume=load.volume,
@@ -120,8 +120,8 @@ def _check(run: Run, prices: Prices, load: Load) -> None:
         )
 
 
-def _stands_on(run: Run) -> str:
-    """A digest of what was measured: another one after the run went on or was scored again."""
+def _evidence(run: Run) -> str:
+    """A digest of what was measured: it changes when the run goes on or is scored again."""
     measured = {*run.headlines.values(), *TOKEN_METRICS, *LATENCY_METRICS}
     return digest(
         [
@@ -133,8 +133,8 @@ def _stands_on(run: Run) -> str:
 
 
 def current(run: Run, costs: Costs) -> bool:
-    """Whether costs that were kept are of what the run says now."""
-    return costs.stands_on == _stands_on(run)
+    """Whether kept costs are of the run's present numbers."""
+    return costs.evidence == _evidence(run)
 
 
 def _serves(run: Run, task: str) -> bool:
@@ -161,7 +161,7 @@ def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledg
         for by_task in bought.values()
         for parts in (by_task or {}).values()
         for part in parts
-        if part.stands_on == SECONDS
+        if part.quantity == SECONDS
     ]
     if timed:
         least = f"{min(timed)}" if min(timed) == max(timed) else f"{min(timed)} to {max(timed)}"

@@ -114,7 +114,7 @@ class Costs(File):
     format: Literal[1] = FORMAT
     level: float
     """Of every interval."""
-    stands_on: str
+    evidence: str
     """A digest of what the run measured."""
     currency: str
     dated: date

@@ -30,22 +30,22 @@ def shares(weights: Mapping[str, float], tasks: Sequence[str]) -> dict[str, floa
 
 
 def sums(parts: Sequence[Part]) -> dict[str, Column]:
-    """The parts added up sample by sample, apart for each thing that they stand on.
+    """Quantity -> the parts of that quantity, added up sample by sample.
 
     Tokens are known of every answer, seconds only of those in the latency pass.
     """
     columns: dict[str, Column] = {}
     for part in parts:
-        if part.stands_on in columns:
-            one, two = compare.shared([(columns[part.stands_on], 1), (part.column, 1)])[0]
-            columns[part.stands_on] = replace(one[0], values=one[0].values + two[0].values)
+        if part.quantity in columns:
+            one, two = compare.shared([(columns[part.quantity], 1), (part.column, 1)])[0]
+            columns[part.quantity] = replace(one[0], values=one[0].values + two[0].values)
         else:
-            columns[part.stands_on] = part.column
+            columns[part.quantity] = part.column
     return columns
 
 
 def dearest(setups: Sequence[ByTask]) -> dict[tuple[str, str], float]:
-    """(task, what it stands on) -> the most that a request cost on any setup."""
+    """(task, quantity) -> the most that a request cost on any setup."""
     most: dict[tuple[str, str], float] = {}
     for by_task in setups:
         for task, parts in by_task.items():
@@ -68,7 +68,7 @@ def per_request(costs: ByTask, share: Shares, top: Dearest) -> Estimate:
 
 
 def difference(left: ByTask, right: ByTask, share: Shares, top: Dearest) -> Estimate:
-    """What a request costs more on the left: paired by sample where both stand on the same."""
+    """What a request costs more on the left: paired by sample where both have the quantity."""
     terms: list[tuple[Estimate, float]] = []
     for task in share:
         one, two = sums(left[task]), sums(right[task])

@@ -33,7 +33,7 @@ class Part:
     """The price's place in its file, such as `models.embedded`."""
     of: str
     """`prompt`, `passages`, `completion`, `seconds`, `retrieval` or `request`."""
-    stands_on: str
+    quantity: str
     """`tokens` (every answer), `seconds` (the latency pass) or `requests` (nothing measured)."""
     column: Column
 

@@ -251,16 +251,16 @@ class Advised:
     """Advice as the page shows it."""
 
     state: str
-    said: Sequence[str]
-    provided: Sequence[str]
+    sentences: Sequence[str]
+    unverified: Sequence[str]
     colour: str
-    late: bool
-    """Older than what the run says now."""
+    outdated: bool
+    """Whether it is older than the run's present numbers."""
     tables: Sequence[Table]
 
 
 def _advice(run: Run) -> Advised | None:
-    """Which setup to take, where `bakeoff advise` was asked."""
+    """Which setup to take, where `bakeoff advise` was called."""
     if not (run.folder / ADVICE).is_file():
         return None
     from bakeoff.decide import advice
@@ -269,8 +269,8 @@ def _advice(run: Run) -> Advised | None:
         return None
     return Advised(
         kept.state,
-        kept.said,
-        kept.provided,
+        kept.sentences,
+        kept.unverified,
         _COLOURS.get(kept.state, "ERROR"),
         not advice.current(run, kept),
         advised(run),
