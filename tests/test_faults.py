@@ -317,14 +317,18 @@ def test_stored_answers_are_scored_again_without_asking(
     with running_stub(latency=0.0) as url:
         write_words(tmp_path, 20, url)
         assert quick().returncode == 0
-        asked = stats(url)["requests"]
+        asked, wanted = stats(url)["requests"], run_of(tmp_path).manifest.tasks["words"]
         task = tmp_path / "tasks" / "words.yaml"
-        task.write_text(task.read_text().replace("[exact_match]", "[token_f1, exact_match]"))
+        worded = task.read_text().replace("[exact_match]", "[token_f1, exact_match]")
+        task.write_text(f"{worded}\nsystem: Say it aloud.\n")
         done = cli("score", "latest", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert stats(url)["requests"] == asked
     assert "token_f1" in done.stdout
     assert ("words", "base", "token_f1") in run_of(tmp_path).columns
+    again = run_of(tmp_path).manifest.tasks["words"]
+    # The answers stay those to the questions as they were worded.
+    assert (again.wording, again.digests.prompt) == (wanted.wording, wanted.digests.prompt)
     rows = tmp_path / "tasks" / "rows" / "test.jsonl"
     rows.write_text(rows.read_text().replace('say w3"', 'say w4"'))
     changed = cli("score", "latest", cwd=tmp_path)

@@ -14,6 +14,7 @@ from bakeoff.models.pool import Pool
 from bakeoff.setups.answerer import Engine, build
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.wording import context_text
 from bakeoff.tasks.load import load_task
 from bakeoff.testing import (
     NEVER,
@@ -49,6 +50,11 @@ def test_setups_are_built_on_a_fake_model_and_a_fake_retriever(tmp_path: Path) -
     assert [passage.document for passage in outcomes["rag"][0].passages] == ["barrow"]
     assert outcomes["rag"][1].error == "no gates"
     assert len(model.asked) == 2 * len(task.samples)
+    # What a record holds gives the very prompt again.
+    wording, first = task.file.wording, task.samples[0]
+    shown = context_text(outcomes["rag"][0].passages)
+    assert shown.startswith("[1] ") and outcomes["rag"][0].passages[0].title in shown
+    assert model.asked[len(task.samples)] == wording.messages(first.fields, shown)
     ((_, timed),) = build(suite.setups["base"], task, engine)(task.samples[:1], timed=True)
     assert timed.seconds() == 1.5
 

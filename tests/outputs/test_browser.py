@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -279,6 +280,23 @@ def test_words_of_the_target_and_words_of_one_setup_alone_are_marked(
     assert "The same text as fine-tuned." in cards.nth(0).inner_text()
     assert "contains: why it is so" in cards.nth(0).locator("p").first.inner_text()
     opened.page.close()
+
+
+def test_the_prompt_of_an_answer_is_text_that_can_be_copied(browser: Any, small: Path) -> None:
+    opened = Opened(browser, small, "#sample=qa/2")
+    page = opened.page
+    page.wait_for_selector("#sample .answers")
+    asked = page.locator("section.answer").nth(2).locator(".asks")
+    asked.locator("summary").click()
+    passages = f"[1] Barrows: {PASSAGES[0].text}\n\n[2] {PASSAGES[1].text}"
+    assert asked.locator("pre").evaluate_all("all => all.map(e => e.textContent)") == [
+        "Be brief.",
+        f"Read:\n{passages}\n\nQ: Question 2?",
+    ]
+    asked.locator("button").nth(1).click()
+    expect(asked.locator("button").nth(1)).to_have_text(re.compile("Copied|Selected"))
+    assert page.evaluate("getSelection().toString()").startswith("Read:")
+    page.close()
 
 
 def test_a_mark_in_a_picture_tells_value_interval_and_n(opened: Opened) -> None:

@@ -40,6 +40,7 @@ from bakeoff.runs.store import (
     write_manifest,
 )
 from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.wording import Wording
 from bakeoff.testing import Made, made_manifest, task_facts
 from conftest import Cli, write_project
 from decided_runs import Right, alike, clear, tied, written
@@ -57,6 +58,12 @@ METRICS = {
     "wrong_refusal": False,
     "retrieval_recall(k=3)": True,
 }
+WORDING = Wording(
+    system="Be brief.",
+    prompt="Q: {question}",
+    with_passages="Read:\n{passages}\n\n{prompt}",
+    before_passages="{prompt}\n\n{passages}",
+)
 Outcome = Answer | Failure
 Cell = Callable[[str, str, Sample], tuple[Outcome, Mapping[str, Score]]]
 """(task, setup, sample) -> what came of it, and its scores."""
@@ -76,7 +83,14 @@ def manifest(name: str, suite: Suite, tasks: Mapping[str, Sequence[Sample]]) -> 
         name,
         suite,
         {
-            task: task_facts(len(samples), metrics, headline="contains", description="d", train=3)
+            task: task_facts(
+                len(samples),
+                metrics,
+                headline="contains",
+                description="d",
+                train=3,
+                wording=WORDING,
+            )
             for task, samples in tasks.items()
         },
         models={"embedded": {"weights": "ff"}},
@@ -120,7 +134,7 @@ def sample(n: int) -> Sample:
 
 
 PASSAGES = (
-    Passage("book", 0, 40, "The barrow weighs 19 kilos. It is red.", 0.9),
+    Passage("book", 0, 40, "The barrow weighs 19 kilos. It is red.", 0.9, "Barrows"),
     Passage("note", 0, 20, "The gate opens at six.", 0.5),
 )
 
@@ -285,7 +299,7 @@ def test_a_run_without_gates_says_so(tmp_path: Path) -> None:
 
 def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:
     pieces = unpacked(page_of(run))
-    assert pieces["passages-0"] == [[p.document, p.text] for p in PASSAGES]
+    assert pieces["passages-0"] == [[p.document, p.text, p.title] for p in PASSAGES]
     (first, *_), names = pieces["samples-0-0"], [s["name"] for s in pieces["about"]["setups"]]
     by_setup = dict(zip(names, first["answers"], strict=True))
     (base,), (rag,) = by_setup["base"], by_setup["rag"]
@@ -295,6 +309,24 @@ def test_an_answer_is_kept_in_claims_and_every_passage_once(run: Run) -> None:
     assert "".join(stretches) == base["parts"][0]
     verdicts = [part[1] for part in rag["parts"] if isinstance(part, list)]
     assert verdicts == ["supported", "not found"]
+
+
+def test_the_prompts_of_a_sample_are_kept_once_and_passages_by_their_place(run: Run) -> None:
+    shown = unpacked(page_of(run))["samples-0-0"]
+    closed = [["system", ["Be brief."]], ["user", ["Q: Question 2?"]]]
+    opened = [["system", ["Be brief."]], ["user", ["Read:\n", "\n\nQ: Question 2?"]]]
+    assert shown[2]["prompts"] == [closed, opened]
+    assert [answers[0]["asked"] for answers in shown[2]["answers"]] == [0, 0, 1, 1]
+    # Of a failure nobody knows the passages.
+    assert [answers[0]["asked"] for answers in shown[7]["answers"]] == [0, 0, None, 1]
+
+
+def test_where_a_run_does_not_say_how_it_asked_there_are_no_prompts(run: Run) -> None:
+    tasks = {n: t.model_copy(update={"wording": None}) for n, t in run.manifest.tasks.items()}
+    write_manifest(run.folder, run.manifest.model_copy(update={"tasks": tasks}))
+    (shown, *_) = unpacked(page_of(Run(run.folder)))["samples-0-0"]
+    assert shown["prompts"] == []
+    assert {answers[0]["asked"] for answers in shown["answers"]} == {None}
 
 
 def test_claims_that_a_score_kept_go_before_those_of_words() -> None:

@@ -112,7 +112,8 @@ def test_where_every_passage_is_too_large_the_first_is_cut_at_a_word() -> None:
     hits = (hit("a", "hangs at 1500 metres " * 20), hit("b", "far " * 90))
     context, shown = context_of(hits, {"a": "Key"}, 6, count)
     assert context == "[1] Key: hangs at 1500 metres"
-    assert shown == (Passage("a", 5, 5 + len("hangs at 1500 metres"), "hangs at 1500 metres"),)
+    cut = "hangs at 1500 metres"
+    assert shown == (Passage("a", 5, 5 + len(cut), cut, title="Key"),)
 
 
 def test_a_single_long_word_is_cut_to_the_budget() -> None:

@@ -81,6 +81,8 @@ class Passage:
     end: int
     text: str
     score: float = 0.0
+    title: str = ""
+    """Of its document, where the prompt has it in front of the text."""
 
 
 RETRIEVE = "retrieve"

@@ -46,6 +46,7 @@ def describe(task: Task) -> TaskFacts:
         population=len(task.population),
         train=len(task.train),
         dropped=tuple(task.dropped),
+        wording=task.file.wording,
         digests=task.digests,
     )
 

@@ -11,6 +11,7 @@ from bakeoff.running import importing, trust
 from bakeoff.running.facts import describe
 from bakeoff.running.scoring import score
 from bakeoff.runs import store, strip_texts, written
+from bakeoff.runs.digests import TaskDigests
 from bakeoff.runs.manifest import COMPLETE, SCORING, TaskFacts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, load_suite
@@ -50,7 +51,7 @@ def rescore(
             if name not in tasks:
                 raise BakeoffError(f"{folder}: task '{name}' cannot be had: {skipped.get(name)}")
             _check(folder, manifest.tasks[name], tasks[name])
-        known = {name: describe(tasks[name]) for name in manifest.tasks}
+        known = {n: _scored_again(then, tasks[n]) for n, then in manifest.tasks.items()}
         # A kill from here on leaves a run whose scores nothing takes for whole.
         store.write_manifest(folder, manifest.model_copy(update={"status": SCORING}))
         parts = {"tasks": known, "rescored": manifest.rescored + 1, "status": COMPLETE}
@@ -65,6 +66,13 @@ def rescore(
         done = measured_run.Run(folder)
         measured_run.write_comparison(done)
     return done
+
+
+def _scored_again(then: TaskFacts, now: Task) -> TaskFacts:
+    """A task as it is scored now; its answers stay those to the questions as worded then."""
+    digests = {**now.digests.root, "prompt": then.digests.prompt}
+    asked = {"wording": then.wording, "digests": TaskDigests(digests)}
+    return describe(now).model_copy(update=asked)
 
 
 def _with_judges(suite: Suite, file: Path) -> Suite:

@@ -25,6 +25,7 @@ from bakeoff.runs.spent import JudgeSpent, SetupSpent
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.file_versions import with_stated_versions
+from bakeoff.spec.wording import Wording
 from bakeoff.spec.yaml_files import Known, Stored
 
 FORMAT: Final = 3
@@ -96,6 +97,8 @@ class TaskFacts(Stored):
     train: int = 0
     dropped: tuple[str, ...] = ()
     """Training rows that (nearly) repeat test rows."""
+    wording: Known[Wording] = None
+    """How its questions are asked; runs of before do not say."""
     digests: TaskDigests
 
 

@@ -156,6 +156,7 @@ def _answer_without_texts(row: Any) -> None:
         answer["text"] = ""
         for passage in answer["passages"]:
             passage["text"] = ""
+            passage.pop("title", None)
 
 
 def _score_without_texts(row: Any) -> None:

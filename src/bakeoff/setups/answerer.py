@@ -27,22 +27,15 @@ from bakeoff.core.words import (
 from bakeoff.setups.retrieval.ranking import Hits
 from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.spec.benchmark import Setup
+from bakeoff.spec.wording import context_text, marked
 from bakeoff.tasks.load import Task
 
 
 def messages(
     task: Task, sample: Sample, context: str = "", question: str = "after"
 ) -> list[Message]:
-    """The chat that asks `sample`: the only place where instructions, passages, question meet."""
-    prompt = task.file.prompt.format(**sample.fields)
-    if context:
-        first = question == "before"
-        template = task.file.before_passages if first else task.file.with_passages
-        prompt = template.format(passages=context, prompt=prompt)
-    chat: list[Message] = [{"role": "user", "content": prompt}]
-    if task.file.system:
-        chat.insert(0, {"role": "system", "content": task.file.system.format(**sample.fields)})
-    return chat
+    """The chat that asks `sample`."""
+    return task.file.wording.messages(sample.fields, context, question)
 
 
 def context_of(
@@ -53,33 +46,23 @@ def context_of(
     A passage that alone is larger than the budget is passed over for the next; where all are, the
     first one is cut to it.
     """
-    marked: list[str] = []
+    titled = [replace(hit, title=titles.get(hit.document, "")) for hit in hits]
     shown: list[Passage] = []
     used = 0
-    for hit in hits:
-        block = _marked(len(shown) + 1, hit, titles)
-        size = count(block)
+    for hit in titled:
+        size = count(marked(len(shown) + 1, hit))
         if size > budget:
             continue
         used += size
         if used > budget:
             break
-        marked.append(block)
         shown.append(hit)
-    if hits and not shown:
-        shown = [_cut(hits[0], titles, budget, count)]
-        marked = [_marked(1, hit, titles) for hit in shown]
-    return "\n\n".join(marked), tuple(shown)
+    if titled and not shown:
+        shown = [_cut(titled[0], budget, count)]
+    return context_text(shown), tuple(shown)
 
 
-def _marked(number: int, hit: Passage, titles: Mapping[str, str]) -> str:
-    name = titles.get(hit.document, "")
-    return f"[{number}] {name}: {hit.text}" if name else f"[{number}] {hit.text}"
-
-
-def _cut(
-    hit: Passage, titles: Mapping[str, str], budget: int, count: Callable[[str], int]
-) -> Passage:
+def _cut(hit: Passage, budget: int, count: Callable[[str], int]) -> Passage:
     """The longest beginning of a passage that is within the budget: whole words where one fits.
 
     Half a number would be another number.
@@ -91,7 +74,7 @@ def _cut(
     too_long = bisect_left(
         range(2, len(hit.text)),
         True,
-        key=lambda length: count(_marked(1, beginning(length), titles)) > budget,
+        key=lambda length: count(marked(1, beginning(length))) > budget,
     )
     longest = 1 + too_long
     ends = [end for _, end in word_spans(hit.text) if end <= longest]

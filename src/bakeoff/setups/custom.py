@@ -174,8 +174,8 @@ def _wrong(answer: Answer) -> str:
         if odd := [part for part in held if not isinstance(part, kind)]:
             return f"{name}: {type(odd[0]).__name__} where {kind.__name__} is needed"
     for passage in answer.passages:
-        if not (isinstance(passage.document, str) and isinstance(passage.text, str)):
-            return "passages: document and text must be texts"
+        if not {type(passage.document), type(passage.text), type(passage.title)} <= {str}:
+            return "passages: document, text and title must be texts"
     for step in answer.steps:
         tokens = (step.prompt_tokens, step.context_tokens, step.completion_tokens)
         if any(type(count) is not int or count < 0 for count in tokens):

@@ -18,6 +18,7 @@ from bakeoff.spec import keys, names
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.refusals import PHRASES
 from bakeoff.spec.shipped import TASKS, shipped
+from bakeoff.spec.wording import Wording
 from bakeoff.spec.yaml_files import TEXT, Also, File, Known, prompt_fields, read_yaml, validated
 
 BEFORE = "_before"
@@ -211,6 +212,12 @@ class TaskFile(File):
     """The metrics: names of scorers with their settings, or functions, `./file.py::name`."""
     headline: str = ""
     """The primary metric, shown in the first table; the first scorer when left out."""
+
+    @property
+    def wording(self) -> Wording:
+        """How its questions are asked."""
+        parts = {part: getattr(self, part) for part in Wording.model_fields}
+        return Wording(**parts)
 
     @field_validator("system", "prompt", "with_passages", "before_passages")
     @classmethod

@@ -75,7 +75,8 @@ function compareWords(element, place, sample) {
 
 function answered(answer, name, sample, passages) {
   if (answer.error !== undefined) {
-    return [make("p", { class: "warn", text: "Failed: " + answer.error }), ...ended(answer), ...scores(answer)];
+    return [make("p", { class: "warn", text: "Failed: " + answer.error }), ...ended(answer), ...scores(answer),
+      ...prompt(answer, sample, passages)];
   }
   const text = make("p", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Answer" });
   for (const part of answer.parts) text.append(...stretch(part, name, answer.passages.length));
@@ -86,7 +87,8 @@ function answered(answer, name, sample, passages) {
     parts.push(make("p", { class: "warn", text:
       `Shortened: the first ${kept.toLocaleString("en")} of ${answer.length.toLocaleString("en")} characters.` }));
   }
-  return [...parts, ...ended(answer), ...scores(answer), ...claims(answer, name), ...read(answer, name, sample, passages), ...spent(answer)];
+  return [...parts, ...ended(answer), ...scores(answer), ...claims(answer, name), ...read(answer, name, sample, passages),
+    ...prompt(answer, sample, passages), ...spent(answer)];
 }
 
 // How the reply ended, where it did not end by itself.
@@ -165,6 +167,36 @@ function read(answer, name, sample, passages) {
   });
   const n = answer.passages.length;
   return [make("details", {}, make("summary", { text: n === 1 ? "1 passage" : `${n} passages` }), ...shown)];
+}
+
+// What the model was asked, as text that can be copied.
+function prompt(answer, sample, passages) {
+  const chat = sample.prompts[answer.asked];
+  if (!chat) return [];
+  const context = (answer.passages || []).map((n, place) => {
+    const [, text, title] = passages.get(n);
+    return `[${place + 1}] ${title ? title + ": " : ""}${text}`;
+  }).join("\n\n");
+  const messages = chat.flatMap(([role, parts]) => {
+    const text = make("pre", { class: "prompt", dir: "auto", tabindex: "0", role: "group",
+      "aria-label": `Message of the ${role}`, text: parts.join(context) });
+    const button = make("button", { type: "button", text: "Copy" });
+    button.addEventListener("click", () => copy(text, button));
+    return [make("p", { class: "line" }, isolated(role), button), text];
+  });
+  return [make("details", { class: "asks" }, make("summary", { text: "Prompt" }), ...messages,
+    make("p", { class: "note", text: "Before the model's own chat template, where it has one." }))];
+}
+
+// Where a browser lets no page write its clipboard, the text is selected.
+async function copy(element, button) {
+  getSelection().selectAllChildren(element);
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Selected: copy it with the keyboard";
+  }
 }
 
 function spent(answer) {

@@ -11,7 +11,7 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,11 +21,12 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import finite
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
 from bakeoff.metrics.support import Evidence, shipped_model, support
+from bakeoff.outputs.page.prompts import ANSWER, Prompt, Prompts, cut
 
 SAMPLES = 5000
 """Samples that a page holds, of all tasks together; the others stay in the run's folder."""
-ANSWER, PASSAGE, TEXT, SNIPPET = 4000, 3000, 1000, 140
-"""Characters kept of an answer, of a passage, of any other text, and of a question in the list."""
+PASSAGE, TEXT, SNIPPET = 3000, 1000, 140
+"""Characters kept of a passage, of any other text, and of a question in the list."""
 REPEATS, PIECE, TAGS = 5, 50, 300
 """Answers kept to one question, samples in a piece, tag values to choose from."""
 CLAIMED = 2000
@@ -101,6 +102,8 @@ class _Failed:
     error: str
     finish: str = ""
     """How the reply ended, where there was one."""
+    asked: int | None = None
+    """See `_Answered.asked`."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ class _Answered:
     """(name, prompt tokens, context tokens, completion tokens, from the cache)."""
     times: Sequence[tuple[str, float | None]] = ()
     """(step, seconds) of the latency pass."""
+    asked: int | None = None
+    """The place of its prompt among those of the sample; `None` where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ class _Shown:
     targets: Sequence[str]
     gold: Sequence[str]
     tags: Sequence[tuple[str, str]]
+    prompts: Sequence[Prompt]
     answers: Sequence[Sequence[_Answered | _Failed]]
 
 
@@ -140,11 +146,11 @@ class _Shown:
 class _Passages:
     """Passages numbered in the order they are met, each kept once."""
 
-    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    numbers: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def number(self, passage: Passage) -> int:
-        text = cut(passage.text, PASSAGE)
-        return self.numbers.setdefault((passage.document, text), len(self.numbers))
+        key = (passage.document, cut(passage.text, PASSAGE), cut(passage.title, SNIPPET))
+        return self.numbers.setdefault(key, len(self.numbers))
 
 
 def pieces(run: Run) -> Iterator[tuple[str, str]]:
@@ -172,13 +178,6 @@ def pack(value: Any) -> str:
     text = json.dumps(value, default=vars, ensure_ascii=False, separators=(",", ":"))
     packed = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode()
-
-
-def cut(text: str, most: int) -> str:
-    """The beginning of a text, with a sentence on how long it was."""
-    if len(text) <= most:
-        return text
-    return f"{text[:most]}… (shortened: the whole has {len(text):,} characters)"
 
 
 def _about(run: Run, share: int) -> _About:
@@ -258,19 +257,19 @@ def _samples(run: Run, task: str, kept: Sequence[Sample], passages: _Passages) -
     wanted = {sample.id for sample in kept}
     timed = _timed(run, task, wanted)
     given = {setup: _answers(run, task, setup, wanted) for setup in run.asked[task]}
-    rows, claimed = [], _claimed(run)
+    rows, claimed, prompts = [], _claimed(run), Prompts(run, task)
     for number, sample in enumerate(kept):
         answers = []
         for setup in run.kinds:
             times = timed.get((setup, sample.id), ())
             given_here = given.get(setup, {}).get(sample.id, ())
-            answers.append(
-                [
-                    _answer(scored, passages, () if place else times, by_words=number < claimed)
-                    for place, scored in enumerate(given_here)
-                ]
-            )
-        rows.append(_shown(sample, answers))
+            made = [
+                _answer(scored, passages, () if place else times, by_words=number < claimed)
+                for place, scored in enumerate(given_here)
+            ]
+            asked = [prompts.of(setup, sample, record) for record, _ in given_here]
+            answers.append([replace(a, asked=p) for a, p in zip(made, asked, strict=True)])
+        rows.append(_shown(sample, prompts.take(), answers))
     return rows
 
 
@@ -297,13 +296,16 @@ def _timed(run: Run, task: str, wanted: set[str]) -> dict[tuple[str, str], _Time
     }
 
 
-def _shown(sample: Sample, answers: Sequence[Sequence[_Answered | _Failed]]) -> _Shown:
+def _shown(
+    sample: Sample, prompts: Sequence[Prompt], answers: Sequence[Sequence[_Answered | _Failed]]
+) -> _Shown:
     return _Shown(
         sample.id,
         fields=[(cut(n, SNIPPET), cut(v, ANSWER)) for n, v in sample.fields.items()],
         targets=[cut(target, TEXT) for target in sample.targets],
         gold=sample.gold,
         tags=[(cut(n, SNIPPET), cut(v, SNIPPET)) for n, v in sample.tags.items()],
+        prompts=prompts,
         answers=answers,
     )
 

@@ -160,7 +160,7 @@ def _build(
             index = nearest.index_of(embed_kept(timed, cache, texts), spec)
             kind = type(index).__name__
             nearest.write(index, folder / INDEX)
-        lines = [json.dumps(asdict(p), ensure_ascii=False) for p in made]
+        lines = [json.dumps(_row(p), ensure_ascii=False) for p in made]
         (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "manifest.json").write_text(json.dumps(dict(manifest), indent=2))
         embed_s = timed.seconds if timed else 0.0
@@ -176,6 +176,11 @@ def _build(
         # One of a version that told no work makes way.
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(folder, target)
+
+
+def _row(passage: Passage) -> dict[str, object]:
+    """A passage as an index keeps it: titles stand beside the index, by document."""
+    return {name: value for name, value in asdict(passage).items() if name != "title"}
 
 
 class _UsersRetriever:
