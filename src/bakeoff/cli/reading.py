@@ -242,8 +242,8 @@ def report(run: str, output: Path | None, shown: bool) -> None:
     from bakeoff.runs.store import PAGE
 
     done = finished(run)
-    write_comparison(done)
     if output is None:
+        write_comparison(done)
         click.echo(write_report(done))
     elif output.suffix == ".html":
         page = html.page(done, pictures.draw(done))
