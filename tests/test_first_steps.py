@@ -6,6 +6,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -249,22 +251,30 @@ Typed = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def typed(tmp_path: Path) -> Typed:
-    """The program on a terminal: answers to its questions are typed one after the other."""
+    """The program on a terminal: each of its questions gets a line, or a signal."""
 
-    def call(*arguments: str, lines: tuple[str, ...]) -> tuple[int, str]:
+    def call(*arguments: str, lines: tuple[str | signal.Signals, ...]) -> tuple[int, str]:
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "bakeoff", *arguments]
+        # Who starts the tests in the background has them ignore Ctrl-C.
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        code += "from bakeoff.cli import main; main()"
         process = subprocess.Popen(
-            command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+            [sys.executable, "-c", code, *arguments],
+            **{"cwd": tmp_path, "stdin": theirs, "stdout": theirs, "stderr": theirs},
         )
         os.close(theirs)
         shown, left, deadline = "", list(lines), time.monotonic() + 300
         while time.monotonic() < deadline:
+            if not select.select([ours], [], [], 1)[0]:
+                if left and isinstance(left[0], signal.Signals) and shown.endswith(": "):
+                    # Again, until it ends: one right before the terminal is read changes nothing.
+                    process.send_signal(left[0])
+                continue
             try:
                 shown += os.read(ours, 65536).decode(errors="replace")
             except OSError:
                 break  # the program is at its end
-            if left and shown.endswith(": "):
+            if left and shown.endswith(": ") and isinstance(left[0], str):
                 os.write(ours, f"{left.pop(0)}\n".encode())
         os.close(ours)
         return process.wait(timeout=60), shown
@@ -282,3 +292,94 @@ def test_on_a_terminal_it_asks(tmp_path: Path, typed: Typed) -> None:
     file = yaml.safe_load((tmp_path / "tasks" / "q.yaml").read_text())
     assert file["columns"] == {"question": "p1", "targets": "p2"}
     assert "bakeoff run q" in shown
+
+
+def workbook(file: Path, **sheets: list[tuple[str, ...]]) -> None:
+    import openpyxl
+
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    made.save(file)
+
+
+ASKED = [("Frage", "Antwort"), ("Wer hat den Hof gebaut?", "Ida"), ("Wo liegt er?", "im Tal")]
+LEARNT = [("Frage", "Antwort"), ("Welche Farbe hat das Tor?", "rot"), ("Wie alt ist es?", "90")]
+
+
+def test_a_sheet_of_a_workbook_is_named(tmp_path: Path, cli: Cli) -> None:
+    workbook(tmp_path / "hof.xlsx", Stand=[("2026",)], Fragen=ASKED, Lernen=LEARNT)
+    asked = ("init", "--questions", "hof.xlsx", "--training", "hof.xlsx")
+    unsaid = cli(*asked, "--sheet", "questions=Fragen", cwd=tmp_path)
+    assert unsaid.returncode == 2
+    assert "several sheets (Stand, Fragen, Lernen); name one: --sheet training=SHEET" in (
+        unsaid.stderr
+    )
+    sheets = ("--sheet", "questions=Fragen", "--sheet", "training=Lernen")
+    done = cli(*asked, *sheets, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "hof.xlsx: XLSX, sheet 'Lernen'" in done.stdout
+    task = load_task(tmp_path / "tasks" / "hof.yaml")
+    assert [row.question for row in task.samples] == [row[0] for row in ASKED[1:]]
+    assert [row.targets for row in task.train] == [("rot",), ("90",)]
+
+
+def test_on_a_terminal_a_sheet_is_asked_for(tmp_path: Path, typed: Typed) -> None:
+    workbook(tmp_path / "hof.xlsx", Stand=[("2026",)], Fragen=ASKED)
+    code, shown = typed("init", "--questions", "hof.xlsx", lines=("Fragn", "Fragen"))
+    assert code == 0, shown
+    assert "hof.xlsx: the sheet of the questions (Stand, Fragen)" in shown
+    file = yaml.safe_load((tmp_path / "tasks" / "hof.yaml").read_text())
+    assert file["rows"]["test"] == {"files": "../hof.xlsx", "sheet": "Fragen"}
+
+
+def test_training_rows_have_the_columns_that_are_named_for_them(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "ask.csv").write_text("Frage,Antwort\nWer hat den Hof gebaut?,Ida\n")
+    (tmp_path / "learn.csv").write_text("x,y,z\nWo liegt der See im Tal?,dort,a\nWie tief?,9 m,b\n")
+    asked = ("init", "--questions", "ask.csv", "--training", "learn.csv")
+    unsaid = cli(*asked, cwd=tmp_path)
+    assert "learn.csv: no column looks like targets; name it: --column targets=COLUMN" in (
+        unsaid.stderr
+    )
+    assert cli(*asked, "--column", "targets=y", cwd=tmp_path).returncode == 0
+    task = load_task(tmp_path / "tasks" / "ask.yaml")
+    assert [row.targets for row in task.train] == [("dort",), ("9 m",)]
+    assert task.samples[0].targets == ("Ida",)
+
+
+def test_training_rows_that_are_called_as_here_need_no_mapping(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "ask.csv").write_text("Frage,Antwort\nWer hat den Hof gebaut?,Ida\n")
+    (tmp_path / "learn.jsonl").write_text(
+        '{"question": "Wo liegt der See?", "targets": ["dort"]}\n'
+    )
+    done = cli("init", "--questions", "ask.csv", "--training", "learn.jsonl", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert load_task(tmp_path / "tasks" / "ask.yaml").train[0].targets == ("dort",)
+
+
+def test_what_would_not_run_leaves_every_file_as_it_was(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "ask.csv").write_text("Frage,Antwort\nWer hat den Hof gebaut?,Ida\n")
+    wrong = ("init", "--questions", "ask.csv", "--model", "./nowhere")
+    refused = cli(*wrong, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "model: './nowhere': no such file or folder" in refused.stderr
+    assert "Nothing was written" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ask.csv"]
+    assert cli("init", "--questions", "ask.csv", cwd=tmp_path).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert cli(*wrong, "--force", cwd=tmp_path).returncode == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("lines", [(signal.SIGINT,), ("q.csv", signal.SIGINT), ("q.csv", "\x04")])
+def test_an_interrupt_at_a_question_is_one(
+    lines: tuple[str | signal.Signals, ...], tmp_path: Path, typed: Typed
+) -> None:
+    (tmp_path / "q.csv").write_text("Frage,Antwort\nWer?,Ida\n")
+    code, shown = typed("init", lines=lines)
+    assert code == 130, shown
+    assert "interrupted; nothing was changed" in shown
+    assert [path.name for path in tmp_path.iterdir()] == ["q.csv"]

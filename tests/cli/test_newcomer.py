@@ -282,6 +282,35 @@ MISTAKES: dict[str, Mistake] = {
         ("no column looks like question", "--column question=COLUMN", "columns: a1, b1"),
         write("mine.csv", "a1,b1\nx y,z w\nk l,m n\n"),
     ),
+    "questions without answers": Mistake(
+        ("init", "--questions", "mine.csv"),
+        (
+            "mine.csv: no column of right answers (columns: question); add one, with an empty "
+            "cell where a question has no answer",
+        ),
+        write("mine.csv", "question\nWho is it?\nWhere?\n"),
+    ),
+    "questions that are learnt, too": Mistake(
+        ("init", "--questions", "mine.csv", "--training", "mine.csv"),
+        (
+            "mine.csv: every row repeats a question of mine.csv",
+            "name other rows, or leave --training out",
+        ),
+        write("mine.csv", "question,answer\nWho is it?,Ida\nWhere is the mill?,there\n"),
+    ),
+    "a sheet of what has none": Mistake(
+        ("init", "--questions", ROWS, "--name", "new", "--sheet", "questions=A"),
+        ("--sheet questions=A: tasks/qa/test.jsonl is not a workbook",),
+    ),
+    "a sheet of nothing that is read": Mistake(
+        ("init", "--questions", ROWS, "--name", "new", "--sheet", "rows=A"),
+        ("--sheet rows=...: write questions=SHEET or training=SHEET",),
+    ),
+    "a column that is nowhere": Mistake(
+        ("init", "--questions", "mine.csv", "--column", "targets=anwser"),
+        ("--column targets=anwser: no column 'anwser'; mine.csv has question, answer",),
+        write("mine.csv", "question,answer\nWho is it?,Ida\n"),
+    ),
     "files that are there": Mistake(
         ("init", "--questions", ROWS, "--name", "qa"),
         ("tasks/qa.yaml: is there already", "--force replaces it"),

@@ -40,7 +40,7 @@ def test_a_table_with_odd_headers_is_understood_and_loads(tmp_path: Path) -> Non
         "UTF-8 with byte-order mark",
         ";",
     )
-    assert (seen.count, seen.answerable, seen.unanswerable) == (3, 2, 1)
+    assert seen.count == 3
     assert seen.mapping == {
         "question": "Frage, ggf. mit Ort",
         "gold": "Fundstelle",
@@ -48,14 +48,9 @@ def test_a_table_with_odd_headers_is_understood_and_loads(tmp_path: Path) -> Non
         "targets": "Soll",
     }
     assert seen.columns[2].examples == ("Müller, Straße 5", "sofort")
-    assert seen.first[1] == {
-        "id": "2",
-        "question": "Wer darf das?",
-        "targets": "",
-        "gold": "returns.md",
-    }
     loaded = load_task(task(tmp_path, seen.source, seen.mapping))
     assert [s.id for s in loaded.samples] == ["1", "2", "3"]
+    assert loaded.samples[1].question == "Wer darf das?"
     assert [s.targets for s in loaded.samples] == [("Müller, Straße 5",), (), ("sofort",)]
 
 
@@ -105,7 +100,7 @@ def test_chats_are_understood_with_their_system_turn(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"messages": chat}))
     seen = inspect_rows(tmp_path / "a.jsonl")
     assert (seen.format, seen.system, seen.mapping) == ("chat JSON Lines", "Be brief.", {})
-    assert seen.first == ({"id": "1", "question": "Who?", "targets": "Ida"},)
+    assert [column.name for column in seen.columns] == ["id", "system", "question", "targets"]
 
 
 @pytest.mark.parametrize(
@@ -127,3 +122,13 @@ def test_a_column_called_answer_is_no_id_although_its_values_are_running_numbers
         "question": "question",
         "targets": "answer",
     }
+
+
+def test_a_named_column_comes_before_a_guess(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question,answer,name\nWho?,Ida,I-1\nWhy?,so,I-2\n")
+    seen = inspect_rows(tmp_path / "a.csv")
+    assert seen.mapping == {"targets": "answer", "id": "name"}
+    assert seen.untaken == []
+    named = seen.taking({"targets": "name"})
+    assert named.mapping == {"targets": "name"}
+    assert named.untaken == ["answer"]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.tasks.formats.workbook import filled_sheets
 from bakeoff.tasks.inspection import inspect_rows
 from bakeoff.tasks.readers import Reading, reader_of
 
@@ -59,7 +60,7 @@ def test_cells_are_texts_and_empty_ones_none(tmp_path: Path) -> None:
     assert notes == []
     seen = inspect_rows(file)
     assert (seen.format, seen.encoding, seen.delimiter) == ("XLSX", "", "")
-    assert (seen.answerable, seen.unanswerable) == (4, 1)
+    assert [column.filled for column in seen.columns] == [5, 5, 4]
 
 
 def test_formats_of_numbers_and_dates_are_shown_or_said(tmp_path: Path) -> None:
@@ -97,6 +98,9 @@ def test_a_sheet_may_be_named_and_must_be_of_several(tmp_path: Path) -> None:
     workbook.create_sheet("leer")
     workbook.save(tmp_path / "a.xlsx")
     assert read(tmp_path / "a.xlsx", "Fragen")[0] == [{"question": "Wer?"}]
+    assert filled_sheets(tmp_path / "a.xlsx") == ["Sheet", "Fragen"]
+    seen = inspect_rows(tmp_path / "a.xlsx", sheet="Fragen")
+    assert seen.source == {"files": "a.xlsx", "sheet": "Fragen"}
     with pytest.raises(BakeoffError, match=r"several sheets \(Sheet, Fragen\): sheet: NAME says"):
         read(tmp_path / "a.xlsx")
     with pytest.raises(BakeoffError, match="no sheet 'fragen'; there are Sheet, Fragen, leer"):

@@ -55,6 +55,9 @@ class _Commands(click.Group):
             from bakeoff.core.disk import refused
 
             _fail(refused(error))
+        except click.Abort:  # Ctrl-C, or the end of the input, at a question
+            click.echo("\ninterrupted; nothing was changed", err=True)
+            sys.exit(128 + signal.SIGINT)
         except KeyboardInterrupt as stop:
             click.echo("interrupted; what was finished is kept, and a run goes on", err=True)
             click.echo("with the same command", err=True)

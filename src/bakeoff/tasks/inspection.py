@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from bakeoff.tasks import chats
 from bakeoff.tasks.columns import columns_of
 from bakeoff.tasks.formats.decoding import encoding_of
 from bakeoff.tasks.formats.delimited import TABLES, csv_form
-from bakeoff.tasks.guessing import Guess, guesses, names_in
+from bakeoff.tasks.guessing import Guess, guesses
 from bakeoff.tasks.readers import Reading, reader_of
 
 _EXAMPLES = 3
@@ -45,23 +45,16 @@ class Rows:
     """In words; empty for formats that are not text."""
     delimiter: str
     """Of a CSV file."""
+    sheet: str
+    """Of a workbook that has several; else empty."""
     count: int
     columns: tuple[Column, ...]
     guesses: tuple[Guess, ...]
     """At most one for each of question, targets, gold, id."""
-    answerable: int
-    """Rows with an answer; 0 where no column of answers is known."""
-    first: tuple[Mapping[str, str], ...]
-    """The first rows by the fields of a task."""
     system: str
     """Of chats: their system turn, `{system}` where they have several."""
     notes: tuple[str, ...]
     """What reading had to guess, and what it left out."""
-
-    @property
-    def unanswerable(self) -> int:
-        """Rows without an answer."""
-        return self.count - self.answerable
 
     @property
     def mapping(self) -> dict[str, str]:
@@ -75,19 +68,41 @@ class Rows:
         return tuple(name for name in ("question", "targets") if name not in known)
 
     @property
+    def untaken(self) -> list[str]:
+        """Columns that are not taken for a field."""
+        taken = {guess.column for guess in self.guesses}
+        return [column.name for column in self.columns if column.name not in taken]
+
+    @property
     def source(self) -> str | dict[str, str]:
         """What `rows: {test: ...}` holds for the file where it stands beside the task file."""
         detected = self.encoding.removesuffix(" (detected)")
-        if detected == self.encoding:
-            return self.path.name
-        return {"files": self.path.name, "encoding": detected}
+        settings = {
+            **({"sheet": self.sheet} if self.sheet else {}),
+            **({"encoding": detected} if detected != self.encoding else {}),
+        }
+        return {"files": self.path.name, **settings} if settings else self.path.name
+
+    def taking(self, columns: Mapping[str, str]) -> Rows:
+        """The same with columns that a person named, field -> column, before those guessed."""
+        named = tuple(Guess(field, column, "named") for field, column in columns.items())
+        left = [
+            g for g in self.guesses if g.field not in columns and g.column not in columns.values()
+        ]
+        return replace(self, guesses=(*named, *left))
 
 
-def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
+def is_workbook(path: Path) -> bool:
+    """Whether it is a file of sheets."""
+    return _format(path) == "XLSX"
+
+
+def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = "") -> Rows:
     """What is in a file of rows: format, columns, and which of them may be what.
 
-    `documents` are the ids or file names that a column of gold documents may hold. Raises
-    `BakeoffError` for a file that cannot be read or has no rows.
+    `documents` are the ids or file names that a column of gold documents may hold; `sheet` is that
+    of a workbook which has several. Raises `BakeoffError` for a file that cannot be read or has no
+    rows.
     """
     if (path / "queries.jsonl").is_file():
         raise BakeoffError(
@@ -95,7 +110,7 @@ def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
         )
     if not path.is_file():
         raise BakeoffError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
-    reading = Reading()
+    reading = Reading(sheet=sheet)
     rows = list(reader_of(path).rows(path, reading))
     if not rows:
         raise BakeoffError(f"{path}: no rows")
@@ -107,18 +122,16 @@ def inspect_rows(path: Path, documents: Collection[str] = ()) -> Rows:
         name: [row[name] for row in rows if not _blank(row.get(name))] for name in columns_of(rows)
     }
     guessed = guesses({name: values[:_LOOKED_AT] for name, values in columns.items()}, documents)
-    targets = next((g.column for g in guessed if g.field == "targets"), None)
     text = form not in ("XLSX", "Parquet")
     return Rows(
         path=path,
         format=form,
         encoding=encoding_of(path) if text else "",
         delimiter=csv_form(path, Reading()).delimiter if form == "CSV" else "",
+        sheet=sheet,
         count=len(rows),
         columns=tuple(_column(name, values) for name, values in columns.items()),
         guesses=guessed,
-        answerable=sum(not _blank(row.get(targets)) for row in rows) if targets else 0,
-        first=tuple(_first(row, guessed, documents) for row in rows[:_EXAMPLES]),
         system=_system(rows) if chat else "",
         notes=tuple(reading.notes),
     )
@@ -143,16 +156,3 @@ def _column(name: str, values: list[Any]) -> Column:
 
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _first(
-    row: Mapping[str, Any], guessed: tuple[Guess, ...], documents: Collection[str]
-) -> dict[str, str]:
-    """A row by the fields of a task."""
-    shown = {}
-    for guess in guessed:
-        value = row.get(guess.column)
-        if guess.field == "gold":
-            value = names_in(value, documents)
-        shown[guess.field] = "" if _blank(value) else _shown(value)
-    return shown

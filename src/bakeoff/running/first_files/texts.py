@@ -49,7 +49,7 @@ _EDITOR = "# yaml-language-server: $schema=../.bakeoff/{kind}.schema.json"
 
 
 def _rows(known: Understood, folder: Path) -> list[str]:
-    parts = rows_part(known.questions, known.training, known.mapping, folder)
+    parts = rows_part(known.questions, known.training, folder)
     lines = ["", "# Paths are relative to this file.", "rows:"]
     lines += [f"  {split}: {_flow(source)}" for split, source in parts.items()]
     if known.training is None:
@@ -59,9 +59,9 @@ def _rows(known: Understood, folder: Path) -> list[str]:
             f"# {known.repeated} training rows (nearly) repeat a test row; they are left out.",
             "on_overlap: drop",
         ]
-    if known.mapping:
+    if mapping := known.questions.mapping:
         lines += ["# Our field: the column (or JMESPath) that holds it.", "columns:"]
-        lines += [f"  {field}: {_flow(column)}" for field, column in known.mapping.items()]
+        lines += [f"  {field}: {_flow(column)}" for field, column in mapping.items()]
     return lines
 
 

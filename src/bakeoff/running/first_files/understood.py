@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -15,7 +15,9 @@ from bakeoff.core.scripts import words
 from bakeoff.core.strict_json import loads
 from bakeoff.core.words import BakeoffError, Sample, faults
 from bakeoff.spec.task import TaskFile
-from bakeoff.tasks.inspection import Rows, inspect_rows
+from bakeoff.tasks.columns import has
+from bakeoff.tasks.formats.workbook import filled_sheets
+from bakeoff.tasks.inspection import Rows, inspect_rows, is_workbook
 from bakeoff.tasks.library import FORMATS, Library, inspect_documents
 from bakeoff.tasks.overlap import near_duplicates
 from bakeoff.tasks.rows import test_rows, train_rows
@@ -38,8 +40,11 @@ class Given:
     questions: Path
     documents: Path | None = None
     training: Path | None = None
-    columns: Mapping[str, str] | None = None
-    """Our field -> the column that holds it, where a guess would be wrong."""
+    columns: Sequence[tuple[str, str]] = ()
+    """(our field, the column that holds it) where a guess would be wrong; of every file that has
+    such a column."""
+    sheets: Mapping[str, str] = field(default_factory=dict)
+    """`questions`, `training` -> the sheet of a workbook that has several."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,6 @@ class Understood:
     questions: Rows
     documents: Library | None
     training: Rows | None
-    mapping: Mapping[str, str]
-    """What `columns:` of the task file holds."""
     samples: Sequence[Sample]
     train: Sequence[Sample]
     repeated: int
@@ -103,14 +106,17 @@ def understand(given: Given) -> Understood:
         [f"{row}: lies among the documents of {given.documents}; move it" for row in _among(given)]
     )
     documents = inspect_documents(given.documents) if given.documents else None
-    names = documents.names if documents else ()
-    questions = inspect_rows(given.questions, names)
-    training = inspect_rows(given.training, names) if given.training else None
-    mapping = _mapping(questions, given.columns or {})
-    if training:
-        _mapping(training, {})
-    parts = rows_part(questions, training, mapping, given.questions.parent)
-    file = TaskFile.model_validate({**_LEAST, "rows": parts, "columns": mapping})
+    parts = _parts(given, documents.names if documents else ())
+    for part in parts.values():
+        _require_columns(part)
+    questions, training = parts["questions"], parts.get("training")
+    file = TaskFile.model_validate(
+        {
+            **_LEAST,
+            "rows": rows_part(questions, training, given.questions.parent),
+            "columns": questions.mapping,
+        }
+    )
     problems: list[str] = []
     asked = test_rows(file, given.questions, None, hub=False)
     taught = train_rows(file, given.questions, None, hub=False, before=False)
@@ -120,7 +126,63 @@ def understand(given: Given) -> Understood:
     repeats = near_duplicates(
         {row.id: row.question for row in samples}, {row.id: row.question for row in train}
     )
-    return Understood(questions, documents, training, mapping, samples, train, len(repeats))
+    if train and len(repeats) == len(train):
+        raise BakeoffError(
+            f"{given.training}: every row repeats a question of {given.questions}, and what is "
+            "tested must not be trained on; name other rows, or leave --training out"
+        )
+    return Understood(questions, documents, training, samples, train, len(repeats))
+
+
+def _parts(given: Given, names: Sequence[str]) -> dict[str, Rows]:
+    """`questions` and `training` as they are understood, with the columns that were named."""
+    files = {"questions": given.questions, "training": given.training}
+    faults(
+        [
+            f"--sheet {name}=...: write questions=SHEET or training=SHEET"
+            for name in given.sheets
+            if name not in files
+        ]
+    )
+    parts = {
+        name: inspect_rows(path, names, sheet=_sheet(path, name, given.sheets.get(name, "")))
+        for name, path in files.items()
+        if path
+    }
+    return _taking(parts, given.columns)
+
+
+def _sheet(path: Path, name: str, named: str) -> str:
+    """The sheet that rows are read from; empty where there is no choice."""
+    if named and not is_workbook(path):
+        raise BakeoffError(f"--sheet {name}={named}: {path} is not a workbook")
+    if not named and len(several := sheets_of(path)) > 1:
+        raise BakeoffError(
+            f"{path}: several sheets ({', '.join(several)}); name one: --sheet {name}=SHEET"
+        )
+    return named
+
+
+def sheets_of(path: Path) -> list[str]:
+    """The sheets of a workbook that hold something; none of another file."""
+    return filled_sheets(path) if path.is_file() and is_workbook(path) else []
+
+
+def _taking(parts: Mapping[str, Rows], named: Sequence[tuple[str, str]]) -> dict[str, Rows]:
+    """The parts, each with the named columns that it has."""
+    if odd := [ours for ours, _ in named if ours not in FIELDS]:
+        raise BakeoffError(f"--column {odd[0]}: no such field; known: {', '.join(FIELDS)}")
+    there = {name: [column.name for column in rows.columns] for name, rows in parts.items()}
+    for ours, theirs in named:
+        if not any(has(theirs, columns) for columns in there.values()):
+            known = "; ".join(
+                f"{rows.path} has {', '.join(there[name])}" for name, rows in parts.items()
+            )
+            raise BakeoffError(f"--column {ours}={theirs}: no column '{theirs}'; {known}")
+    return {
+        name: rows.taking({o: c for o, c in named if has(c, there[name])})
+        for name, rows in parts.items()
+    }
 
 
 def _among(given: Given) -> list[Path]:
@@ -136,19 +198,21 @@ def _among(given: Given) -> list[Path]:
 _LEAST = {"description": "-", "refusal": {"say": "unknown"}, "scorers": ["contains"]}
 
 
-def rows_part(
-    questions: Rows, training: Rows | None, mapping: Mapping[str, str], folder: Path
-) -> dict[str, Any]:
+def rows_part(questions: Rows, training: Rows | None, folder: Path) -> dict[str, Any]:
     """What `rows:` of a task file in `folder` holds."""
     parts: dict[str, Any] = {"test": _source(questions, folder)}
     if training is None:
         return parts
     source = _source(training, folder)
-    there = {column.name for column in training.columns}
-    same = {field: column for field, column in mapping.items() if column in there}
-    if not training.format.startswith("chat") and same != training.mapping:
+    there = [column.name for column in training.columns]
+    taken_over = {
+        ours: theirs
+        for ours, theirs in questions.mapping.items()
+        if ours in ("question", "targets") or has(theirs, there)
+    }
+    if not training.format.startswith("chat") and training.mapping != taken_over:
         plain = {"files": source} if isinstance(source, str) else source
-        source = {**plain, "columns": dict(training.mapping)}
+        source = {**plain, "columns": training.mapping}
     return {**parts, "train": source}
 
 
@@ -162,24 +226,25 @@ def relative(path: Path, folder: Path) -> str:
     return glob.escape(Path(os.path.relpath(path, folder)).as_posix())
 
 
-def _mapping(rows: Rows, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Our field -> the column, of what is called otherwise; those that were chosen come first."""
-    there = [column.name for column in rows.columns]
-    if odd := [name for name in chosen if name not in FIELDS]:
-        raise BakeoffError(f"--column {odd[0]}: no such field; known: {', '.join(FIELDS)}")
-    if missing := [name for name in rows.missing if name not in chosen]:
+def _require_columns(rows: Rows) -> None:
+    """Raise `BakeoffError` where no column holds questions or answers."""
+    if not rows.missing:
+        return
+    columns = ", ".join(column.name for column in rows.columns)
+    if len(rows.untaken) < len(rows.missing):
+        wanted = " and ".join(_MEANING[name] for name in rows.missing)
         raise BakeoffError(
-            f"{rows.path}: no column looks like {' and '.join(missing)}; name it: "
-            + " ".join(f"--column {name}=COLUMN" for name in missing)
-            + f" (columns: {', '.join(there)})"
+            f"{rows.path}: no column of {wanted} (columns: {columns}); add one, with an empty cell "
+            "where a question has no answer"
         )
-    if unknown := [column for column in chosen.values() if column.split(".")[0] not in there]:
-        raise BakeoffError(
-            f"{rows.path}: no column '{unknown[0]}'; its columns are {', '.join(there)}"
-        )
-    taken = set(chosen.values())
-    guessed = {field: column for field, column in rows.mapping.items() if column not in taken}
-    return {**guessed, **{field: c for field, c in chosen.items() if c != field}}
+    raise BakeoffError(
+        f"{rows.path}: no column looks like {' and '.join(rows.missing)}; name it: "
+        + " ".join(f"--column {name}=COLUMN" for name in rows.missing)
+        + f" (columns: {columns})"
+    )
+
+
+_MEANING = {"question": "questions", "targets": "right answers"}
 
 
 def _is_object(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bakeoff.core import disk
@@ -18,6 +19,11 @@ SCHEMAS = {kind: f".bakeoff/{kind}.schema.json" for kind in ("task", "benchmark"
 def files_of(name: str) -> tuple[Path, Path]:
     """The task file and the benchmark file of a name."""
     return Path("tasks", f"{name}.yaml"), Path("benchmarks", f"{name}.yaml")
+
+
+def all_files(name: str) -> tuple[Path, ...]:
+    """Everything that `write_first` writes."""
+    return (*files_of(name), *map(Path, SCHEMAS.values()))
 
 
 def write_first(known: Understood, name: str, answers: Answers) -> tuple[Path, Path]:
@@ -53,3 +59,22 @@ def write_all(texts: Mapping[Path, str]) -> None:
         with disk.refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         disk.replace(path, [text])
+
+
+@contextmanager
+def undone_on_failure(paths: Iterable[Path]) -> Iterator[None]:
+    """Where the block fails or is interrupted, have these files, and their folders, as before."""
+    before = {path: path.read_bytes() if path.is_file() else None for path in paths}
+    folders = {folder for path in before for folder in path.parents if not folder.exists()}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        for folder in sorted(folders, reverse=True):  # what is within comes first
+            with suppress(OSError):  # not made, or somebody put a file there meanwhile
+                folder.rmdir()
+        raise

@@ -45,6 +45,11 @@ def workbook_rows(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
         yield {name: _text(row[place], reading) for place, name in named}
 
 
+def filled_sheets(file: Path) -> list[str]:
+    """The names of the sheets that hold something, in their order."""
+    return [sheet.title for sheet in _filled(_opened(file, values=True))]
+
+
 def _opened(file: Path, *, values: bool) -> Workbook:
     """The workbook with the values of its formulas, or with the formulas."""
     try:
@@ -68,11 +73,15 @@ def _sheet(workbook: Workbook, file: Path, name: str) -> Worksheet:
         if name not in sheets:
             raise BakeoffError(f"{file}: no sheet '{name}'; there are {', '.join(sheets)}")
         return sheets[name]
-    full = [sheet for sheet in sheets.values() if sheet.max_row > 1 or sheet["A1"].value]
+    full = _filled(workbook)
     if len(full) > 1:
         names = ", ".join(sheet.title for sheet in full)
         raise BakeoffError(f"{file}: several sheets ({names}): sheet: NAME says which one")
     return full[0] if full else workbook.worksheets[0]
+
+
+def _filled(workbook: Workbook) -> list[Worksheet]:
+    return [s for s in workbook.worksheets if s.max_row > 1 or s["A1"].value is not None]
 
 
 def _misnamed(header: Sequence[str | None], cells: Sequence[Sequence[Cell]]) -> Iterator[str]:
