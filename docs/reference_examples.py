@@ -58,6 +58,7 @@ PLACES: Mapping[str, str] = {
     "Gate": "gates",
     "ModelPrice": "models.NAME, setups.NAME",
     "WorkPrice": "training, embedding",
+    "Trained": "trained.NAME",
     "MachinePrice": "retrieval (prices)",
     "Hours": "hours.NAME",
     "Limit": "latency (needs)",
@@ -393,6 +394,7 @@ engineer_hour: 80
 hours: {rag: {up_front: [8, 40], per_update: 0.5}}
 """,
     ),
+    "Trained": ("trained: {fine-tuned: {paid: 14.40}, hybrid: {tokens: 1200000}}",),
     "ModelPrice": (
         """
 models:

@@ -83,6 +83,11 @@ BY_HOURS = {
     "training": {"per_hour": 0.5, "machine": "cpu"},
 }
 
+THERE: dict[str, Any] = {
+    **{key: BY_TOKENS[key] for key in ("prices", "dated", "currency", "training")},
+    "models": {"there:small": {"prompt": 2.0, "completion": 10.0}},
+}
+
 
 def sample(n: int) -> Sample:
     return Sample(str(n), {"question": f"Question {n}?"}, ("x",), cluster=f"book {n // 2}")
@@ -223,6 +228,76 @@ def test_training_by_the_hour(run: Run) -> None:
     found = reckon(run, prices(BY_HOURS), LOAD)
     # 7,200 s are two hours at 0.5.
     assert found.setups["fine-tuned"].up_front == Estimate(1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # The bill comes before amounts; it varies no more than any sum that was paid.
+        ({"trained": {"fine-tuned": {"paid": 12.5, "seconds": 9}}}, Estimate(12.5, 12.5, 12.5)),
+        # 300,000 tokens at 4 by million; half an hour at 2 by hour, on whatever machine.
+        ({"trained": {"fine-tuned": {"tokens": 300_000}}}, Estimate(1.2, 1.2, 1.2)),
+        (
+            {
+                "trained": {"fine-tuned": {"seconds": 1800}},
+                "training": {"per_hour": 2.0, "machine": "gpu"},
+            },
+            Estimate(1.0),
+        ),
+    ],
+)
+def test_tuning_of_a_service_is_paid_as_the_price_file_states(
+    tmp_path: Path, changes: dict[str, Any], expected: Estimate
+) -> None:
+    found = reckon(served(tmp_path), prices(THERE, **changes), LOAD)
+    assert found.setups["fine-tuned"].up_front == expected
+    assert not any(text.startswith("training") for text in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("trained", "says"),
+    [
+        ({}, "training of fine-tuned: made outside of bakeoff; the price file can state it"),
+        (
+            {"fine-tuned": {"seconds": 1800}},
+            "training of fine-tuned: trained.fine-tuned lacks tokens, which training prices",
+        ),
+    ],
+)
+def test_tuning_of_a_service_that_is_not_stated_is_left_out(
+    tmp_path: Path, trained: dict[str, Any], says: str
+) -> None:
+    found = reckon(served(tmp_path), prices(THERE, trained=trained), LOAD)
+    assert found.setups["fine-tuned"].up_front == Estimate(0, 0, 0)
+    assert any(text.startswith(says) for text in found.left_out)
+
+
+def test_a_served_tuned_model_has_its_own_price_or_that_of_its_base_which_is_said(
+    tmp_path: Path,
+) -> None:
+    run = served(tmp_path)
+    dearer = {"there:ft-small-1": {"prompt": 4.0, "completion": 20.0}}
+    own, base = (
+        reckon(run, prices(THERE, models={**THERE["models"], **models}), LOAD)
+        for models in (dearer, {})
+    )
+    for found, factor in ((own, 2), (base, 1)):
+        expected = factor * value(found, "base", "per_request")
+        assert value(found, "fine-tuned", "per_request") == pytest.approx(expected)
+    note = "requests of fine-tuned are priced as those of there:small, which it was tuned from"
+    assert note in base.notes and note not in own.notes
+
+
+def served(folder: Path) -> Run:
+    """A run whose tuned model a service has made and serves."""
+    raw = {
+        **{"name": "small", "tasks": ["qa"], "model": "there:small"},
+        "endpoints": {"there": {"url": "http://127.0.0.1:9/v1"}},
+        "setups": {"base": {}, "fine-tuned": {"tune": "ft-small-1"}},
+    }
+    run = write_run(folder, suite=Suite.model_validate(raw), adapters={}, indexes={})
+    assert run.suite.setups["fine-tuned"].kind == "fine-tuned"
+    return run
 
 
 def test_an_adapter_of_all_tasks_together_is_paid_once(tmp_path: Path) -> None:
@@ -439,6 +514,7 @@ FAULTS = {
     "models: {e: {per_request: 1}}\nengineer_hour: 80\nhours: {rag: {up_front: much}}": (
         "give a number of hours, or a range [low, high]"
     ),
+    "models: {e: {per_request: 1}}\ntrained: {t: {}}": "give paid, tokens or seconds",
     "models: {e: {per_request: 1}}\ntraining: {}": "give one of per_million_tokens, per_hour",
 }
 

@@ -17,7 +17,6 @@ from bakeoff.core.words import Answer, BakeoffError, Failure, Passage, Sample, S
 from bakeoff.models.local import LocalModel
 from bakeoff.models.pool import Pool
 from bakeoff.setups.retrieval.retriever import RetrievalCache
-from bakeoff.setups.tuning.batches import Lessons
 from bakeoff.setups.tuning.distil import filter_answers
 from bakeoff.setups.tuning.train import trials
 from bakeoff.setups.tuning.training_data import (
@@ -51,7 +50,9 @@ def builder(model: LocalModel, tiny: Task, cache: Path) -> TrainingDataBuilder:
         raise AssertionError(reference)
 
     retrieval = RetrievalCache(Pool(suite, Path(), cache, {}))
-    return TrainingDataBuilder(suite, retrieval, model, no_writer, lambda task, recipe: NO_TEACHER)
+    return TrainingDataBuilder(
+        suite, retrieval, model.render, model.count, no_writer, lambda task, recipe: NO_TEACHER
+    )
 
 
 # -- what a recipe may say
@@ -223,13 +224,18 @@ def test_a_rewording_with_other_numbers_is_not_learnt(reworded: str, faithful: b
     assert faithful_rewording(text, reworded) is faithful
 
 
-def test_the_lessons_of_several_tasks_make_those_of_one_adapter(
+def test_one_adapter_learns_all_tasks_but_no_test_question_of_any(
     builder: TrainingDataBuilder, tiny: Task
 ) -> None:
-    one = lessons(builder, tiny, Tune(open_book=0))
-    both = together([("tiny", one), ("other", Lessons(one.examples, facts={"kept": 3}))])
-    assert len(both.examples) == 2 * len(one.examples)
-    assert both.facts == {"other": {"kept": 3}}
+    file = tiny.file.model_copy(update={"name": "other"})
+    asked = replace(tiny.samples[0], id="asked", fields={"question": "How are tulips fed?"})
+    other = replace(tiny, file=file, population=(asked,))
+    leaked = replace(tiny.train[0], id="leaked", fields={"question": "HOW are tulips fed ?"})
+    one = lessons(builder, tiny, Tune(open_book=0)).examples
+    more = replace(tiny, train=(*tiny.train, leaked))
+    both = together(builder, [more, other], Tune(open_book=0))
+    assert both.examples == [*one, *one]
+    assert both.facts == {"tiny": {"like a test question": 1}}
 
 
 # -- distillation

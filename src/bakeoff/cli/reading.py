@@ -258,29 +258,6 @@ def report(run: str, output: Path | None, shown: bool) -> None:
 
 @main.command()
 @click.argument("run", type=RUN, default="latest")
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="A folder."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["parquet", "csv"]),
-    default="parquet",
-    show_default=True,
-)
-def export(run: str, output: Path, form: str) -> None:
-    """Write a RUN as tables: samples, scores and numbers (estimates, effects, differences).
-
-    In CSV, lists and tags are JSON.
-    """
-    from bakeoff.outputs.frames import write
-
-    for path, rows in write(finished(run), output, form).items():
-        click.echo(f"{path} ({rows} rows)")
-
-
-@main.command()
-@click.argument("run", type=RUN, default="latest")
 @click.option("--traces", default=20, show_default=True, help="Traces per setup.")
 @click.option("--quiet", is_flag=True, help="Print no links.")
 def log(run: str, traces: int, quiet: bool) -> None:

@@ -27,12 +27,13 @@ def adapt(resources: Resources, setup: Setup, task: Task) -> None:
     A setup that learns from another one comes after it.
     """
     tasks = [other for other in resources.tasks.values() if setup.takes(other.name)]
-    answers = partial(_teacher_answers, resources)
+    answers = partial(teacher_answers, resources)
     adapter = resources.local.adapt(setup, task, _of_its_time(task, tasks), answers)
     resources.adapters[f"{task.name}/{setup.name}"] = adapter
 
 
-def _teacher_answers(resources: Resources, task: Task, recipe: Tune) -> TeacherAnswers:
+def teacher_answers(resources: Resources, task: Task, recipe: Tune) -> TeacherAnswers:
+    """The training questions with the answers of the recipe's teacher that are good enough."""
     assert recipe.distill
     teacher = resources.suite.setups[recipe.distill.teacher]
     filtered = filtered_answers(resources, task, teacher, recipe.distill, resources.tasks)

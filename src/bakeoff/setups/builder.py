@@ -129,7 +129,7 @@ class Resources:
                     "which a server does not give; use a local model without engine, or another "
                     "task"
                 )
-            reference = self.reference(setup)
+            reference = self.suite.asks(setup)
             self.models[reference] = dict(self.plain(reference).fingerprint())
 
     @property
@@ -161,14 +161,6 @@ class Resources:
     def engine_facts(self) -> dict[str, EngineFacts]:
         """What the manifest says of the engines."""
         return self._engines.facts() if self._engines else {}
-
-    def reference(self, setup: Setup) -> str:
-        """What a setup's model is opened by where its weights are not here."""
-        served = not self.suite.backend(setup.model).weights
-        if served and setup.tune and setup.tune.adapter:
-            # A served adapter is another model name on the same endpoint.
-            return f"{setup.model.partition(':')[0]}:{setup.tune.adapter}"
-        return setup.model
 
     def _index(self, setup: Setup, task: Task) -> None:
         assert setup.retrieve
@@ -230,7 +222,7 @@ class Resources:
             adapter = self.local.adapters[task.name, setup.name]
             digest, folder = adapter.digest, adapter.folder
             return self.engines.tuned(setup.model, digest, folder, whole=adapter.whole)
-        return self.plain(self.reference(setup))
+        return self.plain(self.suite.asks(setup))
 
     def engine(self, model: Model) -> Engine:
         """What a corner on this model is built from."""

@@ -108,12 +108,12 @@ class Local:
             return ready_adapter(setup.tune.adapter)
         suite, model = self.suite, self.load(setup.model)
         writer = partial(self._writer, setup)
-        builder = TrainingDataBuilder(suite, self.retrieval, model, writer, teacher)
+        builder = TrainingDataBuilder(
+            suite, self.retrieval, model.render, model.count, writer, teacher
+        )
         if setup.tune.together:
             recipe, name = setup.tune, "of all tasks"
-            learnt = together(
-                (one_task.name, lessons(builder, one_task, recipe)) for one_task in tasks
-            )
+            learnt = together(builder, tasks, recipe)
         else:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
             learnt = lessons(builder, task, recipe)

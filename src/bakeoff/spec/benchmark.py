@@ -269,6 +269,12 @@ class Suite(File):
         """The endpoint that serves a model, where one does."""
         return self.endpoints.get(reference.partition(":")[0]) if ":" in reference else None
 
+    def asks(self, setup: Setup) -> str:
+        """The reference of what answers: a served tuned model is another one on its endpoint."""
+        if setup.tune and setup.tune.adapter and not self.backend(setup.model).weights:
+            return f"{setup.model.partition(':')[0]}:{setup.tune.adapter}"
+        return setup.model
+
     def price_of(self, reference: str) -> Price:
         """What the endpoint of a model asks; nothing where it has none."""
         endpoint = self.endpoint_of(reference)

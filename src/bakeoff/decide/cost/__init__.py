@@ -12,7 +12,7 @@ from bakeoff.core.estimate import UNKNOWN, Estimate, exactly
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.words import BakeoffError, digest
-from bakeoff.decide.cost import requests, sensitivity, usage
+from bakeoff.decide.cost import requests, sensitivity, usage, work
 from bakeoff.decide.cost.costs import (
     CostDifference,
     Costs,
@@ -72,7 +72,7 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B00
     bought = {name: _bought(run, prices, name, own) for name, own in ledgers.items()}
     top = requests.dearest([by_task for by_task in bought.values() if by_task])
     for name, by_task in bought.items():
-        items = tuple(usage.work(run, prices, name, ledgers[name]))
+        items = tuple(work.work(run, prices, name, ledgers[name]))
         ledger.add(ledgers[name])
         share = requests.shares(load.weights, usage.tasks_of(run, name))
         per_request = requests.per_request(by_task, share, top) if by_task and share else None

@@ -90,6 +90,23 @@ class WorkPrice(File):
         return self
 
 
+class Trained(File):
+    """What tuning took that bakeoff did not do: the bill, or amounts that `training` prices."""
+
+    paid: Money | None = None
+    """Money, as the service billed it."""
+    tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Tokens that were learnt, over all epochs."""
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Seconds of the machine that trained."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Trained:
+        if self.paid is None and self.tokens is None and self.seconds is None:
+            raise ValueError("give paid, tokens or seconds")
+        return self
+
+
 class MachinePrice(File):
     """What an hour of a machine costs."""
 
@@ -138,6 +155,8 @@ class Prices(File):
     """Of the machine that searches, beside a model that is paid by tokens or requests."""
     training: WorkPrice | None = None
     """What fine-tuning costs."""
+    trained: Mapping[str, Trained] = {}
+    """By setup: what its tuning took where bakeoff did not do it, such as at a service."""
     embedding: WorkPrice | None = None
     """Of an index's passages."""
     index_gb_month: Money | None = None

@@ -72,6 +72,16 @@ def validation_rows(examples: Sequence[Example], share: float, seed: int) -> set
     return set(ranked[: max(1, round(share * len(ranked)))])
 
 
+def split(lessons: Lessons, share: float, seed: int) -> tuple[Sequence[Example], Sequence[Example]]:
+    """What is learnt, and what is held out to say which epoch to keep."""
+    held_out = set(lessons.validation) or validation_rows(lessons.examples, share, seed)
+    every = [*lessons.examples, *lessons.validation]
+    return (
+        [example for example in lessons.examples if example not in held_out],
+        [example for example in every if example in held_out],
+    )
+
+
 def encode(model: LocalModel, example: Example) -> Row:
     """An example as the model's tokens, with the one that ends an answer."""
     prompt = model.tokenizer(example.prompt, add_special_tokens=False).input_ids

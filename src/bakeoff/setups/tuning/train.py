@@ -16,7 +16,7 @@ from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
 from bakeoff.runs.opened import Training, Trial
 from bakeoff.setups.tuning.adapter import Adapter
-from bakeoff.setups.tuning.batches import encode, validation_rows
+from bakeoff.setups.tuning.batches import encode, split
 from bakeoff.setups.tuning.job import Job
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
@@ -106,14 +106,12 @@ def _alone(file: Path, name: str, progress: Progress) -> Iterator[None]:
 
 def _make(job: Job, target: Path, progress: Progress) -> None:
     """Train what stands in `target` afterwards; unfinished work stays beside it."""
-    model, lessons = job.model, job.lessons
+    model = job.model
     unfinished = target.with_name(f"{target.name}.unfinished")
-    held_out = set(lessons.validation)
-    if not held_out:
-        held_out = validation_rows(lessons.examples, job.recipe.validation, job.seed)
-    every = [*lessons.examples, *lessons.validation]
-    rows = [encode(model, e) for e in lessons.examples if e not in held_out]
-    validation = [encode(model, e) for e in every if e in held_out]
+    rows, validation = (
+        [encode(model, example) for example in part]
+        for part in split(job.lessons, job.recipe.validation, job.seed)
+    )
     training = train(job, rows, validation, unfinished, progress)
     made = unfinished / "adapter"
     (made / "base.json").write_text(json.dumps({"weights": model.weights.digest}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -21,7 +21,6 @@ from bakeoff.core.words import (
     Sample,
     digest,
 )
-from bakeoff.models.local import LocalModel
 from bakeoff.setups.answerer import context_of, messages
 from bakeoff.setups.retrieval.ranking import Hits, gold_passages
 from bakeoff.setups.retrieval.retriever import RetrievalCache
@@ -31,6 +30,7 @@ from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Pretraining, Raft, Tune
 from bakeoff.tasks.load import Task, stratified
+from bakeoff.tasks.overlap import near_duplicates
 
 PIECE_WORDS = 150
 """Words of a document learnt as one text."""
@@ -50,8 +50,10 @@ class TrainingDataBuilder:
 
     suite: Suite
     retrieval: RetrievalCache
-    model: LocalModel
-    """The one that is to learn: its chat template renders the rows."""
+    render: Callable[[Sequence[Message]], str]
+    """A chat as what is to learn reads it."""
+    count: Callable[[str], int]
+    """The tokens of a text, as what is to learn has them."""
     writer: Callable[[str], Model]
     """The model of a reference, which rewords documents."""
     teacher: Teacher
@@ -79,14 +81,24 @@ def lessons(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Lessons:
     return _questions(builder, task, [(s, task.completion(s)) for s in rows], recipe, {})
 
 
-def together(parts: Iterable[tuple[str, Lessons]]) -> Lessons:
-    """The lessons of several tasks as those of one adapter."""
-    by_task = dict(parts)
-    return Lessons(
-        [e for part in by_task.values() for e in part.examples],
-        [e for part in by_task.values() for e in part.validation],
-        {name: dict(part.facts) for name, part in by_task.items() if part.facts},
-    )
+def together(builder: TrainingDataBuilder, tasks: Sequence[Task], recipe: Tune) -> Lessons:
+    """The lessons of several tasks as those of one adapter.
+
+    A training row that repeats a test question of another task is left out, and counted.
+    """
+    tests = {f"{task.name}/{s.id}": s.question for task in tasks for s in task.population}
+    examples: list[Example] = []
+    validation: list[Example] = []
+    facts: dict[str, object] = {}
+    for task in tasks:
+        leaks = near_duplicates(tests, {s.id: s.question for s in task.train})
+        kept = tuple(s for s in task.train if s.id not in leaks)
+        part = lessons(builder, replace(task, train=kept), recipe)
+        examples += part.examples
+        validation += part.validation
+        about = {**part.facts, **({"like a test question": len(leaks)} if leaks else {})}
+        facts |= {task.name: about} if about else {}
+    return Lessons(examples, validation, facts)
 
 
 def training_rows(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Sequence[Sample]:
@@ -121,15 +133,15 @@ def _questions(
 
 
 def _example(builder: TrainingDataBuilder, chat: Sequence[Message], completion: str) -> Example:
-    return Example(builder.model.render(chat), completion)
+    return Example(builder.render(chat), completion)
 
 
 def _with_passages(
     builder: TrainingDataBuilder, task: Task, sample: Sample, hits: Hits, completion: str
 ) -> Example:
-    spec, count = builder.suite.retrieve, builder.model.count
+    spec = builder.suite.retrieve
     titles = builder.retrieval.corpus(task, spec).titles
-    context, _ = context_of(hits, titles, spec.context_tokens, count)
+    context, _ = context_of(hits, titles, spec.context_tokens, builder.count)
     return _example(builder, messages(task, sample, context), completion)
 
 
