@@ -104,7 +104,9 @@ def test_rows_are_chats_that_end_with_the_answer(project: Path) -> None:
     expected = [chat(tree, height or "unknown") for tree, height in LEARNT.items()]
     assert unordered(learnt + held_out) == unordered(expected)
     assert "out/fine-tuned.train.jsonl (3 rows)" in done.output
-    assert export("fine-tuned").output == done.output
+    before = unordered(learnt), unordered(held_out)
+    assert export("fine-tuned").exit_code == 0
+    assert before == tuple(unordered(rows(f"fine-tuned.{p}")) for p in ("train", "validation"))
 
 
 def test_the_recipe_is_the_setups_own_or_that_of_the_benchmark(project: Path) -> None:
