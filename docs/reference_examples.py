@@ -394,7 +394,7 @@ engineer_hour: 80
 hours: {rag: {up_front: [8, 40], per_update: 0.5}}
 """,
     ),
-    "Trained": ("trained: {fine-tuned: {paid: 14.40}, hybrid: {tokens: 1200000}}",),
+    "Trained": ("trained: {fine-tuned: {paid: 14.40}, hybrid: {tokens: 1200000, seconds: 2400}}",),
     "ModelPrice": (
         """
 models:
