@@ -388,6 +388,7 @@ models: {embedded: {per_hour: 0.2, machine: cpu}}
 setups: {hybrid: {per_hour: 0.3, machine: cpu}}
 retrieval: {per_hour: 0.1, machine: cpu}
 training: {per_hour: 0.2, machine: cpu}
+trained: {fine-tuned: {paid: 14.40}}
 embedding: {per_million_tokens: 0.02}
 index_gb_month: 0.1
 engineer_hour: 80
