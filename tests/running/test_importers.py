@@ -117,19 +117,64 @@ def test_json_logs_of_inspect_are_recognized_and_read(tmp_path: Path) -> None:
     assert run.samples["buoys"]["1"].fields["options"] == "A) red\nB) green\nC) white"
 
 
-def test_a_value_that_inspect_takes_for_0_is_not_left_out(tmp_path: Path) -> None:
+def test_a_grade_that_inspect_does_not_know_is_unjudged_and_told_once(tmp_path: Path) -> None:
     (file, *_) = sorted((FILES / "inspect").glob("*buoys*.json"))
     log = json.loads(file.read_text())
-    values = ["C", "splendid", *["C"] * (len(log["samples"]) - 2)]
+    values = ["C", "splendid", "I"]
     for sample, given in zip(log["samples"], values, strict=True):
         sample["scores"]["choice"]["value"] = given
     changed = tmp_path / file.name
     changed.write_text(json.dumps(log))
     notes: list[str] = []
     run = take(tmp_path, changed, notes=notes)
-    n = len(values)
-    assert value(run, "buoys", "choice", run.asked["buoys"][0]) == pytest.approx((n - 1) / n)
-    assert any("no number or grade: 0, as inspect has" in note for note in notes)
+    (setup,) = run.asked["buoys"]
+    found = value(run, "buoys", "choice", setup)
+    unjudged = run.comparison.tasks["buoys"].metrics["choice"].setups[setup].unjudged
+    assert (found, unjudged) == (0.5, 1)
+    assert [note for note in notes if "splendid" in note] == [
+        "values of choice such as 'splendid' are no number and no grade: they are unjudged, where "
+        "inspect counts texts as 0"
+    ]
+    reasons = {sample: found["choice"].reason for (sample, _), found in run.scores("buoys", setup)}
+    assert reasons == {"1": "", "2": "imported as 'splendid'", "3": ""}
+
+
+def test_answers_that_were_cut_are_counted_as_such(tmp_path: Path) -> None:
+    run = take(tmp_path, *sorted((FILES / "inspect").glob("*harbour*.eval")))
+    records = list(run.records("harbour", "mockllm-keeper"))
+    ended = [record.answer.finish_reason for record in records if record.answer]
+    cut = ended.count("length")
+    assert cut
+    assert value(run, "harbour", "cut", "mockllm-keeper") == pytest.approx(cut / len(ended))
+
+
+def named(tmp_path: Path, name: str) -> Path:
+    """A log of inspect with a score of this name: 0.25, 0.5 and 0.75."""
+    (file, *_) = sorted((FILES / "inspect").glob("*buoys*.json"))
+    log = json.loads(file.read_text())
+    for sample, given in zip(log["samples"], (0.25, 0.5, 0.75), strict=True):
+        sample["scores"] = {name: {"value": given}}
+    changed = tmp_path / file.name
+    changed.write_text(json.dumps(log))
+    return changed
+
+
+@pytest.mark.parametrize("name", ["length", "error", "support_context"])
+def test_a_score_named_like_one_of_ours_is_called_theirs_and_told(
+    tmp_path: Path, name: str
+) -> None:
+    notes: list[str] = []
+    file = named(tmp_path, name)
+    run = take(tmp_path, file, notes=notes, lower_is_better=[name])
+    (setup,) = run.asked["buoys"]
+    assert value(run, "buoys", f"their_{name}", setup) == 0.5
+    facts = run.manifest.tasks["buoys"].metrics
+    assert list(facts) == [f"their_{name}"]
+    assert facts[f"their_{name}"].higher_is_better is False
+    told = f"score {name} is called their_{name}: bakeoff has, or had, a metric of its name"
+    assert notes.count(told) == 1
+    # Read back from its files, it has the same name.
+    assert value(Run(run.folder), "buoys", f"their_{name}", setup) == 0.5
 
 
 def test_a_folder_of_mixed_formats_is_one_run(tmp_path: Path) -> None:
@@ -169,7 +214,7 @@ def damaged(tmp_path: Path, kind: str, change: Any) -> Path:
         ("rag/keeper.jsonl", lambda b: b[:-30], "line 4: not JSON"),
         ("traces/otlp.json", lambda b: b[:-90], "not JSON"),
         ("traces/mlflow.jsonl", lambda b: b[:-90], "line 2: not JSON"),
-        ("lm-eval/*/samples_harbour_mc*", lambda b: b.replace(b"doc_id", b"id"), "no doc_id"),
+        ("lm-eval/*/samples_harbour_mc*", lambda b: b.replace(b"doc_id", b"id"), "doc_id: must"),
     ],
 )
 def test_a_damaged_file_is_one_message_and_leaves_nothing(
@@ -180,6 +225,82 @@ def test_a_damaged_file_is_one_message_and_leaves_nothing(
         take(tmp_path, file)
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+    assert not list((tmp_path / "results").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "said"),
+    [
+        (
+            "inspect/*buoys*.json",
+            b'"epoch": 1',
+            b'"epoch": "first"',
+            "sample 1: epoch: must be a whole number (found 'first')",
+        ),
+        (
+            "inspect/*buoys*.json",
+            b'"working_time": ',
+            b'"working_time": "long", "x": ',
+            "sample 1: working_time: must be a number (found 'long')",
+        ),
+        (
+            "inspect/*buoys*.json",
+            b'"task": "buoys"',
+            b'"task": 5',
+            "not a log of inspect: eval.task: must be a text (found 5)",
+        ),
+        (
+            "lm-eval/*keeper/samples_harbour_mc*",
+            b'"metrics": ["acc", "acc_norm"]',
+            b'"metrics": 3',
+            "line 1: metrics: must be a list, [a, b] (found 3)",
+        ),
+        (
+            "promptfoo/out.jsonl",
+            b'"latencyMs":33',
+            b'"latencyMs":"long"',
+            "line 1: latencyMs: must be a number (found 'long')",
+        ),
+        (
+            "promptfoo/out.json",
+            b'"componentResults": [',
+            b'"componentResults": [ 5,',
+            "row 1: gradingResult.componentResults.0: must be a mapping, name: value (found 5)",
+        ),
+        (
+            "rag/deepeval.json",
+            b'"score": 0.75}',
+            b'"score": "good"}',
+            "test case 1: metricsData.1.score: must be a number (found 'good')",
+        ),
+        (
+            "traces/mlflow.jsonl",
+            b'"execution_duration": 27',
+            b'"execution_duration": "long"',
+            "line 1: execution_duration: must be a number (found 'long')",
+        ),
+        (
+            "traces/otel_sdk.jsonl",
+            b'"gen_ai.usage.input_tokens": 30',
+            b'"gen_ai.usage.input_tokens": 3.5',
+            "line 2: attributes.gen_ai.usage.input_tokens: must be a whole number (found 3.5)",
+        ),
+        (
+            "traces/otlp.json",
+            b'"traceId": "00000000000000000000000000000001"',
+            b'"traceId": 1',
+            "document 1: resourceSpans.0.scopeSpans.0.spans.0.traceId: must be a text (found 1)",
+        ),
+    ],
+)
+def test_a_wrong_field_is_told_with_its_place_and_what_was_found(
+    tmp_path: Path, kind: str, before: bytes, after: bytes, said: str
+) -> None:
+    assert before in next(iter(sorted(FILES.glob(kind)))).read_bytes()
+    file = damaged(tmp_path, kind, lambda whole: whole.replace(before, after, 1))
+    with pytest.raises(BakeoffError) as caught:
+        take(tmp_path, file, scorers=["faithfulness"])
+    assert str(caught.value).startswith(f"{file}: {said}")
     assert not list((tmp_path / "results").rglob("*"))
 
 
@@ -272,12 +393,12 @@ def test_a_gate_holds_on_an_imported_run(tmp_path: Path) -> None:
     assert verdicts.gates[0].state in ("PASS", "INCONCLUSIVE"), verdicts.gates[0]
 
 
-def test_two_logs_compared_are_those_of_an_independent_calculation(tmp_path: Path) -> None:
-    rng = random.Random(3)
-    pairs = [(rng.random(), rng.random() * 0.9) for _ in range(200)]
-    for setup, place in (("a", 0), ("b", 1)):
-        folder = tmp_path / "out" / setup
-        folder.mkdir(parents=True)
+Pairs = list[tuple[float, float]]
+
+
+def write_lm_eval(folder: Path, pairs: Pairs) -> None:
+    for place, setup in enumerate("ab"):
+        (folder / setup).mkdir()
         rows = [
             {
                 "doc_id": n,
@@ -292,18 +413,178 @@ def test_two_logs_compared_are_those_of_an_independent_calculation(tmp_path: Pat
             }
             for n, pair in enumerate(pairs)
         ]
-        (folder / "samples_quiz_2026-11-01T10-00-00.jsonl").write_text(
+        (folder / setup / "samples_quiz_2026-11-01T10-00-00.jsonl").write_text(
             "".join(json.dumps(row) + "\n" for row in rows)
         )
-    run = take(tmp_path, tmp_path / "out")
+
+
+def write_inspect(folder: Path, pairs: Pairs) -> None:
+    for place, setup in enumerate("ab"):
+        samples = [
+            {
+                "id": n,
+                "epoch": 1,
+                "input": f"Question {n}?",
+                "target": "x",
+                "output": {"completion": "y"},
+                "scores": {"f": {"value": pair[place]}},
+            }
+            for n, pair in enumerate(pairs)
+        ]
+        stated = {"task": "quiz", "model": setup}
+        log = {"version": 2, "status": "success", "eval": stated, "samples": samples}
+        (folder / f"{setup}.json").write_text(json.dumps(log))
+
+
+def write_promptfoo(folder: Path, pairs: Pairs) -> None:
+    rows = [
+        {
+            "testIdx": n,
+            "promptIdx": 0,
+            "provider": {"id": setup},
+            "response": {"output": "y"},
+            "vars": {"question": f"Question {n}?"},
+            "namedScores": {"f": pair[place]},
+            "gradingResult": {"namedScoreWeights": {"f": 1}},
+        }
+        for n, pair in enumerate(pairs)
+        for place, setup in enumerate("ab")
+    ]
+    whole = {"evalId": "e", "results": {"version": 3, "results": rows}}
+    (folder / "quiz.json").write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize("write", [write_lm_eval, write_inspect, write_promptfoo])
+def test_two_logs_compared_are_those_of_an_independent_calculation(
+    tmp_path: Path, write: Any
+) -> None:
+    rng = random.Random(3)
+    pairs = [(rng.random(), rng.random() * 0.9) for _ in range(200)]
+    (tmp_path / "quiz").mkdir()
+    write(tmp_path / "quiz", pairs)
+    run = take(tmp_path, tmp_path / "quiz")
     found = run.comparison.tasks["quiz"].metrics["f"].differences["b - a"]
     differences = [b - a for a, b in pairs]
     theirs = stats.ttest_1samp(differences, 0)
     low, high = theirs.confidence_interval(0.95)
+    assert found.n == 200
     assert found.value == pytest.approx(math.fsum(differences) / 200)
     assert found.low == pytest.approx(low, abs=0.004)
     assert found.high == pytest.approx(high, abs=0.004)
     assert found.p == pytest.approx(theirs.pvalue, abs=0.01)
+
+
+def weighed(folder: Path, *assertions: dict[str, Any], **more: Any) -> Run:
+    """A test of promptfoo with these assertions; each has a score."""
+    parts = [
+        {"score": a.pop("score"), "pass": True, "reason": "", "assertion": a} for a in assertions
+    ]
+    grading = {"componentResults": parts, **more.pop("grading", {})}
+    row = {
+        "testIdx": 0,
+        "promptIdx": 0,
+        "provider": {"id": "p"},
+        "response": {"output": "y"},
+        "gradingResult": grading,
+        **more,
+    }
+    (folder / "out.jsonl").write_text(json.dumps(row) + "\n")
+    return take(folder, folder / "out.jsonl", name="t")
+
+
+def test_assertions_of_promptfoo_count_by_their_weights(tmp_path: Path) -> None:
+    run = weighed(
+        tmp_path,
+        {"type": "contains", "weight": 3, "score": 1},
+        {"type": "contains", "weight": 1, "score": 0},
+        {"type": "equals", "weight": 0, "score": 1},
+        {"type": "equals", "weight": 0, "score": 0},
+        {"type": "icontains", "score": 0},
+        score=0.6,
+        success=False,
+    )
+    found = {m: value(run, "t", m, "p") for m in ("score", "success", "contains", "equals")}
+    # The test's own score is promptfoo's: (3 x 1 + 1 x 0 + 1 x 0) / 5.
+    assert found == {"score": 0.6, "success": 0, "contains": 0.75, "equals": 0.5}
+
+
+def test_a_named_score_of_promptfoo_is_a_mean_where_it_was_kept_as_a_sum(tmp_path: Path) -> None:
+    same = ({"type": "equals", "metric": "tone", "score": 1} for _ in range(2))
+    before = weighed(tmp_path, *same, score=1, namedScores={"tone": 2})
+    assert value(before, "t", "tone", "p") == 1
+    same = ({"type": "equals", "metric": "tone", "score": 1} for _ in range(2))
+    grading = {"namedScoreWeights": {"tone": 2}}
+    now = weighed(tmp_path, *same, score=1, namedScores={"tone": 1}, grading=grading)
+    assert value(now, "t", "tone", "p") == 1
+
+
+def test_a_test_run_that_deepeval_wrote_has_its_own_means(tmp_path: Path) -> None:
+    file = FILES / "rag" / "deepeval_run.json"
+    run = take(tmp_path, file, name="hostel")
+    (setup,) = run.asked["hostel"]
+    for metric in json.loads(file.read_text())["metricsScores"]:
+        theirs = math.fsum(metric["scores"]) / 3
+        name = {"Length": "their_length", "Grounded": "grounded"}[metric["metric"]]
+        assert value(run, "hostel", name, setup) == pytest.approx(theirs)
+    # Not its other numbers: places, prices, seconds.
+    assert set(run.manifest.tasks["hostel"].metrics) == {"their_length", "grounded", "success"}
+    assert value(run, "hostel", "latency_s", setup) == 0.25
+
+
+def test_spans_that_the_sdk_wrote_are_a_sample_a_trace(tmp_path: Path) -> None:
+    run = take(tmp_path, FILES / "traces" / "otel_sdk.jsonl", scorers=["faithfulness"], name="desk")
+    (setup,) = run.asked["desk"]
+    records = {run.samples["desk"][r.sample].question: r for r in run.records("desk", setup)}
+    answered = records["How many beds does the hostel have?"].answer
+    cut = records["On which day is the ferry free?"].answer
+    assert answered and cut
+    assert (answered.text, answered.finish_reason) == ("The hostel has 42 beds.", "stop")
+    assert [p.document for p in answered.passages] == ["d0", "d9"]
+    assert (cut.text, cut.finish_reason) == ("On Tues", "length")
+    assert "the lamp went out" in str(records["Who keeps the harbour key?"].error)
+    assert value(run, "desk", "prompt_tokens", setup) == 30
+    assert value(run, "desk", "cut", setup) == pytest.approx(1 / 2)
+
+
+def sdk_span(trace: str, number: int, attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A span as the SDK prints it; the first of a trace is its root."""
+    return {
+        "context": {"trace_id": trace, "span_id": str(number)},
+        "parent_id": "0" if number else None,
+        "start_time": f"2026-11-29T06:00:0{number}Z",
+        "end_time": "2026-11-29T06:00:09Z",
+        "attributes": attributes,
+        **more,
+    }
+
+
+def messages(role: str, text: str) -> str:
+    return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}])
+
+
+def test_tokens_of_an_agent_are_those_of_its_calls_once(tmp_path: Path) -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10}
+    asked = {
+        **call,
+        "gen_ai.input.messages": messages("user", "Who?"),
+        "gen_ai.output.messages": messages("assistant", "Ida"),
+    }
+    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 20}
+    spans = [sdk_span("t", 0, agent), sdk_span("t", 1, call), sdk_span("t", 2, asked)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+    run = take(tmp_path, tmp_path / "a.jsonl", scorers=["faithfulness"])
+    (setup,) = run.asked["a"]
+    assert value(run, "a", "prompt_tokens", setup) == 20
+
+
+def test_a_call_that_failed_says_what_was_asked(tmp_path: Path) -> None:
+    asked = {"gen_ai.input.messages": messages("user", "Who?")}
+    failed = {"status": {"status_code": "ERROR", "description": "no lamp"}}
+    spans = [sdk_span("t", 0, {}, **failed), sdk_span("t", 1, asked, **failed)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+    run = take(tmp_path, tmp_path / "a.jsonl", scorers=["faithfulness"])
+    (record,) = run.records("a", "traces")
+    assert (run.samples["a"][record.sample].question, record.error) == ("Who?", "no lamp")
 
 
 def test_spans_of_opentelemetry_are_a_sample_a_trace(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
-from bakeoff.running.importing.fields import Fields
+from bakeoff.running.importing.fields import THEIRS, Fields
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.importers import format_of, importer_named
 from bakeoff.running.importing.intake import identifier
@@ -30,7 +30,6 @@ from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
 from bakeoff.runs.written import GIVEN, digested
-from bakeoff.spec import names
 from bakeoff.spec.benchmark import TaskUse
 from bakeoff.spec.metric import Metric
 from bakeoff.tasks.beir import NEED_NO_ANSWER
@@ -168,7 +167,7 @@ def _check(wanted: Import, *, columns: bool) -> None:
     problems += [
         f"lower-is-better: no imported score '{name}'{did_you_mean(name, taken.scores)}"
         for name in wanted.lower_is_better
-        if columns and names.metric(name) not in taken.scores
+        if columns and name not in taken.scores
     ]
     faults([f"import: {problem}" for problem in problems])
     _check_metrics(taken, {str(Metric.parse(text)) for text in wanted.scorers})
@@ -183,7 +182,7 @@ def _check_metrics(taken: Fields, others: set[str]) -> None:
     faults(
         [
             f"import: score {metric}: there is a {metric} already; give it another name, such as "
-            f"their_{metric}={path}"
+            f"{THEIRS}{metric}={path}"
             for metric, path in taken.scores.items()
             if metric in others or metric in MEASURED
         ]

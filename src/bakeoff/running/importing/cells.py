@@ -26,7 +26,6 @@ from bakeoff.core.words import (
 )
 from bakeoff.models.finish_reasons import finish_reason
 from bakeoff.running.importing.fields import Fields, find
-from bakeoff.spec import names
 
 NO_QUESTION = "(not given)"
 _NOTHING = {"", "nan", "n/a", "na", "none", "null", "inf", "-inf", "infinity", "-infinity"}
@@ -86,6 +85,8 @@ def _number(name: str, value: Any, works: str) -> float:
 
 def _score(metric: str, value: Any) -> Score:
     """The score that a value stands for; unjudged when that is no finite number."""
+    if isinstance(value, Score):
+        return value
     works = "a number, true or false works, or nothing where it is not known"
     number = _number(f"score {metric}", value, works)
     if math.isfinite(number):
@@ -181,7 +182,7 @@ def _scores(value: Value, taken: Fields) -> Iterator[tuple[str, Score]]:
     named = taken.scores or {name: name for name in held}
     for metric, path in named.items():
         if path in held:
-            yield names.metric(metric), _score(metric, held[path])
+            yield metric, _score(metric, held[path])
 
 
 def _passages(value: Any) -> tuple[Passage, ...]:

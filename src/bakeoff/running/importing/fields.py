@@ -9,6 +9,7 @@ from typing import Any
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, faults
+from bakeoff.spec import names
 from bakeoff.spec.metric import Metric
 
 _NAMED_SCORE = re.compile(r"(?P<name>[^=()]+(?:\([^)]*\))?)=(?P<path>.+)")
@@ -137,8 +138,18 @@ def _named(text: str) -> tuple[str, str]:
     return name, path
 
 
+THEIRS = "their_"
+"""What comes before the name of another tool's score where bakeoff has a metric of that name."""
+
+
 def _metric(text: str, problems: list[str]) -> tuple[str, str]:
     name, path = _named(text)
+    if present := names.METRICS.get(name):
+        problems.append(
+            f"score '{text}': bakeoff's {present} was once called {name}; give it another name, "
+            f"such as {THEIRS}{name}={path}"
+        )
+        return name, path
     try:
         return str(Metric.parse(name)), path
     except BakeoffError as error:

@@ -25,7 +25,6 @@ from bakeoff.running.scoring import score
 from bakeoff.runs import store
 from bakeoff.runs.digests import TaskDigests
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
-from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rows, Source, TaskFile
@@ -163,7 +162,8 @@ def _task(received: Receiver, taken: Intake) -> Task:
 
 def _imported(wanted: Import, taken: Receiver, passed: Sequence[Path]) -> Imported:
     """Where everything came from, what was made of it, and what is to be known about it."""
-    lower = set(map(names.metric, wanted.lower_is_better)) | taken.lower
+    stated = (*wanted.lower_is_better, *taken.lower)
+    lower = {taken.renamed.get(name, name) for name in stated}
     scores = wanted.fields.scores
     mapping = {name: path for name, path in asdict(wanted.fields).items() if path}
     ends = taken.ends
@@ -217,6 +217,8 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
     for setup, origin in taken.setups.items():
         if setup != origin:
             yield f"setup {origin!r} is called {setup}"
+    for metric, name in taken.renamed.items():
+        yield f"score {metric} is called {name}: bakeoff has, or had, a metric of its name"
     for what, count in taken.left.items():
         yield f"left out: {count} {what}"
     if passed:

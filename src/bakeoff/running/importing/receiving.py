@@ -12,15 +12,15 @@ from pathlib import Path
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import LISTED, BakeoffError, sha256_file
 from bakeoff.running.importing.cells import Bad, Cell, cell_of
-from bakeoff.running.importing.fields import OWN, Fields, find
+from bakeoff.running.importing.fields import OWN, THEIRS, Fields, find
 from bakeoff.running.importing.importers import importer_named
 from bakeoff.running.importing.intake import Intake
 from bakeoff.running.importing.rows import read_rows
-from bakeoff.running.importing.sources import UNASKED, Source, slug
+from bakeoff.running.importing.sources import UNASKED, Row, Source, slug
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs.manifest import ImportedFile
 from bakeoff.spec.metric import Metric
-from bakeoff.tasks.formats.json_rows import Row
+from bakeoff.spec.names import METRICS
 from bakeoff.tasks.load import Task
 
 SAID = LISTED
@@ -43,6 +43,10 @@ class Receiver:
         self.scorers = {str(Metric.parse(text)) for text in wanted.scorers}
         if task:
             self.scorers |= {str(metric) for metric in task.scorers}
+        self.taken = self.scorers | set(MEASURED) | set(METRICS)
+        """Names that scores of other tools cannot have."""
+        self.renamed: dict[str, str] = {}
+        """Another tool's score -> its name here, where it could not keep its own."""
         self.unseen: dict[str, str] | None = None
         self.problems: list[str] = []
         self.faulty = 0
@@ -75,7 +79,7 @@ class Receiver:
                 if cell.version:
                     self._intake(cell).versions.setdefault(cell.version, file.name)
                 if format:
-                    cell = _beside(cell, self.scorers | set(MEASURED))
+                    cell = self._beside(cell)
                 self._intake(cell).add(cell, taken, f"{file}: {place}", file.name)
             except Bad as fault:
                 self._fault(f"{file}: {place}: {fault}")
@@ -86,6 +90,16 @@ class Receiver:
         if name not in self.intakes:
             self.intakes[name] = Intake(self.folder, name, self.task, self.stack)
         return self.intakes[name]
+
+    def _beside(self, cell: Cell) -> Cell:
+        """The cell with the tool's scores beside those of bakeoff that have the same name.
+
+        Also of those that once had it: files of runs are read under the names of today.
+        """
+        for name in cell.scores.keys() & self.taken:
+            self.renamed[name] = f"{THEIRS}{name}"
+        scores = {self.renamed.get(name, name): score for name, score in cell.scores.items()}
+        return replace(cell, scores=scores)
 
     def _end_file(self, source: Source, rows: int, format: str) -> None:
         unasked = source.left.pop(UNASKED, 0)
@@ -177,9 +191,3 @@ def _table(source: Source, taken: Fields) -> Iterator[Row]:
     for place, row in read_rows(source.file, taken):
         if isinstance(row, str) or source.wants(row):
             yield place, row
-
-
-def _beside(cell: Cell, taken: set[str]) -> Cell:
-    """The cell with the tool's scores beside those of bakeoff that have the same name."""
-    scores = {f"their_{name}" if name in taken else name: s for name, s in cell.scores.items()}
-    return replace(cell, scores=scores)

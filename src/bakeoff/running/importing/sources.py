@@ -4,17 +4,64 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from bakeoff.core.words import digest
+from bakeoff.core.words import Score, digest
 from bakeoff.running.importing.cells import text_of
 from bakeoff.running.importing.fields import find
-from bakeoff.tasks.formats.json_rows import Row
 
 UNASKED = "rows that --where leaves out"
+
+
+class OwnRow(TypedDict, total=False):
+    """A row in bakeoff's own words; what it does not hold, or holds as `None`, is not known.
+
+    A part is checked when the row is taken (`cells`). The last five are no part of a run: they can
+    be asked for by `--tag` and `--column`, as can keys of other names.
+    """
+
+    id: Any
+    """A text or a whole number."""
+    task: str
+    setup: str
+    version: str
+    """Of the task."""
+    repeat: Any
+    same: Any
+    """What is equal in all rows of a sample, where they may ask it in other words."""
+    question: Any
+    fields: Mapping[str, Any]
+    """Other parts of the question."""
+    targets: Any
+    """A text, or a list of those that are accepted."""
+    gold: Any
+    cluster: str
+    answer: Any
+    """`None`: there is none, and the row is a failure."""
+    passages: Sequence[Any] | None
+    """Texts, or objects with `text`, and `document` and `score` where known."""
+    confidence: float | None
+    error: Any
+    finish_reason: str | None
+    """In any vendor's words."""
+    prompt_tokens: float | None
+    completion_tokens: float | None
+    seconds: float | None
+    cached: Any
+    """The answer came from a cache: its seconds say nothing."""
+    scores: Mapping[str, float | Score | None]
+    metadata: Any
+    tags: Any
+    doc: Any
+    description: Any
+    file: str
+
+
+Row = tuple[str, Mapping[str, Any] | str]
+"""Where a row stands, and an `OwnRow` (other keys may stand beside), or what is wrong with it."""
 
 
 @dataclass
@@ -42,9 +89,7 @@ class Source:
 class Importer:
     """How the files of a tool are recognized and read.
 
-    Its rows are in bakeoff's own words, `cells.OWN`: `id`, `task`, `setup`, `question`, `fields`,
-    `targets`, `gold`, `answer`, `passages`, `scores` and so on; what a row does not hold is not
-    known. Keys of other names can be asked for by `--tag` and `--column`.
+    Its rows are in bakeoff's own words: each is an `OwnRow`.
     """
 
     about: str

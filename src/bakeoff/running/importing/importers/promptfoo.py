@@ -6,20 +6,122 @@ https://www.promptfoo.dev/docs/configuration/outputs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.running.importing.sources import Source, slug
+from bakeoff.running.importing.foreign import Foreign, is_number, understood
+from bakeoff.running.importing.sources import OwnRow, Row, Source, slug
 from bakeoff.tasks.formats.decoding import decoded
-from bakeoff.tasks.formats.json_rows import Row, json_lines, json_list
+from bakeoff.tasks.formats.json_rows import json_lines, json_list
 
 _QUESTIONS = ("question", "query", "input", "user_input", "prompt", "message", "text")
 _LABEL = 40
 """Characters up to which a prompt's label is a name, not its text."""
 _LINES = (".jsonl", ".ndjson")
+_PROVIDER_FAILED = 2
+"""The reason of a failure where the provider failed, rather than an assertion."""
+
+
+class _Named(Foreign):
+    """A part of promptfoo's results: its names are written likeThis."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _Prompt(_Named):
+    raw: str | None = None
+    label: str = ""
+
+
+class _Provider(_Named):
+    id: str = ""
+    label: str = ""
+
+
+def _labelled(value: Any) -> Any:
+    """Before version 3 of the format a prompt or a provider could be its text alone."""
+    return {"label": value} if isinstance(value, str) else value
+
+
+class _Asked(_Named):
+    """Under which prompt a result was made."""
+
+    prompt_id: str = ""
+    prompt: Annotated[_Prompt, BeforeValidator(_labelled)] = Field(default_factory=_Prompt)
+
+    @property
+    def key(self) -> str:
+        return self.prompt_id or self.prompt.label
+
+
+class _Tokens(_Named):
+    prompt: float | None = None
+    completion: float | None = None
+
+
+class _Response(_Named):
+    output: Any = None
+    error: Any = None
+    cached: bool | None = None
+    finish_reason: str | None = None
+    token_usage: _Tokens = Field(default_factory=_Tokens)
+
+
+class _Assertion(_Named):
+    type: str = ""
+    metric: str = ""
+    weight: float = 1
+
+
+class _Component(_Named):
+    """What one assertion gave."""
+
+    score: float | None = None
+    assertion: _Assertion | None = None
+
+
+class _Grading(_Named):
+    component_results: tuple[_Component | None, ...] = ()
+    named_score_weights: Mapping[str, float] = {}
+
+    @property
+    def judged(self) -> Iterator[tuple[_Assertion, float]]:
+        """The assertions, each with its score."""
+        for part in self.component_results:
+            if part and part.assertion and part.score is not None:
+                yield part.assertion, part.score
+
+
+class _TestCase(_Named):
+    description: str | None = None
+
+
+class _Result(_Asked):
+    """A test case under a prompt and a provider."""
+
+    test_idx: int
+    provider: Annotated[_Provider, BeforeValidator(_labelled)]
+    response: _Response = Field(default_factory=_Response)
+    vars: Mapping[str, Any] = {}
+    error: Any = None
+    """Why the provider failed, or an assertion, which is a score of 0."""
+    failure_reason: int | None = None
+    latency_ms: float | None = None
+    score: float | None = None
+    """Of all assertions, by their weights."""
+    success: bool | None = None
+    named_scores: Mapping[str, Any] = {}
+    grading_result: _Grading = Field(default_factory=_Grading)
+    cost: float | None = None
+    metadata: Any = None
+    test_case: _TestCase | None = None
 
 
 def recognizes(file: Path) -> bool:
@@ -44,10 +146,9 @@ def rows(source: Source) -> Iterator[Row]:
     for place, raw in _rows(source.file):
         if isinstance(raw, str):
             yield place, raw
-        elif missing := {"testIdx", "provider", "response"} - set(raw):
-            yield place, f"no {', '.join(sorted(missing))}: not a result of promptfoo"
         elif source.wants(raw):
-            yield place, {**_row(raw), "setup": _setup(raw, labels)}
+            result = understood(_Result, raw)
+            yield place, result if isinstance(result, str) else _row(result, labels)
 
 
 def _rows(file: Path) -> Iterator[Row]:
@@ -56,18 +157,25 @@ def _rows(file: Path) -> Iterator[Row]:
     return json_list(file, _results, "at 'results.results'")
 
 
+class _Listed(_Named):
+    results: Any = None
+
+
 def _results(whole: Any) -> Any:
-    results = whole.get("results") if isinstance(whole, dict) else None
-    # Until version 2 of the format the list stood one level higher.
-    return results.get("results") if isinstance(results, dict) else results
+    """The list of results: until version 2 of the format it stood one level higher."""
+    for _ in range(2):
+        if isinstance(whole, dict):
+            whole = _Listed.model_validate(whole).results
+    return whole
 
 
 def _labels(file: Path) -> Mapping[str, str]:
     """Prompt -> how it is called; empty where there is one alone."""
     prompts: dict[str, str] = {}
     for _, raw in _rows(file):
-        if isinstance(raw, dict):
-            prompts.setdefault(_prompt(raw), _label(raw))
+        asked = understood(_Asked, raw)
+        if not isinstance(asked, str):
+            prompts.setdefault(asked.key, asked.prompt.label)
     if len(prompts) < 2:
         return {}
     names: dict[str, str] = {}
@@ -78,68 +186,51 @@ def _labels(file: Path) -> Mapping[str, str]:
     return names
 
 
-def _label(raw: Mapping[str, Any]) -> str:
-    prompt = raw.get("prompt")
-    return str((prompt.get("label") if isinstance(prompt, dict) else prompt) or "")
-
-
-def _prompt(raw: Mapping[str, Any]) -> str:
-    return str(raw.get("promptId") or _label(raw))
-
-
-def _setup(raw: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    provider = raw["provider"]
-    if isinstance(provider, dict):
-        provider = provider.get("label") or provider.get("id")
-    prompt = labels.get(_prompt(raw))
-    return f"{provider} {prompt}" if prompt else str(provider)
-
-
-def _row(raw: Mapping[str, Any]) -> dict[str, Any]:
-    response = raw.get("response") or {}
-    tokens = response.get("tokenUsage") or {}
-    variables = raw.get("vars") or {}
+def _row(result: _Result, labels: Mapping[str, str]) -> OwnRow:
+    response, variables = result.response, result.vars
     asked = next((name for name in _QUESTIONS if name in variables), next(iter(variables), None))
-    prompt = raw.get("prompt")
-    text = prompt.get("raw") if isinstance(prompt, dict) else None
+    provider = result.provider.label or result.provider.id
+    label = labels.get(result.key)
     return {
-        "id": raw["testIdx"],
-        "question": variables[asked] if asked else text,
+        "id": result.test_idx,
+        "setup": f"{provider} {label}" if label else provider,
+        "question": variables[asked] if asked else result.prompt.raw,
         "fields": {name: value for name, value in variables.items() if name != asked},
-        "answer": response.get("output"),
-        # Not the row's own `error`: it also says why an assertion failed, which is a score of 0.
-        "error": response.get("error") or (raw.get("error") if _broke(raw) else None),
-        "finish_reason": response.get("finishReason"),
-        "prompt_tokens": tokens.get("prompt"),
-        "completion_tokens": tokens.get("completion"),
-        "seconds": raw["latencyMs"] / 1000 if _is_number(raw.get("latencyMs")) else None,
-        "cached": response.get("cached"),
-        "scores": _scores(raw),
-        "metadata": raw.get("metadata"),
-        "description": (raw.get("testCase") or {}).get("description"),
+        "answer": response.output,
+        "error": response.error
+        or (result.error if result.failure_reason == _PROVIDER_FAILED else None),
+        "finish_reason": response.finish_reason,
+        "prompt_tokens": response.token_usage.prompt,
+        "completion_tokens": response.token_usage.completion,
+        "seconds": None if result.latency_ms is None else result.latency_ms / 1000,
+        "cached": response.cached,
+        "scores": _scores(result),
+        "metadata": result.metadata,
+        "description": result.test_case and result.test_case.description,
     }
 
 
-def _broke(raw: Mapping[str, Any]) -> bool:
-    """Whether the provider failed, rather than an assertion."""
-    return raw.get("failureReason") == 2
+def _scores(result: _Result) -> dict[str, float | None]:
+    """The test's own score and success, named scores, assertions by type, and its price."""
+    scores: dict[str, float | None] = {"score": result.score, "success": result.success}
+    scores = {name: value for name, value in scores.items() if value is not None}
+    grading, by_type = result.grading_result, dict[str, list[tuple[float, float]]]()
+    times = Counter(assertion.metric for assertion, _ in grading.judged)
+    for name, value in result.named_scores.items():
+        if is_number(value):
+            # Before the weights were kept beside it, it was the sum over its assertions.
+            summed = name not in grading.named_score_weights
+            scores[slug(name)] = value / max(1, times[name]) if summed else value
+    for assertion, score in grading.judged:
+        if assertion.type and not assertion.metric:
+            by_type.setdefault(slug(assertion.type), []).append((score, assertion.weight))
+    scores |= {name: _mean(given) for name, given in by_type.items() if name not in scores}
+    return {**scores, "usd": result.cost} if result.cost else scores
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _scores(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The row's own score and success; its named scores; its assertions by type; its price."""
-    scores: dict[str, Any] = {n: raw[n] for n in ("score", "success") if raw.get(n) is not None}
-    named = raw.get("namedScores") or {}
-    scores |= {slug(name): value for name, value in named.items() if _is_number(value)}
-    by_type: dict[str, list[float]] = {}
-    for part in (raw.get("gradingResult") or {}).get("componentResults") or ():
-        assertion = part.get("assertion") or {}
-        if assertion.get("type") and not assertion.get("metric") and _is_number(part.get("score")):
-            by_type.setdefault(slug(assertion["type"]), []).append(part["score"])
-    # Several assertions of one type in a test case: their mean.
-    scores |= {name: sum(v) / len(v) for name, v in by_type.items() if name not in scores}
-    price = raw.get("cost")
-    return {**scores, "usd": price} if _is_number(price) and price else scores
+def _mean(given: Sequence[tuple[float, float]]) -> float:
+    """The mean of several assertions by their weights; plain, where none has any."""
+    total = sum(weight for _, weight in given)
+    if total == 0:
+        return sum(score for score, _ in given) / len(given)
+    return sum(score * weight for score, weight in given) / total
