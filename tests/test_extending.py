@@ -26,7 +26,7 @@ from bakeoff.outputs.page.pictures import CHARTS
 from bakeoff.outputs.sinks import SINKS
 from bakeoff.running.confirm import run_and_judge
 from bakeoff.running.executors import EXECUTORS
-from bakeoff.running.gating import gate
+from bakeoff.running.gating import chosen_gates, gate
 from bakeoff.running.importing import Import, import_results
 from bakeoff.running.importing.importers import IMPORTERS
 from bakeoff.running.plan import Plan
@@ -34,7 +34,6 @@ from bakeoff.setups.builder import Workspace
 from bakeoff.spec.backends import BACKENDS, ENDPOINT
 from bakeoff.spec.benchmark import Suite, load_suite
 from bakeoff.spec.metric import Metric
-from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import load_task
 from bakeoff.tasks.readers import READERS
 from bakeoff.testing import make_run
@@ -91,7 +90,7 @@ def test_a_gate_aggregate(tmp_path: Path) -> None:
         Check.parse(line)
     run_example("A gate aggregate")
     run = Run(make_run(tmp_path))
-    (verdict,) = gate(run, tmp_path, gates=[Gate(check=line)]).gates
+    (verdict,) = gate(run, tmp_path, chosen=chosen_gates(run, None, [line])).gates
     assert (verdict.left, verdict.mode, verdict.state) == (0.0, "estimate", "FAIL")
 
 

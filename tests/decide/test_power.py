@@ -11,7 +11,7 @@ import rivals
 from bakeoff.analysis.columns import Measure
 from bakeoff.core.words import Sample
 from bakeoff.decide.gates.language import Scope
-from bakeoff.decide.gates.power import preview, problems
+from bakeoff.decide.gates.power import Design, preview, problems
 from bakeoff.spec.policy import Gate, Policy
 
 SCOPE = Scope(["base", "rag"], {"qa": {"f1": Measure(), "stars": Measure(bounds=None)}})
@@ -28,7 +28,7 @@ def shown(n: int, *gates: Gate, policy: Policy | None = None, clusters: int = 0,
         for i in range(n)
     }
     asked = {"qa": ["base", "rag"]}
-    return preview(gates, policy or Policy(), SCOPE, {"qa": members}, asked, timed)
+    return preview(gates, Design(policy or Policy(), SCOPE, {"qa": members}, asked, timed))
 
 
 def test_the_detectable_change_of_a_pair_is_from_a_quarter_that_differ() -> None:

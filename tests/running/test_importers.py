@@ -18,7 +18,6 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.running import gating
 from bakeoff.running.importing import Import, import_results
 from bakeoff.running.importing.fields import Fields
-from bakeoff.spec.policy import Gate
 
 FILES = Path(__file__).parent.parent / "fixtures" / "imports"
 """Made by running the tools with models that are made up; `make.md` there says how."""
@@ -388,8 +387,9 @@ def test_results_of_promptfoo_are_prompts_by_providers_with_all_assertions(
 
 def test_a_gate_holds_on_an_imported_run(tmp_path: Path) -> None:
     run = take(tmp_path, FILES / "lm-eval")
-    check = Gate(check="harbour-visitor.harbour_mc.acc >= harbour-keeper.harbour_mc.acc")
-    verdicts = gating.gate(run, tmp_path, gates=[check])
+    check = "harbour-visitor.harbour_mc.acc >= harbour-keeper.harbour_mc.acc"
+    chosen = gating.chosen_gates(run, None, [check])
+    verdicts = gating.gate(run, tmp_path, chosen=chosen)
     assert verdicts.gates[0].state in ("PASS", "INCONCLUSIVE"), verdicts.gates[0]
 
 

@@ -30,7 +30,6 @@ from bakeoff.runs.naming import find_run
 from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import load_suite
-from bakeoff.spec.policy import Gate
 from bakeoff.tasks.load import load_task
 from conftest import ROOT
 
@@ -106,7 +105,8 @@ def test_the_run_is_complete_and_reports_gates_and_names_its_sources(tmp_path: P
     assert verdicts_of(Run(run.folder)).gates == ()
     text = markdown(run)
     assert "| both | acc | 2 |" in text
-    found = gating.gate(run, tmp_path, gates=[Gate(check="new.both.acc >= old.both.acc")])
+    chosen = gating.chosen_gates(run, None, ["new.both.acc >= old.both.acc"])
+    found = gating.gate(run, tmp_path, chosen=chosen)
     assert found.gates[0].state in ("PASS", "INCONCLUSIVE")
     assert run.kinds == {"old": "custom", "new": "custom"}
     assert run.manifest.status == "complete"

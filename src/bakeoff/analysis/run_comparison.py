@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import changed, contrast, estimate
@@ -24,12 +25,11 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
     out.
     """
     labels = _labels(runs)
-    pairs = [
-        pair for one, two in combinations(range(len(runs)), 2) for pair in _pairs(runs, one, two)
-    ]
+    named = list(zip(labels, runs, strict=True))
+    pairs = [pair for one, two in combinations(named, 2) for pair in _pairs(one, two)]
     if not pairs:
         raise MissingEvidence("compare: the runs have no task and metric in common")
-    sentences = [sentence for pair in pairs for sentence in _mismatch(runs, labels, *pair)]
+    sentences = [sentence for pair in pairs for sentence in _mismatch(pair)]
     mismatch = list(dict.fromkeys(sentences))
     if mismatch and not allow_mismatch:
         raise MissingEvidence(
@@ -38,26 +38,24 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
             + "\n--allow-mismatch compares them all the same, and says so"
         )
     tasks: dict[str, dict[str, RunSummary]] = {}
-    for one, two, task, metric, setups in pairs:
-        if metric in LATENCY_METRICS:
+    for pair in pairs:
+        if pair.metric in LATENCY_METRICS:
             continue
-        columns = [
-            runs[i].columns[task, s, metric] for i, s in zip((one, two), setups, strict=True)
-        ]
-        names = [f"{labels[i]}:{s}" for i, s in zip((one, two), setups, strict=True)]
-        sides = dict(zip(names, map(estimate, columns), strict=True))
-        pair = {f"{names[1]} - {names[0]}": _difference(columns[1], columns[0])}
-        summaries = tasks.setdefault(task, {})
-        known = summaries.get(metric, RunSummary({}, {}))
-        summaries[metric] = RunSummary(known.sides | sides, known.differences | pair)
-    named = {label: rows.run for label, rows in zip(labels, runs, strict=True)}
+        left, right = pair.columns
+        names = [f"{label}:{setup}" for label, setup in zip(pair.labels, pair.setups, strict=True)]
+        sides = {names[0]: estimate(left), names[1]: estimate(right)}
+        difference = {f"{names[1]} - {names[0]}": _difference(right, left)}
+        summaries = tasks.setdefault(pair.task, {})
+        known = summaries.get(pair.metric, RunSummary({}, {}))
+        summaries[pair.metric] = RunSummary(known.sides | sides, known.differences | difference)
     treatment = [
-        f"{labels[one]} and {labels[two]}: {change.sentence}"
-        for one, two, task, _, setups in pairs
-        if setups[0] == setups[1]
-        for change in treated(runs[one], runs[two], task, setups)
+        f"{pair.names}: {change.sentence}"
+        for pair in pairs
+        if pair.setups[0] == pair.setups[1]
+        for change in treated(*pair.runs, pair.task, pair.setups)
     ]
-    return RunComparison(named, tuple(mismatch), tuple(dict.fromkeys(treatment)), tasks)
+    ids = {label: rows.run for label, rows in named}
+    return RunComparison(ids, tuple(mismatch), tuple(dict.fromkeys(treatment)), tasks)
 
 
 def _labels(runs: Sequence[Rows]) -> list[str]:
@@ -65,36 +63,49 @@ def _labels(runs: Sequence[Rows]) -> list[str]:
     return [chr(ord("A") + i) if i < 26 else f"R{i}" for i in range(len(runs))]
 
 
-Pair = tuple[int, int, str, str, tuple[str, str]]
+class _Pair(NamedTuple):
+    """A metric of a task that two runs have, each on one of its setups."""
+
+    labels: tuple[str, str]
+    runs: tuple[Rows, Rows]
+    task: str
+    metric: str
+    setups: tuple[str, str]
+
+    @property
+    def columns(self) -> tuple[Column, Column]:
+        (one, two), (mine, theirs) = self.runs, self.setups
+        task, metric = self.task, self.metric
+        return one.columns[task, mine, metric], two.columns[task, theirs, metric]
+
+    @property
+    def names(self) -> str:
+        return " and ".join(self.labels)
 
 
-def _pairs(runs: Sequence[Rows], one: int, two: int) -> list[Pair]:
-    """(run, run, task, metric, setups) for all that both runs have."""
-    mine, theirs = runs[one], runs[two]
+_Named = tuple[str, Rows]
+"""A run's label and its rows."""
+
+
+def _pairs(one: _Named, two: _Named) -> list[_Pair]:
+    """All that both runs have."""
+    labels, (mine, theirs) = (one[0], two[0]), (one[1], two[1])
     both = [(s, s) for s in mine.setups if s in theirs.setups]
     setups = both or [(a, b) for a in mine.setups for b in theirs.setups]
     metrics = dict.fromkeys((task, metric) for task, _, metric in mine.columns)
     return [
-        (one, two, task, metric, (a, b))
+        _Pair(labels, (mine, theirs), task, metric, (a, b))
         for task, metric in metrics
         for a, b in setups
         if (task, a, metric) in mine.columns and (task, b, metric) in theirs.columns
     ]
 
 
-def _mismatch(
-    runs: Sequence[Rows],
-    labels: Sequence[str],
-    one: int,
-    two: int,
-    task: str,
-    metric: str,
-    setups: tuple[str, str],
-) -> list[str]:
-    if metric in LATENCY_METRICS:
+def _mismatch(pair: _Pair) -> list[str]:
+    if pair.metric in LATENCY_METRICS:
         return []
-    sentences = differences(runs[one], runs[two], task, metric, setups)
-    return [f"{labels[one]} and {labels[two]}: {sentence}" for sentence in sentences]
+    sentences = differences(*pair.runs, pair.task, pair.metric, pair.setups)
+    return [f"{pair.names}: {sentence}" for sentence in sentences]
 
 
 def _difference(left: Column, right: Column) -> RunDifference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -24,7 +24,6 @@ from bakeoff.runs.verdicts import Verdicts
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite, suite_of
 from bakeoff.spec.functions import reference_to
-from bakeoff.spec.policy import Gate, Policy
 from bakeoff.spec.shipped import BENCHMARKS, find
 from bakeoff.spec.yaml_files import read_yaml
 
@@ -166,22 +165,17 @@ def gate(
     from bakeoff.outputs.tables.gates import verdicts
     from bakeoff.running import gating
     from bakeoff.running.sending import pull_baselines
-    from bakeoff.spec.benchmark import load_gates
 
     named = {"baseline": baseline, "anchor": anchor}
     with as_exceptions():
         done = _measured(run)
-        chosen: tuple[Sequence[Gate] | None, Policy | None] = (None, None)
-        if gates:
-            chosen = load_gates(find(str(gates), BENCHMARKS))
-        if checks:
-            chosen = (tuple(Gate(check=check) for check in checks), chosen[1])
+        file = find(str(gates), BENCHMARKS) if gates else None
+        chosen = gating.chosen_gates(done, file, checks)
         pull_baselines(done, here.results())
         made = gating.gate(
             done,
             here.results(),
-            gates=chosen[0],
-            policy=chosen[1],
+            chosen=chosen,
             references={
                 n: gating.reference(_name(r), here.results()) for n, r in named.items() if r
             },

@@ -43,19 +43,14 @@ def power(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
     The effect is for 80% power. Exit code 2 when a gate can never fail or never pass.
     """
-    from bakeoff.decide.gates import power as previews
+    from bakeoff.decide.gates.power import earlier, problems
     from bakeoff.outputs.tables.gates import power
+    from bakeoff.running.planning import previews
 
     plan = planned(benchmark, data, dead_gates=True, **chosen)
-    known = previews.earlier(results(), plan.suite.name)
-    suite = plan.suite
-    gate_previews = previews.preview(
-        *(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked),
-        suite.latency.samples,
-        known,
-    )
-    show(power(gate_previews))
-    sys.exit(2 if previews.problems(gate_previews) else 0)
+    shown = previews(plan, earlier(results(), plan.suite.name))
+    show(power(shown))
+    sys.exit(2 if problems(shown) else 0)
 
 
 @main.group()

@@ -129,20 +129,15 @@ def gate(
     `on_inconclusive: fail`), 12: evidence is missing, damaged or not comparable.
     """
     from bakeoff.running import gating
-    from bakeoff.spec.benchmark import load_gates
-    from bakeoff.spec.policy import Gate
 
     done = finished(run, newest=True)
-    gates, policy = load_gates(file) if file else (None, None)
-    if checks:
-        gates = tuple(Gate(check=check) for check in checks)
+    chosen = gating.chosen_gates(done, file, checks)
     pull_baselines(done)
     named = {"baseline": baseline, "anchor": anchor}
     verdicts = gating.gate(
         done,
         results(),
-        gates=gates,
-        policy=policy,
+        chosen=chosen,
         references={name: gating.reference(r, results()) for name, r in named.items() if r},
         allow_mismatch=allow_mismatch,
         output=output,

@@ -229,15 +229,13 @@ def distill(
     benchmark: Path, teacher: str, task: str, output: Path, data: Path | None, **keep: Any
 ) -> None:
     """Keep a setup's good answers to training questions as training rows (distillation)."""
-    from bakeoff.setups.distilling import distil
+    from bakeoff.running.distilling import distil
     from bakeoff.spec.recipes import Distillation
 
     given = {name: value for name, value in keep.items() if value is not None}
     wanted = Distillation(teacher=teacher, **given)
     plan = planned(benchmark, data)
-    counts = distil(
-        plan.suite, benchmark, plan.tasks, workspace(data), task, wanted, output, progress()
-    )
+    counts = distil(plan, workspace(data), task, wanted, output, progress())
     for why, count in counts.items():
         click.echo(f"{why}: {count}")
     click.echo(f"rows:    {output}")

@@ -17,7 +17,8 @@ from bakeoff.runs import store
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.naming import find_run
 from bakeoff.runs.verdicts import Verdicts
-from bakeoff.spec.policy import Gate, Policy
+from bakeoff.spec.benchmark import load_gates
+from bakeoff.spec.policy import Gate, Gates
 
 JUNIT, COMMENT = "gates.xml", "gates.md"
 
@@ -26,25 +27,24 @@ def gate(
     run: Run,
     results: Path,
     *,
-    gates: Sequence[Gate] | None = None,
-    policy: Policy | None = None,
+    chosen: Gates | None = None,
     references: Mapping[str, Rows] | None = None,
     allow_mismatch: bool = False,
     output: Path | None = None,
 ) -> Verdicts:
     """Evaluate a run's gates; write `gates.json`, `gates.xml` (JUnit) and `gates.md` (a comment).
 
-    The benchmark's own gates are kept in the run's folder, others only in `output`. Raises
+    The benchmark's own gates are kept in the run's folder, `chosen` ones only in `output`. Raises
     `BakeoffError` for lines that decide nothing, `MissingEvidence` for an incomplete run.
     """
     run.require_whole()
-    chosen = run.suite.gates if gates is None else gates
-    if not chosen:
+    gates, policy = (chosen or run.suite).gates, (chosen or run.suite).policy
+    if not gates:
         raise BakeoffError(f"{run.folder}: its benchmark has no gates; give one with --check")
-    faults([f"{run.folder}: {p}" for p in check_gates(chosen, scope(run), names=False)])
-    known = {**_accepted(run, chosen, results), **(references or {})}
-    verdicts = judged(run, chosen, policy, known, allow_mismatch=allow_mismatch)
-    folder = output or (run.folder if gates is None else None)
+    faults([f"{run.folder}: {p}" for p in check_gates(gates, scope(run), names=False)])
+    known = {**_accepted(run, gates, results), **(references or {})}
+    verdicts = judged(run, gates, policy, known, allow_mismatch=allow_mismatch)
+    folder = output or (None if chosen else run.folder)
     if folder:
         refuse_links(run.folder)
         with disk.refusals(folder):
@@ -53,6 +53,18 @@ def gate(
         disk.replace(folder / JUNIT, [ci.junit(verdicts)])
         disk.replace(folder / COMMENT, [ci.comment(verdicts)])
     return verdicts
+
+
+def chosen_gates(run: Run, file: Path | None, checks: Sequence[str]) -> Gates | None:
+    """The gates to evaluate instead of a run's own: `checks`, else those of a file.
+
+    `checks` are under the file's policy, without a file under the run's own. `None` without both.
+    """
+    chosen = load_gates(file) if file else None
+    if not checks:
+        return chosen
+    policy = chosen.policy if chosen else run.suite.policy
+    return Gates(gates=tuple(Gate(check=check) for check in checks), policy=policy)
 
 
 def scope(run: Run) -> Scope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bakeoff.core.words import faults
 from bakeoff.decide.gates import language
@@ -13,6 +13,10 @@ from bakeoff.running.plan import Plan
 from bakeoff.spec.benchmark import Dtype, Forced, Suite, load_suite
 from bakeoff.spec.functions import Functions
 from bakeoff.tasks.load import Selection, load_tasks
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.measurements import Rows
+    from bakeoff.decide.gates.power import Preview
 
 
 class Choice(TypedDict, total=False):
@@ -89,8 +93,14 @@ def plan_of(
 def _dead_gates(plan: Plan) -> list[str]:
     from bakeoff.decide.gates import power
 
+    return power.problems(previews(plan))
+
+
+def previews(plan: Plan, known: Rows | None = None) -> list[Preview]:
+    """What the gates of a plan can find; `known` are the rows of an earlier run of it."""
+    from bakeoff.decide.gates import power
+
     suite = plan.suite
-    previews = power.preview(
-        *(suite.gates, suite.policy, plan.scope, plan.samples, plan.asked), suite.latency.samples
-    )
-    return power.problems(previews)
+    timed = suite.latency.samples
+    design = power.Design(suite.policy, plan.scope, plan.samples, plan.asked, timed)
+    return power.preview(suite.gates, design, known)

@@ -360,7 +360,7 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
     return suite.model_copy(update={"name": suite.name or path.stem})
 
 
-def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
+def load_gates(path: Path) -> Gates:
     """The gates and the policy of a file of gates, or of a benchmark file.
 
     Raises `BakeoffError` listing every fault in it.
@@ -368,6 +368,5 @@ def load_gates(path: Path) -> tuple[tuple[Gate, ...], Policy]:
     raw = read_yaml(path)
     if isinstance(raw, dict) and "setups" in raw:
         suite = validated(Suite, path, raw)
-        return suite.gates, suite.policy
-    contents = validated(Gates, path, raw)
-    return contents.gates, contents.policy
+        return Gates(gates=suite.gates, policy=suite.policy)
+    return validated(Gates, path, raw)

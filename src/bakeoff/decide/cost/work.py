@@ -95,21 +95,19 @@ def _training(
     if prices.training is None:
         ledger.leave_out("training: the price file lacks training")
         return
-    yield _priced(run, "training", prices.training, seconds, tokens, when)
+    if prices.training.per_million_tokens is not None:
+        yield _for_tokens("training", prices.training, tokens, when)
+    else:
+        yield _for_seconds(run, "training", prices.training, seconds, when)
 
 
-def _priced(
-    run: Run,
-    place: str,
-    price: WorkPrice,
-    seconds: float,
-    tokens: float,
-    when: str,
-    embedder: str = "",
+def _for_tokens(place: str, price: WorkPrice, tokens: float, when: str) -> Item:
+    return Item(place, when, exactly(tokens * (price.per_million_tokens or 0.0) / 1e6))
+
+
+def _for_seconds(
+    run: Run, place: str, price: WorkPrice, seconds: float, when: str, embedder: str = ""
 ) -> Item:
-    if price.per_million_tokens is not None:
-        value = tokens * price.per_million_tokens / 1e6
-        return Item(place, when, exactly(value))
     same_machine(run, price.machine, place, embedder)
     value = seconds * (price.per_hour or 0.0) / HOUR_S
     return Item(place, when, exactly(value), once=True)
@@ -147,14 +145,14 @@ def _embedded(
     if prices.embedding.per_million_tokens is not None:
         if setup.retrieve.vectors:
             tokens = _passage_tokens(setup, passages, ledger)
-            yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UP_FRONT)
+            yield _for_tokens("embedding", prices.embedding, tokens, UP_FRONT)
         return
     seconds = (spent.pace or 0.0) * passages + spent.build_s if spent else None
     if spent is None or (setup.retrieve.vectors and not spent.embedded):
         ledger.leave_out(f"embedding on {task}: it was not timed in this run")
     elif seconds is not None:
         embedder = setup.retrieve.embedder
-        yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UP_FRONT, embedder)
+        yield _for_seconds(run, "embedding", prices.embedding, seconds, UP_FRONT, embedder)
 
 
 def _passage_tokens(setup: Setup, passages: float, ledger: Ledger) -> float:
@@ -220,12 +218,12 @@ def _indexed_again(
         ledger.leave_out(f"embedding of an update on {task}: the run does not tell what changed")
     elif prices.embedding.per_million_tokens is not None:
         tokens = _passage_tokens(setup, spent.passages, ledger) if setup.retrieve.vectors else 0
-        yield _priced(run, "embedding", prices.embedding, 0.0, tokens, UPDATE)
+        yield _for_tokens("embedding", prices.embedding, tokens, UPDATE)
     elif spent.seconds is None:
         ledger.leave_out(f"embedding of an update on {task}: it was not timed in this run")
     else:
         seconds, embedder = max(spent.seconds - learnt, 0.0), setup.retrieve.embedder
-        yield _priced(run, "embedding", prices.embedding, seconds, 0.0, UPDATE, embedder)
+        yield _for_seconds(run, "embedding", prices.embedding, seconds, UPDATE, embedder)
 
 
 def _people(prices: Prices, name: str, kind: str, ledger: Ledger) -> Iterator[Item]:

@@ -57,26 +57,29 @@ class Preview:
 Members = Mapping[str, Mapping[str, Sample]]
 
 
-def preview(
-    gates: Sequence[Gate],
-    policy: Policy,
-    scope: Scope,
-    samples: Members,
-    asked: Mapping[str, Sequence[str]],
-    timed: int,
-    known: Rows | None = None,
-) -> list[Preview]:
-    """A preview of every gate on every setup and slice.
+@dataclass(frozen=True)
+class Design:
+    """What is known of a run before anything is asked."""
 
-    `timed` samples of a task are asked in the latency pass; `known` are the rows of an earlier run.
-    """
-    empty = Evidence(_rows(scope, samples, asked, {}), {}, policy)
+    policy: Policy
+    scope: Scope
+    samples: Members
+    asked: Mapping[str, Sequence[str]]
+    """Task -> the setups it is asked of."""
+    timed: int
+    """Samples of a task in the latency pass."""
+
+
+def preview(gates: Sequence[Gate], design: Design, known: Rows | None = None) -> list[Preview]:
+    """A preview of every gate on every setup and slice; `known` are the rows of an earlier run."""
+    policy = design.policy
+    empty = Evidence(_rows(design), {}, policy)
     cases = [case for gate in gates for case in expand(gate, empty) if not case.skipped]
     tested = sum(
         mode(c.gate, c.check, policy.mode) == "refute" and c.severity == "fail" for c in cases
     )
     share = policy.alpha / max(1, tested) if policy.correction == "holm" else policy.alpha
-    return [_preview(case, policy, scope, empty.rows, known, share, timed) for case in cases]
+    return [_preview(case, design, empty.rows, known, share) for case in cases]
 
 
 def earlier(results: Path, benchmark: str) -> Rows | None:
@@ -96,39 +99,28 @@ def problems(previews: Sequence[Preview]) -> list[str]:
     return [f"gates: '{gate.check}': {gate.problem}" for gate in previews if gate.problem]
 
 
-def _rows(
-    scope: Scope,
-    samples: Members,
-    asked: Mapping[str, Sequence[str]],
-    values: Mapping[tuple[str, str], float],
-) -> Rows:
-    """Rows in which every sample has the same value of a metric; 0 where none is given."""
+def _rows(design: Design) -> Rows:
+    """Rows in which every sample has 0 in every metric."""
+    samples, scope = design.samples, design.scope
     columns: dict[tuple[str, str, str], Column] = {}
     for task, members in samples.items():
         names = tuple(members)
         clusters = tuple(sample.cluster or name for name, sample in members.items())
-        for setup in asked[task]:
+        for setup in design.asked[task]:
             for metric, measure in scope.measures(task).items():
-                filled = np.full(len(names), values.get((setup, metric), 0.0))
-                columns[task, setup, metric] = Column(names, clusters, filled, None, measure)
+                zeros = np.zeros(len(names))
+                columns[task, setup, metric] = Column(names, clusters, zeros, None, measure)
     tags = {task: {s.id: s.tags for s in members.values()} for task, members in samples.items()}
     return Rows("", "", dict.fromkeys(scope.setups, ""), columns, tags, {})
 
 
-def _preview(
-    case: Case,
-    policy: Policy,
-    scope: Scope,
-    empty: Rows,
-    known: Rows | None,
-    alpha: float,
-    timed: int,
-) -> Preview:
+def _preview(case: Case, design: Design, empty: Rows, known: Rows | None, alpha: float) -> Preview:
+    policy, scope = design.policy, design.scope
     check, how = case.check, mode(case.gate, case.check, policy.mode)
     columns = _columns(check.left, empty)
     n = sum(len(column.samples) for column in columns.values())
     if check.left.metric in LATENCY_METRICS:
-        n = sum(min(timed, len(column.samples)) for column in columns.values())
+        n = sum(min(design.timed, len(column.samples)) for column in columns.values())
     if how == "estimate":
         return Preview(str(check), how, n, None, 0.0, None, "a fact of the run")
     measured = _measured(check, known, alpha) if known else None

@@ -100,14 +100,15 @@ def open_corpus(
     spec: Retrieve,
     embedder: Embedder | None,
     cache: Path,
-    count: Callable[[str], int] | None = None,
     folder: Path = Path(),
 ) -> Corpus:
     """The index over `documents`: from the cache when the same one was built before.
 
-    `embedder` is `None` where the recipe needs no vectors; `count` counts its tokens. A retriever
-    of the user's is named from `folder`. Raises `BakeoffError` where it is not there.
+    `embedder` may be `None` where the recipe needs neither vectors nor its tokens counted. A
+    retriever of the user's is named from `folder`. Raises `BakeoffError` where it is not there.
     """
+    count = getattr(embedder, "count", None)
+    embedder = embedder if spec.vectors else None
     opens = load_function(retriever_kind(spec.retriever).opens, folder)
     if "::" in spec.retriever:
         opens = partial(_UsersRetriever, spec.retriever, opens)
@@ -120,11 +121,11 @@ def open_corpus(
         "format": 1,
     }
     titles = {d.id: title(d) for d in documents}
-    target = cache / "indexes" / digest(manifest)
+    target = _place(cache, manifest)
     reused = (target / WORK).is_file()
     if not reused:
         made = tuple(p for d in documents for p in passages(d, spec, count))
-        _build(made, titles, manifest, spec, embedder, cache, target)
+        _build(made, titles, manifest, spec, embedder, cache)
     lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     stretches = tuple(Passage(**json.loads(line)) for line in lines)
     index = nearest.read(target / INDEX) if embedder else None
@@ -140,6 +141,10 @@ def _unspaced(documents: Sequence[Document]) -> dict[str, bool]:
 WORK, INDEX = "work.json", "index.faiss"
 
 
+def _place(cache: Path, manifest: Mapping[str, object]) -> Path:
+    return cache / "indexes" / digest(dict(manifest))
+
+
 def _build(
     made: Sequence[Passage],
     titles: Mapping[str, str],
@@ -147,8 +152,8 @@ def _build(
     spec: Retrieve,
     embedder: Embedder | None,
     cache: Path,
-    target: Path,
 ) -> None:
+    target = _place(cache, manifest)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / "index"

@@ -32,16 +32,10 @@ class RetrievalCache:
             from bakeoff.setups.retrieval.index import open_corpus
 
             documents, identity = task.corpora[name], task.digests.corpus(name)
-            embedder = self.pool.embedder(spec.embedder) if spec.vectors or _counts(spec) else None
-            count = getattr(embedder, "count", None) if _counts(spec) else None
+            needed = spec.vectors or spec.chunk_tokens is not None
+            embedder = self.pool.embedder(spec.embedder) if needed else None
             self._corpora[key] = open_corpus(
-                documents,
-                identity,
-                spec,
-                embedder if spec.vectors else None,
-                self.pool.cache,
-                count,
-                self.pool.file.parent,
+                documents, identity, spec, embedder, self.pool.cache, self.pool.file.parent
             )
         return self._corpora[key]
 
@@ -79,10 +73,6 @@ class RetrievalCache:
             _chosen(spec, task, sample, hits, corpus)
             for sample, hits in zip(samples, rankings, strict=True)
         ]
-
-
-def _counts(spec: Retrieve) -> bool:
-    return spec.chunk_tokens is not None
 
 
 def _chosen(spec: Retrieve, task: Task, sample: Sample, hits: Hits, corpus: Corpus) -> Hits:

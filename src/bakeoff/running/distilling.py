@@ -10,27 +10,26 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.response_cache import Responses
+from bakeoff.running.plan import Plan
 from bakeoff.setups.adapting import adapt, filtered_answers, tunes
 from bakeoff.setups.builder import Resources, Workspace
-from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.recipes import Distillation
-from bakeoff.tasks.load import Task
 
 
 def distil(
-    suite: Suite,
-    file: Path,
-    tasks: Mapping[str, Task],
+    plan: Plan,
     workspace: Workspace,
     name: str,
     keep: Distillation,
     output: Path,
     progress: Progress,
 ) -> Mapping[str, int]:
-    """Write the good answers of a setup to a task's training questions; how many, and why not more.
+    """Write a setup's good answers to the training questions of the task `name` into `output`.
 
-    Raises `BakeoffError` when there is no such task or setup, or nothing to ask.
+    Returns the number of answers kept, and of those left out by reason. Raises `BakeoffError` when
+    there is no such task or setup, or nothing to ask.
     """
+    suite, file, tasks = plan.suite, plan.file, plan.tasks
     if name not in tasks:
         raise BakeoffError(f"{file}: no task '{name}'{did_you_mean(name, tasks)}")
     if keep.teacher not in suite.setups:
