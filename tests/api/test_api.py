@@ -17,7 +17,9 @@ import pytest
 import bakeoff
 from bakeoff.api.loops import outside_loops
 from bakeoff.core.words import BakeoffError, MissingEvidence
+from bakeoff.spec.functions import reference_to
 from conftest import ROOT, Cli
+from desk import write_desk
 
 NAMES = {"Answer", "Passage", "Sample", "compare", "gate", "load", "run", "scorer"}
 BENCHMARK = {
@@ -54,22 +56,7 @@ async def reads(sample: bakeoff.Sample, task: object) -> bakeoff.Answer:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    rows = [
-        {"id": "q1", "question": "When does the desk open?", "targets": ["9"], "gold": ["desk"]},
-        {"id": "q2", "question": "Who runs the desk?", "targets": [], "gold": []},
-        {"id": "q3", "question": "<script>At what hour?", "targets": ["9"], "gold": ["desk"]},
-    ]
-    for row, part in zip(rows, "aba", strict=True):
-        row["tags"] = {"part": part}
-    tasks = tmp_path / "tasks"
-    tasks.mkdir()
-    (tasks / "desk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tasks / "desk.md").write_text("The desk opens at 9.\n")
-    (tasks / "desk.yaml").write_text(
-        "description: A desk.\nrows: {test: desk.jsonl}\ncorpora: {notes: {documents: desk.md}}\n"
-        "refusal: {say: unknown}\nscorers: [contains, faithfulness]\n"
-    )
-    return tmp_path
+    return write_desk(tmp_path)
 
 
 def made() -> bakeoff.api.Run:
@@ -104,8 +91,8 @@ def test_functions_are_setups_and_a_run_is_what_the_command_line_reads(
     run = made()
     assert run.manifest.complete
     assert {n: s.call for n, s in run.manifest.suite.setups.items()} == {
-        "shrugs": bakeoff.api.verbs.reference_to(shrugs),
-        "reads": bakeoff.api.verbs.reference_to(reads),
+        "shrugs": reference_to(shrugs),
+        "reads": reference_to(reads),
     }
     assert run.manifest.suite.setups["reads"].call.startswith("test_api::reads#")
     assert not (run.folder / "unreported").exists()
@@ -301,7 +288,7 @@ def test_the_digest_is_of_the_source_wherever_the_function_stands() -> None:
     spaces: list[dict[str, object]] = [{}, {}, {}]
     for space, answer in zip(spaces, ("'a'", "'a'", "'b'"), strict=True):
         exec(f"def answer(sample):\n    return {answer}\n", space)
-    one, same, other = (bakeoff.api.verbs.reference_to(s["answer"]) for s in spaces)  # type: ignore[arg-type]
+    one, same, other = (reference_to(s["answer"]) for s in spaces)  # type: ignore[arg-type]
     assert one == same != other
 
 

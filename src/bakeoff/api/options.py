@@ -34,6 +34,13 @@ class Options(TypedDict, total=False):
     """What carries it out, such as `processes:2` (`--on`)."""
 
 
+class RunOptions(Options, total=False):
+    """The same of a run that may go on with an earlier one."""
+
+    retry_failed: bool
+    """With `resume`: answers that failed are asked again."""
+
+
 def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.comparison import Comparison
@@ -153,6 +153,15 @@ class Run:
             measured_run.write_comparison(self.measured)
             report.write(self.measured)
         return self.folder / PAGE
+
+    def export(
+        self, folder: str | Path, format: Literal["parquet", "csv"] = "parquet"
+    ) -> dict[Path, int]:
+        """Write its samples, scores and numbers as tables (`bakeoff export`); file -> rows."""
+        from bakeoff.outputs import frames
+
+        with as_exceptions():
+            return frames.write(self.measured, Path(folder), format)
 
     def score(self, judges: str | Path | None = None, *, trust: bool = False) -> Run:
         """Score its stored answers again, by the scorers that its tasks name now; the new run."""

@@ -3,111 +3,79 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import NamedTuple, Unpack
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.comparison import Comparison, RunComparison
+from bakeoff.api.benchmark import BenchmarkLike, Functions, plan_for
 from bakeoff.api.loops import outside_loops
-from bakeoff.api.options import Options, choice_of
+from bakeoff.api.options import RunOptions
 from bakeoff.api.run import Run
 from bakeoff.api.view import View, as_exceptions
-from bakeoff.core.hints import shown
 from bakeoff.core.layout import as_text
 from bakeoff.core.progress import PlainProgress, Progress, working
-from bakeoff.core.words import BakeoffError, faults
 from bakeoff.running import environment as here
 from bakeoff.running.plan import Plan
-from bakeoff.running.planning import plan_of
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.setups.builder import Workspace
-from bakeoff.spec.benchmark import Suite, suite_of
-from bakeoff.spec.functions import reference_to
 from bakeoff.spec.shipped import BENCHMARKS, find
-from bakeoff.spec.yaml_files import read_yaml
 
 RunLike = Run | str | Path
 """A run, or what names one: a folder, an id, a benchmark, `latest`."""
 
 
 def run(
-    benchmark: str | Path | Suite | Mapping[str, Any],
+    benchmark: BenchmarkLike,
     *,
-    setups: Mapping[str, Callable[..., Any]] | None = None,
+    setups: Functions | None = None,
     resume: str = "",
     new: bool = False,
     mlflow: bool = True,
     data: str | Path | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RunOptions],
 ) -> Run:
     """Run a benchmark, or go on with its last run where that was stopped (`bakeoff run`).
 
-    `benchmark` is a file, a name, or the contents of a file: paths in these begin at
-    `./benchmarks`. `setups` are functions of a sample (and its task), asked beside the setups of
-    the benchmark; the manifest has their names and the digests of their sources. A run with
-    functions begins anew unless it is told what to `resume`: what they use may have changed.
-    `data` is a folder of local copies of data sets.
+    `setups` are asked beside the setups of the benchmark; the manifest has their names and the
+    digests of their sources. A run with functions begins anew unless it is told what to `resume`:
+    what they use may have changed. `data` is a folder of local copies of data sets.
 
     Raises `BakeoffError` for what can be mended, `Incomplete` for a run that can be resumed.
     """
     with as_exceptions():
-        functions = _functions(setups)
-        choice = choice_of(options)
-        suite, file = _suite(benchmark, functions)
-        place = here.workspace(Path(data) if data else None)
-        plan = plan_of(suite, file, place.data, functions=functions, **choice)
-        afresh = new or bool(functions)
-        return outside_loops(lambda: _run(plan, place, resume, afresh, mlflow))
+        chosen = dict(options)
+        retry_failed = bool(chosen.pop("retry_failed", False))
+        plan = plan_for(benchmark, setups, data, chosen)
+        how = _How(resume, new or bool(setups), retry_failed, mlflow)
+        return outside_loops(lambda: _run(plan, here.workspace(Path(data) if data else None), how))
 
 
-def _functions(setups: object) -> dict[str, Callable[..., Any]]:
-    if not isinstance(setups, Mapping | None):
-        raise BakeoffError(f"setups: must be a mapping, name: function (found {shown(setups)})")
-    functions = dict(setups or {})
-    faults(
-        [
-            f"setups.{name}: must be a function of a sample (found {shown(function)})"
-            for name, function in functions.items()
-            if not callable(function)
-        ]
-    )
-    return functions
+class _How(NamedTuple):
+    resume: str
+    new: bool
+    retry_failed: bool
+    mlflow: bool
 
 
-def _suite(
-    benchmark: str | Path | Suite | Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]
-) -> tuple[Suite, Path]:
-    more = {name: {"call": reference_to(function)} for name, function in functions.items()}
-    if isinstance(benchmark, str | Path):
-        file = find(str(benchmark), BENCHMARKS)
-        return suite_of(read_yaml(file), file, more), file
-    if not isinstance(benchmark, Suite | Mapping):
-        raise BakeoffError(
-            "benchmark: must be a file, a name or the contents of a file "
-            f"(found {shown(benchmark)})"
-        )
-    raw = benchmark.model_dump(mode="json") if isinstance(benchmark, Suite) else dict(benchmark)
-    file = Path(BENCHMARKS, f"{raw.get('name') or 'unnamed'}.yaml")
-    return suite_of(raw, file, more), file
-
-
-def _run(plan: Plan, place: Workspace, resume: str, new: bool, mlflow: bool) -> Run:
+def _run(plan: Plan, place: Workspace, how: _How) -> Run:
     from bakeoff.running.confirm import begin
     from bakeoff.running.sending import publish, pull_baselines, sinks
 
-    how = progress()
+    shown = progress()
     done, _ = begin(
         plan,
         place,
-        how,
-        resume=resume,
-        new=new,
+        shown,
+        resume=how.resume,
+        new=how.new,
+        retry_failed=how.retry_failed,
         before_judging=lambda judged: pull_baselines(judged, place.results),
     )
-    sent = publish(done, sinks(not mlflow or done.shard[1] > 1), lambda what: working(how, what))
+    to = sinks(not how.mlflow or done.shard[1] > 1)
+    sent = publish(done, to, lambda what: working(shown, what))
     for line in [*map(str, sent.errors), *sent.lines]:
-        how.note(line)
+        shown.note(line)
     return Run(done.folder)
 
 

@@ -71,8 +71,7 @@ def audit(
             embedder=embedder,
         )
     if form == "json":
-        facts = {name: audit.facts for name, audit in audits.items()}
-        made = shown.Audits(tasks=facts, skipped=skipped).model_dump(mode="json")
+        made = shown.as_stored(audits, skipped).model_dump(mode="json")
         click.echo(json.dumps(made, indent=2, ensure_ascii=False))
         return
     tables = shown.tables(audits, skipped)

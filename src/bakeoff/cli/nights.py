@@ -79,15 +79,10 @@ def accept(run: str, channel: Channel, reason: str) -> None:
 @baseline.command("list")
 def list_baselines() -> None:
     """List all baselines."""
-    from bakeoff.core.table import Table
-    from bakeoff.decide.gates import baseline as baselines
+    from bakeoff.decide.gates import baseline as gate_baselines
+    from bakeoff.outputs.tables.gates import baselines
 
-    names = ("benchmark", "channel", "run", "accepted", "by", "reason")
-    rows = tuple(
-        (p.benchmark, p.channel, p.run, p.accepted.isoformat(), p.by, p.reason)
-        for p in baselines.pointers(results())
-    )
-    show(Table("Baselines", names, rows))
+    show(baselines(list(gate_baselines.pointers(results()))))
 
 
 @main.command()

@@ -150,12 +150,12 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 
     Refuses what `run` would refuse.
     """
-    from bakeoff.running import estimate
+    from bakeoff.running.estimate import forecast
     from bakeoff.running.readiness import require_ready
 
     wanted = planned(benchmark, data, **chosen)
     require_ready(wanted, os.environ)
-    show(estimate.estimate(wanted, results()))
+    show(forecast(wanted, results()).table())
     for name, reason in wanted.skipped.items():
         click.echo(f"skipped {name}: {plain(reason, TEXT)}")
 

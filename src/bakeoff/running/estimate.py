@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from bakeoff.analysis.measured_run import Run
@@ -22,42 +24,82 @@ CHARACTERS_A_TOKEN = 4
 
 @dataclass(frozen=True)
 class Expected:
-    """What one setup is expected to take on one task."""
+    """What a setup is expected to take."""
 
     requests: int
     prompt_tokens: float
     completion_tokens: float
     measured: bool
     """By the means of an earlier run; else by the length of the prompts, as an upper bound."""
+    cost: float = 0.0
+    """In the unit of the benchmark's prices; 0 without any."""
 
 
-def estimate(plan: Plan, results: Path) -> Table:
-    """A row per setup and one for the whole, by the last complete run where there is one."""
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would take."""
+
+    benchmark: str
+    setups: Mapping[str, Expected]
+    """Setup -> what it is expected to take on all its tasks."""
+    judges: Mapping[str, int]
+    """Judge behind an endpoint -> the answers it would have to judge, at least."""
+    skipped: Mapping[str, str]
+    """Task that cannot be had here -> why."""
+    note: str
+    """What the numbers stand on, and what reading the files noted."""
+
+    @property
+    def whole(self) -> Expected:
+        """All setups together."""
+        return added(self.setups.values())
+
+    def table(self) -> Table:
+        """A row per setup and judge, and one for the whole."""
+        rows = [_row(name, part) for name, part in self.setups.items()]
+        rows += [(f"judge {by}", f">= {asks}", "-", "-", "-") for by, asks in self.judges.items()]
+        rows.append(_row("all", replace(self.whole, measured=True)))
+        header = ("setup", "answers", "prompt tokens", "completion tokens", "cost")
+        return Table(f"{self.benchmark}: what a run would take", header, tuple(rows), self.note)
+
+
+def forecast(plan: Plan, results: Path) -> Forecast:
+    """What each setup is expected to take, by the last complete run where there is one."""
     last = _last(plan, results)
-    rows, total, money = [], [0.0, 0.0, 0.0], 0.0
-    for setup in plan.suite.setups.values():
-        parts = [
-            expected(plan, setup, task, last)
-            for task in plan.tasks.values()
-            if setup.takes(task.name)
-        ]
-        requests = sum(part.requests for part in parts)
-        prompt = sum(part.prompt_tokens for part in parts)
-        completion = sum(part.completion_tokens for part in parts)
-        price = cost(plan.suite, setup, round(prompt), round(completion))
-        bound = "" if all(part.measured for part in parts) else "<= "
-        rows.append(_row(setup.name, bound, requests, prompt, completion, price))
-        total = [a + b for a, b in zip(total, (requests, prompt, completion), strict=True)]
-        money += price
-    for by, asks in judge_asks(plan).items():
-        rows.append((f"judge {by}", f">= {asks}", "-", "-", "-"))
-    rows.append(_row("all", "", round(total[0]), total[1], total[2], money))
-    return Table(
-        f"{plan.suite.name}: what a run would take",
-        ("setup", "answers", "prompt tokens", "completion tokens", "cost"),
-        tuple(rows),
-        f"{_questions(plan)} {_note(plan, last)}",
+    setups = {
+        setup.name: _priced(
+            plan,
+            setup,
+            added(
+                expected(plan, setup, task, last)
+                for task in plan.tasks.values()
+                if setup.takes(task.name)
+            ),
+        )
+        for setup in plan.suite.setups.values()
+    }
+    note = f"{_questions(plan)} {_note(plan, last)}"
+    return Forecast(plan.suite.name, setups, judge_asks(plan), plan.skipped, note)
+
+
+def added(parts: Iterable[Expected]) -> Expected:
+    """Several parts as one."""
+    return reduce(
+        lambda a, b: Expected(
+            a.requests + b.requests,
+            a.prompt_tokens + b.prompt_tokens,
+            a.completion_tokens + b.completion_tokens,
+            a.measured and b.measured,
+            a.cost + b.cost,
+        ),
+        parts,
+        Expected(0, 0, 0, True),
     )
+
+
+def _priced(plan: Plan, setup: Setup, part: Expected) -> Expected:
+    spent = cost(plan.suite, setup, round(part.prompt_tokens), round(part.completion_tokens))
+    return replace(part, cost=spent)
 
 
 def judge_asks(plan: Plan) -> dict[str, int]:
@@ -75,11 +117,10 @@ def judge_asks(plan: Plan) -> dict[str, int]:
     return dict(asks)
 
 
-def _row(
-    name: str, bound: str, requests: int, prompt: float, completion: float, price: float
-) -> tuple[str, ...]:
-    spent = money(price) if price else "-"
-    return (name, str(requests), f"{bound}{prompt:.0f}", f"{bound}{completion:.0f}", spent)
+def _row(name: str, part: Expected) -> tuple[str, ...]:
+    bound = "" if part.measured else "<= "
+    tokens = (f"{bound}{n:.0f}" for n in (part.prompt_tokens, part.completion_tokens))
+    return (name, str(part.requests), *tokens, money(part.cost) if part.cost else "-")
 
 
 def expected(plan: Plan, setup: Setup, task: Task, last: Run | None) -> Expected:

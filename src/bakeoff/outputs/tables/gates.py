@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from bakeoff.core.table import Table, number
+from bakeoff.decide.gates.baseline import Pointer
 from bakeoff.decide.gates.power import Preview
 from bakeoff.runs.verdicts import FAIL, PASS, State, Verdict, Verdicts
 
@@ -108,3 +109,12 @@ def power(previews: Sequence[Preview]) -> Table:
         "n needed: samples to detect a shortfall of the gate's margin, or of 0.05. Assumed: a "
         "quarter of the samples differ; after a run, its own spread is taken.",
     )
+
+
+def baselines(known: Sequence[Pointer]) -> Table:
+    """The accepted runs that gates compare later runs with."""
+    names = ("benchmark", "channel", "run", "accepted", "by", "reason")
+    rows = tuple(
+        (p.benchmark, p.channel, p.run, p.accepted.isoformat(), p.by, p.reason) for p in known
+    )
+    return Table("Baselines", names, rows)

@@ -46,3 +46,8 @@ class Audits(Stored):
     tasks: Mapping[str, AuditFacts]
     skipped: Mapping[str, str]
     """Task whose data could not be had -> why."""
+
+
+def as_stored(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> Audits:
+    """The audits as facts."""
+    return Audits(tasks={name: audit.facts for name, audit in audits.items()}, skipped=skipped)
