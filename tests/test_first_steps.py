@@ -109,7 +109,7 @@ def test_init_understands_five_formats_a_spreadsheet_and_chats(office: Path, cli
         *("UTF-8 with byte-order mark", "separated by ';'", "chat JSON Lines", "DOCX", "HTML"),
         *("Markdown", "reStructuredText", "60 documents", "question: its name holds 'frage'"),
         *("targets: its name holds 'antwort'", "gold: its values are names of documents"),
-        *("20 answerable and 4 unanswerable questions; 20 training rows", "bakeoff run lager"),
+        *("24 questions: 20 answerable, 4 unanswerable; 20 training rows", "bakeoff run lager"),
     ):
         assert shown in done.stdout, (shown, done.stdout)
     task = load_task(office / "tasks" / "lager.yaml")
@@ -187,7 +187,7 @@ def test_three_commands_lead_to_the_first_table_with_the_embedded_model(
 def test_nothing_given_makes_an_example_that_can_be_planned(tmp_path: Path, cli: Cli) -> None:
     made = cli("init", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    assert "6 answerable and 2 unanswerable questions; 6 training rows" in made.stdout
+    assert "8 questions: 6 answerable, 2 unanswerable; 6 training rows" in made.stdout
     assert cli("plan", "example", cwd=tmp_path).returncode == 0
     first = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     again = cli("init", cwd=tmp_path)
@@ -241,7 +241,7 @@ def test_training_rows_of_other_columns_and_repeats_need_no_edit(tmp_path: Path,
     )
     done = cli("init", "--questions", "ask.csv", "--training", "learn.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 training rows, 1 of them left out: they repeat a question" in done.stdout
+    assert "2 training rows, 1 of them left out: repeats of a question" in done.stdout
     task = load_task(tmp_path / "tasks" / "ask.yaml")
     assert [row.question for row in task.train] == ["Wo liegt der See im Tal?"]
 

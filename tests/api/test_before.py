@@ -82,7 +82,7 @@ def test_first_files_are_made_and_run(mine: Path) -> None:
         "q.csv", name="mill", columns={"targets": "y"}, model="m", endpoint="http://h:1/v1"
     )
     assert made.value == Path("benchmarks/mill.yaml")
-    assert "2 answerable and 0 unanswerable questions." in repr(made)
+    assert "2 questions: 2 answerable, 0 unanswerable." in repr(made)
     assert "model: server:m" in made.value.read_text()
     with pytest.raises(BakeoffError, match=r"tasks/mill.yaml: is there already"):
         api.init("q.csv", name="mill")

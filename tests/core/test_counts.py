@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bakeoff.core.counts import counted
+from bakeoff.core.counts import quantity
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from bakeoff.core.counts import counted
     ],
 )
 def test_one_is_singular(number: int, noun: str, plural: str, text: str) -> None:
-    assert counted(number, noun, plural) == text
+    assert quantity(number, noun, plural) == text

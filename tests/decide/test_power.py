@@ -110,7 +110,7 @@ def test_gates_on_times_need_enough_of_them(line: str, timed: int, needs: int) -
 def test_a_quantile_of_few_clusters_says_that_they_may_not_bound_it() -> None:
     line = "p95(rag.latency_s) <= 2 * p95(base.latency_s)"
     (few,) = shown(200, Gate(check=line), clusters=15, timed=60)
-    assert "60 samples are of at most 15 clusters, and 59 independent ones" in few.source
+    assert "60 samples of at most 15 clusters, and 59 independent ones" in few.source
     assert few.problem == ""
     (many,) = shown(200, Gate(check=line), clusters=100, timed=60)
     assert many.source == "assumed, clusters ignored"

@@ -216,7 +216,7 @@ def test_ten_thousand_gates_fit_into_the_summary_and_the_worst_are_kept() -> Non
     text = summary(found)
     assert len(text.encode()) < SUMMARY_BYTES
     assert text.index("worst.f1") < text.index("✅")
-    left = int(re.search(r"(\d+) more gates are in gates.json", text)[1])
+    left = int(re.search(r"In gates.json: (\d+) more gates", text)[1])
     assert text.count("\n| ✅ PASS |") == 10_000 - left
     assert f"({left} PASS)" in text
     assert len(comment(found)) < COMMENT_CHARACTERS
@@ -235,13 +235,13 @@ def test_texts_that_grow_when_escaped_stay_within_the_limits(sign: str, state: s
     found = verdict(*[row] * 2000, benchmark=long, run=long, limited=long, mismatch=[long] * 50)
     whole = summary(found)
     assert SUMMARY_BYTES - 5000 < len(whole.encode()) < SUMMARY_BYTES, "as many as have room"
-    assert "more gates are in gates.json" in whole
+    assert "In gates.json: " in whole
     text = comment(found)
     assert len(text) < COMMENT_CHARACTERS
-    assert "45 more differences are in gates.json." in text
+    assert "In gates.json: 45 more differences." in text
     said = 2000 - text.count(f"\n| ❌ {state} |")
     if state == "FAIL":
-        assert f"\n{said} more gates that did not pass are in gates.json (" in text
+        assert f"\nIn gates.json: {said} more gates that did not pass (" in text
 
 
 def test_a_limited_run_and_a_mismatch_are_said() -> None:

@@ -99,7 +99,7 @@ def test_the_square_shows_the_effects_whose_corners_are_there(run: Run) -> None:
 def test_details_say_how_the_samples_were_drawn_and_what_was_left_out(run: Run) -> None:
     table = details(run, "qa")
     assert "10 samples (a seeded sample of 40)." in table.note
-    assert "1 training rows were left out" in table.note
+    assert "Left out: 1 training row (nearly) repeating" in table.note
     assert [row[0] for row in table.rows][:2] == ["contains", "error"]
 
 

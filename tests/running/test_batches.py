@@ -144,7 +144,7 @@ def test_results_that_are_missing_repeated_or_foreign_are_told(project: Path) ->
     written(project)
     done = read("results.jsonl")
     assert done.exit_code == 2
-    assert "results.jsonl: 2 of 8 requests have no result, such as bakeoff-" in done.output
+    assert "results.jsonl: no result of 2 of 8 requests, such as bakeoff-" in done.output
     assert not (project / "results").exists() or not list(runs(project))
     results = (project / "results.jsonl").read_text()
     foreign = json.dumps({"custom_id": "theirs", "response": {"status_code": 200, "body": {}}})
@@ -152,8 +152,8 @@ def test_results_that_are_missing_repeated_or_foreign_are_told(project: Path) ->
     (project / "more.jsonl").write_text(f"{first}\n{foreign}\n")
     done = read("results.jsonl", "errors.jsonl", "more.jsonl")
     assert done.exit_code == 0, done.output
-    assert "1 results repeat a request: the first counts" in done.stderr
-    assert "1 results are of requests that this benchmark does not make" in done.stderr
+    assert "answered twice: 1 request; the first result counts" in done.stderr
+    assert "left out: 1 result of requests that this benchmark does not make" in done.stderr
 
 
 @pytest.mark.parametrize(

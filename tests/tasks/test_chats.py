@@ -51,7 +51,7 @@ def test_of_several_turns_and_tools_the_question_is_all_before_the_answer(tmp_pa
         'User: Who runs it?\n\nAssistant: calls look_up({"id": 4})\n\nTool: name: Ida'
     )
     assert task.notes == (
-        "test rows: 1 of 2 chats have several turns: the question is all before the last answer",
+        "test rows: several turns in 1 of 2 chats: the question is all before the last answer",
     )
 
 
@@ -63,7 +63,7 @@ def test_chats_without_a_text_to_compare_with_are_left_out_and_counted(tmp_path:
 
 def test_a_system_turn_that_the_task_does_not_use_is_said(tmp_path: Path) -> None:
     (note,) = loaded(tmp_path, [[SYSTEM, WHO, IDA], [WHO, IDA]]).notes
-    assert note.startswith("test rows: 1 chats have a system turn that the task does not use")
+    assert note.startswith("test rows: 1 chat with a system turn that the task does not use")
     assert "system: '{system}'" in note
 
 

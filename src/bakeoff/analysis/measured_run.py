@@ -14,6 +14,7 @@ from bakeoff.analysis.comparison import Comparison, Freshness, Latency
 from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import SCORER, Rows
 from bakeoff.analysis.treatment import treatment
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import QUALITY, MissingEvidence, Record, Sample, digest
 from bakeoff.runs import cells, store, written
 from bakeoff.runs.links import refuse_links
@@ -93,7 +94,9 @@ class Run:
         for task in dict.fromkeys([*known, *kept]):
             asked, there = known[task].n if task in known else 0, len(kept.get(task, {}))
             if asked != there:
-                raise MissingEvidence(f"{path}: {there} samples of task {task}, asked were {asked}")
+                raise MissingEvidence(
+                    f"{path}: {quantity(there, 'sample')} of task {task}, asked were {asked}"
+                )
         return kept
 
     def _cells(self, task: str) -> cells.Cells:

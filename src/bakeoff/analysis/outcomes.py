@@ -63,7 +63,8 @@ def _unanswered(run: Run, setup: str, name: str, tasks: Sequence[str]) -> Unansw
     reasons = [reason for task in tasks for reason in run.endings.of(task, setup).failures]
     why = max(reasons, key=lambda reason: reason.n).text if reasons else "no record of any"
     where = f" on task {name}" if name else ""
-    return Unanswered(setup, name, f"{setup}: all {count} answers{where} failed: {why}")
+    what = f"all {count} answers" if count > 1 else "its one answer"
+    return Unanswered(setup, name, f"{setup}: {what}{where} failed: {why}")
 
 
 def retrieved(column: Column) -> Mapping[str, list[str]]:

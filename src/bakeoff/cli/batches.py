@@ -10,6 +10,7 @@ import click
 from bakeoff.cli.app import data_option, main, planned, progress, pull_baselines, selecting
 from bakeoff.cli.named import BENCHMARK
 from bakeoff.cli.running import finish
+from bakeoff.core.counts import quantity
 from bakeoff.core.program import program
 from bakeoff.running.environment import workspace
 from bakeoff.running.sending import sinks
@@ -46,7 +47,9 @@ def write_requests(
 
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     written = batches.write(plan, workspace(data), progress(), output)
-    shared = f", for {written.requests + written.shared} answers" if written.shared else ""
+    shared = (
+        f", for {quantity(written.requests + written.shared, 'answer')}" if written.shared else ""
+    )
     click.echo(f"requests: {output} ({written.requests}{shared})")
     click.echo(f"with the results: {program()} batch read {benchmark} RESULTS [ERRORS]")
 
@@ -92,10 +95,16 @@ def read_results(
     plan = planned(benchmark, data, cached=not no_cache, **chosen)
     results = read(files)
     if results.twice:
-        click.echo(f"{results.twice} results repeat a request: the first counts", err=True)
+        click.echo(
+            f"answered twice: {quantity(results.twice, 'request')}; the first result counts",
+            err=True,
+        )
     requests = batches.collected(plan, workspace(data), progress())
     plan = batches.answered_by(plan, results, requests, price_factor, files)
     if more := len(results.by_id.keys() - requests.requests.keys()):
-        click.echo(f"{more} results are of requests that this benchmark does not make", err=True)
+        click.echo(
+            f"left out: {quantity(more, 'result')} of requests that this benchmark does not make",
+            err=True,
+        )
     done, verdicts = begin(plan, workspace(data), progress(), before_judging=pull_baselines)
     finish(done, verdicts, sinks(no_mlflow))

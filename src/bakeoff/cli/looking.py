@@ -20,6 +20,7 @@ from bakeoff.cli.app import (
     waiting,
 )
 from bakeoff.cli.named import BENCHMARK, RUN, tasks_of
+from bakeoff.core.counts import quantity
 from bakeoff.core.program import UI_HOST, UI_PORT
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.environment import (
@@ -218,7 +219,9 @@ def calibrate(labels: Path, output: Path) -> None:
     ]
     model = fit(rows)
     output.write_text(model.as_json(), encoding="utf-8")
-    click.echo(f"{output}: fitted to {len(rows)} answers, threshold {model.threshold:.3f}")
+    click.echo(
+        f"{output}: fitted to {quantity(len(rows), 'answer')}, threshold {model.threshold:.3f}"
+    )
 
 
 @main.group()

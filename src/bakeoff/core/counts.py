@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def quantity(number: float, noun: str, plural: str = "") -> str:
     """A number with its noun.
 
-    >>> counted(1, "row"), counted(2, "row"), counted(0, "entry", "entries")
+    >>> quantity(1, "row"), quantity(2, "row"), quantity(0, "entry", "entries")
     ('1 row', '2 rows', '0 entries')
     """
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:.12g} {noun if number == 1 else plural or noun + 's'}"

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, Failure, Incomplete, Sending, unwatched
 from bakeoff.models.protocol import Read, Reply
 from bakeoff.models.rate_limits import Breaker, Budget, Limit, backoff_s
@@ -390,4 +391,4 @@ class Flow:
 
 
 def _attempts(pending: Pending) -> str:
-    return f"{pending.sent} attempt{'s' if pending.sent != 1 else ''}"
+    return quantity(pending.sent, "attempt")

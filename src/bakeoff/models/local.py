@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import (
     LENGTH,
     STOP,
@@ -212,7 +213,7 @@ class LocalModel:
             window = min(window, sliding)
         if 0 < len(ids) <= window - room:
             return None
-        needs = f"the prompt has {len(ids)} tokens and the answer may take {room}"
+        needs = f"the prompt has {quantity(len(ids), 'token')} and the answer may take {room}"
         return Failure(f"{needs}; the model holds {window}")
 
     def _start(self, prompts: Sequence[Sequence[int]]) -> Start:

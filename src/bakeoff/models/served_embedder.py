@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.secrets import unnamed
 from bakeoff.core.words import BakeoffError, Failure, Incomplete, digest
 from bakeoff.models.endpoint import Client
@@ -53,7 +54,10 @@ class ServedEmbedder:
                 raise Incomplete(f"{where}: {reply.error}")
             if len(reply.vectors) != len(batches[number]):
                 count = len(batches[number])
-                raise Incomplete(f"{where}: {count} texts gave {len(reply.vectors)} vectors")
+                raise Incomplete(
+                    f"{where}: {quantity(count, 'text')} gave "
+                    f"{quantity(len(reply.vectors), 'vector')}"
+                )
             made[number] = reply.vectors
         rows = [vector for number in range(len(batches)) for vector in made[number]]
         try:

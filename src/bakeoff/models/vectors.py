@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError
 
 Vectors = npt.NDArray[np.float32]
@@ -24,7 +25,9 @@ def as_vectors(rows: Sequence[Any], texts: Sequence[str], embedder: str) -> Vect
     has another length than most.
     """
     if len(rows) != len(texts):
-        raise BakeoffError(f"{embedder}: {len(texts)} texts gave {len(rows)} vectors")
+        raise BakeoffError(
+            f"{embedder}: {quantity(len(texts), 'text')} gave {quantity(len(rows), 'vector')}"
+        )
     lengths = Counter(map(len, rows)).most_common(1)
     wrong = [
         f"{embedder}: the vector of '{_brief(text)}' {why}"
@@ -50,7 +53,7 @@ def _wrong(row: Any, length: int) -> str:
         with np.errstate(over="ignore"):
             row = np.asarray(row, dtype=np.float32)
     if len(row) != length:
-        return f"has {len(row)} numbers, others {length}"
+        return f"has {quantity(len(row), 'number')}, others {length}"
     if not np.isfinite(row).all():
         return "holds NaN or infinity"
     return "" if row.any() else "is all zeros"

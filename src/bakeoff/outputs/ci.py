@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.plain_text import cell, plain
 from bakeoff.outputs.tables import gates
 from bakeoff.runs.verdicts import (
@@ -170,7 +171,10 @@ def _at_most(lines: list[str], level: str) -> list[str]:
     if len(lines) <= ANNOTATIONS:
         return lines
     left = len(lines) - ANNOTATIONS + 1
-    more = f"::{level} title=bakeoff::{left} more gates, in gates.json and the step summary"
+    more = (
+        f"::{level} title=bakeoff::{quantity(left, 'more gate')}, in gates.json "
+        "and the step summary"
+    )
     return [*lines[: ANNOTATIONS - 1], more]
 
 
@@ -246,7 +250,7 @@ def _left_out(gates: Sequence[Verdict], what: str) -> list[str]:
         return []
     counts = Counter(gate.state for gate in gates)
     states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    return ["", f"{len(gates)} more gates{what} are in gates.json ({states})."]
+    return ["", f"In gates.json: {quantity(len(gates), 'more gate')}{what} ({states})."]
 
 
 def _head(verdicts: Verdicts) -> list[str]:
@@ -263,7 +267,7 @@ def _head(verdicts: Verdicts) -> list[str]:
         for line in ("", f"{cell(gates.differs(sentence))}.")
     ]
     more = sum(max(0, len(s) - MISMATCHES) for s in (verdicts.mismatch, verdicts.treatment))
-    return [*lines, *(["", f"{more} more differences are in gates.json."] if more else [])]
+    return [*lines, *(["", f"In gates.json: {quantity(more, 'more difference')}."] if more else [])]
 
 
 def _foot(verdicts: Verdicts, report_link: str) -> Iterator[str]:
@@ -296,4 +300,4 @@ def _broken(verdicts: Verdicts) -> Iterator[str]:
             yield f"- and {gate.losses - len(shown)} more"
     if len(gates) > SAMPLES:
         yield ""
-        yield f"The samples of {len(gates) - SAMPLES} more gates are in gates.json."
+        yield f"In gates.json: the samples of {quantity(len(gates) - SAMPLES, 'more gate')}."

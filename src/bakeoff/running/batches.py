@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff.core import disk
+from bakeoff.core.counts import quantity
 from bakeoff.core.progress import Progress
 from bakeoff.core.secrets import references
 from bakeoff.core.words import BakeoffError, faults
@@ -100,7 +101,8 @@ def answered_by(
     if missing:
         names = ", ".join(str(file) for file in files)
         raise BakeoffError(
-            f"{names}: {len(missing)} of {len(batch.requests)} requests have no result, such as "
+            f"{names}: no result of {len(missing)} of "
+            f"{quantity(len(batch.requests), 'request')}, such as "
             f"{missing[0]}. Name all result and error files of the batch; if the benchmark, its "
             "data or its documents changed since it was written, write it again"
         )

@@ -33,7 +33,7 @@ def machine() -> Table:
     device.limit_threads()
     facts = hardware()
     rows = [
-        ("processor", f"{facts.processor}, {facts.cores} cores"),
+        ("processor", facts.processor_with_cores),
         ("memory", f"{facts.memory_gb} GB, read at {device.memory_pace() / 1e9:.0f} GB/s"),
         ("GPU", facts.gpu or "none"),
         ("device", device.pick_device()),

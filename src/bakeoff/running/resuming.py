@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, canonical
 from bakeoff.running.plan import Plan
 from bakeoff.runs import store, strip_texts
@@ -43,7 +44,8 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
         )
     if new.suite.repeats < old.suite.repeats:
         raise BakeoffError(
-            f"{folder}: every sample was to be asked {old.suite.repeats} times: it can be "
+            f"{folder}: every sample was to be asked "
+            f"{quantity(old.suite.repeats, 'time')}: it can be "
             "resumed with as many repeats or more"
         )
     parts = {"suite": new.suite, "status": RUNNING, "resumed": old.resumed + 1, "files": {}}

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import LATENCY, QUALITY, MissingEvidence, Record, Score
 from bakeoff.runs.journal import COMMITTED, Unit, journal_of, read_records
 from bakeoff.runs.manifest import MetricFacts
@@ -36,7 +37,9 @@ class Cells:
         if sample not in self.samples:
             raise ValueError(f"no sample of the run is called {sample!r}")
         if not 0 <= repeat < self.repeats:
-            raise ValueError(f"repeat {repeat} of {sample!r}: each was asked {self.repeats} times")
+            raise ValueError(
+                f"repeat {repeat} of {sample!r}: each was asked {quantity(self.repeats, 'time')}"
+            )
         if key in self.seen:
             raise ValueError(f"{_named(key)} occurs twice")
         self.seen.add(key)
@@ -48,7 +51,8 @@ class Cells:
             keys = ((sample, repeat) for repeat in range(self.repeats) for sample in self.samples)
             first = next(key for key in keys if key not in self.seen)
             raise MissingEvidence(
-                f"{path}: {missing} of {len(self.seen) + missing} rows are missing, the first "
+                f"{path}: missing: {missing} of "
+                f"{quantity(len(self.seen) + missing, 'row')}, the first "
                 f"is of {_named(first)}"
             )
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.measure import Measure
 from bakeoff.core.secrets import without_secrets
 from bakeoff.runs.digests import TaskDigests
@@ -159,7 +160,12 @@ class Hardware(Stored):
 
     def __str__(self) -> str:
         gpu = self.gpu or "none"
-        return f"{self.processor}, {self.cores} cores, {self.memory_gb} GB, GPU: {gpu}"
+        return f"{self.processor_with_cores}, {self.memory_gb} GB, GPU: {gpu}"
+
+    @property
+    def processor_with_cores(self) -> str:
+        cores = quantity(self.cores, "core") if self.cores else "cores not known"
+        return f"{self.processor}, {cores}"
 
 
 class ImportedFile(Stored):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.runs.manifest import COMPLETE
@@ -90,7 +91,8 @@ def _back(text: str, runs: Sequence[Path], back: int) -> Path:
     if back < len(runs):
         return runs[back]
     raise BakeoffError(
-        f"'{text}': {runs[0].parent} has {len(runs)} such runs, the oldest is {runs[-1].name}"
+        f"'{text}': {runs[0].parent} has {quantity(len(runs), 'such run')}, the "
+        f"oldest is {runs[-1].name}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from bakeoff.core.counts import quantity
 from bakeoff.setups.answerer import build
 from bakeoff.setups.answering import answerer
 from bakeoff.setups.builder import Resources
@@ -48,7 +49,7 @@ def filtered_answers(
     What repeats a test question of any of `tasks` is not.
     """
     resources.progress.note(
-        f"{task.name}: '{teacher.name}' answers {len(task.train)} training questions"
+        f"{task.name}: '{teacher.name}' answers {quantity(len(task.train), 'training question')}"
     )
     if teacher.custom:
         answer = answerer(resources, teacher, task)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError, Model
 from bakeoff.metrics.judges import Place
@@ -188,7 +189,7 @@ class Resources:
             changed=self._changed(setup, task, corpus),
         )
         verb = "reused" if corpus.reused else "built"
-        self.progress.note(f"index {name}: {verb} ({len(corpus.passages)} passages)")
+        self.progress.note(f"index {name}: {verb} ({quantity(len(corpus.passages), 'passage')})")
 
     def _changed(self, setup: Setup, task: Task, corpus: Corpus) -> int | None:
         """How many passages of an index are not in that of the time before a change."""

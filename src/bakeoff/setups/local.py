@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import Decoding, Message, Model
 from bakeoff.models.adapted import AdaptedModel
@@ -79,7 +80,7 @@ class Local:
         elif training and not shared:
             self.progress.note(
                 f"adapter {task.name}: trained in {training.seconds:.0f} s "
-                f"({training.tokens} tokens)"
+                f"({quantity(training.tokens, 'token')})"
             )
         return AdapterFacts(
             digest=adapter.digest,
@@ -117,7 +118,9 @@ class Local:
         else:
             recipe, name = suite.use(task.name).recipe(setup.tune), task.name
             learnt = lessons(builder, task, recipe)
-        self.progress.note(f"adapter {name}: {len(learnt.examples)} rows ({recipe.objective})")
+        self.progress.note(
+            f"adapter {name}: {quantity(len(learnt.examples), 'row')} ({recipe.objective})"
+        )
         if learnt.facts:
             self.progress.note(
                 f"  {name}: {', '.join(f'{k} {v}' for k, v in learnt.facts.items())}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.hints import shown
 from bakeoff.core.words import faults
 from bakeoff.tasks.formats.decoding import Reading
@@ -77,7 +78,8 @@ def questions_of(
     faults(problems)
     if several:
         reading.remark(
-            f"{several} of {len(made)} chats have several turns: the question is all before the "
+            f"several turns in {several} of {quantity(len(made), 'chat')}: the "
+            "question is all before the "
             "last answer"
         )
     return made

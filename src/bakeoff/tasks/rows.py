@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.hints import shown
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec.functions import load_function, users_code
@@ -82,7 +83,7 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
         systems = sum(bool(row["system"]) for row in rows)
         if systems and "system" not in used:
             reading.remark(
-                f"{systems} chats have a system turn that the task does not use: "
+                f"{quantity(systems, 'chat')} with a system turn that the task does not use: "
                 "system: '{system}' gives it to the model"
             )
     split = where.rpartition(" ")[2]

@@ -13,6 +13,7 @@ import numpy as np
 
 from bakeoff.analysis import stats
 from bakeoff.analysis.trend.nights import Night, Point, oldest_first
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import finite
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.table import number
@@ -130,7 +131,7 @@ class Drift:
 
 
 def _nights(count: int) -> str:
-    return f"{count} night{'s' if count != 1 else ''}"
+    return quantity(count, "night")
 
 
 def metric_of(series: str) -> str:

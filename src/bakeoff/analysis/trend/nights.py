@@ -19,6 +19,7 @@ from typing import Annotated
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 from bakeoff.core import disk
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate, finite
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec import names
@@ -193,7 +194,13 @@ def heartbeat(nights: Sequence[Night], now: datetime, within_hours: float) -> st
     hours = (now - last.finished) / timedelta(hours=1)
     newest = f"the newest night is {last.night} ({last.state}, run {last.run})"
     if hours > within_hours:
-        return f"{newest}, finished {hours:.0f} hours ago: none in the last {within_hours:g} hours"
+        return (
+            f"{newest}, finished {quantity(round(hours), 'hour')} ago: none in the "
+            f"last {quantity(within_hours, 'hour')}"
+        )
     if hours < -1:
-        return f"{newest}, finished {-hours:.0f} hours from now: one of the clocks is wrong"
+        return (
+            f"{newest}, finished {quantity(round(-hours), 'hour')} from now: one "
+            "of the clocks is wrong"
+        )
     return ""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.core.table import cell, number
 from bakeoff.decide.advice import quality
@@ -140,7 +141,7 @@ def _keeps_up(known: Known, task: str, updates: float) -> Check:
     if seconds is None:
         return Check(known.name, need, "not known", f"{task}: the work of an update: not measured")
     reason = (
-        f"{task}: {updates:g} updates of {span(seconds)} (measured once) take "
+        f"{task}: {quantity(updates, 'update')} of {span(seconds)} (measured once) take "
         f"{span(updates * seconds)} of a month"
     )
     return Check(known.name, need, _once(updates * seconds, MONTH_S), reason)
@@ -174,10 +175,11 @@ def _seconds(known: Known, task: str, quantile: str, limit: float) -> Check:
     latency = timed.quantiles.get(quantile, UNKNOWN)
     held = state(latency, limit, at_most=True)
     if held == "not known":
-        reason = f"{task}: {timed.n} timed answers are too few for a {quantile}"
+        reason = f"{task}: {quantity(timed.n, 'timed answer')}: too few for a {quantile}"
     else:
         reason = (
-            f"{task}: {quantile} of {ranged(latency, 'latency_s')} over {timed.n} answers, the "
+            f"{task}: {quantile} of {ranged(latency, 'latency_s')} over "
+            f"{quantity(timed.n, 'answer')}, the "
             f"limit is {limit:g} s"
         )
     return Check(known.name, "latency", held, reason)

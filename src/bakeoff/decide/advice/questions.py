@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import UNKNOWN, Estimate
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.facts import Known
@@ -54,7 +55,7 @@ def _changes(choice: Choice) -> str:
     if not needs.updates_per_month:
         return "no"
     within = f", within {needs.fresh_within_hours:g} h" if needs.fresh_within_hours else ""
-    return f"{needs.updates_per_month:g} times per month{within}"
+    return f"{quantity(needs.updates_per_month, 'time')} per month{within}"
 
 
 def _followed(choice: Choice) -> str:

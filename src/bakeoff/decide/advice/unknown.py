@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bakeoff.core.counts import quantity
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.limits import ranged
 
@@ -32,7 +33,8 @@ def _evidence(choice: Choice) -> Iterator[str]:
         yield f"The costs leave out: {'; '.join(named)}{also}."
     if needs.updates_per_month and not facts.fresh_tasks:
         yield (
-            f"The data change {needs.updates_per_month:g} times per month, and no task of the run "
+            f"The data change {quantity(needs.updates_per_month, 'time')} per month, "
+            "and no task of the run "
             "has documents that change: how the setups follow such changes is unknown."
         )
     for field in ("format", "top_accuracy"):
@@ -45,7 +47,7 @@ def _coverage(choice: Choice) -> Iterator[str]:
         yield f"{setup} was not scored on {', '.join(tasks)}: it cannot be compared."
     for setup in choice.candidates:
         if left := choice.qualities[setup].unjudged:
-            yield f"{setup}: {left} samples are unscored and left out of its quality."
+            yield f"{setup}: {quantity(left, 'unscored sample')} left out of its quality."
     # That nothing is known of any setup's updates, or costs, has been said.
     for setup in choice.tiers[0] if choice.tiers else ():
         for check in choice.doubts(setup):
@@ -71,7 +73,8 @@ def _samples(choice: Choice) -> Iterator[str]:
                 continue
             seen = ranged(gap)
             sentence = (
-                f"{other} − {picked}: {seen} on {gap.n} samples; minimum detectable difference "
+                f"{other} − {picked}: {seen} on {quantity(gap.n, 'sample')}; minimum "
+                "detectable difference "
                 f"(80% power): {gap.detectable:.3f}"
             )
             need = gap.samples(margin) if margin else None

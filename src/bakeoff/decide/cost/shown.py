@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.table import Table, money
 from bakeoff.decide.cost.costs import Costs, Pair
@@ -57,7 +58,8 @@ def _costs(costs: Costs) -> Table:
         ("setup", "up front", "per update", "1,000 requests", "1,000 correct answers", "per month"),
         rows,
         f"Per month: {costs.volume:,.10g} requests, updates: {costs.updates:g}, and what "
-        f"is spent up front, spread over {costs.months:g} months. Brackets are 95% intervals "
+        f"is spent up front, spread over {quantity(costs.months, 'month')}. Brackets "
+        "are 95% intervals "
         "over the samples and over the ranges of the price file; a number without one is exact, "
         "or was measured once. "
         "Correct answers: mean cost over mean score in each task's primary metric. "

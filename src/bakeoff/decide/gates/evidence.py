@@ -17,6 +17,7 @@ from bakeoff.analysis import stats
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import Contrast, combine, confusion, shared
 from bakeoff.analysis.stats import Bounds, Floats, Ints
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate, finite, value_of
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError
@@ -59,7 +60,7 @@ class Finding:
 def find(check: Check, evidence: Evidence) -> Finding:
     """The finding. Raises `BakeoffError` where evidence is missing, broken or not comparable."""
     columns, left_out = sides(check, evidence)
-    note = f"; {left_out} failed answers left out" if left_out else ""
+    note = f"; {quantity(left_out, 'failed answer')} left out" if left_out else ""
     if check.right and (names := dict.fromkeys(c.name for c in changed(check, evidence))):
         note += f"; other than the {check.right.origin}: {', '.join(names)}"
     finding = replace(_test(check, columns, evidence.policy.alpha), note=note)
@@ -92,7 +93,8 @@ def _per_sample(column: Column, ref: Ref, kind: PerSample) -> Column:
     trials = known.sum(axis=1)
     if kind.k > (fewest := int(trials.min())):
         raise BakeoffError(
-            f"{ref.aggregate} needs {kind.k} answers per sample, and one sample has {fewest}: "
+            f"{ref.aggregate} needs {quantity(kind.k, 'answer')} per sample, and one "
+            f"sample has {fewest}: "
             f"run with --repeats {kind.k}"
         )
     values = kind.rule(np.nansum(answers, axis=1).astype(np.int64), trials, kind.k)

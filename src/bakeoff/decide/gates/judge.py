@@ -14,6 +14,7 @@ from typing import Literal
 from bakeoff.analysis import stats
 from bakeoff.analysis.compare import SLICE
 from bakeoff.analysis.measurements import differences
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import value_of
 from bakeoff.core.measure import TOKEN_METRICS
 from bakeoff.core.table import with_sign
@@ -101,7 +102,7 @@ def _sliced(gate: Gate, check: Check, setup: str, evidence: Evidence) -> Iterato
         missing = f"no evidence: no sample has the tag {gate.group_by}"
         yield Case(gate, check, setup, f"{gate.group_by}=", missing=missing)
     for value, count in sorted(counts.items()):
-        few = f"{count} samples, fewer than {SLICE}" if count < SLICE else ""
+        few = f"{quantity(count, 'sample')}, fewer than {SLICE}" if count < SLICE else ""
         sliced = check.of(setup, (gate.group_by, value))
         yield Case(gate, sliced, setup, f"{gate.group_by}={value}", few)
 
@@ -258,7 +259,7 @@ def _prove(_: Check, finding: Finding, __: float | None, alpha: float) -> Decisi
         needed = math.ceil(finding.gap.n * (finding.detectable / gap) ** 2)
         # Clusters can make it a number that the run already had, and that did not do.
         if needed > finding.gap.n:
-            power = f"if this difference is real, about {needed} samples give 80% power"
+            power = f"if this difference is real, about {quantity(needed, 'sample')} give 80% power"
             return INCONCLUSIVE, f"; not significant; {power}", needed
     return INCONCLUSIVE, f"; not significant (p = {finding.holds:.2g})", None
 

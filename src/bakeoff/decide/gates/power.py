@@ -17,6 +17,7 @@ from bakeoff.analysis import stats
 from bakeoff.analysis.columns import Column, Columns
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import finite
 from bakeoff.core.measure import LATENCY_METRICS
 from bakeoff.core.words import BakeoffError, Sample
@@ -146,7 +147,7 @@ def _untimed(check: Check, n: int) -> str:
     least = max(NOISE, _to_bound(check))
     if n >= least:
         return ""
-    return f"can never fail: it needs {least} samples in the latency pass and has {n}"
+    return f"can never fail: it needs {quantity(least, 'sample')} in the latency pass and has {n}"
 
 
 def _to_bound(check: Check) -> int:
@@ -207,7 +208,8 @@ def _assumption(check: Check, columns: Mapping[str, Column], n: int) -> str:
     clusters = min(n, sum(len(set(column.clusters)) for column in columns.values()))
     if clusters < (least := _to_bound(check)) <= n:
         return (
-            f"assumed, clusters ignored: its {n} samples are of at most {clusters} clusters, and "
+            f"assumed, clusters ignored: {quantity(n, 'sample')} of at most "
+            f"{quantity(clusters, 'cluster')}, and "
             f"{least} independent ones bound the quantile"
         )
     return "assumed, clusters ignored"

@@ -14,6 +14,7 @@ import numpy as np
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.measurements import Rows, differences, edited, treated
 from bakeoff.analysis.treatment import Change
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import LISTED, BakeoffError
 from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.spec.policy import Policy
@@ -195,7 +196,8 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     total = len(column.samples)
     if judged < policy.min_coverage * total:
         raise BakeoffError(
-            f"{ref}: {judged} of {total} samples scored, below min_coverage {policy.min_coverage:g}"
+            f"{ref}: {judged} of {quantity(total, 'sample')} scored, below "
+            f"min_coverage {policy.min_coverage:g}"
         )
     if ref.metric in ("error", "leak"):
         return

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.scripts import MARKS, UNSPACED, is_unspaced, words
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
@@ -38,7 +39,7 @@ def length_in_range(
     """1 when the answer has `least` to `most` words; 0 as `most` is no limit."""
     count = len(words(answer.text))
     kept = least <= count and (most <= 0 or count <= most)
-    return Score(float(kept), "" if kept else f"{count} words")
+    return Score(float(kept), "" if kept else quantity(count, "word"))
 
 
 def _are_terms(terms: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ empty context, so the shares exist for every setup.
 
 from __future__ import annotations
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 from bakeoff.metrics.scorers.support import claims_of, decided_by
@@ -31,7 +32,9 @@ def _share(
         for claim, beside in zip(truth.claims, known, strict=True)
         if _supported(claim) == right and _supported(beside) == inside
     ]
-    reason = f"{len(mine)} of {len(truth.claims)} claims" + (f": {mine[0].text}" if mine else "")
+    reason = f"{len(mine)} of {quantity(len(truth.claims), 'claim')}" + (
+        f": {mine[0].text}" if mine else ""
+    )
     return Score(len(mine) / len(truth.claims), reason, claims=tuple(mine))
 
 

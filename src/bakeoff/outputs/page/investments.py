@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import value_of
 from bakeoff.core.table import Table, money, number
 from bakeoff.core.words import canonical
@@ -104,7 +105,7 @@ def monthly(run: Run, _: str) -> Made | None:
     return (
         f"Monthly cost of each setup by number of requests, with 95% bands; the "
         f"dotted line is at {shown.count(costs.volume)} requests. What is spent up front is "
-        f"spread over {costs.months:g} months; updates per month: {costs.updates:g}.",
+        f"spread over {quantity(costs.months, 'month')}; updates per month: {costs.updates:g}.",
         Table("", ("setup", "requests per month", label, "from", "to"), tuple(rows)),
         plots.lines(bands, ("requests per month", label), costs.volume),
     )

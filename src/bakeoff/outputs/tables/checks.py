@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.counts import quantity
 
 
 def checks(run: Run) -> list[str]:
@@ -16,8 +17,9 @@ def checks(run: Run) -> list[str]:
         ]
     for name, tally in (known.tokens or {}).items():
         sentences.append(
-            f"tokens: {name} counted {tally.differing} of {tally.checked} prompts otherwise "
-            f"than the named tokenizer (by up to {tally.largest} tokens)"
+            f"tokens: {name} counted {tally.differing} of "
+            f"{quantity(tally.checked, 'prompt')} otherwise "
+            f"than the named tokenizer (by up to {quantity(tally.largest, 'token')})"
         )
     for name, check in (known.batches or {}).items():
         sentences.append(
@@ -27,8 +29,9 @@ def checks(run: Run) -> list[str]:
     if known.load:
         peak = max(value for values in known.load.values() for value in values)
         machine = run.manifest.hardware
-        cores = f", on {machine.cores} cores" if machine else ""
+        cores = f", on {quantity(machine.cores, 'core')}" if machine and machine.cores else ""
         sentences.append(
-            f"load: at most {peak} processes wanted to run at the ends of the latency pass{cores}"
+            f"load: at most {quantity(peak, 'process', 'processes')} wanted to run at "
+            f"the ends of the latency pass{cores}"
         )
     return sentences

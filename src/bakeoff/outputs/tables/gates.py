@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.table import Table, number
 from bakeoff.decide.gates.baseline import Pointer
 from bakeoff.decide.gates.power import Preview
@@ -32,7 +33,7 @@ def verdicts(outcome: Verdicts) -> Table:
     gates = outcome.worst_first
     rows = tuple((gate.state, _gate(gate), gate.reason) for gate in gates[:GATES_SHOWN])
     if more := len(gates) - len(rows):
-        notes.append(f"{more} more gates are in gates.json.")
+        notes.append(f"In gates.json: {quantity(more, 'more gate')}.")
     return Table("Gates", ("verdict", "gate", "evidence"), rows, " ".join(notes))
 
 
@@ -85,7 +86,7 @@ def counted(outcome: Verdicts) -> str:
     order = ("failed", "failed (warning)", *_COUNTED.values())
     known = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     total = len(outcome.gates)
-    return f"{total} gate{'s' if total != 1 else ''}: {known or '-'}"
+    return f"{quantity(total, 'gate')}: {known or '-'}"
 
 
 def power(previews: Sequence[Preview]) -> Table:

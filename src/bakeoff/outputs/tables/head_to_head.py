@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bakeoff.analysis.comparison import Updated
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import UNKNOWN
 from bakeoff.core.table import Table, cell, number
 from bakeoff.runs.opened import IndexFacts
@@ -62,12 +63,12 @@ def _reads(run: Run, task: str, setup: str) -> str:
 def _up_front(run: Run, task: str, setup: str) -> str:
     parts = []
     if training := run.manifest.training(task, setup):
-        parts.append(f"{training.seconds:.0f} s training on {training.rows} rows")
+        parts.append(f"{training.seconds:.0f} s training on {quantity(training.rows, 'row')}")
     if index := run.manifest.index(task, setup):
         # All of them, though a cache held some: the next user's cache does not.
         took = index.seconds(index.passages)
         seconds = "time not measured," if took is None else f"{took:.1f} s"
-        parts.append(f"{seconds} indexing {index.passages} passages")
+        parts.append(f"{seconds} indexing {quantity(index.passages, 'passage')}")
     return ", ".join(parts)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bakeoff.analysis.comparison import Summary, TaskComparison
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.table import Table, cell
@@ -48,11 +49,13 @@ def details(run: Run, task: str) -> Table:
     sampled = f" (a seeded sample of {facts.population})" if facts.n < facts.population else ""
     dropped = len(facts.dropped)
     left_out = (
-        f" {dropped} training rows were left out: they (nearly) repeat test rows."
+        f" Left out: {quantity(dropped, 'training row')} (nearly) repeating a test row."
         if dropped
         else ""
     )
-    return Table(task, ("metric", "n", *setups), rows, f"{facts.n} samples{sampled}.{left_out}")
+    return Table(
+        task, ("metric", "n", *setups), rows, f"{quantity(facts.n, 'sample')}{sampled}.{left_out}"
+    )
 
 
 def _answered(facts: TaskComparison, setups: Sequence[str]) -> Iterator[tuple[str, ...]]:

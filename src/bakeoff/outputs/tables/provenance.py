@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.counts import quantity
 from bakeoff.core.table import Table
 from bakeoff.runs.manifest import Fingerprint, Manifest
 from bakeoff.spec.benchmark import Setup, Suite
@@ -86,7 +87,7 @@ def _facts(run: Run) -> Iterator[Fact]:
     m = run.manifest
     if m.imported:
         for file in m.imported.files:
-            yield "file", f"{file.file}: {file.rows} rows, sha256 {file.sha256}"
+            yield "file", f"{file.file}: {quantity(file.rows, 'row')}, sha256 {file.sha256}"
         yield from (("note", note) for note in m.imported.notes)
         return
     yield "commit", m.commit or "unknown"
@@ -105,12 +106,12 @@ def _facts(run: Run) -> Iterator[Fact]:
     for reference, known in m.models.items():
         yield f"model {reference}", _listed(model(known).items())
     for name, engine in m.engines.items():
-        times = f", ended by itself {engine.restarts} times" if engine.restarts else ""
+        times = f", ended by itself {quantity(engine.restarts, 'time')}" if engine.restarts else ""
         yield f"engine of {name}", f"{engine.kind} {engine.version}{times}"
     for name, adapter in m.adapters.items():
         yield f"adapter {name}", adapter.digest
     for name, index in m.indexes.items():
-        yield f"index {name}", f"{index.passages} passages, {index.digest}"
+        yield f"index {name}", f"{quantity(index.passages, 'passage')}, {index.digest}"
     for name, task in m.tasks.items():
         yield f"task {name}", _listed(task.digests.root.items())
 

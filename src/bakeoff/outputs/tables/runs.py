@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bakeoff.analysis.measured_run import GATES
+from bakeoff.core.counts import quantity
 from bakeoff.core.table import Table
 from bakeoff.core.words import BakeoffError
 from bakeoff.runs.manifest import RUNNING, Manifest
@@ -20,7 +21,7 @@ def runs_table(runs: Sequence[Path], older: int = 0) -> Table:
     """A row for each run, in the given order; `older` are those that are not shown."""
     note = "n: samples of all tasks; each is asked of every setup. Times are UTC."
     if older:
-        note += f" {older} older runs are not shown (--all)."
+        note += f" Not shown: {quantity(older, 'older run')} (--all)."
     return Table(
         "Runs",
         ("benchmark", "run", "when", "state", "setups", "n", "gates"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bakeoff.core.counts import counted
+from bakeoff.core.counts import quantity
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import Table
 from bakeoff.running.first_files.understood import Understood
@@ -43,7 +43,7 @@ def _rows(rows: Rows) -> Table:
 
 def _documents(documents: Library) -> Table:
     rows = tuple((form, str(count)) for form, count in documents.formats.items())
-    size = f"{counted(len(documents.ids), 'document')}, {counted(documents.words, 'word')}."
+    size = f"{quantity(len(documents.ids), 'document')}, {quantity(documents.words, 'word')}."
     notes = "\n".join([size, *documents.notes])
     return Table(f"{documents.folder}: documents", ("format", "files"), rows, notes)
 
@@ -54,11 +54,11 @@ def _first(known: Understood) -> Table:
         for row in known.samples[:3]
     ]
     without = sum(not row.answerable for row in known.samples)
-    counts = f"{len(known.samples) - without} answerable and "
-    counts += counted(without, "unanswerable question")
+    counts = f"{quantity(len(known.samples), 'question')}: "
+    counts += f"{len(known.samples) - without} answerable, {without} unanswerable"
     if known.train:
-        repeated = f", {known.repeated} of them left out: they repeat a question"
-        counts += f"; {counted(len(known.train), 'training row')}"
-        counts += repeated if known.repeated else ""
+        counts += f"; {quantity(len(known.train), 'training row')}"
+    if known.repeated:
+        counts += f", {known.repeated} of them left out: repeats of a question"
     rows = tuple(tuple(plain(cell, _CELL) for cell in row) for row in first)
     return Table("The first rows", ("id", "question", "answer", "document"), rows, f"{counts}.")

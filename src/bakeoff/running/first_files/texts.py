@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from bakeoff.core.counts import quantity
 from bakeoff.running.first_files.understood import SHORT, Understood, relative, rows_part
 
 ASKED, LEARNT = 60, 200
@@ -56,7 +57,8 @@ def _rows(known: Understood, folder: Path) -> list[str]:
         lines.append("  # train: FILE   # rows to fine-tune on; none may repeat a test row")
     if known.repeated:
         lines += [
-            f"# {known.repeated} training rows (nearly) repeat a test row; they are left out.",
+            f"# Left out: {quantity(known.repeated, 'training row')} (nearly) "
+            "repeating a test row.",
             "on_overlap: drop",
         ]
     if mapping := known.questions.mapping:
@@ -192,7 +194,8 @@ def _tasks(known: Understood, name: str) -> list[str]:
     return [
         "",
         "tasks:",
-        f"  - {name}: {{limit: {ASKED}}}   # of {count} questions; take the limit away for all",
+        f"  - {name}: {{limit: {ASKED}}}   # of {quantity(count, 'question')}; take "
+        "the limit away for all",
     ]
 
 

@@ -10,6 +10,7 @@ import peft
 import torch
 from safetensors import safe_open
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import Weights
@@ -115,7 +116,9 @@ def _load(model: LocalModel, adapter: Adapter, name: str) -> None:
         stored = set(file.keys())
     # peft leaves out what does not match, with a warning at most.
     if odd := sorted(stored ^ {_stored_as(key, name) for key in mine}):
-        raise _unfit(adapter, model, f"{len(odd)} keys have no counterpart, such as {odd[0]}")
+        raise _unfit(
+            adapter, model, f"without a counterpart: {quantity(len(odd), 'key')}, such as {odd[0]}"
+        )
     if not any(bool(p.any()) for key, p in mine.items() if "lora_B" in key):
         raise BakeoffError(f"adapter {adapter.folder}: its B matrices are all zero or missing")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import (
     BakeoffError,
     Decoding,
@@ -73,8 +74,9 @@ def lessons(builder: TrainingDataBuilder, task: Task, recipe: Tune) -> Lessons:
         pairs, counts = builder.teacher(replace(task, train=tuple(rows)), recipe)
         if len(pairs) < 2:
             raise BakeoffError(
-                f"task '{task.name}': of '{recipe.distill.teacher}' {len(pairs)} answers to "
-                f"{len(rows)} training questions were good enough to learn from "
+                f"task '{task.name}': of '{recipe.distill.teacher}' "
+                f"{quantity(len(pairs), 'answer')} to "
+                f"{quantity(len(rows), 'training question')} can be learnt from "
                 f"({', '.join(f'{n} {why}' for why, n in counts.items())})"
             )
         return _questions(builder, task, pairs, recipe, counts)

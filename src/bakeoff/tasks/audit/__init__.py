@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bakeoff.core.counts import quantity
 from bakeoff.runs.manifest import AuditFacts
 from bakeoff.spec.benchmark import Suite
 from bakeoff.tasks.audit.answers import answers
@@ -66,5 +67,11 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
         *lengths(task, suite, window),
     ]
     train = len(task.train) + len(task.left_out)
-    rows = f"{n} test rows, {train} training rows, {documents} documents"
+    rows = ", ".join(
+        (
+            quantity(n, "test row"),
+            quantity(train, "training row"),
+            quantity(documents, "document"),
+        )
+    )
     return Audit(rows, tuple(findings), tuple(leaked))

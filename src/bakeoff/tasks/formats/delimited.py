@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.tasks.formats.decoding import Reading, decoded
 from bakeoff.tasks.formats.json_rows import Row
@@ -122,4 +123,4 @@ def _row(header: Sequence[str], row: Sequence[str], width: int) -> dict[str, Any
         return dict(zip(header, row, strict=True))
     if len(row) == width and not any(cell.strip() for cell in row[len(header) :]):
         return dict(zip(header, row[: len(header)], strict=True))
-    return f"found {len(row)} columns; the header has {width}"
+    return f"found {quantity(len(row), 'column')}; the header has {width}"
