@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -172,20 +173,9 @@ def _story(chance: random.Random) -> tuple[str, str, str]:
     return passage, good, " ".join(facts[n][n == wrong] for n in shown)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Weights of pooled features against support."""
-
-    weights: np.ndarray
-    intercept: float
-
-    def against(self, pooled: np.ndarray) -> np.ndarray:
-        return pooled @ self.weights + self.intercept
-
-
-def fitted(pooled: np.ndarray, labels: Labels, chosen: np.ndarray) -> Fit:
-    """Ridge logistic regression with weights of at least 0; each set, and each label in it, has
-    an equal part."""
+def fitted(pooled: np.ndarray, labels: Labels, chosen: np.ndarray) -> np.ndarray:
+    """The weights of a ridge logistic regression, none below 0; each set, and each label in it,
+    has an equal part."""
     x, bad = pooled[chosen], (~labels.good[chosen]).astype(float)
     scale = x.std(axis=0)
     used = scale > 0
@@ -203,7 +193,7 @@ def fitted(pooled: np.ndarray, labels: Labels, chosen: np.ndarray) -> Fit:
     done = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     weights = np.zeros(pooled.shape[1])
     weights[used] = done.x[:-1] / scale[used]
-    return Fit(weights, float(done.x[-1]))
+    return weights
 
 
 def _parts(labels: Labels, chosen: np.ndarray) -> np.ndarray:
@@ -218,12 +208,12 @@ def _parts(labels: Labels, chosen: np.ndarray) -> np.ndarray:
 
 
 def left_out(pooled: np.ndarray, labels: Labels) -> np.ndarray:
-    """The support of each row by a model fitted on the other sets."""
+    """The uncalibrated support of each row by a model fitted on the other sets (`Model.logit`)."""
     score = np.zeros(len(labels.good))
     allowed = ~np.isin(labels.data, CHECKED_ONLY)
     for name in SETS:
         part = labels.data == name
-        score[part] = -fitted(pooled, labels, allowed & ~part).against(pooled[part])
+        score[part] = -np.cbrt(pooled[part] @ fitted(pooled, labels, allowed & ~part))
     return score
 
 
@@ -256,46 +246,62 @@ def ablation(pooled: np.ndarray, labels: Labels) -> None:
         print(f"| without {title} | " + " | ".join(f"{x:.3f}" for x in found.values()) + " |")
 
 
-def reliability(logits: np.ndarray, labels: Labels) -> tuple[float, float]:
-    """Slope and offset of all sets together, each label of each set with an equal part; prints
-    the probabilities of left-out sets beside the share that people found supported."""
-    pool = np.isin(labels.data, SETS)
+def calibrated(logits: np.ndarray, labels: Labels, sets: Sequence[str]) -> tuple[float, float]:
+    """Slope and offset of some sets together, each label of each set with an equal part."""
     chance = np.random.default_rng(SEED)
     drawn = []
-    for name in SETS:
-        if name not in CHECKED_ONLY:
-            for label in (False, True):
-                same = np.flatnonzero((labels.data == name) & (labels.good == label))
-                drawn.append(chance.choice(same, 400))
-    at = np.concatenate(drawn)
-    slope, offset = platt(logits[at].tolist(), labels.good[at].tolist())
-    probability = 1 / (1 + np.exp(-(slope * logits + offset)))
-    weight = np.zeros(len(logits))
-    for name in SETS:
+    for name in sets:
         for label in (False, True):
-            same = (labels.data == name) & (labels.good == label)
+            same = np.flatnonzero((labels.data == name) & (labels.good == label))
+            drawn.append(chance.choice(same, 400))
+    at = np.concatenate(drawn)
+    return platt(logits[at].tolist(), labels.good[at].tolist())
+
+
+def reliability(logits: np.ndarray, labels: Labels) -> None:
+    """Print the probabilities of left-out sets, calibrated on the other sets, beside the share that
+    people found supported, as if half of each set were."""
+    probability, weight = np.zeros(len(logits)), np.zeros(len(logits))
+    for name in SETS:
+        part = labels.data == name
+        others = [one for one in SETS if one not in (name, *CHECKED_ONLY)]
+        slope, offset = calibrated(logits, labels, others)
+        probability[part] = 1 / (1 + np.exp(-(slope * logits[part] + offset)))
+        for label in (False, True):
+            same = part & (labels.good == label)
             weight[same] = 1 / same.sum()
+    bins = [(low / 10, low / 10 + 0.1) for low in range(10)]
     print("\n## Probabilities of sets left out, as if half of each were supported\n")
-    print("| probability | share supported | answers |\n|---|---:|---:|")
-    for low in np.arange(0, 1, 0.1):
-        part = pool & (probability >= low) & (probability < low + 0.1)
+    print("| probability | mean | share supported | answers |\n|---|---:|---:|---:|")
+    for low, high in bins:
+        part = np.isin(labels.data, SETS) & (probability >= low) & (probability < high)
         if part.any():
-            share = weight[part & labels.good].sum() / weight[part].sum()
-            print(f"| {low:.1f} to {low + 0.1:.1f} | {share:.2f} | {part.sum()} |")
-    return slope, offset
+            said = np.average(probability[part], weights=weight[part])
+            share = np.average(labels.good[part], weights=weight[part])
+            print(f"| {low:.1f} to {high:.1f} | {said:.2f} | {share:.2f} | {part.sum()} |")
+    print("\n| kind | below .3 | .3 to .5 | .5 to .8 | .8 and above |\n|---|---:|---:|---:|---:|")
+    for kind, sets in KINDS.items():
+        cells = []
+        for low, high in pairwise((0, 0.3, 0.5, 0.8, 1.01)):
+            part = np.isin(labels.data, sets) & (probability >= low) & (probability < high)
+            share = np.average(labels.good[part], weights=weight[part]) if part.any() else np.nan
+            cells.append(f"{share:.2f} ({part.sum()})")
+        print(f"| {kind} | {' | '.join(cells)} |")
 
 
-def shipped(pooled: np.ndarray, labels: Labels, calibration: tuple[float, float]) -> Model:
-    """The model of all sets, to four digits: more would differ between machines."""
-    fit = fitted(pooled, labels, ~np.isin(labels.data, CHECKED_ONLY))
+def shipped(pooled: np.ndarray, labels: Labels, left: np.ndarray) -> Model:
+    """The model of all sets, to four digits: more would differ between machines. Its probabilities
+    are calibrated on what models made of sets that they had not seen (`left`)."""
+    weights = fitted(pooled, labels, ~np.isin(labels.data, CHECKED_ONLY))
     count = len(FEATURES)
-    named = [dict(zip(FEATURES, part, strict=True)) for part in np.split(fit.weights, [count])]
+    named = [dict(zip(FEATURES, part, strict=True)) for part in np.split(weights, [count])]
     mean, amount = (
         {name: round(float(value), 4) for name, value in part.items() if value >= 5e-5}
         for part in named
     )
-    slope, offset = calibration
-    return Model(mean, amount, round(-fit.intercept, 4), round(slope, 4), round(offset, 4))
+    sets = [name for name in SETS if name not in CHECKED_ONLY]
+    slope, offset = calibrated(left, labels, sets)
+    return Model(mean, amount, round(slope, 4), round(offset, 4))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -337,7 +343,7 @@ def main() -> None:
         )
         table(scores | floors(rows, Labels.of(rows)), Labels.of(rows))
         ablation(pooled, labels)
-    calibration = reliability(score, labels)
+    reliability(score, labels)
     if options.write:
         provenance = {
             "script": "benchmarks/studies/train_faithfulness.py",
@@ -346,7 +352,7 @@ def main() -> None:
             "data_sha256": digests(options.data),
             "licenses": LICENSES,
         }
-        model = replace(shipped(pooled, labels, calibration), provenance=provenance)
+        model = replace(shipped(pooled, labels, score), provenance=provenance)
         target = Path(support.__file__).parent / "support_model.json"
         target.write_text(model.as_json(), encoding="utf-8")
         print(f"\nwrote {target.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -445,7 +446,7 @@ def test_the_shipped_model_is_plain_numbers_that_say_where_they_come_from() -> N
         "{}",
         MODEL.as_json().replace('"missing"', '"contents"'),
         json.dumps({**json.loads(MODEL.as_json()), "mean": {"missing": -1.0}}),
-        json.dumps({**json.loads(MODEL.as_json()), "intercept": float("nan")}),
+        json.dumps({**json.loads(MODEL.as_json()), "offset": float("nan")}),
         json.dumps({**json.loads(MODEL.as_json()), "slope": "steep"}),
         json.dumps({**json.loads(MODEL.as_json()), "surprise": 1}),
     ],
@@ -453,6 +454,22 @@ def test_the_shipped_model_is_plain_numbers_that_say_where_they_come_from() -> N
 def test_what_is_no_model_is_refused(text: str) -> None:
     with pytest.raises(BakeoffError, match="support model"):
         Model.parse(text)
+
+
+def test_a_model_of_before_is_to_be_calibrated_again() -> None:
+    old = {**json.loads(MODEL.as_json()), "intercept": 0.326}
+    with pytest.raises(BakeoffError, match="earlier version: calibrate it again"):
+        Model.parse(json.dumps(old))
+
+
+def test_the_logit_is_the_cube_root_of_what_speaks_against() -> None:
+    seen = [dict.fromkeys(FEATURES, 0.0) | {"missing": 0.5}, dict.fromkeys(FEATURES, 0.0)]
+    # Half missing from 3 of 4 parts of the words: a mean of .375.
+    model = Model(mean={"missing": 8 / 3}, amount={}, slope=2.0, offset=1.0)
+    assert model.logit(seen, [3.0, 1.0]) == pytest.approx(-1.0)
+    assert model.probability(-1.0) == pytest.approx(1 / (1 + math.e))
+    model = Model(mean={}, amount={"missing": 8 / math.log(1.5)})
+    assert model.logit(seen, [3.0, 1.0]) == pytest.approx(-2.0)
 
 
 RIGHT = "The ferry carries {} passengers every morning."

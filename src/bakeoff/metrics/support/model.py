@@ -1,8 +1,8 @@
 """Features turned into the probability that a claim, and an answer, is supported.
 
-A logistic regression over what speaks against an answer: the mean over its words and, by the
-logarithm of the sum, how much of it there is. Every weight is against support, so nothing that a
-model learnt about who writes how can speak for an answer. A claim is an answer of one claim.
+What speaks against an answer is weighed and added: the mean over its words and, by the logarithm of
+the sum, how much of it there is. Every weight is against support, so nothing that a model learnt
+about who writes how can speak for an answer. A claim is an answer of one claim.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ class Model:
     """Of a feature's mean over the claims, by their weight in words."""
     amount: Mapping[str, float]
     """Of log(1 + the sum over the claims)."""
-    intercept: float
-    """The logit of an answer that nothing speaks against."""
     slope: float = 1.0
     """Calibration: the probability is the logistic function of `slope * z + offset`."""
     offset: float = 0.0
+    """The log odds of an answer that nothing speaks against."""
     threshold: float = 0.5
     """Probability from which on a claim counts as supported."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -44,9 +43,15 @@ class Model:
     def parse(cls, text: str) -> Model:
         """The model that `as_json` wrote. Raises `BakeoffError` when `text` is none."""
         try:
-            model = cls(**json.loads(text))
+            fields = json.loads(text)
+            if "intercept" in fields:
+                raise BakeoffError(
+                    "this support model is of an earlier version: calibrate it again, with "
+                    "`bakeoff scorers calibrate`"
+                )
+            model = cls(**fields)
             weights = [*model.mean.values(), *model.amount.values()]
-            numbers = [*weights, model.intercept, model.slope, model.offset, model.threshold]
+            numbers = [*weights, model.slope, model.offset, model.threshold]
             sound = all(math.isfinite(x) for x in numbers) and min(weights) >= 0
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BakeoffError(f"this is no support model: {error}") from error
@@ -63,9 +68,11 @@ class Model:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def logit(self, seen: Sequence[Mapping[str, float]], sizes: Sequence[float]) -> float:
-        """Uncalibrated evidence for the support of claims together, from their features.
+        """Uncalibrated evidence for the support of claims together, from their features; at most 0.
 
-        `sizes` are the weights of their words.
+        `sizes` are the weights of their words. It is the cube root of what speaks against them: the
+        first flaw in a copied text says more than one in a text that is written anew. By people's
+        labels, nine of ten copied answers are supported, and a line in the sum itself ends at .74.
         """
         total = sum(sizes) or 1.0
         against = 0.0
@@ -74,7 +81,7 @@ class Model:
             against += weight * held / total
         for name, weight in self.amount.items():
             against += weight * math.log1p(sum([one[name] for one in seen]))
-        return self.intercept - against
+        return -math.cbrt(against)
 
     def probability(self, logit: float) -> float:
         """The calibrated probability of a logit."""
