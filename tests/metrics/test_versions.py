@@ -84,7 +84,7 @@ def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPa
 def test_a_changed_rule_of_the_support_score_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment, "WINDOW", 1)
     (said,) = told("faithfulness")
-    assert "changed and its version 4+support_model:" in said
+    assert "changed and its version 5+support_model:" in said
 
 
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
