@@ -134,10 +134,10 @@ def test_stored_scores_that_are_missing_or_left_over_are_told() -> None:
 def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
     assert version("contains") == "2"
     assert version("support_lexical") == f"1+lexical_model:{lexical.shipped_digest()}"
-    assert version("support_gold") == f"4+support_model:{support.shipped_digest()}"
-    assert version("support_gold(verifier='hf:a/verifier')") == "4"
+    assert version("support_gold") == f"5+support_model:{support.shipped_digest()}"
+    assert version("support_gold(verifier='hf:a/verifier')") == "5"
     own = version("support_gold(verifier='mine.json')", KEPT / "tasks")
-    assert own.startswith("4+calibration:")
+    assert own.startswith("5+calibration:")
 
 
 def test_a_file_of_calibrated_numbers_is_part_of_the_version(tmp_path: Path) -> None:
