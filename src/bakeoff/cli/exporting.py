@@ -19,9 +19,15 @@ from bakeoff.running.environment import workspace
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "csv"]),
+    type=click.Choice(["parquet", "csv", "every-eval-ever", "model-card"]),
     default="parquet",
     show_default=True,
+)
+@click.option(
+    "--organization",
+    default="unknown",
+    metavar="NAME",
+    help="Who evaluated, as records of every-eval-ever say it.",
 )
 @click.option(
     "--training",
@@ -29,10 +35,19 @@ from bakeoff.running.environment import workspace
     help="Write what this setup of a BENCHMARK learns, for a service that fine-tunes.",
 )
 @data_option
-def export(run: str, output: Path, form: str, training: str | None, data: Path | None) -> None:
+def export(
+    run: str,
+    output: Path,
+    form: str,
+    organization: str,
+    training: str | None,
+    data: Path | None,
+) -> None:
     """Write a RUN as tables: samples, scores and numbers (estimates, effects, differences).
 
-    In CSV, lists and tags are JSON.
+    In CSV, lists and tags are JSON. With `--format every-eval-ever`, write a record of each setup
+    and a file of its scored answers in the shared format of evaluation results; with `model-card`,
+    a card for the model hub of each adapter that the run trained.
 
     With --training, write the training rows of a BENCHMARK's tuned setup as JSON Lines of chats
     (`messages`): those to learn and those to validate on. Rows of documents (`cpt`) have a `text`.
@@ -49,7 +64,17 @@ def export(run: str, output: Path, form: str, training: str | None, data: Path |
             f"setups: {{{training}: {{model: ENDPOINT:BASE, tune: NAME}}}}"
         )
         return
-    from bakeoff.outputs.frames import write
+    done = finished(run)
+    if form == "every-eval-ever":
+        from bakeoff.outputs.every_eval_ever.written import write as write_records
 
-    for path, rows in write(finished(run), output, form).items():
-        click.echo(f"{path} ({rows} rows)")
+        files = write_records(done, output, organization)
+    elif form == "model-card":
+        from bakeoff.outputs.model_card import write as write_cards
+
+        files = write_cards(done, output)
+    else:
+        from bakeoff.outputs.frames import write
+
+        files = write(done, output, form)
+    click.echo("\n".join(f"{path} ({entries} rows)" for path, entries in files.items()))
