@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from bakeoff.core.parts import parts
 from bakeoff.core.words import (
     ERROR,
     REFUSAL,
@@ -29,7 +30,6 @@ from bakeoff.models.reply_parts import (
     Shown,
     Usage,
     Vector,
-    parts,
     said_in,
 )
 

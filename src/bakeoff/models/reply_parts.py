@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
+
+from bakeoff.core.parts import parts
 
 
 class Body(NamedTuple):
@@ -76,12 +78,12 @@ class Shown(NamedTuple):
     text: Any = None
 
 
-N = TypeVar("N", Body, Choice, Said, Usage, Vector, Held, Shown)
+class _Part(NamedTuple):
+    """A piece of a content that comes in parts."""
 
-
-def parts(kind: type[N], value: Any) -> N:
-    """The parts of a JSON value that `kind` names; `None` where it has none."""
-    return kind._make(map(value.get, kind._fields)) if isinstance(value, dict) else kind()
+    type: Any = None
+    text: Any = None
+    refusal: Any = None
 
 
 def said_in(value: Any) -> Said:
@@ -93,13 +95,13 @@ def said_in(value: Any) -> Said:
     if not isinstance(message.content, list):
         return message
     texts, refusals = [], []
-    for part in message.content:
-        kind, text = (part.get("type"), part.get("text")) if isinstance(part, dict) else ("", part)
-        if kind in ("thinking", "reasoning", "redacted_thinking"):
+    for value in message.content:
+        part = parts(_Part, value) if isinstance(value, dict) else _Part("", value)
+        if part.type in ("thinking", "reasoning", "redacted_thinking"):
             message = message._replace(thinking=True)
-        elif kind == "refusal":
-            refusals.append(part.get("refusal"))
-        elif isinstance(text, str):
-            texts.append(text)
+        elif part.type == "refusal":
+            refusals.append(part.refusal)
+        elif isinstance(part.text, str):
+            texts.append(part.text)
     refusal = message.refusal or "".join(text for text in refusals if isinstance(text, str)) or None
     return message._replace(content="".join(texts), refusal=refusal)

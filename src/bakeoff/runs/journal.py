@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.core import disk
+from bakeoff.core.parts import parts
 from bakeoff.core.words import (
     LATENCY,
     Answer,
@@ -238,7 +239,7 @@ def read_records(
     for number, line in _lines(path):
         if number in wanted:
             try:
-                record = _from_json(_row(path, number, line))
+                record = _record(_row(path, number, line))
                 check(record)
             except DAMAGED as error:
                 raise damaged(path, number, error) from error
@@ -280,12 +281,12 @@ def _cell(path: Path, number: int, line: bytes) -> tuple[Any, bool]:
         if separator:
             return head, key.startswith(b', "answer')
     row = _row(path, number, line)
-    cell = (*(row.get(name) for name in ("phase", "setup", "sample")), row.get("repeat", 0))
+    cell = (row.phase, row.setup, row.sample, row.repeat or 0)
     try:
         hash(cell)
     except TypeError as error:
         raise damaged(path, number, error) from error
-    return cell, "answer" in row
+    return cell, row.answer is not None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -299,14 +300,39 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise MissingEvidence(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+class _Row(NamedTuple):
+    """A record as a line holds it."""
+
+    phase: Any = None
+    task: Any = None
+    setup: Any = None
+    sample: Any = None
+    repeat: Any = None
+    answer: Any = None
+    error: Any = None
+    """Of a failure, and what comes after it as well."""
+    finish_reason: Any = None
+    steps: Any = None
+
+
+class _Answer(NamedTuple):
+    """An answer as a line holds it."""
+
+    text: Any = None
+    passages: Any = None
+    steps: Any = None
+    confidence: Any = None
+    finish_reason: Any = None
+
+
+def _row(path: Path, number: int, line: bytes) -> _Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise damaged(path, number, error) from error
     if not isinstance(row, dict):
         raise damaged(path, number, ValueError("not an object"))
-    return row
+    return parts(_Row, row)
 
 
 def _line(record: Record) -> str:
@@ -345,30 +371,29 @@ def brief(fact: Passage | Step | CheckedClaim) -> dict[str, object]:
     return {n: value for n, default in defaults if (value := getattr(fact, n)) != default}
 
 
-def _from_json(row: Mapping[str, Any]) -> Record:
-    outcome: Answer | Failure
-    head = (row["phase"], row["task"], row["setup"], row["sample"])
-    error = row.get("error", "")
-    if not {*map(type, head), type(error)} <= {str}:
+def _record(row: _Row) -> Record:
+    head = (row.phase, row.task, row.setup, row.sample)
+    failed = row.error is not None
+    if not {*map(type, head), type(row.error if failed else "")} <= {str}:
         raise TypeError("phase, task, setup, sample and error are texts")
-    if type(repeat := row.get("repeat", 0)) is not int:
+    if type(repeat := 0 if row.repeat is None else row.repeat) is not int:
         raise TypeError(f"repeat is {repeat!r}")
-    if "error" in row:
-        steps = tuple(Step(**step) for step in row.get("steps", ()))
-        outcome = Failure(error, row.get("finish_reason", ""), steps)
+    outcome: Answer | Failure
+    if failed:
+        steps = tuple(Step(**step) for step in row.steps or ())
+        outcome = Failure(row.error, row.finish_reason or "", steps)
     else:
-        answer = row["answer"]
-        outcome = Answer(
-            _text(answer["text"]),
-            tuple(Passage(**p) for p in answer["passages"]),
-            tuple(Step(**s) for s in answer["steps"]),
-            answer.get("confidence"),
-            answer.get("finish_reason", ""),
-        )
+        outcome = _answer(parts(_Answer, row.answer))
     return Record(*head, outcome, repeat)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"an answer's text is {value!r}")
-    return value
+def _answer(answer: _Answer) -> Answer:
+    if not isinstance(answer.text, str):
+        raise TypeError(f"an answer's text is {answer.text!r}")
+    return Answer(
+        answer.text,
+        tuple(Passage(**passage) for passage in answer.passages),
+        tuple(Step(**step) for step in answer.steps),
+        answer.confidence,
+        answer.finish_reason or "",
+    )

@@ -16,11 +16,13 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core import disk
+from bakeoff.core.parts import whole
 from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Sample, Score
 from bakeoff.runs import MANIFEST
 from bakeoff.runs.journal import (
@@ -248,14 +250,30 @@ def read_samples(run: Path) -> dict[str, dict[str, Sample]]:
     return samples
 
 
-def _sample(row: Mapping[str, Any]) -> tuple[str, Sample]:
-    task, fields, targets, gold = row["task"], row["fields"], row["targets"], row["gold"]
-    identity, cluster, tags = row["id"], row["cluster"], row["tags"]
-    texts = [task, identity, cluster, *targets, *gold, *fields.values(), *tags.values()]
-    listed = isinstance(targets, list) and isinstance(gold, list)
-    if not (listed and {*map(type, texts)} <= {str}):
+class _SampleRow(NamedTuple):
+    """A sample as its line holds it."""
+
+    task: Any
+    id: Any
+    fields: Any
+    targets: Any
+    gold: Any
+    cluster: Any
+    tags: Any
+
+
+def _sample(line: object) -> tuple[str, Sample]:
+    row = whole(_SampleRow, line)
+    lists, maps = (row.targets, row.gold), (row.fields, row.tags)
+    if not ({*map(type, lists)} == {list} and {*map(type, maps)} == {dict}):
+        raise TypeError("targets and gold are lists, fields and tags are objects")
+    named = (text for held in maps for text in held.values())
+    texts = (row.task, row.id, row.cluster, *row.targets, *row.gold, *named)
+    if not {*map(type, texts)} <= {str}:
         raise TypeError("task, id, fields, targets, gold, cluster and tags are texts")
-    return task, Sample(identity, fields, tuple(targets), tuple(gold), cluster, tags)
+    return row.task, Sample(
+        row.id, row.fields, tuple(row.targets), tuple(row.gold), row.cluster, row.tags
+    )
 
 
 def write_scores(run: Path, unit: Unit, rows: Iterable[tuple[Key, Scores]]) -> None:
@@ -278,10 +296,19 @@ def read_scores(
     return _rows(unit.folder(run) / SCORES, _score_row, check)
 
 
-def _score_row(row: Mapping[str, Any]) -> ScoreRow:
-    known = names.by_metric(row["scores"])
+class _Scored(NamedTuple):
+    """The scores of an answer as their line holds them."""
+
+    sample: Any
+    repeat: Any
+    scores: Any
+
+
+def _score_row(line: object) -> ScoreRow:
+    row = whole(_Scored, line)
+    known = names.by_metric(row.scores)
     scores = {metric: _score_from_json(*parts) for metric, parts in known.items()}
-    return ScoreRow((row["sample"], row["repeat"]), scores)
+    return ScoreRow((row.sample, row.repeat), scores)
 
 
 def _score_to_json(score: Score) -> list[Any]:
@@ -296,7 +323,7 @@ def _score_from_json(
     value: float | None,
     reason: str,
     labels: Sequence[str] | None,
-    claims: Sequence[Mapping[str, Any]] = (),
+    claims: Sequence[Any] = (),
     applies: bool = True,
 ) -> Score:
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -304,14 +331,16 @@ def _score_from_json(
         raise TypeError(f"{value!r} is no score")
     if not (isinstance(reason, str) and isinstance(applies, bool)):
         raise TypeError("a score is its value, reason, labels, claims, and whether it applies")
-    checked = (CheckedClaim(**{**c, "missing": tuple(c.get("missing", ()))}) for c in claims)
     pair = (labels[0], labels[1]) if labels else None
-    return Score(value, reason, pair, tuple(checked), applies)
+    return Score(value, reason, pair, tuple(map(_claim, claims)), applies)
 
 
-def _rows(
-    path: Path, parse: Callable[[Mapping[str, Any]], T], check: Callable[[T], None]
-) -> Iterator[T]:
+def _claim(held: Any) -> CheckedClaim:
+    claim = CheckedClaim(**held)
+    return replace(claim, missing=tuple(claim.missing)) if claim.missing else claim
+
+
+def _rows(path: Path, parse: Callable[[object], T], check: Callable[[T], None]) -> Iterator[T]:
     """Every line of a file of rows, parsed and checked; `MissingEvidence` for a damaged one."""
     try:
         # As bytes: text files also end lines at signs that an answer may hold.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from bakeoff.core.parts import parts
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
@@ -12,6 +14,17 @@ from bakeoff.tasks.columns import columns_of, getter
 from bakeoff.tasks.guessing import guesses
 from bakeoff.tasks.rows import Rows
 from bakeoff.tasks.targets import BY_FIELD
+
+
+class _Columns(NamedTuple):
+    """What a row says of a sample, beside the fields of its prompt."""
+
+    id: Any = None
+    question: Any = None
+    targets: Any = None
+    gold: Any = None
+    cluster: Any = None
+    tags: Any = None
 
 
 def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> list[Sample]:
@@ -28,8 +41,9 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
     answers = columns.get("targets", "targets")
     for number, row in enumerate(rows, 1):
         renamed = {**row, **{ours: get(row) for ours, get in getters.items()}} if getters else row
-        named, question = renamed.get("id"), renamed.get("question")
-        identity = str(number if named in (None, "") else named)
+        own = parts(_Columns, renamed)
+        question = own.question
+        identity = str(number if own.id in (None, "") else own.id)
         place = f"{where} row {number} ('{identity}')"
         if identity in seen:
             problems.append(f"{place}: id occurs twice")
@@ -43,17 +57,17 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
         sample = Sample(
             id=identity,
             fields=fields,
-            targets=_texts(renamed.get("targets"), f"{place}: targets", problems),
-            gold=_texts(renamed.get("gold"), f"{place}: gold", problems),
-            cluster=str(renamed.get("cluster") or ""),
-            tags=_tags(renamed.get("tags"), f"{place}: tags", problems),
+            targets=_texts(own.targets, f"{place}: targets", problems),
+            gold=_texts(own.gold, f"{place}: gold", problems),
+            cluster=str(own.cluster or ""),
+            tags=_tags(own.tags, f"{place}: tags", problems),
         )
         problems += [
             f"{place}: targets: {problem}"
             for problem in _no_answer(
                 sample,
                 file,
-                answers if answers not in row and renamed.get("targets") is None else "",
+                answers if answers not in row and own.targets is None else "",
             )
             if read.answered
         ]
