@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from bakeoff.core.parts import parts
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import (
     ERROR,
     REFUSAL,
@@ -142,7 +142,7 @@ def read_completion(value: Any) -> Reply:
 
     Raises `Unreadable` where it has no text, or ended in an error, half a text or not.
     """
-    whole = parts(Body, value)
+    whole = parts_of(Body, value)
     choice = _first_choice(whole)
     if choice is None:
         raise Unreadable(f"the reply has no choices: {message_of(value)}")
@@ -180,11 +180,11 @@ def _first_choice(whole: Body) -> Choice | None:
     """The choice of index 0: a chunk of a stream may bring a piece of another one."""
     choices = whole.choices if isinstance(whole.choices, list) else []
     first = next((c for c in choices if not isinstance(c, dict) or not c.get("index")), None)
-    return parts(Choice, first) if isinstance(first, dict) else None
+    return parts_of(Choice, first) if isinstance(first, dict) else None
 
 
 def _usage(usage: Any) -> tuple[int | None, int | None]:
-    counts = parts(Usage, usage)
+    counts = parts_of(Usage, usage)
     return _count(counts.prompt_tokens), _count(counts.completion_tokens)
 
 
@@ -207,13 +207,13 @@ def message_of(value: Any) -> str:
 
 def read_embeddings(value: Any) -> Reply:
     """The vectors in the order of the texts that were sent. Raises `Unreadable`."""
-    whole = parts(Body, value)
+    whole = parts_of(Body, value)
     rows = whole.data
     if not isinstance(rows, list):
         raise Unreadable(f"the reply has no data: {message_of(value)}")
     vectors = {}
     for place, row in enumerate(rows):
-        vector, index = parts(Vector, row)
+        vector, index = parts_of(Vector, row)
         if not isinstance(vector, list) or not vector:
             raise Unreadable(f"row {place} of the reply is no vector of numbers")
         if not isinstance(index, int | float | None):
@@ -232,7 +232,7 @@ def read_service(value: Any, response: Mapping[str, str]) -> Reply:
             held_at[part] = jmespath.search(expression, value)
         except JMESPathError as error:
             raise Unreadable(f"{part}: '{expression}': {error}", again=False) from error
-    held, places = parts(Held, held_at), parts(Held, dict(response))
+    held, places = parts_of(Held, held_at), parts_of(Held, dict(response))
     text = json.dumps(held.text) if isinstance(held.text, int | float) else held.text
     if not isinstance(text, str):
         raise Unreadable(f"text: '{places.text}' finds no text in the reply", again=False)
@@ -251,7 +251,7 @@ def read_service(value: Any, response: Mapping[str, str]) -> Reply:
 
 def _passage(row: Any) -> Passage:
     """The place in the document is not known, so it is taken to be the start."""
-    document, text = parts(Shown, row)
+    document, text = parts_of(Shown, row)
     if not isinstance(document, str | int) or not isinstance(text, str):
         raise TypeError
     return Passage(str(document), 0, len(text), text)
@@ -333,7 +333,7 @@ class Stream:
             self.ended = True
             return
         chunk = parsed(data)
-        whole = parts(Body, chunk)
+        whole = parts_of(Body, chunk)
         if self._event == b"error" or not isinstance(chunk, dict) or _is_error(whole):
             raise Unreadable(f"the stream holds an error: {message_of(chunk)}")
         if isinstance(whole.usage, dict):

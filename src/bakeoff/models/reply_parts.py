@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bakeoff.core.parts import parts
+from bakeoff.core.parts import parts_of
 
 
 class Body(NamedTuple):
@@ -91,12 +91,12 @@ def said_in(value: Any) -> Said:
 
     What parts of other types hold (thinking, a refusal) is where a message has it itself.
     """
-    message = parts(Said, value)
+    message = parts_of(Said, value)
     if not isinstance(message.content, list):
         return message
     texts, refusals = [], []
     for value in message.content:
-        part = parts(_Part, value) if isinstance(value, dict) else _Part("", value)
+        part = parts_of(_Part, value) if isinstance(value, dict) else _Part("", value)
         if part.type in ("thinking", "reasoning", "redacted_thinking"):
             message = message._replace(thinking=True)
         elif part.type == "refusal":

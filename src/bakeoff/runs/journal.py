@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bakeoff.core import disk
-from bakeoff.core.parts import parts
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import (
     LATENCY,
     Answer,
@@ -332,7 +332,7 @@ def _row(path: Path, number: int, line: bytes) -> _Row:
         raise damaged(path, number, error) from error
     if not isinstance(row, dict):
         raise damaged(path, number, ValueError("not an object"))
-    return parts(_Row, row)
+    return parts_of(_Row, row)
 
 
 def _line(record: Record) -> str:
@@ -383,7 +383,7 @@ def _record(row: _Row) -> Record:
         steps = tuple(Step(**step) for step in row.steps or ())
         outcome = Failure(row.error, row.finish_reason or "", steps)
     else:
-        outcome = _answer(parts(_Answer, row.answer))
+        outcome = _answer(parts_of(_Answer, row.answer))
     return Record(*head, outcome, repeat)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.metric import Metric
 from bakeoff.tasks.readers import Reading, reader_of
@@ -16,6 +18,25 @@ NEED_NO_ANSWER = (
     *("retrieval_ndcg", "faithfulness"),
 )
 """Metrics that compare with no target."""
+
+
+class _Query(BaseModel):
+    """A line of `queries.jsonl`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    id: Any = Field(default=None, validation_alias=AliasChoices("_id", "id"))
+    text: Any = None
+
+
+class _Judgement(BaseModel):
+    """A line of `qrels/SPLIT.tsv`."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    query: str = Field(alias="query-id")
+    document: str = Field(alias="corpus-id")
+    score: int
 
 
 def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, Any]]:
@@ -31,10 +52,11 @@ def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, 
         )
     gold = _judged(folder / "qrels", split, reading)
     for row in reader_of(folder / "queries.jsonl").rows(folder / "queries.jsonl", reading):
-        name = str(row.get("_id", row.get("id")))
+        query = _Query.model_validate(row)
+        name = str(query.id)
         if documents := gold.pop(name, None):
-            rest = {key: value for key, value in row.items() if key not in ("_id", "text")}
-            yield {**rest, "id": name, "question": row.get("text"), "gold": documents}
+            others = query.model_extra or {}
+            yield {**others, "id": name, "question": query.text, "gold": documents}
     if gold:
         reading.remark(f"{len(gold)} judged queries do not stand in {folder.name}/queries.jsonl")
 
@@ -52,15 +74,15 @@ def _judged(folder: Path, split: str, reading: Reading) -> dict[str, list[str]]:
     gold: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     for number, row in enumerate(reader_of(file).rows(file, reading), 1):
         try:
-            query, document, score = row["query-id"], row["corpus-id"], int(row["score"])
-        except (KeyError, TypeError, ValueError) as error:
+            judged = _Judgement.model_validate(row)
+        except ValidationError as error:
             place = f"{file}: row {number}"
             raise BakeoffError(
                 f"{place}: columns are query-id, corpus-id and score (a whole number), found {row}"
             ) from error
-        if score > 0:
-            gold[query].append((-score, document))
-    return {query: [name for _, name in sorted(judged)] for query, judged in gold.items()}
+        if judged.score > 0:
+            gold[judged.query].append((-judged.score, judged.document))
+    return {query: [name for _, name in sorted(found)] for query, found in gold.items()}
 
 
 def unfit(metrics: Sequence[Metric]) -> Iterator[str]:

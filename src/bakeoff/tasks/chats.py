@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
 from bakeoff.core.counts import quantity
 from bakeoff.core.hints import shown
 from bakeoff.core.words import faults
@@ -98,29 +100,53 @@ def _turns(value: object, reading: Reading) -> list[Turn]:
     return turns
 
 
+class _Raw(BaseModel):
+    """A part of a chat as it stands in a row; services name its parts differently."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class _RawTurn(_Raw):
+    role: Any = Field(default=None, validation_alias=AliasChoices("role", "from"))
+    content: Any = Field(default=None, validation_alias=AliasChoices("content", "value"))
+    tool_calls: Any = None
+    function_call: Any = None
+
+
+class _RawPart(_Raw):
+    text: Any = None
+
+
+class _RawCall(_Raw):
+    function: Any = None
+    name: Any = "a tool"
+    arguments: Any = ""
+
+
 def _turn(raw: object, number: int, reading: Reading) -> Turn:
     if not isinstance(raw, dict):
         raise ValueError(
             f"turn {number}: must be a mapping with role and content, found {shown(raw)}"
         )
-    stated = raw.get("role", raw.get("from"))
-    role = _ROLES.get(str(stated), stated)
+    stated = _RawTurn.model_validate(raw)
+    role = _ROLES.get(str(stated.role), stated.role)
     if role not in ("system", "user", "assistant", "tool"):
         raise ValueError(
-            f"turn {number}: role: {shown(stated)} is none of system, user, assistant, tool"
+            f"turn {number}: role: {shown(stated.role)} is none of system, user, assistant, tool"
         )
-    text = _content(raw.get("content", raw.get("value")), number, reading)
-    if stated == "function_call":
+    text = _content(stated.content, number, reading)
+    if stated.role == "function_call":
         return Turn("assistant", "", (text,))
-    single = raw.get("function_call")
-    calls = raw.get("tool_calls") or ([single] if single else [])
+    calls = stated.tool_calls or ([stated.function_call] if stated.function_call else [])
     return Turn(str(role), text, tuple(map(_call, calls)))
 
 
-def _call(raw: Any) -> str:
+def _call(raw: object) -> str:
     """`lookup({"id": 4})`, of a call in any form that services use."""
-    function = raw.get("function", raw) if isinstance(raw, dict) else {}
-    return f"{function.get('name', 'a tool')}({function.get('arguments', '')})"
+    call = _RawCall.model_validate(raw if isinstance(raw, dict) else {})
+    if isinstance(call.function, dict):
+        call = _RawCall.model_validate(call.function)
+    return f"{call.name}({call.arguments})"
 
 
 def _content(content: object, number: int, reading: Reading) -> str:
@@ -131,11 +157,8 @@ def _content(content: object, number: int, reading: Reading) -> str:
         raise ValueError(
             f"turn {number}: content: must be a text or a list of parts, found {shown(content)}"
         )
-    texts = [
-        part["text"]
-        for part in content
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
-    ]
+    parts = [_RawPart.model_validate(part) for part in content if isinstance(part, dict)]
+    texts = [part.text for part in parts if isinstance(part.text, str)]
     if other := len(content) - len(texts):
         reading.dropped["images and other parts of turns"] += other
     return "\n".join(texts)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bakeoff.core.parts import parts
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
@@ -41,7 +41,7 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
     answers = columns.get("targets", "targets")
     for number, row in enumerate(rows, 1):
         renamed = {**row, **{ours: get(row) for ours, get in getters.items()}} if getters else row
-        own = parts(_Columns, renamed)
+        own = parts_of(_Columns, renamed)
         question = own.question
         identity = str(number if own.id in (None, "") else own.id)
         place = f"{where} row {number} ('{identity}')"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED, Checked, CheckedClaim, digest
 from bakeoff.metrics.json_answer import own
 from bakeoff.metrics.needs import Chat, Unjudged, Wanted
@@ -132,21 +132,28 @@ def verdicts(
     return checked
 
 
-@dataclass(frozen=True, slots=True)
-class _Ruling:
+class _Reply(NamedTuple):
+    """What a judge's reply may hold, by what it was asked."""
+
+    verdicts: Any = None
+    better: Any = None
+    why: Any = None
+
+
+class _Ruling(NamedTuple):
     """What a judge replied on one claim, as it stands in the reply."""
 
-    claim: Any
-    verdict: Any
-    passage: Any
+    claim: Any = None
+    verdict: Any = None
+    passage: Any = None
 
 
 def _one_each(value: Any, count: int) -> list[_Ruling]:
     """The verdicts in the order of the claims. Raises `ValueError` unless each has one."""
-    rows = value.get("verdicts") if isinstance(value, dict) else None
+    rows = parts_of(_Reply, value).verdicts
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("no list of verdicts")
-    rulings = [_Ruling(row.get("claim"), row.get("verdict"), row.get("passage")) for row in rows]
+    rulings = [parts_of(_Ruling, row) for row in rows]
     numbers = [ruling.claim for ruling in rulings]
     if any(type(number) is not int for number in numbers) or sorted(numbers) != list(
         range(1, count + 1)
@@ -187,7 +194,8 @@ def _yes_or_no(
     def read(value: Any) -> tuple[bool, str]:
         if not isinstance(value, dict) or type(value.get(field)) is not bool:
             raise ValueError(f"no verdict: {field} must be true or false")
-        return value[field], str(value.get("why", ""))
+        why = parts_of(_Reply, value).why
+        return value[field], "" if why is None else str(why)
 
     judged: tuple[bool, str] = reply(context, verifier, task, parts, read)
     return judged
@@ -197,7 +205,7 @@ def better(context: Context, verifier: str, question: str, first: str, second: s
     """1 when the judge prefers the first of two answers, 0 the second, 0.5 neither."""
 
     def read(value: Any) -> float:
-        choice = value.get("better") if isinstance(value, dict) else None
+        choice = parts_of(_Reply, value).better
         if choice not in ("A", "B", "tie"):
             raise ValueError("no verdict: better must be A, B or tie")
         return {"A": 1.0, "B": 0.0, "tie": 0.5}[choice]
