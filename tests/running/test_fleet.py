@@ -30,7 +30,7 @@ from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
 from bakeoff.running.fleet.processes import Process, Processes
 from bakeoff.running.fleet.shares import places, shared
 from bakeoff.running.fleet.worker import identity
-from bakeoff.running.planning import planned
+from bakeoff.running.planning import Choice, planned
 from bakeoff.running.run import run as run_plan
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -255,7 +255,7 @@ def test_a_place_that_is_none_is_refused_in_a_sentence(
 
 def test_a_function_of_the_calling_program_is_refused(tmp_path: Path) -> None:
     file = project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
-    plan = planned(file, None, executor="processes:2")
+    plan = planned(file, None, Choice(executor="processes:2"))
     object.__setattr__(plan, "functions", {"mine": len})
     with pytest.raises(BakeoffError, match=r"setups\.mine: a function of the calling program"):
         on_fleet(plan, Workspace(tmp_path, tmp_path), None, Processes(2))  # type: ignore[arg-type]
@@ -408,7 +408,7 @@ def test_a_worker_with_other_code_is_refused_before_its_first_answer(tmp_path: P
             if "is refused" in text:
                 (tmp_path / "go").touch()
 
-    plan = planned(file, None, cached=False)
+    plan = planned(file, None, Choice(cached=False))
     site = Changed(2, str(tmp_path / "other"))
     run = run_plan(
         *(plan, Workspace(tmp_path / "cache", tmp_path / "results"), Noting(lambda _: None)),

@@ -233,15 +233,12 @@ def _seconds(record: Record) -> dict[str, float]:
     """Seconds of the whole answer, of retrieval, to the first token, of decoding."""
     if record.answer is None or (whole := record.answer.seconds()) is None:
         return {}
-    seconds = {"latency_s": whole}
-    retrieve = record.answer.seconds("retrieve")
-    prefill = record.answer.seconds("prefill")
-    decode = record.answer.seconds("decode")
-    if retrieve is not None:
-        seconds["retrieve_s"] = retrieve
-    if prefill is not None:
+    retrieve, prefill = record.answer.seconds("retrieve"), record.answer.seconds("prefill")
+    times = {
+        "latency_s": whole,
+        "retrieve_s": retrieve,
         # The user waits for retrieval before the first token can come.
-        seconds["ttft_s"] = prefill + (retrieve or 0.0)
-    if decode is not None:
-        seconds["decode_s"] = decode
-    return seconds
+        "ttft_s": None if prefill is None else prefill + (retrieve or 0.0),
+        "decode_s": record.answer.seconds("decode"),
+    }
+    return {name: seconds for name, seconds in times.items() if seconds is not None}

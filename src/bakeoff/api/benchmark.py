@@ -40,7 +40,7 @@ def plan_for(
     choice = choice_of(options)
     suite, file = suite_for(benchmark, functions)
     folder = here.data_folder(Path(data) if data else None)
-    return plan_of(suite, file, folder, functions=functions, dead_gates=dead_gates, **choice)
+    return plan_of(suite, file, folder, choice, functions=functions, dead_gates=dead_gates)
 
 
 def _functions(setups: object) -> dict[str, Callable[..., Any]]:

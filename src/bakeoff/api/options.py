@@ -82,13 +82,4 @@ class _Options(File):
 def choice_of(options: Mapping[str, Any]) -> Choice:
     """The options in the form that plans are made of. Raises `BakeoffError` with all faults."""
     known = validated(_Options, Path("bakeoff.run"), dict(options))
-    return Choice(
-        limit=known.limit,
-        sample_ids=known.sample_ids,
-        tags=known.tags,
-        repeats=known.repeats,
-        dtype=known.dtype,
-        shard=known.shard,
-        cached=known.cached,
-        executor=known.executor,
-    )
+    return Choice(**dict(known))

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bakeoff.core.table import Table
     from bakeoff.outputs.sinks import Sink
     from bakeoff.running.plan import Plan
-    from bakeoff.running.planning import Choice
     from bakeoff.runs.verdicts import Verdicts
 
 # There are none, and the search reads the metadata of every installed package.
@@ -199,13 +198,14 @@ def selecting(command: Any) -> Any:
     return command
 
 
-def planned(
-    benchmark: Path, data: Path | None, *, dead_gates: bool = False, **choice: Unpack[Choice]
-) -> Plan:
-    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`."""
-    from bakeoff.running import planning
+def planned(benchmark: Path, data: Path | None, *, dead_gates: bool = False, **choice: Any) -> Plan:
+    """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`.
 
-    return planning.planned(benchmark, data_folder(data), dead_gates=dead_gates, **choice)
+    `choice` has the fields of `planning.Choice`.
+    """
+    from bakeoff.running.planning import Choice, planned
+
+    return planned(benchmark, data_folder(data), Choice(**choice), dead_gates=dead_gates)
 
 
 def progress() -> Progress:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jmespath
 
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.server import Server
 
@@ -14,6 +15,15 @@ PROOF_PROMPT = "Which form do I need?"
 BACK = 0.05
 """How far the base's log-probabilities may differ (in nats) from one request to the next: engines
 on a GPU do not add up in the same order every time."""
+
+
+class _Likely(NamedTuple):
+    """A token that could have come, as an engine states it."""
+
+    token: Any = None
+    logprob: Any = None
+
+
 _TOP = "choices[0].logprobs.content[0].top_logprobs"
 _TIMEOUT_S = 600.0
 """The first request to an adapter compiles kernels."""
@@ -58,7 +68,8 @@ def _first_token(server: Server, name: str, what: str) -> dict[str, float]:
     except BakeoffError as error:
         raise BakeoffError(f"{what}: {error}") from error
     rows = jmespath.search(_TOP, reply) or []
-    known = {row["token"]: float(row["logprob"]) for row in rows if {"token", "logprob"} <= {*row}}
+    likely = (parts_of(_Likely, row) for row in rows)
+    known = {one.token: float(one.logprob) for one in likely if None not in one}
     if not known:
         raise BakeoffError(
             f"{what}: the engine states no log-probabilities (logprobs, top_logprobs), so that "

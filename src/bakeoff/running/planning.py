@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 from bakeoff.core.words import faults
 from bakeoff.decide.gates import language
@@ -19,68 +20,68 @@ if TYPE_CHECKING:
     from bakeoff.decide.gates.power import Preview
 
 
-class Choice(TypedDict, total=False):
+@dataclass(frozen=True)
+class Choice:
     """What is run of a benchmark, and how; all of it, as its file says, where left out."""
 
-    limit: int | None
+    limit: int | None = None
     """Samples per task at most, and rows for fine-tuning."""
-    sample_ids: tuple[str, ...]
-    tags: tuple[tuple[str, str], ...]
+    sample_ids: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
     """(name, value): only samples with these."""
-    repeats: int | None
+    repeats: int | None = None
     """How often each sample is asked."""
-    dtype: Dtype | None
+    dtype: Dtype | None = None
     """What local models compute in, even where it is emulated."""
-    shard: tuple[int, int]
+    shard: tuple[int, int] = (1, 1)
     """(i, n): the i-th of n parts."""
-    cached: bool
+    cached: bool = True
     """Whether answers may come from, and go to, the response cache."""
-    executor: str
-    """What carries it out, such as `processes:2`; in this process where left out."""
+    executor: str = "here"
+    """What carries it out, such as `processes:2`."""
+
+
+WHOLE = Choice()
+"""All of a benchmark, as its file says."""
 
 
 def planned(
-    benchmark: Path,
-    data: Path | None,
-    *,
-    dead_gates: bool = False,
-    **choice: Unpack[Choice],
+    benchmark: Path, data: Path | None, choice: Choice = WHOLE, *, dead_gates: bool = False
 ) -> Plan:
     """The plan of a benchmark, with all checks that need no model. Raises `BakeoffError`.
 
     Gates that could never fail, or never pass, are rejected unless `dead_gates`, or the run is
     limited and its gates are not expected to decide.
     """
-    return plan_of(load_suite(benchmark), benchmark, data, dead_gates=dead_gates, **choice)
+    return plan_of(load_suite(benchmark), benchmark, data, choice, dead_gates=dead_gates)
 
 
 def plan_of(
     suite: Suite,
     file: Path,
     data: Path | None,
+    choice: Choice = WHOLE,
     *,
     functions: Functions = MappingProxyType({}),
     dead_gates: bool = False,
-    **choice: Unpack[Choice],
 ) -> Plan:
     """The plan of a benchmark that stands, or might stand, in `file`. See `planned`.
 
     `functions` answer for the setups that they are named after.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if repeats := choice.get("repeats"):
-        suite = suite.model_copy(update={"repeats": repeats})
-    if dtype := choice.get("dtype"):
-        suite = suite.model_copy(update={"dtype": Forced(force=dtype)})
-    if limit := choice.get("limit"):
-        suite = suite.limited(limit)
-    ids, tags = choice.get("sample_ids", ()), choice.get("tags", ())
-    selection = Selection(limit, ids, tags, choice.get("shard", (1, 1)))
+    if choice.repeats:
+        suite = suite.model_copy(update={"repeats": choice.repeats})
+    if choice.dtype:
+        suite = suite.model_copy(update={"dtype": Forced(force=choice.dtype)})
+    if choice.limit:
+        suite = suite.limited(choice.limit)
+    selection = Selection(choice.limit, choice.sample_ids, choice.tags, choice.shard)
     tasks, skipped = load_tasks(suite, file, data, selection)
     plan = Plan(
         *(suite, file, tasks, skipped, selection),
-        cached=choice.get("cached", True),
-        executor=choice.get("executor", "here"),
+        cached=choice.cached,
+        executor=choice.executor,
         functions=functions,
     )
     if not skipped:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.measure import LATENCY_METRICS, MEASURED, TOKEN_METRICS
+from bakeoff.core.parts import parts_of
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import checks, keys
@@ -147,6 +148,17 @@ def _listed(own: Form) -> Form:
     return {"type": "array", "items": {"anyOf": [TEXT, own]}, "minItems": 1}
 
 
+class _Raw(NamedTuple):
+    """What a file may leave to be filled in."""
+
+    tasks: Any = None
+    setups: Any = None
+    model: Any = "embedded"
+    tune: Any = None
+    retrieve: Any = None
+    gates: Any = None
+
+
 class Suite(File):
     """A benchmark file, every default filled in."""
 
@@ -221,23 +233,22 @@ class Suite(File):
         """`tune: true` means the benchmark's own recipe; a bare task name means all of it."""
         if not isinstance(raw, dict):
             raise ValueError("a benchmark file is a mapping with tasks and setups")
-        raw = dict(raw)
-        defaults = {part: raw.get(part) or {} for part in ("tune", "retrieve")}
+        held = _Raw(**{name: raw[name] for name in _Raw._fields if name in raw})
+        defaults = {"tune": held.tune or {}, "retrieve": held.retrieve or {}}
         for part, recipe in defaults.items():
             if not isinstance(recipe, dict):
                 raise ValueError(f"{part}: write its settings as a mapping")
-        tasks = raw.get("tasks")
-        if isinstance(tasks, list):
-            raw["tasks"] = named_tasks(tasks)
-        setups = raw.get("setups")
-        if isinstance(setups, dict):
-            raw["setups"] = {
-                part: with_defaults(part, setup, defaults, raw.get("model", "embedded"))
-                for name, spec in setups.items()
+        filled = {**raw, "gates": gate_lines(held.gates or [])}
+        if isinstance(held.tasks, list):
+            filled |= {"tasks": named_tasks(held.tasks)}
+        if isinstance(held.setups, dict):
+            setups = {
+                part: with_defaults(part, setup, defaults, held.model)
+                for name, spec in held.setups.items()
                 for part, setup in setups_by_rows(str(name), spec).items()
             }
-        raw["gates"] = gate_lines(raw.get("gates") or [])
-        return raw
+            filled |= {"setups": setups}
+        return filled
 
     @model_validator(mode="after")
     def _fits_together(self) -> Suite:
@@ -340,7 +351,7 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
     `path` is where it stands; paths in it begin there. Raises `BakeoffError` as `load_suite`.
     """
     if setups and isinstance(raw, dict):
-        raw = {**raw, "setups": {**(raw.get("setups") or {}), **setups}}
+        raw = {**raw, "setups": {**(parts_of(_Raw, raw).setups or {}), **setups}}
     if isinstance(raw, dict) and "setups" not in raw and {"rows", "scorers"} <= set(raw):
         raise BakeoffError(
             f"{path}: this is a task file; a benchmark names it under `tasks`, beside `setups` "

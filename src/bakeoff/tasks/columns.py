@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError
 
 Getter = Callable[[Mapping[str, Any]], Any]
@@ -46,10 +47,19 @@ def getter(path: str, columns: Collection[str]) -> Getter:
     return searched
 
 
-def _names(node: Mapping[str, Any]) -> set[str]:
+class _Node(NamedTuple):
+    """A part of a parsed path."""
+
+    type: Any = None
+    value: Any = None
+    children: Any = None
+
+
+def _names(parsed: object) -> set[str]:
     """All names that a parsed path looks up."""
-    own = {str(node["value"])} if node["type"] == "field" else set()
-    return own.union(*map(_names, node["children"])) if node["children"] else own
+    node = parts_of(_Node, parsed)
+    own = {str(node.value)} if node.type == "field" else set()
+    return own.union(*map(_names, node.children or ()))
 
 
 def has(path: str, columns: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.core.hints import shown
@@ -32,9 +33,9 @@ def documents_in(
     places = _places(file, columns, columns_of(rows))
     problems = []
     for number, row in enumerate(rows, 1):
-        named = places["id"](row) if "id" in places else f"{file.stem}/{number}"
-        text = places["text"](row)
-        title = places["title"](row) if "title" in places else None
+        named = places.id(row) if places.id else f"{file.stem}/{number}"
+        text = places.text(row)
+        title = places.title(row) if places.title else None
         if named in (None, "") or not isinstance(named, str | int):
             problems.append(f"{file}: row {number}: id: found {shown(named)}; a document has one")
         elif text is not None and not isinstance(text, str):
@@ -46,9 +47,18 @@ def documents_in(
     faults(problems)
 
 
-def _places(file: Path, columns: Mapping[str, str], there: Sequence[str]) -> dict[str, Getter]:
-    """How id, title and text are taken out of a row. Raises `BakeoffError` if there is no text."""
-    places = {}
+@dataclass(frozen=True)
+class _Places:
+    """How the parts of a document are taken out of a row."""
+
+    text: Getter
+    title: Getter | None = None
+    id: Getter | None = None
+
+
+def _places(file: Path, columns: Mapping[str, str], there: Sequence[str]) -> _Places:
+    """Raises `BakeoffError` if there is no text."""
+    places: dict[str, Getter] = {}
     for ours, theirs in columns.items():
         try:
             places[ours] = getter(theirs, there)
@@ -64,4 +74,4 @@ def _places(file: Path, columns: Mapping[str, str], there: Sequence[str]) -> dic
             f"{file}: no row has a column 'text'; they have {', '.join(there)}; for a document a "
             "row, columns: {text: NAME, id: NAME} says which they are"
         )
-    return places
+    return _Places(**places)

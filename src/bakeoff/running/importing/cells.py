@@ -8,9 +8,10 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.core.hints import shown
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import (
     ERROR,
     RETRIEVE,
@@ -185,16 +186,24 @@ def _scores(value: Value, taken: Fields) -> Iterator[tuple[str, Score]]:
             yield metric, _score(metric, held[path])
 
 
+class _Shown(NamedTuple):
+    """A passage as a row holds it."""
+
+    text: Any = None
+    document: Any = None
+    score: Any = None
+
+
 def _passages(value: Any) -> tuple[Passage, ...]:
     """The passages of an answer: texts, or objects with `text`, and `document` and `score`."""
     listed = _listed(value)
     passages = []
     for entry in listed:
-        named = entry if isinstance(entry, dict) else {"text": entry}
-        text = _plain("passages", named.get("text"))
-        score = _number("passages", named.get("score"), "a number works as its score")
+        given = parts_of(_Shown, entry) if isinstance(entry, dict) else _Shown(entry)
+        text = _plain("passages", given.text)
+        score = _number("passages", given.score, "a number works as its score")
         # Equal texts are one document where nothing says which.
-        document = _plain("passages", named.get("document")) or f"text-{digest(text)[:8]}"
+        document = _plain("passages", given.document) or f"text-{digest(text)[:8]}"
         passages.append(
             Passage(document, 0, len(text), text, score if math.isfinite(score) else 0.0)
         )

@@ -79,9 +79,9 @@ def _suite(name: str, tasks: Sequence[str], taken: Receiver) -> Suite:
             if (lane := intake.lanes.get(origin))
         }
         files = dict.fromkeys(file for lane in lanes.values() for file in lane.files)
-        setups[setup] = {"model": origin, "imported": list(files)}
-        if len(lanes) < len(taken.intakes):
-            setups[setup]["tasks"] = list(lanes)
+        all_of_them = len(lanes) == len(taken.intakes)
+        only = {} if all_of_them else {"tasks": list(lanes)}
+        setups[setup] = {"model": origin, "imported": list(files), **only}
     return Suite.model_validate(
         {
             "name": name,
@@ -114,13 +114,13 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     )
     with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
-    made: dict[str, Any] = {
+    refusals = unanswered or any(name in BY_REFUSALS for name in asked)
+    made = {
         "description": _DESCRIPTION,
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
+        **({"refusal": {"say": "I do not know."}} if refusals else {}),
     }
-    if unanswered or any(name in BY_REFUSALS for name in asked):
-        made["refusal"] = {"say": "I do not know."}
     file = place / f"{taken.name}.yaml"
     file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     return file
