@@ -397,7 +397,7 @@ def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
         ({"scores": ["acc"], "columns": ["setup=s"], "setup": "x"}, "not both"),
         ({"scores": ["acc"], "columns": ["answr=a"]}, "did you mean 'answer'?"),
         ({"scores": ["pass@1"]}, "'pass@1' is not a metric"),
-        ({"scores": ["length"]}, "was once called length; give it another name, such as their_le"),
+        ({"scores": ["length"]}, "if it is that, their_length=length if not"),
         ({"scores": ["acc"], "where": ["x"]}, "where 'x': write COLUMN=TEXT"),
         ({"scores": ["acc"], "format": "lmeval"}, "did you mean 'lm-eval'?"),
         ({"scores": ["acc"], "name": "a.b"}, "'a.b' cannot name a benchmark"),

@@ -243,10 +243,12 @@ def test_a_card_of_before_vouches_for_the_metric(tmp_path: Path) -> None:
     assert set(unvouched(policy, manifest)) == {NEW[1]}
 
 
-def test_imported_scores_take_the_present_name(tmp_path: Path) -> None:
+def test_imported_scores_under_an_old_name_are_asked_which_they_are(tmp_path: Path) -> None:
     rows = [{"n": n, "answer": "x", "support_context": n % 2} for n in range(4)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    fields = Fields.parse(columns=["id=n"], scores=["support_context"])
+    with pytest.raises(BakeoffError, match="write faithfulness=support_context if it is that"):
+        Fields.parse(columns=["id=n"], scores=["support_context"])
+    fields = Fields.parse(columns=["id=n"], scores=["faithfulness=support_context"])
     wanted = Import([tmp_path / "rows.jsonl"], fields, setup="theirs", name="boats")
     run = import_results(wanted, tmp_path / "results")
     (task,) = run.manifest.tasks

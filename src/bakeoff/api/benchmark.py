@@ -18,7 +18,7 @@ from bakeoff.spec.functions import reference_to
 from bakeoff.spec.shipped import BENCHMARKS, find
 from bakeoff.spec.yaml_files import read_yaml
 
-BenchmarkLike = str | Path | Suite | Mapping[str, Any]
+BenchmarkLike = str | Path | Suite | Mapping[str, object]
 """A file, a name, or the contents of a file: paths in these begin at `./benchmarks`."""
 Functions = Mapping[str, Callable[..., Any]]
 """Setup -> a function of a sample (and its task)."""
@@ -28,7 +28,7 @@ def plan_for(
     benchmark: BenchmarkLike,
     setups: Functions | None,
     data: str | Path | None,
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     *,
     dead_gates: bool = False,
 ) -> Plan:

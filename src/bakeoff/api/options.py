@@ -79,7 +79,7 @@ class _Options(File):
     executor: str = "here"
 
 
-def choice_of(options: Mapping[str, Any]) -> Choice:
+def choice_of(options: Mapping[str, object]) -> Choice:
     """The options in the form that plans are made of. Raises `BakeoffError` with all faults."""
     known = validated(_Options, Path("bakeoff.run"), dict(options))
     return Choice(**dict(known))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.comparison import Comparison
@@ -113,7 +113,7 @@ class Run:
             return accept(self.measured, channel, reason)
 
     def cost(
-        self, prices: Prices | Mapping[str, Any] | str | Path, **load: Unpack[LoadFields]
+        self, prices: Prices | Mapping[str, object] | str | Path, **load: Unpack[LoadFields]
     ) -> View[Costs]:
         """What each setup costs, and the break-even volumes; kept as `cost.json`.
 
@@ -129,7 +129,7 @@ class Run:
             costs.write(self.folder, made)
         return View(made, tuple(shown.tables(made)))
 
-    def advise(self, needs: Needs | Mapping[str, Any] | str | Path) -> View[Advice]:
+    def advise(self, needs: Needs | Mapping[str, object] | str | Path) -> View[Advice]:
         """Which setup to take for these needs, and why; kept as `advice.json`."""
         from bakeoff.decide import advice
         from bakeoff.decide.advice.facts import facts
@@ -219,7 +219,7 @@ class Run:
 
 
 def _contents(
-    model: type[F], given: F | Mapping[str, Any] | str | Path, kind: str
+    model: type[F], given: F | Mapping[str, object] | str | Path, kind: str
 ) -> tuple[F, Path]:
     """A file of a kind, or what could stand in it, checked; and what messages call it."""
     if isinstance(given, str | Path):

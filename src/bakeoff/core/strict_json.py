@@ -11,7 +11,7 @@ class DoubledKey(ValueError):
     """A key that occurs twice in one object: which of its values is meant, nobody knows."""
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -94,7 +94,7 @@ class Server:
         except (OSError, ValueError):
             return False
 
-    def post(self, path: str, body: Mapping[str, Any], timeout_s: float) -> Any:
+    def post(self, path: str, body: Mapping[str, object], timeout_s: float) -> Any:
         """The JSON value, or the text, that a request gives. Raises `BakeoffError`."""
         data = json.dumps(body).encode()
         request = urllib.request.Request(

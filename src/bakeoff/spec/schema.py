@@ -53,15 +53,14 @@ class _Described(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> Form:
         made = super().model_schema(schema)
-        texts = field_texts(schema["cls"])
-        made["description"] = " ".join((schema["cls"].__doc__ or "").split())
+        model = schema["cls"]
+        texts = field_texts(model)
+        made["description"] = " ".join((model.__doc__ or "").split())
         for name, field in made.get("properties", {}).items():
             field.pop("title", None)
-            if (
-                isinstance(field.get("default", ""), dict | list)
-                or field.get("default", "") is None
-            ):
-                del field["default"]
+            default = field.get("default", "")
+            if default is None or isinstance(default, dict | list):
+                field.pop("default")
             if name in texts:
                 field["description"] = texts[name]
         return made

@@ -39,7 +39,7 @@ class _Judgement(BaseModel):
     score: int
 
 
-def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, Any]]:
+def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, object]]:
     """The judged queries of a split, gold documents as judged relevant (a score above 0).
 
     The text is `question`; other columns, such as `metadata`, stay. Raises `BakeoffError` for a

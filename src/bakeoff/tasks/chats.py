@@ -51,14 +51,14 @@ def column_of(columns: Sequence[str], mapping: Mapping[str, str]) -> str:
 
 
 def questions_of(
-    rows: Sequence[Mapping[str, Any]], column: str, where: str, reading: Reading
-) -> list[dict[str, Any]]:
+    rows: Sequence[Mapping[str, object]], column: str, where: str, reading: Reading
+) -> list[dict[str, object]]:
     """The chat rows as rows with `question`, `targets` and `system`.
 
     Rows whose last turn calls a tool have no text to compare with: they are left out and counted.
     Raises `BakeoffError` listing the rows that are no chats or have no answer.
     """
-    made: list[dict[str, Any]] = []
+    made: list[dict[str, object]] = []
     problems: list[str] = []
     several = 0
     for number, row in enumerate(rows, 1):

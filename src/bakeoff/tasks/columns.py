@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError
 
-Getter = Callable[[Mapping[str, Any]], Any]
+Getter = Callable[[Mapping[str, object]], Any]
 """Takes a value out of a row; `None` where there is none."""
 
 
-def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def columns_of(rows: Iterable[Mapping[str, object]]) -> list[str]:
     """The names of the columns that any of the rows has, in their order."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
@@ -37,7 +37,7 @@ def getter(path: str, columns: Collection[str]) -> Getter:
     if not _names(compiled.parsed) & set(columns):
         raise BakeoffError(f"no row has a column '{path}'")
 
-    def searched(row: Mapping[str, Any]) -> Any:
+    def searched(row: Mapping[str, object]) -> Any:
         try:
             value = compiled.search(row)
         except JMESPathError as error:

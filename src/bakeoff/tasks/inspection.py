@@ -137,8 +137,8 @@ def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = ""
     )
 
 
-def _system(chats: list[dict[str, Any]]) -> str:
-    texts = {chat["system"] for chat in chats}
+def _system(chats: list[dict[str, object]]) -> str:
+    texts = {str(chat["system"]) for chat in chats}
     return next(iter(texts)) if len(texts) == 1 else "{system}"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import BakeoffError, Document, Sample, digest, faults
@@ -249,7 +248,7 @@ def _prompt(file: TaskFile) -> str:
 def _scoring(file: TaskFile) -> str:
     """Of what scorers read in a task file: as much a part of the measurement as the rows."""
     refusal = file.refusal.phrases if file.refusal else ()
-    read: dict[str, Any] = {
+    read: dict[str, object] = {
         "phrases": refusal,
         "schema": file.json_schema,
         "rules": [rule.model_dump(mode="json") for rule in file.rules],

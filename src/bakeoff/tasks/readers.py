@@ -30,23 +30,23 @@ def plain_text(file: Path, reading: Reading) -> str:
     return "".join(decoded(file, reading)).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def lines(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def lines(file: Path, reading: Reading) -> Iterator[dict[str, object]]:
     """The rows of JSON Lines, blank lines passed over."""
     yield from _whole(file, json_lines(file, reading))
 
 
-def document(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def document(file: Path, reading: Reading) -> Iterator[dict[str, object]]:
     """The rows of a `.json` file: a list, an object that holds one list of rows, or JSON Lines."""
     yield from _whole(file, json_document(file, reading))
 
 
-def table(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def table(file: Path, reading: Reading) -> Iterator[dict[str, object]]:
     """The rows of a CSV file: texts, and `None` for an empty cell."""
     for row in _whole(file, csv_rows(file, lambda header: (), reading)):
-        yield {name: text if text.strip() else None for name, text in row.items()}
+        yield {name: text if str(text).strip() else None for name, text in row.items()}
 
 
-def _whole(file: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+def _whole(file: Path, rows: Iterable[Row]) -> Iterator[dict[str, object]]:
     """The rows. Raises `BakeoffError` listing those that cannot be read."""
     problems = []
     for place, row in rows:
@@ -65,7 +65,7 @@ class Reader:
     left out (`reading.dropped["images"] += 1`).
     """
 
-    rows: Callable[[Path, Reading], Iterable[dict[str, Any]]] = lines
+    rows: Callable[[Path, Reading], Iterable[dict[str, object]]] = lines
     text: Callable[[Path, Reading], str] | None = plain_text
     """`None`: every row is a document."""
 
@@ -73,7 +73,7 @@ class Reader:
 def _only_text(text: Callable[[Path, Reading], str]) -> Reader:
     """A reader of documents that hold no rows."""
 
-    def no_rows(file: Path, _: Reading) -> Iterable[dict[str, Any]]:
+    def no_rows(file: Path, _: Reading) -> Iterable[dict[str, object]]:
         raise BakeoffError(f"{file}: holds text, no rows: rows are {', '.join(ROW_FILES)}")
 
     return Reader(no_rows, text)

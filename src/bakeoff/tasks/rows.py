@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.hints import shown
@@ -24,7 +23,7 @@ from bakeoff.tasks.task import Unavailable
 class Rows:
     """The rows of a split of a task."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, object]] = field(default_factory=list)
     columns: Mapping[str, str] = field(default_factory=dict)
     """Our column -> theirs."""
     notes: tuple[str, ...] = ()
@@ -93,7 +92,7 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
 
 def read_rows(
     source: Source, path: Path, data: Path | None, hub: bool, reading: Reading | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """The rows of a source of the task file `path`, as they stand there or as `adapt` makes them.
 
     `reading` notes what readers guessed and left out. Raises `BakeoffError` for files that cannot
@@ -124,8 +123,8 @@ def read_rows(
 
 
 def changed_rows(
-    rows: Sequence[Mapping[str, Any]], changes: str, path: Path, column: str
-) -> list[dict[str, Any]]:
+    rows: Sequence[Mapping[str, object]], changes: str, path: Path, column: str
+) -> list[dict[str, object]]:
     """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
     by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
     for number, row in enumerate(_rows(changes, path, Reading()), 1):
@@ -139,12 +138,12 @@ def changed_rows(
     return list(by_name.values())
 
 
-def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, object]]:
     for file in matching(pattern, path, f"{path}: rows"):
         yield from reader_of(file).rows(file, reading)
 
 
-def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, Any]]:
+def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, object]]:
     """Rows of a hub data set, or of a local copy of it where there is one."""
     local = sorted(data.glob(source.local)) if data and source.local else []
     if source.hub and not local and not hub:
@@ -170,11 +169,11 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     raise Unavailable(path.stem, f"needs --data DIR with {source.local}")
 
 
-def _whole_file(file: Path, _: Reading) -> Iterator[dict[str, Any]]:
+def _whole_file(file: Path, _: Reading) -> Iterator[dict[str, object]]:
     yield {"text": file.read_text(encoding="utf-8", errors="replace")}
 
 
-_LOCAL: Mapping[str, Callable[[Path, Reading], Iterator[dict[str, Any]]]] = {
+_LOCAL: Mapping[str, Callable[[Path, Reading], Iterator[dict[str, object]]]] = {
     "json": document,
     "csv": table,
     "text": _whole_file,

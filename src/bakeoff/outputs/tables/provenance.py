@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.counts import quantity
@@ -68,7 +67,7 @@ def recipe(setup: Setup) -> list[Fact]:
     return [*_flat(setup.model_dump(mode="json", exclude={"name", "description"}))]
 
 
-def _flat(fields: Mapping[str, Any], of: str = "") -> Iterator[Fact]:
+def _flat(fields: Mapping[str, object], of: str = "") -> Iterator[Fact]:
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{of}{name}.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -72,7 +70,7 @@ def _documents(known: Understood, folder: Path) -> list[str]:
         return ["", "# corpora: {documents: {documents: FOLDER/*.md}}   # what can be retrieved"]
     base = relative(known.documents.folder, folder)
     globs = [f"{base}/{pattern}" for pattern in known.documents.patterns]
-    corpus: dict[str, Any] = {"documents": globs[0] if len(globs) == 1 else globs}
+    corpus: dict[str, object] = {"documents": globs[0] if len(globs) == 1 else globs}
     lines = ["", "# What setups with retrieval search.", "corpora:", "  documents:"]
     lines += [f"    {field}: {_flow(value)}" for field, value in corpus.items()]
     return lines
@@ -232,7 +230,7 @@ def _gates(known: Understood, name: str) -> list[str]:
     ]
 
 
-def _flow(value: str | Sequence[str] | dict[str, Any]) -> str:
+def _flow(value: object) -> str:
     """A value as YAML on one line."""
     text: str = yaml.safe_dump(
         value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 from bakeoff.core.scripts import words
 from bakeoff.core.strict_json import loads
@@ -198,9 +197,9 @@ def _among(given: Given) -> list[Path]:
 _LEAST = {"description": "-", "refusal": {"say": "unknown"}, "scorers": ["contains"]}
 
 
-def rows_part(questions: Rows, training: Rows | None, folder: Path) -> dict[str, Any]:
+def rows_part(questions: Rows, training: Rows | None, folder: Path) -> dict[str, object]:
     """What `rows:` of a task file in `folder` holds."""
-    parts: dict[str, Any] = {"test": _source(questions, folder)}
+    parts: dict[str, object] = {"test": _source(questions, folder)}
     if training is None:
         return parts
     source = _source(training, folder)
@@ -216,7 +215,7 @@ def rows_part(questions: Rows, training: Rows | None, folder: Path) -> dict[str,
     return {**parts, "train": source}
 
 
-def _source(rows: Rows, folder: Path) -> str | dict[str, Any]:
+def _source(rows: Rows, folder: Path) -> str | dict[str, object]:
     path = relative(rows.path, folder)
     return path if isinstance(rows.source, str) else {**rows.source, "files": path}
 

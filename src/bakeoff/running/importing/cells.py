@@ -128,7 +128,7 @@ class Cell:
     """Of the task."""
 
 
-def cell_of(row: Mapping[str, Any], taken: Fields, setup: str) -> Cell:
+def cell_of(row: Mapping[str, object], taken: Fields, setup: str) -> Cell:
     """Raises `Bad` for the first field that cannot be taken."""
 
     def value(path: str) -> Any:

@@ -146,8 +146,8 @@ def _metric(text: str, problems: list[str]) -> tuple[str, str]:
     name, path = _named(text)
     if present := names.METRICS.get(name):
         problems.append(
-            f"score '{text}': bakeoff's {present} was once called {name}; give it another name, "
-            f"such as {THEIRS}{name}={path}"
+            f"score '{text}': bakeoff's {present} was once called {name}; write {present}={path} "
+            f"if it is that, {THEIRS}{name}={path} if not"
         )
         return name, path
     try:
@@ -184,7 +184,7 @@ OWN = Fields(
 """Of the rows that importers give: bakeoff's own words. None but the id needs to be there."""
 
 
-def find(row: Mapping[str, Any], path: str) -> Any:
+def find(row: Mapping[str, object], path: str) -> Any:
     """What stands at a column or a dotted path; `None` where nothing does.
 
     >>> find({"response": {"texts": ["yes"]}}, "response.texts.0")

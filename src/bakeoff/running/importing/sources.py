@@ -33,7 +33,7 @@ class OwnRow(TypedDict, total=False):
     same: Any
     """What is equal in all rows of a sample, where they may ask it in other words."""
     question: Any
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
     """Other parts of the question."""
     targets: Any
     """A text, or a list of those that are accepted."""
@@ -60,7 +60,7 @@ class OwnRow(TypedDict, total=False):
     file: str
 
 
-Row = tuple[str, Mapping[str, Any] | str]
+Row = tuple[str, Mapping[str, object] | str]
 """Where a row stands, and an `OwnRow` (other keys may stand beside), or what is wrong with it."""
 
 
@@ -77,7 +77,7 @@ class Source:
     """Scores of which less is better."""
     notes: list[str] = field(default_factory=list)
 
-    def wants(self, row: Mapping[str, Any]) -> bool:
+    def wants(self, row: Mapping[str, object]) -> bool:
         """Whether a row of the file, as it stands there, is asked for; counts it when not."""
         wanted = all(text_of(find(row, path)) == text for path, text in self.where.items())
         if not wanted:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, faults
@@ -117,7 +116,7 @@ def _records(
         ) from error
 
 
-def _row(header: Sequence[str], row: Sequence[str], width: int) -> dict[str, Any] | str:
+def _row(header: Sequence[str], row: Sequence[str], width: int) -> dict[str, object] | str:
     """The row by its columns; `width` counts the header's empty cells at its end, too."""
     if len(row) == len(header):
         return dict(zip(header, row, strict=True))

@@ -11,7 +11,7 @@ from bakeoff.core.strict_json import loads
 from bakeoff.core.words import BakeoffError
 from bakeoff.tasks.formats.decoding import Reading, decoded
 
-Row = tuple[str, dict[str, Any] | str]
+Row = tuple[str, dict[str, object] | str]
 """Where a row stands (`line 7`), and the row, or what is wrong with it."""
 
 
@@ -36,7 +36,7 @@ def _hint(line: str) -> str:
     return ""
 
 
-def _object(row: Any) -> dict[str, Any] | str:
+def _object(row: Any) -> dict[str, object] | str:
     return row if isinstance(row, dict) else f"found {shown(row)}; a row is a JSON object"
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.tasks.formats.decoding import Reading
 
 
-def parquet_rows(file: Path, _: Reading) -> Iterator[dict[str, Any]]:
+def parquet_rows(file: Path, _: Reading) -> Iterator[dict[str, object]]:
     """The rows, lists and structures as in JSON. Raises `BakeoffError` for a damaged file."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile

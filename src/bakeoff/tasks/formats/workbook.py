@@ -23,7 +23,7 @@ _PERCENT = re.compile(r"0(?:\.(0+))?\s*%")
 _PLAIN = ("General", "@", "0")
 
 
-def workbook_rows(file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def workbook_rows(file: Path, reading: Reading) -> Iterator[dict[str, object]]:
     """The rows under the first one that is not empty: texts, and `None` for an empty cell.
 
     Numbers are texts as they are stored, percentages as they are shown, dates as 2024-01-31.

@@ -51,7 +51,7 @@ class _Sample(Foreign):
     target_hash: str | None = None
 
     @property
-    def values(self) -> Mapping[str, Any]:
+    def values(self) -> Mapping[str, object]:
         """Metric -> value; samples of before `metrics` have no other keys."""
         held = self.model_extra or {}
         return {name: held.get(name) for name in self.metrics} if self.metrics else held
@@ -73,7 +73,7 @@ class _Results(Foreign):
     model_name: str = ""
     model_name_sanitized: str = ""
     higher_is_better: Mapping[str, Mapping[str, bool | None] | None] = {}
-    versions: Mapping[str, Any] = {}
+    versions: Mapping[str, object] = {}
     lm_eval_version: str = ""
 
 

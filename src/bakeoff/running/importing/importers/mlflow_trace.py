@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from bakeoff.running.importing.foreign import Foreign, is_number
 from bakeoff.running.importing.importers.messages import parsed, passages_in, text_in
-from bakeoff.running.importing.sources import OwnRow, slug
+from bakeoff.running.importing.sources import OwnRow, made_id, slug
 
 _SAYS = {"yes": 1.0, "no": 0.0}
 _NAME = "mlflow.traceName"
@@ -62,7 +63,7 @@ class Trace(Foreign):
     trace_metadata: Annotated[_Metadata, BeforeValidator(_all_parsed)] = Field(
         default_factory=_Metadata
     )
-    tags: Annotated[Mapping[str, Any], BeforeValidator(parsed)] = {}
+    tags: Annotated[Mapping[str, object], BeforeValidator(parsed)] = {}
     spans: Annotated[tuple[_Span, ...], BeforeValidator(parsed)] = ()
     assessments: Annotated[tuple[_Assessment, ...], BeforeValidator(parsed)] = ()
 
@@ -75,14 +76,15 @@ class Trace(Foreign):
             if is_number(number):
                 yield slug(assessment.name), number
 
-    @property
-    def row(self) -> OwnRow:
-        """The row of the trace."""
+    def row(self, met: Counter[str]) -> OwnRow:
+        """The row of the trace; `met` counts the questions of its file."""
+        question = text_in(self.request, "user")
         retrieved = [s.attributes.outputs for s in self.spans if s.attributes.kind == "RETRIEVER"]
         about, duration = self.trace_metadata, self.execution_duration
         return {
-            "setup": about.model or self.tags.get(_NAME) or "traces",
-            "question": text_in(self.request, "user"),
+            "id": made_id(question, met),
+            "setup": about.model or str(self.tags.get(_NAME, "traces")),
+            "question": question,
             "answer": text_in(self.response, "assistant"),
             "passages": passages_in(retrieved),
             "prompt_tokens": about.usage.input_tokens,

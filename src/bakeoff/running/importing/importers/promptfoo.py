@@ -109,7 +109,7 @@ class _Result(_Asked):
     test_idx: int
     provider: Annotated[_Provider, BeforeValidator(_labelled)]
     response: _Response = Field(default_factory=_Response)
-    vars: Mapping[str, Any] = {}
+    vars: Mapping[str, object] = {}
     error: Any = None
     """Why the provider failed, or an assertion, which is a score of 0."""
     failure_reason: int | None = None
@@ -117,7 +117,7 @@ class _Result(_Asked):
     score: float | None = None
     """Of all assertions, by their weights."""
     success: bool | None = None
-    named_scores: Mapping[str, Any] = {}
+    named_scores: Mapping[str, object] = {}
     grading_result: _Grading = Field(default_factory=_Grading)
     cost: float | None = None
     metadata: Any = None

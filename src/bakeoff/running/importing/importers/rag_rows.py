@@ -55,7 +55,7 @@ class _Row(BaseModel):
     error: Any = _kin("error")
 
     @property
-    def others(self) -> Mapping[str, Any]:
+    def others(self) -> Mapping[str, object]:
         """Columns of other names."""
         return self.model_extra or {}
 

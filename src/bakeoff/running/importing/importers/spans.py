@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from bakeoff.running.importing.foreign import Foreign, understood
 from bakeoff.running.importing.importers.messages import parsed, passages_in, text_in
-from bakeoff.running.importing.sources import OwnRow
+from bakeoff.running.importing.sources import OwnRow, made_id
 
 _AGENTS = ("invoke_agent", "create_agent", "invoke_workflow")
 """Operations that state the tokens of all calls inside them once more."""
@@ -207,8 +208,11 @@ def _of_sdk(span: _SdkSpan) -> Span:
     )
 
 
-def row_of(spans: Sequence[Span]) -> OwnRow:
-    """The row of a trace: its calls of a model, and what was retrieved for them."""
+def row_of(spans: Sequence[Span], met: Counter[str]) -> OwnRow | None:
+    """The row of a trace: its calls of a model, and what was retrieved for them.
+
+    `None` where nothing was noted of what was asked and answered, and nothing failed.
+    """
     spans = sorted(spans, key=lambda span: span.start_s)
     root = next((span for span in spans if span.root), spans[0])
     called = [span for span in spans if span.said.is_call]
@@ -218,17 +222,22 @@ def row_of(spans: Sequence[Span]) -> OwnRow:
     asked = root.said.input_messages or last.said.input_messages
     answer = text_in(parsed(root.said.output_messages or last.said.output_messages), "assistant")
     queries = (str(span.said.query) for span in spans if span.said.query)
+    question = text_in(parsed(asked), "user") or next(queries, "")
+    # A program may have caught what its call ran into, and have answered otherwise.
+    error = root.error or ("" if answer else last.error)
+    if not (question or answer or error):
+        return None
     return {
+        "id": made_id(question, met),
         "setup": root.service or last.said.model or "traces",
-        "question": text_in(parsed(asked), "user") or next(queries, ""),
+        "question": question,
         "answer": answer,
         "passages": passages_in(retrieved),
         "prompt_tokens": _sum(span.said.input_tokens for span in calls),
         "completion_tokens": _sum(span.said.output_tokens for span in calls),
         "seconds": root.end_s - root.start_s if root.end_s else None,
         "finish_reason": last.said.finish_reason,
-        # A program may have caught what its call ran into, and have answered otherwise.
-        "error": root.error or ("" if answer else last.error),
+        "error": error,
     }
 
 

@@ -15,7 +15,7 @@ from bakeoff.running.importing.foreign import understood
 from bakeoff.running.importing.importers.mlflow_trace import Trace
 from bakeoff.running.importing.importers.spans import Span, row_of, spans_of
 from bakeoff.running.importing.rows import LINES
-from bakeoff.running.importing.sources import OwnRow, Row, Source, made_id
+from bakeoff.running.importing.sources import Row, Source
 from bakeoff.tasks.formats.decoding import decoded
 
 
@@ -39,7 +39,7 @@ def rows(source: Source) -> Iterator[Row]:
         if isinstance(document, dict) and "execution_duration" in document:
             if source.wants(document):
                 trace = understood(Trace, document)
-                yield place, trace if isinstance(trace, str) else _named(trace.row, met)
+                yield place, trace if isinstance(trace, str) else trace.row(met)
             continue
         spans = spans_of(document)
         if isinstance(spans, str):
@@ -48,16 +48,12 @@ def rows(source: Source) -> Iterator[Row]:
         for span in spans:
             traces.setdefault(span.trace, []).append(span)
     for name, parts in traces.items():
-        row = row_of(parts)
+        row = row_of(parts, met)
         # A failure counts, also where it ended before anything was noted of it.
-        if not (row["question"] or row["answer"] or row["error"]):
+        if row is None:
             source.left["traces without a question and an answer"] += 1
         elif source.wants(row):
-            yield f"trace {name}", _named(row, met)
-
-
-def _named(row: OwnRow, met: Counter[str]) -> OwnRow:
-    return {**row, "id": made_id(row["question"], met)}
+            yield f"trace {name}", row
 
 
 def _documents(file: Path) -> Iterator[tuple[str, Any]]:
