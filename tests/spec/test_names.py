@@ -18,7 +18,7 @@ from bakeoff.analysis.comparison import from_json
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import read_rows, write_rows
 from bakeoff.analysis.trend import nights
-from bakeoff.core.words import Answer, Sample, Score, Step
+from bakeoff.core.words import Answer, BakeoffError, Sample, Score, Step
 from bakeoff.decide.advice.advice import Ranked
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.gates import baseline
