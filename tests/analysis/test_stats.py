@@ -419,24 +419,23 @@ def test_pass_at_k_is_unknown_below_k_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "share", "low", "high", "surely"),
+    ("n", "share", "low", "high"),
     [
-        (20, 0.5, 6, 15, 0.9586105346679688),
-        (20, 0.95, 17, 21, 0.9840984739802364),
-        (100, 0.5, 40, 61, 0.9647997997822952),
-        (100, 0.95, 90, 100, 0.9826070607121812),
-        (200, 0.95, 184, 197, 0.9671521638567256),
-        (1000, 0.99, 983, 997, 0.976094763497977),
-        (59, 0.95, 52, 60, 0.9911362570110952),
-        (299, 0.99, 292, 300, 0.9887358244713847),
+        (20, 0.5, 6, 15),
+        (20, 0.95, 17, 21),
+        (100, 0.5, 40, 61),
+        (100, 0.95, 90, 100),
+        (200, 0.95, 184, 197),
+        (1000, 0.99, 983, 997),
+        (59, 0.95, 52, 60),
+        (299, 0.99, 292, 300),
     ],
 )
 def test_the_ranks_around_a_quantile_are_binomial(
-    n: int, share: float, low: int, high: int, surely: float
+    n: int, share: float, low: int, high: int
 ) -> None:
-    found = stats.order_ranks(n, share)
-    assert found[:2] == (low, high)
-    assert found[2] == close(surely)
+    found = stats.quantile_interval(np.arange(1.0, n + 1), share)
+    assert (found.low, found.high) == (low, high if high <= n else None)
 
 
 def test_quantiles_of_latency_have_order_statistics_for_ends() -> None:
@@ -477,8 +476,9 @@ def test_equal_setups_differ_by_a_quantile_over_clusters_in_no_more_than_alpha_o
         right, _ = seconds_in(random, 25)
         draws = stats.quantile_draws(left, right, 0.5, clusters)
         gap = stats.quantile(left, 0.5) - stats.quantile(right, 0.5)
-        low, high = stats.draws_interval(gap, draws[0] - draws[1], 25)
-        p = stats.draws_p(gap, draws[0] - draws[1], 25)
+        degrees = stats.gap_degrees(left, right, 0.5, clusters)
+        low, high = stats.draws_interval(gap, draws[0] - draws[1], degrees)
+        p = stats.draws_p(gap, draws[0] - draws[1], degrees)
         assert low < gap < high and 0 <= p <= 1
         failed += p < 0.05
     assert failed / 150 < 0.09
@@ -496,14 +496,37 @@ def test_drawn_clusters_have_numpys_quantile_of_what_was_drawn() -> None:
     assert np.array_equal(draws, again)
 
 
-def test_the_ranks_over_clusters_are_binomial_on_the_effective_number() -> None:
-    """A p90 has its upper rank nearer: 10% of the values lie above it, 90% below."""
-    for n, share in ((40, 0.5), (100, 0.9)):
-        assert stats.order_ranks(n, share, trials=n) == stats.order_ranks(n, share)
-    # scipy: binom.ppf([0.025, 0.975], 39, 0.9) / 39 is 0.795 and 0.974.
-    low, high, surely = stats.order_ranks(390, 0.9, trials=39)
-    assert (low / 390, high / 390) == pytest.approx((0.795, 0.974), abs=0.02)
-    assert surely >= 0.95
+def test_the_ends_over_clusters_are_binomial_on_the_effective_number() -> None:
+    """A p90 has its upper rank nearer: 10% of the values lie above it, 90% below.
+
+    Of 39 clusters of ten equal values: scipy's binom.ppf([0.025, 0.975], 39, 0.9) / 39 is 0.795 and
+    0.974; fewer trials count, by the square of z over t on 38 degrees of freedom.
+    """
+    clusters = np.arange(390) // 10
+    found = stats.quantile_interval(clusters.astype(float), 0.9, clusters)
+    assert (found.ends[0] / 39, found.ends[1] / 39) == pytest.approx((0.77, 0.97), abs=0.03)
+
+
+def test_an_end_over_clusters_lies_between_two_values_by_the_chances_of_both() -> None:
+    """The tail of 0.025 lies between those of two order statistics, and so does the end."""
+    values, clusters = np.sort(np.random.default_rng(5).normal(size=40)), np.arange(40) % 10
+    chances = [stats.quantile_p(values, 0.5, value, "greater", clusters) for value in values]
+    rank = int(np.searchsorted(chances, 0.025))
+    part = (0.025 - chances[rank - 1]) / (chances[rank] - chances[rank - 1])
+    end = values[rank - 1] + part * (values[rank] - values[rank - 1])
+    assert stats.quantile_interval(values, 0.5, clusters).low == close(end)
+    assert stats.quantile_p(values, 0.5, float(end), "greater", clusters) == close(0.025)
+
+
+def test_an_end_over_clusters_next_to_an_infinite_value_is_the_finite_one() -> None:
+    values = np.array([1.0] * 10 + [2.0] * 11 + [math.inf] * 19)
+    clusters = np.arange(40) % 10
+    found = stats.quantile_interval(values, 0.5, clusters)
+    assert found.low in (1.0, 2.0)
+    assert found.high is None
+    assert stats.quantile_p(values, 0.9, 5.0, "greater", clusters) == close(
+        stats.quantile_p(values, 0.9, 9.0, "greater", clusters)
+    )
 
 
 def test_a_p_of_a_clustered_quantile_is_below_alpha_where_its_end_leaves_the_limit_out() -> None:
@@ -512,9 +535,33 @@ def test_a_p_of_a_clustered_quantile_is_below_alpha_where_its_end_leaves_the_lim
         values, clusters = seconds_in(random, 12)
         for share in (0.5, 0.8):
             found = stats.quantile_interval(values, share, clusters, level=0.9)
-            for limit in np.sort(values)[5::6]:
+            for limit in random.choice(np.exp(random.normal(0, 0.5, 200)), 12):
                 above = stats.quantile_p(values, share, limit, "greater", clusters) < 0.05
                 assert above == (found.ends[0] > limit)
+                below = stats.quantile_p(values, share, limit, "less", clusters) < 0.05
+                assert below == (found.ends[1] < limit)
+
+
+def test_the_error_of_a_gap_of_quantiles_has_the_degrees_of_what_lies_below_them() -> None:
+    """As many as clusters less one where all are of one size, else those of the mean."""
+    random = np.random.default_rng(1)
+    left, right = random.normal(size=40), random.normal(size=40)
+    assert stats.gap_degrees(left, right, 0.5, None) is None
+    assert stats.gap_degrees(left, right, 0.5, np.arange(40) // 4) == close(9)
+    uneven = np.minimum(np.arange(40) // 2, 5)
+    below = [(side <= np.sort(side)[19]) * 1.0 for side in (left, right)]
+    degrees = stats.degrees_of(below[0] - below[1], uneven)
+    assert stats.gap_degrees(left, right, 0.5, uneven) == degrees < 5
+
+
+def test_a_bootstrap_over_clusters_is_t_of_its_error_on_the_degrees() -> None:
+    """scipy: t.ppf(0.975, 4) is 2.776445, t.cdf(-2 / sqrt(1.25), 4) is 0.0740741."""
+    draws = np.tile([-1.0, 1.0], 1000)
+    low, high = stats.draws_interval(-2.0, draws, 4)
+    assert (low, high) == close(
+        (-2 - 2.7764451051977934 * 1.25**0.5, -2 + 2.7764451051977934 * 1.25**0.5)
+    )
+    assert stats.draws_p(-2.0, draws, 4) == close(0.07407407407407406)
 
 
 def test_one_cluster_bounds_no_quantile() -> None:

@@ -438,6 +438,23 @@ def test_a_time_that_is_worse_within_the_machines_noise_is_inconclusive(
     assert fine.state == PASS
 
 
+@pytest.mark.parametrize(
+    ("n", "mode", "state"),
+    [(58, "refute", INCONCLUSIVE), (58, "prove", INCONCLUSIVE), (59, "refute", FAIL)],
+)
+def test_a_quantile_of_too_few_samples_is_never_significant_against_another_setup(
+    n: int, mode: str, state: State
+) -> None:
+    """A p95 has a bound from 59 samples on; three times the seconds of the other."""
+    seconds = [1 + 0.001 * i for i in range(n)]
+    found = rows(rag_latency_s=[3 * s for s in seconds], base_latency_s=seconds)
+    line = "p95(rag.latency_s) <= p95(base.latency_s)"
+    outcome = verdict(line, replace(found, noise={"qa": 1.0}), mode=mode)
+    assert outcome.state == state
+    assert (outcome.low is None) == (outcome.high is None) == (n == 58)
+    assert (outcome.p == 1) == (n == 58)
+
+
 def test_a_mean_of_seconds_has_a_t_interval() -> None:
     found = verdict("mean(rag.latency_s) <= 3", rows(rag_latency_s=[1.0, 2.0, 3.0, 4.0] * 10))
     assert (found.state, found.left) == (PASS, 2.5)

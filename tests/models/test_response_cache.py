@@ -1,4 +1,4 @@
-"""The response cache: what was paid for comes back, and nothing that happens to it stops a run."""
+"""The response cache: what was paid for comes back, and only a full disk stops a run."""
 
 from __future__ import annotations
 
@@ -351,29 +351,47 @@ while True:
         kept = entries
 
 
-def test_a_full_disk_switches_the_cache_off_and_the_run_goes_on(path: Path) -> None:
+def test_a_full_disk_is_told_by_every_call_and_what_was_written_stays(path: Path) -> None:
     fill(path, {"before": {}})
     code = """
 import resource
 responses = Responses(Path(sys.argv[1]))
 # No file may grow over 200 kB: what a full disk is to the process.
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-for number in range(1000):
-    responses.keep({f"{number:04}": {"text": "x" * 1000}})
-assert responses.find(["before", "0000"]) == {}
-assert responses.misses == 2
-assert responses.size()[0] == 0
-responses.forget(["before"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+def full(call, *given):
+    try:
+        call(*given)
+    except DiskFull as error:
+        return str(error)
+kept = 0
+while not (said := full(responses.keep, {f"{kept:04}": {"text": "x" * 1000}})):
+    kept += 1
+assert said.startswith(f"{sys.argv[1]}: ") and "make room" in said and "--no-cache" in said, said
+assert full(responses.forget, ["before"]) and full(responses.size) and full(responses.close)
+assert set(responses.find(["before", "0000"])) == {"before", "0000"}
+print(kept)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 responses.close()
-print(responses.note)
+assert responses.note == ""
 """
-    note = finish(start(code, path))
-    assert len(note.splitlines()) == 1
-    assert "cannot be used" in note
+    kept = int(finish(start(code, path)))
     with closing(Responses(path)) as later:
-        assert later.find(["before"]) == {"before": {}}
-        assert later.size()[0] % BATCH == 1
+        assert later.find(["before", f"{kept:04}"]).keys() == {"before", f"{kept:04}"}
+        # The entry that found no room was kept in memory until there was some.
+        assert later.size()[0] == kept + 2
         assert later.note == ""
+
+
+def test_no_room_for_a_new_file_is_a_full_disk(path: Path) -> None:
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+try:
+    Responses(Path(sys.argv[1]))
+except DiskFull as error:
+    print(error)
+"""
+    assert "make room" in finish(start(code, path))
 
 
 def test_a_read_only_folder_switches_the_cache_off() -> None:

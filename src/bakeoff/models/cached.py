@@ -61,9 +61,10 @@ class CachedModel:
                 yield index, known[keys[index]]
         rest = {index for index in range(len(chats)) if index in skip or keys[index] in known}
         for index, done in self.model.generate(chats, decoding, rest, sending):
+            # Handed on first: without room in the cache it is in the journal by then.
+            yield index, done
             if isinstance(done, Generation):
                 self.responses.keep({keys[index]: _kept(done)})
-            yield index, done
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         """Never from the cache: this answer is measured."""

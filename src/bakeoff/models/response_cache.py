@@ -21,6 +21,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bakeoff.core.disk import FULL, GO_ON, DiskFull
 from bakeoff.core.words import Message, canonical
 
 FORMAT = 1
@@ -31,6 +32,8 @@ BUSY_SECONDS = 30.0
 """How long to wait while another process writes."""
 CHUNK = 500
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+"""On the disk or in a quota; below the limit of a file's size; for the index of the log."""
 
 T = TypeVar("T")
 
@@ -53,9 +56,9 @@ class Responses:
     """Completions that were paid for, by everything that could have changed them.
 
     Any number of processes use one file at once, each with an object of its own, from one
-    thread. Nothing that happens to the file stops a run: a damaged one is renamed
-    (`NAME.damaged-1`) and a new one begun; where that is no help (a full disk, a read-only
-    folder) the cache is off for the rest of the run: it finds nothing and keeps nothing.
+    thread. A damaged file is renamed (`NAME.damaged-1`) and a new one begun; where that is no help
+    (a read-only folder) the cache is off for the rest of the run: it finds nothing and keeps
+    nothing. Without room for it every call raises `DiskFull`: answers would be paid for again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -143,6 +146,8 @@ class Responses:
             try:
                 return action(self._database)
             except sqlite3.DatabaseError as error:
+                if _is_no_room(error):
+                    raise self._full(error) from error
                 if _is_damage(error) and attempt == 0:
                     self._disconnect()
                     self._open(damaged=self._inode)
@@ -171,6 +176,8 @@ class Responses:
                     self._database = _connect(self.path)
                 self._inode = self.path.stat().st_ino
         except (OSError, sqlite3.DatabaseError) as error:
+            if _is_no_room(error):
+                raise self._full(error) from error
             self._switch_off(error)
 
     def _put_aside(self) -> None:
@@ -184,8 +191,12 @@ class Responses:
     def _switch_off(self, error: Exception) -> None:
         self._disconnect()
         self._waiting.clear()
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        self._say(f"cannot be used: {reason}; from here on answers are neither reused nor kept")
+        self._say(
+            f"cannot be used: {_reason(error)}; from here on answers are neither reused nor kept"
+        )
+
+    def _full(self, error: Exception) -> DiskFull:
+        return DiskFull(f"{self.path}: {_reason(error)}; {GO_ON} (--no-cache does without it)")
 
     def _say(self, text: str) -> None:
         line = f"{self.path}: {text}"
@@ -251,6 +262,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     # The low byte is the kind of error; Python's own errors have no code.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+
+
+def _is_no_room(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return getattr(error, "sqlite_errorcode", 0) in NO_ROOM
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _select(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes]:

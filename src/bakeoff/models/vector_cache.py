@@ -12,12 +12,11 @@ import numpy as np
 
 from bakeoff.core.disk import GO_ON, DiskFull, refused
 from bakeoff.core.words import BakeoffError, Embedder
+from bakeoff.models.response_cache import NO_ROOM
 from bakeoff.models.vectors import Vectors, as_vectors, usable
 
 BLOCK = 1024
 """Texts embedded between two writings: what a crash can lose."""
-NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
-"""On the disk or in a quota; below the limit of a file's size."""
 BUSY_SECONDS = 60.0
 """How long to wait while another process writes."""
 

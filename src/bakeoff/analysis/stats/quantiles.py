@@ -14,6 +14,7 @@ from bakeoff.analysis.stats.values import (
     UNJUDGED,
     Floats,
     Ints,
+    degrees_of,
     judged,
     t_quantile_of,
 )
@@ -36,21 +37,37 @@ def up_to(count: int, n: int, share: float, trials: float) -> float:
     return betainc(trials - hits, hits + 1, 1 - share)
 
 
-def order_ranks(
-    n: int, share: float, level: float = LEVEL, trials: float | None = None
-) -> tuple[int, int, float]:
-    """The ranks, from 1, between which the quantile lies, and how surely (Conover 1999).
+def _lower_end(ordered: Floats, share: float, tail: float, trials: float | None) -> float:
+    """What the quantile lies below with a chance of `tail` at most; -inf where nothing is known.
 
-    Rank 0 and rank n + 1 do not exist: the sample is too small for a bound on that side.
+    An order statistic (Conover 1999). Over clusters interpolated between two of them, linearly in
+    the chance (Beran and Hall 1993, J. R. Statist. Soc. B 55:643): the chance is then not exact in
+    any case, and steps would only lengthen the interval.
     """
+    n = len(ordered)
 
     def below(count: int) -> float:
         return up_to(count, n, share, n if trials is None else trials)
 
-    tail = (1 - level) / 2
-    low = bisect_left(range(n + 1), tail, key=below)
-    last = bisect_left(range(n), 1 - tail, key=below)
-    return low, last + 1, below(last) - (below(low - 1) if low else 0.0)
+    rank = bisect_left(range(n + 1), tail, key=below)
+    if not rank:
+        return -math.inf
+    end = float(ordered[rank - 1])
+    if trials is None or rank == n or not math.isfinite(step := float(ordered[rank]) - end):
+        return end
+    least = below(rank - 1)
+    return end + step * (tail - least) / (below(rank) - least)
+
+
+def lower_tail(values: Floats, share: float, limit: float, trials: float | None) -> float:
+    """The chance at which `_lower_end` is the limit: the p of "the quantile is the limit"."""
+    n, upto = len(values), int(np.count_nonzero(values <= limit))
+    if trials is None or not 0 < upto < n:
+        return up_to(upto, n, share, n if trials is None else trials)
+    start, end = float(values[values <= limit].max()), float(values[values > limit].min())
+    part = (limit - start) / (end - start) if math.isfinite(end - start) else 1.0
+    least = up_to(upto - 1, n, share, trials)
+    return least + part * (up_to(upto, n, share, trials) - least)
 
 
 def quantile(values: Floats, share: float) -> float:
@@ -76,33 +93,32 @@ def quantile_interval(
     n = len(ordered)
     if not n:
         return UNJUDGED
-    low, high = 0, n + 1
+    low, high, value = -math.inf, math.inf, quantile(ordered, share)
     if clusters is None or len(np.unique(clusters)) > 1:
-        low, high, _ = order_ranks(
-            n, share, level, effective_trials(values, share, clusters, level)
-        )
-    value = quantile(ordered, share)
-    return Estimate(
-        value,
-        # Of two values the rank around their p99 is the second, and it lies just below that.
-        min(value, float(ordered[low - 1])) if low else None,
-        float(ordered[high - 1]) if high <= n else None,
-        n,
-        method="order statistics" if clusters is None else "clustered order statistics",
-    )
+        trials = None if clusters is None else effective_trials(values, share, clusters)
+        tail = (1 - level) / 2
+        low = _lower_end(ordered, share, tail, trials)
+        high = -_lower_end(-ordered[::-1], 1 - share, tail, trials)
+    word = "order statistics" if clusters is None else "clustered order statistics"
+    # Of two values the rank around their p99 is the second, and it lies just below that.
+    return Estimate.of(value, min(value, low), max(value, high), word, n)
 
 
-def effective_trials(
-    values: Floats, share: float, clusters: Ints | None, level: float = LEVEL
-) -> float:
+def effective_trials(values: Floats, share: float, clusters: Ints | None) -> float:
     """Independent samples that would place the quantile as well; the number without clusters."""
     n = float(len(values))
     if clusters is None:
         return n
-    # Below the quantile or between the two values around it, as one of them may be infinite.
-    below = (values <= np.sort(values)[math.floor((len(values) - 1) * share)]).astype(np.float64)
+    below = _below(values, share)
     rate = float(below.mean())
-    return trials_of(below, clusters, rate * (1 - rate), level, n)
+    return trials_of(below, clusters, rate * (1 - rate), LEVEL, n)
+
+
+def _below(values: Floats, share: float) -> Floats:
+    """1 where a value lies below the quantile or between the two values around it."""
+    # Not at the quantile itself, as one of the two may be infinite.
+    below: Floats = (values <= np.sort(values)[math.floor((len(values) - 1) * share)]) * 1.0
+    return below
 
 
 def samples_to_bound(share: float, level: float = LEVEL) -> int:
@@ -165,30 +181,43 @@ def _weighted(values: Floats, place: Ints, times: Ints, share: float) -> Floats:
     return quantiles
 
 
+def gap_degrees(left: Floats, right: Floats, share: float, clusters: Ints | None) -> float | None:
+    """Degrees of freedom of the error of a gap of quantiles; `None` without clusters.
+
+    Those of the mean difference of what lies below either quantile, of which the gap is to first
+    order a multiple (Bahadur 1966, Ann. Math. Statist. 37:577).
+    """
+    if clusters is None:
+        return None
+    return degrees_of(_below(left, share) - _below(right, share), clusters)
+
+
 def draws_interval(
-    value: float, draws: Floats, count: int | None, level: float = LEVEL
+    value: float, draws: Floats, degrees: float | None, level: float = LEVEL
 ) -> tuple[float, float]:
-    """The percentile interval of a bootstrap; over `count` clusters t times its standard error.
+    """The percentile interval of a bootstrap; over clusters t times its standard error.
 
     Percentiles of few clusters lie too close together (Cameron, Gelbach and Miller 2008, Review
-    of Economics and Statistics 90:414, on the bootstrap's standard error with t).
+    of Economics and Statistics 90:414, on the bootstrap's standard error with t). `degrees` are
+    those of t: `gap_degrees`.
     """
-    if count is None:
+    if degrees is None:
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
-    half = t_quantile_of(level, count - 1) * _draws_error(draws, count)
+    half = t_quantile_of(level, degrees) * _draws_error(draws, degrees)
     return value - half, value + half
 
 
-def draws_p(value: float, draws: Floats, count: int | None) -> float:
+def draws_p(value: float, draws: Floats, degrees: float | None) -> float:
     """The one-sided p of "at least 0" that belongs to that interval."""
-    if count is None:
+    if degrees is None:
         return float((1 + np.sum(draws >= 0)) / (1 + len(draws)))
-    error = _draws_error(draws, count)
+    error = _draws_error(draws, degrees)
     if not error:
         return float(value >= 0)
-    return t_cdf(count - 1, value / error)
+    return t_cdf(degrees, value / error)
 
 
-def _draws_error(draws: Floats, count: int) -> float:
-    return float(draws.std()) * math.sqrt(count / (count - 1))
+def _draws_error(draws: Floats, degrees: float) -> float:
+    """Of as many clusters as there are degrees of freedom and one: the large ones decide."""
+    return float(draws.std()) * math.sqrt((degrees + 1) / degrees)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bakeoff.analysis.special import betainc, binomial_cdf
 from bakeoff.analysis.stats.means import GAIN, bent, from_pairs, pairs_ratio, trials_of
-from bakeoff.analysis.stats.quantiles import effective_trials, up_to
+from bakeoff.analysis.stats.quantiles import effective_trials, lower_tail
 from bakeoff.analysis.stats.rates import tango_score
 from bakeoff.analysis.stats.values import (
     LEVEL,
@@ -221,20 +221,19 @@ def quantile_p(
     alternative: Literal["less", "greater"],
     clusters: Ints | None = None,
 ) -> float:
-    """The exact binomial p of "the quantile is `limit`", from how many values lie beyond it.
+    """The binomial p of "the quantile is `limit`", from how many values lie beyond it.
 
     That of `quantile_interval`: below alpha when its end at a level of 1 - 2 alpha leaves the
     limit out, over clusters too.
     """
     values, clusters = judged(values, clusters)
-    n = len(values)
-    if not n:
+    if not len(values):
         return 1.0
-    trials = effective_trials(values, share, clusters)
+    trials = None if clusters is None else effective_trials(values, share, clusters)
     # A quantile below the limit has at least `share` of the values at most there, and v. v.
     if alternative == "less":
-        return up_to(int(np.count_nonzero(values >= limit)), n, 1 - share, trials)
-    return up_to(int(np.count_nonzero(values <= limit)), n, share, trials)
+        return lower_tail(-values, 1 - share, -limit, trials)
+    return lower_tail(values, share, limit, trials)
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:

@@ -292,25 +292,26 @@ def _of_quantile(check: Check, columns: Sequence[Column], share: float) -> Findi
             stats.quantile_p(values, share, math.inf if sign > 0 else -math.inf, less, codes),
         )
     (left, _), (right, _) = shared([(columns[0], 1.0), (columns[1], -1.0)])[0]
-    n, codes = len(left.samples), left.codes
-    count = None if codes is None else len(np.unique(codes))
-    if count == 1:
+    codes = left.codes
+    if codes is not None and len(np.unique(codes)) == 1:
         raise BakeoffError("no evidence: all samples are of one cluster")
-    draws = stats.quantile_draws(left.values, right.values, share, codes)
     value, other = (stats.quantile(side.values, share) for side in (left, right))
     limit = check.factor * other + check.shift
-    gap = sign * (value - limit)
-    gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
+    gap, n = sign * (value - limit), len(left.samples)
+    method = "paired bootstrap" if codes is None else "paired cluster bootstrap"
     # Both sides must be known well enough for their upper order statistic to be a bound.
-    method = "paired bootstrap" if count is None else "paired cluster bootstrap"
     known = min(stats.effective_trials(side.values, share, codes) for side in (left, right))
+    if known < stats.samples_to_bound(max(share, 1 - share)):
+        return Finding(value, limit, Estimate(gap, n=n, method=method), reach=1.0)
+    draws = stats.quantile_draws(left.values, right.values, share, codes)
+    gaps = sign * (draws[0] - check.factor * draws[1] - check.shift)
+    degrees = stats.gap_degrees(left.values, right.values, share, codes)
     return Finding(
         value,
         limit,
-        Estimate.of(gap, *stats.draws_interval(gap, gaps, count), method, n),
-        stats.draws_p(gap, gaps, count),
-        stats.draws_p(-gap, -gaps, count),
-        0.0 if known >= stats.samples_to_bound(max(share, 1 - share)) else 1.0,
+        Estimate.of(gap, *stats.draws_interval(gap, gaps, degrees), method, n),
+        stats.draws_p(gap, gaps, degrees),
+        stats.draws_p(-gap, -gaps, degrees),
     )
 
 
