@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -236,6 +237,38 @@ def test_the_cache_answers_a_second_run_and_never_its_latency(tmp_path: Path, qu
     assert spent[1].prompt_tokens == spent[1].requests == 0
     tokens = [run.columns["words", "base", "prompt_tokens"].values.tolist() for run in runs]
     assert tokens[0] == tokens[1]
+
+
+def test_a_cache_without_room_stops_a_run_and_no_answer_is_asked_for_twice(
+    tmp_path: Path, quick: Any
+) -> None:
+    """A limit of file sizes is the full disk: the cache reaches it before the journal does."""
+    code = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
+sys.argv = ["bakeoff", "run", "benchmarks/words.yaml", "--no-mlflow"]
+from bakeoff.cli import main
+main()
+"""
+    with running_stub(latency=0.01) as url:
+        write_words(tmp_path, 200, url, endpoint={"concurrency": 4})
+        environment = {**os.environ, "BAKEOFF_CACHE": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 20, done.stderr
+        assert "responses.sqlite: " in done.stderr and "make room" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(records(run_of(tmp_path))) >= 100
+        assert quick().returncode == 0
+        # Those in flight when it stopped may be asked for again.
+        assert stats(url)["requests"] <= 200 + 4
+    assert len(records(run_of(tmp_path))) == 200
 
 
 def test_limits_stop_a_run_that_can_be_gone_on_with(tmp_path: Path, quick: Any) -> None:
