@@ -518,6 +518,14 @@ def test_an_end_over_clusters_lies_between_two_values_by_the_chances_of_both() -
     assert stats.quantile_p(values, 0.5, float(end), "greater", clusters) == close(0.025)
 
 
+def test_the_outer_end_of_a_tail_over_clusters_is_a_value() -> None:
+    values, clusters = np.random.default_rng(5).normal(size=200), np.arange(200) % 40
+    found = stats.quantile_interval(values, 0.8, clusters)
+    assert found.high in values and found.low not in values
+    found = stats.quantile_interval(values, 0.2, clusters)
+    assert found.low in values and found.high not in values
+
+
 def test_an_end_over_clusters_next_to_an_infinite_value_is_the_finite_one() -> None:
     values = np.array([1.0] * 10 + [2.0] * 11 + [math.inf] * 19)
     clusters = np.arange(40) % 10

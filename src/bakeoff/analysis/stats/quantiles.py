@@ -37,6 +37,15 @@ def up_to(count: int, n: int, share: float, trials: float) -> float:
     return betainc(trials - hits, hits + 1, 1 - share)
 
 
+def _stepped(share: float, trials: float | None) -> bool:
+    """Whether a lower end of the quantile is an order statistic itself, none between two.
+
+    Without clusters, as it then holds exactly; and on the side of the tail, where few values say
+    how much clusters share.
+    """
+    return trials is None or share < 0.5
+
+
 def _lower_end(ordered: Floats, share: float, tail: float, trials: float | None) -> float:
     """What the quantile lies below with a chance of `tail` at most; -inf where nothing is known.
 
@@ -53,21 +62,24 @@ def _lower_end(ordered: Floats, share: float, tail: float, trials: float | None)
     if not rank:
         return -math.inf
     end = float(ordered[rank - 1])
-    if trials is None or rank == n or not math.isfinite(step := float(ordered[rank]) - end):
+    if _stepped(share, trials) or rank == n or not np.isfinite(ordered[rank - 1 : rank + 1]).all():
         return end
     least = below(rank - 1)
-    return end + step * (tail - least) / (below(rank) - least)
+    return end + (float(ordered[rank]) - end) * (tail - least) / (below(rank) - least)
 
 
 def lower_tail(values: Floats, share: float, limit: float, trials: float | None) -> float:
     """The chance at which `_lower_end` is the limit: the p of "the quantile is the limit"."""
     n, upto = len(values), int(np.count_nonzero(values <= limit))
-    if trials is None or not 0 < upto < n:
-        return up_to(upto, n, share, n if trials is None else trials)
+    known = n if trials is None else trials
+    p = up_to(upto, n, share, known)
+    if _stepped(share, trials) or not 0 < upto < n:
+        return p
     start, end = float(values[values <= limit].max()), float(values[values > limit].min())
-    part = (limit - start) / (end - start) if math.isfinite(end - start) else 1.0
-    least = up_to(upto - 1, n, share, trials)
-    return least + part * (up_to(upto, n, share, trials) - least)
+    if math.isinf(end - start):
+        return p
+    least = up_to(upto - 1, n, share, known)
+    return least + (limit - start) / (end - start) * (p - least)
 
 
 def quantile(values: Floats, share: float) -> float:
