@@ -280,7 +280,13 @@ def power(runs: int, seed: int, rows: Sequence[str]) -> None:
                 ]
                 known = [size for size in sizes if math.isfinite(size)]
                 effect = float(np.mean(known))
-                p = [stats.difference_p(*draw(random, effect), bounds=bounds) for _ in range(runs)]
+                drawn = [draw(random, effect) for _ in range(runs)]
+                # Where nothing could be found, the program says so and promises no power.
+                p = [
+                    stats.difference_p(*values, bounds=bounds)
+                    for values in drawn
+                    if math.isfinite(stats.detectable_gain(*values, bounds=bounds))
+                ]
                 row.append(f"{100 * np.mean(np.array(p) < ALPHA):.0f}")
             print(f"| {name} | {world or 'no documents'} | {' | '.join(row)} |", flush=True)
 

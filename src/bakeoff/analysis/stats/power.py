@@ -57,8 +57,9 @@ def detectable_gain(
     """The smallest true distance of the mean below `margin` that `difference_p` finds: MDE.
 
     At the spread measured; n (this / effect)^2 samples find an effect. 0/1 pairs:
-    `detectable_pairs`. Others: the standard error times the quantiles of t, which is the power of
-    the t test to within 1%. Infinite where no result of so many clusters is significant.
+    `detectable_pairs`; over clusters `_agreeing`. Others: the standard error times the quantiles of
+    t, which is the power of the t test to within 1%. Infinite where no result of so many clusters
+    is significant.
     """
     differences, clusters = judged(differences, clusters)
     if not len(differences):
@@ -87,10 +88,23 @@ def detectable_gain(
     effect = error * max(quantiles, agreeing) * (1 + 1 / (4 * degrees))
     if margin:
         return _possible(effect, margin, bounds)
+    if from_pairs(differences, bounds):
+        return _agreeing(effect, differences)
     # An effect that only those bring that differ at all makes them spread further.
     differing = max(1, int(np.count_nonzero(sums_of(np.abs(differences), clusters)[0])))
     spread = critical**2 * (1 / differing - 1 / count)
     return _possible(effect / math.sqrt(1 - min(spread, MOST_SPREAD)), margin, bounds)
+
+
+def _agreeing(effect: float, pairs: Floats) -> float:
+    """The effect on 0/1 pairs over clusters: the more of them agree, the less they spread.
+
+    Of a share d that differ the variance is d - effect^2, times what clusters make of it, and d is
+    the effect at least (as `detectable_pairs` has it, after Connor 1987).
+    """
+    odds = effect**2 / float(np.var(pairs))
+    share = odds / (1 + odds)
+    return math.sqrt(share * max(share, float(np.abs(pairs).mean())))
 
 
 def _possible(effect: float, margin: float, bounds: Bounds | None) -> float:
