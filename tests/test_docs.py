@@ -42,6 +42,15 @@ def commands() -> list[str]:
     return list(dict.fromkeys(line.split("#")[0].strip() for line in lines if line.strip()))
 
 
+def test_the_table_of_the_readme_is_that_of_the_reference_run(cli: Cli) -> None:
+    (shown,) = [block for block in blocks("text", README) if "handbook_qa" in block]
+    rows = [line.split() for line in shown.splitlines() if line.startswith("  ") and "  " in line]
+    done = cli("compare", "results/reference/quickstart")
+    assert len(rows) == 7
+    printed = [line.split() for line in done.stdout.splitlines()]
+    assert [row for row in rows if row not in printed] == []
+
+
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
 def test_every_make_target_of_the_readme_exists(command: str) -> None:
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 It compares words, numbers, names, their order and their neighbours; it does not understand.
 A small logistic regression (`lexical_model.json`, plain numbers) turns the features into a
-probability. docs/scorers/lexical_support.md says how far people agree with it.
+probability. docs/validation/lexical_support.md says how far people agree with it.
 """
 
 from bakeoff.core.words import CONTRADICTED, NOT_FOUND, SUPPORTED
