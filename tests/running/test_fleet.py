@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 import bakeoff
-from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
 from bakeoff.core.progress import PlainProgress
-from bakeoff.core.words import QUALITY, BakeoffError, Failure, Record
+from bakeoff.core.words import QUALITY, BakeoffError, Failure
 from bakeoff.running.fleet import processes
 from bakeoff.running.fleet.asking import on_fleet
 from bakeoff.running.fleet.chunks import Parts
@@ -32,96 +31,10 @@ from bakeoff.running.fleet.shares import places, shared
 from bakeoff.running.fleet.worker import identity
 from bakeoff.running.planning import Choice, planned
 from bakeoff.running.run import run as run_plan
-from bakeoff.runs import store
-from bakeoff.runs.store import Unit
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import Reply, Request, completion, fake_endpoint
-
-N = 40
-BOT = """
-import os, pathlib, signal, time
-HERE = pathlib.Path(__file__).parent
-
-def answer(sample):
-    return "w" + sample.id[1:] if sample.id != "q3" else "no"
-
-def slow(sample):
-    time.sleep(0.02)
-    with (HERE / "asked").open("a") as stream:
-        stream.write(sample.id + "\\n")
-    return answer(sample)
-
-def waiting(sample):
-    while not (HERE / "go").exists():
-        time.sleep(0.02)
-    return answer(sample)
-
-def mortal(sample):
-    if sample.id == "q7" and not (HERE / "died").exists():
-        (HERE / "died").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer(sample)
-
-def poisoned(sample):
-    if sample.id == "q7":
-        os._exit(3)
-    return answer(sample)
-"""
-TASK = "description: Words.\nrows: {test: rows.jsonl}\nscorers: [exact_match]\n"
-BENCHMARK = """
-tasks: [tasks/words.yaml]
-setups: SETUPS
-latency: {samples: 0}
-"""
-
-
-def project(folder: Path, setups: str, more: str = "", n: int = N) -> Path:
-    """A benchmark of so many questions; its file."""
-    rows = [{"id": f"q{i}", "question": f"word {i}?", "targets": [f"w{i}"]} for i in range(n)]
-    (folder / "tasks").mkdir()
-    (folder / "tasks" / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    (folder / "tasks" / "words.yaml").write_text(TASK)
-    (folder / "bot.py").write_text(BOT)
-    file = folder / "words.yaml"
-    file.write_text(BENCHMARK.replace("SETUPS", setups) + more)
-    return file
-
-
-def run_on(folder: Path, where: str, code: int = 0) -> Run:
-    """A run of the project's benchmark, carried out there."""
-    done = CliRunner().invoke(
-        main,
-        ["run", str(folder / "words.yaml"), "--no-mlflow", "--on", where, "--no-cache"],
-        env={
-            "BAKEOFF_RESULTS": str(folder / f"results-{where.partition(':')[0]}"),
-            "BAKEOFF_CACHE": str(folder / "cache"),
-        },
-    )
-    assert done.exit_code == code, done.output
-    return newest(folder, where)
-
-
-def newest(folder: Path, where: str) -> Run:
-    results = folder / f"results-{where.partition(':')[0]}"
-    return Run(sorted(path.parent for path in results.glob("*/*/manifest.json"))[-1])
-
-
-def records(run: Run) -> list[Record]:
-    """All that the quality pass gave, in an order of its own."""
-    units = [Unit(task, setup) for task, setups in run.asked.items() for setup in setups]
-    every = [record for unit in units for record in store.read_records(run.folder, unit)]
-    return sorted(every, key=lambda record: record.key)
-
-
-def comparison(run: Run) -> Any:
-    return json.loads((run.folder / "comparison.json").read_text())
-
-
-def reply(request: Request) -> Reply:
-    if "question" in request.body:
-        return Reply({"answer": f"w{request.body['question'].split()[1][:-1]}"})
-    return completion(f"w{request.body['messages'][-1]['content'].split()[1][:-1]}")
+from fleet_project import N, comparison, newest, project, records, reply, run_on, tuned_project
 
 
 def test_two_workers_give_what_this_process_gives(tmp_path: Path) -> None:
@@ -231,9 +144,35 @@ def test_limits_hold_for_all_workers_together(tmp_path: Path) -> None:
     assert len(run.manifest.workers) == 4
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_latency_is_timed_on_one_worker_while_all_others_are_idle(
+    tmp_path: Path, lost: bool
+) -> None:
+    """40 answers of the quality pass, a warm-up, 2 x 6 timed ones (the setup has two turns).
+
+    Where the worker that times is lost after the warm-up and three of them, another one times
+    the rest, alone as well.
+    """
+    project(tmp_path, '{mine: {call: "./bot.py::timed"}}', latency=6)
+    if lost:
+        (tmp_path / "mortal").touch()
+    run = run_on(tmp_path, "processes:3")
+    lines = [line.split() for line in (tmp_path / "times").read_text().splitlines()]
+    calls = sorted((float(began), float(ended), pid) for pid, began, ended in lines)
+    alone = calls[N:]
+    assert len(alone) == 1 + 12
+    assert all(before[1] <= after[0] for before, after in pairwise(calls[N - 1 :]))
+    assert max(ended for _, ended, _ in calls[:N]) <= alone[0][0]
+    assert len({pid for *_, pid in alone}) == 1 + lost
+    assert sum(worker.timed for worker in run.manifest.workers) == 1 + 12
+    assert sum(bool(worker.timed) for worker in run.manifest.workers) == 1 + lost
+    assert sum(bool(worker.lost) for worker in run.manifest.workers) == lost
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
+        ("ray:0", "write ray, ray:N, ray://HOST:PORT or ray://HOST:PORT/N"),
         ("proceses:2", "no executor 'proceses'; did you mean 'processes'?"),
         ("processes", "write processes:N, such as processes:2"),
         ("processes:0", "write processes:N, such as processes:2"),
@@ -251,6 +190,17 @@ def test_a_place_that_is_none_is_refused_in_a_sentence(
     assert done.exit_code == 2
     assert message in done.output
     assert not (tmp_path / "results").exists()
+
+
+def test_ray_is_not_needed_and_named_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
+    run_on(tmp_path, "here")
+    done = CliRunner().invoke(main, ["run", str(tmp_path / "words.yaml"), "--on", "ray"])
+    assert done.exit_code == 2
+    assert "--on ray needs the package ray: pip install 'bakeoff[ray]'" in done.output
 
 
 def test_a_function_of_the_calling_program_is_refused(tmp_path: Path) -> None:
@@ -310,31 +260,6 @@ def test_what_a_worker_was_lost_over_is_asked_apart() -> None:
     assert retried and (retried.chunk.indices, retried.kills) == ((1,), 1)
 
 
-TUNED = """
-dtype: float32
-batch_tokens: 600
-retrieve: {retriever: bm25, k: 1}
-tune: {epochs: 1, rank: 2, batch_size: 8}
-endpoints: {}
-"""
-
-
-def small_model(folder: Path, cache: Path) -> None:
-    """A network of two thin layers that knows nothing, with the embedded model's tokenizer."""
-    import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    (known,) = (path.parent for path in (cache / "models").glob("SmolLM2-135M*/tokenizer.json"))
-    tokenizer = AutoTokenizer.from_pretrained(known)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
-    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.eos_token_id}
-    torch.manual_seed(1)
-    network = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **ends))
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
 @pytest.mark.slow
 def test_weights_give_on_workers_what_they_give_here(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -350,24 +275,7 @@ def test_weights_give_on_workers_what_they_give_here(
         return idle(fleet, places) if ready else []
 
     monkeypatch.setattr(Fleet, "idle", all_ready)
-    small_model(tmp_path / "model", cache)
-    setups = "base: {}, rag: {retrieve: true}, tuned: {tune: true}"
-    project(
-        tmp_path,
-        f"{{{setups}, hybrid: {{tune: true, retrieve: true}}}}",
-        f"model: {tmp_path / 'model'}\n{TUNED}",
-        24,
-    )
-    rows = [
-        {"question": f"which word has number {i}?", "targets": [f"w{i}"]} for i in range(50, 70)
-    ]
-    taught = "".join(json.dumps(row) + "\n" for row in rows)
-    (tmp_path / "tasks" / "taught.jsonl").write_text(taught)
-    (tmp_path / "tasks" / "words.md").write_text("# Words\n\nThe words are numbered.\n")
-    (tmp_path / "tasks" / "words.yaml").write_text(
-        TASK.replace("rows.jsonl}", "rows.jsonl, train: taught.jsonl}")
-        + "max_tokens: 4\ncorpora: {all: {documents: words.md}}\n"
-    )
+    tuned_project(tmp_path, cache)
     # Each has a cache of its own: the adapter is trained twice, and must come out the same.
     fleet = run_on(tmp_path, "processes:2")
     (tmp_path / "cache").rename(tmp_path / "their-cache")
@@ -409,7 +317,7 @@ def test_a_worker_with_other_code_is_refused_before_its_first_answer(tmp_path: P
                 (tmp_path / "go").touch()
 
     plan = planned(file, None, Choice(cached=False))
-    site = Changed(2, str(tmp_path / "other"))
+    site = Changed(2, path=str(tmp_path / "other"))
     run = run_plan(
         *(plan, Workspace(tmp_path / "cache", tmp_path / "results"), Noting(lambda _: None)),
         opens=lambda *given: on_fleet(*given, site),
@@ -423,7 +331,7 @@ def test_a_worker_with_other_code_is_refused_before_its_first_answer(tmp_path: P
 class AtOnce:
     """Two workers that do what they are told at once, and are heard together."""
 
-    size = 2
+    size, apart = 2, False
 
     def __init__(self) -> None:
         self.said: dict[Echo, list[object]] = {}

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     default="here",
     show_default=True,
     metavar="WHERE",
-    help="Where setups answer: here, or processes:N (so many worker processes).",
+    help="Where setups answer: here, processes:N (worker processes), or ray (a Ray cluster; "
+    "ray:N, ray://HOST:PORT).",
 )
 @selecting
 @data_option

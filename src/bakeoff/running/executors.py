@@ -11,7 +11,9 @@ from bakeoff.core.plugins import Registry
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.answering import Answering
+from bakeoff.running.fleet.actors import actors
 from bakeoff.running.fleet.asking import on_fleet
+from bakeoff.running.fleet.messages import Site
 from bakeoff.running.fleet.processes import Processes
 from bakeoff.running.plan import Plan
 from bakeoff.running.run import run
@@ -41,41 +43,51 @@ class Executor(Protocol):
         ...
 
 
-def on_processes(
-    plan: Plan,
-    workspace: Workspace,
-    progress: Progress,
-    resume: Path | None = None,
-    *,
-    retry_failed: bool = False,
-    meanwhile: Callable[[], None] = lambda: None,
-) -> Run:
-    """Answers come from `processes:N`, so many processes of this machine. See `Executor`."""
-    count = plan.executor.partition(":")[2]
+def _processes(named: str) -> Site:
+    count = named.partition(":")[2]
     if not (count.isascii() and count.isdigit() and int(count)):
         raise BakeoffError(
-            f"--on {plan.executor}: write processes:N, such as processes:2, with the number of "
+            f"--on {named}: write processes:N, such as processes:2, with the number of "
             "worker processes"
         )
+    return Processes(int(count))
 
-    if plan.suite.engine:
-        raise BakeoffError(
-            f"--on {plan.executor}: {plan.file} names an engine, which every worker would start "
-            "for itself; leave out one of the two"
+
+def _on(site: Callable[[str], Site]) -> Executor:
+    """Answers come from the workers of a site, which is made from `Plan.executor`."""
+
+    def executor(
+        plan: Plan,
+        workspace: Workspace,
+        progress: Progress,
+        resume: Path | None = None,
+        *,
+        retry_failed: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Run:
+        if plan.suite.engine:
+            raise BakeoffError(
+                f"--on {plan.executor}: {plan.file} names an engine, which every worker would "
+                "start for itself; leave out one of the two"
+            )
+        made = site(plan.executor)
+
+        def opens(plan: Plan, workspace: Workspace, progress: Progress) -> Answering:
+            return on_fleet(plan, workspace, progress, made)
+
+        return run(
+            *(plan, workspace, progress, resume),
+            retry_failed=retry_failed,
+            meanwhile=meanwhile,
+            opens=opens,
         )
 
-    def opens(plan: Plan, workspace: Workspace, progress: Progress) -> Answering:
-        return on_fleet(plan, workspace, progress, Processes(int(count)))
-
-    return run(
-        *(plan, workspace, progress, resume),
-        retry_failed=retry_failed,
-        meanwhile=meanwhile,
-        opens=opens,
-    )
+    return executor
 
 
-EXECUTORS: Registry[Executor] = Registry("executors", {"here": run, "processes": on_processes})
+EXECUTORS: Registry[Executor] = Registry(
+    "executors", {"here": run, "processes": _on(_processes), "ray": _on(actors)}
+)
 """Name, as `Plan.executor` begins -> what carries the plan out; after a colon stands how."""
 
 

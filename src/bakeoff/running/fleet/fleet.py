@@ -12,16 +12,21 @@ from typing import Any
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, Incomplete
 from bakeoff.running.fleet.chunks import KILLS, Part
+from bakeoff.running.fleet.depot import Depot, apart
 from bakeoff.running.fleet.messages import (
     Brief,
     Call,
     Got,
+    Handed,
     Link,
     Lost,
     Raised,
+    Read,
     Returned,
     Site,
     Told,
+    Wanted,
+    Whole,
 )
 from bakeoff.running.fleet.shares import shared
 from bakeoff.running.fleet.worker import identity, secrets
@@ -90,12 +95,17 @@ class Fleet:
         # Scorers stay: they are functions of modules that a worker need not have.
         tasks = {name: replace(task, scorers={}) for name, task in plan.tasks.items()}
         known = secrets(plan.suite, workspace.environment)
-        packages = tuple(name for name in machine.versions() if name != "python")
+        # bakeoff itself is compared by its code, which workers may have from here.
+        own = {"python", "bakeoff"}
+        packages = tuple(name for name in machine.versions() if name not in own)
         self.brief = Brief(
             *(plan.suite, plan.file, tasks, workspace.cache, known, plan.cached),
             paths=tuple(sys.path),
             packages=packages,
         )
+        if site.apart:
+            self.brief = apart(self.brief)
+        self.depot = Depot(plan.suite, plan.file, workspace.cache)
         self.steps = [Step(Call("hello"), identity(plan.suite, plan.file, packages))]
         self.gone: list[WorkerFacts] = []
         self.tokens: list[Mapping[str, TokenCheck]] = []
@@ -186,6 +196,9 @@ class Fleet:
                 # One worker's words are enough: the others open the same.
                 if worker is self._leader:
                     self._tell(message)
+            elif isinstance(message, Wanted | Read | Handed | Whole):
+                if answer := self.depot.answer(message):
+                    worker.link.send(answer)
             elif isinstance(message, Raised):
                 raise message.error
             elif isinstance(message, Lost):
@@ -239,8 +252,10 @@ class Fleet:
 
     def _lose(self, worker: Worker, reason: str) -> None:
         """Set a worker aside, and start another one in its place."""
-        if worker is self._leader and self._unit:
-            self._tell(Told("finish", ()))
+        if worker is self._leader:
+            self.depot.forget()
+            if self._unit:
+                self._tell(Told("finish", ()))
         self._end(worker, reason)
         self.progress.note(f"{worker.name} is lost: {reason}")
         ready = worker.done == len(self.steps)

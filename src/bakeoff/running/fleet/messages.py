@@ -28,6 +28,11 @@ class Brief:
     """Where the driver imports modules from."""
     packages: Sequence[str]
     """Whose versions must be the driver's."""
+    apart: bool = False
+    """Whether the worker sees nothing of the driver's disk: `file`, `cache`, `paths` are not there,
+    and it asks for what it needs (`Wanted`)."""
+    models: Sequence[str] = ()
+    """References of the benchmark that are files or folders of the driver."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,63 @@ _KINDS: dict[str, type[BakeoffError]] = {
 
 
 @dataclass(frozen=True)
+class SentFile:
+    """A file that can be read piece by piece (`Read`)."""
+
+    path: str
+    """From the folder that is sent."""
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A worker asks which files a name stands for. See `depot.Depot`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The answer; no files where there is no such thing."""
+
+    files: tuple[SentFile, ...]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A worker asks for a piece of a file; the answer is `Piece`."""
+
+    name: str
+    path: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a file, from some place on."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A worker hands over the next bytes of a file that it made."""
+
+    name: str
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A worker has handed over all files of a name; these are they."""
+
+    name: str
+    files: tuple[SentFile, ...]
+
+
+@dataclass(frozen=True)
 class Lost:
     """A worker has ended before its time."""
 
@@ -132,6 +194,11 @@ class Site(Protocol):
     @property
     def size(self) -> int:
         """How many workers there are to be."""
+        ...
+
+    @property
+    def apart(self) -> bool:
+        """Whether workers see nothing of the driver's disk."""
         ...
 
     def start(self, place: int) -> Link:

@@ -57,6 +57,7 @@ class Processes:
     """So many workers on this machine."""
 
     size: int
+    apart: bool = False
 
     def start(self, place: int) -> Process:
         """Raises `BakeoffError` where the system starts no more processes."""

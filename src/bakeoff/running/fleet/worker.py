@@ -15,11 +15,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core import made_elsewhere
 from bakeoff.core.table import Table
 from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Sending, digest, sha256_file
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.models.response_cache import Responses
+from bakeoff.running.environment import cache_folder
 from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Returned, Told
+from bakeoff.running.fleet.supply import Supply
 from bakeoff.runs import machine
 from bakeoff.runs.manifest import BatchCheck
 from bakeoff.runs.opened import AdapterFacts
@@ -43,9 +46,15 @@ class Worker:
 
     def __init__(self, say: Say, heard: Callable[[], object]) -> None:
         self.say, self.heard = say, heard
+        self.named: Mapping[str, str] = {}
+        """Where a model is here -> its reference in the benchmark, where that is another one."""
 
     def hello(self, brief: Brief) -> tuple[dict[str, Any], tuple[str, str]]:
         """Take the brief; what answers depend on here, and (node, device)."""
+        if brief.apart:
+            supply = Supply(self.say, self.heard, cache_folder())
+            made_elsewhere.share(supply)
+            brief, self.named = supply.settled(brief)
         sys.path[:] = [*brief.paths, *(path for path in sys.path if path not in brief.paths)]
         self.tasks = {name: _scored(task, brief.suite) for name, task in brief.tasks.items()}
         workspace = Workspace(brief.cache, brief.cache, None, brief.environment)
@@ -59,7 +68,8 @@ class Worker:
         opened = self.resources
         opened.prepare(self.tasks)
         digests = {name: index.digest for name, index in opened.indexes.items()}
-        return [dict(opened.models), digests], (dict(opened.models), dict(opened.indexes))
+        models = {self.named.get(name, name): known for name, known in opened.models.items()}
+        return [models, digests], (models, dict(opened.indexes))
 
     def adapt(self, setup: str, task: str) -> tuple[Any, AdapterFacts]:
         """Train or find the weights of a setup; their digests, and the facts."""

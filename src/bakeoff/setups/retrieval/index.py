@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.core import made_elsewhere
 from bakeoff.core.scripts import is_unspaced
 from bakeoff.core.words import BakeoffError, Document, Embedder, Passage, Ranked, Retriever, digest
 from bakeoff.models.vector_cache import embed_kept
@@ -122,10 +123,12 @@ def open_corpus(
     }
     titles = {d.id: title(d) for d in documents}
     target = _place(cache, manifest)
+    made_elsewhere.fetch(target)
     reused = (target / WORK).is_file()
     if not reused:
         made = tuple(p for d in documents for p in passages(d, spec, count))
         _build(made, titles, manifest, spec, embedder, cache)
+    made_elsewhere.hand(target)
     lines = (target / "passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     stretches = tuple(Passage(**json.loads(line)) for line in lines)
     index = nearest.read(target / INDEX) if embedder else None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bakeoff.core import made_elsewhere
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
 from bakeoff.runs.opened import Training, Trial
@@ -77,12 +78,14 @@ def _kept(job: Job, cache: Path, progress: Progress) -> Adapter:
     key = job.key
     target = cache / "adapters" / key
     facts = target / "training.json"
+    made_elsewhere.fetch(target)
     reused = facts.is_file()
     if not reused:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target.with_name(f"{key}.lock"), job.name, progress):
             if not facts.is_file():
                 _make(job, target, progress)
+    made_elsewhere.hand(target)
     training = Training.model_validate_json(facts.read_bytes())
     # Anew: it describes these lessons, and what was kept before may lack it.
     about = {"objective": job.recipe.objective, "learnt": dict(job.lessons.facts), "trials": ()}
