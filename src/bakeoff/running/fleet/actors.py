@@ -129,11 +129,21 @@ def _ray(named: str) -> Any:
 
 
 def _connect(ray: Any, named: str, address: str | None) -> None:
+    # A client server gives its process 30 s to start, which a busy machine may need twice.
+    tries = 2 if address else 1
     try:
-        ray.init(address, log_to_driver=False, logging_level="error")
+        for left in reversed(range(tries)):
+            try:
+                ray.init(address, log_to_driver=False, logging_level="error")
+                return
+            except ConnectionError:
+                if not left:
+                    raise
     except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise BakeoffError(f"--on {named}: no Ray cluster: {first}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        # The first says what failed; of a server's traceback, the last one says why.
+        why = " ".join(dict.fromkeys([lines[0], lines[-1]]))
+        raise BakeoffError(f"--on {named}: no Ray cluster: {why}") from error
 
 
 def _own_code() -> tuple[bytes, str]:
