@@ -120,7 +120,9 @@ def test_init_understands_five_formats_a_spreadsheet_and_chats(office: Path, cli
     assert task.samples[0].gold == ("t00",)
     assert task.file.system == "Du kennst das Lager. Antworte mit dem Gewicht."
     assert not any("Menu" in document.text for document in task.corpora["documents"])
+    assert "retrieval_recall(k=2)" in task.file.scorers
     suite = load_suite(office / "benchmarks" / "lager.yaml")
+    assert suite.retrieve.k == 2
     assert list(suite.setups) == ["base", "fine-tuned", "rag", "hybrid"]
 
 

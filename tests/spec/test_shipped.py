@@ -36,6 +36,19 @@ def test_ones_own_file_comes_before_a_shipped_one_of_its_name(elsewhere: Path) -
     assert find(shown(shipped() / own), BENCHMARKS).resolve() == shipped() / own
 
 
+def test_a_name_is_not_the_folder_that_is_called_so(elsewhere: Path) -> None:
+    """As that of the documents, after which `init` names a benchmark."""
+    Path("policy").mkdir()
+    with pytest.raises(BakeoffError, match="policy: is a folder; name a file"):
+        find("policy", BENCHMARKS)
+    own = Path("benchmarks/policy.yaml")
+    own.parent.mkdir()
+    own.touch()
+    assert find("policy", BENCHMARKS) == own
+    with pytest.raises(BakeoffError, match="policy: is a folder; name a file"):
+        find("policy/", BENCHMARKS)
+
+
 def test_in_a_clone_a_benchmark_is_recorded_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert shown(find("quickstart", BENCHMARKS)) == "benchmarks/quickstart.yaml"

@@ -41,7 +41,8 @@ class TasksName(NamedFile):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         path = Path(value)
-        return path if path.is_dir() else super().convert(value, param, ctx)
+        is_folder = path.is_dir() and not shipped.named(str(value), self.kind)
+        return path if is_folder else super().convert(value, param, ctx)
 
 
 class RunName(click.ParamType[str]):

@@ -29,15 +29,21 @@ def find(text: str, kind: str) -> Path:
     is nowhere, with those that are known.
     """
     path = Path(text)
+    if (known := named(text, kind)) and not path.is_file():
+        return known
     if path.is_dir():
         there = ", ".join(sorted(file.name for file in path.glob("*.yaml"))) or "no YAML file"
         raise BakeoffError(f"{path}: is a folder; name a file: it has {there}")
     if path.suffix in (".yaml", ".yml") or path.parent != Path() or path.is_file():
         return path
-    for folder in (Path(kind), shipped() / kind):
-        if (named := folder / f"{text}.yaml").is_file():
-            return named
     raise BakeoffError(f"'{text}': no file, and no name in {kind}{did_you_mean(text, names(kind))}")
+
+
+def named(text: str, kind: str) -> Path | None:
+    """The file that a bare name means; a folder of that name, such as of documents, is another."""
+    files = (folder / f"{text}.yaml" for folder in (Path(kind), shipped() / kind))
+    bare = text == Path(text).name and not text.endswith((".yaml", ".yml"))
+    return next((file for file in files if file.is_file()), None) if bare else None
 
 
 def names(kind: str) -> list[str]:

@@ -26,11 +26,16 @@ class Answers:
     """What finds passages: by the meaning (`dense`), by words (`bm25`), or both (`fused`)."""
 
     @property
+    def k(self) -> int:
+        """Passages of a prompt: fewer for the small model."""
+        return 2 if self.model == EMBEDDED else 3
+
+    @property
     def reference(self) -> str:
         return f"server:{self.model}" if self.endpoint else self.model
 
 
-def task_text(known: Understood, folder: Path) -> str:
+def task_text(known: Understood, folder: Path, answers: Answers) -> str:
     """The task file, to stand in `folder`."""
     parts = [
         _EDITOR.format(kind="task"),
@@ -39,7 +44,7 @@ def task_text(known: Understood, folder: Path) -> str:
         *_rows(known, folder),
         *_documents(known, folder),
         *_asking(known),
-        *_scoring(known),
+        *_scoring(known, answers),
     ]
     return "\n".join(parts) + "\n"
 
@@ -84,6 +89,8 @@ def _asking(known: Understood) -> list[str]:
             "# Rows without an answer are questions that have none: to decline is right there.",
             "refusal: {say: unknown}",
         ]
+        if known.system and "unknown" not in known.system.casefold():
+            lines.append("# Let `system` ask for it, such as: If you cannot know, reply - unknown.")
     if known.labels:
         lines.append(f"labels: {_flow(list(known.labels))}")
     lines.append(f"max_tokens: {_tokens(known)}   # of an answer")
@@ -109,15 +116,15 @@ def _tokens(known: Understood) -> int:
     return size
 
 
-def _scoring(known: Understood) -> list[str]:
+def _scoring(known: Understood, answers: Answers) -> list[str]:
     lines = ["", "# The first one is the primary metric. `bakeoff scorers list` has all."]
-    lines.append(f"scorers: {_flow(scorers(known))}")
+    lines.append(f"scorers: {_flow(scorers(known, answers))}")
     if not (known.labels or known.json):
         lines.append("normalization: strict   # tells 1.5 from 15 and C from C++")
     return lines
 
 
-def scorers(known: Understood) -> list[str]:
+def scorers(known: Understood, answers: Answers) -> list[str]:
     """Metrics that fit the answers, the primary one first."""
     if known.labels:
         return ["accuracy", "macro_f1"]
@@ -128,7 +135,7 @@ def scorers(known: Understood) -> list[str]:
     else:
         chosen = ["token_f1", "rouge_l"]
     chosen += ["right_refusal", "wrong_refusal"] if known.unanswerable else []
-    chosen += ["retrieval_recall(k=3)"] if known.gold else []
+    chosen += [f"retrieval_recall(k={answers.k})"] if known.gold and known.documents else []
     return chosen + (["faithfulness"] if known.documents else [])
 
 
@@ -143,7 +150,7 @@ def benchmark_text(known: Understood, name: str, answers: Answers) -> str:
         *_recipes(known, answers),
         *_tasks(known, name),
         *_setups(known, answers),
-        *_gates(known, name),
+        *_gates(known, name, answers),
     ]
     return "\n".join(parts) + "\n"
 
@@ -178,7 +185,7 @@ def _recipes(known: Understood, answers: Answers) -> list[str]:
             lines.append(f"# rows: of {len(known.train)}; take it away to learn all of them.")
     if known.documents:
         words = "chunk_words: 60, overlap_words: 12" if answers.model == EMBEDDED else ""
-        parts = ["k: 2" if words else "k: 3", words or "chunk_words: 120"]
+        parts = [f"k: {answers.k}", words or "chunk_words: 120"]
         if answers.retriever != "dense":
             parts.append(f"retriever: {answers.retriever}")
         lines.append(f"retrieve: {{{', '.join(parts)}}}")
@@ -218,8 +225,8 @@ def _setups(known: Understood, answers: Answers) -> list[str]:
     return lines
 
 
-def _gates(known: Understood, name: str) -> list[str]:
-    first = scorers(known)[0]
+def _gates(known: Understood, name: str, answers: Answers) -> list[str]:
+    first = scorers(known, answers)[0]
     better = "rag" if known.documents else "base"
     return [
         "",

@@ -33,7 +33,7 @@ def write_first(known: Understood, name: str, answers: Answers) -> tuple[Path, P
     """
     task, benchmark = files_of(name)
     texts = {
-        task: task_text(known, task.parent),
+        task: task_text(known, task.parent, answers),
         benchmark: benchmark_text(known, name, answers),
     }
     schemas = {Path(file): schema_text(kind) for kind, file in SCHEMAS.items()}
