@@ -36,6 +36,7 @@ TABLES: Mapping[str, str] = {
     "size": "size_speed",
     "local": "local_speed",
     "embedding": "embedding_speed",
+    "importing": "import_speed",
     "comparing": "compare_speed",
     "scoring": "score_speed",
     "tuning": "tuning_speed",

@@ -18,7 +18,7 @@ class Foreign(BaseModel):
     @classmethod
     def _without_null(cls, raw: Any) -> Any:
         """Null says as little as no field does."""
-        if not isinstance(raw, dict):
+        if not isinstance(raw, dict) or None not in raw.values():
             return raw
         return {name: value for name, value in raw.items() if value is not None}
 

@@ -264,7 +264,7 @@ class Intake:
             if row.failed:
                 lane.failed[row.failed] += 1
                 applying = sorted(self.applying.get(sample, self.metrics) & self.metrics.keys())
-            lines.append(json.dumps(vars(replace(row, scores=scores, metrics=applying))) + "\n")
+            lines.append(json.dumps({**vars(row), "scores": scores, "metrics": applying}) + "\n")
         if self.metrics:
             disk.replace(path, lines)
 

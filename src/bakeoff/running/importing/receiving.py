@@ -96,8 +96,10 @@ class Receiver:
 
         Also of those that once had it: files of runs are read under the names of today.
         """
-        for name in cell.scores.keys() & self.taken:
-            self.renamed[name] = f"{THEIRS}{name}"
+        met = cell.scores.keys() & self.taken
+        if not met:
+            return cell
+        self.renamed |= {name: f"{THEIRS}{name}" for name in met}
         scores = {self.renamed.get(name, name): score for name, score in cell.scores.items()}
         return replace(cell, scores=scores)
 
