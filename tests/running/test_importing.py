@@ -251,7 +251,7 @@ def test_json_lines_may_begin_with_a_byte_order_mark_and_hold_odd_line_ends(tmp_
     [
         ("a.csv", b"id,acc\nx,1\n\xe9,1\n", "a.csv: line 3: byte 0xe9 is not UTF-8"),
         ("a.jsonl", b'{"id": "\xe9"}', "a.jsonl: line 1: byte 0xe9 is not UTF-8"),
-        ("a.csv", b"id,acc\nx,1\ny\n", "a.csv: line 3: found 1 columns; the header has 2"),
+        ("a.csv", b"id,acc\nx,1\ny\n", "a.csv: line 3: found 1 column; the header has 2"),
         ("a.csv", b'id,acc\nx,1\n"y"z,1\n', "a.csv: line 3: not CSV"),
         ("a.csv", b"id,acc,acc\nx,1,1\n", "a.csv: line 1: column 'acc' occurs twice"),
         ("a.csv", b"id,accuracy\nx,1\n", "no column 'acc'; found id, accuracy"),
