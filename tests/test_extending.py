@@ -211,7 +211,7 @@ def test_a_model_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_name_of_a_backend_is_no_name_for_an_endpoint() -> None:
     BACKENDS["parrot"] = BACKENDS[ENDPOINT]
     raw = {"tasks": ["t"], "setups": {"s": {}}, "endpoints": {"parrot": {"url": "http://here"}}}
-    with pytest.raises(ValueError, match="'parrot:' stands for other models"):
+    with pytest.raises(ValueError, match="'parrot:' is reserved for other models"):
         Suite.model_validate(raw)
 
 

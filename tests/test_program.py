@@ -285,7 +285,7 @@ BAD = {
     ),
     "a GGUF that is none": (
         ("benchmark", "seed: 3", "model: tasks/fake.gguf\nseed: 3"),
-        "is no GGUF file",
+        "is not a GGUF file",
     ),
     "an adapter that is nowhere": (
         ("benchmark", "fine-tuned: {tune: true}", "fine-tuned: {tune: nowhere}"),

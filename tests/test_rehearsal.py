@@ -150,7 +150,7 @@ def test_a_changed_prompt_is_what_a_pull_request_tests(go: Go, tmp_path: Path) -
     held.write_text(f"policy: {{same: [prompt]}}\n{BENCHMARK[BENCHMARK.index('gates:') :]}")
     refused = go("gate", "--gates", "gates.yaml")
     assert refused.returncode == 12
-    assert "policy.same holds what differs: prompt of task words" in refused.stdout
+    assert "policy.same lists what differs: prompt of task words" in refused.stdout
 
 
 def test_changed_rows_are_not_comparable_and_can_be_accepted_anew(go: Go, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def dearer(a: str, b: str, fixed: Estimate, per_request: Estimate) -> Pair:
     """Two setups by their difference alone."""
     difference = CostDifference(fixed=fixed, per_request=per_request, per_month=UNKNOWN)
     cheaper = dict.fromkeys(("cheaper_above", "cheaper_here"))
-    return Pair(a=a, b=b, volume=UNKNOWN, **cheaper, state="cannot be told", difference=difference)
+    return Pair(a=a, b=b, volume=UNKNOWN, **cheaper, state="inconclusive", difference=difference)
 
 
 def money(*, updates: float = 0, pairs: tuple[Pair, ...] = (), **setups: Any) -> Costs:
@@ -966,8 +966,8 @@ def test_the_examples_name_tasks_and_metrics_that_are_shipped(file: Path) -> Non
         ("margin: 1", "margin: Input should be less than 1"),
         ("latency: {quantile: p95}", "latency.seconds: must be given"),
         ("latency: {seconds: 2, quantile: p99}", "latency.quantile"),
-        ("weights: {qa: 0}", "weights: at least one task must weigh more than 0"),
-        ("{format: [a], weights: {b: 1}}", "format: 'a' must weigh more than 0 in weights"),
+        ("weights: {qa: 0}", "weights: at least one task must have a weight above 0"),
+        ("{format: [a], weights: {b: 1}}", "format: 'a' must have a weight above 0 in weights"),
         ("needs: v2", "needs: Input should be 'v1' (found 'v2')"),
     ],
 )

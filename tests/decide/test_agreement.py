@@ -71,7 +71,7 @@ def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
     assert [each.name for each in found] == [
         "faithfulness",
         "containment (floor)",
-        "words found nowhere (floor)",
+        "words not in the passages (floor)",
         "length alone (floor)",
     ]
     assert found[0].auroc.value == 1.0

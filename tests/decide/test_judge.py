@@ -386,7 +386,7 @@ def test_what_a_change_does_to_the_samples_is_tested_and_named_unless_the_policy
     for word in ("prompt", "model", "k", "recipe", "decoding", "documents"):
         held = with_reference(now, then, same=(word,))
         assert held.state == (ERROR if word in words else FAIL)
-        assert word not in words or f"policy.same holds what differs: {sentence}" in held.reason
+        assert word not in words or f"policy.same lists what differs: {sentence}" in held.reason
 
 
 def test_a_baseline_that_kept_no_treatment_is_compared_by_prompt_and_decoding() -> None:

@@ -291,7 +291,7 @@ def test_a_preference_counts_only_when_it_survives_the_other_order(go: Go) -> No
     answers = {"longer": "It weighs 19 kilos.", "as long": "20 kilos", "same": "19 kilos"}
     done = go(metric, answers=answers)
     assert values(done, metric) == {"longer": 1.0, "as long": 0.5, "same": 0.5}
-    assert "hangs on the order" in scores(done, metric)["as long"].reason  # type: ignore[union-attr]
+    assert "depends on the order" in scores(done, metric)["as long"].reason  # type: ignore[union-attr]
     assert values(done, metric, "terse") == dict.fromkeys(answers)
 
 
@@ -381,7 +381,7 @@ def test_a_second_opinion_is_asked_with_other_seeds(go: Go, judge: Judge) -> Non
     assert done.manifest.judges["judge:m"].asked == 7
     found = done.comparison.tasks["barrow"].metrics[BY].opinions["mine"]
     assert (found.judge, found.answers) == (0.0, 3)
-    assert "Judges asked again" in markdown(done)
+    assert "Repeated judgments" in markdown(done)
 
 
 def test_parts_of_a_run_add_up_what_their_judges_were_asked(go: Go, tmp_path: Path) -> None:

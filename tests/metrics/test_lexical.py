@@ -21,9 +21,7 @@ from bakeoff.metrics.lexical import (
     SUPPORTED,
     ClaimSupport,
     Evidence,
-    Labelled,
     Model,
-    calibrate,
     claims,
     features,
     shipped_model,
@@ -328,55 +326,6 @@ def test_scoring_imports_no_scikit_learn() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
-
-
-RIGHT = "The ferry carries {} passengers every morning."
-WRONG = "The {} giraffes painted Oslo purple."
-
-
-def labelled(right: int, wrong: int) -> list[Labelled]:
-    rows = [Labelled(RIGHT.format(120), (FERRY,), True)] * right
-    rows += [Labelled(WRONG.format(n), (FERRY,), False) for n in range(wrong)]
-    # One of each kind whose label goes against its words, as people's labels do.
-    rows.append(Labelled(WRONG.format("big"), (FERRY,), True))
-    return [*rows, Labelled(RIGHT.format(120), (FERRY,), False)]
-
-
-def test_calibration_says_how_often_such_answers_were_supported() -> None:
-    fitted = calibrate(labelled(7, 15))
-    found = support(RIGHT.format(120), Evidence.of([FERRY]), fitted)
-    assert found.probability == pytest.approx(7 / 8, abs=0.1)
-    found = support(WRONG.format(3), Evidence.of([FERRY]), fitted)
-    assert found.probability == pytest.approx(1 / 16, abs=0.1)
-    assert fitted.threshold == pytest.approx(8 / 24)
-    assert fitted.provenance["calibrated_on"] == {"rows": 24, "supported": 8}
-    assert Model.parse(fitted.as_json()) == fitted
-
-
-def test_calibration_keeps_the_order_of_answers() -> None:
-    fitted = calibrate(labelled(3, 3))
-    answers = [RIGHT.format(120), RIGHT.format(121), "The ferry leaves early.", WRONG.format(1)]
-    evidence = Evidence.of([FERRY])
-
-    def order(model: Model) -> list[str]:
-        return sorted(answers, key=lambda answer: support(answer, evidence, model).probability or 0)
-
-    assert order(fitted) == order(MODEL)
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [[], [Labelled("It rained.", ("It rained.",), True)], [Labelled("", ("a",), False)]],
-)
-def test_calibration_needs_both_kinds_of_answers(rows: list[Labelled]) -> None:
-    with pytest.raises(BakeoffError, match="calibration needs"):
-        calibrate(rows)
-
-
-def test_calibration_refuses_labels_that_mean_the_opposite() -> None:
-    upside_down = [replace(row, supported=not row.supported) for row in labelled(9, 9)]
-    with pytest.raises(BakeoffError, match="do not go with"):
-        calibrate(upside_down)
 
 
 RECORD = {

@@ -55,7 +55,12 @@ def score(metric: str, text: str, *targets: str) -> Score:
         ),
         ("contains_all(terms=('C++',))", "in c++.", 1.0, ""),
         ("avoids_terms(terms=('sorry', 'as an AI'))", "As an aisle", 1.0, ""),
-        ("avoids_terms(terms=('sorry', 'as an AI'))", "Sorry. As an AI", 0.0, "says: sorry, as an"),
+        (
+            "avoids_terms(terms=('sorry', 'as an AI'))",
+            "Sorry. As an AI",
+            0.0,
+            "contains: sorry, as an",
+        ),
     ],
 )
 def test_what_an_answer_must_be_like(metric: str, text: str, value: float, reason: str) -> None:

@@ -138,7 +138,7 @@ def test_a_server_that_crashes_again_stops_the_run_and_keeps_what_it_answered(
     answered = []
     with (
         running(tmp_path, "--crash-after", "3", "--crashes", "2") as engine,
-        pytest.raises(EngineDown, match=r"ended by itself 2 times[\s\S]*out of memory"),
+        pytest.raises(EngineDown, match=r"its server ended 2 times[\s\S]*out of memory"),
     ):
         answered += EngineModel(engine).generate(CHATS, Decoding(8))
     assert engine.restarts == 1

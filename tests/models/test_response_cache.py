@@ -403,7 +403,7 @@ def test_a_read_only_folder_switches_the_cache_off() -> None:
             responses.keep(numbered(2 * BATCH))
             assert responses.note == (
                 f"{path}: cannot be used: Permission denied; "
-                "from here on answers are neither reused nor kept"
+                "from now on answers are neither reused nor stored"
             )
         with closing(Responses(path)) as later:
             assert (later.size()[0], later.find(["a"])) == (1, {"a": {}})

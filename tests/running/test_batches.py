@@ -198,7 +198,7 @@ def test_secrets_and_judges_at_the_batch_price_are_refused(project: Path) -> Non
     written(project)
     done = read("results.jsonl", "errors.jsonl")
     assert done.exit_code == 2
-    assert "name the judge's endpoint apart, with its own price" in done.output
+    assert "give the judge an endpoint of its own, with its own price" in done.output
 
 
 def test_answers_of_a_batch_are_in_the_cache_afterwards(project: Path) -> None:

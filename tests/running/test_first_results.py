@@ -52,7 +52,7 @@ def late(sample, answer, context):
         time.sleep(0.005)
     return 1.0
 """
-NOTE = "note These stand; the setups that are tuned follow."
+NOTE = "note Results of setups that need no tuning; tuned setups follow."
 
 
 class Seen:

@@ -111,7 +111,7 @@ def test_a_routed_time_is_that_of_both_where_both_were_asked() -> None:
         ({"r": {"route": {"first": "r", "then": "a"}}, "a": {}}, "'r' is routed itself"),
         (
             {"r": {"route": {"first": "a", "then": "b"}}, "a": {"tasks": ["u"]}, "b": {}},
-            "'a' is not asked all of this setup's tasks",
+            "'a' does not have all of this setup's tasks",
         ),
         ({"r": {"route": {"first": "a", "then": "a"}, "retrieve": {}}, "a": {}}, "takes no tune"),
     ],

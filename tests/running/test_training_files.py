@@ -153,7 +153,7 @@ def test_a_training_row_that_repeats_a_test_row_is_refused_or_left_out(project: 
     assert not Path("out").exists()
     task.write_text(f"{TASK}on_overlap: drop\n")
     dropped = export("fine-tuned")
-    assert "trees: 1 training rows left out: like a test row" in dropped.output
+    assert "trees: 1 training rows left out: (nearly) the same as a test row" in dropped.output
     assert len(rows("fine-tuned.train") + rows("fine-tuned.validation")) == 4
 
 

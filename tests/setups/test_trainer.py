@@ -227,7 +227,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
         train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", Silent(stop_after=5))
     progress = Silent()
     again = train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", progress)
-    assert progress.notes == [f"x: training goes on at checkpoint-{4 if every_step else 3}"]
+    assert progress.notes == [f"x: training resumes at checkpoint-{4 if every_step else 3}"]
     left, right = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert left.keys() == right.keys()
     assert all(torch.equal(left[key], right[key]) for key in left)

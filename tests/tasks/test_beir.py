@@ -75,7 +75,7 @@ def test_answers_may_be_mapped(tmp_path: Path) -> None:
     [
         ({}, {"scorers": ["contains"]}, "scorers: contains: queries of BEIR have no answers"),
         ({"split": "dev"}, {}, "no split 'dev'; there are test"),
-        ({"beir": "sets"}, {}, "no BEIR folder: there is no queries.jsonl in it"),
+        ({"beir": "sets"}, {}, "not a BEIR folder: queries.jsonl is missing"),
         (
             {},
             {"rows": {"test": {"beir": "set"}, "train": {"beir": "set"}}},

@@ -111,7 +111,11 @@ def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_pa
         ),
         ([{"id": "q1", "question": "?", "answer": "x"}], {}, "test: no row has a column 'targets'"),
         ([{**GOOD, "targets": ""}], {}, "targets: an empty text; [] is a question without an"),
-        ([{**GOOD, "targets": "[]"}], {}, "targets: the text '[]', which is no empty list; [] is"),
+        (
+            [{**GOOD, "targets": "[]"}],
+            {},
+            "targets: the text '[]', which is not an empty list; [] is",
+        ),
         ([{**GOOD, "targets": [19]}], {}, "targets: must be texts, found [19]"),
         ([{**GOOD, "gold": {"doc": 1}}], {}, "gold: must be texts"),
         ([{**GOOD, "question": " "}], {}, "question: must be a text, found ' '"),

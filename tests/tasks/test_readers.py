@@ -170,5 +170,5 @@ def test_a_misnamed_column_is_told_once_with_the_columns_there_are(tmp_path: Pat
         load_task(path)
     assert str(error.value) == (
         f"{path}: test: no row has a column 'answer'; they have id, question, right; "
-        "columns: {targets: NAME} says which it is"
+        "name it with columns: {targets: NAME}"
     )

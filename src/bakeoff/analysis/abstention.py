@@ -20,7 +20,7 @@ from bakeoff.analysis.stats import Floats
 from bakeoff.core.words import Sample
 
 RIGHT = ("contains", "exact_match", "accuracy")
-"""What says that an answer is right, in this order, where the headline is not of 0 and 1."""
+"""Metrics of correctness, the first that a task has, where the headline is not of 0 and 1."""
 
 Cell = tuple[str, str]
 """Kind of question and what was done: `("answerable", "right")`."""
@@ -70,7 +70,7 @@ def _shares(counts: Counter[Cell], kind: str) -> dict[str, Share]:
 
 @dataclass(frozen=True)
 class _Told:
-    """What metrics say of every answer, sample by sample: 1, 0 or NaN for each repeat."""
+    """The scores of every answer by sample: 1, 0 or NaN for each repeat."""
 
     by: tuple[str, ...]
     refused: Mapping[str, Floats]

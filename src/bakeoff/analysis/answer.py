@@ -89,7 +89,7 @@ class TaskAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run says of its setups, task by task."""
+    """Which setups of a run are best, task by task."""
 
     tasks: tuple[TaskAnswer, ...]
     ceilings: tuple[str, ...]

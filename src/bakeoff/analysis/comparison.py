@@ -39,7 +39,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Repeats:
-    """How far repeated answers to one sample agree on a metric; `None` where it cannot be told."""
+    """How far repeated answers to one sample agree on a metric; `None` where it is not known."""
 
     between: float | None
     within: float | None
@@ -240,7 +240,7 @@ class Comparison:
     level: float
     """Of the intervals."""
     setups: Mapping[str, str]
-    """Setup -> its corner of the square."""
+    """Setup -> its kind, a cell of the 2×2 design."""
     tasks: Mapping[str, TaskComparison]
     format: int = FORMAT
 
@@ -284,7 +284,7 @@ def from_json(text: str) -> Comparison:
     if raw.get("format") != FORMAT:
         raise BakeoffError(
             f"comparison.json: format {raw.get('format', 1)}, this version reads {FORMAT}: "
-            "`bakeoff report RUN` writes it anew"
+            "`bakeoff report RUN` writes it again"
         )
     compared = TypeAdapter(Comparison).validate_python(names.in_tasks(raw))
     return replace(compared, setups=names.kinds(compared.setups))

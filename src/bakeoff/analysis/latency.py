@@ -1,4 +1,4 @@
-"""The latency pass read back: quantiles, parts and ratios, each with what it stands on.
+"""The latency pass read back: quantiles, parts and ratios, each with its n.
 
 Absolute seconds wander on a shared machine; ratios to the first setup, taken on the same samples
 within minutes, do so much less. How much is left is measured: the first setup is asked twice.

@@ -95,7 +95,7 @@ class Run:
             asked, there = known[task].n if task in known else 0, len(kept.get(task, {}))
             if asked != there:
                 raise MissingEvidence(
-                    f"{path}: {quantity(there, 'sample')} of task {task}, asked were {asked}"
+                    f"{path}: {quantity(there, 'sample')} of task {task}, {asked} in the manifest"
                 )
         return kept
 
@@ -139,7 +139,7 @@ class Run:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Setup -> its corner of the square."""
+        """Setup -> its kind, a cell of the 2×2 design."""
         return {name: setup.kind for name, setup in self.suite.setups.items()}
 
     @property

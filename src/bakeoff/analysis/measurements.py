@@ -36,7 +36,7 @@ class Rows:
     run: str
     benchmark: str
     kinds: Mapping[str, str]
-    """Setup -> its corner of the square."""
+    """Setup -> its kind, a cell of the 2×2 design."""
     columns: Columns
     tags: Mapping[str, Mapping[str, Mapping[str, str]]]
     """Task -> sample -> its tags; every sample of the task is named."""
@@ -126,7 +126,7 @@ def _alike(one: Rows, other: Rows, task: str, what: str) -> bool:
 
 @dataclass(frozen=True)
 class _Task:
-    """A task in a file of rows: its samples in order, and what stands beside each of them."""
+    """A task in a file of rows: its samples in order, with their clusters and tags."""
 
     samples: Sequence[str]
     clusters: Sequence[str]
@@ -147,7 +147,7 @@ class _Column:
     aggregate: str
     bounds: tuple[float | None, float | None] | None
     at: Sequence[int]
-    """Where its samples stand in the task's."""
+    """Where its samples are in the task's."""
     values: Sequence[float | None]
     labels: Sequence[tuple[str, str]] | None
     answers: Sequence[Sequence[float | None]] | None
@@ -155,7 +155,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of rows. Samples stand once for all columns of their task."""
+    """A file of rows. Samples are kept once for all columns of their task."""
 
     format: int
     run: str

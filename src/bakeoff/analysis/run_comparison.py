@@ -35,7 +35,7 @@ def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunCompari
         raise MissingEvidence(
             "compare: the runs did not measure the same:\n  "
             + "\n  ".join(mismatch)
-            + "\n--allow-mismatch compares them all the same, and says so"
+            + "\n--allow-mismatch compares them anyway, and lists the differences"
         )
     tasks: dict[str, dict[str, RunSummary]] = {}
     for pair in pairs:

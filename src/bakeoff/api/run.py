@@ -221,7 +221,7 @@ class Run:
 def _contents(
     model: type[F], given: F | Mapping[str, object] | str | Path, kind: str
 ) -> tuple[F, Path]:
-    """A file of a kind, or what could stand in it, checked; and what messages call it."""
+    """A file of a kind, or its contents, checked; and the name that messages give it."""
     if isinstance(given, str | Path):
         file = find(str(given), kind)
         return validated(model, file, read_yaml(file)), file

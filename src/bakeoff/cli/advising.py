@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bakeoff.cli.app import finished, format_option, main, show, write_report
+from bakeoff.cli.app import finished, format_option, main, show_as, write_report
 from bakeoff.cli.named import NEEDS, RUN
 from bakeoff.core.words import BakeoffError
 
@@ -34,7 +33,6 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
 
     Writes advice.json to the run's folder and updates the report.
     """
-    from bakeoff.core.table import as_markdown
     from bakeoff.decide import advice
     from bakeoff.decide.advice.facts import facts
     from bakeoff.decide.advice.needs import dump_needs, load_needs
@@ -50,13 +48,7 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     if save:
         save.write_text(dump_needs(needs), encoding="utf-8")
     kept = advice.keep(done, answer)
-    if form == "json":
-        click.echo(json.dumps(kept.model_dump(mode="json"), indent=2))
-    elif form == "markdown":
-        click.echo(as_markdown(tables(kept)))
-    else:
-        for table in tables(kept):
-            show(table)
+    show_as(form, tables(kept), lambda: kept.model_dump(mode="json"))
     write_report(done)
 
 

@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,7 @@ class _Commands(click.Group):
             click.echo("\ninterrupted; nothing was changed", err=True)
             sys.exit(128 + signal.SIGINT)
         except KeyboardInterrupt as stop:
-            click.echo("interrupted; what was finished is kept, and a run goes on", err=True)
-            click.echo("with the same command", err=True)
+            click.echo("interrupted; finished work is kept: the same command resumes", err=True)
             sys.exit(128 + (stop.number if isinstance(stop, _Stop) else signal.SIGINT))
         finally:
             _show_changed_names()
@@ -103,7 +102,7 @@ def _show_changed_names() -> None:
 def _fail(error: BakeoffError) -> None:
     from bakeoff.core.plain_text import plain
 
-    # Files of this folder by their paths from here, as they were typed or stand in other files.
+    # Files of this folder by their paths from here, as they are typed.
     text = f"bakeoff: {error}".replace(f"{Path.cwd()}{os.sep}", "")
     # Messages quote files: what they hold must not move a terminal's cursor.
     lines = [plain(line, 5000) for line in text.split("\n")]
@@ -229,6 +228,21 @@ def show(table: Table) -> None:
         from bakeoff.core.layout import as_text
 
         click.echo(as_text(table))
+
+
+def show_as(form: str, tables: Sequence[Table], contents: Callable[[], Any]) -> None:
+    """Print a result as `--format` asks: its tables, or its contents as JSON."""
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(contents(), indent=2))
+    elif form == "markdown":
+        from bakeoff.core.table import as_markdown
+
+        click.echo(as_markdown(tables), nl=False)
+    else:
+        for table in tables:
+            show(table)
 
 
 def waiting(unit: str) -> AbstractContextManager[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from bakeoff.cli.app import (
     main,
     named_run,
     show,
+    show_as,
     waiting,
 )
 from bakeoff.cli.named import BENCHMARK, RUN, tasks_of
@@ -52,7 +52,6 @@ def audit(
     benchmark: Path, task: str, window: int | None, embed: bool, form: str, data: Path | None
 ) -> None:
     """Find leaks, duplicates, contradictions and suspect labels in a BENCHMARK's data."""
-    from bakeoff.core.table import as_markdown
     from bakeoff.spec.benchmark import load_suite
     from bakeoff.tasks.audit import shown
     from bakeoff.tasks.audit.deeper import audit_all
@@ -71,16 +70,8 @@ def audit(
             window=window,
             embedder=embedder,
         )
-    if form == "json":
-        made = shown.as_stored(audits, skipped).model_dump(mode="json")
-        click.echo(json.dumps(made, indent=2, ensure_ascii=False))
-        return
-    tables = shown.tables(audits, skipped)
-    if form == "markdown":
-        click.echo(as_markdown(tables), nl=False)
-        return
-    for table in tables:
-        show(table)
+    made = shown.as_stored(audits, skipped)
+    show_as(form, shown.tables(audits, skipped), lambda: made.model_dump(mode="json"))
 
 
 @main.command()
@@ -107,7 +98,7 @@ def _plugins(*kinds: str) -> Table:
         except BakeoffError as error:
             loads = str(error).rpartition("cannot be loaded: ")[2]
         rows.append((plugin.kind, plugin.name, plugin.package, plugin.version, loads))
-    note = "Names in files mean bakeoff's own parts first, then these." if rows else "None."
+    note = "bakeoff's own parts come before these where two have one name." if rows else "None."
     return Table("Plugins", ("kind", "name", "package", "version", "loads"), tuple(rows), note)
 
 

@@ -1,6 +1,6 @@
 """Arguments that name a benchmark, a run, a task or a setup, and what a shell completes them to.
 
-Completion reads names of files alone, and one YAML file for what stands in it.
+Completion reads the names of files, and the contents of one YAML file at most.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def trend(benchmark: str, as_csv: bool, last: int, within: float | None) -> None
     path = trends.history(results(), Path(benchmark).stem)
     kept = trends.read(path)
     if not kept:
-        raise MissingEvidence(f"{path}: no night yet; `bakeoff nightly BENCHMARK` keeps one")
+        raise MissingEvidence(f"{path}: no nightly run yet; `bakeoff nightly BENCHMARK` adds one")
     if as_csv:
         click.echo(trends.csv(kept), nl=False)
     else:

@@ -14,6 +14,7 @@ from bakeoff.cli.app import (
     main,
     pull_baselines,
     show,
+    show_as,
     show_gates,
     write_report,
 )
@@ -66,25 +67,17 @@ def list_runs(benchmark: str, whole: bool) -> None:
 def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
     """Compare the setups of a RUN (by default the latest), or several runs.
 
-    `bakeoff runs` lists them and says how they can be named.
+    `bakeoff runs` lists them and explains how to name them.
     """
-    import json
     from dataclasses import asdict
 
     from bakeoff.outputs.compared import compared
 
     made = compared([finished(run) for run in runs or ("latest",)], allow_mismatch)
-    if form == "json":
-        click.echo(json.dumps(asdict(made.comparison), indent=2))
-    elif form == "csv":
+    if form == "csv":
         click.echo(made.csv(), nl=False)
-    elif form == "markdown":
-        from bakeoff.core.table import as_markdown
-
-        click.echo(as_markdown(made.tables))
     else:
-        for table in made.tables:
-            show(table)
+        show_as(form, made.tables, lambda: asdict(made.comparison))
 
 
 @main.command()
@@ -202,22 +195,14 @@ def cost(
     form: str,
 ) -> None:
     """Compute a RUN's costs per request, correct answer and month, and break-even volumes."""
-    import json
-
-    from bakeoff.core.table import as_markdown
     from bakeoff.decide import cost as costs
     from bakeoff.decide.cost import prices, shown
 
     priced, done = prices.load_prices(file), finished(run)
     made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
     path = costs.write(done.folder, made)
-    if form == "json":
-        click.echo(json.dumps(made.model_dump(mode="json"), indent=2))
-    elif form == "markdown":
-        click.echo(as_markdown(shown.tables(made)), nl=False)
-    else:
-        for table in shown.tables(made):
-            show(table)
+    show_as(form, shown.tables(made), lambda: made.model_dump(mode="json"))
+    if form == "terminal":
         click.echo(f"{path}: `{program()} report {run}` shows it, too")
 
 

@@ -172,7 +172,7 @@ def plan(benchmark: Path, data: Path | None, **chosen: Any) -> None:
 @click.option(
     "--trust",
     is_flag=True,
-    help="Run the Python functions, and ask the endpoints, of a run from elsewhere.",
+    help="Run the Python functions and query the endpoints of a run from elsewhere.",
 )
 @data_option
 def score(run: str, judges: Path | None, trust: bool, data: Path | None) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--benchmark",
     type=BENCHMARK,
-    help="Show prompts as this benchmark asks; default: one in ./benchmarks that has the task.",
+    help="Show the prompts of this benchmark; default: one in ./benchmarks that has the task.",
 )
 @click.option("--hub", is_flag=True, help="Also check tasks whose rows are on the hub.")
 @data_option

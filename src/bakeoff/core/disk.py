@@ -17,11 +17,11 @@ _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LINKLESS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 SCRATCH = ".*.[0-9]*"
 """What a kill can leave of files that were being written."""
-GO_ON = "make room, then run the same command again: what is finished is kept"
+GO_ON = "make room, then run the same command again: finished work is kept"
 
 
 class DiskFull(Incomplete):
-    """There was no room for a file; what is finished is kept, and the same command goes on."""
+    """There was no room for a file; finished work is kept, and the same command resumes."""
 
 
 def refused(error: OSError, path: Path | str = "", doing: str = "") -> BakeoffError:

@@ -1,4 +1,4 @@
-"""The one value with ends: a number, the interval around it, and what both stand on."""
+"""A value with its interval: a number, its interval, and the samples behind both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def finite(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% interval, where nothing else is said.
+    """A number with its 95% interval, unless stated otherwise.
 
     `None` stands for what the data cannot give: the number itself, or an end that they do not
     bound. In memory as in files there is no other sign for it.
@@ -27,7 +27,7 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     n: int = 0
-    """Samples that it stands on; 0 where it is put together from several estimates."""
+    """Samples that it is based on; 0 where it is put together from several estimates."""
     unjudged: int = 0
     """Samples left out, as they could not be judged."""
     method: str = ""
@@ -51,7 +51,7 @@ class Estimate:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves 0 out: for differences, a sign that can be told."""
+        """Whether the interval leaves 0 out: for differences, whether the sign is clear."""
         low, high = self.ends
         return not low <= 0 <= high
 

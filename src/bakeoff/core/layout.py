@@ -38,7 +38,7 @@ def laid_out(table: Table, width: int | None) -> list[Line]:
     A row is a line where all columns fit, several lines where their words do, else a block with
     a line for each column. Only a single word wider than the screen is wider than it.
     """
-    # Names of tasks and metrics come from files, too, and stand in headers and titles.
+    # Names of tasks and metrics come from files, too, and are in headers and titles.
     rows = [tuple(plain(cell, TEXT) for cell in row) for row in (table.header, *table.rows)]
     lines = _body(rows, width)
     title = [(Piece(line, "title"),) for line in wrapped(plain(table.title, TEXT), width)]

@@ -40,7 +40,7 @@ def cell(text: object, limit: int = TEXT) -> str:
     """`plain` text that stays text in Markdown: no markup, mention, link or end of a cell."""
     flat = _MARKDOWN.sub(r"\\\1", plain(text, limit))
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # GitHub sets what stands between two dollars as a formula.
+    # GitHub sets what is between two dollars as a formula.
     flat = flat.replace("$", "&#36;")
     # A word joiner keeps GitHub from finding a person, an issue or an address.
     return _LINKED.sub("\\g<1>\u2060", flat)

@@ -1,4 +1,4 @@
-"""Where work says how it goes: as bars on a terminal (`terminal`), as plain lines on a pipe."""
+"""Progress of work: as bars on a terminal (`terminal`), as plain lines on a pipe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Progress(Protocol):
         """A unit of work (`task / setup`) begins, of so many steps; `None` where nobody knows."""
 
     def advance(self, count: int = 1, figures: str = "") -> None:
-        """So many steps are done; `figures` is how it stands, such as a loss and a pace."""
+        """So many steps are done; `figures` are its current numbers, such as loss and pace."""
 
     def finish(self) -> None:
         """The unit has ended."""

@@ -32,7 +32,7 @@ _SIGNS = re.compile(_SIGN)
 
 
 def words(text: str) -> list[str]:
-    """What stands between spaces; of scripts without spaces, every sign with its marks.
+    """The words between spaces; of scripts without spaces, every sign with its marks.
 
     The same as `text.split()` where there are no such signs: `"Tokyo 東京"` has three words.
     """
@@ -40,7 +40,7 @@ def words(text: str) -> list[str]:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where each of `words` stands: `text[start:end]`."""
+    """The place of each of `words`: `text[start:end]`."""
     return [match.span() for match in _WORD.finditer(text)]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 MARK = "[key]"
-"""What stands in a text where a secret stood."""
+"""What takes the place of a secret in a text."""
 SHORTEST = 6
 """Shorter ones are stand-ins such as `none`; to mask them would maim the text."""
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -32,7 +32,7 @@ def number(value: float | None, metric: str, beside: float | None = None) -> str
     """A value in its metric's usual form: seconds, tokens, money, else with three decimals.
 
     The one rule for digits: as many decimals for all values of a metric, and no minus at a zero.
-    An end of an interval has the unit and decimals of the value that it stands `beside`.
+    An end of an interval has the unit and decimals of the value `beside` it.
 
     >>> number(-0.0001, "contains"), number(0.0123, "cost"), number(0.012, "latency_s")
     ('0.000', '0.012300', '12 ms')

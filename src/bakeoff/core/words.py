@@ -108,21 +108,21 @@ STOP, LENGTH, CONTENT_FILTER, TOOL_CALLS = "stop", "length", "content_filter", "
 REFUSAL, ERROR = "refusal", "error"
 FINISH_REASONS = (STOP, LENGTH, CONTENT_FILTER, TOOL_CALLS, REFUSAL, ERROR)
 """How a reply can end, in the words of OpenAI's API; servers may state others. `length`: it was cut
-at `max_tokens`. Empty: nobody said."""
+at `max_tokens`. Empty: not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a setup said to one sample, from which passages, in which steps."""
+    """A setup's answer to one sample, with its passages and steps."""
 
     text: str
     passages: tuple[Passage, ...] = ()
     steps: tuple[Step, ...] = ()
     confidence: float | None = field(default=None, compare=False)
     """The model's own, from 0 to 1: the geometric mean of its tokens' probabilities, or the
-    probability of a chosen option among the options. `None` where it is not told."""
+    probability of a chosen option among the options. `None` where it is not reported."""
     finish_reason: str = ""
-    """How it ended: one of `FINISH_REASONS`, or what else the server states."""
+    """How it ended: one of `FINISH_REASONS`, or another value of the server."""
 
     @property
     def open_book(self) -> bool:
@@ -148,7 +148,7 @@ class Failure:
     finish_reason: str = ""
     """How the reply ended, where there was one that holds no answer."""
     steps: tuple[Step, ...] = ()
-    """What such a reply took: tokens that were thought, not said, are paid for all the same."""
+    """What such a reply took: tokens of reasoning without an answer are paid for, too."""
 
     def tokens(self, kind: str) -> int:
         """See `Answer.tokens`."""
@@ -164,19 +164,19 @@ SUPPORTED, CONTRADICTED, NOT_FOUND = "supported", "contradicted", "not found"
 
 @dataclass(frozen=True, slots=True)
 class CheckedClaim:
-    """A statement of an answer, and what its passages say to it."""
+    """A statement of an answer, and whether its passages support it."""
 
     text: str
     verdict: str
     """`supported`, `contradicted` or `not found`."""
     probability: float | None = None
-    """That it is supported, where the verifier says so."""
+    """Probability that it is supported, where the verifier gives one."""
     passage: int | None = None
-    """Place of the passage that says most to it."""
+    """Place of the most relevant passage."""
     start: int | None = None
-    """`answer[start:start + len(text)] == text`, where the claim stands in the answer."""
+    """`answer[start:start + len(text)] == text`, where the claim is in the answer."""
     missing: tuple[str, ...] = ()
-    """Words, numbers and names of it that stand in no passage."""
+    """Words, numbers and names of it that are in no passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ Sending = Callable[[int], None]
 
 
 def unwatched(_: int) -> None:
-    """A `Sending` that nobody listens to."""
+    """A `Sending` that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)

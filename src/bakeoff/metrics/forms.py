@@ -35,7 +35,7 @@ _PLAIN = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F)} | {
     ord("\u2019"): "'",
 }
 _RANGE = re.compile(r"(?<=\d)\s?[\u2013\u2014]\s?(?=\d)")
-# An article stands before a word. The letter is one before no letter of its case, verb or joining
+# An article precedes a word. The letter is one before no letter of its case, verb or joining
 # word ("A B", "A is right", "vitamin a and c"; of "a B" it is one), and its capital only where a
 # sentence begins ("Plan A failed").
 _ARTICLE = re.compile(
@@ -108,7 +108,7 @@ def _signs(text: str) -> str:
 
 
 def _holds_signs(text: str, signs: str) -> bool:
-    """Whether signs stand in a text by themselves: no end of a word, no part of other signs."""
+    """Whether signs are in a text by themselves: no end of a word, no part of other signs."""
     begins = r"(?<![^\s`'\"\u201c\u2018(\[{])"
     ends = r"(?![^\s`'\"\u201d\u2019)\]},.;])"
     return re.search(begins + re.escape(signs) + ends, text) is not None
@@ -125,7 +125,7 @@ def normal(text: str, target: str, form: str) -> tuple[str, str]:
 
 
 def holds(text: str, target: str, form: str) -> bool:
-    """Whether the target's words stand in the text, in one stretch."""
+    """Whether the target's words are in the text, in one stretch."""
     plain, wanted = normal(text, target, form)
     if f" {wanted} " in f" {plain} ":
         return bool(wanted)

@@ -53,7 +53,7 @@ def inside(text: str) -> Any:
 def own(text: str) -> Any:
     """The value of a reply that is JSON and nothing else, in a code fence or not.
 
-    A text around it could be one that quotes it. Thinking may stand in front, once. Raises
+    A text around it could be one that quotes it. Thinking may be in front, once. Raises
     `ValueError`.
     """
     reply = text.strip()

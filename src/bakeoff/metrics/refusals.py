@@ -13,9 +13,9 @@ from bakeoff.metrics.scorer import Context
 WHOLE = "="
 """What a phrase begins with that counts only as the whole answer."""
 BY_REFUSALS = ("declined", "right_refusal", "wrong_refusal", "crag", "selective_accuracy")
-"""Metrics that nothing can be said of without phrases."""
+"""Metrics that need phrases of refusal."""
 NO_PHRASES = Score(None, "the task has no refusal phrases (refusal: {phrases: [...]})")
-"""Of a score that hangs on them: whether an answer declines, nobody knows then."""
+"""The score where there are none: whether an answer declines is not known then."""
 
 # Spelled out, so that one phrase stands for both ways of writing it.
 _SHORT = tuple(

@@ -26,7 +26,7 @@ def scorers() -> Mapping[str, Scorer]:
 
 
 def _scorer_of(function: Callable[..., Any], name: str) -> Scorer:
-    """A function as a scorer, with what `@scorer` said of it."""
+    """A function as a scorer, with the facts given to `@scorer`."""
     registered = REGISTERED.get(function)
     return replace(registered, name=name) if registered else Scorer(name, function)
 

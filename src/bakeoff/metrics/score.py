@@ -57,7 +57,7 @@ Rivals = Mapping[str, Mapping[Key, Answer]]
 
 def no_models(needs: Collection[Need]) -> Mapping[Need, Any]:
     """A `Give` where there is no model to ask."""
-    return dict.fromkeys(needs, Failure("there is no model to ask here"))
+    return dict.fromkeys(needs, Failure("no model is available here"))
 
 
 @dataclass(frozen=True)
@@ -191,5 +191,7 @@ def scores(cells: Sequence[Cell], give: Give) -> list[Score | None]:
         waiting = later
         given |= give(list(needs))
     else:
-        by_place |= dict.fromkeys(waiting, Score(None, f"the scorer asked for more {ROUNDS} times"))
+        by_place |= dict.fromkeys(
+            waiting, Score(None, f"the scorer wanted more models' output {ROUNDS} times")
+        )
     return [by_place[place] for place in range(len(cells))]

@@ -36,7 +36,7 @@ class Context:
     folder: Path = Path()
     """Of the task file: what a metric names as a file is looked for there."""
     given: Mapping[Need, Any] = field(default_factory=dict, repr=False)
-    """What models have said so far."""
+    """The output of models so far."""
     rivals: Mapping[str, Answer] = field(default_factory=dict, repr=False)
     """Answers of other setups to the same sample, where a metric is `against` them."""
 
@@ -50,7 +50,7 @@ class Context:
         return [self.documents[name] for name in sample.gold]
 
     def ask(self, *needs: Need) -> list[Any]:
-        """What the models say to these needs.
+        """The models' output for these needs.
 
         Raises `Wanted` when they have not been asked yet, and `Unjudged` when one failed.
         """
@@ -140,7 +140,7 @@ class Scorer:
 
 
 REGISTERED: dict[Callable[..., Outcome], Scorer] = {}
-"""What `@scorer` said of functions, whoever wrote them; two of them may have one name."""
+"""Functions -> their scorers, whoever wrote them; two may have one name."""
 
 
 def scorer(

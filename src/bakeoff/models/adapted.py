@@ -56,7 +56,7 @@ class AdaptedModel:
 
 
 def opened(reference: str, pool: Pool) -> AdaptedModel:
-    """The weights of a reference, loaded as the benchmark says, without an adapter."""
+    """The weights of a reference, loaded as the benchmark states, without an adapter."""
     limit_threads()
     suite, weights = pool.suite, resolve(reference, pool.cache)
     dtype = choose_dtype(suite.dtype)

@@ -54,7 +54,7 @@ class CachedModel:
         wanted = [index for index in range(len(chats)) if index not in skip]
         stored = self.responses.find([keys[index] for index in wanted])
         answers = {key: Generation(**kept, cached=True) for key, kept in stored.items()}
-        # Older entries do not tell an empty text from a cut one.
+        # Older entries do not distinguish an empty text from a truncated one.
         known = {key: made for key, made in answers.items() if made.text or made.finish_reason}
         for index in wanted:
             if keys[index] in known:

@@ -72,7 +72,7 @@ def choose_dtype(asked: str | Forced) -> str:
         raise BakeoffError(
             f"dtype: {asked} is emulated on this machine ({pick_device()}), ten times slower than "
             f"float32 and more; write `dtype: auto`, or `dtype: {{force: {asked}}}`, or run with "
-            f"`--dtype {asked}`, to have it all the same"
+            f"`--dtype {asked}`, to use it anyway"
         )
     return asked
 
@@ -116,7 +116,7 @@ def free_memory() -> None:
 def peak_memory_mb() -> float:
     """The most memory in use so far: of the GPU, or of this process where there is none.
 
-    Apple's GPUs tell what is in use now alone.
+    Apple's GPUs report only what is in use now.
     """
     device = pick_device()
     if device == "cuda":

@@ -67,7 +67,7 @@ class LocalEmbedder:
 
 
 class Reranker:
-    """A cross-encoder: it reads question and passage together and says how well they fit."""
+    """A cross-encoder: it reads question and passage together and scores their relevance."""
 
     def __init__(self, reference: str) -> None:
         try:

@@ -184,8 +184,8 @@ class Client:
         self.breaker = self._new_breaker()
         return EndpointDown(
             f"endpoint '{self.name}': {self.line.shown_url} cannot be reached: {fault.text}. Is "
-            "the server running, and the url right? What is finished is kept: the same command "
-            "goes on"
+            "the server running, and the url right? Finished work is kept: the same command "
+            "resumes"
         )
 
     def _new_breaker(self) -> Breaker:
@@ -226,7 +226,7 @@ class Flow:
 
     @property
     def hungry(self) -> bool:
-        """Whether more asks should be pulled: one for each request in flight stands by."""
+        """Whether more asks should be pulled: one is held ready for each request in flight."""
         most = self.client.spec.concurrency
         soon = len(self._ready) + len(self._flying)
         return self._source is not None and soon < 2 * most and soon + len(self._waiting) < 4 * most
@@ -347,9 +347,9 @@ class Flow:
         self._waiting[pending] = self.loop.call_later(wait_s, self._back, pending)
 
     def _nobody(self, spent: bool) -> bool:
-        """Whether enough was tried to say that nobody is there.
+        """Whether enough attempts failed to call the endpoint unreachable.
 
-        One ask alone says so of a server that never answered; of one that did, it may be a
+        One ask is enough for a server that never answered; of one that did, it may be a
         moment's trouble.
         """
         self._gave_up += spent

@@ -41,7 +41,7 @@ RANKS = (8, 16, 32, 64, 128, 256, 512)
 
 
 class EngineDown(Incomplete):
-    """The engine ended more often than it is started again; what is finished is kept."""
+    """The engine ended more often than it is restarted; finished work is kept."""
 
 
 class _Ended(Exception):
@@ -170,11 +170,11 @@ class Engine:
         tail = self._server.tail() if self._server else ""
         if self.restarts >= RESTARTS:
             raise EngineDown(
-                f"{self.title}: it ended by itself {self.restarts + 1} times; what is finished is "
-                f"kept: the same command goes on. The end of its log:\n{tail}"
+                f"{self.title}: its server ended {self.restarts + 1} times; finished work is kept: "
+                f"the same command resumes. The end of its log:\n{tail}"
             )
         self.restarts += 1
-        self.progress.note(f"{self.title}: ended by itself, and is started again; its log:\n{tail}")
+        self.progress.note(f"{self.title}: its server ended and is restarted; its log:\n{tail}")
         self._stop()
         self.start()
 

@@ -42,7 +42,7 @@ def prove(
     after = _first_token(server(), base, what)
     noise = _shift(before, after)
     if noise > BACK:
-        raise BakeoffError(f"{what}: the base model changed beside it ({noise:.3g} nats)")
+        raise BakeoffError(f"{what}: loading it changed the base model ({noise:.3g} nats)")
     if _shift(before, tuned) <= 2 * noise:
         raise BakeoffError(f"{what}: it changes nothing (log-probabilities are equal)")
 

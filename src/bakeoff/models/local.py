@@ -194,7 +194,7 @@ class LocalModel:
         return differ / len(prompts)
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text as it stands: none is added at its ends."""
+        """The tokens of a text as it is: none is added at its ends."""
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
 

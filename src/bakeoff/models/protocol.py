@@ -1,4 +1,4 @@
-"""What goes over the wire: bodies of requests, and what replies and streams say."""
+"""The HTTP protocol: bodies of requests, and parsing of replies and streams."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def read_embeddings(value: Any) -> Reply:
     for place, row in enumerate(rows):
         vector, index = parts_of(Vector, row)
         if not isinstance(vector, list) or not vector:
-            raise Unreadable(f"row {place} of the reply is no vector of numbers")
+            raise Unreadable(f"row {place} of the reply is not a vector of numbers")
         if not isinstance(index, int | float | None):
             raise Unreadable(f"row {place} of the reply has no number as its index")
         vectors[place if index is None else index] = vector
@@ -267,7 +267,7 @@ class Stream:
         self.ended = False
         """`[DONE]` was there."""
         self.first_s: float | None = None
-        """When the first text came, as told to `feed`."""
+        """When the first text came, by the times given to `feed`."""
         self._last_s = 0.0
         self._rest = b""
         self._pieces: list[str] = []
@@ -373,4 +373,4 @@ def parsed(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         # Not from the error: it holds the whole text, which may hold the key.
-        raise Unreadable("the reply is no JSON: cut short, or not meant for programs") from None
+        raise Unreadable("the reply is not JSON: truncated, or not from an API") from None

@@ -192,7 +192,7 @@ class Responses:
         self._disconnect()
         self._waiting.clear()
         self._say(
-            f"cannot be used: {_reason(error)}; from here on answers are neither reused nor kept"
+            f"cannot be used: {_reason(error)}; from now on answers are neither reused nor stored"
         )
 
     def _full(self, error: Exception) -> DiskFull:

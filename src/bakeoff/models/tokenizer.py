@@ -1,4 +1,4 @@
-"""A model's tokenizer alone, to count what an endpoint says that it counted."""
+"""A model's tokenizer alone, to check the token counts of an endpoint."""
 
 from __future__ import annotations
 

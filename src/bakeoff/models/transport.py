@@ -156,7 +156,7 @@ class Line:
         if self._session is not None:
             await self._session.close()
             self._session = None
-            # The transports tell of their end one step later.
+            # The transports report their end one step later.
             await asyncio.sleep(0)
 
     async def send(
@@ -178,7 +178,7 @@ class Line:
         except aiohttp.ConnectionTimeoutError:
             return Fault(f"connection: none in {CONNECT_S:g} s", unreached=True)
         except TimeoutError:
-            return Fault(f"timeout: no whole reply in {timeout_s:.3g} s")
+            return Fault(f"timeout: no complete reply in {timeout_s:.3g} s")
         except Unreadable as error:
             return Fault(f"unreadable: {self._brief(str(error))}", again=error.again)
         except aiohttp.ClientPayloadError:
@@ -225,11 +225,11 @@ class Line:
         if status in STOPPING or status < 400:
             location = response.headers.get("Location", "")
             return self._stop(
-                ask, f"answered {status}: {message}. {self._mend(status, ask, location)}"
+                ask, f"answered {status}: {message}. {self._remedy(status, ask, location)}"
             )
         return Fault(f"rejected ({status}): {message}", again=False, status=status)
 
-    def _mend(self, status: int, ask: Ask, location: str) -> str:
+    def _remedy(self, status: int, ask: Ask, location: str) -> str:
         key = self.spec.api_key_env
         if status in (401, 403) and key is None:
             return "Name the environment variable that holds the API key, in api_key_env"
@@ -240,7 +240,7 @@ class Line:
         if status == 404 and "model" in ask.body:
             return f"Check the model name '{ask.body['model']}', and the url"
         if location:
-            return f"Write the url that it leads to: {masked(location)}"
+            return f"It redirects; write the url that it redirects to: {masked(location)}"
         return "Check the url"
 
     def _stop(self, ask: Ask, problem: str) -> EndpointError:

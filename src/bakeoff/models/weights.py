@@ -93,7 +93,7 @@ def _converted(reference: str, gguf: Path, cache: Path) -> Weights:
     """A safetensors copy of a GGUF file: it loads 20 times faster and can be trained."""
     with gguf.open("rb") as stream:
         if stream.read(4) != b"GGUF":
-            raise BakeoffError(f"model '{reference}': {gguf.name} is no GGUF file (bad magic)")
+            raise BakeoffError(f"model '{reference}': {gguf.name} is not a GGUF file (bad magic)")
     identity = sha256_file(gguf)[:16]
     target = cache / "models" / f"{gguf.stem}-{identity}"
     if not (target / "config.json").is_file():

@@ -48,7 +48,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class _Kept(Alert):
-    """An alert as it stands in the file."""
+    """An alert as a line of the file."""
 
     at: str = ""
     owed: bool = False
@@ -94,7 +94,7 @@ def send(
         rows = _keep(path, rows)
     except OSError as error:
         # The rows are posted all the same, each time anew: twice is better than never.
-        failed.append(f"{path}: alerts cannot be kept: {error.strerror or error}.")
+        failed.append(f"{path}: alerts cannot be written: {error.strerror or error}.")
     if not (webhook_url and rows):
         return " ".join(failed)
     if problem := _post(webhook_url, rows, timeout_s, backoff_s):

@@ -78,7 +78,7 @@ class BackgroundScoring:
             raise self._error
 
     def stop(self) -> None:
-        """Give up; what judges have said so far is kept."""
+        """Give up; judgments made so far are kept."""
         self._stopped = True
         if self._thread:
             self._units.put(None)
@@ -87,7 +87,7 @@ class BackgroundScoring:
     def _start(self, units: list[Unit]) -> None:
         if units and self._thread is None:
             self._ended = False
-            # A daemon: a judge that hangs does not keep the program from ending.
+            # A daemon: a hanging judge does not keep the program from ending.
             self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
             self._thread.start()
         for unit in units:

@@ -77,7 +77,7 @@ def served(suite: Suite) -> dict[str, Setup]:
 
 
 def _are_writable(plan: Plan, setups: Mapping[str, Setup]) -> None:
-    """No secret may stand in a batch file. Raises `BakeoffError`."""
+    """No secret may be in a batch file. Raises `BakeoffError`."""
     used = {setup.model.partition(":")[0] for setup in setups.values()}
     faults(
         [
@@ -137,6 +137,6 @@ def _judges_are_apart(plan: Plan, used: Iterable[str]) -> None:
             if name in used and plan.suite.endpoints[name].price.of(1, 1):
                 raise BakeoffError(
                     f"{plan.file}: {metric} of task '{task.name}' asks endpoints.{name}, whose "
-                    "price is that of the batch: name the judge's endpoint apart, with its own "
-                    "price"
+                    "price is that of the batch: give the judge an endpoint of its own, with its "
+                    "own price"
                 )

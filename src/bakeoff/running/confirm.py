@@ -1,4 +1,4 @@
-"""A run and its verdict; where the policy says so, a failure is asked again before it counts."""
+"""A run and its verdict; with `policy.confirm`, samples are run again before a failure counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def begin(
     new: bool = False,
     **how: Unpack[How],
 ) -> tuple[Run, Verdicts | None]:
-    """Run a plan and judge it, going on with the run that `resume` names.
+    """Run a plan and judge it, resuming the run that `resume` names.
 
     Without a name, with the last run of the plan where that did not finish, unless `new`.
     """
@@ -38,7 +38,7 @@ def begin(
     if resume:
         previous = find_run(resume, results, benchmark=plan.suite.name, newest=True)
     elif not new and (previous := unfinished(plan, results)):
-        progress.note(f"going on with {previous.name}, which did not finish (--new starts afresh)")
+        progress.note(f"resuming {previous.name}, which did not finish (--new starts a new run)")
     return run_and_judge(plan, workspace, progress, previous, **how)
 
 
@@ -60,7 +60,7 @@ def run_and_judge(
     before_judging: Callable[[Run], None] = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[Run, Verdicts | None]:
-    """The finished run and what its gates say; `None` for a shard, or without gates.
+    """The finished run and the verdicts of its gates; `None` for a shard, or without gates.
 
     After a failure, `policy.confirm` more answers are asked of every sample, with other seeds,
     and the pooled answers decide. That is no second chance for the same numbers: what was
@@ -83,6 +83,6 @@ def run_and_judge(
     verdicts = gating.gate(done, workspace.results)
     if verdicts.state != FAIL or plan.suite.repeats == repeats:
         return done, verdicts
-    progress.note(f"a gate fails: every sample is asked {repeats} times before that counts")
+    progress.note(f"a gate fails: before that counts, every sample is run {repeats} times")
     done = run(more, workspace, progress, done.folder)
     return done, gating.gate(done, workspace.results)

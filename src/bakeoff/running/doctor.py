@@ -16,7 +16,7 @@ from bakeoff.spec.engines import ENGINES, EngineSpec
 
 
 def packages() -> Table:
-    """The installed versions of what bakeoff stands on."""
+    """The installed versions of the libraries that bakeoff uses."""
     rows = tuple((name, version(name) or "missing") for name in PACKAGES)
     return Table("Packages", ("package", "version"), rows)
 

@@ -1,4 +1,4 @@
-"""What the environment says, all of it read here, keys of endpoints apart: folders, a server."""
+"""The environment variables, all read here but for keys of endpoints: folders, a server."""
 
 from __future__ import annotations
 

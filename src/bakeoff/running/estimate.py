@@ -187,7 +187,7 @@ def _note(plan: Plan, last: Run | None) -> str:
         return (
             f"No complete run of this benchmark yet: tokens from the prompts' length "
             f"({CHARACTERS_A_TOKEN} characters a token), passages and answers at their largest; "
-            "no time can be said."
+            "the duration is unknown."
         )
     seconds = last.manifest.seconds
     cells = sum(len(last.samples[t]) * len(setups) for t, setups in last.asked.items())

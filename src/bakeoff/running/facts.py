@@ -1,4 +1,4 @@
-"""What a run's manifest says before anything is asked: its tasks, metrics, machine, versions."""
+"""The facts in a run's manifest before any request: its tasks, metrics, machine, versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bakeoff.tasks.load import Selection, Task
 
 
 def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]) -> Manifest:
-    """What stands in the manifest of every run before anything is asked."""
+    """The facts in the manifest of every run before any request."""
     return Manifest(
         benchmark=suite.name,
         dtype="",
@@ -30,7 +30,7 @@ def blank_manifest(suite: Suite, selection: Selection, tasks: Mapping[str, Task]
 
 
 def describe(task: Task) -> TaskFacts:
-    """What a manifest says of a task."""
+    """The facts of a task in a manifest."""
     return TaskFacts(
         description=task.file.description.strip(),
         license=task.file.license,
@@ -52,7 +52,7 @@ def describe(task: Task) -> TaskFacts:
 
 
 def metric_facts(scorer: Scorer, version: str) -> MetricFacts:
-    """What a manifest says of a metric."""
+    """The facts of a metric in a manifest."""
     return MetricFacts(
         higher_is_better=scorer.higher_is_better,
         aggregate=scorer.aggregate,

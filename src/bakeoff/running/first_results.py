@@ -24,7 +24,7 @@ def answer_untuned(state: RunState, cells: Sequence[Cell]) -> None:
         _show_scored(state, pending, GLANCE_S)
     _show_scored(state, pending, None)
     if len(pending) < tasks:
-        state.progress.note("These stand; the setups that are tuned follow.")
+        state.progress.note("Results of setups that need no tuning; tuned setups follow.")
 
 
 def _show_scored(state: RunState, pending: dict[str, list[Unit]], patience_s: float | None) -> None:

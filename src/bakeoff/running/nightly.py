@@ -1,7 +1,7 @@
 """A night of a benchmark, as one command that may be called twice, after a crash, or late.
 
 results/nightly/BENCHMARK.jsonl             the history, a line per night
-results/nightly/BENCHMARK.alerts.jsonl      what a person was told
+results/nightly/BENCHMARK.alerts.jsonl      the alerts that were sent
 results/nightly/BENCHMARK.heartbeat.json    the newest night: a missing one is not a green one
 """
 
@@ -76,16 +76,16 @@ def nightly(
 
     `prepare` is called before the run is judged, `publish` before the verdict is acted on. A
     night that is in the history already is not run again: its verdict is given anew. Raises
-    what `run` raises, after an alert that says that the night did not finish.
+    what `run` raises, after an alert that the nightly run did not finish.
     """
     path = trend.history(workspace.results, plan.suite.name)
     nights = trend.read(path)
     if earlier := next((past for past in nights if past.night == orders.night), None):
         drifts = _on(trend.alarms(nights), orders.night)
-        note = f"the night of {orders.night} was done before, by run {earlier.run}"
+        note = f"the nightly run of {orders.night} is done already: run {earlier.run}"
         kept = workspace.results / plan.suite.name / earlier.run
         before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
-        # A crash after the line was kept may have left these out; nothing is told or logged twice.
+        # A crash after the line was kept may have left these out; nothing is sent or logged twice.
         if run := Run(kept) if (kept / store.MANIFEST).is_file() else None:
             publish(run)
             mark_reported(kept)
@@ -102,7 +102,7 @@ def nightly(
     except (BakeoffError, OSError) as error:
         unfinished_alert = Alert(
             f"{plan.suite.name} {orders.night} unfinished",
-            f"{plan.suite.name}: the night of {orders.night} did not finish: {error}",
+            f"{plan.suite.name}: the nightly run of {orders.night} did not finish: {error}",
         )
         _send([unfinished_alert], orders, path)
         raise
@@ -136,10 +136,10 @@ def _run(
 ) -> tuple[Run, Verdicts | None]:
     """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
     if complete := _complete(plan, workspace.results):
-        progress.note(f"run {complete.name} of this night is complete")
+        progress.note(f"run {complete.name} of this date is complete")
     previous = complete or unfinished(plan, workspace.results)
     if previous and not complete:
-        progress.note(f"going on with {previous.name}, which did not finish")
+        progress.note(f"resuming {previous.name}, which did not finish")
     return run_and_judge(
         plan, workspace, progress, previous, retry_failed=not complete, before_judging=prepare
     )
@@ -219,7 +219,9 @@ def _alerts(
         failed = [gate for gate in verdict.gates if gate.state == verdict.state]
         lines = "; ".join(f"{gate.check}: {gate.reason}" for gate in failed[:3])
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-        text = f"{benchmark}: the gates of {night.night} say {night.state}: {lines}{more}"
+        text = (
+            f"{benchmark}: gates of the nightly run of {night.night}: {night.state}: {lines}{more}"
+        )
         alerts.append(Alert(f"{benchmark} {night.night} {night.state}", text))
     return alerts
 
@@ -276,7 +278,7 @@ def _retention(results: Path, days: float) -> list[str]:
 
 
 def as_alert(benchmark: str, drift: trend.Drift) -> Alert:
-    """The alert that tells of a drift."""
+    """The alert for a drift."""
     facts = {
         "benchmark": benchmark,
         "series": drift.series,

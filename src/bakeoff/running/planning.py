@@ -65,7 +65,7 @@ def plan_of(
     functions: Functions = MappingProxyType({}),
     dead_gates: bool = False,
 ) -> Plan:
-    """The plan of a benchmark that stands, or might stand, in `file`. See `planned`.
+    """The plan of a benchmark whose file is, or would be, `file`. See `planned`.
 
     `functions` answer for the setups that they are named after.
     """

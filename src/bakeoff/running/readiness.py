@@ -53,7 +53,7 @@ def _setups(plan: Plan) -> Iterator[str]:
 def _models(plan: Plan, setup: Setup) -> Iterator[str]:
     """Files and functions that a setup names and that are not there."""
     where, common = f"setups.{setup.name}.", plan.suite.retrieve
-    # What stands at the top of the file is reported there, not with every setup that has it.
+    # Faults at the top of the file are reported there, not with every setup that has them.
     named = {"model" if setup.model == plan.suite.model else f"{where}model": setup.model}
     if spec := setup.retrieve:
         for field in ("embedder", "rerank") if spec.vectors else ("rerank",):

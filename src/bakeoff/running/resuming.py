@@ -44,9 +44,8 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
         )
     if new.suite.repeats < old.suite.repeats:
         raise BakeoffError(
-            f"{folder}: every sample was to be asked "
-            f"{quantity(old.suite.repeats, 'time')}: it can be "
-            "resumed with as many repeats or more"
+            f"{folder}: it has {quantity(old.suite.repeats, 'repeat')}; it can be resumed with as "
+            "many or more"
         )
     parts = {"suite": new.suite, "status": RUNNING, "resumed": old.resumed + 1, "files": {}}
     return old.model_copy(update=parts)

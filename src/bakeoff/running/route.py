@@ -70,7 +70,7 @@ def composed(first: Record, then: Record, setup: str, *, takes_first: bool) -> R
 def decisions(folder: Path, setup: Setup, task: Task, seed: int) -> dict[store.Key, bool]:
     """By (sample, repeat), whether the first setup's answer is taken.
 
-    Raises `BakeoffError` where the first setup's answers tell no confidence.
+    Raises `BakeoffError` where the first setup's answers have no confidence.
     """
     assert setup.route
     route = setup.route
@@ -133,9 +133,9 @@ def _sure(route: Route, name: str, records: Sequence[Record], refusals: Sequence
             confidences.append(1.0)
         elif answer.confidence is None:
             raise BakeoffError(
-                f"setup '{name}': route.when: unsure: '{route.first}' tells no confidence "
+                f"setup '{name}': route.when: unsure: '{route.first}' reports no confidence "
                 f"(sample '{record.sample}'): an answer of an endpoint, of your own system, or "
-                "kept by an earlier version (--no-cache asks anew); use when: declined"
+                "kept by an earlier version (--no-cache queries again); use when: declined"
             )
         else:
             confidences.append(answer.confidence)

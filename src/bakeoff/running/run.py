@@ -54,7 +54,7 @@ def run(
     """Run a benchmark, or the rest of a run, and return the finished run.
 
     `meanwhile` is called in a thread of its own while the first answers are waited for; `opens`
-    says where the setups answer. Raises `BakeoffError` for what the user can fix; what was
+    is where the setups answer. Raises `BakeoffError` for what the user can fix; what was
     finished by then is kept.
     """
     require_ready(plan, workspace.environment)
@@ -120,10 +120,10 @@ def _run(state: RunState) -> measured_run.Run:
 
 
 def _interrupted(state: RunState) -> None:
-    """Have the manifest say that the run was stopped, as far as it still can be written."""
+    """Record in the manifest that the run was stopped, if it still can be written."""
     state.put(status=INTERRUPTED, files={})
     state.put_workers()
-    # What stopped the run, such as a full disk, says more; a run that nobody holds has stopped.
+    # The error that stopped the run, such as a full disk, is more important.
     with suppress(BakeoffError):
         state.save()
     state.scoring.stop()
@@ -190,8 +190,8 @@ def _answer(state: RunState) -> None:
         answer_cells(state, untuned)
     if to_tune and state.plan.selection.limit:
         state.progress.note(
-            f"--limit {state.plan.selection.limit}: tuned setups learn from as few rows of a task; "
-            "a whole run trains its own"
+            f"--limit {state.plan.selection.limit}: tuned setups train on as few rows of a task; "
+            "a run without a limit trains its own adapters"
         )
     for cell in teachers_first(to_tune):
         with state.timed("tune"):
@@ -215,6 +215,6 @@ def _answer(state: RunState) -> None:
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:
-                # The state before a change is asked what it knows, not how fast it says so.
+                # The state before a change is measured for quality, not for latency.
                 if not task.after:
                     time_answers(state, task)

@@ -39,7 +39,7 @@ class Sent(NamedTuple):
 def send(
     run: Run, to: Mapping[str, Sink], waiting: Callable[[str], AbstractContextManager[None]]
 ) -> Sent:
-    """Send a run to the sinks; `waiting` says what is done meanwhile."""
+    """Send a run to the sinks; `waiting` shows the work in progress."""
     sent = Sent([], [])
     for name, sink in to.items():
         try:

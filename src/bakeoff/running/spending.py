@@ -51,7 +51,7 @@ class Spent:
         self.from_cache += any(step.cached for step in record.outcome.steps)
 
     def facts(self, suite: Suite, setup: Setup) -> SetupSpent:
-        """As it stands in the manifest, with its cost in money."""
+        """As the manifest holds it, with its cost in money."""
         return SetupSpent(
             requests=self.requests,
             prompt_tokens=self.prompt_tokens,
@@ -63,7 +63,7 @@ class Spent:
 
 
 class Meter:
-    """Counts what a run spends, and stops it where the benchmark's `limits` say so."""
+    """Counts what a run spends, and stops it at the benchmark's `limits`."""
 
     def __init__(self, suite: Suite, cells: int) -> None:
         self.suite = suite
@@ -107,7 +107,7 @@ class Meter:
         for name, limit in self.limits.items():
             if (reached := getattr(self, name)) > limit:
                 raise Incomplete(
-                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. What is finished is kept; "
+                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. Finished work is kept; "
                     "raise the limit and run the same command again to go on"
                 )
 

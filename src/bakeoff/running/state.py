@@ -47,7 +47,7 @@ class RunState:
         self.put(checks=self.manifest.checks.model_copy(update=parts))
 
     def put_opened(self) -> None:
-        """Have the manifest say what was opened, made or reused so far."""
+        """Record in the manifest what was opened, made or reused so far."""
         answering = self.answering
         self.put(
             models=dict(answering.models),
@@ -58,7 +58,7 @@ class RunState:
         self.save()
 
     def put_workers(self) -> None:
-        """Have the manifest say who answered, after those who did before the run was resumed."""
+        """Record the workers in the manifest, after those from before the run was resumed."""
         now = self.answering.workers
         before = [worker for worker in self.manifest.workers if worker not in self._noted]
         self._noted = now

@@ -204,7 +204,7 @@ class _Template:
     count: Callable[[str], int]
     note: str
     whole: bool = False
-    """Whether it writes all that the model reads, so that an answer stands right behind it."""
+    """Whether it writes all that the model reads, so that an answer directly follows it."""
 
     def joins(self, answer: str) -> str:
         return answer if self.whole else "\n" + _by_role([{"role": "assistant", "content": answer}])

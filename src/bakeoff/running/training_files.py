@@ -84,7 +84,7 @@ def _recipe(plan: Plan, name: str) -> Recipe:
         )
     tune = setup.tune
     if tune.adapter:
-        # One tuned model stands behind the name, whatever the number of tasks.
+        # The name refers to one tuned model, whatever the number of tasks.
         tune = suite.tune.model_copy(update={"adapter": None, "together": True})
     # What is learnt is the state after a change, which is the one that will be served.
     tasks = [task for task in plan.tasks.values() if setup.takes(task.name) and not task.after]
@@ -92,12 +92,15 @@ def _recipe(plan: Plan, name: str) -> Recipe:
 
 
 def _tell_leaks(plan: Plan, task: Task, progress: Progress) -> None:
-    """Say what a run says of rows that make its numbers doubtful."""
+    """Report rows that make a run's numbers doubtful, as a run does."""
     for finding in audit.audit(task, plan.suite).findings:
         if finding.warns:
             progress.note(f"audit: {task.name}: {finding}")
     if task.left_out:
-        progress.note(f"{task.name}: {len(task.left_out)} training rows left out: like a test row")
+        left = len(task.left_out)
+        progress.note(
+            f"{task.name}: {left} training rows left out: (nearly) the same as a test row"
+        )
 
 
 def _lessons(

@@ -53,8 +53,9 @@ def require_own(run: Path, manifest: Manifest, project: Project, judges: bool) -
     if foreign:
         listed = "".join(f"\n  {what}" for what in foreign)
         raise BakeoffError(
-            f"{run}: from elsewhere: scoring it would run or ask what is not of this project "
-            f"({project.folder}):{listed}\nlook at it, and give --trust if it may"
+            f"{run}: a run from elsewhere: scoring it would run code or query endpoints that this "
+            f"project ({project.folder}) does not have:{listed}\n"
+            "check them, and give --trust to allow it"
         )
 
 

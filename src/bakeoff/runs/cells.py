@@ -38,7 +38,7 @@ class Cells:
             raise ValueError(f"no sample of the run is called {sample!r}")
         if not 0 <= repeat < self.repeats:
             raise ValueError(
-                f"repeat {repeat} of {sample!r}: each was asked {quantity(self.repeats, 'time')}"
+                f"repeat {repeat} of {sample!r}: the run has {quantity(self.repeats, 'repeat')}"
             )
         if key in self.seen:
             raise ValueError(f"{_named(key)} occurs twice")

@@ -217,7 +217,7 @@ def read_records(
 ) -> Iterator[Record]:
     """The last record of every cell of the unit: a later attempt replaces an earlier failure.
 
-    Streams: memory holds one record at a time, and where each one stands. `check` raises
+    Streams: memory holds one record at a time, and where each one is. `check` raises
     `ValueError` for a record that cannot be. Raises `MissingEvidence` for that, for a line that is
     no record and for a second answer to one question.
     """
@@ -267,7 +267,7 @@ def requests_sent(run: Path, unit: Unit) -> int:
 
 
 _SENT = b'{"sent": '
-"""How the note of a request that goes out begins: told from a record without parsing."""
+"""How the note of a request that goes out begins: recognized without parsing."""
 
 
 def _cell(path: Path, number: int, line: bytes) -> tuple[Any, bool]:

@@ -29,7 +29,7 @@ PACKAGES = (
     "jsonschema",
     "gguf",
 )
-"""What bakeoff stands on."""
+"""The libraries that bakeoff uses, whose versions a manifest has."""
 
 
 def versions() -> dict[str, str | None]:

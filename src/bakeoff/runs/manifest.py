@@ -1,7 +1,7 @@
-"""What `manifest.json` says of a run: what was asked of what, on which machine, and what it took.
+"""The manifest of a run: what was run on which machine, and what it took.
 
 Values, never filled in: a run that goes on replaces its manifest (`model_copy`) and writes it
-whole. What newer runs alone say has a default, so that older manifests are read as well.
+whole. Fields of newer runs have defaults, so that older manifests are read as well.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COMPLETE: Final = "complete"
 Fingerprint = Mapping[str, str]
 """What can change a model's answers beside prompt and decoding, by name."""
 Counted = Annotated[int, Field(exclude_if=lambda value: not value)]
-"""A number that does not stand in the file where it is 0."""
+"""A number that is left out of the file where it is 0."""
 
 
 class Selected(Stored):
@@ -99,7 +99,7 @@ class TaskFacts(Stored):
     dropped: tuple[str, ...] = ()
     """Training rows that (nearly) repeat test rows."""
     wording: Known[Wording] = None
-    """How its questions are asked; runs of before do not say."""
+    """How its questions are asked; older runs do not record it."""
     digests: TaskDigests
 
 
@@ -131,14 +131,17 @@ class Checks(Stored):
 
 
 class AuditFinding(Stored):
-    """How many rows or documents have a fault, of how many, and the first of them."""
+    """A count of rows or documents, of how many, and the first of them."""
 
     about: str
+    """What is counted, in words."""
     count: int
     of: int
     first: tuple[str, ...] = ()
     note: str = ""
+    """What else must be known to read it."""
     grave: bool = False
+    """Whether a run's numbers are wrong or doubtful where the count is above 0."""
 
 
 class AuditFacts(Stored):
@@ -241,7 +244,7 @@ def _without_keys(raw: Any) -> Any:
 
 
 class Manifest(Stored):
-    """All that a run's folder says beside samples, answers and scores."""
+    """All facts of a run beside its samples, answers and scores."""
 
     format: Literal[3] = FORMAT
     run: str = ""
@@ -249,7 +252,7 @@ class Manifest(Stored):
     file: str = ""
     command: str = ""
     dtype: Known[str] = None
-    """What local models computed in, empty without any; runs of before do not say."""
+    """What local models computed in, empty without any; older runs do not record it."""
     status: Literal["running", "interrupted", "being scored", "complete"] = RUNNING
     night: str = ""
     created: str
@@ -331,6 +334,6 @@ class Manifest(Stored):
         return adapter.training if adapter else None
 
     def index(self, task: str, setup: str) -> IndexFacts | None:
-        """The index that says that a setup read it for a task."""
+        """The index that a setup is recorded to have read for a task."""
         indexes = (i for name, i in self.indexes.items() if name.partition("/")[0] == task)
         return next((index for index in indexes if setup in (index.setups or ())), None)

@@ -64,7 +64,7 @@ def complete_first(runs: Sequence[Path]) -> list[Path]:
 
 
 def is_complete(run: Path) -> bool:
-    """Whether the manifest says so; a damaged one does not."""
+    """Whether its manifest has the status complete; a damaged one does not."""
     try:
         manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -73,7 +73,7 @@ def is_complete(run: Path) -> bool:
 
 
 def started(run: Path) -> datetime | None:
-    """The time that stands in a run's id; `None` where it holds none."""
+    """The time that is in a run's id; `None` where it holds none."""
     try:
         return datetime.strptime(run.name, STAMP).replace(tzinfo=UTC)
     except ValueError:

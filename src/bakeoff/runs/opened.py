@@ -110,7 +110,7 @@ class IndexFacts(Stored):
     passages: int
     work: Known[IndexWork] = None
     setups: Known[tuple[str, ...]] = None
-    """The setups that read it; runs of before do not say."""
+    """The setups that read it; older runs do not record it."""
     changed: Known[int] = None
     """Passages that are not in the index of the time before a change."""
 

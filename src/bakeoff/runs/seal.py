@@ -1,4 +1,4 @@
-"""A manifest as its file holds it: sealed with a digest of all it says, once the run has ended."""
+"""A manifest as its file holds it: sealed with a digest of its contents, once the run has ended."""
 
 from __future__ import annotations
 

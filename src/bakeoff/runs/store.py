@@ -98,7 +98,7 @@ ADVICE, COST = "advice.json", "cost.json"
 M = TypeVar("M", bound=File)
 
 Key = tuple[str, int]
-"""(sample, repeat): what tells the answers of one setup to one task apart."""
+"""(sample, repeat): the key of an answer within a unit."""
 Scores = Mapping[str, Score]
 """Metric -> score; a metric that does not apply has no entry."""
 T = TypeVar("T")
@@ -312,7 +312,7 @@ def _score_row(line: object) -> ScoreRow:
 
 
 def _score_to_json(score: Score) -> list[Any]:
-    """Value, reason, labels; and claims, or that the metric does not apply, where they are told."""
+    """Value, reason, labels; and claims, or that the metric does not apply, where there are any."""
     head = [score.value, score.reason, score.labels]
     if not score.applies:
         return [*head, [], False]
@@ -328,7 +328,7 @@ def _score_from_json(
 ) -> Score:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is not None and not (number and math.isfinite(value)):
-        raise TypeError(f"{value!r} is no score")
+        raise TypeError(f"{value!r} is not a score")
     if not (isinstance(reason, str) and isinstance(applies, bool)):
         raise TypeError("a score is its value, reason, labels, claims, and whether it applies")
     pair = (labels[0], labels[1]) if labels else None

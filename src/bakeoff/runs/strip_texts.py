@@ -161,7 +161,7 @@ def _answer_without_texts(row: Any) -> None:
 
 def _score_without_texts(row: Any) -> None:
     for score in row["scores"].values():
-        # Why an answer failed says nothing of its text; other reasons quote it.
+        # The reason of a failure does not quote the answer; other reasons do.
         if not score[1].startswith("failed: "):
             score[1] = ""
         for claim in score[3] if len(score) > 3 else ():

@@ -66,7 +66,7 @@ def local_dtype(suite: Suite, file: Path) -> str:
 class Resources:
     """Everything that is open while a benchmark runs. Close it after use.
 
-    `models`, `adapters` and `indexes` are what the run's manifest says of them.
+    `models`, `adapters` and `indexes` are their facts for the run's manifest.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Resources:
         return self._engines
 
     def engine_facts(self) -> dict[str, EngineFacts]:
-        """What the manifest says of the engines."""
+        """The facts of the engines for the manifest."""
         return self._engines.facts() if self._engines else {}
 
     def _index(self, setup: Setup, task: Task) -> None:

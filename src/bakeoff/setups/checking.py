@@ -78,7 +78,7 @@ def verify_cache(
     finally:
         resources.close()
     return Table(
-        "Cached answers asked again",
+        "Cached answers queried again",
         ("task", "setup", "checked", "different"),
         tuple(rows),
         "Those that differed were forgotten. An endpoint may change a model under its name.",

@@ -43,7 +43,7 @@ def custom(
 ) -> Answerer:
     """A user's function `answer(sample)` or `answer(sample, task)` as a setup.
 
-    `reference` is what messages call it. Of an `async` function so many calls run side by side as
+    `reference` is what messages call it. Of an `async` function as many calls run concurrently as
     `concurrency` says, but one at a time while they are timed. The function returns a text or an
     `Answer`; what else it returns, or raises, is that sample's failure. `sys.exit` in it is a
     `BakeoffError`.

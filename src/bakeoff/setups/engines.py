@@ -83,7 +83,7 @@ class Engines:
         )
 
     def facts(self) -> dict[str, EngineFacts]:
-        """What a manifest says of them."""
+        """Their facts for a manifest."""
         return {
             key: EngineFacts(
                 kind=self.spec.kind,

@@ -46,6 +46,6 @@ def backend_of(reference: str, endpoints: Collection[str]) -> Backend:
 
 
 def unknown_prefix(reference: str, endpoints: Collection[str]) -> str | None:
-    """What stands before the colon where that is neither an endpoint nor a backend."""
+    """The part before the colon where that is neither an endpoint nor a backend."""
     prefix, colon, _ = reference.partition(":")
     return prefix if colon and prefix not in endpoints and not BACKENDS.find(prefix) else None

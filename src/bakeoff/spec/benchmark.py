@@ -300,7 +300,7 @@ class Suite(File):
             raise ValueError("name at least one")
         for name in BACKENDS if info.field_name == "endpoints" else ():
             if name in value:
-                raise ValueError(f"'{name}:' stands for other models; choose another name")
+                raise ValueError(f"'{name}:' is reserved for other models; choose another name")
         for name in value:
             # A task may be named by its path; gates split setup names at dots.
             stem = Path(name).stem if info.field_name == "tasks" else name
@@ -348,7 +348,7 @@ def load_suite(path: Path) -> Suite:
 def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType({})) -> Suite:
     """A benchmark by what its file holds, or could hold, with more setups.
 
-    `path` is where it stands; paths in it begin there. Raises `BakeoffError` as `load_suite`.
+    `path` is where it is; paths in it begin there. Raises `BakeoffError` as `load_suite`.
     """
     if setups and isinstance(raw, dict):
         raw = {**raw, "setups": {**(parts_of(_Raw, raw).setups or {}), **setups}}
@@ -363,7 +363,7 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
     faults(
         [
             f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "
-            "cannot be asked"
+            "cannot be run"
             for setup in suite.setups.values()
             if setup.imported
         ]

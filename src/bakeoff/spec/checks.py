@@ -37,7 +37,7 @@ def teachers_teach(setups: Setups, tasks: Sequence[str]) -> None:
         if teacher.tune and teacher.tune.distill:
             raise ValueError(f"{where}: '{name}' learns from another setup itself")
         if teacher.tasks and not set(setup.tasks or tasks) <= set(teacher.tasks):
-            raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
+            raise ValueError(f"{where}: '{name}' does not have all of this setup's tasks")
 
 
 def routes_lead_somewhere(setups: Setups, tasks: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def routes_lead_somewhere(setups: Setups, tasks: Sequence[str]) -> None:
             if other.route:
                 raise ValueError(f"{where}: '{name}' is routed itself")
             if other.tasks and not set(setup.tasks or tasks) <= set(other.tasks):
-                raise ValueError(f"{where}: '{name}' is not asked all of this setup's tasks")
+                raise ValueError(f"{where}: '{name}' does not have all of this setup's tasks")
 
 
 def unknown_parts(setups: Setups, endpoints: Mapping[str, Endpoint]) -> Iterator[str]:

@@ -103,7 +103,7 @@ def source_of(function: Callable[..., Any]) -> str:
 def file_digests(references: Iterable[str], folder: Path) -> dict[str, str]:
     """Reference `./file.py::name` -> the digest of its file; not of what that file imports.
 
-    Without those that name a module, or a file that is not there: to load it says so.
+    Without those that name a module, or a missing file: loading it raises the error.
     """
     digests = {}
     for reference in references:

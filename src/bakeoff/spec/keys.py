@@ -48,7 +48,7 @@ def _of(spec: Connection, where: str) -> Iterator[str]:
     address = urlsplit(spec.url)
     if REFERENCE.search(address.netloc):
         yield (
-            f"{where}.url: ${{NAME}} is in the host, which says what is measured; write it out "
+            f"{where}.url: ${{NAME}} is in the host, which identifies the system; write it out "
             "(paths, parameters, headers and fields of the body take ${NAME})"
         )
     for name, value in (("headers", spec.headers), (_body_field(spec), spec.body)):

@@ -82,6 +82,7 @@ VALUES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
         "Retrieve": ("passages", {"found": "retrieved"}),
         "Gate": ("mode", {"point": "estimate"}),
         "Ranked": ("kind", KINDS),
+        "Pair": ("state", {"cannot be told": "inconclusive"}),
         "Verdict": ("mode", {"point": "estimate"}),
     }
 )

@@ -1,4 +1,4 @@
-"""Gates and the policy they are judged by, as benchmark files and files of gates say them."""
+"""Gates and the policy they are evaluated by, in benchmark files and files of gates."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Gate(File):
 
 
 class Policy(File):
-    """How gates are judged, where a gate does not say otherwise."""
+    """How gates are evaluated, unless a gate states otherwise."""
 
     alpha: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
     """The error rate of the tests."""

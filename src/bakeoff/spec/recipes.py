@@ -1,4 +1,4 @@
-"""The two optional parts of a setup, `tune` and `retrieve`, and what they may say."""
+"""The two optional parts of a setup, `tune` and `retrieve`, and their fields."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Tune(File):
     def identity(self) -> dict[str, object]:
         """What of the recipe an adapter is kept under.
 
-        Fields that came later stand in it only where they are used: what was kept before them
+        Fields that came later are included only where they are used: what was kept before them
         stays known. How many rows there are, the rows themselves say.
         """
         fields = self.model_dump(mode="json", exclude={"rows"})

@@ -1,7 +1,7 @@
 """What people and models write when they decline to answer, in English: a task's phrases where it
 names none of its own.
 
-Chosen so that they seldom stand in an answer: "no information" alone also begins "no information is
+Chosen so that they seldom occur in an answer: "no information" alone also begins "no information is
 passed on", and whoever "did not say a word" refuses nothing. docs/scorers/README.md says how many
 refusals they find, and how many answers they take for one.
 """
@@ -101,5 +101,5 @@ PHRASES: tuple[str, ...] = (
     *("=no data", "=pass"),
     *("=beats me", "=no answer found", "=no information found", "=could not find it"),
 )
-"""Phrases of `refusal`: they count wherever they stand in an answer, those with `=` only as all of
+"""Phrases of `refusal`: they count wherever they occur in an answer, those with `=` only as all of
 it."""

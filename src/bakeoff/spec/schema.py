@@ -28,7 +28,7 @@ def json_schema(model: type[File], title: str) -> Form:
 
 @lru_cache
 def field_texts(model: type[File]) -> Mapping[str, str]:
-    """Field -> what the text under it says, in one line; fields without a text have no entry."""
+    """Field -> its documentation, in one line; fields without a text have no entry."""
     texts: dict[str, str] = {}
     for part in reversed(model.__mro__):
         if issubclass(part, File) and part is not File:

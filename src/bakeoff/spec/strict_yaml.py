@@ -49,7 +49,7 @@ _HINTS = {
     ),
     "could not find expected ':'": "no colon behind a name, or no space behind the colon",
 }
-"""What a YAML reader says -> what a person did."""
+"""A YAML reader's message -> the likely mistake."""
 
 
 def _in_one_line(error: Exception) -> str:

@@ -134,7 +134,7 @@ class Refusal(File):
     """The words with which a model is to decline; unanswerable training rows are learnt with
     them."""
     phrases: tuple[str, ...] = PHRASES
-    """What counts as declining wherever it stands in an answer; `=unknown`, only as all of it.
+    """What counts as declining wherever it is in an answer; `=unknown`, only as all of it.
     Without case, contractions as their words (`don't` is `do not`)."""
 
 

@@ -21,7 +21,7 @@ class Wording(Stored):
     ) -> list[Message]:
         """The chat that asks a row: the only place where instructions, passages, question meet.
 
-        `question` stands before or after the passages of `context`.
+        `question` is before or after the passages of `context`.
         """
         prompt = self.prompt.format(**fields)
         if context:

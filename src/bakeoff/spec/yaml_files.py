@@ -141,7 +141,7 @@ def _explain(
 
 
 def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> Collection[str]:
-    """The fields of the part of a file that stands at a place; none where that is no model."""
+    """The fields of the part of a file that is at a place; none where that is no model."""
     kinds: set[Any] = {model}
     for name in place:
         parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]

@@ -47,8 +47,8 @@ def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, 
     """
     if not (folder / "queries.jsonl").is_file():
         raise BakeoffError(
-            f"{folder}: no BEIR folder: there is no queries.jsonl in it; it holds that, "
-            "corpus.jsonl and qrels/SPLIT.tsv"
+            f"{folder}: not a BEIR folder: queries.jsonl is missing; such a folder has "
+            "queries.jsonl, corpus.jsonl and qrels/SPLIT.tsv"
         )
     gold = _judged(folder / "qrels", split, reading)
     for row in reader_of(folder / "queries.jsonl").rows(folder / "queries.jsonl", reading):
@@ -58,7 +58,7 @@ def beir_rows(folder: Path, split: str, reading: Reading) -> Iterator[dict[str, 
             others = query.model_extra or {}
             yield {**others, "id": name, "question": query.text, "gold": documents}
     if gold:
-        reading.remark(f"{len(gold)} judged queries do not stand in {folder.name}/queries.jsonl")
+        reading.remark(f"{len(gold)} judged queries are not in {folder.name}/queries.jsonl")
 
 
 def _judged(folder: Path, split: str, reading: Reading) -> dict[str, list[str]]:

@@ -73,7 +73,7 @@ def questions_of(
             continue
         system = "\n".join(turn.text for turn in turns if turn.role == "system")
         rest = {name: value for name, value in row.items() if name != column}
-        # The number of the row as it stands in its file, whatever is left out before it.
+        # The number of the row as it is in its file, whatever is left out before it.
         rest.setdefault("id", str(number))
         several += len([turn for turn in turns if turn.role != "system"]) > 2
         made.append({**rest, "system": system, "question": question, "targets": [turns[-1].text]})

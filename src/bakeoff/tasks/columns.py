@@ -18,7 +18,7 @@ def columns_of(rows: Iterable[Mapping[str, object]]) -> list[str]:
 
 
 def getter(path: str, columns: Collection[str]) -> Getter:
-    """What stands in the column `path`, or at the JMESPath `path` if no column has that name.
+    """The value of the column `path`, or at the JMESPath `path` if no column has that name.
 
     Raises `BakeoffError` if it is neither.
 

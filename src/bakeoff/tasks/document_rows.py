@@ -1,4 +1,4 @@
-"""Documents that stand in rows: a JSON Lines corpus, a table, Parquet."""
+"""Documents as rows: a JSON Lines corpus, a table, Parquet."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def _places(file: Path, columns: Mapping[str, str], there: Sequence[str]) -> _Pl
     if "text" not in places:
         raise BakeoffError(
             f"{file}: no row has a column 'text'; they have {', '.join(there)}; for a document a "
-            "row, columns: {text: NAME, id: NAME} says which they are"
+            "row, name them with columns: {text: NAME, id: NAME}"
         )
     return _Places(**places)

@@ -12,7 +12,7 @@ from bakeoff.tasks.readers import READERS
 
 _ENDINGS = frozenset(READERS) - {""}
 _BETWEEN = re.compile(r"[;|\n]")
-"""What stands between several names in one cell of a table."""
+"""The separators between several names in one cell of a table."""
 
 
 def with_ids(samples: Iterable[Sample], known: Collection[str]) -> list[Sample]:

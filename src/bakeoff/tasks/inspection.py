@@ -75,7 +75,7 @@ class Rows:
 
     @property
     def source(self) -> str | dict[str, str]:
-        """What `rows: {test: ...}` holds for the file where it stands beside the task file."""
+        """What `rows: {test: ...}` holds for the file where it is beside the task file."""
         detected = self.encoding.removesuffix(" (detected)")
         settings = {
             **({"sheet": self.sheet} if self.sheet else {}),

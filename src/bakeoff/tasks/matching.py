@@ -18,7 +18,7 @@ NO_TEXT = frozenset(
         *(".pyc", ".so", ".dll", ".exe", ".bin", ".db", ".sqlite", ".lock", ".tmp", ".bak"),
     )
 )
-"""Endings of files that stand among documents and are none."""
+"""Endings of files found among documents that are not documents."""
 
 
 def matching(pattern: str, path: Path, place: str) -> list[Path]:
@@ -52,7 +52,7 @@ def _globbed(pattern: str, path: Path, place: str) -> list[Path]:
     try:
         return list(Path(anchor or path.parent).glob(pattern[len(anchor) :]))
     except (NotImplementedError, ValueError, IndexError) as error:
-        raise BakeoffError(f"{place}: '{pattern}' is no path or glob: {error}") from error
+        raise BakeoffError(f"{place}: '{pattern}' is not a path or glob: {error}") from error
 
 
 def _counts(file: Path) -> bool:

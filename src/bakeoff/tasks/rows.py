@@ -65,7 +65,7 @@ def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, befo
         rows = changed_rows(rows, source.changes, path, columns.get("id", "id"))
     if source.beir and "targets" not in columns:
         raise BakeoffError(
-            f"{path}: rows.train: queries of BEIR have no answers to train on; say where they are: "
+            f"{path}: rows.train: queries of BEIR have no answers to train on; name their column: "
             "columns: {targets: metadata.answer}"
         )
     return _questions(Rows(rows, columns), file, f"{path}: train", reading)
@@ -93,7 +93,7 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
 def read_rows(
     source: Source, path: Path, data: Path | None, hub: bool, reading: Reading | None = None
 ) -> list[dict[str, object]]:
-    """The rows of a source of the task file `path`, as they stand there or as `adapt` makes them.
+    """The rows of a source of the task file `path`, as they are there or as `adapt` makes them.
 
     `reading` notes what readers guessed and left out. Raises `BakeoffError` for files that cannot
     be read, `Unavailable` where there is no copy of a data set.

@@ -87,13 +87,13 @@ def _misnamed(there: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]
         try:
             getter(theirs, there)
         except BakeoffError as error:
-            mend = (
+            hint = (
                 f"did you mean columns: {{{ours}: {json.dumps(likely[ours], ensure_ascii=False)}}}?"
                 if likely.get(ours, theirs) != theirs
-                else f"columns: {{{ours}: NAME}} says which it is"
+                else f"name it with columns: {{{ours}: NAME}}"
             )
             names = ", ".join(there) or "nothing"
-            yield f"{error}; they have {names}; {mend}{_headless(there)}"
+            yield f"{error}; they have {names}; {hint}{_headless(there)}"
 
 
 def _headless(there: Sequence[str]) -> str:
@@ -110,11 +110,11 @@ def _no_answer(sample: Sample, file: TaskFile, missing: str) -> Iterator[str]:
     if missing:
         yield f"the row has no '{missing}'; {_UNANSWERABLE}"
     elif not sample.targets and not file.refusal:
-        yield "empty, and the task has no refusal for that; write, say, refusal: {say: unknown}"
+        yield "empty, and the task has no refusal for that; write refusal: {say: unknown}"
     elif any(not target.strip() for target in sample.targets):
         yield f"an empty text; {_UNANSWERABLE}"
     elif "[]" in sample.targets and not any(metric.startswith(BY_FIELD) for metric in file.scorers):
-        yield f"the text '[]', which is no empty list; {_UNANSWERABLE}"
+        yield f"the text '[]', which is not an empty list; {_UNANSWERABLE}"
 
 
 _UNANSWERABLE = "[] is a question without an answer (in CSV: an empty cell)"

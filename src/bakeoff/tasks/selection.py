@@ -30,7 +30,7 @@ class Selection:
         return bool(self.limit or self.ids or self.tags)
 
     def arguments(self) -> list[str]:
-        """The command line's options that stand for this selection."""
+        """This selection as options of the command line."""
         return [
             *([f"--limit {self.limit}"] if self.limit else []),
             *(f"--sample-ids {name}" for name in self.ids),

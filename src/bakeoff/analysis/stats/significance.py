@@ -129,7 +129,7 @@ def difference_p(
     bounds: Bounds | None = GAIN,
     seed: int = 0,
 ) -> float:
-    """The p of "the mean paired difference is `margin`", against what `alternative` says.
+    """The p of "the mean paired difference is `margin`", against `alternative`.
 
     "less" is the evidence that a claim of `mean >= margin` is violated, "greater" that it holds.
     At a margin of 0 `sign_flip_p`, which is exact; at any other the p that belongs to

@@ -31,7 +31,7 @@ _OF_TASK = ("task", "scorers")
 
 @dataclass(frozen=True)
 class Stretch:
-    """The nights of one series between two changes of what it stands on, oldest first."""
+    """The nights of one series between two changes of its pinned inputs, oldest first."""
 
     series: str
     nights: tuple[Night, ...]
@@ -55,7 +55,7 @@ class Stretch:
 def stretches(nights: Sequence[Night]) -> list[Stretch]:
     """Every series cut where a pinned input that concerns it changes or goes away.
 
-    An input that is new cuts nothing: what a series stands on is all there, and unchanged.
+    An input that is new cuts nothing: all earlier inputs of the series are unchanged.
     """
     ordered = oldest_first(nights)
     names = dict.fromkeys(name for night in ordered for name in night.series)
@@ -86,7 +86,7 @@ def _concerns(key: str, series: str) -> bool:
     task, dot, _ = rest.partition(".")
     if kind == "setup":
         return name == setup.rpartition("(")[2]
-    # A series over all tasks, `setup.metric`, stands on each of them.
+    # A series over all tasks, `setup.metric`, is based on each of them.
     return kind not in _OF_TASK or not dot or name == task
 
 

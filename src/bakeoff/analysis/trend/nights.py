@@ -187,12 +187,12 @@ def missing(nights: Sequence[Night], today: date) -> list[str]:
 
 
 def heartbeat(nights: Sequence[Night], now: datetime, within_hours: float) -> str:
-    """A sentence when the newest night is not fresh; nothing when it is, whatever its verdict."""
+    """A sentence when no nightly run finished within the hours, whatever its verdict."""
     if not nights:
-        return "no night has been kept yet"
+        return "no nightly run yet"
     last = max(nights, key=lambda night: night.night)
     hours = (now - last.finished) / timedelta(hours=1)
-    newest = f"the newest night is {last.night} ({last.state}, run {last.run})"
+    newest = f"the last nightly run is {last.night} ({last.state}, run {last.run})"
     if hours > within_hours:
         return (
             f"{newest}, finished {quantity(round(hours), 'hour')} ago: none in the "

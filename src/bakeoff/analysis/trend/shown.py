@@ -55,7 +55,7 @@ def _starts(nights: Sequence[Night]) -> dict[tuple[str, date], Stretch]:
 
 
 def _text(cell: str) -> str:
-    # Half a surrogate pair can stand in JSON, but in no file.
+    # Half a surrogate pair can be in JSON, but in no file.
     cell = cell.encode("utf-8", "replace").decode()
     if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         cell = f"'{cell}"
@@ -96,8 +96,8 @@ def table(nights: Sequence[Night], last: int = 7) -> Table:
         f"{night.night}: {', '.join(cuts[night.night])}" for night in shown if night.night in cuts
     )
     note = (
-        f"{_UP} {_DOWN} a drift, {_HARM} for the worse; {_CUT} begins a new stretch, which does "
-        "not compare with the nights before" + (f" (changed: {changes})." if changes else ".")
+        f"{_UP} {_DOWN} a drift, {_HARM} for the worse; {_CUT} begins a new segment, which is "
+        "not comparable with the nights before" + (f" (changed: {changes})." if changes else ".")
     )
     return Table("Nights", ("series", "trend", *headers), tuple(rows), note)
 

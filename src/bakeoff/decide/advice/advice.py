@@ -46,7 +46,7 @@ class Advice(File):
     weights: Mapping[str, float]
     state: State
     picked: tuple[str, ...]
-    """Several where nothing measured tells them apart."""
+    """Several where no measurement separates them."""
     sentences: tuple[str, ...]
     """The answer in sentences."""
     unverified: tuple[str, ...]

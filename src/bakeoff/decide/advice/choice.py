@@ -115,7 +115,7 @@ class Choice:
 
     @cached_property
     def picked(self) -> tuple[str, ...]:
-        """The setups to take: several where nothing measured tells them apart."""
+        """The recommended setups: several where no measurement separates them."""
         return self.steps[-1][1] if self.steps else ()
 
     @cached_property

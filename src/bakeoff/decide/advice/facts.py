@@ -1,4 +1,4 @@
-"""What is known of the setups of a run: the facts that advice stands on."""
+"""What is known of the setups of a run: the facts behind advice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run says of its setups."""
+    """The facts of a run's setups."""
 
     run: str
     headlines: Mapping[str, str]
@@ -83,7 +83,7 @@ class Facts:
 
 
 def facts(run: Run) -> Facts:
-    """What a finished run says, with the costs beside it where there are any.
+    """The facts of a finished run, with its costs where they are kept.
 
     Raises `MissingEvidence` when the run is not complete, `BakeoffError` when the costs are
     older than its scores, or of another version.

@@ -1,7 +1,7 @@
 """What rules a setup out: each need compared with the measurement, and that number.
 
-A need is met or violated when the whole interval says so; otherwise it is not proven, which rules
-nothing out. What was not measured is not known, which is never a pass.
+A need is met or violated when the whole interval is on one side of the limit; otherwise it is not
+proven, which rules nothing out. What was not measured is not known, which is never a pass.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _worst(by_task: Sequence[Check]) -> list[Check]:
 
 
 def state(estimate: Estimate, limit: float, *, at_most: bool) -> State:
-    """What an interval says to a limit."""
+    """The state of a need by comparing an interval with its limit."""
     if estimate.value is None:
         return "not known"
     low, high = estimate.low, estimate.high

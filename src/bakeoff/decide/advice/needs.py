@@ -52,7 +52,7 @@ class Needs(File):
     fresh_within_hours: Above0 | None = None
     """How soon after a change answers must follow it."""
     sources: Annotated[Literal["required", "nice", "no"], Also({"const": False})] = "no"
-    """Whether an answer must come with the passages that it stands on."""
+    """Whether an answer must come with the passages that it is based on."""
     format: Tasks = False
     """Whether tone or format must change, and the tasks that measure it."""
     top_accuracy: Tasks = False
@@ -94,11 +94,11 @@ class Needs(File):
     @model_validator(mode="after")
     def _something_weighs(self) -> Needs:
         if self.weights and not any(self.weights.values()):
-            raise ValueError("weights: at least one task must weigh more than 0")
+            raise ValueError("weights: at least one task must have a weight above 0")
         for field in ("format", "top_accuracy"):
             for task in named(getattr(self, field)):
                 if self.weights and not self.weights.get(task):
-                    raise ValueError(f"{field}: '{task}' must weigh more than 0 in weights")
+                    raise ValueError(f"{field}: '{task}' must have a weight above 0 in weights")
         return self
 
     def weighted(self, tasks: Sequence[str]) -> dict[str, float]:

@@ -14,12 +14,12 @@ from bakeoff.decide.advice.needs import named
 from bakeoff.decide.advice.worth import monthly
 
 SUPPORT = ("citation_recall", "citation_precision", "faithfulness")
-"""Metrics of how far sources carry what is said; settings are left out."""
+"""Metrics of how far sources support an answer, without their settings."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One question: what is needed, and what the run says to it."""
+    """One question: what is needed, and what the run measured."""
 
     question: str
     need: str

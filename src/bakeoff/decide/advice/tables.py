@@ -8,7 +8,7 @@ from bakeoff.decide.advice.advice import Advice
 
 
 def tables(advice: Advice) -> list[Table]:
-    """The answer first, then what it stands on."""
+    """The answer first, then its evidence."""
     parts = (_answer, _ranking, _ruled_out, _changes, _unknown, _questions)
     return [table for part in parts if (table := part(advice)).rows]
 

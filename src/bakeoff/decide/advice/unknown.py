@@ -1,4 +1,4 @@
-"""What is not yet known, and what would tell."""
+"""What is not known yet, and what would measure it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _coverage(choice: Choice) -> Iterator[str]:
     for setup in choice.candidates:
         if left := choice.qualities[setup].unjudged:
             yield f"{setup}: {quantity(left, 'unscored sample')} left out of its quality."
-    # That nothing is known of any setup's updates, or costs, has been said.
+    # That no setup's updates, or costs, are known is reported above.
     for setup in choice.tiers[0] if choice.tiers else ():
         for check in choice.doubts(setup):
             whole = check.need == "updates" or choice.facts.costs is None
@@ -59,7 +59,7 @@ def _coverage(choice: Choice) -> Iterator[str]:
 
 
 def _samples(choice: Choice) -> Iterator[str]:
-    """Whether more samples could tell the first tier apart, and how many."""
+    """Whether more samples could separate the setups of the first tier, and how many."""
     if not choice.tiers:
         return
     margin, top = choice.needs.margin, choice.tiers[0]

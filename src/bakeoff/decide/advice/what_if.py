@@ -82,7 +82,7 @@ def turns(choice: Choice) -> list[Turn]:
     """For each task that weighs, the nearest weights below and above where the best one changes.
 
     The other tasks keep their proportions. The estimates are linear in the weight, so these are
-    exact; they are of the estimates, and say nothing of noise.
+    exact; they are of the estimates, without regard to noise.
     """
     if not choice.tiers or len(choice.weights) < 2:
         return []

@@ -83,7 +83,7 @@ def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B00
     pairs = list(combinations(priced, 2))
     for a, b in pairs:
         if a.share != b.share:
-            ledger.note(f"{a.name} and {b.name} are asked different tasks: no crossover of them")
+            ledger.note(f"{a.name} and {b.name} have different tasks: no break-even volume")
     bills = {setup.name: setup.bill for setup in priced}
     return Costs(
         level=LEVEL,
@@ -153,7 +153,7 @@ def _bought(run: Run, prices: Prices, name: str, ledger: Ledger) -> ByTask | Non
 
 
 def _assumed(run: Run, prices: Prices, bought: Mapping[str, ByTask | None], ledger: Ledger) -> None:
-    """Say what stands behind the numbers."""
+    """Note what the numbers assume."""
     if not run.manifest.complete:
         ledger.note(f"the run is {run.manifest.status}: what is missing counts as failed")
     timed = [
@@ -272,6 +272,6 @@ def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
 def _range(money: Estimate) -> Estimate:
     if money.value is None:
         raise ValueError("no price")
-    # An end that is not known is drawn as none: the tables say so.
+    # An unknown end is not drawn: the tables mark it.
     low = money.value if money.low is None else money.low
     return Estimate(money.value, low, money.value if money.high is None else money.high)

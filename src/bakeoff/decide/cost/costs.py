@@ -52,7 +52,7 @@ class SetupCost(File):
     """What is paid for -> money per month."""
     tasks: Mapping[str, TaskCost]
     left_out: tuple[str, ...]
-    """What the price file or the run lacks, in words: it costs more than it says here."""
+    """What the price file or the run lacks, in words: the real cost is higher."""
 
 
 class CostDifference(File):
@@ -71,7 +71,7 @@ class Pair(File):
     b: str
     volume: Money
     cheaper_above: str | None
-    """The cheaper one at large volumes; `None` where it cannot be told."""
+    """The cheaper one at large volumes; `None` where it is not significant."""
     cheaper_here: str | None
     """The cheaper one at the volume that the costs were made for."""
     state: State

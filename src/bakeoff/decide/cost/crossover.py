@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from bakeoff.core.estimate import Estimate, exactly, finite
 
-State = Literal["crosses", "never", "always", "cannot be told", "same"]
+State = Literal["crosses", "never", "always", "inconclusive", "same"]
 CROSSES: Final = "crosses"
 NEVER: Final = "never"
 ALWAYS: Final = "always"
-UNKNOWN: Final = "cannot be told"
+INCONCLUSIVE: Final = "inconclusive"
 SAME: Final = "same"
 
 
@@ -95,17 +95,17 @@ def _roots(a: float, b: float, c: float) -> set[float]:
 
 @dataclass(frozen=True)
 class Crossover:
-    """The monthly volume at which b, dearer or cheaper than a at first, changes places with it."""
+    """The monthly volume at which b and a cost the same (break-even)."""
 
     state: State
-    """`crosses`: at a volume between `low` and `high`. `never`: b is dearer at every volume;
-    `always`: it is cheaper at every volume. `cannot be told`: the interval also holds that they
+    """`crosses`: at a volume between `low` and `high`. `never`: b costs more at every volume;
+    `always`: it is cheaper at every volume. `inconclusive`: the interval also holds that they
     never cross. `same`: both cost the same."""
     volume: Estimate
     """Requests per month. No value where the two do not cross by their values, no upper end where
     nothing bounds it; nothing at all where they never cross."""
     cheaper: int
-    """At large volumes: 1 b, -1 a, 0 where it cannot be told."""
+    """At large volumes: 1 b, -1 a, 0 where it is not significant."""
 
 
 def crossover(fixed: Estimate, per_request: Estimate) -> Crossover:
@@ -128,7 +128,7 @@ def crossover(fixed: Estimate, per_request: Estimate) -> Crossover:
     low, high = intervals[0][0], intervals[-1][1]
     crosses = low > 0 and high < math.inf
     return Crossover(
-        CROSSES if crosses else UNKNOWN,
+        CROSSES if crosses else INCONCLUSIVE,
         Estimate(value if 0 < value < math.inf else None, low, finite(high)),
         cheaper,
     )

@@ -137,7 +137,7 @@ class Hours(File):
 
 
 class Prices(File):
-    """A price file. What it leaves out costs nothing, and every result says so."""
+    """A price file. What it leaves out costs nothing, and every result lists that."""
 
     prices: Literal["v1"]
     """The version of the format."""

@@ -92,7 +92,7 @@ def _hangs(charge: Charge, changed: str) -> bool:
 
 
 def _changes(bills: Mapping[str, Bill]) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """What is changed one at a time, and by which factors: what no charge hangs on is left out."""
+    """What is changed one at a time, and by which factors: what affects no charge is left out."""
     charges = [charge for bill in bills.values() for charge in bill.charges if charge.value]
     prices = dict.fromkeys(charge.price for charge in charges)
     wanted = {
@@ -135,7 +135,7 @@ def flips(bills: Mapping[str, Bill], load: Load) -> list[Flip]:
         crossings = {}
         for name in bills:
             slope = (now[name] - bare[name]) - (now[first] - bare[first])
-            # What hangs on it alike on both differs by rounding alone.
+            # Charges that depend on it in the same way on both differ by rounding alone.
             if abs(slope) > 1e-9 * (now[name] + now[first]):
                 crossings[1 - (now[name] - now[first]) / slope] = name
         below = [f for f in crossings if 0 <= f < 1]

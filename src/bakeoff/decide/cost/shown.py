@@ -36,7 +36,7 @@ def count(value: float | None) -> str:
 
 
 def tables(costs: Costs) -> list[Table]:
-    """Costs, crossovers and what they hang on; those that have rows."""
+    """Costs, break-even volumes and their sensitivity; those that have rows."""
     parts = (_costs, _by_task, _crossovers, _sensitivity, _flips, _left_out)
     return [table for part in parts if (table := part(costs)).rows]
 

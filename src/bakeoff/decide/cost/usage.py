@@ -1,4 +1,4 @@
-"""What a finished run says that its setups used, in money: per request."""
+"""What a finished run's setups used, in money: per request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass
 class Ledger:
-    """What must be said of prices: what they leave out, and what was assumed."""
+    """Notes on prices: what they leave out, and what was assumed."""
 
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Ledger:
             self.notes.append(text)
 
     def add(self, other: Ledger) -> None:
-        """Take over what another one says."""
+        """Add the notes of another ledger."""
         for text in other.left_out:
             self.leave_out(text)
         for text in other.notes:
@@ -93,7 +93,7 @@ def price_of(run: Run, prices: Prices, name: str) -> tuple[str, ModelPrice] | No
 
 
 def parts(run: Run, prices: Prices, name: str, task: str, ledger: Ledger) -> list[Part] | None:
-    """What a request of a task costs on a setup; `None`, and said why, where it is not known."""
+    """What a request of a task costs on a setup; `None`, with a note, where it is not known."""
     setup, entry = run.suite.setups[name], price_of(run, prices, name)
     if entry is None:
         what = f"a price at setups.{name}"
@@ -169,7 +169,7 @@ def _flat(column: Column, value: float) -> Column:
 
 
 def same_machine(run: Run, machine: str | None, place: str, *references: str) -> None:
-    """Seconds of one kind of machine say nothing of another: refuse to price them.
+    """Refuse to price seconds that were measured on another kind of machine.
 
     Raises `BakeoffError`. Of models behind endpoints, and of what another tool measured, the run
     does not know the machine. An hour of a machine with a GPU may be priced as one without for

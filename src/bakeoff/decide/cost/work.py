@@ -39,7 +39,7 @@ def work(run: Run, prices: Prices, name: str, ledger: Ledger) -> list[Item]:
             built += _embedded(run, prices, setup, task, index, ledger)
             stored += _stored(prices, task, index, ledger)
         for task in (task for task, index in indexes.items() if not index):
-            ledger.leave_out(f"index of {name} on {task}: the run tells nothing of it")
+            ledger.leave_out(f"index of {name} on {task}: the run has no record of it")
     updates = [*_updated(run, prices, setup, tasks, built, ledger)]
     return [*built, *stored, *updates, *_people(prices, name, setup.kind, ledger)]
 
@@ -50,7 +50,7 @@ def _trained(
     if not setup.tune:
         return
     adapters = run.manifest.adapters
-    # An adapter of all tasks together stands under each of them, and was trained once.
+    # An adapter of all tasks together is listed under each of them, and was trained once.
     made = {
         adapter.digest: adapter
         for task in tasks
@@ -116,8 +116,8 @@ def _for_seconds(
 def _index(run: Run, setup: Setup, task: str) -> IndexFacts | None:
     """The index that a setup reads for a task.
 
-    Runs of before indexes named their setups tell it by its name: the setup's own, that of its
-    twin, or the task's first.
+    The indexes of older runs do not name their setups: there it is the setup's own by its name,
+    that of its twin, or the task's first.
     """
     assert setup.retrieve
     if known := run.manifest.index(task, setup.name):
@@ -171,7 +171,7 @@ def _stored(prices: Prices, task: str, index: IndexFacts, ledger: Ledger) -> Ite
     if prices.index_gb_month is None:
         ledger.leave_out("index storage: the price file lacks index_gb_month")
     elif size is None:
-        ledger.leave_out(f"index storage on {task}: the run does not tell its size")
+        ledger.leave_out(f"index storage on {task}: the run does not record its size")
     else:
         value = size / 1e9 * prices.index_gb_month
         yield Item("index_gb_month", MONTH, exactly(value))
@@ -215,7 +215,7 @@ def _indexed_again(
     if prices.embedding is None:
         return
     if index is None or index.changed is None:
-        ledger.leave_out(f"embedding of an update on {task}: the run does not tell what changed")
+        ledger.leave_out(f"embedding of an update on {task}: the run does not record what changed")
     elif prices.embedding.per_million_tokens is not None:
         tokens = _passage_tokens(setup, spent.passages, ledger) if setup.retrieve.vectors else 0
         yield _for_tokens("embedding", prices.embedding, tokens, UPDATE)

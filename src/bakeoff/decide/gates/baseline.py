@@ -114,7 +114,7 @@ def _failed(run: Run, known: Mapping[str, Rows]) -> list[str]:
     """The gates that a run fails, or has no evidence for other than a baseline.
 
     The first baseline has none before it, and after a change of prompt or data none is
-    comparable: the run then stands in for its own.
+    comparable: the run is then used as its own baseline.
     """
     if not run.suite.gates:
         return []

@@ -20,7 +20,7 @@ from bakeoff.spec.yaml_files import explained
 
 
 class CardScorer(BaseModel):
-    """What a card says of a scorer, as far as gates look at it."""
+    """The facts of a scorer's card that gates check."""
 
     auroc: Estimate
 

@@ -76,7 +76,7 @@ def tables(report: Report) -> list[Table]:
     facts = [(reason, str(count)) for reason, count in mine.reasons.items()]
     if mine.spread is not None:
         facts.append(("standard deviation of repeated scores", f"{mine.spread:.3f}"))
-    more = Table("Unjudged, and asked again", ("what", "how much"), tuple(facts), "")
+    more = Table("Unscored answers and repeated judgments", ("what", "how much"), tuple(facts), "")
     return [agreement, more] if facts else [agreement]
 
 

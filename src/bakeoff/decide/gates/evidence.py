@@ -1,4 +1,4 @@
-"""What a run's rows say of one check: the gap between estimate and claim, with its tests.
+"""The evidence of a run's rows for one check: the gap between estimate and claim, with its tests.
 
 A check is a contrast, `left - factor * right - shift`, turned so that at least 0 is what it
 claims, on rows paired by sample and clustered where the task names clusters.
@@ -209,7 +209,7 @@ def _worst(values: Floats, bounds: Bounds | None, sign: int) -> Floats:
 
 
 def _reach(worst: Floats, codes: Ints | None, margin: float, bounds: Bounds | None) -> float:
-    """The smallest p that can say "violated" with so many samples."""
+    """The smallest p of a violation that is possible with so many samples."""
     if bounds is None or not np.isfinite(worst).all():
         groups = len(worst) if codes is None else len(np.unique(codes))
         return 0.0 if groups > 2 else 1.0

@@ -39,7 +39,7 @@ class Ahead:
 def floors(rows: Sequence[Labelled]) -> dict[str, Floats]:
     """Scores of every answer by counting alone: a scorer that is no better is not worth its price.
 
-    The share of its content words that stand in the passages, the number of those that do not,
+    The share of its content words that are in the passages, the number of those that do not,
     its length in the better direction and, where rows name generators, how often other answers of
     its generator are good.
     """
@@ -48,7 +48,7 @@ def floors(rows: Sequence[Labelled]) -> dict[str, Floats]:
     missing, words = np.array([_missing(row) for row in rows], dtype=float).T
     found = {
         "containment": 1 - missing / np.maximum(words, 1),
-        "words found nowhere": -missing,
+        "words not in the passages": -missing,
         "length alone": length if share_in_order(good, length) >= 0.5 else -length,
     }
     writers = [row.generator for row in rows]

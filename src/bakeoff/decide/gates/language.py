@@ -152,7 +152,7 @@ def _expression(text: str) -> tuple[Ref, float, float]:
 
 
 def mode(gate: Gate, check: Check, default: Mode) -> Mode:
-    """How the gate is judged: as it says, as a fact where nothing is tested, or the default."""
+    """The mode of a gate: its own, `estimate` where nothing is tested, or the default."""
     fact = isinstance(aggregate(check.left.aggregate), Fact) or check.op == "=="
     return gate.mode or (
         "estimate" if fact or check.left.metric in ("error", "cut", "leak", "cost") else default

@@ -30,7 +30,7 @@ from bakeoff.runs.verdicts import FAIL, PASS
 from bakeoff.spec.policy import Gate, Policy
 
 DISCORDANCE = 0.25
-"""Share of the samples that differ between two setups, where no run tells."""
+"""Share of the samples assumed to differ between two setups, where no run has measured it."""
 NOISE = 6
 """Samples of the latency pass from which the machine's noise has an interval."""
 _REMEDY = "use more samples, or mode: estimate to compare the estimates alone"
@@ -40,7 +40,7 @@ MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Preview:
-    """What one gate will stand on."""
+    """What is known of one gate before a run."""
 
     check: str
     mode: str
@@ -172,11 +172,11 @@ def _columns(ref: Ref, rows: Rows) -> dict[str, Column]:
 
 
 def _measured(check: Check, known: Rows, alpha: float) -> Finding | None:
-    """The finding on an earlier run; the run itself stands in for its baselines."""
+    """The finding on an earlier run; the run itself is used as its baselines."""
     policy = Policy(alpha=alpha, max_error_rate=1.0, min_coverage=1e-9)
     evidence = Evidence(known, {"baseline": known, "anchor": known}, policy, True)
     if check.right and replace(check.right, origin="") == check.left:
-        return None  # a run against itself says nothing of its spread
+        return None  # a run against itself has no spread
     try:
         finding = find(check, evidence)
     except BakeoffError:
@@ -201,7 +201,7 @@ def _assumed(check: Check, scope: Scope, n: int, alpha: float) -> float:
 
 
 def _assumption(check: Check, columns: Mapping[str, Column], n: int) -> str:
-    """How an assumed spread is named: what samples of one cluster share, no run has told."""
+    """The source of an assumed spread: no run has measured what samples of one cluster share."""
     if not any(column.codes is not None for column in columns.values()):
         return "assumed"
     # Of a quantile the least number counts: alike clusters count as one sample each.

@@ -129,7 +129,7 @@ def _joined(side: Mapping[str, Column]) -> Column:
 
 
 def _clusters(task: str, column: Column) -> list[str]:
-    """The column's clusters; that of a sample which stands alone is its own task's."""
+    """The column's clusters; a sample without one is a cluster of its own in its task."""
     sizes = Counter(column.clusters)
     return [
         f"{task}/{name}" if name == sample and sizes[name] == 1 else name
@@ -146,7 +146,7 @@ def _comparable(check: Check, evidence: Evidence) -> None:
     kept = [c.sentence for c in changed(check, evidence) if {*c.named} & {*evidence.policy.same}]
     if kept:
         raise BakeoffError(
-            f"not comparable with the {check.right.origin}: policy.same holds what differs: "
+            f"not comparable with the {check.right.origin}: policy.same lists what differs: "
             f"{'; '.join(kept)}"
         )
     setups = (check.left.setup, check.right.setup)
@@ -204,7 +204,7 @@ def _usable(ref: Ref, column: Column, evidence: Evidence) -> None:
     errors = _joined(_side(replace(ref, metric="error", aggregate=None), evidence))
     rate, what = float(errors.values.mean()), "answers failed"
     if ref.metric == "cut":
-        # A reply that was cut before it said anything has failed, and counts here all the same.
+        # A reply that was truncated before any text has failed, and counts here as well.
         rate, what = 1 - judged / len(errors.samples), "replies state no finish reason"
     if rate > policy.max_error_rate:
         raise BakeoffError(

@@ -1,4 +1,4 @@
-"""Lexical support: which claims of an answer stand, in their words, in the passages given.
+"""Lexical support: which claims of an answer are, in their words, in the passages given.
 
 It compares words, numbers, names, their order and their neighbours; it does not understand.
 A small logistic regression (`lexical_model.json`, plain numbers) turns the features into a
@@ -18,7 +18,6 @@ from bakeoff.metrics.lexical.model import (
     Model,
     Support,
     answer_logit,
-    calibrate,
     pooled,
     shipped_digest,
     shipped_model,
@@ -38,7 +37,6 @@ __all__ = [
     "Model",
     "Support",
     "answer_logit",
-    "calibrate",
     "claims",
     "features",
     "nearest_passage",

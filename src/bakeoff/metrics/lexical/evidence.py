@@ -78,7 +78,7 @@ class Evidence:
     keys: frozenset[str]
     """Every word of the context."""
     starts: frozenset[str]
-    """First letters of long words: a kin of a missing word may stand there."""
+    """First letters of long words: a word related to a missing one may be there."""
     names: frozenset[str]
     """Words that the context writes with a capital letter inside sentences."""
     holders: Mapping[str, Sequence[int]]
@@ -86,7 +86,7 @@ class Evidence:
     sequence: tuple[str | None, ...]
     """All words in order, `None` between passages."""
     places: Mapping[str, Sequence[int]]
-    """Where in `sequence` each word stands."""
+    """The places of each word in `sequence`."""
     near: frozenset[tuple[str, str]]
     """Pairs of a number and a content word, in their order, near each other in a sentence."""
 

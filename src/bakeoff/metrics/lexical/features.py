@@ -15,7 +15,7 @@ from bakeoff.metrics.lexical.words import OPPOSING_PREFIXES, OPPOSITE, Word
 def features(claim: Claim | str, evidence: Evidence) -> Mapping[str, float]:
     """What the model sees of a claim: shares in 0..1, small counts, and `length` as a control.
 
-    A claim that stands word for word in a passage has no fault.
+    A claim that a passage has word for word has no fault.
     """
     text = claim if isinstance(claim, str) else claim.text
     return features_of(lay_beside(text, evidence), evidence)
@@ -54,7 +54,7 @@ def _rarity(word: Word) -> float:
 
 
 def absent_words(match: Match) -> tuple[list[Word], list[Word], list[Word]]:
-    """Names, numbers and dates of the claim that stand nowhere in the context."""
+    """Names, numbers and dates of the claim that occur nowhere in the context."""
     named = {match.content[place].key for place in match.names}
     names = [w for w in match.missing if w.key in named and not w.date]
     numbers = [w for w in match.missing if w.number and not w.date]
@@ -75,7 +75,7 @@ def _groups(places: Iterable[int]) -> list[tuple[int, int]]:
 def _loose_numbers(match: Match, evidence: Evidence) -> float:
     """The worst share of a number's neighbours that are not its neighbours in the context.
 
-    1 for a number that stands nowhere there. Only neighbours that do stand there are asked.
+    1 for a number that occurs nowhere there. Only neighbours that do occur there count.
     """
     content, worst = match.content, 0.0
     for spot, word in enumerate(content):
@@ -134,7 +134,7 @@ def _negating(one: str, other: str) -> bool:
 
 
 def swapped_names(match: Match) -> int:
-    """Whether two names have changed places around a word that stands between them.
+    """Whether two names have changed places around a word that is between them.
 
     A passive ("was beaten by") is read the other way round.
     """

@@ -22,7 +22,7 @@ class Match:
     names: tuple[int, ...]
     """Places in `content` of names."""
     missing: tuple[Word, ...]
-    """Content words found nowhere in the context."""
+    """Content words that are not in the context."""
     best: Sentence | None
     """The sentence that shares most with the claim."""
     held: int
@@ -30,7 +30,7 @@ class Match:
     held_by_passage: int
     """How many content words the best passage holds."""
     longest_run: int
-    """Words of the longest stretch that stands word for word in the context."""
+    """Words of the longest stretch that the context has word for word."""
     in_runs: int
     """Words in such stretches of three words or more."""
 
@@ -86,7 +86,7 @@ def _best(
 
 
 def _runs(keys: Sequence[str], evidence: Evidence) -> tuple[int, int]:
-    """The longest verbatim stretch, and how many words stand in stretches of three or more.
+    """The longest verbatim stretch, and how many words are in stretches of three or more.
 
     Every start is tried: a passage added can then only lengthen what is found.
     """

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -110,7 +110,7 @@ def _logistic(value: float) -> float:
 
 @lru_cache(maxsize=1)
 def shipped_model() -> Model:
-    """The model that comes with bakeoff; how it was trained stands in its `provenance`."""
+    """The model that comes with bakeoff; how it was trained is in its `provenance`."""
     return Model.parse(_shipped().decode("utf-8"))
 
 
@@ -139,11 +139,11 @@ class ClaimSupport:
     passage: int | None
     """The passage with the sentence that shares most with the claim; `None` when none does."""
     words: tuple[str, ...]
-    """Content words that stand in no passage, as the answer writes them."""
+    """Content words that are in no passage, as the answer writes them."""
     numbers: tuple[str, ...]
-    """Numbers and dates that stand in no passage."""
+    """Numbers and dates that are in no passage."""
     names: tuple[str, ...]
-    """Names that stand in no passage."""
+    """Names that are in no passage."""
     conflicts: tuple[str, ...]
     """Words on which the claim and the sentence nearest to it disagree."""
 
@@ -245,33 +245,6 @@ class Labelled:
     question: str = ""
 
 
-def calibrate(rows: Sequence[Labelled], model: Model | None = None) -> Model:
-    """The model with its probabilities fitted to people's own labels (Platt scaling).
-
-    Order between answers stays; only slope, offset and threshold change. The threshold becomes
-    the share of supported rows, where both kinds of error cost the same. Raises `BakeoffError`
-    where the labels hold one class only, or disagree with the model altogether.
-    """
-    model = model or shipped_model()
-    made: dict[tuple[str, ...], Evidence] = {}
-    logits, labels = [], []
-    for row in rows:
-        if row.passages not in made:
-            made[row.passages] = Evidence.of(row.passages)
-        logit = answer_logit(row.answer, made[row.passages], model)
-        if logit is not None:
-            logits.append(logit)
-            labels.append(row.supported)
-    fitted = fit(logits, labels, "lexical support")
-    return replace(
-        model,
-        slope=fitted.slope,
-        offset=fitted.offset,
-        threshold=fitted.threshold,
-        provenance={**model.provenance, "calibrated_on": fitted.counts},
-    )
-
-
 class Fitted(NamedTuple):
     """What labels made of a score's logits."""
 
@@ -284,7 +257,10 @@ class Fitted(NamedTuple):
 
 
 def fit(logits: Sequence[float], labels: Sequence[bool], score: str) -> Fitted:
-    """The calibration of a score, named in words. Raises `BakeoffError` as `calibrate`."""
+    """The calibration of a score, which messages call `score`.
+
+    Raises `BakeoffError` where the labels hold one class only, or disagree with the score.
+    """
     counts = Counter(labels)
     if len(counts) < 2:
         raise BakeoffError(

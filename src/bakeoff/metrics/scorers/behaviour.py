@@ -1,4 +1,4 @@
-"""How an answer is said, whatever it says: patterns, terms, length, reading level."""
+"""The form of an answer, not its content: patterns, terms, length, reading level."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _LETTER = rf"(?:[^\W{UNSPACED}]|[{MARKS}])"
 def _term(term: str) -> re.Pattern[str]:
     plain = unicodedata.normalize("NFC", term.strip())
     stretch = r"\s+".join(map(re.escape, plain.split()))
-    # Beside a sign of a script without spaces, any other may stand.
+    # Next to a sign of a script without spaces there may be any other sign.
     before = "" if is_unspaced(plain[0]) else f"(?<!{_LETTER})"
     after = "" if is_unspaced(plain[-1]) else f"(?!{_LETTER})"
     return re.compile(before + stretch + after, re.IGNORECASE)
@@ -82,7 +82,7 @@ def avoids_terms(
 ) -> Outcome:
     """1 when none of the `terms` is in the answer, as whole words, in any case."""
     present = _present(answer.text, terms)
-    return Score(float(not present), f"says: {', '.join(present)}" if present else "")
+    return Score(float(not present), f"contains: {', '.join(present)}" if present else "")
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")

@@ -3,7 +3,7 @@
 Recall and precision as ALCE defines them (Gao et al. 2023), with any verifier in the place of its
 entailment model. `[n]` names the n-th passage of the prompt. With `posthoc`, an answer without any
 mark is cited here: each sentence gets the document of the corpus that shares most with it, so that
-setups which cannot cite can stand beside those that can.
+setups which cannot cite can be beside those that can.
 """
 
 from __future__ import annotations

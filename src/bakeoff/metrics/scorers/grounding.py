@@ -46,7 +46,7 @@ def _supported(claim: CheckedClaim | None) -> bool:
 def claims_grounded_correct(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
-    """Share of the claims that are right and stand in the context."""
+    """Share of the claims that are correct and in the context."""
     return _share(sample, answer, context, verifier, inside=True, right=True)
 
 
@@ -54,7 +54,7 @@ def claims_grounded_correct(
 def self_knowledge(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
-    """Share of the claims that are right and do not stand in the context."""
+    """Share of the claims that are correct and not in the context."""
     return _share(sample, answer, context, verifier, inside=False, right=True)
 
 
@@ -62,7 +62,7 @@ def self_knowledge(
 def noise_sensitivity(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
-    """Share of the claims that are wrong and stand in the context."""
+    """Share of the claims that are wrong and in the context."""
     return _share(sample, answer, context, verifier, inside=True, right=False)
 
 
@@ -70,5 +70,5 @@ def noise_sensitivity(
 def hallucination(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
-    """Share of the claims that are wrong and do not stand in the context."""
+    """Share of the claims that are wrong and not in the context."""
     return _share(sample, answer, context, verifier, inside=False, right=False)

@@ -69,7 +69,7 @@ def preferred(
     second = 1 - verdict.better(context, verifier, sample.question, rival.text, answer.text)
     if first != second:
         return Score(
-            0.5, f"the judge's choice hangs on the order ({first:g} first, {second:g} last)"
+            0.5, f"the judge's choice depends on the order ({first:g} first, {second:g} last)"
         )
     return first
 

@@ -34,7 +34,7 @@ def _apart(text: str) -> str:
 
 
 def _cased(text: str) -> str:
-    """What stands between spaces, whole, without punctuation around it."""
+    """The words between spaces, without punctuation around them."""
     plain = unicodedata.normalize("NFC", text).translate(_MINUS)
     return " ".join(part.strip(_AROUND) or part for part in plain.split())
 
@@ -79,7 +79,7 @@ def alike(labels: Sequence[str]) -> list[tuple[str, str]]:
 def named_label(text: str, labels: Sequence[str]) -> str:
     """The one label an answer names, or `NO_LABEL` when it names none, or several.
 
-    An answer that is a label counts first; else the labels that stand in it as whole words.
+    An answer that is a label counts first; else the labels that are in it as whole words.
     Labels inside a longer label that is named as well do not count.
     """
     if text.strip() in labels:
@@ -103,7 +103,7 @@ def named_label(text: str, labels: Sequence[str]) -> str:
 
 def _pair(sample: Sample, answer: Answer, context: Context) -> Score:
     label, wanted = named_label(answer.text, context.labels), sample.targets[0]
-    reason = "" if label == wanted else f"said {label}, expected {wanted}"
+    reason = "" if label == wanted else f"answered {label}, expected {wanted}"
     return Score(float(label == wanted), reason, labels=(wanted, label))
 
 

@@ -2,7 +2,7 @@
 
 Read are thousands separators (`1,000`, `1 000`, `1'000`), decimals after a point, or after a comma
 that cannot separate thousands (`3,5`), exponents and the words thousand, million, billion and
-trillion. Whatever stands around a number, % included, is a unit and is not compared. Digits of a
+trillion. Text around a number, % included, is a unit and is not compared. Digits of a
 name (`A4`, `R-4`) or of a version (`1.2.3`) are no number.
 """
 

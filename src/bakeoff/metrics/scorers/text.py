@@ -1,4 +1,4 @@
-"""Short answers against their targets: exact match, token F1, and what hangs on refusals."""
+"""Short answers against their targets: exact match, token F1, and metrics of refusals."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ def f1(prediction: str, target: str, form: str = SQUAD) -> float:
     return 2 * shared / (len(predicted) + len(expected))
 
 
+def _best(
+    compare: Callable[[str, str, str], float],
+    sample: Sample,
+    answer: Answer,
+    context: Context,
+    normalization: str,
+) -> Outcome:
+    """The answer compared with its best target; unanswerable: whether it declines."""
+    if not sample.answerable:
+        return declining(answer, context)
+    text, form = spoken(answer, context), normalization or context.normalization
+    return max(compare(text, target, form) for target in sample.targets)
+
+
 @scorer(version=2, choices=_NORMALIZATION)
 def exact_match(
     sample: Sample, answer: Answer, context: Context, *, normalization: str = ""
@@ -37,12 +51,7 @@ def exact_match(
 
     Both in the task's normalization, or the one named.
     """
-    if not sample.answerable:
-        return declining(answer, context)
-    text = spoken(answer, context)
-    return max(
-        exact(text, target, normalization or context.normalization) for target in sample.targets
-    )
+    return _best(exact, sample, answer, context, normalization)
 
 
 @scorer(version=2, choices=_NORMALIZATION)
@@ -53,12 +62,7 @@ def token_f1(
 
     Both in the task's normalization, or the one named.
     """
-    if not sample.answerable:
-        return declining(answer, context)
-    text = spoken(answer, context)
-    return max(
-        f1(text, target, normalization or context.normalization) for target in sample.targets
-    )
+    return _best(f1, sample, answer, context, normalization)
 
 
 @scorer(version=2, choices=_NORMALIZATION)
@@ -70,12 +74,7 @@ def contains(
     Longer answers pass more easily: read it beside `exact_match`. Both in the task's
     normalization, or the one named.
     """
-    if not sample.answerable:
-        return declining(answer, context)
-    text = spoken(answer, context)
-    return any(
-        holds(text, target, normalization or context.normalization) for target in sample.targets
-    )
+    return _best(holds, sample, answer, context, normalization)
 
 
 @scorer(version=2)
@@ -155,5 +154,5 @@ def selective_accuracy(
     if not context.refusals:
         return NO_PHRASES
     if declines(answer, context.refusals):
-        return Score(None, "a refusal is no answer", applies=False)
+        return Score(None, "a refusal is not an answer", applies=False)
     return sample.answerable and _is_right(sample, answer, context, right)

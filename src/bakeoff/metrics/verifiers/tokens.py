@@ -54,7 +54,7 @@ class TokenClassifier:
         )
 
     def _tokens(self, parts: Sequence[str], answer: str) -> tuple[list[tuple[int, int]], Floats]:
-        """Where each token of the answer stands, and its support by the best part."""
+        """The place of each token of the answer, and its support by the best part."""
         support: Floats | None = None
         spans: list[tuple[int, int]] = []
         for part in parts:

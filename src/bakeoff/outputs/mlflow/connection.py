@@ -48,7 +48,7 @@ def reaching(uri: str, remedy: str) -> Iterator[mlflow.MlflowClient]:
 
 
 def _full(error: Exception) -> bool:
-    """Whether the store had no room: SQLite says so in words alone once MLflow has wrapped it."""
+    """Whether the store had no room: SQLite's error is only a text once MLflow has wrapped it."""
     no_room = isinstance(error, OSError) and error.errno in disk.FULL
     return no_room or isinstance(error, disk.DiskFull) or "disk is full" in str(error)
 

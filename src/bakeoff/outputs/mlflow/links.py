@@ -21,7 +21,7 @@ VIEW = "bakeoff"
 
 
 class Logged(Stored):
-    """Where a bake-off stands in MLflow."""
+    """The place of a run in MLflow."""
 
     uri: str
     experiment: str

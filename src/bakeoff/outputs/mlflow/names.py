@@ -32,7 +32,7 @@ COLOURS = (
 HEADLINE = "Headline"
 """The section of charts of the metrics that a run is about."""
 BESIDE = ("latency_s", "prompt_tokens", "cost")
-"""Metrics that stand at the top beside the headline metrics."""
+"""Metrics that are at the top beside the headline metrics."""
 WIDE = 220
 """Pixels of a column in the table of runs, which shows names and ids whole."""
 _ODD = re.compile(r"[^\w\-. :/]")
@@ -190,7 +190,7 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
 
 
 def verdict(run: Run) -> str:
-    """What the gates say of a run; `none` without gates."""
+    """The state of a run's gates; `none` without gates."""
     return verdicts_of(run).state if run.suite.gates else "none"
 
 

@@ -68,7 +68,7 @@ def _log_setup(
 
 
 def _points(setup: str, night: Night, step: int) -> list[Metric]:
-    """The series of a setup on one night; last the metric that says the night is whole."""
+    """The series of a setup on one night; last the metric that marks it complete."""
     points = []
     for series, point in night.series.items():
         owner, task, metric = series.split(".", 2)

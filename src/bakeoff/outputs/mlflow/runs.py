@@ -29,7 +29,7 @@ from bakeoff.runs.links import refuse_links
 from bakeoff.spec.benchmark import Setup
 
 TRACES = 20
-"""Traces of each setup, where nothing else is said."""
+"""Traces of each setup, unless stated otherwise."""
 FILES = ("report.html", "report.md", measured_run.COMPARISON, measured_run.GATES, "manifest.json")
 REFRESHED = ("gate", "mlflow.note.content")
 """Tags that can change after a run was logged, as when its gates are judged again."""
@@ -45,7 +45,7 @@ class _Store:
 
 
 def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
-    """Log every setup of the run with `traced` of its answers as traces, and where it stands.
+    """Log every setup of the run with `traced` of its answers as traces, and where it is.
 
     What is there already is not doubled, what is missing is added, what was scored again is
     replaced. Raises `BakeoffError` when the store cannot be reached or refuses.
@@ -106,7 +106,7 @@ def _kept(
         known = stored.data.tags
         whole = known.get("logged") == "complete"
         if kept or not whole or known.get("comparison") != now["comparison"]:
-            # What an earlier attempt left half-logged, or other numbers, would stand beside it.
+            # What an earlier attempt left half-logged, or other numbers, would be beside it.
             traces.forget(store.client, store.experiment, stored.info.run_id)
             store.client.delete_run(stored.info.run_id)
             continue
@@ -126,7 +126,7 @@ def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str
     identity = str(
         client.create_run(
             store.experiment,
-            # The UI sorts by start, newest first: so the setups stand in the benchmark's order.
+            # The UI sorts by start, newest first: so the setups are in the benchmark's order.
             start_time=start + place,
             tags={**tags(run, setup), "model": model},
             run_name=setup.name,

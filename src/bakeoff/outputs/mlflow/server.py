@@ -71,7 +71,7 @@ def _wait(server: subprocess.Popen[bytes], address: str) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.3)
-    raise BakeoffError(f"{address}: the MLflow server did not start; it says why above")
+    raise BakeoffError(f"{address}: the MLflow server did not start; the reason is above")
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,7 @@ WAIT_S, ANSWERS_A_SECOND = 120.0, 500
 
 
 def send(run: Run) -> list[str]:
-    """Log a run, and say where it can be seen: whatever a server does, this ends.
+    """Log a run, and return where it can be seen: whatever a server does, this ends.
 
     Raises `BakeoffError` when that takes too long or crashes; what MLflow itself refuses is
     printed by the process that logs.

@@ -43,7 +43,7 @@ class _Row:
 
 
 def log(client: mlflow.MlflowClient, identity: str, run: Run, setup: Setup) -> None:
-    """Log the answers of a setup; the same samples stand in the same table for all setups."""
+    """Log the answers of a setup; the same samples are in the same table for all setups."""
     with TemporaryDirectory() as folder:
         for number, path in enumerate(_parts(run, setup, Path(folder)), 1):
             name = "samples.json" if number == 1 else f"samples-{number}.json"

@@ -41,7 +41,7 @@ FAILURES = 200
 PART = "some answers, and failures"
 """What the traces of a run are, as a tag."""
 NOTE = "Traces are of some answers and of failures: averages over them are not those of a run."
-"""What the UI says above averages over traces."""
+"""The UI's name of averages over traces."""
 _SECOND = 1_000_000_000
 
 
@@ -80,7 +80,7 @@ def log(
     for first in range(0, len(missing), BATCH):
         spans: list[Span] = []
         for number, (identity, traced) in enumerate(missing[first : first + BATCH], first):
-            # The UI lists the newest first: so the samples stand in the order of the task.
+            # The UI lists the newest first: so the samples are in the order of the task.
             begins = start - number * _SECOND // 1000
             made = list(_spans(identity, run, traced, begins))
             tracing.start_trace(_info(identity, run, setup, place, traced, made[0]))
@@ -132,7 +132,7 @@ def _delete(client: mlflow.MlflowClient, experiment: str, traces: Sequence[str])
 
 
 def _identity(place: Place, record: Record) -> str:
-    """The same for the same answer in the same run: sent twice, a trace still stands once."""
+    """The same for the same answer in the same run: sent twice, a trace still occurs once."""
     again = f"\n{record.repeat}" if record.repeat else ""
     key = f"{place.run}\n{record.task}\n{record.sample}{again}"
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]

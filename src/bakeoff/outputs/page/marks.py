@@ -61,7 +61,7 @@ def whisker(ends: Sequence[tuple[float, float]], stroke: str, cap: tuple[float, 
 
 
 def marker(x: float, y: float, place: int, r: float = 3.6) -> str:
-    """A sign of its own for each place, so that no colour needs to be told from another."""
+    """A sign of its own for each place, so that colours need not be distinguished."""
     kind = (place + place // (2 * _MARKERS)) % _MARKERS if place >= 0 else 0
     fill = colour(place)
     if kind == 0:
@@ -122,7 +122,7 @@ def middle(row: int) -> float:
 
 
 def left_of(y: Scale) -> float:
-    """Where an axis begins beside its ticks and its label, which stands upright."""
+    """Where an axis begins beside its ticks and its label, which is upright."""
     return EDGE + SIZE + 14 + max(wide(words) for _, words in y.ticks())
 
 

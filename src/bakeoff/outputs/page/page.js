@@ -1,4 +1,4 @@
-// The samples' browser. Texts of strangers go into the page as text alone, never as markup.
+// The samples' browser. Untrusted texts go into the page as text, never as markup.
 const PAGE = 50;
 const MARKS = { r: "✓", p: "~", w: "✗", u: "?", f: "!", s: "·", "-": "–" };
 const FILTERS = ["question", "task", "setup", "outcome", "tag", "text"];
@@ -19,9 +19,9 @@ async function unpackNow(name) {
 const number = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(3));
 const seconds = (s) => (s >= 0.1 ? s.toFixed(2) + " s" : Math.round(s * 1000) + " ms");
 
-let about, rows, found, current, page = 0, started = false;
+let about, rows, matching, current, page = 0, started = false;
 
-// What is asked of the samples
+// Filters
 
 function options(select, choices) {
   select.replaceChildren(...choices.map(([value, text]) => make("option", { value, text })));
@@ -37,8 +37,8 @@ function fillFilters() {
     ...about.setups.flatMap(({ name }, i) => [i ? ", " : "", isolated(name)]), ".");
   fillTags();
   for (const name of FILTERS) {
-    const asked = addressed(name);
-    if (asked !== null) byId("f-" + name).value = asked;
+    const value = parameter(name);
+    if (value !== null) byId("f-" + name).value = value;
     if (name === "task") fillTags();
   }
 }
@@ -54,10 +54,10 @@ function fillTags() {
   if (tags.has(kept)) byId("f-tag").value = kept;
 }
 
-function wanted() {
+function predicate() {
   const [question, task, setup, outcome, tag] =
     ["question", "task", "setup", "outcome", "tag"].map((name) => byId("f-" + name).value);
-  const asked = question === "" ? null : about.questions[Number(question)];
+  const filter = question === "" ? null : about.questions[Number(question)];
   const pair = tag === "" ? null : JSON.parse(tag);
   return (row) =>
     (task === "" || row.task === Number(task)) &&
@@ -65,7 +65,7 @@ function wanted() {
       : row.letters[Number(setup)] === outcome)) &&
     (setup === "" || row.letters[Number(setup)] !== "-") &&
     (!pair || row.tags.some(([name, value]) => name === pair[0] && value === pair[1])) &&
-    (!asked || answersTo(asked, row.letters));
+    (!filter || answersTo(filter, row.letters));
 }
 
 function answersTo(question, letters) {
@@ -79,9 +79,9 @@ function answersTo(question, letters) {
 async function texts(row) {
   if (row.searched === undefined) {
     const sample = await detail(row);
-    const said = sample.answers.flat().flatMap((a) => (a.parts || []).map((p) => (Array.isArray(p) ? p[0] : p)));
+    const answers = sample.answers.flat().flatMap((a) => (a.parts || []).map((p) => (Array.isArray(p) ? p[0] : p)));
     const given = sample.fields.map(([, value]) => value);
-    row.searched = [row.id, ...given, ...sample.targets, said.join("")].join("\n").toLowerCase();
+    row.searched = [row.id, ...given, ...sample.targets, answers.join("")].join("\n").toLowerCase();
   }
   return row.searched;
 }
@@ -91,20 +91,20 @@ function detail(row) {
   return unpack(`samples-${row.task}-${piece}`).then((some) => some[row.place % about.piece]);
 }
 
-let asking = 0;
+let filtering = 0;
 async function filter() {
-  const mine = ++asking;
-  let some = rows.filter(wanted());
+  const mine = ++filtering;
+  let some = rows.filter(predicate());
   const text = byId("f-text").value.trim().toLowerCase();
   if (text) {
     const hits = await Promise.all(some.map(async (row) => (await texts(row)).includes(text)));
     some = some.filter((_, i) => hits[i]);
   }
-  if (mine !== asking) return;
-  found = some;
-  page = Math.max(0, Math.floor(found.indexOf(current) / PAGE));
+  if (mine !== filtering) return;
+  matching = some;
+  page = Math.max(0, Math.floor(matching.indexOf(current) / PAGE));
   list();
-  if (found.length && !found.includes(current)) show(found[0]);
+  if (matching.length && !matching.includes(current)) show(matching[0]);
   remember();
 }
 
@@ -112,20 +112,20 @@ async function filter() {
 function remember() {
   const chosen = Object.fromEntries(FILTERS.map((name) => [name, byId("f-" + name).value.trim()]));
   const sample = current && started ? place(current) : null;
-  tell({ ...(sample === null ? {} : { sample }), ...chosen });
+  setParameters({ ...(sample === null ? {} : { sample }), ...chosen });
 }
 
 // The list
 
 function list() {
   const first = page * PAGE;
-  byId("list").replaceChildren(...found.slice(first, first + PAGE).map(item));
-  if (!found.length) byId("list").append(nothing());
+  byId("list").replaceChildren(...matching.slice(first, first + PAGE).map(item));
+  if (!matching.length) byId("list").append(nothing());
   const held = about.tasks.reduce((sum, t) => sum + t.shown, 0);
   const all = about.tasks.reduce((sum, t) => sum + t.n, 0);
-  byId("count").textContent = `${found.length} of ${held} samples` +
+  byId("count").textContent = `${matching.length} of ${held} samples` +
     (all > held ? `; the run has ${all}, and this page holds the first of each task` : "");
-  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+  const pages = Math.max(1, Math.ceil(matching.length / PAGE));
   byId("pages").textContent = `${page + 1} of ${pages}`;
   byId("before").disabled = page === 0;
   byId("after").disabled = page + 1 >= pages;
@@ -141,7 +141,7 @@ function nothing() {
   return make("li", { class: "nothing" }, make("p", { text: "No sample matches these filters." }), clear);
 }
 
-function said(row) {
+function outcomes(row) {
   return [...row.letters].map((letter, i) => `${about.setups[i].name} ${about.outcomes[letter]}`).join(", ");
 }
 
@@ -161,7 +161,7 @@ function item(row) {
     make("span", { class: "line" }, isolated(row.id)),
     make("span", { class: "question", text: row.question }),
     marks(row),
-    make("span", { class: "hidden", text: said(row) }));
+    make("span", { class: "hidden", text: outcomes(row) }));
   if (row === current) link.setAttribute("aria-current", "true");
   row.link = link;
   return make("li", {}, link);
@@ -175,7 +175,7 @@ function place(row) {
 const address = (row) => "#sample=" + place(row);
 
 function linkedRow() {
-  const [task, ...rest] = (told().get("sample") || "").split("/");
+  const [task, ...rest] = (parameters().get("sample") || "").split("/");
   if (!rest.length) return null;
   try {
     const [name, id] = [decodeURIComponent(task), decodeURIComponent(rest.join("/"))];
@@ -192,7 +192,7 @@ async function show(row) {
   const mine = ++showing;
   if (current && current.link) current.link.removeAttribute("aria-current");
   current = row;
-  const place = found.indexOf(row);
+  const place = matching.indexOf(row);
   if (place >= 0 && Math.floor(place / PAGE) !== page) {
     page = Math.floor(place / PAGE);
     list();
@@ -211,7 +211,7 @@ async function show(row) {
   if (mine !== showing) return;
   const task = about.tasks[row.task];
   const heading = make("h3", { tabindex: "-1" }, isolated(task.name), " / ", isolated(row.id));
-  byId("sample").replaceChildren(heading, ...asked(sample),
+  byId("sample").replaceChildren(heading, ...question(sample),
     make("div", { class: "answers" },
       ...sample.answers.map((some, i) => card(i, some, row, sample, passages)).filter(Boolean)),
     make("p", { class: "note" }, make("b", { class: "hit", text: "Bold" }), ": words of the target. ",
@@ -225,15 +225,15 @@ function within(box, element) {
   if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom;
 }
 
-// Moving about
+// Navigation
 
 function move(step) {
-  if (!found.length) return;
-  const place = found.indexOf(current);
-  const next = found[place < 0 ? 0 : Math.min(Math.max(place + step, 0), found.length - 1)];
+  if (!matching.length) return;
+  const place = matching.indexOf(current);
+  const next = matching[place < 0 ? 0 : Math.min(Math.max(place + step, 0), matching.length - 1)];
   if (next === current) return;
   const listed = byId("list").contains(document.activeElement);
-  byId("told").textContent = `${next.id}: ${said(next)}`;
+  byId("announcement").textContent = `${next.id}: ${outcomes(next)}`;
   show(next);
   remember();
   if (listed && next.link) next.link.focus();
@@ -241,18 +241,18 @@ function move(step) {
 
 async function follow() {
   const row = linkedRow();
-  byId("absent").hidden = !told().get("sample") || row !== null;
+  byId("absent").hidden = !parameters().get("sample") || row !== null;
   if (!row || row === current) return;
-  if (!found.includes(row)) {
+  if (!matching.includes(row)) {
     for (const name of FILTERS) byId("f-" + name).value = "";
-    found = rows;
+    matching = rows;
     page = Math.floor(rows.indexOf(row) / PAGE);
     list();
   }
   await show(row);
   remember();
   const listed = byId("list").contains(document.activeElement);
-  // Where the list stands above the sample, the sample would be out of sight.
+  // Where the list is above the sample, the sample would be out of sight.
   if (matchMedia("(max-width: 52rem)").matches) byId("sample").scrollIntoView();
   else if (!listed) byId("samples").scrollIntoView();
 }
@@ -285,13 +285,13 @@ async function start() {
   const lists = await Promise.all(about.tasks.map((_, i) => unpack("list-" + i)));
   rows = lists.flatMap((some, task) => some.map(([id, question, letters, tags], place) =>
     ({ task, place, id, question, letters, tags })));
-  found = rows;
+  matching = rows;
   fillFilters();
   byId("browser").hidden = false;
   listen();
   const linked = linkedRow();
   await filter();
-  if (!linked && found.length) await show(found[0]);
+  if (!linked && matching.length) await show(matching[0]);
   await follow();
   started = true;
   document.documentElement.dataset.ready = "";

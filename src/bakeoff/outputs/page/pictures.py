@@ -266,7 +266,7 @@ def _retrieval(run: Run, task: str) -> Made | None:
     if not rows:
         return None
     return (
-        f"{metric} of the answers by what {by} says of their passages, with 95% intervals and the "
+        f"{metric} of the answers grouped by {by} of their passages, with 95% intervals and the "
         "number of samples. Only questions with gold documents count.",
         Table("", ("setup", f"by {by}", metric, "from", "to", "n"), tuple(rows)),
         plots.rows(whiskers, metric),
@@ -320,7 +320,7 @@ CHARTS: dict[str, Chart] = {
     "quality-tokens": Chart("quality against tokens", _quality_tokens),
     "effects": Chart("what tuning and retrieval each change", _effects),
     "refusals": Chart("answers and refusals", _refusals),
-    "retrieval": Chart("answers by what retrieval found", _retrieval),
+    "retrieval": Chart("quality by retrieval result", _retrieval),
     "latency": Chart("seconds for an answer", _latency),
     "tokens": Chart("tokens of an answer", _tokens),
     "training": Chart("loss in training", investments.training),

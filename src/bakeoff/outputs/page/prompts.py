@@ -8,9 +8,9 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import Record, Sample
 
 ANSWER = 4000
-"""Characters kept of an answer, and of what stands before or after the passages of a prompt."""
+"""Characters kept of an answer, and of what is before or after the passages of a prompt."""
 Prompt = Sequence[tuple[str, Sequence[str]]]
-"""(role, text) of each message; a text with passages is in parts, and they stand in between."""
+"""(role, text) of each message; a text with passages is in parts, and they are in between."""
 
 
 def cut(text: str, most: int) -> str:
@@ -30,7 +30,7 @@ class Prompts:
         self.found: list[Prompt] = []
 
     def of(self, setup: str, sample: Sample, record: Record) -> int | None:
-        """The place of the prompt of an answer; `None` where the run does not say what it was."""
+        """The place of the prompt of an answer; `None` where the run does not record it."""
         spec = self.suite.setups[setup]
         if self.wording is None or spec.custom or (spec.retrieve and record.answer is None):
             return None
@@ -56,5 +56,5 @@ class Prompts:
 
 
 def _mark(sample: Sample) -> str:
-    """What stands for the passages: longer than any row of its sign in the sample."""
+    """A placeholder for the passages: longer than any row of its sign in the sample."""
     return "\0" * (1 + sum(text.count("\0") for text in sample.fields.values()))

@@ -1,11 +1,11 @@
-// One sample: what was asked, and a card for each setup.
+// One sample: its question, and a card for each setup.
 
 function facts(pairs) {
   return make("dl", { class: "facts" }, ...pairs.map(([name, value]) =>
     make("div", {}, make("dt", {}, isolated(name)), make("dd", {}, isolated(value)))));
 }
 
-function asked(sample) {
+function question(sample) {
   const question = sample.fields.find(([name]) => name === "question");
   const target = sample.targets.length ? sample.targets.join(" | ") : "none: declining is right";
   const pairs = [["target", target]];
@@ -22,9 +22,9 @@ function card(place, answers, row, sample, passages) {
   const heading = make("h4", {}, make("span", {}, dot(place), isolated(about.setups[place].name)),
     make("span", { class: "m-" + letter, text: `${MARKS[letter]} ${about.outcomes[letter]}` }));
   if (!answers.length) answers = [{ error: "no record of it", scores: [] }];
-  const shown = answers.map((answer, n) => answered(answer, `p-${place}-${n}`, sample, passages));
+  const shown = answers.map((answer, n) => answerParts(answer, `p-${place}-${n}`, sample, passages));
   const section = make("section", { class: "answer", "data-s": place, "aria-label": about.setups[place].name },
-    heading, ...why(answers[0], row, letter), ...alike(answers[0], place, sample), ...shown[0]);
+    heading, ...why(answers[0], row, letter), ...sameText(answers[0], place, sample), ...shown[0]);
   for (const text of section.querySelectorAll(".text")) compareWords(text, place, sample);
   shown.slice(1).forEach((parts, n) => section.append(
     make("details", {}, make("summary", { text: `Repeat ${n + 2}` }), ...parts)));
@@ -43,7 +43,7 @@ function why(answer, row, letter) {
   return [make("p", { class: "warn" }, isolated(headline), ": ", isolated(score[2]))];
 }
 
-function alike(answer, place, sample) {
+function sameText(answer, place, sample) {
   const text = plainText(answer);
   if (text === null) return [];
   const same = about.setups.filter((_, i) => i !== place && plainText(sample.answers[i] && sample.answers[i][0]) === text);
@@ -73,7 +73,7 @@ function compareWords(element, place, sample) {
   }
 }
 
-function answered(answer, name, sample, passages) {
+function answerParts(answer, name, sample, passages) {
   if (answer.error !== undefined) {
     return [make("p", { class: "warn", text: "Failed: " + answer.error }), ...ended(answer), ...scores(answer),
       ...prompt(answer, sample, passages)];
@@ -87,8 +87,8 @@ function answered(answer, name, sample, passages) {
     parts.push(make("p", { class: "warn", text:
       `Shortened: the first ${kept.toLocaleString("en")} of ${answer.length.toLocaleString("en")} characters.` }));
   }
-  return [...parts, ...ended(answer), ...scores(answer), ...claims(answer, name), ...read(answer, name, sample, passages),
-    ...prompt(answer, sample, passages), ...spent(answer)];
+  return [...parts, ...ended(answer), ...scores(answer), ...claims(answer, name), ...passagesRead(answer, name, sample, passages),
+    ...prompt(answer, sample, passages), ...usage(answer)];
 }
 
 // How the reply ended, where it did not end by itself.
@@ -153,11 +153,11 @@ function claims(answer, name) {
     return line;
   });
   return [make("details", {}, make("summary", { text: `Claims: ${words}` }),
-    make("p", { class: "note", text: `Held against this answer's own passages, by ${answer.by}.` }),
+    make("p", { class: "note", text: `Checked against this answer's own passages, by ${answer.by}.` }),
     make("ul", { class: "claims" }, ...items))];
 }
 
-function read(answer, name, sample, passages) {
+function passagesRead(answer, name, sample, passages) {
   if (!answer.passages.length) return [];
   const shown = answer.passages.map((n, place) => {
     const [document, text] = passages.get(n);
@@ -199,7 +199,7 @@ async function copy(element, button) {
   }
 }
 
-function spent(answer) {
+function usage(answer) {
   const timed = new Map((answer.times || []).filter(([, s]) => s !== null));
   const names = new Set([...answer.steps.map(([name]) => name), ...timed.keys()]);
   if (!names.size) return [];

@@ -112,7 +112,7 @@ class _Answered:
 
     scores: Sequence[tuple[str, float | None, str]]
     finish: str
-    """How the reply ended; empty where nobody said."""
+    """How the reply ended; empty where it was not reported."""
     length: int
     """Characters of the whole."""
     parts: Sequence[Any]

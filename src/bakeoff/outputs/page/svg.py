@@ -47,7 +47,7 @@ HATCHES = "".join(
     for place, sign in enumerate(_SIGNS)
     if sign
 )
-"""What tells parts of a bar apart without colours; a page holds them once for all its pictures."""
+"""Patterns that distinguish parts of a bar without colours; a page holds them once."""
 
 
 def colour(place: int) -> str:
@@ -99,7 +99,7 @@ def fitted(text: str, most: float) -> str:
 
 
 def group(parts: Sequence[str], **attributes: str | float) -> str:
-    """Elements that belong together; `tip` is what a pointer on them tells."""
+    """Elements that belong together; `tip` is their tooltip."""
     tip = attributes.pop("tip", "")
     if tip:
         attributes["data_tip"] = plain(tip, 300)

@@ -18,20 +18,20 @@ const dot = (place) => make("i", { class: `dot s${place % COLOURS}` });
 
 // The address: #name=value&name=value
 
-function told() {
+function parameters() {
   const pairs = location.hash.slice(1).split("&").filter((part) => part.includes("="));
   return new Map(pairs.map((part) => [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)]));
 }
 
-function addressed(name) {
-  const value = told().get(name);
+function parameter(name) {
+  const value = parameters().get(name);
   if (value === undefined) return null;
   try { return decodeURIComponent(value); } catch { return null; }
 }
 
 // A sample comes with its own escapes; what is empty is left out.
-function tell(changes) {
-  const known = told();
+function setParameters(changes) {
+  const known = parameters();
   for (const [name, value] of Object.entries(changes)) {
     if (value === "") known.delete(name);
     else known.set(name, name === "sample" ? value : encodeURIComponent(value));
@@ -74,14 +74,14 @@ function choose(wanted) {
 
 function picked() {
   const names = boxes.filter((box) => box.checked).map((box) => encodeURIComponent(box.dataset.name));
-  tell({ setups: names.length === boxes.length ? "" : names.join(",") });
+  setParameters({ setups: names.length === boxes.length ? "" : names.join(",") });
   pick();
 }
 
 function startPicking() {
   if (!boxes.length) return;
   byId("picker").hidden = false;
-  const names = addressed("setups");
+  const names = parameter("setups");
   if (names !== null) {
     const kept = new Set(names.split(",").map((name) => { try { return decodeURIComponent(name); } catch { return name; } }));
     for (const box of boxes) box.checked = kept.has(box.dataset.name);

@@ -58,7 +58,7 @@ def findings(run: Run) -> list[str]:
 
 def _damage(effect: Difference, higher_is_better: bool, metric: str) -> str:
     if not effect.known:
-        return "too few samples to say what tuning does to answers from passages"
+        return "too few samples to measure the effect of tuning on answers from passages"
     gain = effect.sign if higher_is_better else -effect.sign
     if gain < 0:
         return "tuning damages the use of retrieved passages"

@@ -134,7 +134,7 @@ def _keeps(run: Run, task: str, setup: str) -> str:
 
 def _parts(spec: Setup, index: IndexFacts | None) -> Iterator[str]:
     if spec.tune:
-        yield "whole weights of its own" if spec.tune.method == "full" else "an adapter"
+        yield "full weights" if spec.tune.method == "full" else "an adapter"
     if index and index.work:
         yield f"an index of {index.work.bytes / 2**20:.1f} MiB"
 

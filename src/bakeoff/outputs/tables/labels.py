@@ -23,7 +23,7 @@ def confused(run: Run, task: str) -> Table:
         f"{task}: labels that were mistaken",
         ("setup", "expected", "predicted", "answers", "of that label"),
         tuple(rows),
-        f"The {CONFUSED} most frequent of each setup; comparison.json has the whole matrix.",
+        f"The {CONFUSED} most frequent of each setup; comparison.json has the full matrix.",
     )
 
 

@@ -19,7 +19,7 @@ def latencies(run: Run) -> Table:
             again = setup == next(iter(timed.setups))
             ratio = timed.noise if again else times.ratio
             mark = "*" if not again and beyond_noise(timed, setup) else ""
-            twice = " (asked twice)" if again and ratio.value is not None else ""
+            twice = " (timed twice)" if again and ratio.value is not None else ""
             text = _ratio(ratio) + mark + twice
             n = f"{times.n} ({times.failed} failed)" if times.failed else str(times.n)
             rows.append((task, setup, "1", n, text, *_times(times)))

@@ -48,7 +48,7 @@ def measured_note(run: Run) -> str:
     source = (
         "of what the other tool measured"
         if run.manifest.imported
-        else "of a pass that asks one question at a time"
+        else "of a pass with one request at a time"
     )
     return (
         f"Seconds are medians {source}; * on seconds also needs to be outside the machine's own "
@@ -128,14 +128,14 @@ def _timing(run: Run) -> Iterator[str]:
     """How seconds were measured."""
     if run.manifest.imported:
         yield (
-            "Answers, scores, times and tokens are those of another tool; bakeoff asked nothing."
+            "Answers, scores, times and tokens are those of another tool; bakeoff sent no requests."
         )
         return
     if not run.suite.latency.samples:
         yield "No latency was measured."
         return
     warm = ", after a warm-up" if run.suite.latency.warmup else ""
-    yield f"Latency comes from a pass of its own: one sample at a time{warm}, setups in turn."
+    yield f"Latency is measured in a separate pass: one sample at a time{warm}, setups in turn."
     if any(s.tune and s.tune.method != "full" for s in run.suite.setups.values()):
-        yield "Adapters are switched on beside the base weights, not merged into them."
+        yield "Adapters are attached to the base weights, not merged into them."
     yield "All other answers are made in batches or several at once, and give no latency."

@@ -41,14 +41,14 @@ def judged_again(run: Run) -> Table:
         for setup, varied in summary.opinions.items()
     ]
     return Table(
-        "Judges asked again",
+        "Repeated judgments",
         (
             *("task", "metric", "setup", "opinions", "answers"),
             *("variance between samples", "of sampling", "of the judge"),
         ),
         tuple(rows),
         "Variance of one judge's scores, split into samples, repeated answers (where there are "
-        "such) and the judge's own wavering on one answer.",
+        "such) and the judge's own variation on one answer.",
     )
 
 

@@ -36,7 +36,7 @@ class Answers:
 
 
 def task_text(known: Understood, folder: Path, answers: Answers) -> str:
-    """The task file, to stand in `folder`."""
+    """The text of the task file, to be written to `folder`."""
     parts = [
         _EDITOR.format(kind="task"),
         "# What is asked, of which rows and documents, and how answers are scored.",

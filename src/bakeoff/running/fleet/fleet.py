@@ -176,7 +176,7 @@ class Fleet:
                     if losses == KILLS:
                         raise Incomplete(
                             f"{KILLS} workers ended during '{step.call.name}', the last one: "
-                            f"{message.reason}. What is finished is kept; the same command goes on"
+                            f"{message.reason}. Finished work is kept; the same command resumes"
                         )
             if done:
                 return

@@ -181,18 +181,18 @@ def _build(
             kind,
         )
         (folder / WORK).write_text(json.dumps(asdict(work)))
-        # One of a version that told no work makes way.
+        # An index of an older version, without its work, is replaced.
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(folder, target)
 
 
 def _row(passage: Passage) -> dict[str, object]:
-    """A passage as an index keeps it: titles stand beside the index, by document."""
+    """A passage as an index keeps it: titles are beside the index, by document."""
     return {name: value for name, value in asdict(passage).items() if name != "title"}
 
 
 class _UsersRetriever:
-    """A retriever of the user's: what it raises is told as theirs."""
+    """A retriever of the user's: its errors are reported as those of the user's code."""
 
     def __init__(self, name: str, opens: Callable[[Corpus], Retriever], corpus: Corpus) -> None:
         self.name = name

@@ -30,7 +30,7 @@ def kind(spec: Retrieve) -> str:
     import faiss
 
     version = faiss.__version__.rsplit(".", 1)[0]
-    # The kind that `auto` chooses follows from the documents, which stand in the manifest.
+    # The kind that `auto` chooses follows from the documents, which are in the manifest.
     name = {"auto": "IndexFlatIP", "flat": "IndexFlatIP"}.get(spec.index, spec.index)
     return f"{name}, faiss {version}"
 

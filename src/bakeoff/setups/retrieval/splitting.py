@@ -12,7 +12,7 @@ from bakeoff.spec.recipes import Retrieve
 _SENTENCE_END = re.compile(r"[.!?:|。！？：｡။។]$")
 
 TITLE = 200
-"""Characters of a title: it stands before every passage, and may be a document on one line."""
+"""Characters of a title: it is before every passage, and may be a document on one line."""
 
 
 def passages(
@@ -20,7 +20,7 @@ def passages(
 ) -> Iterator[Passage]:
     """The document's passages as the recipe wants them: `document.text[start:end] == text`.
 
-    `count` says how many tokens a text has, for passages that are measured in tokens. A blank
+    `count` counts the tokens of a text, for passages that are measured in tokens. A blank
     document has none.
     """
     if not document.text.strip():

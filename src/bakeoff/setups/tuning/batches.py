@@ -73,7 +73,7 @@ def validation_rows(examples: Sequence[Example], share: float, seed: int) -> set
 
 
 def split(lessons: Lessons, share: float, seed: int) -> tuple[Sequence[Example], Sequence[Example]]:
-    """What is learnt, and what is held out to say which epoch to keep."""
+    """The examples to train on, and those held out to choose the epoch to keep."""
     held_out = set(lessons.validation) or validation_rows(lessons.examples, share, seed)
     every = [*lessons.examples, *lessons.validation]
     return (

@@ -108,7 +108,7 @@ def _alone(file: Path, name: str, progress: Progress) -> Iterator[None]:
 
 
 def _make(job: Job, target: Path, progress: Progress) -> None:
-    """Train what stands in `target` afterwards; unfinished work stays beside it."""
+    """Train into `target`; unfinished work stays beside it."""
     model = job.model
     unfinished = target.with_name(f"{target.name}.unfinished")
     rows, validation = (

@@ -44,7 +44,7 @@ ADAPTER = "adapter"
 def train(
     job: Job, rows: Sequence[Row], validation: Sequence[Row], folder: Path, progress: Progress
 ) -> Training:
-    """Train what then stands in `folder/adapter`; from the last checkpoint there, if there is one.
+    """Train into `folder/adapter`; from the last checkpoint there, if there is one.
 
     The weights of the epoch with the lowest loss on the validation rows are kept.
     """
@@ -75,7 +75,7 @@ def train(
     trainer.remove_callback(transformers.PrinterCallback)
     checkpoint = _last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
-        progress.note(f"{job.name}: training goes on at {Path(checkpoint).name}")
+        progress.note(f"{job.name}: training resumes at {Path(checkpoint).name}")
     with working(progress, f"{job.name}: training", steps):
         trainer.train(resume_from_checkpoint=checkpoint)
     network.save_pretrained(folder / ADAPTER)

@@ -183,14 +183,14 @@ def _documents(
 ) -> Lessons:
     """The very documents that are indexed, in pieces, with rewordings of each.
 
-    Training questions are not learnt: the loss on their answers says which epoch to keep.
+    Training questions are not learnt: the loss on their answers decides which epoch to keep.
     """
     corpus = task.corpora.get(task.corpus_name(builder.suite.retrieve.corpus))
     if not corpus:
         raise BakeoffError(f"task '{task.name}' has no corpora, which cpt needs")
     if not task.train:
         raise BakeoffError(
-            f"task '{task.name}' has no training rows, whose answers tell cpt which epoch to keep"
+            f"task '{task.name}' has no training rows, which cpt needs to choose the epoch to keep"
         )
     pieces = [(document.id, text) for document in corpus for text in _pieces(document)]
     if recipe.rows:

@@ -33,7 +33,7 @@ class Audit:
     @property
     def facts(self) -> AuditFacts:
         """As a manifest keeps them."""
-        findings = {finding.name: finding.facts for finding in self.findings}
+        findings = {finding.name: finding for finding in self.findings}
         return AuditFacts(findings=findings, leaked=self.leaked)
 
 
@@ -56,7 +56,7 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
         *overlap(task),
         counted(
             "solved_in_documents",
-            "test questions stand with an answer in a document that is not their gold",
+            "test questions appear with an answer in a document other than their gold",
             [f"{test} = {other}" for test, other in in_documents.items()],
             n,
         ),

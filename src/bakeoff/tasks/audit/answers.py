@@ -1,4 +1,4 @@
-"""Questions and documents that do not meet: answers that stand nowhere, documents never asked."""
+"""Questions and documents that do not meet: answers that occur nowhere, documents never asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bakeoff.tasks.audit.finding import Finding, counted
 from bakeoff.tasks.load import Task
 from bakeoff.tasks.overlap import words
 
-_NOTE = "by their words; long answers may say it in others"
+_NOTE = "compared by words; long answers may be worded differently"
 
 
 def answers(task: Task) -> list[Finding]:
@@ -59,7 +59,7 @@ def answers(task: Task) -> list[Finding]:
 
 
 def _places(documents: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
-    """Word -> the documents it stands in."""
+    """Word -> the documents it is in."""
     places: dict[str, set[str]] = defaultdict(set)
     for name, vocabulary in documents.items():
         for word in vocabulary:

@@ -33,7 +33,7 @@ def overlap(task: Task) -> list[Finding]:
         f"{s.id} = {verbatim[s.question]}" for s in task.population if s.question in verbatim
     ]
     n = len(task.population)
-    what = "test questions stand in the training rows"
+    what = "test questions also occur in the training rows"
     left = "the run is refused" if task.file.on_overlap == "refuse" else "they are left out"
     return [
         counted("overlap_verbatim", f"{what} letter by letter", letters, n),
@@ -101,7 +101,7 @@ def solved(task: Task, corpora: Iterable[str]) -> dict[str, str]:
 
 
 def _answered(sample: Sample, document: Document) -> bool:
-    """Whether one of the sample's answers stands in the document, word by word."""
+    """Whether one of the sample's answers is in the document, word by word."""
     text = f" {normal(document.text)} "
     return any(f" {normal(target)} " in text for target in sample.targets)
 
@@ -193,7 +193,7 @@ def _contradictions(sides: Mapping[str, _Side]) -> Finding:
             groups[side.normal[s.id]].append((f"{name} {s.id}", s))
     again = (group for group in groups.values() if len(group) > 1)
     pairs = [pair for group in again if (pair := _contradicting(group))]
-    about = "questions are asked again with no answer in common"
+    about = "questions are repeated with no answer in common"
     return counted("contradictions", about, pairs, len(groups), grave=True)
 
 

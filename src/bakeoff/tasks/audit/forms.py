@@ -13,7 +13,7 @@ def forms(task: Task) -> list[Finding]:
     if not matches:
         return []
     about = "test targets are in SQuAD's form the same as another question's"
-    note = "`normalization: strict` tells them apart"
+    note = "`normalization: strict` distinguishes them"
     return [
         counted("same_in_squad_form", about, matches, len(task.population), note=note, grave=True)
     ]

@@ -1,4 +1,4 @@
-"""The labels of a task: how often each stands."""
+"""The labels of a task: how often each occurs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def balance(task: Task) -> list[Finding]:
     common = _common(rows)
     hits = [s.id for s in task.population if common in s.targets]
     where = "training" if task.train else "test"
-    about = f"test rows are right for who always says '{common}', the commonest {where} label"
+    about = f"test rows are correct by always answering '{common}', the most frequent {where} label"
     return [
         *findings,
         counted("majority", about, hits, len(task.population), note=_share(hits, task)),

@@ -25,8 +25,8 @@ def lengths(task: Task, suite: Suite, window: int | None) -> list[Finding]:
         f"{passages} and the answer up to {task.file.max_tokens} come on top"
     )
     if window is None:
-        about = "test prompts were measured"
-        return [Finding("prompt_lengths", about, len(tokens), len(tokens), note=note)]
+        about, n = "test prompts were measured", len(tokens)
+        return [Finding(name="prompt_lengths", about=about, count=n, of=n, note=note)]
     over = [name for name, count in tokens.items() if count + around > window]
     about = f"test prompts, with passages and answer, may not fit into {window} tokens"
     return [counted("over_window", about, over, len(tokens), note=note, grave=True)]

@@ -33,7 +33,7 @@ def suspects(task: Task, seed: int) -> list[Finding]:
     about = "training rows may have a wrong label"
     if len(counts) < 2 or max(counts.values()) < 2:
         note = "not judged: too few rows of a label"
-        return [Finding("label_suspects", about, 0, 0, note=note)]
+        return [counted("label_suspects", about, (), 0, note=note)]
     # In the order of their ids: the folds must not depend on that of the file.
     rows = sorted(rows, key=lambda s: s.id)
     own = [s.targets[0] for s in rows]

@@ -12,7 +12,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.tasks.formats.decoding import Reading, decoded
 
 Row = tuple[str, dict[str, object] | str]
-"""Where a row stands (`line 7`), and the row, or what is wrong with it."""
+"""The place of a row (`line 7`), and the row, or what is wrong with it."""
 
 
 def json_lines(file: Path, reading: Reading | None = None) -> Iterator[Row]:
@@ -30,7 +30,7 @@ def json_lines(file: Path, reading: Reading | None = None) -> Iterator[Row]:
 def _hint(line: str) -> str:
     """What a file may be whose first line is no JSON."""
     if line.strip() in ("{", "["):
-        return "; for a .json file that is one document, say where its rows are"
+        return "; for a .json file that is one document, name the place of its rows"
     if line.lstrip()[:1] not in "{[" and any(sign in line for sign in ",;\t|"):
         return "; it looks like CSV: name it .csv"
     return ""

@@ -72,7 +72,7 @@ def _blocks(element: Any, styles: dict[str, str]) -> Iterator[str]:
 
 
 def _contents(control: Any) -> bool:
-    """Whether a content control is the table of contents: all of it stands in the document."""
+    """Whether a content control is the table of contents: all of it is in the document."""
     kinds = (kind.get(f"{_W}val") for kind in control.iter(f"{_W}docPartGallery"))
     return "Table of Contents" in kinds
 

@@ -76,7 +76,7 @@ def _sheet(workbook: Workbook, file: Path, name: str) -> Worksheet:
     full = _filled(workbook)
     if len(full) > 1:
         names = ", ".join(sheet.title for sheet in full)
-        raise BakeoffError(f"{file}: several sheets ({names}): sheet: NAME says which one")
+        raise BakeoffError(f"{file}: several sheets ({names}): choose one with sheet: NAME")
     return full[0] if full else workbook.worksheets[0]
 
 
