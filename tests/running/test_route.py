@@ -162,7 +162,7 @@ def test_a_setup_that_tells_no_confidence_cannot_be_unsure(cli: Cli, tmp_path: P
     benchmark.write_text(DECLINED)
     done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
     assert done.returncode == 2
-    assert "'shy' tells no confidence (sample 'q1')" in done.stderr
+    assert "'shy' reports no confidence (sample 'q1')" in done.stderr
     assert "use when: declined" in done.stderr
 
 
