@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
+from bakeoff.decide.gates.floors import by_writer
 from bakeoff.metrics import lexical
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -141,19 +142,13 @@ def interval(score: np.ndarray, labels: Labels, part: np.ndarray) -> tuple[float
 
 
 def writers(labels: Labels) -> np.ndarray:
-    """The floor that reads no text: the share of good answers of the same generator, of other
-    sources (five folds)."""
-    score = np.full(len(labels.good), 0.5)
+    """The floor that reads no text: how often answers of the same generator are good, by set."""
+    score = np.zeros(len(labels.good))
     for name in SETS:
         mine = np.flatnonzero(labels.data == name)
-        codes = np.unique(labels.source[mine], return_inverse=True)[1] % 5
-        for fold in range(5):
-            test, fit = mine[codes == fold], mine[codes != fold]
-            overall = labels.good[fit].mean()
-            for who in np.unique(labels.generator[test]):
-                same = fit[labels.generator[fit] == who]
-                share = (labels.good[same].sum() + overall) / (len(same) + 1)
-                score[test[labels.generator[test] == who]] = share
+        codes = np.unique(labels.source[mine], return_inverse=True)[1]
+        good = labels.good[mine].astype(np.int64)
+        score[mine] = by_writer(labels.generator[mine].tolist(), good, codes)
     return score
 
 

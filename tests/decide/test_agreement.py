@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import combinations, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
@@ -14,7 +15,7 @@ from sklearn.metrics import cohen_kappa_score
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import BakeoffError
 from bakeoff.decide.gates.agreement import Agreement, Report, check
-from bakeoff.decide.gates.floors import Ahead
+from bakeoff.decide.gates.floors import Ahead, by_writer
 from bakeoff.decide.gates.labels import Labelled, read_labels
 from bakeoff.metrics.judges import JudgePool, Place
 from bakeoff.spec.benchmark import Suite
@@ -88,6 +89,18 @@ def test_who_wrote_an_answer_is_a_floor_where_labels_name_generators(tmp_path: P
     assert known["who wrote it (floor)"] == 1
     assert report.ahead.floor == "who wrote it"
     assert report.ahead.in_words().startswith("Worse than the best floor (who wrote it): -0.")
+
+
+def test_generators_that_are_equally_good_say_nothing() -> None:
+    good, sources = np.array([1, 1, 0, 0] * 4), np.arange(16)
+    # Of eight answers of each, four are good, in the even sources as in the odd ones.
+    writers = ["one"] * 8 + ["two"] * 8
+    assert by_writer(writers, good, sources).tolist() == [0.0] * 16
+    # Of two's answers in even sources half are good, of one's all; of all of them, three in four.
+    good = np.array([1, 0, 1, 0, 1, 0, 0, 0])
+    score = by_writer(["one"] * 4 + ["two"] * 4, good, np.arange(8))
+    expected = [0, (2 + 0.75) / 3 - 0.75, 0, (2 + 0.75) / 3 - 0.75, 0, (1.75 / 3) - 0.75]
+    assert score[:6].tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

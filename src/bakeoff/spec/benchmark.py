@@ -65,7 +65,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 class VerifierSpec(File):
-    """A local model that says whether passages support a claim; metrics name it in `by`."""
+    """A local model that says whether passages support a claim; metrics name it in `verifier`."""
 
     model: str
     """`hf:ORG/NAME` or a folder: a sequence- or token-classification model, or a seq2seq one."""
