@@ -65,8 +65,8 @@ def by_writer(writers: Sequence[str], good: Ints, sources: Ints) -> Floats:
     """How much more often answers of the same generator are good than all are, in the other half of
     the sources.
 
-    By halves, where all answers of a generator are level: with each source left out alone, a
-    generator's good answers come after its bad ones, and who wrote it seems to say less than it does.
+    By halves, where all answers of a generator are level: with each source left out alone, its
+    good answers come after its bad ones, and who wrote it seems to say less than it does.
     """
     names, who = np.unique(writers, return_inverse=True)
     score = np.zeros(len(good))
