@@ -315,6 +315,142 @@ MISTAKES: dict[str, Mistake] = {
         ("init", "--questions", ROWS, "--name", "qa"),
         ("tasks/qa.yaml: is there already", "--force replaces it"),
     ),
+    "a spreadsheet of before": Mistake(
+        ("init", "--questions", "mine.xls"),
+        ("mine.xls: .xls is not read: save it as .xlsx",),
+        write("mine.xls", "x"),
+    ),
+    "a document for questions": Mistake(
+        ("init", "--questions", "mine.html"),
+        ("mine.html: holds text, no rows: rows are .jsonl",),
+        write("mine.html", "<p>Who?</p>"),
+    ),
+    "a folder for questions": Mistake(
+        ("init", "--questions", "tasks"),
+        ("tasks: is a folder; name a file",),
+    ),
+    "a folder without documents": Mistake(
+        ("init", "--questions", ROWS, "--documents", "benchmarks", "--name", "new"),
+        ("benchmarks: no documents; there are .yaml (1)",),
+    ),
+    "questions among the documents": Mistake(
+        ("init", "--questions", ROWS, "--documents", "tasks/qa", "--name", "new"),
+        ("lies among the documents of tasks/qa; move it",),
+    ),
+    "a column without a field": Mistake(
+        ("init", "--questions", ROWS, "--name", "new", "--column", "targets"),
+        ("write name=value (found 'targets')",),
+    ),
+    "a field that is none": Mistake(
+        ("init", "--questions", ROWS, "--name", "new", "--column", "anwser=targets"),
+        ("--column anwser: no such field; known: question, targets, id",),
+    ),
+    "a column twice": Mistake(
+        ("init", "--questions", "mine.csv"),
+        ("column 'question' occurs twice",),
+        write("mine.csv", "question,question,answer\nWho?,Why?,Ida\n"),
+    ),
+    "a table without rows": Mistake(
+        ("init", "--questions", "mine.csv"),
+        ("mine.csv: no rows",),
+        write("mine.csv", "question,answer\n"),
+    ),
+    "chats that end with the user": Mistake(
+        ("init", "--questions", "mine.jsonl"),
+        ("ends with a turn of 'user'",),
+        write("mine.jsonl", '{"messages": [{"role": "user", "content": "Who?"}]}\n'),
+    ),
+    "JSON that is broken": Mistake(
+        ("init", "--questions", "mine.json"),
+        ("mine.json: not JSON: Expecting value: line 2 column 1",),
+        write("mine.json", '[{"question": "Who?", "answer": "Ida"},\n'),
+    ),
+    "a model that is not there for init": Mistake(
+        ("init", "--questions", ROWS, "--name", "new", "--model", "embeded"),
+        ("model: 'embeded': no such file or folder; write embedded, hf:ORG/NAME",),
+    ),
+    "an endpoint without a scheme": Mistake(
+        (
+            "init",
+            "--questions",
+            ROWS,
+            "--name",
+            "new",
+            "--endpoint",
+            "localhost:8000",
+            "--model",
+            "m",
+        ),
+        (
+            "server.url: must be an address such as http://HOST:PORT/v1 (found 'localhost:8000')",
+            "Nothing was written",
+        ),
+    ),
+    "a name of a task that is nowhere": Mistake(("tasks", "qaa"), ("did you mean 'qa'?",)),
+    "costs without prices": Mistake(("cost", "latest"), ("Missing option '--prices'",)),
+    "advice without needs": Mistake(("advise", "latest"), ("no such run",)),
+    "a check that is none": Mistake(("gate", "latest", "--check", "nonsense"), ("no such run",)),
+    "an export without a folder": Mistake(("export", "latest"), ("Missing option '--output'",)),
+    "a kind of schema that is none": Mistake(("schema", "tasks"), ("'tasks' is not one of",)),
+    "an audit of another task": Mistake(
+        ("audit", "qa", "--task", "qaa"), ("no task 'qaa'; did you mean 'qa'?",)
+    ),
+    "a date that is none": Mistake(
+        ("nightly", "qa", "--night", "yesterday"), ("'yesterday' does not match the format",)
+    ),
+    "nights that are not there": Mistake(
+        ("trend", "qa"), ("no night yet; `bakeoff nightly BENCHMARK`",), code=12
+    ),
+    "a sample that is nowhere": Mistake(
+        (*PLAN, "--sample-ids", "q9"), ("--sample-ids: no sample 'q9'",)
+    ),
+    "a tag without a value": Mistake(
+        (*PLAN, "--tags", "part"), ("write name=value (found 'part')",)
+    ),
+    "a shard past the last": Mistake(
+        ("run", "qa", "--shard", "5/4"), ("write i/n with i from 1 to n",)
+    ),
+    "setups as a list": Mistake(
+        PLAN,
+        ("setups: must be a mapping, name: value",),
+        edit(BENCH, 'mine: {call: "../bot.py::answer"}', '- mine: {call: "../bot.py::answer"}'),
+    ),
+    "setups without one": Mistake(
+        PLAN,
+        ("setups: name at least one",),
+        lambda f: (f / BENCH).write_text("tasks: [qa]\nsetups: {}\n"),
+    ),
+    "a task as a text": Mistake(
+        PLAN, ("tasks: must be a list: [qa] (found 'qa')",), edit(BENCH, "[qa]", "qa")
+    ),
+    "scorers as a text": Mistake(
+        PLAN,
+        ("scorers: must be a list, [a, b] (found 'contains')",),
+        edit(TASK_FILE, "[contains, token_f1]", "contains"),
+    ),
+    "a function that cannot be read": Mistake(
+        ("run", "qa", "--no-mlflow"),
+        ("bot.py",),
+        write("bot.py", "def answer(sample)\n    return 1\n"),
+    ),
+    "a function that needs what is missing": Mistake(
+        ("run", "qa", "--no-mlflow"),
+        ("bot.py': ModuleNotFoundError: No module named 'nowhere_to_be_found'",),
+        write("bot.py", "import nowhere_to_be_found\n" + BOT),
+    ),
+    "a preset that is none": Mistake(
+        ("import", ROWS, "--preset", "lm_eval"), ("no such format; did you mean 'lm-eval'?",)
+    ),
+    "a baseline without a reason": Mistake(
+        ("baseline", "accept", "latest"), ("Missing option '--reason'",)
+    ),
+    "labels that are nowhere": Mistake(
+        ("scorers", "check", "contains", "--labels", "l.jsonl"), ("'l.jsonl' does not exist",)
+    ),
+    "an option of another command": Mistake(
+        ("compare", "--limit", "3"), ("No such option '--limit'",)
+    ),
+    "a file for a run": Mistake(("compare", "benchmarks/qa.yaml"), ("no such run",)),
 }
 
 
@@ -332,4 +468,5 @@ def test_a_mistake_is_answered_with_what_would_work(
     assert done.code == mistake.code, done.said
     for words in mistake.words:
         assert words in done.said, done.said
-    assert len(done.said.splitlines()) <= 12, done.said
+    # What `init` understood comes before.
+    assert len(done.said.splitlines()) <= (30 if "init" in mistake.typed else 12), done.said

@@ -67,6 +67,11 @@ def test_a_system_turn_that_the_task_does_not_use_is_said(tmp_path: Path) -> Non
     assert "system: '{system}'" in note
 
 
+def test_a_system_turn_that_is_the_tasks_own_is_used(tmp_path: Path) -> None:
+    chats = [[SYSTEM, WHO, IDA], [WHO, IDA]]
+    assert loaded(tmp_path, chats, system=SYSTEM["content"]).notes == ()
+
+
 def test_parts_that_are_no_text_are_counted(tmp_path: Path) -> None:
     parts = [{"type": "text", "text": "Who is this?"}, {"type": "image_url", "image_url": {}}]
     task = loaded(tmp_path, [[{"role": "user", "content": parts}, IDA]])

@@ -222,6 +222,13 @@ class Suite(File):
             )
         return value
 
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _list_of_tasks(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"must be a list: [{value}]")
+        return value
+
     @field_validator("gates")
     @classmethod
     def _gates_arenamed_once(cls, value: tuple[Gate, ...]) -> tuple[Gate, ...]:

@@ -135,6 +135,8 @@ def _explain(
         return f"{where}: must be given"
     if kind in _MUST_BE and where:
         return f"{where}: must be {_MUST_BE[kind]} (found {masked(_short(value))})"
+    if kind == "string_pattern_mismatch" and "'^https?://" in message:
+        message = "must be an address such as http://HOST:PORT/v1"
     message = message.removeprefix("Value error, ")
     shown = "" if isinstance(value, dict | list) else f" (found {masked(repr(value))})"
     return f"{where}: {message}{shown}" if where else message

@@ -109,7 +109,9 @@ def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = ""
             f"{path}: is a BEIR folder: rows: {{test: {{beir: {path.name}}}}} reads it"
         )
     if not path.is_file():
-        raise BakeoffError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+        raise BakeoffError(
+            f"{path}: {'is a folder; name a file' if path.is_dir() else 'no such file'}"
+        )
     reading = Reading(sheet=sheet)
     rows = list(reader_of(path).rows(path, reading))
     if not rows:

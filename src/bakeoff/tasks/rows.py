@@ -79,7 +79,7 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
         made = ("question", "targets", "system", "messages")
         columns = {ours: theirs for ours, theirs in columns.items() if ours not in made}
         used = prompt_fields(file.system) | prompt_fields(file.prompt)
-        systems = sum(bool(row["system"]) for row in rows)
+        systems = sum(row["system"] not in ("", file.system) for row in rows)
         if systems and "system" not in used:
             reading.remark(
                 f"{quantity(systems, 'chat')} with a system turn that the task does not use: "
