@@ -32,7 +32,8 @@ from bakeoff.running.importing.importers import IMPORTERS
 from bakeoff.running.plan import Plan
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.backends import BACKENDS, ENDPOINT
-from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.spec.benchmark import Suite, load_suite, suite_of
+from bakeoff.spec.engines import ENGINES
 from bakeoff.spec.metric import Metric
 from bakeoff.tasks.load import load_task
 from bakeoff.tasks.readers import READERS
@@ -48,6 +49,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     BACKENDS,
     EXECUTORS,
     IMPORTERS,
+    ENGINES,
 )
 
 
@@ -215,6 +217,7 @@ def test_a_name_of_a_backend_is_no_name_for_an_endpoint() -> None:
         Suite.model_validate(raw)
 
 
+ENGINE = {"engine": "my-server", "tasks": ["tiny"], "setups": {"base": {}}}
 BOT = """
 from pathlib import Path
 
@@ -248,6 +251,16 @@ def test_an_executor(tmp_path: Path) -> None:
     done, _ = run_and_judge(replace(plan, executor="twice"), workspace, progress)
     assert done.manifest.complete
     assert {r.sample for r in done.records("tiny", "mine") if r.answer} == {"q1", "q2", "q3"}
+
+
+def test_an_engine() -> None:
+    with pytest.raises(BakeoffError, match=r"engine: no engine 'my-server'; known: command, "):
+        suite_of(ENGINE, Path("b.yaml"))
+    run_example("An engine")
+    spec = suite_of(ENGINE, Path("b.yaml")).engine
+    assert spec and spec.program({}) == ("my-server",)
+    assert spec.template(adapters=False)[:2] == ("--model", "{model}")
+    assert not spec.takes_adapters
 
 
 def test_an_importer(tmp_path: Path) -> None:

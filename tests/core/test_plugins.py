@@ -78,6 +78,61 @@ def test_parts_of_an_installed_package_are_named_like_those_of_bakeoff(
     assert set(run.columns["letters", "rag", "polite"].values) == {1.0}
     assert run.manifest.tasks["letters"].metrics["polite"].version == "4"
     assert run.manifest.versions["bakeoff-courtesy"] == "0.3"
+    # A sink that cannot be loaded is one message, once all else is done.
+    assert (
+        "bakeoff: plugin 'telegram' (bakeoff.sinks) of bakeoff-courtesy 0.3: "
+        "bakeoff_courtesy.broken:telegram cannot be loaded: ModuleNotFoundError: "
+        "No module named 'no_such_library'\n"
+    ) in done.stderr
+    assert (run.folder / "report.html").is_file()
+
+
+def test_executor_engine_and_importer_of_a_package_are_named_like_those_of_bakeoff(
+    place: Path, project: Path, program: Cli
+) -> None:
+    served = BENCHMARK.replace("model: butler:old", "engine: valet")
+    (project / "benchmarks" / "letters.yaml").write_text(served)
+    command = ["run", "benchmarks/letters.yaml", "--no-mlflow", "--on", "politely"]
+    done = program(*command, cwd=project, **beside(place))
+    assert done.returncode == 0, done.stderr
+    assert "with your permission" in done.stderr
+    run = Run(next((project / "results" / "letters").glob("*/")))
+    (engine,) = run.manifest.engines.values()
+    assert (engine.kind, engine.version) == ("valet", "0.3")
+    assert set(run.columns["letters", "base", "polite"].values) == {1.0}
+    assert run.manifest.versions["bakeoff-courtesy"] == "0.3"
+    # Where the package is not installed, its run is read all the same, and not made again.
+    alone = program("compare", run.folder, cwd=project)
+    assert alone.returncode == 0, alone.stderr
+    again = program("plan", "benchmarks/letters.yaml", cwd=project)
+    assert "engine: no engine 'valet'" in again.stderr
+
+    (project / "may.guestbook").write_text("ann\tyes please\nben\tno\n")
+    taken = program("import", "may.guestbook", "--name", "guests", cwd=project, **beside(place))
+    assert taken.returncode == 0, taken.stderr
+    imported = Run(next((project / "results" / "guests").glob("*/")))
+    assert imported.comparison.tasks["guests"].metrics["polite"].setups["may"].value == 0.5
+
+
+def test_a_command_does_not_go_on_with_a_run_of_another_version_of_a_package(
+    place: Path, project: Path, program: Cli
+) -> None:
+    command = ["run", "benchmarks/letters.yaml", "--no-mlflow"]
+    assert program(*command, cwd=project, **beside(place)).returncode == 0
+    (first,) = (project / "results" / "letters").glob("*/manifest.json")
+    first.write_text(first.read_text().replace('"complete"', '"interrupted"'))
+    newer = project / "newer"
+    shutil.copytree(place, newer)
+    (info,) = newer.glob("bakeoff_courtesy-*.dist-info")
+    told = info / "METADATA"
+    told.write_text(told.read_text().replace("Version: 0.3", "Version: 0.4"))
+    done = program(*command, cwd=project, **beside(newer))
+    assert done.returncode == 0 and "going on with" not in done.stderr
+    second = max((project / "results" / "letters").glob("*/"))
+    assert second != first.parent
+    assert Run(second).manifest.versions["bakeoff-courtesy"] == "0.4"
+    shutil.rmtree(second)
+    assert "going on with" in program(*command, cwd=project, **beside(place)).stderr
 
 
 def test_plugins_are_listed_and_one_that_cannot_be_loaded_is_one_message(
@@ -87,13 +142,17 @@ def test_plugins_are_listed_and_one_that_cannot_be_loaded_is_one_message(
     rows = [line.split() for line in done.stdout.splitlines() if "bakeoff-courtesy" in line]
     assert [row[:4] for row in rows] == [
         ["backends", "butler", "bakeoff-courtesy", "0.3"],
+        ["engines", "valet", "bakeoff-courtesy", "0.3"],
+        ["executors", "politely", "bakeoff-courtesy", "0.3"],
+        ["importers", "guestbook", "bakeoff-courtesy", "0.3"],
         ["readers", ".letter", "bakeoff-courtesy", "0.3"],
         ["retrievers", "alphabetical", "bakeoff-courtesy", "0.3"],
         ["scorers", "broken", "bakeoff-courtesy", "0.3"],
         ["scorers", "polite", "bakeoff-courtesy", "0.3"],
         ["sinks", "postcard", "bakeoff-courtesy", "0.3"],
+        ["sinks", "telegram", "bakeoff-courtesy", "0.3"],
     ]
-    assert (done.returncode, done.stderr) == (2, "bakeoff: 1 of 6 cannot be loaded\n")
+    assert (done.returncode, done.stderr) == (2, "bakeoff: 2 of 10 cannot be loaded\n")
     task = project / "tasks" / "letters.yaml"
     task.write_text(TASK.replace("polite", "broken"))
     done = program("plan", "benchmarks/letters.yaml", cwd=project, **beside(place))
@@ -123,3 +182,10 @@ def test_a_name_of_two_packages_is_refused(place: Path, project: Path, program: 
         2,
         "bakeoff: bakeoff-courtesy and rival both add 'polite' to bakeoff.scorers: uninstall one\n",
     )
+    own = "tasks: [tiny]\nsetups: {mine: {call: '../bot.py::answer'}}\nlatency: {samples: 0}\n"
+    (project / "benchmarks" / "own.yaml").write_text(own)
+    command = ["run", "benchmarks/own.yaml", "--no-mlflow"]
+    done = program(*command, cwd=project, **beside(place, other.parent))
+    assert done.returncode == 0, "a run that names none of both is made and reported"
+    assert "both add 'polite' to bakeoff.scorers" in done.stderr
+    assert next((project / "results" / "own").glob("*/report.html")).is_file()

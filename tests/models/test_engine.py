@@ -237,7 +237,6 @@ def test_a_server_never_outlives_bakeoff(tmp_path: Path, how: signal.Signals) ->
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        ("vlm", "no engine 'vlm'; did you mean 'vllm'"),
         ({"command": "serve --port {port}"}, "command: must hold {model}"),
         ({"command": "serve {model} {port} {gpu}"}, "command: no {gpu}; there are {adapters}"),
         ({"kind": "llama.cpp", "python": "python3"}, "python: only vllm is started by one"),

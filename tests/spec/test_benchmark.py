@@ -73,6 +73,7 @@ def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) ->
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (SUITE + "engine: vlm\n", "engine: no engine 'vlm'; did you mean 'vllm'?"),
         (SUITE + "sed: 3\n", "sed: no such field; did you mean 'seed'?"),
         (SUITE + "seed: three\n", "seed: "),
         (SUITE + "dtype: int4\n", "dtype: "),

@@ -54,8 +54,8 @@ def machine() -> Table:
 def engines(environment: Mapping[str, str]) -> Table:
     """The engines that can be started without a path in a benchmark, and what keeps others."""
     rows = []
-    for name in ENGINES:
-        spec = EngineSpec(kind=name) if ENGINES[name].program else None
+    for name, kind in ENGINES.everything():
+        spec = EngineSpec(kind=name) if kind.program else None
         if spec is None:
             continue  # of the user's own command nothing is known
         program = spec.program(environment)

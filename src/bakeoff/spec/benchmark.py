@@ -366,7 +366,12 @@ def suite_of(raw: Any, path: Path, setups: Mapping[str, Any] = MappingProxyType(
         )
     suite = validated(Suite, path, raw)
     faults([f"{path}: {problem}" for problem in keys.problems(suite.connections, raw)])
-    faults([f"{path}: {part}" for part in checks.unknown_parts(suite.setups, suite.endpoints)])
+    faults(
+        [
+            f"{path}: {part}"
+            for part in checks.unknown_parts(suite.setups, suite.endpoints, suite.engine)
+        ]
+    )
     faults(
         [
             f"{path}: setups.{setup.name}.imported: only `bakeoff import` sets it: such a setup "

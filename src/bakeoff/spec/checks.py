@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bakeoff.core.hints import did_you_mean
 from bakeoff.spec.backends import backend_of, unknown_prefix
 from bakeoff.spec.endpoints import Endpoint
-from bakeoff.spec.engines import EngineSpec
+from bakeoff.spec.engines import EngineSpec, unknown_engine
 from bakeoff.spec.retrievers import unknown_retriever
 from bakeoff.spec.setups import Setup
 
@@ -54,11 +54,15 @@ def routes_lead_somewhere(setups: Setups, tasks: Sequence[str]) -> None:
                 raise ValueError(f"{where}: '{name}' does not have all of this setup's tasks")
 
 
-def unknown_parts(setups: Setups, endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
-    """The retrievers and the models that nothing here opens, each a problem in words.
+def unknown_parts(
+    setups: Setups, endpoints: Mapping[str, Endpoint], engine: EngineSpec | None
+) -> Iterator[str]:
+    """The engine, the retrievers and the models that nothing here opens, each a problem in words.
 
     Asked of a benchmark that is to be run: a finished run is read without what it was made with.
     """
+    if engine and (problem := unknown_engine(engine.kind)):
+        yield f"engine: {problem}"
     for setup in setups.values():
         recipe = setup.retrieve
         if recipe and (problem := unknown_retriever(recipe.retriever)):
@@ -84,6 +88,8 @@ def tuned_models_are_here(setups: Setups, endpoints: Mapping[str, Endpoint]) -> 
 
 def engine_can_serve(engine: EngineSpec, setups: Setups, endpoints: Mapping[str, Endpoint]) -> None:
     """An engine has local models to run, and can serve what is tuned of them."""
+    if unknown_engine(engine.kind):
+        return
     local = [
         setup
         for setup in setups.values()

