@@ -81,6 +81,16 @@ def test_a_terminal_shows_a_run_within_its_width(tmp_path: Path, wide: int, high
     assert not broken
 
 
+def test_wide_keeps_each_row_on_a_line_and_a_narrow_screen_says_so(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    narrow = on_terminal(["compare", str(folder)], 80, 24)
+    assert any("--wide keeps each on a line" in line for line in narrow)
+    wide = on_terminal(["compare", str(folder), "--wide"], 80, 24)
+    (row,) = [line for line in wide if line.lstrip().startswith("gate_qa") and "0.800" in line]
+    assert all(value in row for value in ("0.200", "0.400", "0.600"))
+    assert not any("--wide" in line for line in wide)
+
+
 def on_terminal(arguments: list[str], wide: int, high: int) -> list[str]:
     """The lines that a command shows on a terminal of this size, without colours."""
     ours, theirs = pty.openpty()
@@ -95,7 +105,9 @@ def on_terminal(arguments: list[str], wide: int, high: int) -> list[str]:
         written = b"".join(iter(lambda: _read(ours), b""))
         assert process.wait(60) == 0, written
     os.close(ours)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode()).replace("\r", "").split("\n")
+    # A bar of progress is wiped off its line.
+    shown = re.sub(r"[^\n]*\x1b\[2K", "", written.decode())
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "").split("\n")
 
 
 def _read(terminal: int) -> bytes:

@@ -238,6 +238,49 @@ def test_every_night_finds_its_models_and_training_again(results: Path, uri: str
     assert shares == [0.8, 0.8]
 
 
+def test_adapters_prompts_and_rows_are_registered_once_and_linked(results: Path, uri: str) -> None:
+    for _ in range(2):
+        runs.log(Run(make_run(results, 120)), uri, 1)
+    there, run = (
+        client(uri),
+        stored(uri, f"tags.setup = 'rag' AND tags.invocation = '{_latest(results)}'"),
+    )
+    (training,) = stored(uri, name="made-training").values()
+    (version,) = there.search_model_versions("name = 'made.gate_qa.adapter'")
+    assert version.run_id == training.info.run_id
+    assert version.tags["adapter"] == training.data.tags["adapter"]
+    prompts = json.loads(run["rag"].data.tags["mlflow.linkedPrompts"])
+    name = "made.gate_qa.question-after-passages"
+    assert prompts == [{"name": name, "version": "1"}]
+    (message,) = there.get_prompt_version(name, "1").template
+    assert message["content"] == "Use these passages:\n{{passages}}\n\n{{question}}"
+    assert there.get_prompt(name).tags["_mlflow_experiment_ids"] == f",{experiment(uri)},"
+    (rows,) = there.search_datasets([experiment(uri)])
+    assert (rows.name, rows.tags["rows"], json.loads(rows.profile)["num_records"]) == (
+        "made.gate_qa",
+        "100 of 120",
+        100,
+    )
+
+
+def _latest(results: Path) -> str:
+    return max(path.name for path in (results / "made").iterdir() if path.is_dir())
+
+
+def test_a_prompt_that_is_worded_anew_is_a_new_version(results: Path, uri: str) -> None:
+    runs.log(Run(make_run(results)), uri, 0)
+    folder = make_run(results)
+    manifest = store.read_manifest(folder)
+    facts = manifest.tasks["gate_qa"]
+    worded = facts.wording.model_copy(update={"system": "Be {{brief}}, {question}."})
+    tasks = {"gate_qa": facts.model_copy(update={"wording": worded})}
+    store.write_manifest(folder, manifest.model_copy(update={"tasks": tasks}))
+    runs.log(Run(folder), uri, 0)
+    newest = client(uri).get_prompt_version_by_alias("made.gate_qa", "latest")
+    assert newest.version == 2
+    assert newest.template[0] == {"role": "system", "content": "Be {brief}, {{question}}."}
+
+
 def test_scores_that_were_made_again_replace_those_logged(results: Path, uri: str) -> None:
     folder = make_run(results)
     runs.log(Run(folder), uri, 2)

@@ -17,6 +17,7 @@ import pytest
 from bakeoff.analysis.measured_run import Run
 from bakeoff.outputs.mlflow import links, runs
 from bakeoff.testing import SETUPS, make_run
+from decided_runs import written
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.slow
@@ -67,6 +68,43 @@ def test_the_chart_view_shows_four_bars_per_headline_metric(page: Any, seen: Any
     expect(chart.locator(".bars .point")).to_have_count(4)
     shares = chart.locator("text").filter(has_text=re.compile(rf"^({'|'.join(SHARES)})$"))
     expect(shares).to_have_text(SHARES[::-1])  # drawn from below
+
+
+@pytest.fixture(scope="module")
+def many(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What can be seen -> its address, of a bake-off of fourteen setups."""
+    setups = {f"setup-{n:02}": {"retrieve": {"k": n}} if n else {} for n in range(14)}
+    folder = tmp_path_factory.mktemp("many")
+    run = written(folder, {"qa": lambda s, i: i < 2 * int(s[-2:])}, setups=setups)
+    return links.links(runs.log(run, mlflow_server, 2), mlflow_server)
+
+
+def test_the_charts_show_all_of_fourteen_setups_each_in_its_colour(page: Any, many: Any) -> None:
+    page.goto(many["charts"])
+    page.get_by_text("14 matching runs").wait_for()
+    chart = page.locator(".js-plotly-plot").first
+    expect(chart.locator(".bars .point")).to_have_count(14)
+    fills = "points => points.map(p => p.querySelector('path').style.fill)"
+    colours = chart.locator(".bars .point").evaluate_all(fills)
+    assert len(set(colours)) == 14
+    last = chart.locator(".bars .point text").evaluate_all("all => all.map(e => e.textContent)")
+    assert sorted(last) == sorted(f"{2 * n / 40:.2f}" for n in range(14))
+
+
+def test_the_compare_page_opens_on_the_setups_and_their_headline(page: Any, many: Any) -> None:
+    page.goto(many["compare"])
+    page.get_by_text("Comparing 14 Runs from 1 Experiment").wait_for()
+    shows(page, "corner.setup", "setup-13", "Headline/qa contains")
+
+
+def test_prompts_data_sets_and_adapters_are_in_their_tabs(page: Any, seen: Any) -> None:
+    experiment = seen["charts"].split("/runs?")[0]
+    page.goto(f"{experiment}/prompts")
+    page.get_by_text("seen.gate_qa.question-after-passages").first.wait_for()
+    page.goto(f"{experiment}/datasets")
+    page.get_by_text("seen.gate_qa").first.wait_for()
+    page.goto(f"{experiment.split('#')[0]}#/models")
+    page.get_by_text("seen.gate_qa.adapter").first.wait_for()
 
 
 def test_the_output_table_shows_four_answers_to_a_question(page: Any, seen: Any) -> None:

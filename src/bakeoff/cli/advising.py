@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bakeoff.cli.app import finished, format_option, main, show_as, write_report
+from bakeoff.cli.app import finished, format_option, main, show_as, waiting, write_report
 from bakeoff.cli.named import NEEDS, RUN
 from bakeoff.core.words import BakeoffError
 
@@ -42,9 +42,11 @@ def advise(run: str, file: Path | None, save: Path | None, form: str) -> None:
     if file is None and not sys.stdin.isatty():
         raise BakeoffError("give --needs FILE: the questions need a terminal")
     needs = load_needs(file) if file else None
-    known = facts(done)
+    with waiting("comparing"):
+        known = facts(done)
     needs = needs or _asked(known)
-    answer = advice.advise(needs, known, str(file or "answers"))
+    with waiting("weighing the needs"):
+        answer = advice.advise(needs, known, str(file or "answers"))
     if save:
         save.write_text(dump_needs(needs), encoding="utf-8")
     kept = advice.keep(done, answer)

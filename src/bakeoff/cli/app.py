@@ -218,20 +218,25 @@ def progress() -> Progress:
     return PlainProgress(show)
 
 
-def show(table: Table) -> None:
-    """Print a table: with colours and folded on a terminal, as plain text on a pipe."""
+def show(table: Table, *, wide: bool = False) -> None:
+    """Print a table: with colours and folded on a terminal, as plain text on a pipe.
+
+    `wide`: a line for each row on a terminal, too.
+    """
     if sys.stdout.isatty() or environment().coloured:
         from bakeoff.outputs import terminal
 
-        terminal.show(table)
+        terminal.show(table, wide=wide)
     else:
         from bakeoff.core.layout import as_text
 
         click.echo(as_text(table))
 
 
-def show_as(form: str, tables: Sequence[Table], contents: Callable[[], Any]) -> None:
-    """Print a result as `--format` asks: its tables, or its contents as JSON."""
+def show_as(
+    form: str, tables: Sequence[Table], contents: Callable[[], Any], *, wide: bool = False
+) -> None:
+    """Print a result as `--format` asks: its tables (`wide`: see `show`), or contents as JSON."""
     if form == "json":
         import json
 
@@ -242,7 +247,7 @@ def show_as(form: str, tables: Sequence[Table], contents: Callable[[], Any]) -> 
         click.echo(as_markdown(tables), nl=False)
     else:
         for table in tables:
-            show(table)
+            show(table, wide=wide)
 
 
 def waiting(unit: str) -> AbstractContextManager[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +16,16 @@ from bakeoff.cli.app import (
     show,
     show_as,
     show_gates,
+    waiting,
     write_report,
 )
 from bakeoff.cli.named import PRICES, RUN, benchmarks_with_runs
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.environment import results, tracking_uri
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.measured_run import Run
 
 NEWEST = 20
 """Runs that are listed unless all are asked for."""
@@ -64,7 +68,8 @@ def list_runs(benchmark: str, whole: bool) -> None:
     is_flag=True,
     help="Compare runs that did not measure the same (rows, scorers, judges, ...).",
 )
-def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
+@click.option("--wide", is_flag=True, help="A line for each row, also where the screen is narrow.")
+def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool, wide: bool) -> None:
     """Compare the setups of a RUN (by default the latest), or several runs.
 
     `bakeoff runs` lists them and explains how to name them.
@@ -73,11 +78,18 @@ def compare(runs: tuple[str, ...], form: str, allow_mismatch: bool) -> None:
 
     from bakeoff.outputs.compared import compared
 
-    made = compared([finished(run) for run in runs or ("latest",)], allow_mismatch)
+    done = [finished(run) for run in runs or ("latest",)]
+    with waiting("comparing"):
+        made = compared(done, allow_mismatch)
     if form == "csv":
         click.echo(made.csv(), nl=False)
     else:
-        show_as(form, made.tables, lambda: asdict(made.comparison))
+        show_as(form, made.tables, lambda: asdict(made.comparison), wide=wide)
+        if form == "terminal" and sys.stdout.isatty() and not wide:
+            from bakeoff.outputs import terminal
+
+            if terminal.narrow(made.tables):
+                click.echo("A row that does not fit is a block; --wide keeps each on a line.")
 
 
 @main.command()
@@ -127,14 +139,16 @@ def gate(
     chosen = gating.chosen_gates(done, file, checks)
     pull_baselines(done)
     named = {"baseline": baseline, "anchor": anchor}
-    verdicts = gating.gate(
-        done,
-        results(),
-        chosen=chosen,
-        references={name: gating.reference(r, results()) for name, r in named.items() if r},
-        allow_mismatch=allow_mismatch,
-        output=output,
-    )
+    references = {name: gating.reference(r, results()) for name, r in named.items() if r}
+    with waiting("judging the gates"):
+        verdicts = gating.gate(
+            done,
+            results(),
+            chosen=chosen,
+            references=references,
+            allow_mismatch=allow_mismatch,
+            output=output,
+        )
     code = show_gates(verdicts)
     sys.exit(0 if soft else code)
 
@@ -199,7 +213,8 @@ def cost(
     from bakeoff.decide.cost import prices, shown
 
     priced, done = prices.load_prices(file), finished(run)
-    made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
+    with waiting("computing the costs"):
+        made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
     path = costs.write(done.folder, made)
     show_as(form, shown.tables(made), lambda: made.model_dump(mode="json"))
     if form == "terminal":
@@ -214,7 +229,12 @@ def cost(
     help="File to write instead: HTML when it ends in .html, else Markdown.",
 )
 @click.option("--open", "shown", is_flag=True, help="Open it in the browser.")
-def report(run: str, output: Path | None, shown: bool) -> None:
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write the pictures to as well, as SVG and PNG; PNG needs Chromium.",
+)
+def report(run: str, output: Path | None, shown: bool, plots: Path | None) -> None:
     """Write the report of a RUN again: report.md, report.html and its plots."""
     from bakeoff.analysis.measured_run import write_comparison
     from bakeoff.outputs.page import html, pictures
@@ -222,6 +242,8 @@ def report(run: str, output: Path | None, shown: bool) -> None:
     from bakeoff.runs.store import PAGE
 
     done = finished(run)
+    with waiting("comparing"):
+        _ = done.comparison
     if output is None:
         write_comparison(done)
         click.echo(write_report(done))
@@ -232,8 +254,24 @@ def report(run: str, output: Path | None, shown: bool) -> None:
         output.write_text(markdown(done), encoding="utf-8")
     written = output or done.folder / PAGE
     click.echo(written)
+    if plots:
+        with waiting("drawing the pictures"):
+            made = _drawn(done, plots)
+        click.echo(f"{plots}: {made} pictures, each as SVG and PNG")
     if shown:
         click.launch(written.resolve().as_uri())
+
+
+def _drawn(done: Run, folder: Path) -> int:
+    """Write every picture of a run into a folder; how many."""
+    from bakeoff.outputs.page import pictures, raster
+
+    browser = raster.browser()
+    shown = pictures.draw(done)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures.write(shown, folder)
+    raster.write(browser, [folder / f"{picture.file}.svg" for picture in shown])
+    return len(shown)
 
 
 @main.command()

@@ -39,26 +39,49 @@ def laid_out(table: Table, width: int | None) -> list[Line]:
     a line for each column. Only a single word wider than the screen is wider than it.
     """
     # Names of tasks and metrics come from files, too, and are in headers and titles.
-    rows = [tuple(plain(cell, TEXT) for cell in row) for row in (table.header, *table.rows)]
-    lines = _body(rows, width)
+    lines = _body(_plain(table), width)
     title = [(Piece(line, "title"),) for line in wrapped(plain(table.title, TEXT), width)]
     note = [(Piece(line, "note"),) for line in wrapped(plain(table.note, TEXT), width) if line]
     return [*title, *lines, (), *note]
 
 
+def in_blocks(table: Table, width: int | None) -> bool:
+    """Whether its rows do not fit on a screen of `width` columns, so that each is a block."""
+    if width is None:
+        return False
+    rows = _plain(table)
+    return sum(_least(rows)) > width - _around(len(table.header))
+
+
+def _plain(table: Table) -> list[tuple[str, ...]]:
+    return [tuple(plain(cell, TEXT) for cell in row) for row in (table.header, *table.rows)]
+
+
+def _around(columns: int) -> int:
+    return len(_INDENT) + len(_GAP) * (columns - 1)
+
+
+def _least(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    """The widths below which columns would break a word, or be hard to read."""
+    return [
+        max(
+            min(max(map(columns, column)), _COLUMN),
+            *(max(map(columns, words(cell)), default=0) for cell in column),
+        )
+        for column in zip(*rows, strict=True)
+    ]
+
+
 def _body(rows: Sequence[tuple[str, ...]], width: int | None) -> list[Line]:
     whole = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    around = len(_INDENT) + len(_GAP) * (len(whole) - 1)
+    around = _around(len(whole))
     if width is None:
         aligned = sum(whole[:-1]) + around <= PIPE
         return _grid(rows, whole, PIPE) if aligned else [_unpadded(row) for row in rows]
     room = width - around
     if sum(whole) <= room:
         return _grid(rows, whole, width)
-    least = [
-        max(min(all_, _COLUMN), *(max(map(columns, words(cell)), default=0) for cell in column))
-        for all_, column in zip(whole, zip(*rows, strict=True), strict=True)
-    ]
+    least = _least(rows)
     if sum(least) <= room:
         return _grid(rows, _shared(least, whole, room), width)
     return _blocks(rows, width)

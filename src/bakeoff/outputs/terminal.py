@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -14,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from bakeoff.core.layout import laid_out
+from bakeoff.core.layout import in_blocks, laid_out
 from bakeoff.core.plain_text import plain
 from bakeoff.core.progress import Unit
 from bakeoff.core.table import TEXT, Table
@@ -29,15 +30,24 @@ _COLOURS = {
 _PARTS = {"title": "bold", "header": "bold", "note": "dim"}
 
 
-def show(table: Table) -> None:
-    """Print a table, laid out for the terminal's width; as on a pipe where there is no terminal."""
+def show(table: Table, *, wide: bool = False) -> None:
+    """Print a table, laid out for the terminal's width; as on a pipe where there is no terminal.
+
+    `wide` prints it as on a pipe on a terminal, too.
+    """
     console = Console()
     # Colours are asked for in logs, too, which have no width.
-    width = console.width if sys.stdout.isatty() else None
+    width = console.width if sys.stdout.isatty() and not wide else None
     for line in laid_out(table, width):
         # Cells come from files: `Text` keeps them from being read as markup.
         shown = Text.assemble(*((part.text, _style(part.of)) for part in line))
         console.print(shown, soft_wrap=True)
+
+
+def narrow(tables: Sequence[Table]) -> bool:
+    """Whether the terminal is too narrow for the rows of any of the tables."""
+    width = Console().width if sys.stdout.isatty() else None
+    return any(in_blocks(table, width) for table in tables)
 
 
 def _style(of: str) -> str:

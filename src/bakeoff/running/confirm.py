@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from bakeoff.core.progress import Progress
+from bakeoff.core.progress import Progress, working
 from bakeoff.running.executors import executor
 from bakeoff.running.plan import Plan
 from bakeoff.running.resuming import unfinished
@@ -80,9 +80,11 @@ def run_and_judge(
     )
 
     before_judging(done)
-    verdicts = gating.gate(done, workspace.results)
+    with working(progress, "judging the gates"):
+        verdicts = gating.gate(done, workspace.results)
     if verdicts.state != FAIL or plan.suite.repeats == repeats:
         return done, verdicts
     progress.note(f"a gate fails: before that counts, every sample is run {repeats} times")
     done = run(more, workspace, progress, done.folder)
-    return done, gating.gate(done, workspace.results)
+    with working(progress, "judging the gates"):
+        return done, gating.gate(done, workspace.results)

@@ -41,6 +41,11 @@ SETUPS: dict[str, dict[str, Any]] = {
 TEXT = "The east gate opens at 6.40 and is locked at 21.15; the keys hang in the lodge. " * 4
 RATE = MetricFacts(higher_is_better=True, bounds=(0.0, 1.0), version="1")
 METRICS = dict.fromkeys(("exact_match", "recall(k=5)"), RATE)
+WORDING = {
+    "prompt": "{question}",
+    "with_passages": "Use these passages:\n{passages}\n\n{prompt}",
+    "before_passages": "{prompt}\n\n{passages}",
+}
 MADE = "2026-01-01T00:00:00+00:00"
 """When made runs were made, where a test says nothing else."""
 
@@ -218,7 +223,7 @@ def _manifest(folder: Path, chosen: Suite, task: str, samples: int, night: str) 
     return made_manifest(
         folder.name,
         chosen,
-        {task: task_facts(samples, digests=digests)},
+        {task: task_facts(samples, digests=digests, wording=WORDING)},
         night=night,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         models={"embedded": {"weights": "b179c9523d0e6a0f", "engine": "made up"}},

@@ -28,6 +28,8 @@ class Logged(Stored):
     invocation: str
     runs: Mapping[str, str]
     """Setup -> run id."""
+    view: str = ""
+    """The shared view of its runs alone; what was logged before has none."""
 
 
 def keep(folder: Path, logged: Logged) -> None:
@@ -51,7 +53,8 @@ def links(logged: Logged, ui: str) -> dict[str, str]:
     runs = list(logged.runs.values())
     ui = re.sub(r"(?<=://)[^/@]*@", "", ui).rstrip("/")
     here = f"{ui}/#/experiments/{logged.experiment}"
-    only = "searchFilter=" + _quoted(f"tags.invocation = '{logged.invocation}'")
+    filtered = "searchFilter=" + _quoted(f"tags.invocation = '{logged.invocation}'")
+    only = f"viewStateShareKey={logged.view}" if logged.view else filtered
     addresses = {
         "runs": f"{here}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}",
         "charts": f"{here}/runs?workflowType=machine_learning&compareRunsMode=CHART&{only}",

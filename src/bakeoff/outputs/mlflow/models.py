@@ -10,6 +10,7 @@ from mlflow.entities import Metric, Param
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.words import digest
 from bakeoff.outputs.mlflow.names import adapters, allowed, params, text
+from bakeoff.outputs.mlflow.registry import register_adapter
 from bakeoff.runs.opened import AdapterFacts, Epoch, Training
 from bakeoff.spec.benchmark import Setup
 
@@ -102,6 +103,7 @@ def _training_run(
         params=[Param(name, text(value)) for name, value in recipe.items() if value is not None],
         metrics=[*_facts(made, start), *_curve(made.curve, start)],
     )
+    register_adapter(client, run, task, adapter, identity)
     client.set_terminated(identity, end_time=start + int(made.seconds * 1000))
     client.set_tag(identity, "logged", "complete")
     return str(identity)

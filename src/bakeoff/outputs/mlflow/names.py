@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from bakeoff.analysis.measured_run import Run
@@ -49,6 +50,7 @@ def allowed(name: str) -> str:
     return _ODD.sub("_", text(name)).strip("/. ") or "_"
 
 
+@lru_cache(maxsize=1000)
 def metric_name(metric: str) -> str:
     """A metric's name as MLflow allows it: `recall(k=5)` is `recall k:5`. Reversible.
 
@@ -212,6 +214,17 @@ def view(run: Run) -> str:
             "selectedColumns": columns,
             "columnWidths": dict.fromkeys(columns, WIDE),
             # The UI's own choice hides all setups but ten.
+            "runsHiddenMode": "SHOW_ALL",
+        }
+    )
+
+
+def view_of(run: Run) -> str:
+    """The shared view of one bake-off: all of its setups, where the UI would hide all but ten."""
+    return json.dumps(
+        {
+            "searchFilter": f"tags.invocation = '{run.manifest.run}'",
+            "orderByKey": "attributes.start_time",
             "runsHiddenMode": "SHOW_ALL",
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,9 +21,9 @@ from mlflow.entities import Run as Stored
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.measured_run import Run
-from bakeoff.outputs.mlflow import links, models, tables, traces
+from bakeoff.outputs.mlflow import links, models, registry, tables, traces
 from bakeoff.outputs.mlflow.connection import alone, experiment, reaching, shown
-from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view
+from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view, view_of
 from bakeoff.outputs.mlflow.traces import Place
 from bakeoff.runs.links import refuse_links
 from bakeoff.spec.benchmark import Setup
@@ -61,17 +61,24 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
             made(name, tags=_experiment_tags(run)),
             made(f"{name}-training", tags={}) if run.manifest.adapters else "",
         )
+        registry.datasets(client, run, store.experiment)
+        asked = registry.prompts(client, run, store.experiment)
         there = _there(run, store)
         setups = list(run.suite.setups.values())
         runs = {}
         for place, setup in enumerate(setups):
             kept = _kept(run, store, there.get(setup.name, []), setup)
-            identity, model = kept or _logged(run, store, setup, len(setups) - place)
+            linked = registry.linked(asked[setup.name])
+            identity, model = kept or _logged(run, store, setup, len(setups) - place, linked)
             where = Place(store.experiment, identity, model)
             traces.log(client, uri, run, setup, where, traced)
             runs[setup.name] = identity
     logged = links.Logged(
-        uri=shown(uri), experiment=store.experiment, invocation=run.manifest.run, runs=runs
+        uri=shown(uri),
+        experiment=store.experiment,
+        invocation=run.manifest.run,
+        runs=runs,
+        view=run.manifest.run,
     )
     links.keep(run.folder, logged)
     return logged
@@ -79,7 +86,9 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
 
 def _experiment_tags(run: Run) -> dict[str, str]:
     note = "\n\n".join(filter(None, (text(run.suite.description.strip()), traces.NOTE)))
-    tags = {f"mlflow.sharedViewState.{links.VIEW}": view(run), "mlflow.note.content": note}
+    views = {links.VIEW: view(run), run.manifest.run: view_of(run)}
+    tags = {f"mlflow.sharedViewState.{name}": state for name, state in views.items()}
+    tags["mlflow.note.content"] = note
     return {name: value for name, value in tags.items() if value and len(value) <= TAG}
 
 
@@ -117,8 +126,10 @@ def _kept(
     return kept
 
 
-def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str]:
-    """(run, model) of a setup that is logged now."""
+def _logged(
+    run: Run, store: _Store, setup: Setup, place: int, linked: Mapping[str, str]
+) -> tuple[str, str]:
+    """(run, model) of a setup that is logged now, `linked` to its prompts."""
     client = store.client
     trained = models.training_runs(client, run, setup, store.training) if store.training else {}
     model = models.logged_model(client, run, setup, store.experiment, trained)
@@ -128,7 +139,7 @@ def _logged(run: Run, store: _Store, setup: Setup, place: int) -> tuple[str, str
             store.experiment,
             # The UI sorts by start, newest first: so the setups are in the benchmark's order.
             start_time=start + place,
-            tags={**tags(run, setup), "model": model},
+            tags={**tags(run, setup), **linked, "model": model},
             run_name=setup.name,
         ).info.run_id
     )
@@ -156,7 +167,9 @@ def _log_numbers(
         Metric(name, value, at, 0, model, data[task].name, data[task].digest, identity)
         for (task, name), value in metrics(run, setup.name).items()
     ]
-    known = [Param(name, value) for name, value in params(run, setup).items()]
+    # The page that compares opens on the first three that differ: the setups' names among them.
+    named = {"corner.setup": text(setup.name), **params(run, setup)}
+    known = [Param(name, value) for name, value in named.items()]
     for first in range(0, max(len(known), 1), 100):
         client.log_batch(identity, params=known[first : first + 100])
     for first in range(0, len(numbers), 900):
