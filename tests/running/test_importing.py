@@ -298,7 +298,7 @@ def test_every_bad_row_gives_one_message_and_the_many_are_counted(tmp_path: Path
 def test_rows_that_stand_twice_are_refused_with_a_count_and_the_first_names(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", "id,acc\n" + "x,1\n" * 9)
     found = refused(tmp_path, file, scores=["acc"])
-    assert "import: 8 rows occur twice: 'x' of setup a" in found
+    assert "import: 8 rows more than once: 'x' of setup a" in found
     assert "a.csv: line 3), " in found
     assert "line 8" not in found
 
@@ -311,7 +311,7 @@ def test_the_same_row_twice_is_fine_where_a_column_tells_repeats_apart(tmp_path:
     assert estimate(run, "acc", "a").value == pytest.approx((0.5 + 1 + 0) / 3)
     assert estimate(run, "error", "a").value == pytest.approx(0.5 / 3)
     again = write_csv(tmp_path / "b.csv", "id,epoch,acc\nx,1,1\nx,1,0\n")
-    with pytest.raises(BakeoffError, match="1 rows occur twice"):
+    with pytest.raises(BakeoffError, match="1 row more than once"):
         take(tmp_path, again, columns=["repeat=epoch"], scores=["acc"])
     uneven = write_csv(tmp_path / "c.csv", "id,epoch,acc\nx,1,1\ny,1,0\n")
     with pytest.raises(BakeoffError, match="a different number of times \\(a 2, c 1\\)"):
@@ -370,7 +370,8 @@ def test_ids_that_a_task_does_not_have_are_refused_with_a_count(tmp_path: Path) 
     file = write_rows(tmp_path / "a.jsonl", rows)
     found = refused(tmp_path, file, columns=["answer=answer"], task=HANDBOOK)
     assert (
-        "7 rows have ids that task handbook_qa does not: 'q0', 'q1', 'q2', 'q3', 'q4', …" in found
+        "7 rows with an id that task handbook_qa does not have: 'q0', 'q1', 'q2', 'q3', 'q4', …"
+        in found
     )
     assert "its ids are like 'hb-a-001'" in found
 
@@ -380,7 +381,7 @@ def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
         tmp_path / "a.jsonl", [{"id": "hb-a-001", "answer": "x", "q": "What is the time?"}]
     )
     found = refused(tmp_path, file, columns=["answer=answer", "question=q"], task=HANDBOOK)
-    assert "1 rows differ from task handbook_qa" in found
+    assert "1 row unlike task handbook_qa on a sample" in found
     assert "question of 'hb-a-001'" in found
 
 
@@ -495,7 +496,7 @@ def test_clusters_and_tags_come_along_and_must_agree(tmp_path: Path) -> None:
     assert run.samples["a"]["5"].cluster == "d1"
     assert run.comparison.tasks["a"].slices["lang=de"].setups["a"].n == 6
     other = write_csv(tmp_path / "b.csv", text.replace("d0", "d9"))
-    with pytest.raises(BakeoffError, match=r"4 rows differ from an earlier row.*cluster of '0'"):
+    with pytest.raises(BakeoffError, match=r"4 rows unlike an earlier row.*cluster of '0'"):
         take(tmp_path, file, other, columns=["cluster=doc"], scores=["acc"])
 
 

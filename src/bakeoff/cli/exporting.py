@@ -8,6 +8,7 @@ import click
 
 from bakeoff.cli.app import data_option, finished, main, planned, progress
 from bakeoff.cli.named import BENCHMARK, RUN
+from bakeoff.core.counts import quantity
 from bakeoff.running.environment import workspace
 
 
@@ -58,7 +59,7 @@ def export(
         file = BENCHMARK.convert(run, None, None)
         plan = planned(file, data, dead_gates=True)
         written = training_files.write(plan, workspace(data), progress(), training, output)
-        click.echo("\n".join(f"{path} ({rows} rows)" for path, rows in written.items()))
+        click.echo("\n".join(f"{path} ({quantity(rows, 'row')})" for path, rows in written.items()))
         click.echo(
             f"tuned by a service, the model is named on its endpoint: "
             f"setups: {{{training}: {{model: ENDPOINT:BASE, tune: NAME}}}}"

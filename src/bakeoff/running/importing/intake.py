@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bakeoff.core import disk
+from bakeoff.core.counts import quantity
 from bakeoff.core.hints import shown
 from bakeoff.core.words import (
     LATENCY,
@@ -287,19 +288,21 @@ class Intake:
         problems = []
         if self.unknown.count:
             problems.append(
-                f"import: {self.unknown.count} rows have ids that task {self.name} does not: "
+                f"import: {quantity(self.unknown.count, 'row')} with an id that task {self.name} "
+                "does not have: "
                 f"{self.unknown}; its ids are like {', '.join(map(repr, list(self.known)[:3]))}"
             )
         if self.twice.count:
             problems.append(
-                f"import: {self.twice.count} rows occur twice: {self.twice}; name a repeat column, "
-                "give the files setups of their own, or choose rows with --where COLUMN=TEXT"
+                f"import: {quantity(self.twice.count, 'row')} more than once: {self.twice}; name a "
+                "repeat column, give the files setups of their own, or choose rows with --where "
+                "COLUMN=TEXT"
             )
         if self.differing.count:
             where = f"task {self.name}" if self.task else "an earlier row"
             problems.append(
-                f"import: {self.differing.count} rows differ from {where} in what they say of a "
-                f"sample: {self.differing}"
+                f"import: {quantity(self.differing.count, 'row')} unlike {where} on a sample: "
+                f"{self.differing}"
             )
         if len(self.versions) > 1:
             listed = ", ".join(f"{version} ({file})" for version, file in self.versions.items())

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bakeoff.analysis.stats import RATE
+from bakeoff.core.counts import quantity
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.metrics.refusals import BY_REFUSALS
@@ -101,7 +102,8 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     if empty and not unanswered:
         named = ", ".join(map(repr, empty[:FIRST]))
         raise BakeoffError(
-            f"import: target: {len(empty)} samples have none: {named}; scorers compare with it"
+            f"import: target: none for {quantity(len(empty), 'sample')}: {named}; "
+            "scorers compare with it"
         )
     place = folder / "task"
     place.mkdir(exist_ok=True)
@@ -205,12 +207,13 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
     formats = Counter(source.format or "rows of named columns" for source in taken.sources)
     rows = sum(source.rows for source in taken.sources)
     known = ", ".join(f"{name} ({count})" for name, count in formats.items())
-    yield f"imported {rows} rows of {len(taken.sources)} files: {known}"
+    yield f"imported {quantity(rows, 'row')} of {quantity(len(taken.sources), 'file')}: {known}"
     for name, intake in taken.intakes.items():
         times = f" x {taken.repeats} repeats" if taken.repeats > 1 else ""
         metrics = ", ".join(intake.metrics) or "none"
         yield (
-            f"task {name}: {len(intake.lanes)} setups x {len(intake.samples)} samples{times}; "
+            f"task {name}: {quantity(len(intake.lanes), 'setup')} x "
+            f"{quantity(len(intake.samples), 'sample')}{times}; "
             f"scores: {metrics}"
         )
         yield from _notes_of(intake, len(intake.samples) * taken.repeats)
@@ -223,7 +226,7 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
         yield f"left out: {count} {what}"
     if passed:
         first = ", ".join(path.name for path in passed[:FIRST])
-        yield f"left out: {len(passed)} files that hold no samples: {first}"
+        yield f"left out: {quantity(len(passed), 'file')} without samples: {first}"
     yield from taken.notes
     worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
     for metric, value in worst.items():
