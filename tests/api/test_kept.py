@@ -40,7 +40,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_night_is_kept_once_and_shown(mine: Path, cli: Cli) -> None:
-    with pytest.raises(MissingEvidence, match="no night yet"):
+    with pytest.raises(MissingEvidence, match="no nightly run yet"):
         api.trend("mine")
     day = date(2026, 11, 20)
     first = api.nightly("mine", day, mlflow=False, advance=True)
@@ -48,7 +48,7 @@ def test_a_night_is_kept_once_and_shown(mine: Path, cli: Cli) -> None:
     assert "PASS" in repr(first)
     again = api.nightly("mine", day, mlflow=False)
     assert again.value.run is None
-    assert "was done before" in again.value.notes[0]
+    assert "is done already" in again.value.notes[0]
     (pointer,) = api.baselines().value
     assert pointer.run == first.value.night.run
     assert f"{api.baselines()}\n" == cli("baseline", "list", cwd=mine).stdout

@@ -176,7 +176,7 @@ MISHAPS = {
     ),
     "a folder as history": Mishap(folder_at("results/nightly/words.jsonl"), NIGHT, "words"),
     "a history that cannot be kept": Mishap(nothing, NIGHT, "words.jsonl", how=closed("words.js")),
-    "no history": Mishap(nothing, ("trend", "words"), "no night yet", 12),
+    "no history": Mishap(nothing, ("trend", "words"), "no nightly run yet", 12),
     "no prices": Mishap(nothing, ("cost", "r", "--prices", "none.yaml"), "no such file"),
     "a folder as prices": Mishap(
         nothing, ("cost", "r", "--prices", "tasks"), "is a folder; name a file"
@@ -283,11 +283,11 @@ def test_a_signal_leaves_a_run_interrupted_and_the_same_command_goes_on(
     write_project(tmp_path)
     stopped = forks(tmp_path, *RUN, how=Disturbed(signal_at=30, signal=number))
     assert stopped.code == 128 + number, stopped.said
-    assert "with the same command" in stopped.said and "Traceback" not in stopped.said
+    assert "the same command resumes" in stopped.said and "Traceback" not in stopped.said
     (manifest,) = tmp_path.glob("results/words/*/manifest.json")
     assert json.loads(manifest.read_text())["status"] == "interrupted"
     done = forks(tmp_path, *RUN)
-    assert done.code == 0 and "going on with" in done.said, done.said
+    assert done.code == 0 and "resuming" in done.said, done.said
     assert Run(manifest.parent).manifest.complete
     assert len((tmp_path / "asked").read_text().split()) <= N + 1
 
@@ -299,9 +299,9 @@ def test_a_run_goes_on_although_other_plans_ran_since(tmp_path: Path, forks: For
     assert forks(tmp_path, *two).code == 0
     assert forks(tmp_path, *RUN, "--limit", "1").code == 0
     again = forks(tmp_path, *one)
-    assert again.code == 0 and "going on with" in again.said, again.said
+    assert again.code == 0 and "resuming" in again.said, again.said
     # What is complete and reported is not gone on with.
-    assert "going on with" not in forks(tmp_path, *one).said
+    assert "resuming" not in forks(tmp_path, *one).said
 
 
 def test_files_without_hard_links_are_renamed(tmp_path: Path, forks: Forks) -> None:

@@ -90,7 +90,7 @@ def test_a_night_may_be_called_twice_and_late(go: Go, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     again = go("--night", "2026-03-01")
     assert again.returncode == 0
-    assert "was done before" in again.stdout
+    assert "is done already" in again.stdout
     assert len(runs(tmp_path)) == 1
     assert len(asked(tmp_path)) == N
     assert go("--night", "2026-03-03").returncode == 0
@@ -123,7 +123,7 @@ def test_a_night_that_was_killed_goes_on_where_it_was(go: Go, tmp_path: Path) ->
     right(tmp_path, 32)
     done = go("--night", "2026-03-01")
     assert done.returncode == 0, done.stderr
-    assert "going on with" in done.stderr
+    assert "resuming" in done.stderr
     assert len(runs(tmp_path)) == 1
     assert set(asked(tmp_path)) == {f"q{i}" for i in range(N)}
     assert len(asked(tmp_path)) <= N + 3
@@ -183,7 +183,7 @@ def test_a_red_night_is_published_kept_and_told(go: Go, tmp_path: Path) -> None:
         red = [go("--night", "2026-03-01", BAKEOFF_WEBHOOK=webhook) for _ in range(2)]
     assert [done.returncode for done in red] == [10, 10]
     (alert,) = hook.asked
-    assert "the gates of 2026-03-01 say FAIL: mine.words.exact_match >= 0.5" in alert.body["text"]
+    assert "gates of the nightly run of 2026-03-01: FAIL: mine.words.exact_match >= 0.5" in alert.body["text"]
     assert read(tmp_path / HISTORY)[0].exit_code == 10
     (run,) = runs(tmp_path)
     for name in ("report.md", "report.html", "gates.xml"):
@@ -198,7 +198,7 @@ def test_a_night_that_cannot_finish_says_so(go: Go, tmp_path: Path) -> None:
     done = go("--night", "2026-03-01")
     assert done.returncode == 20, done.stderr
     alerts = (tmp_path / "results/nightly/words.alerts.jsonl").read_text()
-    assert "the night of 2026-03-01 did not finish: limits.errors" in alerts
+    assert "the nightly run of 2026-03-01 did not finish: limits.errors" in alerts
     assert not (tmp_path / HISTORY).exists()
 
 
@@ -227,7 +227,7 @@ def test_a_harmful_drift_fails_a_night_that_no_gate_fails(go: Go, tmp_path: Path
     assert codes[0] == 0, "one bad night is no drift"
     first = 2 + codes.index(10)
     drifted = go("--night", f"2026-03-0{first}")
-    assert (drifted.returncode, "was done before" in drifted.stdout) == (10, True)
+    assert (drifted.returncode, "is done already" in drifted.stdout) == (10, True)
     assert go("--night", f"2026-03-0{first}", "--tolerate-drift").returncode == 0
     shown = cli("trend", "words", cwd=tmp_path)
     assert shown.returncode == 0
@@ -241,7 +241,7 @@ def test_a_harmful_drift_fails_a_night_that_no_gate_fails(go: Go, tmp_path: Path
 
 def test_a_missing_night_is_not_a_green_one(go: Go, tmp_path: Path, cli: Cli) -> None:
     none = cli("trend", "words", "--within", "26", cwd=tmp_path)
-    assert (none.returncode, "no night yet" in none.stderr) == (12, True)
+    assert (none.returncode, "no nightly run yet" in none.stderr) == (12, True)
     assert go("--night", "2026-03-01").returncode == 0
     (night,) = read(tmp_path / HISTORY)
     old = Night(**{**night.__dict__, "finished": datetime.now(UTC) - timedelta(hours=50)})
