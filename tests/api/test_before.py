@@ -84,6 +84,8 @@ def test_first_files_are_made_and_run(mine: Path) -> None:
     assert made.value == Path("benchmarks/mill.yaml")
     assert "2 questions: 2 answerable, 0 unanswerable." in repr(made)
     assert "model: server:m" in made.value.read_text()
+    with pytest.raises(BakeoffError, match=r"bakeoff\.init: modle: no such field.*model"):
+        api.init("q.csv", name="mill", modle="m")  # type: ignore[call-arg]
     with pytest.raises(BakeoffError, match=r"tasks/mill.yaml: is there already"):
         api.init("q.csv", name="mill")
     assert api.init().value == Path("benchmarks/example.yaml")

@@ -183,7 +183,8 @@ def test_a_red_night_is_published_kept_and_told(go: Go, tmp_path: Path) -> None:
         red = [go("--night", "2026-03-01", BAKEOFF_WEBHOOK=webhook) for _ in range(2)]
     assert [done.returncode for done in red] == [10, 10]
     (alert,) = hook.asked
-    assert "gates of the nightly run of 2026-03-01: FAIL: mine.words.exact_match >= 0.5" in alert.body["text"]
+    wanted = "gates of the nightly run of 2026-03-01: FAIL: mine.words.exact_match >= 0.5"
+    assert wanted in alert.body["text"]
     assert read(tmp_path / HISTORY)[0].exit_code == 10
     (run,) = runs(tmp_path)
     for name in ("report.md", "report.html", "gates.xml"):

@@ -14,6 +14,7 @@ from bakeoff.api.view import View, as_exceptions
 from bakeoff.core.table import Table
 from bakeoff.running import environment as here
 from bakeoff.spec.shipped import BENCHMARKS, TASKS, find
+from bakeoff.spec.yaml_files import File, validated
 
 if TYPE_CHECKING:
     from bakeoff.decide.gates.power import Preview
@@ -40,6 +41,16 @@ class FirstFiles(TypedDict, total=False):
     """Replace files that are there."""
 
 
+class _FirstFiles(File):
+    name: str = ""
+    columns: Mapping[str, str] = {}
+    sheets: Mapping[str, str] = {}
+    model: str = ""
+    endpoint: str = ""
+    retriever: str = "dense"
+    force: bool = False
+
+
 def init(
     questions: str | Path | None = None,
     *,
@@ -56,34 +67,24 @@ def init(
     from bakeoff.running.first_files.texts import EMBEDDED, Answers
     from bakeoff.running.first_files.understood import Given
 
-    given = (
-        Given(
-            Path(questions),
-            Path(documents) if documents else None,
-            Path(training) if training else None,
-            tuple(options.get("columns", {}).items()),
-            options.get("sheets", {}),
-        )
-        if questions
-        else None
-    )
     shown: list[Table] = []
 
     def keep(known: Understood) -> None:
         shown.extend(tables(known))
 
     with as_exceptions():
-        _, benchmark = make(
-            given,
-            options.get("name", ""),
-            Answers(
-                options.get("model", EMBEDDED),
-                options.get("endpoint", ""),
-                options.get("retriever", "dense"),
-            ),
-            force=options.get("force", False),
-            show=keep,
-        )
+        chosen = validated(_FirstFiles, Path("bakeoff.init"), dict(options))
+        given = None
+        if questions:
+            given = Given(
+                Path(questions),
+                Path(documents) if documents else None,
+                Path(training) if training else None,
+                tuple(chosen.columns.items()),
+                chosen.sheets,
+            )
+        answers = Answers(chosen.model or EMBEDDED, chosen.endpoint, chosen.retriever)
+        _, benchmark = make(given, chosen.name, answers, force=chosen.force, show=keep)
     return View(benchmark, tuple(shown))
 
 

@@ -1,4 +1,4 @@
-"""What the folder of runs keeps, and what adds to it: nights, parts, results of other tools."""
+"""The folder of runs, and what adds to it: nightly runs, shards, results of other tools."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bakeoff.api.run import Run
 from bakeoff.api.verbs import RunLike, load, progress
 from bakeoff.api.view import View, as_exceptions
 from bakeoff.core.progress import working
-from bakeoff.core.words import MissingEvidence
 from bakeoff.running import environment as here
 from bakeoff.spec.shipped import TASKS, find
+from bakeoff.spec.yaml_files import File, validated
 
 if TYPE_CHECKING:
     import pandas
@@ -67,7 +67,7 @@ def nightly(
     mlflow: bool = True,
     **options: Unpack[NightOptions],
 ) -> View[Outcome]:
-    """Run or go on with the nightly run of a day, today's by default (`bakeoff nightly`).
+    """Run or resume the nightly run of a day, today's by default (`bakeoff nightly`).
 
     `value.exit_code` is that of the command, `value.notes` what it prints. Safe to call twice.
     """
@@ -103,10 +103,7 @@ def trend(benchmark: str | Path, last: int = 7) -> View[Sequence[Night]]:
     from bakeoff.analysis import trend as trends
 
     with as_exceptions():
-        path = trends.history(here.results(), Path(benchmark).stem)
-        kept = trends.read(path)
-    if not kept:
-        raise MissingEvidence(f"{path}: no night yet; `bakeoff nightly BENCHMARK` keeps one")
+        kept = trends.recorded(trends.history(here.results(), Path(benchmark).stem))
 
     def frame() -> pandas.DataFrame:
         import io
@@ -153,35 +150,41 @@ class ImportOptions(TypedDict, total=False):
     """The benchmark's name."""
 
 
+class _ImportOptions(File):
+    format: str = ""
+    columns: Mapping[str, str] = {}
+    scores: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+    where: Mapping[str, str] = {}
+    setup: str = ""
+    task: str | Path | None = None
+    scorers: tuple[str, ...] = ()
+    lower_is_better: tuple[str, ...] = ()
+    missing: Literal["common", "drop", "worst", "refuse"] = "common"
+    name: str = ""
+
+
 def import_results(*files: str | Path, **options: Unpack[ImportOptions]) -> Run:
     """Another tool's results as a run (`bakeoff import`); what they lack is noted on stderr."""
     from bakeoff.outputs import report
     from bakeoff.running import importing
     from bakeoff.running.importing.fields import Fields
-    from bakeoff.running.importing.wanted import COMMON
 
     with as_exceptions():
+        known = validated(_ImportOptions, Path("bakeoff.import_results"), dict(options))
+        named = (known.columns, known.scores, known.tags, known.where)
         wanted = importing.Import(
             tuple(map(Path, files)),
-            Fields.parse(
-                _pairs(options.get("columns")),
-                _pairs(options.get("scores")),
-                _pairs(options.get("tags")),
-                _pairs(options.get("where")),
-            ),
-            options.get("format", ""),
-            options.get("setup", ""),
-            find(str(options["task"]), TASKS) if "task" in options else None,
-            options.get("scorers", ()),
-            options.get("lower_is_better", ()),
-            options.get("missing", COMMON),
-            options.get("name", ""),
+            Fields.parse(*([f"{n}={value}" for n, value in some.items()] for some in named)),
+            known.format,
+            known.setup,
+            find(str(known.task), TASKS) if known.task else None,
+            known.scorers,
+            known.lower_is_better,
+            known.missing,
+            known.name,
             here.data_folder(None),
         )
         done = importing.import_results(wanted, here.results(), progress().note)
         report.write(done)
     return Run(done.folder)
-
-
-def _pairs(named: Mapping[str, str] | None) -> list[str]:
-    return [f"{name}={value}" for name, value in (named or {}).items()]

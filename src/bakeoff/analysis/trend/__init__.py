@@ -6,7 +6,16 @@
 from __future__ import annotations
 
 from bakeoff.analysis.trend.drift import Drift, Stretch, alarms, least, stretches
-from bakeoff.analysis.trend.nights import Night, Point, heartbeat, history, keep, missing, read
+from bakeoff.analysis.trend.nights import (
+    Night,
+    Point,
+    heartbeat,
+    history,
+    keep,
+    missing,
+    read,
+    recorded,
+)
 from bakeoff.analysis.trend.shown import csv, spans, sparkline, table
 
 __all__ = [
@@ -22,6 +31,7 @@ __all__ = [
     "least",
     "missing",
     "read",
+    "recorded",
     "spans",
     "sparkline",
     "stretches",

@@ -21,7 +21,7 @@ from pydantic import AllowInfNan, TypeAdapter, ValidationError
 from bakeoff.core import disk
 from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate, finite
-from bakeoff.core.words import BakeoffError
+from bakeoff.core.words import BakeoffError, MissingEvidence
 from bakeoff.spec import names
 from bakeoff.spec.yaml_files import explained
 
@@ -90,6 +90,14 @@ def read(path: Path) -> list[Night]:
             ) from error
         by_day[night.night] = night
     return [by_day[day] for day in sorted(by_day)]
+
+
+def recorded(path: Path) -> list[Night]:
+    """The nights of a history as `read`. Raises `MissingEvidence` where there are none."""
+    nights = read(path)
+    if not nights:
+        raise MissingEvidence(f"{path}: no nightly run yet; `bakeoff nightly BENCHMARK` adds one")
+    return nights
 
 
 def keep(path: Path, night: Night) -> None:
