@@ -7,8 +7,9 @@ version 1 and what they are made of stays as it was. What is raised needs no cha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import digest
 from bakeoff.spec.metric import Metric, behind_endpoint
 
@@ -98,25 +99,46 @@ def stated(metric: str, version: str, ragas: str) -> str:
     return "+".join(["1", *(f"{name}:{is_}" for name, is_ in {**asked, **_then(parsed)}.items())])
 
 
+class _Manifest(NamedTuple):
+    """What is read of a manifest file, whatever it holds; so of its parts."""
+
+    tasks: Any = None
+    versions: Any = None
+
+
+class _Versions(NamedTuple):
+    ragas: Any = None
+
+
+class _Task(NamedTuple):
+    metrics: Any = None
+
+
+class _Metric(NamedTuple):
+    version: Any = None
+
+
 def with_stated_versions(manifest: Any) -> Any:
     """What a manifest file holds, every hash of a scorer in it replaced by the version it means."""
-    if not isinstance(manifest, dict) or not isinstance(tasks := manifest.get("tasks"), dict):
+    held = parts_of(_Manifest, manifest)
+    if not isinstance(held.tasks, dict):
         return manifest
-    versions = manifest.get("versions")
-    ragas = (versions.get("ragas") if isinstance(versions, dict) else None) or "missing"
-    return {**manifest, "tasks": {name: _task(task, ragas) for name, task in tasks.items()}}
+    ragas = parts_of(_Versions, held.versions).ragas or "missing"
+    return {**manifest, "tasks": {name: _task(task, ragas) for name, task in held.tasks.items()}}
 
 
 def _task(task: Any, ragas: str) -> Any:
-    if not isinstance(task, dict) or not isinstance(metrics := task.get("metrics"), dict):
+    metrics = parts_of(_Task, task).metrics
+    if not isinstance(metrics, dict):
         return task
-    known = {
-        name: {**about, "version": stated(name, about["version"], ragas)}
-        if isinstance(about, dict) and isinstance(about.get("version"), str)
-        else about
-        for name, about in metrics.items()
-    }
-    return {**task, "metrics": known}
+    return {**task, "metrics": {n: _metric(n, about, ragas) for n, about in metrics.items()}}
+
+
+def _metric(name: str, about: Any, ragas: str) -> Any:
+    version = parts_of(_Metric, about).version
+    if not isinstance(version, str):
+        return about
+    return {**about, "version": stated(name, version, ragas)}
 
 
 def recorded(metric: str, version: str) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from bakeoff.core.parts import parts_of
 
 METRICS: Mapping[str, str] = MappingProxyType(
     {
@@ -223,23 +225,31 @@ def of_kind(values: Mapping[str, V], kind: str, part: str) -> V | None:
 
 def in_tasks(raw: Any) -> Any:
     """What a manifest or a comparison file holds, its metrics by their present names."""
-    if not isinstance(raw, dict):
-        return raw
-    renamed = dict(raw)
-    if isinstance(tasks := raw.get("tasks"), dict):
-        renamed["tasks"] = {task: _task(facts) for task, facts in tasks.items()}
-    if isinstance(imported := raw.get("imported"), dict):
-        renamed["imported"] = _metrics_in(imported, "metrics", "worst")
-    return renamed
+    held = parts_of(_Stored, raw)
+    if isinstance(held.tasks, dict):
+        raw = {**raw, "tasks": {task: _task(facts) for task, facts in held.tasks.items()}}
+    if isinstance(held.imported, dict):
+        raw = {**raw, "imported": _metrics_in(held.imported, "metrics", "worst")}
+    return raw
+
+
+class _Stored(NamedTuple):
+    """What is read of such a file, whatever it holds."""
+
+    tasks: Any = None
+    imported: Any = None
+
+
+class _Facts(NamedTuple):
+    headline: Any = None
 
 
 def _task(facts: Any) -> Any:
     if not isinstance(facts, dict):
         return facts
     renamed = _metrics_in(facts, "metrics")
-    if isinstance(headline := facts.get("headline"), str):
-        renamed["headline"] = metric(headline)
-    return renamed
+    headline = parts_of(_Facts, facts).headline
+    return {**renamed, "headline": metric(headline)} if isinstance(headline, str) else renamed
 
 
 def _metrics_in(part: Mapping[str, object], *fields: str) -> dict[str, object]:
