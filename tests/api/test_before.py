@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from bakeoff import api
 from bakeoff.core.words import BakeoffError
-from conftest import Cli
+from conftest import ROOT, Cli
 from desk import write_benchmark, write_desk
 
 MINE = """\
@@ -90,3 +91,22 @@ def test_first_files_are_made_and_run(mine: Path) -> None:
         api.init("q.csv", name="mill")
     assert api.init().value == Path("benchmarks/example.yaml")
     assert api.plan("example").value.setups["base"].requests > 8
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_runs(mine: Path) -> None:
+    """With a function in the place of the model, from the second line on."""
+    page = (ROOT / "docs" / "reference" / "python.md").read_text()
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "api." in b]
+    importing, making, *rest = block.strip().replace("\n\n", "\n").split("\n")
+    (mine / "policy").mkdir()
+    (mine / "policy" / "returns.md").write_text("Goods come back within 30 days.\n")
+    (mine / "questions.csv").write_text("Frage,Antwort\nHow long?,30 days\nOn which form?,R-4\n")
+    space: dict[str, object] = {}
+    exec(f"{importing}\n{making}", space)
+    (mine / "benchmarks" / "returns.yaml").write_text(
+        "tasks: [returns]\nsetups: {mine: {call: '../bot.py::answer'}}\nlatency: {samples: 0}\n"
+    )
+    for line in rest:
+        exec(line, space)
+    assert len(list((mine / "results" / "returns").glob("*/manifest.json"))) == 1
