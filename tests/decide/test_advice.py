@@ -1004,7 +1004,7 @@ def run(tmp_path: Path) -> Run:
 def priced(run: Run) -> Costs:
     """The costs of the run by one of the price files that are shipped."""
     prices = load_prices(ROOT / "benchmarks" / "prices" / "own-machine.yaml")
-    found = cost.reckon(run, prices, cost.Load(volume=1000, updates=0))
+    found = cost.compute(run, prices, cost.Load(volume=1000, updates=0))
     cost.write(run.folder, found)
     return found
 

@@ -27,7 +27,7 @@ from bakeoff.core.words import (
     Step,
 )
 from bakeoff.decide import cost
-from bakeoff.decide.cost import Costs, Load, reckon, shown
+from bakeoff.decide.cost import Costs, Load, compute, shown
 from bakeoff.decide.cost.costs import Pair
 from bakeoff.decide.cost.crossover import (
     ALWAYS,
@@ -162,7 +162,7 @@ def three(money: Estimate) -> tuple[float | None, float | None, float | None]:
 
 
 def test_a_request_by_tokens(run: Run) -> None:
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     # Prompts of (100 + 110 + 120 + 130) / 4 = 115 tokens at 2, answers of 10 at 10, by million.
     assert value(found, "base", "per_request") == pytest.approx((115 * 2 + 10 * 10) / 1e6)
     # 1,000 more of passages; and a second of retrieval at 36 an hour, which is 0.01.
@@ -171,7 +171,7 @@ def test_a_request_by_tokens(run: Run) -> None:
 
 
 def test_a_request_by_the_machines_time(run: Run) -> None:
-    found = reckon(run, prices(BY_HOURS), LOAD)
+    found = compute(run, prices(BY_HOURS), LOAD)
     # (1 + 2 + 3 + 4) / 4 = 2.5 seconds at 0.01; tuned 1.25; a second more of retrieval.
     seconds = {"base": 2.5, "fine-tuned": 1.25, "rag": 3.5, "hybrid": 2.25}
     for setup, each in seconds.items():
@@ -181,20 +181,20 @@ def test_a_request_by_the_machines_time(run: Run) -> None:
 
 def test_a_share_of_prompt_tokens_at_the_cached_price(run: Run) -> None:
     raw = {"prompt": 2.0, "cached": 0.5, "cached_share": 0.4, "completion": 10.0}
-    found = reckon(run, prices(models={"embedded": raw}), LOAD)
+    found = compute(run, prices(models={"embedded": raw}), LOAD)
     # 115 tokens at 0.6 x 2 + 0.4 x 0.5 = 1.4.
     assert value(found, "base", "per_request") == pytest.approx((115 * 1.4 + 100) / 1e6)
     assert any("40% of prompt tokens" in note for note in found.notes)
 
 
 def test_a_setups_own_price_comes_before_that_of_its_model(run: Run) -> None:
-    found = reckon(run, prices(setups={"rag": {"per_request": 0.5}}, retrieval=None), LOAD)
+    found = compute(run, prices(setups={"rag": {"per_request": 0.5}}, retrieval=None), LOAD)
     assert found.setups["rag"].per_request == Estimate(0.5, 0.5, 0.5)
     assert value(found, "base", "per_request") < 0.001
 
 
 def test_a_right_answer_costs_the_mean_over_the_score(run: Run) -> None:
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     each = (115 * 2 + 100) / 1e6
     # Base is right once in four times: four requests for a right answer.
     assert value(found, "base", "per_correct") == pytest.approx(4 * each)
@@ -207,12 +207,12 @@ def test_a_right_answer_costs_the_mean_over_the_score(run: Run) -> None:
 
 def test_no_right_answer_has_no_price_but_a_least_one(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"none": {}, "base": {}})
-    found = reckon(run, prices(hours={"base": {}}), LOAD).setups["none"].per_correct
+    found = compute(run, prices(hours={"base": {}}), LOAD).setups["none"].per_correct
     assert found.value is None and found.high is None and found.low > 0
 
 
 def test_work_up_front(run: Run) -> None:
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     # 50,000 tokens at 4 by million; 5 to 15 hours at 80, 10 of them in the middle.
     tuned = found.setups["fine-tuned"].up_front
     assert three(tuned) == pytest.approx((800.2, 400.2, 1200.2))
@@ -225,7 +225,7 @@ def test_work_up_front(run: Run) -> None:
 
 
 def test_training_by_the_hour(run: Run) -> None:
-    found = reckon(run, prices(BY_HOURS), LOAD)
+    found = compute(run, prices(BY_HOURS), LOAD)
     # 7,200 s are two hours at 0.5.
     assert found.setups["fine-tuned"].up_front == Estimate(1.0)
 
@@ -249,7 +249,7 @@ def test_training_by_the_hour(run: Run) -> None:
 def test_tuning_of_a_service_is_paid_as_the_price_file_states(
     tmp_path: Path, changes: dict[str, Any], expected: Estimate
 ) -> None:
-    found = reckon(served(tmp_path), prices(THERE, **changes), LOAD)
+    found = compute(served(tmp_path), prices(THERE, **changes), LOAD)
     assert found.setups["fine-tuned"].up_front == expected
     assert not any(text.startswith("training") for text in found.left_out)
 
@@ -267,7 +267,7 @@ def test_tuning_of_a_service_is_paid_as_the_price_file_states(
 def test_tuning_of_a_service_that_is_not_stated_is_left_out(
     tmp_path: Path, trained: dict[str, Any], says: str
 ) -> None:
-    found = reckon(served(tmp_path), prices(THERE, trained=trained), LOAD)
+    found = compute(served(tmp_path), prices(THERE, trained=trained), LOAD)
     assert found.setups["fine-tuned"].up_front == Estimate(0, 0, 0)
     assert any(text.startswith(says) for text in found.left_out)
 
@@ -278,7 +278,7 @@ def test_a_served_tuned_model_has_its_own_price_or_that_of_its_base_which_is_sai
     run = served(tmp_path)
     dearer = {"there:ft-small-1": {"prompt": 4.0, "completion": 20.0}}
     own, base = (
-        reckon(run, prices(THERE, models={**THERE["models"], **models}), LOAD)
+        compute(run, prices(THERE, models={**THERE["models"], **models}), LOAD)
         for models in (dearer, {})
     )
     for found, factor in ((own, 2), (base, 1)):
@@ -305,12 +305,12 @@ def test_an_adapter_of_all_tasks_together_is_paid_once(tmp_path: Path) -> None:
     adapters = {f"{task}/fine-tuned": shared for task in ("a", "b")}
     setups = {"fine-tuned": {"tune": {"together": True}}}
     run = write_run(tmp_path, setups, {"a": 4, "b": 4}, adapters=adapters)
-    found = reckon(run, prices(BY_HOURS), LOAD)
+    found = compute(run, prices(BY_HOURS), LOAD)
     assert value(found, "fine-tuned", "up_front") == 1.0
 
 
 def test_a_month_is_the_sum_of_its_parts(run: Run) -> None:
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     each = (115 * 2 + 100) / 1e6
     # Up front over 10 months; 2 updates of training again (0.2) and an hour (80); 1,000 requests.
     month = 800.2 / 10 + 2 * (0.2 + 80) + 1000 * each
@@ -338,9 +338,9 @@ def changing(folder: Path, **index: Any) -> Run:
 
 def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run, tmp_path: Path) -> None:
     free = {"base": {}}
-    again = reckon(run, prices(hours=free), LOAD)
+    again = compute(run, prices(hours=free), LOAD)
     assert any("fine-tuned is taken to be all of its work" in note for note in again.notes)
-    found = reckon(changing(tmp_path / "changing"), prices(hours=free), LOAD)
+    found = compute(changing(tmp_path / "changing"), prices(hours=free), LOAD)
     # Training anew: 50,000 tokens at 4 by million.
     assert value(found, "fine-tuned", "per_update") == pytest.approx(0.2)
     # Five passages of 9 / 50 s each, and 1 s to build: 1.9 s at 0.01.
@@ -351,7 +351,7 @@ def test_measured_work_of_an_update_comes_before_all_of_it_again(run: Run, tmp_p
 
 
 def test_a_task_of_before_a_change_is_no_load(tmp_path: Path) -> None:
-    found = reckon(changing(tmp_path), prices(hours={"base": {}})).setups
+    found = compute(changing(tmp_path), prices(hours={"base": {}})).setups
     assert set(found["base"].tasks) == {"qa"}
     assert found["rag"].up_front.value == pytest.approx(0.37)
 
@@ -362,7 +362,7 @@ def test_an_update_that_was_not_timed_is_not_free(tmp_path: Path) -> None:
     raw = json.loads((run.folder / MANIFEST).read_text())
     raw["indexes"]["qa_before/books"]["work"] = work
     write_json(run.folder / MANIFEST, raw)
-    found = reckon(Run(run.folder), prices(hours={"base": {}}))
+    found = compute(Run(run.folder), prices(hours={"base": {}}))
     assert "embedding of an update on qa: it was not timed in this run" in found.left_out
 
 
@@ -373,8 +373,8 @@ def test_tasks_count_by_their_share_of_the_requests(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"base": {}}, {"a": 4, "b": 8}, by_task)
     free = prices(hours={"base": {}})
     a, b = (100 * 2 + 100) / 1e6, (300 * 2 + 100) / 1e6
-    assert value(reckon(run, free), "base", "per_request") == pytest.approx((a + b) / 2)
-    found = reckon(run, free, Load(weights={"a": 3}))
+    assert value(compute(run, free), "base", "per_request") == pytest.approx((a + b) / 2)
+    found = compute(run, free, Load(weights={"a": 3}))
     assert value(found, "base", "per_request") == pytest.approx((3 * a + b) / 4)
     assert found.weights == {"a": 0.75, "b": 0.25}
     assert found.setups["base"].tasks["b"].per_request.value == pytest.approx(b)
@@ -385,7 +385,7 @@ def test_seconds_that_are_all_alike_may_still_be_otherwise(tmp_path: Path) -> No
         return Answer("x", steps=(Step("decode", 0.7 if setup == "base" else 0.1, 10, 0, 10),))
 
     run = write_run(tmp_path, {"base": {}, "other": {}}, {"qa": 20}, clock=steady)
-    found = reckon(run, prices(BY_HOURS))
+    found = compute(run, prices(BY_HOURS))
     # At most a share of 1 - 0.025^(1/10 clusters) of them, up to the dearest: 0.007.
     share = 1 - 0.025 ** (1 / 10)
     each = found.setups["other"].per_request
@@ -399,7 +399,7 @@ def test_seconds_that_are_all_alike_may_still_be_otherwise(tmp_path: Path) -> No
 def test_only_what_lacks_something_is_marked(run: Run) -> None:
     hours = {name: {"up_front": 1} for name in SQUARE}
     raw = {key: each for key, each in BY_TOKENS.items() if key != "training"}
-    (costs, *_) = shown.tables(reckon(run, prices(raw, hours=hours)))
+    (costs, *_) = shown.tables(compute(run, prices(raw, hours=hours)))
     assert [row[0] for row in costs.rows] == ["base", "fine-tuned *", "rag", "hybrid *"]
 
 
@@ -408,7 +408,7 @@ def test_a_failed_request_is_no_right_answer(tmp_path: Path) -> None:
         return Failure("timeout") if n == 3 else answer(task, setup, n)
 
     run = write_run(tmp_path, {"fine-tuned": {"tune": True}}, answered=failing)
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     # Three answers of 100, 110, 120 tokens; three of four are right.
     each = (110 * 2 + 100) / 1e6
     assert value(found, "fine-tuned", "per_correct") == pytest.approx(each / 0.75)
@@ -417,7 +417,7 @@ def test_a_failed_request_is_no_right_answer(tmp_path: Path) -> None:
 def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
     setups = {"base": {}, "mine": {"call": "./bot.py::answer"}}
     run = write_run(tmp_path, setups, clock=None)
-    found = reckon(run, prices(hours={"base": {}}))
+    found = compute(run, prices(hours={"base": {}}))
     assert found.setups["mine"].per_request == Estimate()
     assert found.setups["mine"].per_month.value is None
     assert found.crossovers == ()
@@ -437,9 +437,9 @@ def test_what_has_no_price_is_said_and_not_free(tmp_path: Path) -> None:
 )
 def test_every_price_that_is_left_out_is_named(run: Run, lacks: str, says: str) -> None:
     raw = {key: each for key, each in BY_TOKENS.items() if key != lacks}
-    found = reckon(run, prices(raw))
+    found = compute(run, prices(raw))
     assert says in found.left_out
-    assert says not in reckon(run, prices()).left_out
+    assert says not in compute(run, prices()).left_out
     assert ("left out", says) in shown.tables(found)[-1].rows
 
 
@@ -447,7 +447,7 @@ def test_an_index_that_a_cache_had_is_not_cheap(tmp_path: Path) -> None:
     work = {**WORK, "embedded": 0, "embed_s": 0.0}
     indexes = {"qa/books": {**INDEX, "work": work}}
     run = write_run(tmp_path, {"rag": {"retrieve": True}}, indexes=indexes)
-    found = reckon(run, prices())
+    found = compute(run, prices())
     assert "embedding on qa: it was not timed in this run" in found.left_out
     assert value(found, "rag", "up_front") == 0
 
@@ -455,13 +455,13 @@ def test_an_index_that_a_cache_had_is_not_cheap(tmp_path: Path) -> None:
 def test_seconds_of_another_kind_of_machine_are_not_priced(tmp_path: Path, run: Run) -> None:
     raw = {"models": {"embedded": {"per_hour": 3.0, "machine": "gpu"}}}
     with pytest.raises(BakeoffError, match=r"models\.embedded\.machine: gpu"):
-        reckon(run, prices(BY_HOURS, **raw))
+        compute(run, prices(BY_HOURS, **raw))
     with pytest.raises(BakeoffError, match=r"training\.machine: gpu"):
-        reckon(run, prices(BY_HOURS, training={"per_hour": 3.0, "machine": "gpu"}))
+        compute(run, prices(BY_HOURS, training={"per_hour": 3.0, "machine": "gpu"}))
     hardware = {"processor": "p", "cores": 2, "memory_gb": 1.0, "gpu": "G", "system": "s"}
     other = write_run(tmp_path / "gpu", hardware=hardware)
     with pytest.raises(BakeoffError, match="of a machine with a GPU"):
-        reckon(other, prices(BY_HOURS))
+        compute(other, prices(BY_HOURS))
 
 
 def test_a_machine_behind_an_endpoint_may_be_any(tmp_path: Path) -> None:
@@ -476,25 +476,25 @@ def test_a_machine_behind_an_endpoint_may_be_any(tmp_path: Path) -> None:
     )
     run = write_run(tmp_path, {"served": {}}, suite=suite)
     gpu = {"there:small": {"per_hour": 36.0, "machine": "gpu"}}
-    assert value(reckon(run, prices(BY_HOURS, models=gpu)), "served", "per_request") == 0.025
+    assert value(compute(run, prices(BY_HOURS, models=gpu)), "served", "per_request") == 0.025
 
 
 def test_setups_of_different_tasks_are_not_crossed(tmp_path: Path) -> None:
     setups = {"base": {}, "other": {"tasks": ["a"]}}
     run = write_run(tmp_path, setups, {"a": 4, "b": 4})
-    found = reckon(run, prices(hours={"base": {}}))
+    found = compute(run, prices(hours={"base": {}}))
     assert found.crossovers == ()
     assert any("base and other have different tasks" in note for note in found.notes)
 
 
 def test_a_load_names_tasks_of_the_run(run: Run) -> None:
     with pytest.raises(BakeoffError, match=r"weights: no task 'qq' in this run; .*qa"):
-        reckon(run, prices(), Load(weights={"qq": 1}))
+        compute(run, prices(), Load(weights={"qq": 1}))
 
 
 def test_prices_of_other_models_are_refused_with_the_names_that_would_work(run: Run) -> None:
     with pytest.raises(BakeoffError, match=r"no setup of it has a price: .* there:small.*embedded"):
-        reckon(run, prices(models={"there:small": {"per_request": 1.0}}))
+        compute(run, prices(models={"there:small": {"per_request": 1.0}}))
 
 
 FAULTS = {
@@ -741,7 +741,7 @@ def pair(found: Costs, a: str, b: str) -> Pair:
 
 def test_the_crossover_of_tuning_and_retrieval(run: Run) -> None:
     """Retrieval costs by request, tuning up front: by the machine's time."""
-    found = reckon(run, prices(BY_HOURS), Load(updates=0, months=10))
+    found = compute(run, prices(BY_HOURS), Load(updates=0, months=10))
     each = pair(found, "fine-tuned", "rag")
     # Training: 1.0 over 10 months. A request 0.0125 against 0.035: 0.1 / 0.0225.
     assert each.volume.value == pytest.approx(0.1 / 0.0225)
@@ -753,7 +753,7 @@ def test_the_crossover_of_tuning_and_retrieval(run: Run) -> None:
 
 
 def test_what_both_setups_share_cancels_exactly(run: Run) -> None:
-    found = reckon(run, prices(hours={"base": {}}), Load(updates=3))
+    found = compute(run, prices(hours={"base": {}}), Load(updates=3))
     each = pair(found, "fine-tuned", "hybrid")
     # Both train; hybrid alone has an index: 0.37 up front and for each update, 0.75 by month.
     assert each.difference.fixed.value == pytest.approx(0.37 / 12 + 3 * 0.37 + 0.75)
@@ -762,7 +762,7 @@ def test_what_both_setups_share_cancels_exactly(run: Run) -> None:
 
 def test_hours_that_are_alike_are_still_not_the_same_hours(run: Run) -> None:
     hours = {name: {"up_front": [5, 15]} for name in ("fine-tuned", "rag")}
-    found = pair(reckon(run, prices(hours=hours)), "fine-tuned", "rag").difference.fixed
+    found = pair(compute(run, prices(hours=hours)), "fine-tuned", "rag").difference.fixed
     assert found.low < -40 and found.high > 40
 
 
@@ -774,7 +774,7 @@ def test_differences_are_paired_by_sample(tmp_path: Path) -> None:
         return Answer("x", steps=(Step("decode", None, 100 * 2**n + more, 0, 10),))
 
     run = write_run(tmp_path, {"a": {}, "b": {}}, {"qa": 10}, wild)
-    found = reckon(run, prices(hours={"base": {}}))
+    found = compute(run, prices(hours={"base": {}}))
     each = pair(found, "a", "b")
     assert each.difference.per_request.low > 0
     ends = [found.setups[s].per_request for s in "ab"]
@@ -792,7 +792,7 @@ def test_another_currency_changes_no_volume(run: Run, k: float) -> None:
             }
         return found * k if isinstance(found, float) else found
 
-    one, two = reckon(run, prices()), reckon(run, prices(times(BY_TOKENS)))
+    one, two = compute(run, prices()), compute(run, prices(times(BY_TOKENS)))
     for a, b in zip(one.crossovers, two.crossovers, strict=True):
         assert (a.state, a.cheaper_above) == (b.state, b.cheaper_above)
         for end in ("value", "low", "high"):
@@ -802,7 +802,7 @@ def test_another_currency_changes_no_volume(run: Run, k: float) -> None:
 
 
 def test_sensitivity_by_hand(run: Run) -> None:
-    found = reckon(run, prices(hours={"base": {}}), Load(volume=1000, updates=2, months=10))
+    found = compute(run, prices(hours={"base": {}}), Load(volume=1000, updates=2, months=10))
     rows = {(row.what, row.factor): row for row in found.sensitivity}
     now, each = rows["", 1.0].per_month, 1000 * (1115 * 2 + 100) / 1e6
     assert now["rag"] == pytest.approx(value(found, "rag", "per_month"))
@@ -820,7 +820,7 @@ def test_sensitivity_by_hand(run: Run) -> None:
 
 def test_a_flip_is_where_two_setups_cost_the_same(run: Run) -> None:
     load = Load(volume=1000, updates=0, months=10)
-    found = reckon(run, prices(BY_HOURS), load)
+    found = compute(run, prices(BY_HOURS), load)
     flips = {(row.what, row.factor > 1): row for row in found.flips}
     # Fine-tuned: 0.1 + 12.5, base 25: the price of training may grow to 12.5 / 0.1 = 125 times.
     assert flips["training", True].factor == pytest.approx(12.5 / 0.1)
@@ -833,9 +833,9 @@ def test_a_flip_is_where_two_setups_cost_the_same(run: Run) -> None:
 
 
 def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -> None:
-    one = reckon(write_run(tmp_path / "1", SQUARE, {"a": 4, "b": 6}), prices())
+    one = compute(write_run(tmp_path / "1", SQUARE, {"a": 4, "b": 6}), prices())
     turned = dict(reversed(SQUARE.items()))
-    two = reckon(write_run(tmp_path / "2", turned, {"b": 6, "a": 4}), prices())
+    two = compute(write_run(tmp_path / "2", turned, {"b": 6, "a": 4}), prices())
     for name in SQUARE:
         for part in ("up_front", "per_request", "per_correct", "per_month"):
             left, right = (getattr(costs.setups[name], part) for costs in (one, two))
@@ -847,14 +847,14 @@ def test_costs_are_the_same_in_every_order_of_tasks_and_setups(tmp_path: Path) -
 
 def test_without_costs_the_report_is_as_it_was(run: Run) -> None:
     before = markdown(run), html.page(run, pictures.draw(run))
-    path = cost.write(run.folder, reckon(run, prices(), LOAD))
+    path = cost.write(run.folder, compute(run, prices(), LOAD))
     assert "Which is cheaper at what volume" in markdown(run)
     path.unlink()
     assert (markdown(run), html.page(run, pictures.draw(run))) == before
 
 
 def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
-    found = reckon(run, prices(), LOAD)
+    found = compute(run, prices(), LOAD)
     cost.write(run.folder, found)
     page = html.write(run).read_text()
     for text in ("Cost in EUR", "Which is cheaper at what volume", "cost per month"):
@@ -868,13 +868,13 @@ def test_the_report_shows_costs_that_are_kept(run: Run) -> None:
 
 def test_a_setup_without_a_price_has_no_line(tmp_path: Path) -> None:
     run = write_run(tmp_path, {"base": {}, "mine": {"call": "./bot.py::answer"}})
-    cost.write(run.folder, reckon(run, prices(hours={"base": {}})))
+    cost.write(run.folder, compute(run, prices(hours={"base": {}})))
     (drawn,) = [each for each in pictures.draw(run) if each.subject == "monthly-cost"]
     assert {row[0] for row in drawn.table.rows} == {"base"}
 
 
 def test_costs_of_answers_scored_since_are_not_shown(run: Run) -> None:
-    cost.write(run.folder, reckon(run, prices(), LOAD))
+    cost.write(run.folder, compute(run, prices(), LOAD))
     keep_scores(
         run.folder,
         Unit("qa", "base"),
@@ -898,7 +898,7 @@ def test_costs_kept_by_an_earlier_version_are_read() -> None:
 
 
 def test_damaged_costs_are_refused_with_the_field(run: Run) -> None:
-    made = reckon(run, prices(), LOAD).model_dump(mode="json")
+    made = compute(run, prices(), LOAD).model_dump(mode="json")
     del made["setups"]["rag"]["fixed"]
     write_json(run.folder / cost.COST, made)
     with pytest.raises(BakeoffError, match=r"cost\.json: setups\.rag\.fixed: must be given"):
@@ -919,7 +919,7 @@ def test_the_command_prints_and_keeps_the_same(run: Run, tmp_path: Path, cli: Cl
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed == json.loads((run.folder / "cost.json").read_text())
-    assert printed == reckon(run, prices(), LOAD).model_dump(mode="json")
+    assert printed == compute(run, prices(), LOAD).model_dump(mode="json")
     done = cli("cost", run.folder, *options, "--format", "markdown", "--weight", "qa=2")
     assert done.returncode == 0 and "| fine-tuned |" in done.stdout
     done = cli("cost", run.folder, *options, "--weight", "qa")

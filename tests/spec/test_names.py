@@ -22,7 +22,7 @@ from bakeoff.core.words import Answer, BakeoffError, Sample, Score, Step
 from bakeoff.decide.advice.advice import Ranked
 from bakeoff.decide.advice.needs import Needs
 from bakeoff.decide.gates import baseline
-from bakeoff.decide.gates.card_check import file_of, unvouched
+from bakeoff.decide.gates.card_check import file_of, without_card
 from bakeoff.metrics.registry import scorers
 from bakeoff.running import nightly
 from bakeoff.running.importing import Import, import_results
@@ -235,12 +235,12 @@ NIGHT: dict[str, Any] = {
 def test_a_card_of_before_vouches_for_the_metric(tmp_path: Path) -> None:
     manifest = written(tmp_path / "results", "one", NEW, 9).manifest
     policy = Policy(min_agreement=0.7, cards=str(tmp_path))
-    assert set(unvouched(policy, manifest)) == set(NEW)
+    assert set(without_card(policy, manifest)) == set(NEW)
     card = {"version": "1", "judge": "", "scorers": [{"auroc": {"low": 0.8}}]}
     write_json(file_of("support_context", tmp_path), card)
-    assert set(unvouched(policy, manifest)) == {*NEW[1:]}
+    assert set(without_card(policy, manifest)) == {*NEW[1:]}
     write_json(file_of(OLD[2], tmp_path), card)
-    assert set(unvouched(policy, manifest)) == {NEW[1]}
+    assert set(without_card(policy, manifest)) == {NEW[1]}
 
 
 def test_imported_scores_under_an_old_name_are_asked_which_they_are(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def nightly(
 
     with as_exceptions():
         day = night or datetime.now().astimezone().date()
-        orders = nights.Orders(day, here.environment().webhook or None, **options)
+        orders = nights.NightlyOptions(day, here.environment().webhook or None, **options)
         # Cached answers of earlier nights would not measure this one.
         plan = plan_for(benchmark, None, data, {"cached": False})
         place = here.workspace(Path(data) if data else None)

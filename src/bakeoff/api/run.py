@@ -125,7 +125,7 @@ class Run:
 
         with as_exceptions():
             priced, _ = _contents(Prices, prices, PRICES)
-            made = costs.reckon(self.measured, priced, costs.Load(**load))
+            made = costs.compute(self.measured, priced, costs.Load(**load))
             costs.write(self.folder, made)
         return View(made, tuple(shown.tables(made)))
 

@@ -128,12 +128,12 @@ def nightly(
         lines.extend(messages)
         unsent.append(code)
 
-    orders = nights.Orders(day, webhook, keep_texts, advance, tolerate_drift)
+    options = nights.NightlyOptions(day, webhook, keep_texts, advance, tolerate_drift)
     done = nights.nightly(
         # Cached answers of earlier nights would not measure this one.
         planned(benchmark, data, cached=False),
         workspace(data),
-        orders,
+        options,
         progress(),
         publish,
         pull_baselines,

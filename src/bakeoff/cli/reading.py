@@ -214,7 +214,7 @@ def cost(
 
     priced, done = prices.load_prices(file), finished(run)
     with waiting("computing the costs"):
-        made = costs.reckon(done, priced, costs.Load(volume, updates, months, weights))
+        made = costs.compute(done, priced, costs.Load(volume, updates, months, weights))
     path = costs.write(done.folder, made)
     show_as(form, shown.tables(made), lambda: made.model_dump(mode="json"))
     if form == "terminal":

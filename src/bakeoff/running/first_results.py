@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bakeoff.running.quality_pass import Cell, answer_cells
+from bakeoff.running.quality_pass import Pair, answer_pairs
 from bakeoff.running.state import RunState
 from bakeoff.runs.store import Unit
 
@@ -13,14 +13,14 @@ GLANCE_S = 0.5
 """How long the next questions wait for scores that may be about to come."""
 
 
-def answer_untuned(state: RunState, cells: Sequence[Cell]) -> None:
-    """Answer the cells, and show the results of a task as soon as its cells are scored."""
+def answer_untuned(state: RunState, pairs: Sequence[Pair]) -> None:
+    """Answer the pairs, and show the results of a task as soon as its pairs are scored."""
     pending: dict[str, list[Unit]] = {}
-    for setup, task in cells:
+    for setup, task in pairs:
         pending.setdefault(task.name, []).append(Unit(task.name, setup.name))
     tasks = len(pending)
-    for cell in cells:
-        answer_cells(state, [cell])
+    for pair in pairs:
+        answer_pairs(state, [pair])
         _show_scored(state, pending, GLANCE_S)
     _show_scored(state, pending, None)
     if len(pending) < tasks:

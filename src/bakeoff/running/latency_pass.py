@@ -57,7 +57,7 @@ def time_answers(state: RunState, task: Task) -> None:
         journal.commit()
     load.append(machine.load())
     known = state.manifest.checks.load or {}
-    state.put_checks(load={**known, task.name: tuple(load)})
+    state.record_checks(load={**known, task.name: tuple(load)})
     state.progress.finish()
 
 

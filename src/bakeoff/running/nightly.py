@@ -38,7 +38,7 @@ UNGATED = "UNGATED"
 
 
 @dataclass(frozen=True)
-class Orders:
+class NightlyOptions:
     """What a night does beside running, scoring, reporting and gating."""
 
     night: date
@@ -67,7 +67,7 @@ class Outcome:
 def nightly(
     plan: Plan,
     workspace: Workspace,
-    orders: Orders,
+    options: NightlyOptions,
     progress: Progress,
     publish: Callable[[Run], None],
     prepare: Callable[[Run], None] = lambda _: None,
@@ -80,54 +80,54 @@ def nightly(
     """
     path = trend.history(workspace.results, plan.suite.name)
     nights = trend.read(path)
-    if earlier := next((past for past in nights if past.night == orders.night), None):
-        drifts = _on(trend.alarms(nights), orders.night)
-        note = f"the nightly run of {orders.night} is done already: run {earlier.run}"
+    if earlier := next((past for past in nights if past.night == options.night), None):
+        drifts = _on(trend.alarms(nights), options.night)
+        note = f"the nightly run of {options.night} is done already: run {earlier.run}"
         kept = workspace.results / plan.suite.name / earlier.run
         before = verdicts_of(Run(kept)) if (kept / GATES).is_file() else None
         # A crash after the line was kept may have left these out; nothing is sent or logged twice.
         if run := Run(kept) if (kept / store.MANIFEST).is_file() else None:
             publish(run)
             mark_reported(kept)
-        notes = [note, *_tell(plan.suite.name, earlier, drifts, before, orders, path)]
+        notes = [note, *_tell(plan.suite.name, earlier, drifts, before, options, path)]
         if run and earlier.night == nights[-1].night:
-            notes += _advance(run, earlier, drifts, orders, workspace.results)
-        return Outcome(earlier, _code(earlier, drifts, orders), drifts, None, notes)
+            notes += _advance(run, earlier, drifts, options, workspace.results)
+        return Outcome(earlier, _code(earlier, drifts, options), drifts, None, notes)
     try:
-        plan = replace(plan, night=orders.night.isoformat())
+        plan = replace(plan, night=options.night.isoformat())
         done, verdict = _run(plan, workspace, progress, prepare)
         report.write(done)
-        night = _night(done, orders.night, verdict)
+        night = _night(done, options.night, verdict)
         trend.keep(path, night)
     except (BakeoffError, OSError) as error:
         unfinished_alert = Alert(
-            f"{plan.suite.name} {orders.night} unfinished",
-            f"{plan.suite.name}: the nightly run of {orders.night} did not finish: {error}",
+            f"{plan.suite.name} {options.night} unfinished",
+            f"{plan.suite.name}: the nightly run of {options.night} did not finish: {error}",
         )
-        _send([unfinished_alert], orders, path)
+        _send([unfinished_alert], options, path)
         raise
     publish(done)
     mark_reported(done.folder)
-    drifts = _on(trend.alarms(trend.read(path)), orders.night)
-    code = _code(night, drifts, orders)
+    drifts = _on(trend.alarms(trend.read(path)), options.night)
+    code = _code(night, drifts, options)
     notes = [drift.text for drift in drifts]
-    notes += _tell(plan.suite.name, night, drifts, verdict, orders, path)
-    notes += _advance(done, night, drifts, orders, workspace.results)
-    if orders.keep_texts_days is not None:
-        notes += _retention(workspace.results, orders.keep_texts_days)
+    notes += _tell(plan.suite.name, night, drifts, verdict, options, path)
+    notes += _advance(done, night, drifts, options, workspace.results)
+    if options.keep_texts_days is not None:
+        notes += _retention(workspace.results, options.keep_texts_days)
     return Outcome(night, code, drifts, done, notes)
 
 
 def _advance(
-    done: Run, night: Night, drifts: Sequence[Drift], orders: Orders, results: Path
+    done: Run, night: Night, drifts: Sequence[Drift], options: NightlyOptions, results: Path
 ) -> list[str]:
     """Make a good night's run the rolling baseline, unless one was accepted since it ended."""
-    if not orders.advance or night.state != "PASS" or drifts or _code(night, drifts, orders):
+    if not options.advance or night.state != "PASS" or drifts or _code(night, drifts, options):
         return []
     known = baseline.pointer(results, done.manifest.benchmark, "rolling")
     if known and known.accepted >= night.finished.replace(microsecond=0):
         return []
-    baseline.accept(done, "rolling", f"night of {orders.night}", results)
+    baseline.accept(done, "rolling", f"night of {options.night}", results)
     return [f"rolling baseline: {night.run}"]
 
 
@@ -206,8 +206,8 @@ def _on(drifts: Sequence[Drift], night: date) -> list[Drift]:
     return [drift for drift in drifts if drift.night == night]
 
 
-def _code(night: Night, drifts: Sequence[Drift], orders: Orders) -> int:
-    harmful = any(drift.harmful for drift in drifts) and not orders.tolerate_drift
+def _code(night: Night, drifts: Sequence[Drift], options: NightlyOptions) -> int:
+    harmful = any(drift.harmful for drift in drifts) and not options.tolerate_drift
     return 10 if harmful and night.exit_code in (0, 11) else night.exit_code
 
 
@@ -226,8 +226,8 @@ def _alerts(
     return alerts
 
 
-def _send(alerts: Sequence[Alert], orders: Orders, path: Path) -> list[str]:
-    failed = send(alerts, orders.webhook, path.with_suffix(".alerts.jsonl"))
+def _send(alerts: Sequence[Alert], options: NightlyOptions, path: Path) -> list[str]:
+    failed = send(alerts, options.webhook, path.with_suffix(".alerts.jsonl"))
     return [failed] if failed else []
 
 
@@ -236,18 +236,18 @@ def _tell(
     night: Night,
     drifts: Sequence[Drift],
     verdict: Verdicts | None,
-    orders: Orders,
+    options: NightlyOptions,
     path: Path,
 ) -> list[str]:
     """Send the night's alerts and leave the newest heartbeat; what was not sent, as sentences."""
-    failed = _send(_alerts(benchmark, night, drifts, verdict), orders, path)
+    failed = _send(_alerts(benchmark, night, drifts, verdict), options, path)
     if night.night == trend.read(path)[-1].night:
         beat = Heartbeat(
             night=night.night.isoformat(),
             finished=night.finished.isoformat(timespec="seconds"),
             run=night.run,
             state=night.state,
-            exit_code=_code(night, drifts, orders),
+            exit_code=_code(night, drifts, options),
         )
         store.write_json(path.with_suffix(".heartbeat.json"), vars(beat))
     return failed

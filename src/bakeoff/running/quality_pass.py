@@ -11,19 +11,19 @@ from bakeoff.runs.store import Unit
 from bakeoff.spec.benchmark import Setup
 from bakeoff.tasks.load import Task
 
-Cell = tuple[Setup, Task]
+Pair = tuple[Setup, Task]
 """A setup, and a task that it is asked."""
 
 
-def answer_cells(state: RunState, cells: Sequence[Cell]) -> None:
-    """Answer what of the cells is not answered yet, and have them scored."""
+def answer_pairs(state: RunState, pairs: Sequence[Pair]) -> None:
+    """Answer what of the pairs is not answered yet, and have them scored."""
     with state.timed("quality"):
-        for setup, task in cells:
-            _answer_cell(state, setup, task)
+        for setup, task in pairs:
+            _answer_pair(state, setup, task)
             state.scoring.add(Unit(task.name, setup.name))
 
 
-def _answer_cell(state: RunState, setup: Setup, task: Task) -> None:
+def _answer_pair(state: RunState, setup: Setup, task: Task) -> None:
     unit = Unit(task.name, setup.name)
     done = {
         (record.sample, record.repeat)

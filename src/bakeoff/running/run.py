@@ -18,7 +18,7 @@ from bakeoff.running.background_scoring import BackgroundScoring
 from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.latency_pass import time_answers
 from bakeoff.running.plan import Plan
-from bakeoff.running.quality_pass import answer_cells, answer_routed
+from bakeoff.running.quality_pass import answer_pairs, answer_routed
 from bakeoff.running.readiness import require_ready
 from bakeoff.running.resuming import resumed
 from bakeoff.running.spending import Meter, count_judges, count_spent
@@ -101,10 +101,10 @@ def _run(state: RunState) -> measured_run.Run:
     try:
         _prepare(state)
         _answer(state)
-        state.put_workers()
-        state.put(engines=dict(state.answering.engines))
+        state.record_workers()
+        state.record(engines=dict(state.answering.engines))
         state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
-        state.put(status=COMPLETE)
+        state.record(status=COMPLETE)
         state.manifest = written.digested(state.folder, state.manifest)
         state.save()
     except BaseException:
@@ -121,16 +121,16 @@ def _run(state: RunState) -> measured_run.Run:
 
 def _interrupted(state: RunState) -> None:
     """Record in the manifest that the run was stopped, if it still can be written."""
-    state.put(status=INTERRUPTED, files={})
-    state.put_workers()
+    state.record(status=INTERRUPTED, files={})
+    state.record_workers()
     # The error that stopped the run, such as a full disk, is more important.
     with suppress(BakeoffError):
         state.save()
     state.scoring.stop()
 
 
-def _beside(state: RunState) -> Future[dict[str, AuditFacts]]:
-    """What needs no answers, done in a thread while they are waited for; gives the audit."""
+def _audit_meanwhile(state: RunState) -> Future[dict[str, AuditFacts]]:
+    """The audit, and what else needs no answers, in a thread while answers are waited for."""
     audits: Future[dict[str, AuditFacts]] = Future()
 
     def work() -> None:
@@ -142,7 +142,7 @@ def _beside(state: RunState) -> Future[dict[str, AuditFacts]]:
             audits.set_exception(error)
 
     # A daemon: it keeps no program from ending.
-    threading.Thread(target=work, name="beside", daemon=True).start()
+    threading.Thread(target=work, name="audit", daemon=True).start()
     return audits
 
 
@@ -166,38 +166,38 @@ def _prepare(state: RunState) -> None:
             raise BakeoffError(
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
             )
-    state.put_opened()
+    state.record_opened()
 
 
 def _answer(state: RunState) -> None:
-    """The quality pass over every cell, then the latency pass over a few.
+    """The quality pass over every setup and task, then the latency pass over a few.
 
     What need not be tuned comes first, so that its results are there while others are tuned.
     """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    audits = _beside(state)
-    cells = [
+    audits = _audit_meanwhile(state)
+    pairs = [
         (setup, task)
         for task in tasks
         for setup in suite.setups.values()
         if setup.takes(task.name) and not setup.route
     ]
-    to_tune = [cell for cell in cells if tunes(suite, cell[0])]
-    untuned = [cell for cell in cells if cell not in to_tune]
+    to_tune = [pair for pair in pairs if tunes(suite, pair[0])]
+    untuned = [pair for pair in pairs if pair not in to_tune]
     if to_tune:
         answer_untuned(state, untuned)
     else:
-        answer_cells(state, untuned)
+        answer_pairs(state, untuned)
     if to_tune and state.plan.selection.limit:
         state.progress.note(
             f"--limit {state.plan.selection.limit}: tuned setups train on as few rows of a task; "
             "a run without a limit trains its own adapters"
         )
-    for cell in teachers_first(to_tune):
+    for pair in teachers_first(to_tune):
         with state.timed("tune"):
-            state.answering.adapt(*cell)
-        state.put_opened()
-        answer_cells(state, [cell])
+            state.answering.adapt(*pair)
+        state.record_opened()
+        answer_pairs(state, [pair])
     # Before the latency pass: what is timed is to have the machine for itself.
     with state.timed("score"), working(state.progress, "scoring"):
         try:
@@ -206,12 +206,12 @@ def _answer(state: RunState) -> None:
         finally:
             state.manifest = count_judges(state.manifest, state.scoring.judges)
     with state.timed("audit"):
-        state.put(audit=audits.result())
+        state.record(audit=audits.result())
     if tokens := state.answering.token_checks():
-        state.put_checks(tokens=tokens)
+        state.record_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
         if batches := state.answering.batch_checks(state.plan.tasks):
-            state.put_checks(batches=batches)
+            state.record_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
         with state.timed("latency"):
             for task in tasks:

@@ -39,17 +39,17 @@ class RunState:
     def save(self) -> None:
         store.write_manifest(self.folder, self.manifest)
 
-    def put(self, **parts: Any) -> None:
+    def record(self, **parts: Any) -> None:
         """Replace parts of the manifest."""
         self.manifest = self.manifest.model_copy(update=parts)
 
-    def put_checks(self, **parts: Any) -> None:
-        self.put(checks=self.manifest.checks.model_copy(update=parts))
+    def record_checks(self, **parts: Any) -> None:
+        self.record(checks=self.manifest.checks.model_copy(update=parts))
 
-    def put_opened(self) -> None:
+    def record_opened(self) -> None:
         """Record in the manifest what was opened, made or reused so far."""
         answering = self.answering
-        self.put(
+        self.record(
             models=dict(answering.models),
             adapters=dict(answering.adapters),
             indexes=dict(answering.indexes),
@@ -57,12 +57,12 @@ class RunState:
         )
         self.save()
 
-    def put_workers(self) -> None:
+    def record_workers(self) -> None:
         """Record the workers in the manifest, after those from before the run was resumed."""
         now = self.answering.workers
         before = [worker for worker in self.manifest.workers if worker not in self._noted]
         self._noted = now
-        self.put(workers=(*before, *now))
+        self.record(workers=(*before, *now))
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -73,4 +73,4 @@ class RunState:
         finally:
             seconds = self.manifest.seconds
             spent = seconds.get(phase, 0.0) + time.perf_counter() - started
-            self.put(seconds={**seconds, phase: round(spent, 3)})
+            self.record(seconds={**seconds, phase: round(spent, 3)})

@@ -29,7 +29,7 @@ from bakeoff.decide.cost.sensitivity import Bill, Load
 from bakeoff.decide.cost.usage import MONTH, UP_FRONT, UPDATE, Item, Ledger
 from bakeoff.runs.store import COST
 
-__all__ = ["COST", "Costs", "Load", "current", "monthly_at", "read", "reckon", "write"]
+__all__ = ["COST", "Costs", "Load", "compute", "current", "monthly_at", "read", "write"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Spent:
         return total([(self.fixed(load), 1), (self.per_request, load.volume)])
 
 
-def reckon(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B008 (frozen)
+def compute(run: Run, prices: Prices, load: Load = Load()) -> Costs:  # noqa: B008 (frozen)
     """Costs of every setup of a run, crossovers and what they hang on.
 
     Raises `BakeoffError` where no setup has a price, or the load names what the run has not.

@@ -40,7 +40,7 @@ def file_of(metric: str, folder: Path) -> Path:
     return folder / (re.sub(r"[^\w.=-]+", "-", metric).strip("-") + ".json")
 
 
-def unvouched(policy: Policy, manifest: Manifest) -> dict[str, str]:
+def without_card(policy: Policy, manifest: Manifest) -> dict[str, str]:
     """Metrics by a verifier or judge that gates must not use -> the reason.
 
     Empty where the policy asks for no agreement with people.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bakeoff.analysis.measured_run import GATES, Run
 from bakeoff.analysis.measurements import Rows
-from bakeoff.decide.gates.card_check import unvouched
+from bakeoff.decide.gates.card_check import without_card
 from bakeoff.decide.gates.judge import concluded, judge
 from bakeoff.decide.gates.sides import Evidence
 from bakeoff.runs import store
@@ -43,6 +43,6 @@ def judged(
     run.require_whole()
     chosen = run.suite.gates if gates is None else gates
     known = policy or run.suite.policy
-    vouched = unvouched(known, run.manifest)
-    rows = Evidence(run.rows, references or {}, known, allow_mismatch, vouched)
+    uncarded = without_card(known, run.manifest)
+    rows = Evidence(run.rows, references or {}, known, allow_mismatch, uncarded)
     return concluded(judge(chosen, rows), rows, limited=run.limited, of=evidence(run.manifest))

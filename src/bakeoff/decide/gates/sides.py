@@ -33,7 +33,7 @@ class Evidence:
     """`baseline` and `anchor`, as far as there are any."""
     policy: Policy = field(default_factory=Policy)
     allow_mismatch: bool = False
-    unvouched: Mapping[str, str] = field(default_factory=dict)
+    without_card: Mapping[str, str] = field(default_factory=dict)
     """Metrics that may not be gated on -> why."""
 
 
@@ -56,7 +56,7 @@ def sides(check: Check, evidence: Evidence) -> tuple[list[Column], int]:
     Raises `BakeoffError` where evidence is missing, broken or not comparable.
     """
     for ref in check.refs:
-        if problem := evidence.unvouched.get(ref.metric):
+        if problem := evidence.without_card.get(ref.metric):
             raise BakeoffError(f"{ref.metric}: {problem}")
     parts = [_side(ref, evidence) for ref in check.refs]
     if check.right:

@@ -24,11 +24,11 @@ def place_of(run: Run, setup: str) -> int:
 
 
 def whisker(run: Run, estimate: Estimate, metric: str, setup: str = "") -> Whisker:
-    tip = f"{setup or metric}: {told(estimate, metric)}"
+    tip = f"{setup or metric}: {described(estimate, metric)}"
     return Whisker(estimate, place_of(run, setup), tip, number(estimate.value, metric))
 
 
-def told(estimate: Estimate, metric: str) -> str:
+def described(estimate: Estimate, metric: str) -> str:
     """A value, its interval and n in words."""
     text = f"{metric} {number(estimate.value, metric)}"
     if estimate.known:

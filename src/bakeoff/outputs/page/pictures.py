@@ -17,7 +17,7 @@ from bakeoff.core.estimate import Estimate, value_of
 from bakeoff.core.table import Table, number
 from bakeoff.core.words import LATENCY
 from bakeoff.outputs.page import investments, plots
-from bakeoff.outputs.page.numbers import Made, by_setup, ends, place_of, told, whisker
+from bakeoff.outputs.page.numbers import Made, by_setup, described, ends, place_of, whisker
 from bakeoff.outputs.page.plots import Bar
 from bakeoff.outputs.page.svg import Picture
 
@@ -113,7 +113,7 @@ def _effects(run: Run, task: str) -> Made | None:
         return None
     rows = [(name, *ends(effect, metric), str(effect.n)) for name, effect in effects.items()]
     whiskers = {
-        name: replace(whisker(run, effect, metric), tip=f"{name}: {told(effect, metric)}")
+        name: replace(whisker(run, effect, metric), tip=f"{name}: {described(effect, metric)}")
         for name, effect in effects.items()
     }
     return (
@@ -216,9 +216,9 @@ def _tokens(run: Run, task: str) -> Made | None:
 
 
 def _bar(
-    run: Run, setup: str, parts: Sequence[str], told: Sequence[str], values: Sequence[float]
+    run: Run, setup: str, parts: Sequence[str], described: Sequence[str], values: Sequence[float]
 ) -> Bar:
-    words = ", ".join(f"{part} {text}" for part, text in zip(parts, told, strict=True))
+    words = ", ".join(f"{part} {text}" for part, text in zip(parts, described, strict=True))
     return Bar(values, place_of(run, setup), f"{setup}: {words}")
 
 
