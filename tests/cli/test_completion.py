@@ -76,6 +76,29 @@ def test_an_id_of_a_run_is_completed(place: Path) -> None:
     assert completed(place, "report", run.name[:4]) == [run.name]
 
 
+@pytest.mark.parametrize(
+    ("shell", "asked", "offered"),
+    [
+        ("zsh", {"COMP_WORDS": "bakeoff run q", "COMP_CWORD": "2"}, ["plain", "quickstart", "_"]),
+        ("fish", {"COMP_WORDS": "bakeoff run q", "COMP_CWORD": "q"}, ["plain,quickstart"]),
+    ],
+)
+def test_zsh_and_fish_are_answered_in_their_own_form(
+    place: Path, shell: str, asked: dict[str, str], offered: list[str]
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "completion.md").read_text()
+    assert f"_BAKEOFF_COMPLETE={shell}_source bakeoff" in page
+    done = subprocess.run(
+        [place / "bin" / "bakeoff"],
+        cwd=place,
+        env={**os.environ, "_BAKEOFF_COMPLETE": f"{shell}_complete", **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == offered
+
+
 def test_completing_reads_no_more_than_names(place: Path) -> None:
     """What takes long to import is not imported: a shell waits for it at every key."""
     code = (
