@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -121,10 +121,18 @@ class Run:
             if setups[cell[1]].retrieve or (setups[cell[1]].custom and any(some))
         }
 
-    def latencies(self, task: str) -> Iterator[Record]:
+    def latencies(self, task: str) -> Sequence[Record]:
         """The records of a task's latency pass, of all setups."""
+        return self._latencies[task]
+
+    @cached_property
+    def _latencies(self) -> dict[str, tuple[Record, ...]]:
+        """Kept: several parts of a report are made of them; they are few, or hold no texts."""
         setups = self.manifest.suite.setups
-        return cells.timed(self.folder, Unit(task), self.samples[task], setups)
+        return {
+            task: tuple(cells.timed(self.folder, Unit(task), samples, setups))
+            for task, samples in self.samples.items()
+        }
 
     def scores(self, task: str, setup: str) -> Iterator[ScoreRow]:
         """The scores of a task on a setup, streamed, in the order of its records."""

@@ -240,24 +240,25 @@ PROMPT = ("system", "prompt", "with_passages", "max_tokens", "answer", "labels")
 
 def _prompt(file: TaskFile) -> str:
     parts = {part: getattr(file, part) for part in PROMPT}
-    if file.before_passages != TaskFile.model_fields["before_passages"].default:
-        parts["before_passages"] = file.before_passages
-    return digest(parts)
+    return digest({**parts, **_unless_default(file, "before_passages")})
+
+
+def _unless_default(file: TaskFile, field: str) -> dict[str, object]:
+    """A field that came later: digests of runs from before it hold where it is the default."""
+    value = getattr(file, field)
+    return {} if value == TaskFile.model_fields[field].default else {field: value}
 
 
 def _scoring(file: TaskFile) -> str:
     """Of what scorers read in a task file: as much a part of the measurement as the rows."""
     refusal = file.refusal.phrases if file.refusal else ()
-    read: dict[str, object] = {
+    read = {
         "phrases": refusal,
         "schema": file.json_schema,
         "rules": [rule.model_dump(mode="json") for rule in file.rules],
         "labels": file.labels,
     }
-    # Nothing is added for the default: digests of runs from before there was a choice hold.
-    if file.normalization != TaskFile.model_fields["normalization"].default:
-        read["normalization"] = file.normalization
-    return digest(read)
+    return digest({**read, **_unless_default(file, "normalization")})
 
 
 def _digest_samples(samples: Sequence[Sample]) -> str:
