@@ -147,10 +147,10 @@ SCORES, JOURNAL = f"{MINE}/scores.jsonl", f"{MINE}/committed.jsonl"
 DEEP = "[" * 100_000
 # Found by what the rows themselves say, digests or none.
 ROWS: dict[str, tuple[Edit, str]] = {
-    "three rows of scores": (lines(SCORES, lambda r: r[:3]), "37 of 40 rows are missing"),
-    "no row of scores": (lines(SCORES, lambda r: []), "40 of 40 rows are missing"),
+    "three rows of scores": (lines(SCORES, lambda r: r[:3]), "missing: 37 of 40 rows"),
+    "no row of scores": (lines(SCORES, lambda r: []), "missing: 40 of 40 rows"),
     "a row of scores less": (lines(SCORES, lambda r: r[:-1]), "the first is of 'q39'"),
-    "wrong answers' scores less": (lines(SCORES, lambda r: r[:30]), "10 of 40 rows are missing"),
+    "wrong answers' scores less": (lines(SCORES, lambda r: r[:30]), "missing: 10 of 40 rows"),
     "a row of scores twice": (lines(SCORES, lambda r: [*r, r[0]]), "line 41 is damaged: 'q0'"),
     "a row in place of another": (lines(SCORES, lambda r: [*r[:-1], r[0]]), "'q0' occurs twice"),
     "scores of a stranger": (
@@ -181,8 +181,8 @@ ROWS: dict[str, tuple[Edit, str]] = {
     "bytes for scores": (raw(SCORES, b"\xff\xfe\0\n"), "line 1 is damaged"),
     "scores gone": (gone(SCORES), "scores.jsonl: "),
     "a folder for scores": (folder(SCORES), "scores.jsonl: cannot be read"),
-    "a record less": (lines(JOURNAL, lambda r: r[:-2]), "1 of 40 rows are missing"),
-    "no records": (lines(JOURNAL, lambda r: []), "40 of 40 rows are missing"),
+    "a record less": (lines(JOURNAL, lambda r: r[:-2]), "missing: 1 of 40 rows"),
+    "no records": (lines(JOURNAL, lambda r: []), "missing: 40 of 40 rows"),
     "an answer twice": (lines(JOURNAL, lambda r: [*r, r[1]]), "answered before"),
     "a record of a stranger": (line(JOURNAL, 4, lambda r: put(r, "q99", "sample")), "'q99'"),
     "a record of a setup": (line(JOURNAL, 4, lambda r: put(r, "other", "setup")), "another unit"),
