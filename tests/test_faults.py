@@ -239,6 +239,7 @@ def test_the_cache_answers_a_second_run_and_never_its_latency(tmp_path: Path, qu
     assert tokens[0] == tokens[1]
 
 
+@pytest.mark.slow
 def test_a_cache_without_room_stops_a_run_and_no_answer_is_asked_for_twice(
     tmp_path: Path, quick: Any
 ) -> None:
