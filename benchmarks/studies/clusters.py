@@ -2,7 +2,7 @@
 
     python benchmarks/studies/clusters.py [coverage] [gates] [power] [--rows p50 p90] [--runs 2000]
 
-Prints Markdown, of which docs/validation/gates.md has the tables. One core; about ten minutes.
+Prints Markdown, of which docs/validation/gates.md has the tables. One core; half an hour.
 """
 
 from __future__ import annotations
