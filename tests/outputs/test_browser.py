@@ -15,7 +15,7 @@ from bakeoff.core.words import QUALITY, Answer, Record, Score
 from bakeoff.outputs.page import html
 from bakeoff.runs.manifest import INTERRUPTED
 from bakeoff.runs.store import Unit, open_journal, write_manifest
-from decided_runs import written
+from decided_runs import Right, alike, clear, tied, written
 from test_html import HOSTILE, PASSAGES, hostile_run, sample, small_cell, write_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -335,6 +335,70 @@ def test_many_setups_are_rows_the_best_first_and_fit_every_width(
         page.locator("#results th button").first.click()
         assert names.first.inner_text() == "setup-00"
     page.close()
+
+
+@pytest.mark.parametrize("name", ["small", "many"])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (1024, "light"), (375, "dark")])
+def test_every_width_and_theme_shows_the_answer_first_and_cuts_nothing_off(
+    browser: Any, name: str, width: int, theme: str, request: pytest.FixtureRequest
+) -> None:
+    opened = Opened(browser, request.getfixturevalue(name), width=width, theme=theme)
+    page = opened.page
+    assert not opened.overflows()
+    top = page.locator("#answer .lead").first.bounding_box()
+    assert top["y"] + top["height"] <= 800, "the answer is on the first screen"
+    wide = page.evaluate(
+        "[...document.querySelectorAll('main svg.plot')].filter(e => e.checkVisibility() &&"
+        " e.getBoundingClientRect().right > innerWidth).length"
+    )
+    assert wide == 0
+    # Ink on paper: a theme that is half applied would have one on the other.
+    ink, paper = page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
+    assert (brightness[0] > brightness[1]) == (theme == "dark")
+    assert opened.said == []
+    page.close()
+
+
+DECIDED: dict[str, tuple[Right, str, set[str]]] = {
+    "clear": (clear, "hybrid is best on qa: significantly better than every other setup.", set()),
+    "tied": (tied, "rag and hybrid are tied for best on qa", {"is best"}),
+    "nothing": (
+        alike,
+        "No setup is shown to be better than another on qa.",
+        {"is best", "tied for best"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_the_first_screen_says_in_words_who_won_or_that_nobody_did(
+    browser: Any, tmp_path: Path, name: str
+) -> None:
+    right, said, never = DECIDED[name]
+    opened = Opened(browser, html.write(written(tmp_path, {"qa": right})), width=1440)
+    seen = opened.page.evaluate(
+        "[...document.querySelectorAll('main p, main h2, main h3, main dd, main dt, main span')]"
+        ".filter(e => e.checkVisibility() && e.getBoundingClientRect().top < innerHeight)"
+        ".map(e => e.innerText).join('\\n')"
+    )
+    assert said in seen
+    assert not [words for words in never if words in seen]
+    opened.page.close()
+
+
+@pytest.mark.parametrize("name", ["small", "many"])
+def test_it_prints_to_pdf_on_a4(browser: Any, name: str, request: pytest.FixtureRequest) -> None:
+    opened = Opened(browser, request.getfixturevalue(name))
+    printed = opened.page.pdf(format="A4", prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF-")
+    boxes = {
+        tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^\]]+)\]", printed)
+    }
+    assert {(round(box[2]), round(box[3])) for box in boxes} == {(595, 842)}
+    opened.page.close()
 
 
 @pytest.mark.parametrize("name", ["small", "many"])
