@@ -31,7 +31,7 @@ from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
 from bakeoff.core.words import BakeoffError, Score
 from bakeoff.decide.gates.baseline import accept
-from bakeoff.outputs.mlflow import baselines, links, nights, runs, sink, tables
+from bakeoff.outputs.mlflow import baselines, links, nights, runs, server, sink, tables
 from bakeoff.outputs.mlflow.names import key
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -619,3 +619,15 @@ def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, 
     assert serving.wait(timeout=60) == 0
     with pytest.raises(URLError):
         urlopen(f"{ui}/health", timeout=30)
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (
+        pytest.raises(BakeoffError, match=r"the MLflow server did not start:\n(.*\n)*.*nosuch"),
+        server.serving("nosuch://store", "127.0.0.1", port, tmp_path),
+    ):
+        pass

@@ -7,16 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from bakeoff.core.words import BakeoffError
 
 STARTS_WITHIN_S = 120.0
+SAID = 20
+"""Lines shown of what a server said that did not start; of one that runs, none."""
 _QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """Without the jobs it starts three times as fast, in a fifth of the memory."""
 
@@ -36,18 +40,26 @@ def serving(
     command += ["--artifacts-destination", str(artifacts)]
     # A line for each request would push the links off the screen.
     command += ["--uvicorn-opts", "--log-level warning"]
-    # A session of its own: the server has children, and all of them are to end.
-    server = subprocess.Popen(command, env={**os.environ, **_QUIET}, start_new_session=True)
-    # SIGHUP: its terminal was closed.
-    before = {s: signal.signal(s, lambda *_: sys.exit(0)) for s in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        address = f"http://{host}:{port}"
-        _wait(server, address)
-        yield address, server
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _end(server)
+    with tempfile.TemporaryFile() as said:
+        # A session of its own: the server has children, and all of them are to end.
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **_QUIET},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        # SIGHUP: its terminal was closed.
+        ends = (signal.SIGTERM, signal.SIGHUP)
+        before = {s: signal.signal(s, lambda *_: sys.exit(0)) for s in ends}
+        try:
+            address = f"http://{host}:{port}"
+            _wait(server, address, said)
+            yield address, server
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            _end(server)
 
 
 def _free(host: str, port: int) -> None:
@@ -61,7 +73,7 @@ def _free(host: str, port: int) -> None:
             ) from error
 
 
-def _wait(server: subprocess.Popen[bytes], address: str) -> None:
+def _wait(server: subprocess.Popen[bytes], address: str, said: IO[bytes]) -> None:
     until = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < until:
         if server.poll() is not None:
@@ -71,7 +83,9 @@ def _wait(server: subprocess.Popen[bytes], address: str) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.3)
-    raise BakeoffError(f"{address}: the MLflow server did not start; the reason is above")
+    said.seek(0)
+    lines = said.read().decode(errors="replace").strip().splitlines()[-SAID:]
+    raise BakeoffError("\n".join([f"{address}: the MLflow server did not start:", *lines]))
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
