@@ -15,12 +15,13 @@ import resource
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from warm import called
 
 CHANGES = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -121,16 +122,7 @@ def _run(
         resource.setrlimit(resource.RLIMIT_FSIZE, (how.file_limit, how.file_limit))
     _watch(cwd, how, count)
     sys.argv = ["bakeoff", *arguments]
-    from bakeoff.cli import main
-
-    code = 0
-    try:
-        main()
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else int(left.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
+    code = called()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -111,17 +111,23 @@ def _answer(connection: socket.socket, imported: Mapping[str, str]) -> None:
     os._exit(_code())
 
 
-def _code() -> int:
-    """Run the program to its exit code; what was imported is not taken apart, which is slow."""
+def called() -> int:
+    """The exit code of the program, called with `sys.argv`."""
     from bakeoff.cli import main
 
     try:
         main()
     except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
     except BaseException:
         traceback.print_exc()
-        code = 1
+        return 1
+    return 0
+
+
+def _code() -> int:
+    """Run the program to its exit code; what was imported is not taken apart, which is slow."""
+    code = called()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -14,7 +14,7 @@ import golden_scores
 from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.measurements import Rows, differences
 from bakeoff.decide.gates import baseline
-from bakeoff.decide.gates.card_check import unvouched
+from bakeoff.decide.gates.card_check import without_card
 from bakeoff.decide.gates.judging import judged
 from bakeoff.metrics import forms, lexical, scorer, support
 from bakeoff.metrics.registry import find_scorer, scorers
@@ -285,13 +285,15 @@ def test_cards_of_before_vouch_for_scorers_of_today(tmp_path: Path, today: Run) 
     unknown = {"judged_correct(verifier='judge:m')"}  # has no card
     carded = {name for name in RAISED if name.startswith("support_gold")}
     for run, others in ((today, carded), (Run(OLD), set())):
-        assert set(unvouched(cards(tmp_path / run.folder.name), run.manifest)) == unknown | others
+        assert (
+            set(without_card(cards(tmp_path / run.folder.name), run.manifest)) == unknown | others
+        )
 
 
 def test_a_card_of_another_version_or_judge_does_not_vouch(tmp_path: Path, today: Run) -> None:
     for changed in ({"version": "0123456789abcdef"}, {"version": "2"}, {"judge": "other"}):
         policy = cards(tmp_path / "".join(changed.values()), **changed)
-        found = unvouched(policy, today.manifest)
+        found = without_card(policy, today.manifest)
         assert "of another version of the scorer or its judge" in found["support_gold"]
 
 
