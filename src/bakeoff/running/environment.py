@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError
 
 if TYPE_CHECKING:
@@ -38,41 +37,21 @@ class Environment:
     """Whether there is a display of X11 or Wayland."""
 
 
-class _Variables(NamedTuple):
-    """The variables by their names; `None` where one is not set."""
-
-    BAKEOFF_CACHE: str | None
-    BAKEOFF_DATA: str | None
-    BAKEOFF_RESULTS: str | None
-    BAKEOFF_WEBHOOK: str | None
-    DISPLAY: str | None
-    FORCE_COLOR: str | None
-    GITHUB_ACTIONS: str | None
-    GITHUB_STEP_SUMMARY: str | None
-    MLFLOW_TRACKING_URI: str | None
-    WAYLAND_DISPLAY: str | None
-    XDG_CACHE_HOME: str | None
-
-
 def environment() -> Environment:
     """As it is now."""
-    known = parts_of(_Variables, dict(os.environ))
-    cache = Path(_text(known.XDG_CACHE_HOME, "~/.cache")) / "bakeoff"
+    known = os.environ
+    cache = Path(known.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
     return Environment(
-        cache=_text(known.BAKEOFF_CACHE, str(cache)),
-        results=_text(known.BAKEOFF_RESULTS, "results"),
-        data=known.BAKEOFF_DATA or "",
-        webhook=known.BAKEOFF_WEBHOOK or "",
-        tracking_uri=known.MLFLOW_TRACKING_URI or "",
-        step_summary=known.GITHUB_STEP_SUMMARY or "",
-        workflow=known.GITHUB_ACTIONS == "true",
-        coloured=bool(known.FORCE_COLOR),
-        display=bool(known.DISPLAY) or known.WAYLAND_DISPLAY is not None,
+        cache=known.get("BAKEOFF_CACHE", str(cache)),
+        results=known.get("BAKEOFF_RESULTS", "results"),
+        data=known.get("BAKEOFF_DATA", ""),
+        webhook=known.get("BAKEOFF_WEBHOOK", ""),
+        tracking_uri=known.get("MLFLOW_TRACKING_URI", ""),
+        step_summary=known.get("GITHUB_STEP_SUMMARY", ""),
+        workflow=known.get("GITHUB_ACTIONS") == "true",
+        coloured=bool(known.get("FORCE_COLOR")),
+        display=bool(known.get("DISPLAY")) or "WAYLAND_DISPLAY" in known,
     )
-
-
-def _text(stated: str | None, otherwise: str) -> str:
-    return otherwise if stated is None else stated
 
 
 def cache_folder() -> Path:

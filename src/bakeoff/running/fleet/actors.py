@@ -23,7 +23,8 @@ from bakeoff.running.fleet.processes import OWN
 
 PLACING_S = 60.0
 """How long a cluster may take to find room for a worker and start it."""
-FORM = re.compile(r"ray(?::(?P<count>[1-9]\d*)|://(?P<host>[^/]+)(?:/(?P<of>[1-9]\d*))?)?")
+FORM = re.compile(r"ray(?::([1-9]\d*)|://([^/]+)(?:/([1-9]\d*))?)?")
+"""Its groups: workers of a local cluster, an address, workers on the cluster there."""
 
 
 @dataclass(eq=False)
@@ -99,13 +100,14 @@ def actors(named: str) -> Actors:
     form = FORM.fullmatch(named)
     if form is None:
         raise BakeoffError(f"--on {named}: write ray, ray:N, ray://HOST:PORT or ray://HOST:PORT/N")
+    here, address, there = form.groups()
     ray = _ray(named)
     connected = not ray.is_initialized()
     if connected:
-        _connect(ray, named, f"ray://{form['host']}" if form["host"] else None)
+        _connect(ray, named, f"ray://{address}" if address else None)
     gpus = int(ray.cluster_resources().get("GPU", 0))
     nodes = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")]
-    size = int(form["count"] or form["of"] or gpus or len(nodes))
+    size = int(here or there or gpus or len(nodes))
     if not size:
         raise BakeoffError(f"--on {named}: the cluster has no node with a processor or GPU")
     ray.cloudpickle.register_pickle_by_value(host)
