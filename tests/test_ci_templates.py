@@ -292,6 +292,38 @@ def test_a_run_that_stopped_is_gone_on_with_once(
     assert len(set(asked)) == 1
 
 
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+def test_the_action_gives_the_exit_code_and_the_newest_run(tmp_path: Path) -> None:
+    (judge,) = (step for step in ACTION["runs"]["steps"] if step.get("id") == "judge")
+    bakeoff = """
+printf '<%s>' "$@" >> calls
+mkdir -p results/mine/2026010$(grep -c . calls)
+set -- $CODES
+exit "${1}"
+"""
+    program(tmp_path, "bakeoff", bakeoff)
+    (tmp_path / "results" / "mine" / "20250101").mkdir(parents=True)
+    given = {"BENCHMARK": "benchmarks/mine.yaml", "ARGUMENTS": "--no-mlflow --limit 5"}
+    done = run(judge["run"], tmp_path, **given, CODES="10", GITHUB_OUTPUT="told")
+    assert done.returncode == 10, done.stderr
+    called = (tmp_path / "calls").read_text()
+    assert called == "<run><benchmarks/mine.yaml><--no-mlflow><--limit><5>"
+    assert (tmp_path / "told").read_text() == "run=results/mine/20260101/\n"
+    empty = run(judge["run"], tmp_path, **{**given, "ARGUMENTS": ""}, CODES="0", GITHUB_OUTPUT="t")
+    assert empty.returncode == 0, empty.stderr
+
+
+def test_no_expression_is_part_of_a_script_of_the_action() -> None:
+    steps = ACTION["runs"]["steps"]
+    assert not any("${{" in step.get("run", "") for step in steps)
+    read = {name for step in steps for name in step.get("env", {})}
+    assert read == {"SOURCE", "BENCHMARK", "ARGUMENTS"}
+    assert ACTION["outputs"]["run"]["value"] == "${{ steps.judge.outputs.run }}"
+    assert check(["run", "quickstart", *ACTION["inputs"]["arguments"]["default"].split()]) == "run"
+
+
 def test_the_verdict_is_collected_as_far_as_it_got(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "quickstart" / "20260101-000000-000000"
     folder.mkdir(parents=True)
