@@ -624,8 +624,18 @@ def test_a_trace_that_failed_before_its_question_was_noted_counts(tmp_path: Path
     assert any("traces without a question and an answer" in note for note in notes)
 
 
-def test_traces_of_mlflow_are_a_sample_each(tmp_path: Path) -> None:
-    run = take(tmp_path, FILES / "traces" / "mlflow.jsonl", scorers=["faithfulness"], name="traced")
+@pytest.mark.parametrize("inside", ["objects", "texts"])
+def test_traces_of_mlflow_are_a_sample_each(tmp_path: Path, inside: str) -> None:
+    file = FILES / "traces" / "mlflow.jsonl"
+    if inside == "texts":
+        traces = [json.loads(line) for line in file.read_text().splitlines()]
+        for trace in traces:
+            trace["spans"] = json.dumps([json.dumps(span) for span in trace["spans"]])
+            for part in ("request", "response", "trace_metadata", "tags", "assessments"):
+                trace[part] = json.dumps(trace[part])
+        file = tmp_path / "mlflow.jsonl"
+        file.write_text("".join(json.dumps(trace) + "\n" for trace in traces))
+    run = take(tmp_path, file, scorers=["faithfulness"], name="traced")
     by_question = {s.question: s.id for s in run.samples["traced"].values()}
     assert set(by_question) == {"How many beds?", "Who?"}
     records = {record.sample: record for record in run.records("traced", "ask")}

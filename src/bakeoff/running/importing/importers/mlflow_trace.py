@@ -64,7 +64,9 @@ class Trace(Foreign):
         default_factory=_Metadata
     )
     tags: Annotated[Mapping[str, object], BeforeValidator(parsed)] = {}
-    spans: Annotated[tuple[_Span, ...], BeforeValidator(parsed)] = ()
+    spans: Annotated[
+        tuple[Annotated[_Span, BeforeValidator(parsed)], ...], BeforeValidator(parsed)
+    ] = ()
     assessments: Annotated[tuple[_Assessment, ...], BeforeValidator(parsed)] = ()
 
     @property
