@@ -139,6 +139,16 @@ def test_missing_answers_are_failures_with_the_worst_score_and_said(tmp_path: Pa
     assert records["y"].error == "missing from b.csv"
 
 
+def test_the_run_that_an_import_gives_is_what_its_folder_says(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", "id,m,acc,s\n1,a,0,0.5\n2,a,1,2\n1,b,1,1\n2,b,1,1\n")
+    run = take(tmp_path, file, columns=["setup=m", "seconds=s"], scores=["acc"])
+    again = Run(run.folder)
+    assert run.comparison == again.comparison
+    assert run.manifest == again.manifest
+    assert run.samples == again.samples
+    assert list(run.latencies("a")) == list(again.latencies("a"))
+
+
 def forty_of_a_hundred(tmp_path: Path) -> tuple[Path, Path]:
     """A file with 100 samples, 70 of them right, and one with 40 of these, 28 of them right."""
     lines = [f"{i},{int(i % 10 < 7)}\n" for i in range(100)]

@@ -44,6 +44,12 @@ class Run:
             return whole
         return whole.model_copy(update={"tasks": {n: whole.tasks[n] for n in self.only_tasks}})
 
+    def moved(self, place: Path) -> Run:
+        """The same run after its folder was moved: what was read of it need not be read again."""
+        run = replace(self, folder=place)
+        vars(run).update({n: part for n, part in vars(self).items() if n not in vars(run)})
+        return run
+
     @property
     def shard(self) -> tuple[int, int]:
         """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""

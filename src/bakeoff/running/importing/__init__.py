@@ -71,11 +71,11 @@ def import_results(
         manifest = make(folder, name, wanted, taken, passed)
         for text in manifest.imported.notes if manifest.imported else ():
             note(text)
-        return measured_run.Run(_put(folder, manifest, results))
+        return _put(folder, manifest, results)
 
 
-def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
-    """Give the folder its place among the results; where it is."""
+def _put(folder: Path, manifest: Manifest, results: Path) -> measured_run.Run:
+    """Give the folder its place among the results; the run that it is."""
     place = store.new_folder(results, manifest.benchmark)
     try:
         file = manifest.file
@@ -83,12 +83,13 @@ def _put(folder: Path, manifest: Manifest, results: Path) -> Path:
             file = os.path.relpath(place / "task" / file)
         placed = manifest.model_copy(update={"run": place.name, "file": file})
         store.write_manifest(folder, digested(folder, placed))
-        measured_run.write_comparison(measured_run.Run(folder))
+        run = measured_run.Run(folder)
+        measured_run.write_comparison(run)
         folder.rename(place)
     except BaseException:
         shutil.rmtree(place)
         raise
-    return place
+    return run.moved(place)
 
 
 def _files(wanted: Import) -> tuple[dict[Path, str], list[Path]]:
