@@ -284,8 +284,8 @@ def reliability(logits: np.ndarray, labels: Labels) -> None:
         cells = []
         for low, high in pairwise((0, 0.3, 0.5, 0.8, 1.01)):
             part = np.isin(labels.data, sets) & (probability >= low) & (probability < high)
-            share = np.average(labels.good[part], weights=weight[part]) if part.any() else np.nan
-            cells.append(f"{share:.2f} ({part.sum()})")
+            share = np.average(labels.good[part], weights=weight[part]) if part.any() else None
+            cells.append("– (0)" if share is None else f"{share:.2f} ({part.sum()})")
         print(f"| {kind} | {' | '.join(cells)} |")
 
 

@@ -82,18 +82,24 @@ def seen(claim: str, evidence: Evidence = EVIDENCE) -> dict[str, float]:
         ("Based on the provided context, the mill is shut.", ["the mill is shut."]),
         ("The passages state that the mill is shut.", ["the mill is shut."]),
         ("However, it is important to note that the mill is shut.", ["the mill is shut."]),
+        ("It is old. However, the mill is shut.", ["It is old.", "the mill is shut."]),
+        ("It is old. According to passage 2, it is shut.", ["It is old.", "it is shut."]),
         ("It has these rooms:\n- a bar\n- a hall", ["a bar", "a hall"]),
         ("The mill closed. The passages do not mention a reason.", ["The mill closed."]),
-        ("The mill closed. Police gave no details.", ["The mill closed.", "no details."]),
+        (
+            "The mill closed. Police gave no details.",
+            ["The mill closed.", "Police gave no details."],
+        ),
         ("It is old. There is no information about it in the passages.", ["It is old."]),
-        ("The text does not say when the mill closed.", ["not say when the mill closed."]),
+        (
+            "The text does not say when the mill closed.",
+            ["The text does not say when the mill closed."],
+        ),
         ("What is the mill? The mill is a bakery.", ["What is the mill?", "The mill is a bakery."]),
     ],
 )
 def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> None:
-    found = [claim.text for claim in claims(answer)]
-    assert len(found) == len(texts)
-    assert all(one.endswith(text) for one, text in zip(found, texts, strict=True))
+    assert [claim.text for claim in claims(answer)] == texts
 
 
 @settings(deadline=None)

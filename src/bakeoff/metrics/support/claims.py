@@ -18,7 +18,7 @@ _SOURCE = (
 )
 _GIVEN = r"(?:provided|given|above|following|supplied|available|retrieved|attached)"
 _LEAD = re.compile(
-    r"(?:(?:well|so|yes|no|sure|overall|however|additionally|furthermore|moreover|finally|lastly"
+    r"\s*(?:(?:well|so|yes|no|sure|overall|however|additionally|furthermore|moreover|finally|lastly"
     r"|in (?:summary|conclusion|short|general|addition|fact|other words|brief)"
     r"|to (?:summarize|sum up)|in (?:a nutshell|essence|sum)|simply put|to put it simply"
     r"|to answer your question"
