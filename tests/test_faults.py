@@ -164,7 +164,7 @@ def test_kill_9_loses_nothing_and_repeats_at_most_what_was_in_flight(
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         said = stats(url)
     assert done.returncode == 0, done.stderr
-    assert "going on with" in done.stderr
+    assert "resuming" in done.stderr
     assert Counter(r.sample for r in records(run_of(tmp_path))) == Counter(
         f"q{i}" for i in range(n)
     )

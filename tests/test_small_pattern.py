@@ -46,7 +46,7 @@ def run(cli: Cli, models_only: Path, tmp_path_factory: pytest.TempPathFactory) -
     said = done.stderr.splitlines()
     places = [
         next(i for i, line in enumerate(said) if line.startswith(start))
-        for start in ("handbook_qa / rag", "These stand", "adapter ticket_triage: training")
+        for start in ("handbook_qa / rag", "Results of setups", "adapter ticket_triage: training")
     ]
     assert places == sorted(places), "base and RAG are shown before anything is trained"
     (manifest,) = Path(folder).glob("results/small/*/manifest.json")

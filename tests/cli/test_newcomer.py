@@ -399,7 +399,7 @@ MISTAKES: dict[str, Mistake] = {
         ("nightly", "qa", "--night", "yesterday"), ("'yesterday' does not match the format",)
     ),
     "nights that are not there": Mistake(
-        ("trend", "qa"), ("`bakeoff nightly BENCHMARK`",), code=12
+        ("trend", "qa"), ("no nightly run yet; `bakeoff nightly BENCHMARK`",), code=12
     ),
     "a sample that is nowhere": Mistake(
         (*PLAN, "--sample-ids", "q9"), ("--sample-ids: no sample 'q9'",)

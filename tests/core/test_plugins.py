@@ -127,12 +127,12 @@ def test_a_command_does_not_go_on_with_a_run_of_another_version_of_a_package(
     told = info / "METADATA"
     told.write_text(told.read_text().replace("Version: 0.3", "Version: 0.4"))
     done = program(*command, cwd=project, **beside(newer))
-    assert done.returncode == 0 and "going on with" not in done.stderr
+    assert done.returncode == 0 and "resuming" not in done.stderr
     second = max((project / "results" / "letters").glob("*/"))
     assert second != first.parent
     assert Run(second).manifest.versions["bakeoff-courtesy"] == "0.4"
     shutil.rmtree(second)
-    assert "going on with" in program(*command, cwd=project, **beside(place)).stderr
+    assert "resuming" in program(*command, cwd=project, **beside(place)).stderr
 
 
 def test_plugins_are_listed_and_one_that_cannot_be_loaded_is_one_message(

@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_written_still_lets_the_webhook_know(tmp_path: Pat
     (tmp_path / "nightly").write_text("no folder")
     with listening(200) as hook:
         failed = tell(tmp_path / "nightly" / "alerts.jsonl", FELL, url=hook.url)
-    assert "alerts cannot be kept" in failed
+    assert "alerts cannot be written" in failed
     assert posted(hook) == [[FELL.id]]
 
 

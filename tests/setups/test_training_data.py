@@ -94,7 +94,7 @@ def test_a_recipe_that_cannot_be_is_refused(tune: dict[str, object], message: st
         ),
         (
             {"a": {"tune": {"distill": {"teacher": "b"}}}, "b": {"tasks": ["other"]}},
-            "'b' is not asked all",
+            "'b' does not have all",
         ),
         ({"a": {"tune": {"rows": [50]}}}, "two different numbers"),
     ],
