@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from bakeoff.core.words import Decoding, Failure, Generation, Message, Sending, unwatched
+from bakeoff.core.words import (
+    Decoding,
+    Failure,
+    Generation,
+    Message,
+    Sending,
+    digest,
+    unwatched,
+)
 from bakeoff.models.device import choose_dtype, limit_threads
 from bakeoff.models.local import GENERATION, LocalModel
 from bakeoff.models.pool import Pool
@@ -25,12 +33,18 @@ class AdaptedModel:
         return self.model.dtype == "float32"
 
     def fingerprint(self) -> dict[str, str]:
+        template = self.model.templates.get(self.adapter or "")
         return {
             **self.model.fingerprint(),
             "batch_tokens": str(self.model.batch_tokens),
             "generation": str(GENERATION),
             "adapter": self.adapter or "",
+            **({"chat_template": digest(template)} if template else {}),
         }
+
+    def render(self, chat: Sequence[Message]) -> str:
+        """The prompt text, by the adapter's own template where it was trained with one."""
+        return self.model.render(chat, self.adapter)
 
     def count(self, text: str) -> int:
         return self.model.count(text)
@@ -42,17 +56,17 @@ class AdaptedModel:
         skip: Collection[int] = (),
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Generation | Failure]]:
-        prompts = [self.model.render(chat) for chat in chats]
+        prompts = [self.render(chat) for chat in chats]
         with self.model.using(self.adapter):
             yield from self.model.generate(prompts, decoding, skip)
 
     def batches(self, chats: Sequence[Sequence[Message]], decoding: Decoding) -> list[list[int]]:
         """The chats that `generate` answers together."""
-        return self.model.batches([self.model.render(chat) for chat in chats], decoding)
+        return self.model.batches([self.render(chat) for chat in chats], decoding)
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         with self.model.using(self.adapter):
-            return self.model.timed(self.model.render(chat), decoding)
+            return self.model.timed(self.render(chat), decoding)
 
 
 def opened(reference: str, pool: Pool) -> AdaptedModel:

@@ -87,6 +87,8 @@ class LocalModel:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.adapters: dict[str, str] = {}
         """Adapter digest -> the name it is attached under."""
+        self.templates: dict[str, str] = {}
+        """Adapter digest -> the chat template it was trained with, where it has one of its own."""
 
     @property
     def context_window(self) -> int:
@@ -103,10 +105,13 @@ class LocalModel:
             "decoding": "greedy",
         }
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def render(self, messages: Sequence[Message], adapter: str | None = None) -> str:
         """The prompt text as the model was taught to read it: the only use of the template."""
         text = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
+            list(messages),
+            chat_template=self.templates.get(adapter or ""),
+            tokenize=False,
+            add_generation_prompt=True,
         )
         return str(text)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.progress import Progress
-from bakeoff.core.words import Decoding, Message, Model
+from bakeoff.core.words import BakeoffError, Decoding, Message, Model
 from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.local import LocalModel
 from bakeoff.runs.manifest import BatchCheck
@@ -71,6 +71,11 @@ class Local:
         base = self.load(setup.model)
         if not adapter.whole:
             attach(base, adapter)
+            if self.suite.engine and adapter.digest in base.templates:
+                raise BakeoffError(
+                    f"adapter {adapter.folder}: it was trained with a chat template of its own, "
+                    "and an engine uses that of the base: leave out `engine`"
+                )
         elif adapter.digest not in self.models:
             self.models[adapter.digest] = whole_model(base, adapter)
         self.adapters[task.name, setup.name] = adapter
@@ -147,7 +152,7 @@ class Local:
     ) -> BatchCheck:
         """How many of these chats are answered differently alone than in a batch."""
         adapted = self.adapted(setup, task)
-        prompts = [adapted.model.render(chat) for chat in asked]
+        prompts = [adapted.render(chat) for chat in asked]
         with adapted.model.using(adapted.adapter):
             share = adapted.model.batch_check(prompts, decoding)
         return BatchCheck(prompts=len(prompts), differing=round(share * len(prompts)))

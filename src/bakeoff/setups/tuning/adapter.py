@@ -15,6 +15,7 @@ from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import Weights
 from bakeoff.runs.opened import Training
+from bakeoff.setups.tuning.foreign import own_template, refuse_added_tokens
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -73,11 +74,14 @@ def attach(model: LocalModel, adapter: Adapter) -> None:
                 f"adapter {adapter.folder}: made for base weights {weights}, "
                 f"but '{model.weights.reference}' has {model.weights.digest}"
             )
+    refuse_added_tokens(model, adapter.folder, adapter.folder / WEIGHTS)
     with model.using(None):
         before = _probe(model)
     name = f"a{adapter.digest}"
     _load(model, adapter, name)
     model.adapters[adapter.digest] = name
+    if template := own_template(model, adapter.folder):
+        model.templates[adapter.digest] = template
     with model.using(None):
         if not torch.equal(before, _probe(model)):
             raise BakeoffError(f"adapter {adapter.folder}: the base model changed under it")
@@ -111,7 +115,7 @@ def _load(model: LocalModel, adapter: Adapter, name: str) -> None:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _unfit(adapter, model, reason) from error
     model.network.eval()
-    mine = {n: p for n, p in model.network.named_parameters() if f".{name}." in n}
+    mine = {n: p for n, p in model.network.named_parameters() if name in n.split(".")}
     with safe_open(adapter.folder / WEIGHTS, "pt") as file:
         stored = set(file.keys())
     # peft leaves out what does not match, with a warning at most.
@@ -124,8 +128,9 @@ def _load(model: LocalModel, adapter: Adapter, name: str) -> None:
 
 
 def _stored_as(key: str, name: str) -> str:
-    """How peft writes the name of a parameter; DoRA's magnitudes are stored without `weight`."""
-    plain = key.replace(f".{name}.", ".")
+    """How peft writes the name of a parameter: of a module that is trained whole by its own name,
+    of DoRA's magnitudes without `weight`."""
+    plain = f"{key}.".replace(f".modules_to_save.{name}.", ".").replace(f".{name}.", ".")[:-1]
     return plain.removesuffix(".weight") if "lora_magnitude_vector" in plain else plain
 
 
