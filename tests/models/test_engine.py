@@ -22,6 +22,8 @@ from bakeoff.models.engine_program import version_of
 from bakeoff.models.weights import Weights
 from bakeoff.running.doctor import engines
 from bakeoff.runs import store
+from bakeoff.setups.builder import local_dtype
+from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.engines import ENGINES, EngineKind, EngineSpec
 from conftest import Cli, write_project
 
@@ -197,6 +199,10 @@ def test_fingerprints_tell_engines_apart_and_hold_nothing_of_a_machine(tmp_path:
     assert one["engine"] == "command 7"
     assert one["weights"] == "d1ge57"
     assert "--port {port} --model {model} --name base" in one["arguments"]
+    # Nobody told it what to compute in: of a GGUF file, the weights say so.
+    assert one["dtype"] == "the server's own"
+    with running(tmp_path, args=["--log", str(tmp_path / "{dtype}")]) as engine:
+        assert EngineModel(engine).fingerprint()["dtype"] == "float32"
     with running(tmp_path, env={"FLAG": "1"}) as engine:
         assert EngineModel(engine, "a1").fingerprint() != one
 
@@ -246,6 +252,21 @@ def test_a_server_never_outlives_bakeoff(tmp_path: Path, how: signal.Signals) ->
 def test_a_faulty_engine_is_refused(engine: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         EngineSpec.model_validate(engine)
+
+
+@pytest.mark.parametrize(
+    ("setups", "dtype"),
+    [({"base": {}}, ""), ({"base": {}, "tuned": {"tune": True}}, "float32")],
+)
+def test_a_run_states_no_dtype_that_neither_engine_nor_training_computes_in(
+    setups: dict[str, Any], dtype: str
+) -> None:
+    told = {"engine": {"command": "s {model} {port} {adapters}"}, "dtype": "float32"}
+    raw = {"name": "b", "model": "embedded", "tasks": ["t"], "setups": setups}
+    suite = Suite.model_validate({**raw, **told})
+    assert local_dtype(suite, Path("b.yaml")) == dtype
+    vllm = Suite.model_validate({**raw, **told, "engine": "vllm"})
+    assert local_dtype(vllm, Path("b.yaml")) == "float32"
 
 
 def test_braces_of_json_stay_in_arguments() -> None:

@@ -97,7 +97,7 @@ class Engine:
         """What can change an answer beside the prompt and the adapter."""
         return {
             "weights": self.weights.digest,
-            "dtype": self.dtype,
+            "dtype": self.dtype if self.spec.takes_dtype else "the server's own",
             "engine": f"{self.spec.kind} {self.version}".strip(),
             "arguments": self.arguments,
             **({"env": digest(dict(self.spec.env))} if self.spec.env else {}),

@@ -53,7 +53,9 @@ def local_dtype(suite: Suite, file: Path) -> str:
 
     Raises `BakeoffError` for a type that this machine emulates, unless it is forced.
     """
-    if all(s.custom or not suite.backend(s.model).weights for s in suite.setups.values()):
+    local = [s for s in suite.setups.values() if not s.custom and suite.backend(s.model).weights]
+    elsewhere = suite.engine and not suite.engine.takes_dtype
+    if not local or (elsewhere and not any(setup.tune for setup in local)):
         return ""
     from bakeoff.models.device import choose_dtype
 

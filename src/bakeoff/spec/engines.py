@@ -175,6 +175,11 @@ class EngineSpec(File):
         """Whether adapters can be served beside the model."""
         return bool(self.of.adapters) or ADAPTERS in self.words
 
+    @property
+    def takes_dtype(self) -> bool:
+        """Whether it is told what to compute in; else its weights and its own defaults say so."""
+        return any("{dtype}" in word for word in (*self.of.arguments, *self.words))
+
     def program(self, environment: Mapping[str, str]) -> tuple[str, ...] | None:
         """What starts it; `None` where neither the file nor the environment says."""
         python = self.python or environment.get(self.of.variable, "")
