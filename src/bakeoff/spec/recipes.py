@@ -137,10 +137,11 @@ class Tune(File):
         stays known. How many rows there are, the rows themselves say.
         """
         fields = self.model_dump(mode="json", exclude={"rows"})
-        if self.cpt:
-            fields["cpt"] = names.fields_before("Pretraining", fields["cpt"])
-        if self.distill:
-            fields["distill"] = names.fields_before("Distillation", fields["distill"])
+        fields |= {
+            part: names.fields_before(model, fields[part])
+            for part, model in (("cpt", "Pretraining"), ("distill", "Distillation"))
+            if fields[part] is not None
+        }
         blank = Tune().model_dump(mode="json")
         return {k: v for k, v in fields.items() if k not in _LATER or v != blank[k]}
 
