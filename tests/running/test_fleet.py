@@ -286,6 +286,8 @@ def test_weights_give_on_workers_what_they_give_here(
     assert comparison(fleet) == comparison(alone)
     assert fleet.manifest.models == alone.manifest.models
     assert all(len(a.sha256 or "") == 64 for a in fleet.manifest.adapters.values())
+    assert all(len(i.sha256 or "") == 64 for i in fleet.manifest.indexes.values())
+    assert fleet.manifest.indexes
     assert all(worker.cells for worker in fleet.manifest.workers)
 
 

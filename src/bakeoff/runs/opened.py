@@ -113,6 +113,8 @@ class IndexFacts(Stored):
     """The setups that read it; older runs do not record it."""
     changed: Known[int] = None
     """Passages that are not in the index of the time before a change."""
+    sha256: Known[str] = None
+    """Of its passages and vectors, where several workers had to have the same bytes."""
 
     def seconds(self, passages: int, earlier: IndexFacts | None = None) -> float | None:
         """What embedding so many passages and building the index take; `None` if not measured.

@@ -25,7 +25,7 @@ from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Retu
 from bakeoff.running.fleet.supply import Supply
 from bakeoff.runs import machine
 from bakeoff.runs.manifest import BatchCheck
-from bakeoff.runs.opened import AdapterFacts
+from bakeoff.runs.opened import AdapterFacts, IndexFacts
 from bakeoff.setups import adapting, answering, checking
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
 from bakeoff.spec.benchmark import Setup, Suite
@@ -38,6 +38,8 @@ AHEAD_S = 0.005
 """What a lost worker can leave noted and never sent."""
 MOST = 64
 """Outcomes in one message."""
+WEIGHTS = (".safetensors", ".bin", "fig.json")
+"""Endings of the files of an adapter: its weights, and how they are put on."""
 Say = Callable[[object], None]
 
 
@@ -67,15 +69,21 @@ class Worker:
         """Open models and indexes; what must be the same on all workers, and the facts."""
         opened = self.resources
         opened.prepare(self.tasks)
-        digests = {name: index.digest for name, index in opened.indexes.items()}
+        indexes = {name: self._hashed(index) for name, index in opened.indexes.items()}
+        digests = {name: [index.digest, index.sha256] for name, index in indexes.items()}
         models = {self.named.get(name, name): known for name, known in opened.models.items()}
-        return [models, digests], (models, dict(opened.indexes))
+        return [models, digests], (models, indexes)
+
+    def _hashed(self, index: IndexFacts) -> IndexFacts:
+        """With the bytes that it has here."""
+        folder = self.resources.workspace.cache / "indexes" / index.digest
+        return index.model_copy(update={"sha256": _sha256_of(folder, (".jsonl", ".faiss"))})
 
     def adapt(self, setup: str, task: str) -> tuple[Any, AdapterFacts]:
         """Train or find the weights of a setup; their digests, and the facts."""
         adapting.adapt(self.resources, self._setup(setup), self.tasks[task])
         facts = self.resources.adapters[f"{task}/{setup}"]
-        sha256 = _bytes_of(self.resources.local.adapters[task, setup].folder)
+        sha256 = _sha256_of(self.resources.local.adapters[task, setup].folder, WEIGHTS)
         return [facts.digest, sha256], facts.model_copy(update={"sha256": sha256})
 
     def together(self, setup: str, task: str) -> tuple[None, list[list[int]] | None]:
@@ -187,10 +195,9 @@ def _scored(task: Task, suite: Suite) -> Task:
     return replace(task, scorers=scorers)
 
 
-def _bytes_of(folder: Path) -> str:
-    """The sha256 of the weights in a folder, and of how they are put on."""
-    kinds = (".safetensors", ".bin")
-    files = sorted(f for f in folder.iterdir() if f.suffix in kinds or f.name.endswith("fig.json"))
+def _sha256_of(folder: Path, endings: tuple[str, ...]) -> str:
+    """Of the files in a folder whose names end so; times and paths stand in others."""
+    files = sorted(file for file in folder.iterdir() if file.name.endswith(endings))
     whole = "\n".join(f"{file.name} {sha256_file(file)}" for file in files)
     return hashlib.sha256(whole.encode()).hexdigest()
 
