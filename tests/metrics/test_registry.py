@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
 from bakeoff.metrics.registry import find_scorer, scorers
 from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorers.support import calibrated
+from bakeoff.metrics.support import shipped_model
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.metric import Metric
 from conftest import ROOT
@@ -109,6 +112,22 @@ def test_a_users_function_is_a_scorer_with_settings(tmp_path: Path) -> None:
     assert found.settings() == {"most": 3}
     assert found.score(sample, Answer("four"), Context(), metric) == Score(1.0)
     assert found.score(sample, Answer("fiver"), Context(), metric) == Score(0.0)
+
+
+def test_a_file_of_calibrated_probabilities_is_read_before_the_run(tmp_path: Path) -> None:
+    metric = Metric.parse("faithfulness(verifier='mine.json')")
+    with pytest.raises(BakeoffError, match=r"there is no file .*mine\.json"):
+        find_scorer(metric, tmp_path)
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"mean": {}}')
+    with pytest.raises(BakeoffError, match=r"faithfulness.*mine\.json: this is no support model"):
+        find_scorer(metric, tmp_path)
+    mine.write_text(shipped_model().as_json())
+    assert find_scorer(metric, tmp_path).name == "faithfulness"
+    assert calibrated(mine) == shipped_model()
+    # Calibrated anew while the program runs.
+    mine.write_text(replace(shipped_model(), slope=1.5).as_json())
+    assert calibrated(mine) == replace(shipped_model(), slope=1.5)
 
 
 @pytest.mark.parametrize(

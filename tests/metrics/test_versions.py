@@ -143,7 +143,8 @@ def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
 def test_a_file_of_calibrated_numbers_is_part_of_the_version(tmp_path: Path) -> None:
     shutil.copy(KEPT / "tasks" / "mine.json", tmp_path)
     before = version("support_gold(verifier='mine.json')", tmp_path)
-    (tmp_path / "mine.json").write_text("{}")
+    mine = tmp_path / "mine.json"
+    mine.write_text(mine.read_text().replace("\n", "\n\n"))
     assert version("support_gold(verifier='mine.json')", tmp_path) != before
 
 

@@ -57,8 +57,8 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
         if value not in scorer.choices.get(name, (value,)):
             hint = did_you_mean(str(value), scorer.choices[name])
             raise BakeoffError(f"{metric.name}: {name}: there is no '{value}'{hint}")
-    if metric.judge.endswith(".json") and not (folder / metric.judge).is_file():
-        raise BakeoffError(f"{metric}: there is no file {folder / metric.judge}")
+    if metric.judge.endswith(".json"):
+        _check_calibrated(metric, folder / metric.judge)
     if scorer.asks == "judge" and not behind_endpoint(metric.judge):
         raise BakeoffError(
             f"{metric}: name the judge to ask: verifier='ENDPOINT:MODEL', with ENDPOINT one of "
@@ -68,3 +68,15 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
     if scorer.check and (problem := scorer.check(**settings)):
         raise BakeoffError(f"{metric}: {problem}")
     return replace(scorer, bounds=scorer.bounds_by(**settings)) if scorer.bounds_by else scorer
+
+
+def _check_calibrated(metric: Metric, path: Path) -> None:
+    """Raises `BakeoffError` where a file of calibrated probabilities is not there, or is none."""
+    from bakeoff.metrics.scorers.support import calibrated
+
+    if not path.is_file():
+        raise BakeoffError(f"{metric}: there is no file {path}")
+    try:
+        calibrated(path)
+    except BakeoffError as error:
+        raise BakeoffError(f"{metric}: {error}") from error

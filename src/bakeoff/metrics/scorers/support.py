@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bakeoff.core.words import SUPPORTED, Answer, Checked, CheckedClaim, Sample, Score
+from bakeoff.core.words import SUPPORTED, Answer, BakeoffError, Checked, CheckedClaim, Sample, Score
 from bakeoff.metrics import lexical
 from bakeoff.metrics.needs import Entailment
 from bakeoff.metrics.refusals import declines
@@ -51,7 +51,7 @@ def checked(
     Raises `Unjudged` when a model was asked and gave no verdict.
     """
     if not verifier or verifier.endswith(".json"):
-        model = _calibrated(context.folder / verifier) if verifier else shipped_model()
+        model = calibrated(context.folder / verifier) if verifier else shipped_model()
         return _scored(question, answer, tuple(passages), model)
     if behind_endpoint(verifier):
         return verdict.verdicts(context, verifier, question, answer, passages)
@@ -72,10 +72,18 @@ def decided_by(metric: Metric) -> Mapping[str, str]:
     return _prompt(metric) if metric.asks_model and behind_endpoint(metric.judge) else {}
 
 
+def calibrated(path: Path) -> Model | lexical.Model:
+    """The model that `bakeoff scorers calibrate` wrote. Raises `BakeoffError` when it is none."""
+    try:
+        return _parsed(path.read_text(encoding="utf-8"))
+    except (BakeoffError, ValueError) as error:
+        raise BakeoffError(f"{path}: {error}") from error
+
+
+# By its text: a file may be calibrated anew while the program runs.
 @lru_cache(maxsize=8)
-def _calibrated(path: Path) -> Model | lexical.Model:
-    """The model that `bakeoff scorers calibrate` wrote; files of before hold the lexical one."""
-    text = path.read_text(encoding="utf-8")
+def _parsed(text: str) -> Model | lexical.Model:
+    """Files of before the support score hold the lexical model."""
     return lexical.Model.parse(text) if '"coefficients"' in text else Model.parse(text)
 
 
