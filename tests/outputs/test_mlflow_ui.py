@@ -107,6 +107,19 @@ def test_prompts_data_sets_and_adapters_are_in_their_tabs(page: Any, seen: Any) 
     page.get_by_text("seen.gate_qa.adapter").first.wait_for()
 
 
+def test_the_tiles_of_the_overview_are_the_runs_own_numbers(page: Any, seen: Any) -> None:
+    page.goto(f"{seen['charts'].split('/runs?')[0]}/overview/usage")
+    # Of two bake-offs, four setups each: six answers and one that failed; half take 1.5 s, half
+    # 1.75 s where they were timed.
+    shows(
+        page,
+        "Traces are of some answers and of failures",
+        re.compile(r"Traces\s+56\b"),
+        re.compile(r"Latency\s+1\.63s"),
+        re.compile(r"Errors\s+8\s+\(Overall error rate: 14\.3%\)"),
+    )
+
+
 def test_the_output_table_shows_four_answers_to_a_question(page: Any, seen: Any) -> None:
     page.goto(seen["outputs"])
     page.get_by_text("When does gate 2 open?").first.wait_for()

@@ -85,7 +85,8 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
 
 
 def _experiment_tags(run: Run) -> dict[str, str]:
-    note = "\n\n".join(filter(None, (text(run.suite.description.strip()), traces.NOTE)))
+    # The UI shows the first line above every average.
+    note = "\n\n".join(filter(None, (traces.NOTE, text(run.suite.description.strip()))))
     views = {links.VIEW: view(run), run.manifest.run: view_of(run)}
     tags = {f"mlflow.sharedViewState.{name}": state for name, state in views.items()}
     tags["mlflow.note.content"] = note
