@@ -197,6 +197,17 @@ def test_traces_have_measured_times_parts_and_assessments(results: Path, uri: st
     assert said["expected_response"].value == "at 1"
 
 
+def test_on_a_server_too_what_was_not_timed_has_no_duration(
+    results: Path, mlflow_server: str
+) -> None:
+    runs.log(Run(make_run(results, name="untimed", timed=2)), mlflow_server, 4)
+    base = stored(mlflow_server, name="untimed")["base"]
+    found = {each.info.tags["sample"]: each.info for each in traces(mlflow_server, base)}
+    durations = {name: info.execution_duration for name, info in found.items()}
+    assert durations == {"q0": 1500, "q1": 1500, "q2": None, "q3": None, "q9": None}
+    assert [each.name for each in found["q9"].assessments].count("exact_match") == 1
+
+
 def test_unjudged_and_failed_answers_are_traced_as_what_they_are(results: Path, uri: str) -> None:
     runs.log(Run(make_run(results)), uri, 10)
     by_sample = {each.info.tags["sample"]: each for each in traces(uri, stored(uri)["base"])}

@@ -79,13 +79,23 @@ def log(
     start = int(run.manifest.started.timestamp() * _SECOND)
     for first in range(0, len(missing), BATCH):
         spans: list[Span] = []
+        untimed: list[TraceInfo] = []
         for number, (identity, traced) in enumerate(missing[first : first + BATCH], first):
             # The UI lists the newest first: so the samples are in the order of the task.
             begins = start - number * _SECOND // 1000
             made = list(_spans(identity, run, traced, begins))
-            tracing.start_trace(_info(identity, run, setup, place, traced, made[0]))
+            info = _info(identity, run, setup, place, traced, made[0])
+            tracing.start_trace(info)
             spans += made
+            tokens = any(span.span_type == SpanType.LLM for span in made)
+            if info.execution_duration is None and not tokens:
+                untimed.append(info)
         tracing.log_spans(place.experiment, spans)
+        # A server takes a span without an end for one that ended in 1970, unless a span of its
+        # trace has tokens: what is said again after the spans stays.
+        for info in untimed:
+            info.assessments = []
+            tracing.start_trace(info)
     if missing:
         arrived = _whole(client, place)
         if lost := [identity for identity, _ in missing if f"tr-{identity}" not in arrived]:
