@@ -152,6 +152,25 @@ def test_a_local_copy_is_read_as_the_files_of_a_project_are(
     assert read_rows(source, tmp_path / "t.yaml", tmp_path, hub=False) == [row]
 
 
+def test_what_was_guessed_of_a_local_copy_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("question,answer\nStraße?,größer\n".encode("cp1252"))
+    (tmp_path / "b.txt").write_bytes("one line\nStra\xdfe\n".encode("cp1252"))
+    for source, note in (
+        (
+            Source.model_validate({"local": "a.csv", "format": "csv"}),
+            "a.csv is not UTF-8 and read as cp1252",
+        ),
+        (
+            Source.model_validate({"local": "b.txt", "format": "text"}),
+            "b.txt: 1 place not UTF-8, read as \ufffd",
+        ),
+    ):
+        reading = Reading()
+        read_rows(source, tmp_path / "task.yaml", tmp_path, hub=False, reading=reading)
+        (found,) = reading.notes
+        assert note in found
+
+
 def test_tasks_and_plan_count_both_kinds_of_questions(cli: Cli, tmp_path: Path) -> None:
     quiz(tmp_path, "quiz.csv", "id,question,answer\n1,Who?,Ida\n2,Why?,\n3,Where?,here\n")
     (tmp_path / "bot.py").write_text("def answer(sample):\n    return 'Ida'\n")

@@ -62,7 +62,7 @@ def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, befo
             if ours in ("question", "targets") or has(theirs, there)
         }
     if source.changes and not before:
-        rows = changed_rows(rows, source.changes, path, columns.get("id", "id"))
+        rows = changed_rows(rows, source.changes, path, columns.get("id", "id"), reading)
     if source.beir and "targets" not in columns:
         raise BakeoffError(
             f"{path}: rows.train: queries of BEIR have no answers to train on; name their column: "
@@ -106,7 +106,7 @@ def read_rows(
         split = source.split if "split" in source.model_fields_set else ""
         rows = list(beir.beir_rows(path.parent / source.beir, split, reading))
     else:
-        rows = _data_set(source, path, data, hub)
+        rows = _data_set(source, path, data, hub, reading)
     if source.adapt:
         function = load_function(source.adapt, path.parent)
         with users_code(source.adapt):
@@ -123,11 +123,15 @@ def read_rows(
 
 
 def changed_rows(
-    rows: Sequence[Mapping[str, object]], changes: str, path: Path, column: str
+    rows: Sequence[Mapping[str, object]],
+    changes: str,
+    path: Path,
+    column: str,
+    reading: Reading,
 ) -> list[dict[str, object]]:
     """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
     by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
-    for number, row in enumerate(_rows(changes, path, Reading()), 1):
+    for number, row in enumerate(_rows(changes, path, reading), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
         name = str(row[column])
@@ -143,14 +147,16 @@ def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, obje
         yield from reader_of(file).rows(file, reading)
 
 
-def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[dict[str, object]]:
+def _data_set(
+    source: Source, path: Path, data: Path | None, hub: bool, reading: Reading
+) -> list[dict[str, object]]:
     """Rows of a hub data set, or of a local copy of it where there is one."""
     local = sorted(data.glob(source.local)) if data and source.local else []
     if source.hub and not local and not hub:
         raise Unavailable(path.stem, f"'{source.hub}' is on the hub; give --hub or --data DIR")
     if local:
         read = _LOCAL[source.format]
-        return [row for file in local for row in read(file, Reading())]
+        return [row for file in local for row in read(file, reading)]
     if source.hub:
         import datasets
 
@@ -169,8 +175,15 @@ def _data_set(source: Source, path: Path, data: Path | None, hub: bool) -> list[
     raise Unavailable(path.stem, f"needs --data DIR with {source.local}")
 
 
-def _whole_file(file: Path, _: Reading) -> Iterator[dict[str, object]]:
-    yield {"text": file.read_text(encoding="utf-8", errors="replace")}
+def _whole_file(file: Path, reading: Reading) -> Iterator[dict[str, object]]:
+    encoding = reading.encoding or "utf-8"
+    text = file.read_text(encoding, errors="replace")
+    # Public data sets have single lines in other encodings; the rest of a file is worth reading.
+    if lost := text.count("\N{REPLACEMENT CHARACTER}"):
+        reading.remark(
+            f"{file.name}: {quantity(lost, 'place')} not {encoding.upper()}, read as \ufffd"
+        )
+    yield {"text": text}
 
 
 _LOCAL: Mapping[str, Callable[[Path, Reading], Iterator[dict[str, object]]]] = {
