@@ -53,7 +53,7 @@ def test_an_empty_cell_is_a_question_without_an_answer_and_is_counted(tmp_path: 
     ("name", "content", "message"),
     [
         ("a.csv", "id,question\n1,Where, then\n", "line 2: found 3 columns; the header has 2"),
-        ("a.csv", "id,question\n1\n", "line 2: found 1 columns; the header has 2"),
+        ("a.csv", "id,question\n1\n", "line 2: found 1 column; the header has 2"),
         ("a.csv", b"id,question\r1,Where?\r", "line 1: lines end with CR alone"),
         ("a.csv", "id,id\n1,2\n", "line 1: column 'id' occurs twice"),
         ("a.jsonl", '{"id": 1, "id": 2}\n', "the key 'id' occurs twice"),
