@@ -152,7 +152,7 @@ def test_results_that_are_missing_repeated_or_foreign_are_told(project: Path) ->
     (project / "more.jsonl").write_text(f"{first}\n{foreign}\n")
     done = read("results.jsonl", "errors.jsonl", "more.jsonl")
     assert done.exit_code == 0, done.output
-    assert "answered twice: 1 request; the first result counts" in done.stderr
+    assert "answered twice: 1 request; the first reply counts" in done.stderr
     assert "left out: 1 result of requests that this benchmark does not make" in done.stderr
 
 
@@ -229,3 +229,49 @@ def test_a_kill_while_results_are_read_loses_and_doubles_nothing(
         assert answers(run) == expected[0], number
         for setup, spent in run.manifest.spent.items():
             assert spent.cost == expected[1][setup].cost, number
+
+
+def result(request: dict[str, Any], text: str = "", error: str = "") -> str:
+    body = completion(text).body
+    response = None if error else {"status_code": 200, "body": body}
+    stated = {"message": error} if error else None
+    line = {"custom_id": request["custom_id"], "response": response, "error": stated}
+    # As some services write them: signs that Python takes for ends of lines stand as they are.
+    return json.dumps(line, ensure_ascii=False)
+
+
+def test_line_separators_in_answers_end_no_line(project: Path) -> None:
+    written(project)
+    text = "9 metres\u2028tall\x85 and green"
+    lines = "\r\n".join(result(request, text) for request in sent(project))
+    (project / "results.jsonl").write_bytes(f"\ufeff{lines}\r\n".encode())
+    assert read("results.jsonl").exit_code == 0
+    (run,) = runs(project)
+    assert {answer.text for answer in answers(run).values()} == {text}
+
+
+def test_requests_in_the_place_of_results_are_refused(project: Path) -> None:
+    written(project)
+    done = read("out.jsonl")
+    assert done.exit_code == 2
+    assert "out.jsonl: line 1: not a batch result" in done.output
+    assert not (project / "results").exists()
+
+
+def test_a_reply_counts_before_an_earlier_error_of_the_same_request(project: Path) -> None:
+    written(project)
+    failed = [result(request, error="expired") for request in sent(project)]
+    (project / "errors.jsonl").write_text("\n".join(failed))
+    later = [result(request, "9 metres") for request in sent(project)]
+    (project / "later.jsonl").write_text("\n".join(later))
+    done = read("errors.jsonl", "later.jsonl")
+    assert done.exit_code == 0, done.output
+    assert "answered twice: 8 requests; the first reply counts" in done.output
+    (run,) = runs(project)
+    assert {answer.text for answer in answers(run).values()} == {"9 metres"}
+
+
+def test_the_folder_of_a_batch_file_is_made(project: Path) -> None:
+    done = bakeoff("batch", "write", BENCH, "--output", "deep/er/out.jsonl", "--no-cache")
+    assert done.exit_code == 0, done.output
+    assert len((project / "deep" / "er" / "out.jsonl").read_text().splitlines()) == 8

@@ -96,14 +96,15 @@ def read_results(
     results = read(files)
     if results.twice:
         click.echo(
-            f"answered twice: {quantity(results.twice, 'request')}; the first result counts",
+            f"answered twice: {quantity(results.twice, 'request')}; the first reply counts",
             err=True,
         )
     requests = batches.collected(plan, workspace(data), progress())
     plan = batches.answered_by(plan, results, requests, price_factor, files)
     if more := len(results.by_id.keys() - requests.requests.keys()):
         click.echo(
-            f"left out: {quantity(more, 'result')} of requests that this benchmark does not make",
+            f"left out: {quantity(more, 'result')} of requests that this benchmark does not make"
+            f"{'' if no_cache else ', or whose answers the response cache holds'}",
             err=True,
         )
     done, verdicts = begin(plan, workspace(data), progress(), before_judging=pull_baselines)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bakeoff.core import strict_json
 from bakeoff.core.words import BakeoffError, Failure, Sending, digest, faults, unwatched
@@ -56,11 +56,25 @@ class Result(_Part):
     response: _Response | None = None
     error: Any = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_request(cls, raw: Any) -> Any:
+        """A request has an id as well: read as a result, it would be a failure."""
+        if isinstance(raw, dict) and raw.keys() >= {"method", "body"}:
+            raise ValueError("a request")
+        return raw
+
+    @property
+    def replied(self) -> bool:
+        """Whether the service gave a reply."""
+        status = self.response.status_code if self.response and not self.error else 0
+        return 200 <= status < 300
+
     def outcome(self, read: Read) -> Reply | Failure:
         """The reply, or why there is none."""
         if self.response is None or self.error:
             return Failure(f"batch: {_brief(self.error or 'no response')}")
-        if not 200 <= self.response.status_code < 300:
+        if not self.replied:
             body = self.response.body
             return Failure(f"rejected ({self.response.status_code}): {_brief(message_of(body))}")
         try:
@@ -80,7 +94,7 @@ class Results:
 
     by_id: Mapping[str, Result]
     twice: int = 0
-    """Lines that repeat a request; its first one counts."""
+    """Lines that repeat a request; its first reply counts, or its first error where it has none."""
 
 
 def read_results(files: Iterable[Path]) -> Results:
@@ -89,7 +103,8 @@ def read_results(files: Iterable[Path]) -> Results:
     twice, problems = 0, []
     for file in files:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            # Not `splitlines`: texts may hold other signs that it takes for ends of lines.
+            lines = file.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BakeoffError(f"{file}: cannot be read: {error}") from error
         for number, line in enumerate(lines, 1):
@@ -104,7 +119,10 @@ def read_results(files: Iterable[Path]) -> Results:
                 )
                 continue
             twice += result.custom_id in results
-            results.setdefault(result.custom_id, result)
+            known = results.setdefault(result.custom_id, result)
+            if result.replied and not known.replied:
+                # What failed was asked again in a later batch.
+                results[result.custom_id] = result
     faults(problems)
     return Results(results, twice)
 

@@ -38,6 +38,8 @@ def write(plan: Plan, workspace: Workspace, progress: Progress, file: Path) -> W
     batch = collected(plan, workspace, progress)
     if not batch.requests:
         raise BakeoffError(f"{plan.file}: nothing to write: the response cache holds every answer")
+    with disk.refusals(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
     asks = batch.requests.values()
     disk.replace(file, (json.dumps(request_line(ask)) + "\n" for ask in asks))
     return Written(len(batch.requests), batch.asked.total() - len(batch.requests))
