@@ -64,7 +64,7 @@ def _documents(file: Path) -> Iterator[tuple[str, Any]]:
         try:
             whole = loads(text, constants=True)
         except ValueError:
-            lines = enumerate(text.splitlines(), 1)
+            lines = enumerate(text.split("\n"), 1)
         else:
             listed = whole if isinstance(whole, list) else [whole]
             yield from ((f"document {n}", value) for n, value in enumerate(listed, 1))
