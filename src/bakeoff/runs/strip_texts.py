@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core.disk import SCRATCH
+from bakeoff.core.disk import SCRATCH, sync_folder
 from bakeoff.core.words import BakeoffError
 from bakeoff.runs import store, written
 from bakeoff.runs.manifest import Manifest, TextsRemoved
@@ -177,7 +177,7 @@ def _put(path: Path, lines: Iterable[bytes]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     scratch.replace(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def _link(target: Path, path: Path) -> None:
@@ -185,7 +185,7 @@ def _link(target: Path, path: Path) -> None:
     scratch = _scratch(path)
     os.link(target, scratch)
     scratch.replace(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def _scratch(path: Path) -> Path:
@@ -194,11 +194,3 @@ def _scratch(path: Path) -> Path:
     # Taken away, not written over: a kill can leave it as one more name of a journal.
     scratch.unlink(missing_ok=True)
     return scratch
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
