@@ -44,7 +44,7 @@ def damage(folder: Path, change: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("zero", "B matrices"), ("rename", "no counterpart"), ("shape", "does not fit")],
+    [("zero", "B matrices"), ("rename", "without a counterpart"), ("shape", "does not fit")],
 )
 def test_an_adapter_that_does_not_act_or_fit_is_refused(
     cache: Path, adapter_copy: Path, change: str, message: str
