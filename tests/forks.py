@@ -119,6 +119,8 @@ def _run(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update({"BAKEOFF_CACHE": str(cwd / "cache"), **env})
     if how.file_limit:
+        # Python keeps compiled modules that the limit has cut.
+        sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_FSIZE, (how.file_limit, how.file_limit))
     _watch(cwd, how, count)
     sys.argv = ["bakeoff", *arguments]

@@ -385,6 +385,8 @@ assert responses.note == ""
 def test_no_room_for_a_new_file_is_a_full_disk(path: Path) -> None:
     code = """
 import resource
+# Python keeps compiled modules that the limit has cut.
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 try:
     Responses(Path(sys.argv[1]))

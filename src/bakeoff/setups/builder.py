@@ -208,7 +208,7 @@ class Resources:
         count = self.plain(setup.model).count
         budget = setup.retrieve.context_tokens
         _, shown = context_of(corpus.passages, corpus.titles, budget, count)
-        if shown != corpus.passages:
+        if [passage.text for passage in shown] != [passage.text for passage in corpus.passages]:
             whole, _ = context_of(corpus.passages, corpus.titles, 10**12, count)
             raise BakeoffError(
                 f"setup '{setup.name}': passages: full: the {len(corpus.passages)} documents of "
