@@ -42,7 +42,7 @@ def score(metric: str, text: str, *targets: str) -> Score:
         (r"regex_match(pattern='\\d+ days')", "within 30 days", 1.0, ""),
         (r"regex_match(pattern='^\\d+ days$')", "within 30 days", 0.0, ""),
         (r"regex_match(pattern='(?i)RE: (a|b)')", "Re: b", 1.0, ""),
-        ("length_in_range(least=2, most=3)", "one", 0.0, "1 words"),
+        ("length_in_range(least=2, most=3)", "one", 0.0, "1 word"),
         ("length_in_range(least=2, most=3)", "one two", 1.0, ""),
         ("length_in_range(most=3)", "one two three four", 0.0, "4 words"),
         ("length_in_range(least=1)", "", 0.0, "0 words"),

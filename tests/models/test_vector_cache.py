@@ -113,7 +113,7 @@ NAN = float("nan")
         ([1.0, None], "holds null in place of numbers"),
         (["a", 1.0], "holds str in place of numbers"),
         (["1.5", 1.0], "holds str in place of numbers"),
-        ([1.0], "has 1 numbers, others 2"),
+        ([1.0], "has 1 number, others 2"),
         ([0.0, 0.0], "is all zeros"),
     ],
 )

@@ -121,12 +121,15 @@ def test_weights_and_adapters_reach_empty_nodes(
     assert fleet.manifest.models == alone.manifest.models
     assert all(worker.cells for worker in fleet.manifest.workers)
     (adapter,) = {facts.digest for facts in fleet.manifest.adapters.values()}
-    places = [tmp_path / "their-cache", nodes.folder / "one", nodes.folder / "two"]
+    # Ray spreads workers as it can: both may have come to one node.
+    used = [p for p in (nodes.folder / "one", nodes.folder / "two") if (p / "adapters").exists()]
+    assert used
     for name in ("adapter_model.safetensors", "training.json"):
+        places = [tmp_path / "their-cache", *used]
         copies = {(place / "adapters" / adapter / name).read_bytes() for place in places}
         assert len(copies) == 1
     # Weights came by the digest of their bytes; the driver's folder is named nowhere.
-    assert all(list((p / "sent").glob("*/model.safetensors")) for p in places[1:])
+    assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
 
 
 def test_a_killed_worker_and_a_poisonous_sample(tmp_path: Path, nodes: Nodes) -> None:
