@@ -12,7 +12,8 @@ VENV := .venv
 unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 
-# In a process for each core, up to four; tests/sharing.py says which tests stay together.
+# In a process for each core, up to four; tests/sharing.py says which tests stay together. The fast
+# ones wait for servers, browsers and clocks about as long as they compute: four on two cores, too.
 PYTEST := $(BIN)/pytest --numprocesses auto --durations 20
 
 .PHONY: quickstart test test-fast studies docs check bench setup clean
@@ -25,7 +26,7 @@ test: setup check
 	$(PYTEST)
 
 test-fast: setup check
-	$(PYTEST) -m "not slow and not study"
+	$(PYTEST) --numprocesses 4 -m "not slow and not study"
 
 studies: setup
 	$(BIN)/pytest -m study --durations 20 --record results/reference/studies.json
