@@ -1,4 +1,4 @@
-"""What carries out a plan."""
+"""What carries out a plan. What only workers need is imported once they are asked for."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from bakeoff.core.plugins import Registry
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.answering import Answering
-from bakeoff.running.fleet.actors import actors
-from bakeoff.running.fleet.asking import on_fleet
-from bakeoff.running.fleet.messages import Site
-from bakeoff.running.fleet.processes import Processes
 from bakeoff.running.plan import Plan
 from bakeoff.running.run import run
 from bakeoff.setups.builder import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
+    from bakeoff.running.fleet.messages import Site
 
 
 class Executor(Protocol):
@@ -50,7 +47,15 @@ def _processes(named: str) -> Site:
             f"--on {named}: write processes:N, such as processes:2, with the number of "
             "worker processes"
         )
+    from bakeoff.running.fleet.processes import Processes
+
     return Processes(int(count))
+
+
+def _actors(named: str) -> Site:
+    from bakeoff.running.fleet.actors import actors
+
+    return actors(named)
 
 
 def _on(site: Callable[[str], Site]) -> Executor:
@@ -70,6 +75,8 @@ def _on(site: Callable[[str], Site]) -> Executor:
                 f"--on {plan.executor}: {plan.file} names an engine, which every worker would "
                 "start for itself; leave out one of the two"
             )
+        from bakeoff.running.fleet.asking import on_fleet
+
         made = site(plan.executor)
 
         def opens(plan: Plan, workspace: Workspace, progress: Progress) -> Answering:
@@ -86,7 +93,7 @@ def _on(site: Callable[[str], Site]) -> Executor:
 
 
 EXECUTORS: Registry[Executor] = Registry(
-    "executors", {"here": run, "processes": _on(_processes), "ray": _on(actors)}
+    "executors", {"here": run, "processes": _on(_processes), "ray": _on(_actors)}
 )
 """Name, as `Plan.executor` begins -> what carries the plan out; after a colon stands how."""
 
