@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bakeoff.cli.app import main
 from bakeoff.core.words import Record
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
-from bakeoff.testing import Reply, Request, completion
+from bakeoff.testing import Reply, Request, completion, fake_endpoint
 
 N = 40
 BOT = """
@@ -164,3 +165,33 @@ def tuned_project(folder: Path, cache: Path) -> None:
         TASK.replace("rows.jsonl}", "rows.jsonl, train: taught.jsonl}")
         + "max_tokens: 4\ncorpora: {all: {documents: words.md}}\n"
     )
+
+
+def limits_hold(folder: Path, where: str) -> Run:
+    """A run over its limit of money: four requests at once at most, and what was under way.
+
+    That is two requests for each place: the one in flight, and the one before it, whose reply has
+    come and is handed over with the next note.
+    """
+    together = []
+    now = [0]
+
+    def script(request: Request) -> Reply:
+        now[0] += 1
+        together.append(now[0])
+        time.sleep(0.02)
+        now[0] -= 1
+        return completion("w1", tokens=(500_000, 500_000))
+
+    with fake_endpoint(script) as server:
+        project(
+            folder,
+            '{served: {model: "here:m"}}',
+            f"endpoints: {{here: {{url: {server.url}/v1, concurrency: 4, "
+            "price: {prompt: 1, completion: 1}}}\nlimits: {cost: 10}\n",
+            40,
+        )
+        run = run_on(folder, where, 20)
+    assert max(together) <= 4
+    assert 11 <= len(records(run)) <= len(together) <= 11 + 2 * 4
+    return run

@@ -33,8 +33,18 @@ from bakeoff.running.planning import Choice, planned
 from bakeoff.running.run import run as run_plan
 from bakeoff.setups.builder import Workspace
 from bakeoff.spec.benchmark import Suite
-from bakeoff.testing import Reply, Request, completion, fake_endpoint
-from fleet_project import N, comparison, newest, project, records, reply, run_on, tuned_project
+from bakeoff.testing import fake_endpoint
+from fleet_project import (
+    N,
+    comparison,
+    limits_hold,
+    newest,
+    project,
+    records,
+    reply,
+    run_on,
+    tuned_project,
+)
 
 
 def test_two_workers_give_what_this_process_gives(tmp_path: Path) -> None:
@@ -114,32 +124,7 @@ def test_a_lost_driver_is_resumed_by_the_same_command(tmp_path: Path) -> None:
 
 
 def test_limits_hold_for_all_workers_together(tmp_path: Path) -> None:
-    """No more requests at once than the file allows, and money within what was under way.
-
-    That is two requests for each place: the one in flight, and the one before it, whose reply has
-    come and is handed over with the next note.
-    """
-    together = []
-    now = [0]
-
-    def script(request: Request) -> Reply:
-        now[0] += 1
-        together.append(now[0])
-        time.sleep(0.02)
-        now[0] -= 1
-        return completion("w1", tokens=(500_000, 500_000))
-
-    with fake_endpoint(script) as server:
-        project(
-            tmp_path,
-            '{served: {model: "here:m"}}',
-            f"endpoints: {{here: {{url: {server.url}/v1, concurrency: 4, "
-            "price: {prompt: 1, completion: 1}}}\nlimits: {cost: 10}\n",
-            40,
-        )
-        run = run_on(tmp_path, "processes:4", 20)
-    assert max(together) <= 4
-    assert 11 <= len(records(run)) <= len(together) <= 11 + 2 * 4
+    run = limits_hold(tmp_path, "processes:4")
     assert run.manifest.status == "interrupted"
     assert len(run.manifest.workers) == 4
 

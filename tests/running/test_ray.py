@@ -22,8 +22,18 @@ import pytest
 from bakeoff.core.words import Failure
 from bakeoff.models.server import free_port
 from bakeoff.running.fleet.fleet import Fleet, Worker
-from bakeoff.testing import Reply, Request, completion, fake_endpoint
-from fleet_project import N, comparison, newest, project, records, reply, run_on, tuned_project
+from bakeoff.testing import fake_endpoint
+from fleet_project import (
+    N,
+    comparison,
+    limits_hold,
+    newest,
+    project,
+    records,
+    reply,
+    run_on,
+    tuned_project,
+)
 
 pytest.importorskip("ray", reason="needs the package ray: pip install 'bakeoff[ray]'")
 pytestmark = pytest.mark.slow
@@ -199,27 +209,7 @@ def test_a_lost_driver_is_resumed_by_the_same_command(tmp_path: Path, nodes: Nod
 
 
 def test_limits_hold_for_all_workers_together(tmp_path: Path, nodes: Nodes) -> None:
-    """As on processes: at most four requests at once, and money within what was under way."""
-    together = []
-    now = [0]
-
-    def script(request: Request) -> Reply:
-        now[0] += 1
-        together.append(now[0])
-        time.sleep(0.02)
-        now[0] -= 1
-        return completion("w1", tokens=(500_000, 500_000))
-
-    with fake_endpoint(script) as server:
-        project(
-            tmp_path,
-            '{served: {model: "here:m"}}',
-            f"endpoints: {{here: {{url: {server.url}/v1, concurrency: 4, "
-            "price: {prompt: 1, completion: 1}}}\nlimits: {cost: 10}\n",
-        )
-        run = run_on(tmp_path, "ray:4", 20)
-    assert max(together) <= 4
-    assert 11 <= len(records(run)) <= len(together) <= 11 + 2 * 4
+    run = limits_hold(tmp_path, "ray:4")
     assert run.manifest.status == "interrupted"
     assert len(run.manifest.workers) == 4
 
