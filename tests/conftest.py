@@ -61,6 +61,8 @@ def cache() -> Path:
 def models_only(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the user's models and nothing else: what is trained is trained in the test."""
     empty = tmp_path_factory.mktemp("cache")
+    # What is fetched for the first time goes into the user's, too.
+    (cache / "models").mkdir(parents=True, exist_ok=True)
     (empty / "models").symlink_to(cache / "models", target_is_directory=True)
     return empty
 
