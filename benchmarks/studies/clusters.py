@@ -1,6 +1,7 @@
 """Do intervals and gates of times and of macro-F1 keep their promise where samples share documents?
 
-    python benchmarks/studies/clusters.py [coverage] [gates] [power] [--rows p50 p90] [--runs 2000]
+    python benchmarks/studies/clusters.py [coverage] [gates] [power] [--runs 2000]
+        [--rows p50 p90] [--worlds "8 a document"] [--sizes 50 100]
 
 Prints Markdown, of which docs/validation/gates.md has the tables. One core; half an hour.
 """
@@ -22,7 +23,6 @@ from bakeoff.analysis.stats import RATE, Floats, Ints
 
 T = TypeVar("T")
 SIZES = (50, 100, 200)
-HEADS = " | ".join(f"n = {n}" for n in SIZES)
 SPREAD, OWN = 0.5, 0.3
 """Standard deviations of the logarithm of seconds: of the question, and of setup and question."""
 
@@ -128,21 +128,38 @@ def chosen(cases: dict[str, T], rows: Sequence[str]) -> list[tuple[str, T]]:
     return [(n, case) for n, case in cases.items() if not rows or any(r in n for r in rows)]
 
 
-def coverage(runs: int, seed: int, rows: Sequence[str]) -> None:
-    print(f"\n### Coverage of 95% intervals (%), clusters ignored in brackets; {runs} runs\n")
-    print(f"| data | estimate | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
-    for world in WORLDS:
+@dataclass(frozen=True)
+class Table:
+    """What of the tables is simulated, and how often."""
+
+    runs: int
+    seed: int
+    rows: Sequence[str]
+    worlds: Sequence[World]
+    sizes: Sequence[int]
+
+    def print_head(self, title: str, columns: str) -> None:
+        heads = " | ".join(f"n = {n}" for n in self.sizes)
+        print(f"\n### {title}; {self.runs} runs\n")
+        print(f"| {columns} | {heads} |\n| --- | --- |{' --- |' * len(self.sizes)}")
+
+
+def coverage(table: Table) -> None:
+    table.print_head(
+        "Coverage of 95% intervals (%), clusters ignored in brackets", "data | estimate"
+    )
+    for world in table.worlds:
         cases = {
             "mean of times": of_seconds(world, None),
             "p50 of times": of_seconds(world, 0.5),
             "p90 of times": of_seconds(world, 0.9),
             "macro-F1": of_labels(world),
         }
-        for name, held in chosen(cases, rows):
+        for name, held in chosen(cases, table.rows):
             row = []
-            for n in SIZES:
-                random = np.random.default_rng([seed, n])
-                shares = np.mean([held(random, n) for _ in range(runs)], axis=0)
+            for n in table.sizes:
+                random = np.random.default_rng([table.seed, n])
+                shares = np.mean([held(random, n) for _ in range(table.runs)], axis=0)
                 row.append(f"{100 * shares[0]:.1f} ({100 * shares[1]:.1f})")
             print(f"| {world} | {name} | {' | '.join(row)} |", flush=True)
 
@@ -212,19 +229,20 @@ def of_f1(world: World) -> Tails:
     return tails
 
 
-def gates(runs: int, seed: int, rows: Sequence[str]) -> None:
-    print(f"\n### Gates that fail at the border (%), clusters ignored in brackets; {runs} runs\n")
-    print(f"| data | gate | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
-    for world in WORLDS:
+def gates(table: Table) -> None:
+    table.print_head(
+        "Gates that fail at the border (%), clusters ignored in brackets", "data | gate"
+    )
+    for world in table.worlds:
         kinds = {"mean": None, "p50": 0.5, "p90": 0.9}
         cases = {f"{k} against a number": against_number(world, s) for k, s in kinds.items()}
         cases |= {f"{k} against a setup": against_setup(world, s) for k, s in kinds.items()}
         cases["macro-F1 against a number"] = of_f1(world)
-        for name, tails in chosen(cases, rows):
+        for name, tails in chosen(cases, table.rows):
             row = []
-            for n in SIZES:
-                random = np.random.default_rng([seed, n, 1])
-                p = np.array([tails(random, n) for _ in range(runs)])
+            for n in table.sizes:
+                random = np.random.default_rng([table.seed, n, 1])
+                p = np.array([tails(random, n) for _ in range(table.runs)])
                 shares = 100 * np.mean(p < ALPHA, axis=0)
                 ignored = f" ({shares[1]:.1f})" if len(shares) > 1 else ""
                 row.append(f"{shares[0]:.1f}{ignored}")
@@ -262,25 +280,24 @@ def scores(n: int, world: World | None = None) -> Shifted:
     return draw
 
 
-def power(runs: int, seed: int, rows: Sequence[str]) -> None:
-    print(f"\n### Power (%) at the minimum detectable effect, 80 promised; {runs} runs\n")
+def power(table: Table) -> None:
+    table.print_head("Power (%) at the minimum detectable effect, 80 promised", "data |")
     cases: dict[str, Callable[[int], Shifted]] = {"0/1 pairs": pairs, "scores": scores}
-    worlds: list[World | None] = [None, *WORLDS]
-    print(f"| data | | {HEADS} |\n| --- | --- |{' --- |' * len(SIZES)}")
-    for name, make in chosen(cases, rows):
+    worlds: list[World | None] = [None, *table.worlds]
+    for name, make in chosen(cases, table.rows):
         for world in worlds:
             row = []
-            for n in SIZES:
+            for n in table.sizes:
                 draw = make(n, world) if world else make(n)
-                random = np.random.default_rng([seed, n, 2])
+                random = np.random.default_rng([table.seed, n, 2])
                 bounds = stats.GAIN if make is pairs else None
                 sizes = [
                     stats.detectable_gain(*draw(random, 0.0), bounds=bounds)
-                    for _ in range(max(1, runs // 4))
+                    for _ in range(max(1, table.runs // 4))
                 ]
                 known = [size for size in sizes if math.isfinite(size)]
                 effect = float(np.mean(known))
-                drawn = [draw(random, effect) for _ in range(runs)]
+                drawn = [draw(random, effect) for _ in range(table.runs)]
                 # Where nothing could be found, the program says so and promises no power.
                 p = [
                     stats.difference_p(*values, bounds=bounds)
@@ -295,12 +312,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=["coverage", "gates", "power"])
     parser.add_argument("--rows", nargs="+", default=[])
+    parser.add_argument("--worlds", nargs="+", default=[])
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    worlds = [world for _, world in chosen({str(world): world for world in WORLDS}, given.worlds)]
+    table = Table(given.runs, given.seed, given.rows, worlds, given.sizes)
     for part in (coverage, gates, power):
         if part.__name__ in given.parts:
-            part(given.runs, given.seed, given.rows)
+            part(table)
 
 
 if __name__ == "__main__":

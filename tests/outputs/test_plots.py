@@ -35,7 +35,11 @@ def drawn() -> list[Picture]:
         plots.dots({n: ([0.1, 0.2, 9.0], w) for n, w in whiskers.items()}, "seconds"),
         plots.dots({n: ([], w) for n, w in whiskers.items()}, "seconds"),
         plots.curves({n: Curve([(1, 2.0), (2, 1.0)], 9, True) for n in NAMES}, ("epoch", "loss")),
-        plots.lines({n: Band([(1, 2, 1, 3), (1e6, 3, 2, 4)], 8) for n in NAMES}, ("n", "EUR"), 9.0),
+        plots.lines(
+            {n: Band([(1, Estimate(2, 1, 3)), (1e6, Estimate(3, 2, 4))], 8) for n in NAMES},
+            ("n", "EUR"),
+            9.0,
+        ),
     ]
 
 

@@ -17,7 +17,7 @@ from bakeoff.analysis import compare, stats
 from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import Contrast
 from bakeoff.analysis.stats import LEVEL, RATE
-from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, finite
+from bakeoff.core.estimate import UNKNOWN, Difference, Estimate, finite, value_of
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.task import changed
 
@@ -30,9 +30,7 @@ Cluster = tuple[str, str]
 class _Part:
     """One task's share of a weighted sum, on the scale from 0 to 1."""
 
-    value: float
-    low: float
-    high: float
+    estimate: Estimate
     detectable: float
     adds: Mapping[Cluster, float] | None
     """What each cluster adds to the error of the value; `None` where it has no such parts."""
@@ -65,11 +63,16 @@ def quality(columns: Columns, weights: Mapping[str, float]) -> Estimate:
         combined = compare.combine([(judged, 1.0)])
         clusters = _names(task, combined.samples, judged)
         parts.append(
-            _Part(value, min(ends), max(ends), 0.0, _adds(combined, clusters), frozenset(clusters))
+            _Part(
+                Estimate.of(value, min(ends), max(ends)),
+                0.0,
+                _adds(combined, clusters),
+                frozenset(clusters),
+            )
         )
         n, unjudged = n + estimate.n, unjudged + estimate.unjudged
-    value, low, high, _ = _summed(parts, list(weights.values()))
-    return Estimate(value, max(low, 0.0), min(high, 1.0), n, unjudged)
+    total = _summed(parts, list(weights.values())).within(RATE)
+    return Estimate(total.value, total.low, total.high, n, unjudged)
 
 
 def _ends(estimate: Estimate, column: Column) -> tuple[float, float]:
@@ -96,8 +99,8 @@ def gap(
             return Difference()
         parts.append(_part(task, contrast, one, width, level))
         n += len(contrast.samples)
-    value, low, high, detectable = _summed(parts, list(weights.values()))
-    return replace(Difference.of(value, low, high, n=n), detectable=finite(detectable))
+    total = _summed(parts, list(weights.values()))
+    return replace(total, n=n)
 
 
 def _part(task: str, contrast: Contrast, column: Column, width: float, level: float) -> _Part:
@@ -109,8 +112,8 @@ def _part(task: str, contrast: Contrast, column: Column, width: float, level: fl
         contrast.values, contrast.codes, bounds=contrast.bounds, alpha=1 - level
     )
     clusters = _names(task, contrast.samples, column)
-    ends = (contrast.value / width, low / width, high / width, least / width)
-    return _Part(*ends, _adds(contrast, clusters), frozenset(clusters))
+    estimate = Estimate.of(contrast.value / width, low / width, high / width)
+    return _Part(estimate, least / width, _adds(contrast, clusters), frozenset(clusters))
 
 
 def _names(task: str, samples: Sequence[str], column: Column) -> list[Cluster]:
@@ -128,9 +131,11 @@ def _adds(contrast: Contrast, clusters: Sequence[Cluster]) -> dict[Cluster, floa
     return added
 
 
-def _summed(parts: Sequence[_Part], weights: Sequence[float]) -> tuple[float, float, float, float]:
-    """(value, low, high, detectable) of the weighted sum."""
-    value = sum(w * p.value for w, p in zip(weights, parts, strict=True))
+def _summed(parts: Sequence[_Part], weights: Sequence[float]) -> Difference:
+    """The weighted sum, with what is detectable."""
+    values = [value_of(part.estimate) for part in parts]
+    lows, highs = zip(*(part.estimate.ends for part in parts), strict=True)
+    value = sum(w * v for w, v in zip(weights, values, strict=True))
     likeness = np.array([[_alike(a, b) for b in parts] for a in parts])
 
     def spread(sizes: Sequence[float]) -> float:
@@ -139,12 +144,10 @@ def _summed(parts: Sequence[_Part], weights: Sequence[float]) -> tuple[float, fl
         weighed = np.array([w * max(size, 0.0) for w, size in zip(weights, sizes, strict=True)])
         return math.sqrt(float(weighed @ likeness @ weighed))
 
-    return (
-        value,
-        value - spread([p.value - p.low for p in parts]),
-        value + spread([p.high - p.value for p in parts]),
-        spread([p.detectable for p in parts]),
-    )
+    below = spread([v - low for v, low in zip(values, lows, strict=True)])
+    above = spread([high - v for v, high in zip(values, highs, strict=True)])
+    detectable = finite(spread([part.detectable for part in parts]))
+    return replace(Difference.of(value, value - below, value + above), detectable=detectable)
 
 
 def _alike(one: _Part, two: _Part) -> float:

@@ -259,14 +259,12 @@ def fixed_gap(a: Sequence[Item], b: Sequence[Item], load: Load) -> Estimate:
     return exactly(0.0) if max(map(abs, gap.ends)) <= tiny else gap
 
 
-def monthly_at(setup: SetupCost, volume: float) -> tuple[float, float, float]:
-    """(value, low, high) of a setup's cost per month at another volume.
+def monthly_at(setup: SetupCost, volume: float) -> Estimate:
+    """A setup's cost per month at another volume, with both ends.
 
     Raises `ValueError` where its requests have no price.
     """
-    month = total([(_range(setup.fixed), 1), (_range(setup.per_request), volume)])
-    assert month.value is not None
-    return month.value, *month.ends
+    return total([(_range(setup.fixed), 1), (_range(setup.per_request), volume)])
 
 
 def _range(money: Estimate) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bakeoff.analysis.measured_run import Run
@@ -89,15 +90,15 @@ def monthly(run: Run, _: str) -> Made | None:
     volumes = [costs.volume * 10 ** (step / _STEPS) for step in steps]
     bands, rows = {}, []
     for name, setup in costs.setups.items():
-        points = [(v, *cost.monthly_at(setup, v)) for v in volumes if setup.per_request.value]
-        if points and points[0][1] > 0:
+        points = [(v, cost.monthly_at(setup, v)) for v in volumes if setup.per_request.value]
+        if points and value_of(points[0][1]) > 0:
             # A logarithmic axis has no 0.
-            least = points[0][1] / 100
-            drawn = [(v, value, max(low, least), high) for v, value, low, high in points]
+            least = value_of(points[0][1]) / 100
+            drawn = [(v, month.within((least, math.inf))) for v, month in points]
             bands[name] = plots.Band(drawn, place_of(run, name))
             rows += [
-                (name, shown.count(v), *(money(number) for number in numbers))
-                for v, *numbers in points[::_STEPS]
+                (name, shown.count(v), *map(money, (value_of(month), *month.ends)))
+                for v, month in points[::_STEPS]
             ]
     if not bands:
         return None

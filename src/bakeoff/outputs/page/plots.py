@@ -48,8 +48,8 @@ class Whisker:
 class Band:
     """A line with what lies above and below it, in the colour of its place; all above 0."""
 
-    points: Sequence[tuple[float, float, float, float]]
-    """(x, value, low, high)."""
+    points: Sequence[tuple[float, Estimate]]
+    """(x, value with both ends)."""
     place: int = -1
 
 
@@ -196,23 +196,25 @@ def lines(given: Mapping[str, Band], labels: tuple[str, str], at: float | None =
     points = [point for band in given.values() for point in band.points]
     names = list(given)
     width, high = marks.breadth(names), marks.height(names) + 20
-    heights = [height for _, *numbers in points for height in numbers]
+    heights = [height for _, e in points for height in (value_of(e), *e.ends)]
     y = Scale.over(heights, EDGE + high, EDGE, log=True)
     across = [numbers[0] for numbers in points] + ([] if at is None else [at])
     right = marks.margin(names, width)
     x = Scale(min(across), max(across), marks.left_of(y), right - 20, log=True)
     parts = [marks.below(x, EDGE, y.start, labels[0]), marks.up(y, x.start, x.end, labels[1])]
-    last = [(n, x.at(b.points[-1][0]), y.at(b.points[-1][1]), b.place) for n, b in given.items()]
+    lines_of = {
+        name: [(x.at(v), y.at(value_of(e))) for v, e in band.points] for name, band in given.items()
+    }
+    last = [(name, *lines_of[name][-1], band.place) for name, band in given.items()]
     beside = marks.names_beside(last, right, (EDGE + 5, y.start - 2))
     for name, band in given.items():
-        over = [(x.at(v), y.at(top)) for v, _, _, top in band.points]
-        under = [(x.at(v), y.at(low)) for v, _, low, _ in reversed(band.points)]
+        over = [(x.at(v), y.at(e.ends[1])) for v, e in band.points]
+        under = [(x.at(v), y.at(e.ends[0])) for v, e in reversed(band.points)]
         shape = f"{marks.path([*over, *under])}Z"
         dash = _DASHES[band.place % len(_DASHES)]
-        there = [(x.at(v), y.at(value)) for v, value, _, _ in band.points]
         drawn = (
             element("path", d=shape, fill=colour(band.place), fill_opacity=0.18),
-            line(there, colour(band.place), dash, 1.6),
+            line(lines_of[name], colour(band.place), dash, 1.6),
             beside[name],
         )
         parts.append(group(drawn, data_s=str(band.place), tip=name))
