@@ -5,7 +5,9 @@ from __future__ import annotations
 import keyword
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import Answer, BakeoffError, Sample, Score
+from bakeoff.metrics import scorers as package
 from bakeoff.metrics.registry import find_scorer, scorers
-from bakeoff.metrics.scorer import Context
+from bakeoff.metrics.scorer import REGISTERED, Context
+from bakeoff.metrics.scorers import MODULES
 from bakeoff.metrics.scorers.support import calibrated
 from bakeoff.metrics.support import shipped_model
 from bakeoff.spec.functions import load_function
@@ -95,6 +99,15 @@ def test_an_unknown_setting_is_answered_with_the_settings_there_are() -> None:
 def test_a_setting_of_another_type_than_its_default_is_refused() -> None:
     with pytest.raises(BakeoffError, match="k"):
         find_scorer(Metric.parse("retrieval_recall(k='five')"), HERE)
+
+
+def test_the_table_of_scorers_has_those_of_every_module() -> None:
+    there = {}
+    for _, module, _ in iter_modules(package.__path__):
+        import_module(place := f"{package.__name__}.{module}")
+        if found := {s.name for f, s in REGISTERED.items() if f.__module__ == place}:
+            there[module] = found
+    assert {module: set(found) for module, found in MODULES.items()} == there
 
 
 def test_every_scorer_explains_itself_in_one_line() -> None:

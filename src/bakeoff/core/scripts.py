@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 UNSPACED = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecf\u0edc-\u0edf"  # Thai, Lao; not their digits
@@ -20,15 +21,34 @@ UNSPACED = (
 )
 """The signs of scripts without spaces, as the inside of a regular expression's class."""
 
-# Python's `\w` takes no vowel signs or accents that follow their letter: Hindi would fall apart.
-MARKS = "".join(
-    sign for sign in map(chr, range(0x300, 0x1D00)) if unicodedata.category(sign)[0] == "M"
-)
-"""The marks (accents, vowel signs) of scripts, as the inside of a regular expression's class."""
-_SIGN = rf"[{UNSPACED}][{MARKS}\u3099\u309a\u200b-\u200d\ufe00-\ufe0f]*"
-_WORD = re.compile(rf"{_SIGN}|[^\s{UNSPACED}]+")
-_TERM = re.compile(rf"(?:{_SIGN})+|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
-_SIGNS = re.compile(_SIGN)
+
+@cache
+def marks() -> str:
+    """The marks (accents, vowel signs) of scripts, as the inside of a regular expression's class.
+
+    Python's `\\w` takes none that follow their letter: Hindi would fall apart.
+    """
+    every = map(chr, range(0x300, 0x1D00))
+    return "".join(sign for sign in every if unicodedata.category(sign)[0] == "M")
+
+
+# Expressions with classes of so many signs take milliseconds to compile: made when first used.
+
+
+@cache
+def _sign() -> re.Pattern[str]:
+    return re.compile(rf"[{UNSPACED}][{marks()}\u3099\u309a\u200b-\u200d\ufe00-\ufe0f]*")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(rf"{_sign().pattern}|[^\s{UNSPACED}]+")
+
+
+@cache
+def _term() -> re.Pattern[str]:
+    letters = rf"[^\W{UNSPACED}]+(?:[{marks()}]+[^\W{UNSPACED}]*)*"
+    return re.compile(rf"(?:{_sign().pattern})+|{letters}")
 
 
 def words(text: str) -> list[str]:
@@ -36,22 +56,22 @@ def words(text: str) -> list[str]:
 
     The same as `text.split()` where there are no such signs: `"Tokyo 東京"` has three words.
     """
-    return _WORD.findall(text)
+    return _word().findall(text)
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
     """The place of each of `words`: `text[start:end]`."""
-    return [match.span() for match in _WORD.finditer(text)]
+    return [match.span() for match in _word().finditer(text)]
 
 
 def is_unspaced(text: str) -> bool:
     """Whether a text has signs of a script without spaces."""
-    return not text.isascii() and _SIGNS.search(text) is not None
+    return not text.isascii() and _sign().search(text) is not None
 
 
 def signs(text: str) -> list[str]:
     """Every sign of a text that belongs to a script without spaces, with its marks."""
-    return [] if text.isascii() else _SIGNS.findall(text)
+    return [] if text.isascii() else _sign().findall(text)
 
 
 def terms(text: str) -> list[str]:
@@ -61,7 +81,7 @@ def terms(text: str) -> list[str]:
     `"Tokyo 東京都"` has the terms `tokyo`, `東京` and `京都`.
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    stretches: list[str] = _TERM.findall(plain.lower())
+    stretches: list[str] = _term().findall(plain.lower())
     if not is_unspaced(plain):
         return stretches
     return [term for stretch in stretches for term in _pairs(stretch)]

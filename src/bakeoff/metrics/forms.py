@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from bakeoff.core.scripts import MARKS, is_unspaced, words
+from bakeoff.core.scripts import is_unspaced, marks, words
 
 STRICT, SQUAD = FORMS = ("strict", "squad")
 
@@ -35,25 +35,31 @@ _PLAIN = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F)} | {
     ord("\u2019"): "'",
 }
 _RANGE = re.compile(r"(?<=\d)\s?[\u2013\u2014]\s?(?=\d)")
-# An article precedes a word. The letter is one before no letter of its case, verb or joining
-# word ("A B", "A is right", "vitamin a and c"; of "a B" it is one), and its capital only where a
-# sentence begins ("Plan A failed").
-_ARTICLE = re.compile(
-    r"""
-    \b (?: the | The | THE | an | An | AN
-      | (?: a (?! \s+ [^\W\d_A-Z] \b )
-          | (?<![^\s"'(*_]) (?: (?<=\A) | (?<=\A["'(*_]) | (?<=[.!?:]\s) | (?<=\n) ) A
-            (?! \s+ [^\W\d_] \b )
+# Both functions take milliseconds to compile what they return: it is made when first used.
+
+
+@cache
+def _article() -> re.Pattern[str]:
+    # An article precedes a word. The letter is one before no letter of its case, verb or joining
+    # word ("A B", "A is right", "vitamin a and c"; of "a B" it is one), and its capital only where
+    # a sentence begins ("Plan A failed").
+    return re.compile(
+        r"""
+        \b (?: the | The | THE | an | An | AN
+          | (?: a (?! \s+ [^\W\d_A-Z] \b )
+              | (?<![^\s"'(*_]) (?: (?<=\A) | (?<=\A["'(*_]) | (?<=[.!?:]\s) | (?<=\n) ) A
+                (?! \s+ [^\W\d_] \b )
+            )
+            (?! \s+ (?: is|are|was|were|because|since|as|and|or|but|if|for|in|of|to|on|at ) \b )
         )
-        (?! \s+ (?: is|are|was|were|because|since|as|and|or|but|if|for|in|of|to|on|at ) \b )
+        (?<! ['-]a | ['-]A ) (?<! ['-]an ) (?<! ['-]the )
+        \s+ (?= ["'(*_$€£¥+-]* \w )
+        """,
+        re.VERBOSE,
     )
-    (?<! ['-]a | ['-]A ) (?<! ['-]an ) (?<! ['-]the )
-    \s+ (?= ["'(*_$€£¥+-]* \w )
-    """,
-    re.VERBOSE,
-)
 
 
+@cache
 def _tokens(letter: str) -> re.Pattern[str]:
     word = rf"{letter}+ (?: (?: ['.-] | (?<=\d) [,:/] (?=\d) ) {letter}+ )*"
     return re.compile(
@@ -68,7 +74,10 @@ def _tokens(letter: str) -> re.Pattern[str]:
     )
 
 
-_ASCII, _ANY = _tokens(r"\w"), _tokens(rf"[\w{MARKS}]")
+def _any() -> re.Pattern[str]:
+    return _tokens(rf"[\w{marks()}]")
+
+
 _THOUSANDS = re.compile(r"(?<![\w.,])(?:[-+]?)\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?![\d,])")
 _SEPARATORS = re.compile(r"[,\u00a0\u2009\u202f]")
 # What joins two letters is spelling: e-mail is email, U.S.A. is usa, don't is dont.
@@ -91,12 +100,12 @@ def strict(text: str) -> str:
         plain = _THOUSANDS.sub(lambda number: _SEPARATORS.sub("", number[0]), plain)
     if "_" in plain:
         plain = _EMPHASIS.sub("", plain)
-    plain = _ARTICLE.sub("", plain).casefold()
+    plain = _article().sub("", plain).casefold()
     if not plain.isascii():
         # Folding may take a letter apart again.
         plain = unicodedata.normalize("NFC", plain)
         plain = " ".join(words(plain)) if is_unspaced(plain) else plain
-    tokens = " ".join((_ASCII if plain.isascii() else _ANY).findall(plain))
+    tokens = " ".join((_tokens(r"\w") if plain.isascii() else _any()).findall(plain))
     return _JOINT.sub("", tokens) or _signs(text)
 
 
@@ -129,4 +138,4 @@ def holds(text: str, target: str, form: str) -> bool:
     plain, wanted = normal(text, target, form)
     if f" {wanted} " in f" {plain} ":
         return bool(wanted)
-    return wanted == _signs(target) and not _ANY.search(target) and _holds_signs(text, wanted)
+    return wanted == _signs(target) and not _any().search(target) and _holds_signs(text, wanted)

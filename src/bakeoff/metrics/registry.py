@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,31 @@ from bakeoff.core.plugins import Registry
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 from bakeoff.metrics.scorer import REGISTERED, Scorer
+from bakeoff.metrics.scorers import MODULES
 from bakeoff.spec.functions import load_function
 from bakeoff.spec.metric import Metric, behind_endpoint
 
 
-def scorers() -> Mapping[str, Scorer]:
-    """Every scorer that comes with bakeoff, by name."""
-    from bakeoff.metrics import scorers as package
+class _Shipped(Mapping[str, Scorer]):
+    """Imports the module of a scorer when it is looked up."""
 
-    shipped = (s for f, s in REGISTERED.items() if f.__module__.startswith(f"{package.__name__}."))
-    return {scorer.name: scorer for scorer in sorted(shipped, key=lambda scorer: scorer.name)}
+    def __init__(self) -> None:
+        self._modules = {name: module for module, names in MODULES.items() for name in names}
+
+    def __getitem__(self, name: str) -> Scorer:
+        module = import_module(f"bakeoff.metrics.scorers.{self._modules[name]}")
+        return REGISTERED[getattr(module, name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._modules))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+def scorers() -> Mapping[str, Scorer]:
+    """Every scorer that comes with bakeoff, by name; what is not looked up is not imported."""
+    return _Shipped()
 
 
 def _scorer_of(function: Callable[..., Any], name: str) -> Scorer:
@@ -36,10 +52,10 @@ def find_scorer(metric: Metric, folder: Path) -> Scorer:
     if "::" in metric.name:
         scorer = _scorer_of(load_function(metric.name, folder), metric.name)
     else:
-        known = Registry[Scorer | Callable[..., Any]]("scorers", scorers())
-        part = known.find(metric.name)
+        shipped, added = scorers(), Registry[Scorer | Callable[..., Any]]("scorers", {})
+        part = shipped.get(metric.name) or added.find(metric.name)
         if part is None:
-            hint = did_you_mean(metric.name, known.names())
+            hint = did_you_mean(metric.name, list(dict.fromkeys([*shipped, *added.names()])))
             more = f"{'' if hint.endswith('?') else ';'} `{program()} scorers list` has all"
             raise BakeoffError(f"no scorer named '{metric.name}'{hint}{more}")
         scorer = part if isinstance(part, Scorer) else _scorer_of(part, metric.name)

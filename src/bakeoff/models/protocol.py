@@ -7,9 +7,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from bakeoff.core.parts import parts_of
 from bakeoff.core.words import (
     ERROR,
@@ -226,6 +223,10 @@ def read_embeddings(value: Any) -> Reply:
 
 def read_service(value: Any, response: Mapping[str, str]) -> Reply:
     """What `Service.response` finds in a service's reply. Raises `Unreadable`."""
+    # Chat completions are read without it.
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
     held_at = {}
     for part, expression in response.items():
         try:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bakeoff.core.counts import quantity
 from bakeoff.setups.answerer import build
 from bakeoff.setups.answering import answerer
 from bakeoff.setups.builder import Resources
-from bakeoff.setups.tuning.distil import FilteredAnswers, filter_answers
-from bakeoff.setups.tuning.teacher import TeacherAnswers
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Distillation, Tune
 from bakeoff.tasks.load import Task
+
+if TYPE_CHECKING:
+    from bakeoff.setups.tuning.distil import FilteredAnswers
+    from bakeoff.setups.tuning.teacher import TeacherAnswers
 
 
 def tunes(suite: Suite, setup: Setup) -> bool:
@@ -48,6 +51,9 @@ def filtered_answers(
 
     What repeats a test question of any of `tasks` is not.
     """
+    # It scores what an answer's passages support, which few runs do before their first request.
+    from bakeoff.setups.tuning.distil import filter_answers
+
     resources.progress.note(
         f"{task.name}: '{teacher.name}' answers {quantity(len(task.train), 'training question')}"
     )

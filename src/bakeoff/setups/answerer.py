@@ -6,6 +6,8 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import overload
 
 from bakeoff.core.scripts import word_spans
 from bakeoff.core.thinking import after_thinking
@@ -35,7 +37,7 @@ def messages(
     task: Task, sample: Sample, context: str = "", question: str = "after"
 ) -> list[Message]:
     """The chat that asks `sample`."""
-    return task.file.wording.messages(sample.fields, context, question)
+    return task.wording.messages(sample.fields, context, question)
 
 
 def context_of(
@@ -112,28 +114,49 @@ def build(setup: Setup, task: Task, engine: Engine) -> Answerer:
             for index, sample in enumerate(samples):
                 yield index, _timed(setup, task, engine, sample)
             return
-        asked = _asked(setup, task, engine, samples)
-        questions = [question.chat for question in asked]
+        asked = chats(setup, task, engine, samples)
         decoding = engine.decoding(task, repeat)
-        for index, done in engine.model.generate(questions, decoding, skip, sending):
-            yield index, asked[index].answer(done)
+        for index, done in engine.model.generate(asked, decoding, skip, sending):
+            yield index, asked.of(index).answer(done)
 
     return answer
 
 
-def chats(
-    setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]
-) -> list[Sequence[Message]]:
-    """What the setup's model is asked for each sample."""
-    return [question.chat for question in _asked(setup, task, engine, samples)]
+class Chats(Sequence[Sequence[Message]]):
+    """What a setup's model is asked for each sample.
+
+    A chat is made when it is first looked up: what goes over the network need not wait for the
+    last one.
+    """
+
+    def __init__(self, make: Callable[[int], _Asked], count: int) -> None:
+        self.of = cache(make)
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Sequence[Message]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Sequence[Message]]: ...
+    def __getitem__(self, index: int | slice) -> Sequence[Message] | list[Sequence[Message]]:
+        places = range(self._count)[index]
+        if isinstance(places, int):
+            return self.of(places).chat
+        return [self.of(place).chat for place in places]
 
 
-def _asked(setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]) -> list[_Asked]:
-    spec = setup.retrieve
+def chats(setup: Setup, task: Task, engine: Engine, samples: Sequence[Sample]) -> Chats:
+    """What the setup's model is asked for each sample, passages looked up for all of them."""
     hits: Sequence[Hits] = [()] * len(samples)
-    if spec:
+    if spec := setup.retrieve:
         hits = engine.retrieval.search(task, spec, samples, training=engine.training)
-    return [_Asked.of(setup, task, engine, s, h) for s, h in zip(samples, hits, strict=True)]
+
+    def make(index: int) -> _Asked:
+        return _Asked.of(setup, task, engine, samples[index], hits[index])
+
+    return Chats(make, len(samples))
 
 
 def _timed(setup: Setup, task: Task, engine: Engine, sample: Sample) -> Answer | Failure:

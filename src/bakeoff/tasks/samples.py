@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bakeoff.core.parts import parts_of
@@ -42,41 +42,53 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
     for number, row in enumerate(rows, 1):
         renamed = {**row, **{ours: get(row) for ours, get in getters.items()}} if getters else row
         own = parts_of(_Columns, renamed)
-        question = own.question
         identity = str(number if own.id in (None, "") else own.id)
-        place = f"{where} row {number} ('{identity}')"
-        if identity in seen:
-            problems.append(f"{place}: id occurs twice")
+        wrong = ["id occurs twice"] if identity in seen else []
         seen.add(identity)
-        if not isinstance(question, str) or not question.strip():
-            problems.append(f"{place}: question: must be a text, found {question!r}")
-            continue
-        fields = {k: str(v) for k, v in renamed.items() if isinstance(v, str | int | float)}
-        if missing := sorted(wanted - set(fields)):
-            problems.append(f"{place}: the prompt uses {missing}, which the row does not have")
-        sample = Sample(
-            id=identity,
-            fields=fields,
-            targets=_texts(own.targets, f"{place}: targets", problems),
-            gold=_texts(own.gold, f"{place}: gold", problems),
-            cluster=str(own.cluster or ""),
-            tags=_tags(own.tags, f"{place}: tags", problems),
-        )
-        problems += [
-            f"{place}: targets: {problem}"
-            for problem in _no_answer(
-                sample,
-                file,
-                answers if answers not in row and own.targets is None else "",
-            )
-            if read.answered
-        ]
-        if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
-            problems.append(f"{place}: targets: {odd} are none of the task's labels")
-        samples.append(sample)
+        if sample := _sample(identity, own, renamed, wanted, wrong):
+            samples.append(sample)
+            if read.answered:
+                missing = answers if own.targets is None and answers not in row else ""
+                wrong += [f"targets: {problem}" for problem in _no_answer(sample, file, missing)]
+            if file.labels and (odd := sorted(set(sample.targets) - set(file.labels))):
+                wrong.append(f"targets: {odd} are none of the task's labels")
+        if wrong:
+            place = f"{where} row {number} ('{identity}')"
+            problems += [f"{place}: {problem}" for problem in wrong]
     if not samples:
         problems.append(f"{where}: no rows")
     return samples
+
+
+def _sample(
+    identity: str,
+    own: _Columns,
+    row: Mapping[str, object],
+    wanted: Collection[str],
+    wrong: list[str],
+) -> Sample | None:
+    """The sample of a row whose prompt needs the fields `wanted`; `None` without a question.
+
+    What is wrong with the row is added to `wrong`.
+    """
+    question = own.question
+    if not isinstance(question, str) or not question.strip():
+        wrong.append(f"question: must be a text, found {question!r}")
+        return None
+    fields = {k: str(v) for k, v in row.items() if isinstance(v, _SCALARS)}
+    if missing := [name for name in wanted if name not in fields]:
+        wrong.append(f"the prompt uses {sorted(missing)}, which the row does not have")
+    return Sample(
+        identity,
+        fields,
+        targets=_texts(own.targets, "targets", wrong),
+        gold=_texts(own.gold, "gold", wrong),
+        cluster=str(own.cluster or ""),
+        tags=_tags(own.tags, wrong),
+    )
+
+
+_SCALARS = (str, int, float)
 
 
 def _misnamed(there: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]:
@@ -120,17 +132,21 @@ def _no_answer(sample: Sample, file: TaskFile, missing: str) -> Iterator[str]:
 _UNANSWERABLE = "[] is a question without an answer (in CSV: an empty cell)"
 
 
-def _tags(value: object, place: str, problems: list[str]) -> dict[str, str]:
+def _tags(value: object, wrong: list[str]) -> dict[str, str]:
     tags = value or {}
     if not isinstance(tags, dict):
-        problems.append(f"{place}: must be a mapping of name to value, found {tags!r}")
+        wrong.append(f"tags: must be a mapping of name to value, found {tags!r}")
         return {}
     return {str(name): str(value) for name, value in tags.items()}
 
 
-def _texts(value: object, place: str, problems: list[str]) -> tuple[str, ...]:
-    values = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
-        problems.append(f"{place}: must be texts, found {value!r}")
+def _texts(value: object, column: str, wrong: list[str]) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    values = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(v, str) for v in values):
+        wrong.append(f"{column}: must be texts, found {value!r}")
         return ()
     return tuple(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, Document, Sample
@@ -11,6 +12,7 @@ from bakeoff.metrics.scorer import Context, Scorer
 from bakeoff.runs.digests import TaskDigests
 from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import TaskFile
+from bakeoff.spec.wording import Wording
 
 
 class Unavailable(BakeoffError):
@@ -47,6 +49,11 @@ class Task:
     @property
     def name(self) -> str:
         return self.file.name
+
+    @cached_property
+    def wording(self) -> Wording:
+        """How its questions are asked; made once for all of them."""
+        return self.file.wording
 
     @property
     def unanswerable(self) -> int:

@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from bakeoff.core.counts import quantity
-from bakeoff.core.scripts import MARKS, UNSPACED, is_unspaced, words
+from bakeoff.core.scripts import UNSPACED, is_unspaced, marks, words
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
@@ -48,7 +48,7 @@ def _are_terms(terms: tuple[str, ...]) -> str:
     return "give terms, such as terms=('refund', '30 days')"
 
 
-_LETTER = rf"(?:[^\W{UNSPACED}]|[{MARKS}])"
+_LETTER = rf"(?:[^\W{UNSPACED}]|[{marks()}])"
 
 
 @lru_cache(maxsize=256)

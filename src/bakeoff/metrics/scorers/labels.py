@@ -6,14 +6,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from bakeoff.core.scripts import MARKS, signs, words
+from bakeoff.core.scripts import marks, signs, words
 from bakeoff.core.words import Answer, Sample, Score
 from bakeoff.metrics.forms import strict
 from bakeoff.metrics.scorer import Context, Outcome, scorer
 
-_SEPARATORS = re.compile(rf"(?:(?![{MARKS}])[\W_])+")
 _ARTICLES = ("a", "an", "the")
 _MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\uff0d"), "-")
 _AROUND = "`'\"\u201c\u201d\u2018\u2019()[]{},.;:*!?\u3002\uff0c\uff1a"
@@ -22,10 +21,15 @@ NO_LABEL = "(none)"
 Form = Callable[[str], str]
 
 
+@cache
+def _separators() -> re.Pattern[str]:
+    return re.compile(rf"(?:(?![{marks()}])[\W_])+")
+
+
 def _plain(text: str) -> str:
     """Words and numbers alone."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return _SEPARATORS.sub(" ", folded).strip()
+    return _separators().sub(" ", folded).strip()
 
 
 def _apart(text: str) -> str:
