@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff import testing
 from bakeoff.analysis import answer
 from bakeoff.analysis.answer import Answer, TaskAnswer
 from bakeoff.analysis.comparison import Summary
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import Difference, Estimate
+from bakeoff.core.words import Answer as Said
+from bakeoff.core.words import Sample, Score, Step
+from bakeoff.outputs.tables import side_by_side
+from bakeoff.spec.benchmark import Suite
+from bakeoff.testing import Made, made_manifest, task_facts
 from decided_runs import NAMES, alike, clear, tied, written
+
+TWO = {"base": {}, "rag": {"retrieve": True}}
 
 
 def the(run: Run) -> TaskAnswer:
@@ -41,6 +49,42 @@ def test_setups_that_nothing_parts_are_tied(tmp_path: Path) -> None:
     first, second = answer.sentences(answer.answer(run))
     assert first == "rag and hybrid are tied for best on qa: no significant difference."
     assert "over hybrid, not significant" in second
+
+
+def test_a_lead_that_looks_significant_says_why_it_is_not(tmp_path: Path) -> None:
+    # Six samples more than each of three others: p = 1/32 alone, three times that after Holm.
+    six = written(tmp_path / "six", {"qa": lambda setup, i: i < (20 if setup == "hybrid" else 14)})
+    assert the(six).lead.p == pytest.approx(1 / 32) and the(six).lead.low > 0
+    assert answer.lead(the(six)).endswith(
+        " over base, not significant after correction for 3 comparisons"
+    )
+    # Five samples more than the only other one: the interval leaves 0 out, McNemar's test does not.
+    right = {"qa": lambda setup, i: i < (15 if setup == "rag" else 10)}
+    five = written(tmp_path / "five", right, setups=TWO)
+    assert the(five).lead.p == pytest.approx(1 / 16) and the(five).lead.low > 0
+    assert answer.lead(the(five)).endswith(" over base, not significant (p = 0.062)")
+    change = side_by_side.row(five, "qa", "contains").cells[1]
+    assert change and change.change.endswith("] (p = 0.062)") and "*" not in change.marks
+
+
+def test_seconds_that_look_significantly_different_can_be_within_the_machines_noise(
+    tmp_path: Path,
+) -> None:
+    suite = Suite.model_validate({"name": "made", "tasks": ["qa"], "setups": TWO})
+    samples = {"qa": [Sample(str(i), {"question": f"{i}?"}, ("x",)) for i in range(20)]}
+
+    def made(task: str, setup: str, sample: Sample) -> Made:
+        about = int(sample.id) / 1000
+        times = (1.0, 1.2) if setup == "base" else (1.1,)  # the first one again, in the next round
+        timed = tuple(Said("x", (), (Step("decode", s + about, 40, 9),)) for s in times)
+        return Made((Said("x"),), {"exact_match": Score(1.0)}, timed)
+
+    manifest = made_manifest("run", suite, {"qa": task_facts(20)})
+    run = Run(testing.write_run(tmp_path / "results" / "made" / "run", manifest, samples, made))
+    gap = run.comparison.tasks["qa"].metric("latency_s").differences["rag - base"]
+    assert gap.clear
+    cell = side_by_side.row(run, "qa", "latency_s").cells[1]
+    assert cell and cell.change.endswith("] (within timing noise)") and "*" not in cell.marks
 
 
 def test_where_nothing_is_shown_nothing_is_named_best(tmp_path: Path) -> None:

@@ -780,6 +780,19 @@ def test_the_weight_that_changes_the_best_by_hand() -> None:
     assert {turn.setup for turn in by_task.values()} == {"fine-tuned"}
 
 
+@pytest.mark.parametrize(
+    ("labels", "margin", "said"),
+    [(60, 0.02, "]"), (60, 0.5, ", less than the margin of 0.5"), (22, 0.02, ", not significant")],
+)
+def test_a_change_that_weights_would_make_is_said_to_be_small_or_chance(
+    labels: int, margin: float, said: str
+) -> None:
+    found = known(setup("rag", TWO), setup("fine-tuned", {"qa": 20, "labels": labels}))
+    listed = changes(Choice(Needs(margin=margin), found))
+    (text,) = (c.sentence for c in listed if c.sentence.startswith("labels at a weight above"))
+    assert "at a weight of 1 by 0." in text and text.endswith(said)
+
+
 def test_one_task_has_the_interval_of_the_comparison() -> None:
     left, other = right(60), right(45)
     gap = quality.gap({"qa": left}, {"qa": other}, {"qa": 1.0})

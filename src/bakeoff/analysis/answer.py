@@ -18,7 +18,7 @@ from bakeoff.analysis.comparison import Summary, TaskComparison
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import ALPHA, NO_DIFFERENCE, UNKNOWN, Difference, Estimate
 from bakeoff.core.measure import MEASURED
-from bakeoff.core.table import cell, number, signed_cell
+from bakeoff.core.table import cell, number, signed_cell, unmarked
 from bakeoff.spec.benchmark import Setup, Suite
 
 NAMED = 4
@@ -280,7 +280,8 @@ def lead(one: TaskAnswer) -> str:
     gap, metric = one.lead, one.metric
     if not one.next or gap.value is None:
         return ""
-    kind = "the next" if one.best else "not significant"
+    looks = unmarked(gap, len(one.scores) - 1)
+    kind = "the next" if one.best else f"not significant {looks}".rstrip()
     return f"{signed_cell(gap, metric)} over {one.next}, {kind}"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import ALPHA, Difference, Estimate
 from bakeoff.core.measure import LATENCY_METRICS, TOKEN_METRICS
 from bakeoff.core.plain_text import plain
 
@@ -83,6 +83,24 @@ def cell(estimate: Estimate, metric: str, mark: str = "") -> str:
 def signed_cell(estimate: Estimate, metric: str) -> str:
     """A difference with its interval."""
     return _ranged(estimate, metric, signed, estimate.known)
+
+
+def unmarked(gap: Difference, corrected_for: int = 1) -> str:
+    """What follows a difference that looks significant and is not; empty for all others.
+
+    Its interval can leave 0 out and its p be 0.05 or above: they come from two tests. Its own p can
+    be below 0.05 and be none too small for one of several comparisons, `corrected_for` of them.
+
+    >>> unmarked(Difference(0.2, 0.01, 0.4, p=0.062))
+    '(p = 0.062)'
+    >>> unmarked(Difference(0.2, 0.04, 0.4, p=0.021), corrected_for=3)
+    'after correction for 3 comparisons'
+    """
+    low, high = gap.ends
+    if gap.p is not None and gap.p >= ALPHA and not low <= 0 <= high:
+        return f"(p = {gap.p:.3f})"
+    several = corrected_for > 1 and gap.clear
+    return f"after correction for {corrected_for} comparisons" if several else ""
 
 
 def _ranged(estimate: Estimate, metric: str, form: Callable[..., str], known: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from bakeoff.core.estimate import Estimate
+from bakeoff.core.estimate import Difference, Estimate
 from bakeoff.decide.advice import quality, worth
 from bakeoff.decide.advice.choice import Choice
 from bakeoff.decide.advice.limits import MONTH_S, ranged
@@ -129,13 +129,20 @@ def _weights(choice: Choice) -> Iterator[Change]:
         columns = {s: choice.facts.setup(s).quality for s in (turn.setup, best)}
         level = quality.together(len(choice.candidates) - 1)
         gap = quality.gap(columns[turn.setup], columns[best], edge, level)
-        noise = "" if gap.better(choice.needs.margin) else ", not significant"
         end = f"at a weight of {1 if more else 0} by {ranged(gap)}"
+        short = _short(gap, choice.needs.margin)
         yield Change(
             "weights",
             f"{turn.task} at a weight {'above' if more else 'below'} {turn.weight:.3f} (now "
-            f"{turn.now:.3f}): {turn.setup} has a higher estimate than {best}, {end}{noise}",
+            f"{turn.now:.3f}): {turn.setup} has a higher estimate than {best}, {end}{short}",
         )
+
+
+def _short(gap: Difference, margin: float) -> str:
+    """Why one setup is not better than another by more than chance and the margin."""
+    if gap.better(margin):
+        return ""
+    return f", less than the margin of {margin:g}" if gap.sign > 0 else ", not significant"
 
 
 def _rivals(choice: Choice) -> list[tuple[str, str]]:

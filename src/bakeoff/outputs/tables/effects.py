@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bakeoff.analysis.measured_run import Run
-from bakeoff.core.estimate import Difference, Estimate
-from bakeoff.core.table import Table, number, signed_cell
+from bakeoff.core.estimate import Difference
+from bakeoff.core.table import Table, number, signed_cell, unmarked
 
 DECLINES = 0.9
 """Share of wrong refusals from which a setup is reported to refuse everything."""
@@ -29,11 +29,17 @@ def effects(run: Run) -> Table:
     )
 
 
-def signed(estimate: Estimate | None, metric: str) -> str:
+def signed(gap: Difference | None, metric: str) -> str:
+    """A difference with `*` where it is significant, and with its p where it only looks so."""
+    looks = unmarked(gap) if gap else ""
+    return f"{marked(gap, metric)} {looks}".rstrip()
+
+
+def marked(gap: Difference | None, metric: str) -> str:
     """A difference with its sign and interval, `*` where it is significant."""
-    if estimate is None or estimate.value is None:
+    if gap is None or gap.value is None:
         return "-"
-    return signed_cell(estimate, metric) + ("*" if estimate.known and estimate.clear else "")
+    return signed_cell(gap, metric) + ("*" if gap.known and gap.clear else "")
 
 
 def findings(run: Run) -> list[str]:
@@ -43,7 +49,7 @@ def findings(run: Run) -> list[str]:
         metric = facts.headline
         if effect := facts.metric(metric).effects.get("tuning, open book"):
             better = run.metric(task, metric).higher_is_better
-            text = signed(effect, metric).rstrip("*")
+            text = signed(effect, metric).replace("*", "")
             sentences.append(
                 f"{task}: {_damage(effect, better, metric)} ({metric}, hybrid - rag {text})."
             )

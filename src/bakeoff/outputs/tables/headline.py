@@ -30,7 +30,7 @@ def headline(run: Run) -> Table:
         tuple(rows),
         "95% confidence intervals in brackets; "
         f"* significantly different from {setups[0]} (paired, p < 0.05); "
-        "^ best, or not significantly worse.",
+        "^ best, or not significantly worse after correction for the number of setups.",
     )
 
 

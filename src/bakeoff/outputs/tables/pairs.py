@@ -10,7 +10,7 @@ from bakeoff.analysis.measured_run import Run
 from bakeoff.analysis.run_comparison import sides
 from bakeoff.core.estimate import Difference
 from bakeoff.core.table import Table, cell, number
-from bakeoff.outputs.tables.effects import signed
+from bakeoff.outputs.tables.effects import marked
 
 
 def differences(run: Run, task: str) -> Table:
@@ -34,7 +34,8 @@ def _pairs(title: str, pairs: Mapping[str, Difference], metric: str) -> Table:
         title,
         _PAIRS,
         rows,
-        "Paired; p: two-sided sign-flip permutation (McNemar's exact test for 0/1 scores). "
+        "Paired; p: two-sided sign-flip permutation (McNemar's exact test for 0/1 scores), "
+        "of each pair alone. "
         "Detectable: the minimum detectable difference (80% power); n needed: samples that give "
         "80% power for the difference seen.",
     )
@@ -46,7 +47,7 @@ def _pair(difference: Difference, metric: str) -> tuple[str, ...]:
     p = difference.p
     return (
         str(difference.n),
-        signed(difference, metric),
+        marked(difference, metric),
         "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}",
         *map(str, (difference.wins, difference.ties, difference.losses)),
         number(difference.detectable, metric),

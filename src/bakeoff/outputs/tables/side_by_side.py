@@ -29,6 +29,8 @@ class Cell:
     """The paired difference from the first setup; `None` for the first one itself."""
     differs: bool = False
     """Whether that difference is significant, for seconds also outside timing noise."""
+    looks: str = ""
+    """What says, where that difference looks significant, that it is not."""
     best: bool = False
     """Whether it is the best, or not significantly worse; `False` where all are."""
     top: bool = False
@@ -70,7 +72,7 @@ class Cell:
         gap = self.difference
         if gap is None or gap.value is None:
             return ""
-        return table.signed_cell(gap, self.metric)
+        return f"{table.signed_cell(gap, self.metric)} {self.looks}".rstrip()
 
     @property
     def rank(self) -> str:
@@ -110,6 +112,7 @@ def row(run: Run, task: str, metric: str) -> Row:
             estimate,
             summary.differences.get(f"{setup} - {first}"),
             setup != first and _differs(facts, metric, setup, first),
+            _looks(facts, metric, setup, first),
             setup in best,
             estimate.value is not None and estimate.value == top,
             _share(facts, metric, setup, "error", "failed"),
@@ -164,6 +167,18 @@ def _differs(facts: TaskComparison, metric: str, setup: str, first: str) -> bool
         timed = facts.latency
         return timed is not None and setup in timed.setups and beyond_noise(timed, setup)
     return significant
+
+
+def _looks(facts: TaskComparison, metric: str, setup: str, first: str) -> str:
+    """What says that a difference which looks significant is not; empty for all others."""
+    gap = facts.metric(metric).differences.get(f"{setup} - {first}")
+    if gap is None:
+        return ""
+    if not gap.clear or _differs(facts, metric, setup, first):
+        return table.unmarked(gap)
+    timed = facts.latency
+    known = timed is not None and timed.noise.known
+    return "(within timing noise)" if known else "(timing noise not measured)"
 
 
 def beyond_noise(timed: Latency, setup: str) -> bool:
