@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import words_project
+from bakeoff.core.progress import PlainProgress
 from bakeoff.core.table import Table
 from bakeoff.metrics.judges import JudgePool
 from bakeoff.running.answering import Here
 from bakeoff.running.background_scoring import BackgroundScoring
 from bakeoff.running.first_results import answer_untuned
 from bakeoff.running.plan import Plan
+from bakeoff.running.planning import planned
+from bakeoff.running.run import run
 from bakeoff.running.spending import Meter
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
@@ -145,3 +149,18 @@ def test_a_task_that_waits_for_a_tuned_setups_answers_is_not_shown(tmp_path: Pat
         "table barrows",
         NOTE,
     ]
+
+
+def test_what_is_done_beside_the_answers_waits_until_a_first_question_is_asked(
+    tmp_path: Path,
+) -> None:
+    words_project.write_project(tmp_path)
+    plan = planned(tmp_path / words_project.FILE, None)
+    sent: list[str] = []
+
+    def meanwhile() -> None:
+        sent.extend(p.read_text() for p in tmp_path.glob("results/words/*/units/words.*/*.jsonl"))
+
+    place = Workspace(tmp_path / "cache", tmp_path / "results")
+    run(plan, place, PlainProgress(lambda _: None), meanwhile=meanwhile)
+    assert '{"sent": "q0"}' in sent[0]

@@ -24,9 +24,10 @@ from bakeoff.models.transport import Ask, EndpointError, Fault, Line
 from bakeoff.spec.benchmark import Connection
 from bakeoff.spec.keys import secrets_of, with_secrets
 
-RAMP_S = 0.001
-"""Between the first requests, one for each slot: replies then come one by one and not in bursts,
-and a burst is what a kill can lose."""
+RAMP, RAMP_S = 4, 0.001
+"""So many of the first requests, one for each slot, go out together, and the time until the next:
+replies then come few by few and not in bursts, and a burst is what a kill can lose. A millisecond
+is the shortest that the event loop waits."""
 TRIAL = 8
 """When none of the first asks can be answered, it is the settings and not the asks; when none of
 them reaches anybody, nobody is there."""
@@ -142,7 +143,7 @@ class Client:
     def spend(self, pending: Pending, now: float) -> None:
         """Account for an attempt that goes out now."""
         pending.sent += 1
-        if pending.number < self.spec.concurrency:
+        if pending.number < self.spec.concurrency and not (pending.number + 1) % RAMP:
             self._ramp_until = now + RAMP_S
         pending.probe = self.breaker.probing = self.breaker.opened_at is not None
         if pending.deadline is None:

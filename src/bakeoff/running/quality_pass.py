@@ -20,6 +20,7 @@ def answer_pairs(state: RunState, pairs: Sequence[Pair]) -> None:
     with state.timed("quality"):
         for setup, task in pairs:
             _answer_pair(state, setup, task)
+            state.asking.set()
             state.scoring.add(Unit(task.name, setup.name))
 
 
@@ -48,6 +49,7 @@ def _answer_pair(state: RunState, setup: Setup, task: Task) -> None:
 
             def sending(index: int, repeat: int = repeat) -> None:
                 journal.sending(task.samples[index].id, repeat)
+                state.asking.set()
 
             for index, outcome in answer(task.samples, skip=skip, repeat=repeat, sending=sending):
                 sample = task.samples[index].id

@@ -36,6 +36,8 @@ from bakeoff.tasks import audit
 if TYPE_CHECKING:
     from bakeoff.analysis import measured_run
 
+PATIENCE_S = 2.0
+"""How long the audit waits for a first request to go out: a local model sends none."""
 SWITCH_S = 0.0005
 """How long a thread keeps the interpreter during a run: with Python's own 5 ms, scoring beside
 answering took twice as much of the pace of a quick endpoint."""
@@ -134,6 +136,7 @@ def _audit_meanwhile(state: RunState) -> Future[dict[str, AuditFacts]]:
     audits: Future[dict[str, AuditFacts]] = Future()
 
     def work() -> None:
+        state.asking.wait(PATIENCE_S)
         try:
             facts = _audit(state)
             state.meanwhile()

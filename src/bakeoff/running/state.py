@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class RunState:
     scoring: BackgroundScoring
     meanwhile: Callable[[], None]
     """What is done in a thread of its own from the first question on."""
+    asking: threading.Event = field(default_factory=threading.Event)
+    """Set when the first request goes out, or none is needed."""
     _noted: tuple[WorkerFacts, ...] = ()
     """The workers of now that the manifest has already."""
 
