@@ -86,37 +86,71 @@ def columns(
 ) -> dict[tuple[str, str, str], Column]:
     """Every column of a run, from streams of records and of scores.
 
-    `setups` names those that each task was asked of, `measures` is by (task, metric), `prices` by
-    setup. The denominator is the task's: a missing cell is an error of 1. A sample asked several
-    times counts once, with its mean.
+    `measures` is by (task, metric); the others are those of `Tables`.
     """
-    tables = {
-        (task, setup): _Table(members, repeats)
-        for task, members in samples.items()
-        for setup in setups[task]
-    }
+    tables = Tables(samples, setups, repeats, prices or {})
     for record in records:
-        table = tables[record.task, record.setup]
+        tables.add(record)
+    for scored in scores:
+        tables.add_scores(*scored)
+    return tables.columns(measures)
+
+
+class Tables:
+    """What columns are made of, while records and scores come in, in any order.
+
+    `setups` names those that each task was asked of, `prices` is by setup. The denominator is the
+    task's: a missing cell is an error of 1. A sample asked several times counts once, with its
+    mean.
+    """
+
+    def __init__(
+        self,
+        samples: Mapping[str, Mapping[str, Sample]],
+        setups: Mapping[str, Sequence[str]],
+        repeats: int,
+        prices: Mapping[str, Price],
+    ) -> None:
+        self._prices = prices
+        self._tables = {
+            (task, setup): _Table(members, repeats)
+            for task, members in samples.items()
+            for setup in setups[task]
+        }
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        table = self._tables[record.task, record.setup]
         if record.phase == QUALITY:
-            _count(table, record, (prices or {}).get(record.setup))
+            _count(table, record, self._prices.get(record.setup))
         elif record.phase == LATENCY and record.repeat == 0:
             for name, value in _seconds(record).items():
                 table.add(name, record.sample, value)
-    for task, setup, sample, repeat, by_metric in scores:
-        for metric, score in by_metric.items():
-            if not score.applies:
-                continue
-            value = math.nan if score.value is None else score.value
-            tables[task, setup].add(metric, sample, value, score.labels, repeat)
-    return _bounded(
-        {
-            (task, setup, name): table.column(
-                name, MEASURES.get(name) or measures.get((task, name), Measure())
-            )
-            for (task, setup), table in tables.items()
-            for name in table.sums
-        }
-    )
+
+    def add_scores(
+        self, task: str, setup: str, sample: str, repeat: int, scores: Mapping[str, Score]
+    ) -> None:
+        """Count the scores of an answer."""
+        table = self._tables[task, setup]
+        for metric, score in scores.items():
+            if score.applies:
+                value = math.nan if score.value is None else score.value
+                table.add(metric, sample, value, score.labels, repeat)
+
+    def columns(
+        self, measures: Mapping[tuple[str, str], Measure]
+    ) -> dict[tuple[str, str, str], Column]:
+        """The columns of what has come, `measures` by (task, metric)."""
+        return _bounded(
+            {
+                (task, setup, name): table.column(
+                    name, MEASURES.get(name) or measures.get((task, name), Measure())
+                )
+                for (task, setup), table in self._tables.items()
+                # What is measured first, whether scores came after all records or with each.
+                for name in sorted(table.sums, key=lambda name: name not in MEASURES)
+            }
+        )
 
 
 def _bounded(table: dict[tuple[str, str, str], Column]) -> dict[tuple[str, str, str], Column]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bakeoff.analysis.comparison import Ended, Reason
@@ -22,14 +21,10 @@ class Endings:
     reasons: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     failures: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)
 
-    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records, counted on their way."""
-        for record in records:
-            if record.phase == QUALITY:
-                self._count(record)
-            yield record
-
-    def _count(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        if record.phase != QUALITY:
+            return
         cell = (record.task, record.setup)
         if reason := record.outcome.finish_reason:
             self.reasons.setdefault(cell, Counter())[reason] += 1

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 from bakeoff.analysis import compare, freshness, latency
-from bakeoff.analysis.columns import Columns, columns, leak_columns
+from bakeoff.analysis.columns import Columns, leak_columns
 from bakeoff.analysis.comparison import Comparison, Freshness, Latency
 from bakeoff.analysis.endings import Endings
 from bakeoff.analysis.measurements import SCORER, Rows
+from bakeoff.analysis.reading import Reading, Scored, asked
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.counts import quantity
-from bakeoff.core.words import QUALITY, MissingEvidence, Record, Sample, digest
+from bakeoff.core.words import MissingEvidence, Record, Sample, digest
 from bakeoff.runs import cells, store, written
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import SCORING, Manifest, MetricFacts
@@ -43,6 +43,12 @@ class Run:
         if not self.only_tasks:
             return whole
         return whole.model_copy(update={"tasks": {n: whole.tasks[n] for n in self.only_tasks}})
+
+    def having(self, known: Reading) -> Run:
+        """The same run, of which so much was read while this process made it."""
+        run = replace(self)
+        vars(run).update(samples=known.samples, _known=known, _held=known.held, written=None)
+        return run
 
     def moved(self, place: Path) -> Run:
         """The same run after its folder was moved: what was read of it need not be read again."""
@@ -110,6 +116,8 @@ class Run:
 
     def records(self, task: str, setup: str) -> Iterator[Record]:
         """The quality records of a task on a setup, streamed: one for each of its cells."""
+        if held := self._held.get((task, setup)):
+            return (record for record, _ in held)
         return cells.records(self.folder, Unit(task, setup), self._cells(task))
 
     @property
@@ -142,14 +150,15 @@ class Run:
 
     def scores(self, task: str, setup: str) -> Iterator[ScoreRow]:
         """The scores of a task on a setup, streamed, in the order of its records."""
+        if held := self._held.get((task, setup)):
+            return (ScoreRow((record.sample, record.repeat), scores) for record, scores in held)
         metrics = self.manifest.tasks[task].metrics
         return cells.scores(self.folder, Unit(task, setup), self._cells(task), metrics)
 
     @property
     def asked(self) -> dict[str, list[str]]:
         """Task -> the setups it was asked of."""
-        setups = self.suite.setups.values()
-        return {task: [s.name for s in setups if s.takes(task)] for task in self.samples}
+        return asked(self.suite, self.samples)
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -181,24 +190,24 @@ class Run:
             for task, facts in self.manifest.tasks.items()
             for metric, about in facts.metrics.items()
         }
-        setups = self.suite.setups.values()
-        prices = {s.name: price for s in setups if (price := self.suite.price(s))}
-        pairs = [(task, setup) for task, setups in self.asked.items() for setup in setups]
-        records = chain(
-            (record for pair in pairs for record in self.records(*pair)),
-            (record for task in self.samples for record in self.latencies(task)),
-        )
-        scores = (
-            (*pair, row.sample, row.repeat, row.scores)
-            for pair in pairs
-            for row in self.scores(*pair)
-        )
-        repeats = self.suite.repeats
-        endings = Endings()
-        shown: dict[tuple[str, str], list[int]] = {}
-        watched = _counted(endings.watch(records), shown)
-        table = columns(self.samples, self.asked, watched, scores, measures, repeats, prices)
-        return table, endings, shown
+        # Taken: where a file turns out to be damaged half-way, the next call begins anew.
+        known: Reading | None = vars(self).pop("_known", None)
+        reading = known or Reading(self.samples, self.suite)
+        for cell in ((task, setup) for task, setups in self.asked.items() for setup in setups):
+            if cell not in reading.whole:
+                for record in self.records(*cell):
+                    reading.add(record)
+                for row in self.scores(*cell):
+                    reading.add_scores(cell, row)
+        for task in self.samples:
+            for record in self.latencies(task):
+                reading.add(record)
+        return reading.tables.columns(measures), reading.endings, reading.shown
+
+    @cached_property
+    def _held(self) -> Mapping[tuple[str, str], Sequence[Scored]]:
+        """Answers in memory: of a run that this process made, and that is small enough."""
+        return {}
 
     @cached_property
     def leaks(self) -> Columns:
@@ -322,17 +331,6 @@ class Run:
         # Runs of before `auto` have it in the benchmark alone.
         known = self.manifest.dtype
         return str(self.suite.dtype) if known is None else known
-
-
-def _counted(
-    records: Iterable[Record], shown: dict[tuple[str, str], list[int]]
-) -> Iterator[Record]:
-    """The records, the passages of the answers among them counted on their way."""
-    for record in records:
-        if record.phase == QUALITY and record.answer:
-            counts = shown.setdefault((record.task, record.setup), [])
-            counts.append(len(record.answer.passages))
-        yield record
 
 
 def write_comparison(run: Run) -> None:

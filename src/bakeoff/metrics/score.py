@@ -125,10 +125,18 @@ def answers_from_passages(setup: Setup, records: Iterable[Record]) -> bool:
 
     An answer of such a setup that came without passages found none.
     """
+    declared = declares_passages(setup)
+    if declared is None:
+        return any(record.answer and record.answer.open_book for record in records)
+    return declared
+
+
+def declares_passages(setup: Setup) -> bool | None:
+    """Whether a setup retrieves, by its own word; `None` where only its answers can tell."""
     if not (setup.call or setup.endpoint):
         return setup.retrieve is not None
     declared = setup.endpoint is not None and "passages" in setup.endpoint.response
-    return declared or any(record.answer and record.answer.open_book for record in records)
+    return declared or None
 
 
 def score_records(
@@ -142,10 +150,20 @@ def score_records(
 
     `open_book`: whether the setup `answers_from_passages`.
     """
-    context = task.context()
-    samples = {sample.id: sample for sample in task.samples}
+    score = batch_scorer(task, open_book, give, rivals)
     records = iter(records)
     while batch := list(islice(records, TOGETHER)):
+        yield from score(batch)
+
+
+def batch_scorer(
+    task: Scored, open_book: bool, give: Give = no_models, rivals: Rivals | None = None
+) -> Callable[[Sequence[Record]], Iterator[ScoreRow]]:
+    """What scores records of a task on a setup; what those of one call need is asked together."""
+    context = task.context()
+    samples = {sample.id: sample for sample in task.samples}
+
+    def score(batch: Sequence[Record]) -> Iterator[ScoreRow]:
         cells = [
             Cell(
                 record,
@@ -159,10 +177,12 @@ def score_records(
             for metric, scorer in task.scorers.items()
         ]
         by_record: dict[Key, dict[str, Score]] = {(r.sample, r.repeat): {} for r in batch}
-        for cell, score in zip(cells, scores(cells, give), strict=True):
-            if score is not None:
-                by_record[cell.record.sample, cell.record.repeat][str(cell.metric)] = score
-        yield from (ScoreRow(key, scored) for key, scored in by_record.items())
+        for cell, scored in zip(cells, scores(cells, give), strict=True):
+            if scored is not None:
+                by_record[cell.record.sample, cell.record.repeat][str(cell.metric)] = scored
+        return (ScoreRow(key, row) for key, row in by_record.items())
+
+    return score
 
 
 def _beside(context: Context, record: Record, rivals: Rivals) -> Context:

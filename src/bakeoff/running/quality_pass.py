@@ -42,6 +42,8 @@ def _answer_pair(state: RunState, setup: Setup, task: Task) -> None:
     failed = 0
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
+        if not journal.size:
+            state.scoring.follow(unit)
         for repeat in range(state.plan.suite.repeats):
             skip = {i for i, s in enumerate(task.samples) if (s.id, repeat) in done}
             if len(skip) == len(task.samples):

@@ -105,7 +105,9 @@ def _run(state: RunState) -> measured_run.Run:
         _answer(state)
         state.record_workers()
         state.record(engines=dict(state.answering.engines))
-        state.manifest = count_spent(state.folder, state.manifest, plan.suite, plan.tasks)
+        state.manifest = count_spent(
+            state.folder, state.manifest, plan.suite, plan.tasks, state.scoring.spent
+        )
         state.record(status=COMPLETE)
         state.manifest = written.digested(state.folder, state.manifest)
         state.save()
@@ -115,6 +117,8 @@ def _run(state: RunState) -> measured_run.Run:
     from bakeoff.analysis import measured_run
 
     done = measured_run.Run(state.folder)
+    if state.scoring.reading:
+        done = done.having(state.scoring.reading)
     with state.timed("compare"), working(state.progress, "comparing"):
         measured_run.write_comparison(done)
     state.save()

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,12 @@ class Spent:
         self.prompt_tokens += prompt
         self.completion_tokens += completion
         self.from_cache += any(step.cached for step in record.outcome.steps)
+
+    def add(self, other: Spent) -> None:
+        self.failed += other.failed
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.from_cache += other.from_cache
 
     def facts(self, suite: Suite, setup: Setup) -> SetupSpent:
         """As the manifest holds it, with its cost in money."""
@@ -112,19 +118,29 @@ class Meter:
                 )
 
 
-def count_spent(folder: Path, manifest: Manifest, suite: Suite, tasks: Collection[str]) -> Manifest:
-    """A run's manifest with what each setup sent and spent."""
-    counted = dict(manifest.spent)
+def count_spent(
+    folder: Path,
+    manifest: Manifest,
+    suite: Suite,
+    tasks: Collection[str],
+    counted: Mapping[Unit, Spent] | None = None,
+) -> Manifest:
+    """A run's manifest with what each setup sent and spent; `counted` units are not read again."""
+    known = counted or {}
+    by_setup = dict(manifest.spent)
     for setup in suite.setups.values():
         spent = Spent()
         for task in tasks:
             if setup.takes(task):
                 unit = Unit(task, setup.name)
-                for record in store.read_records(folder, unit):
-                    spent.count(record)
+                if unit in known:
+                    spent.add(known[unit])
+                else:
+                    for record in store.read_records(folder, unit):
+                        spent.count(record)
                 spent.requests += store.requests_sent(folder, unit)
-        counted[setup.name] = spent.facts(suite, setup)
-    return manifest.model_copy(update={"spent": counted})
+        by_setup[setup.name] = spent.facts(suite, setup)
+    return manifest.model_copy(update={"spent": by_setup})
 
 
 def count_judges(manifest: Manifest, judges: JudgePool) -> Manifest:

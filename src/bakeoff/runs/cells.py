@@ -7,14 +7,15 @@ holds what cannot be a score raises `MissingEvidence` with its file and line.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.words import LATENCY, QUALITY, MissingEvidence, Record, Score
-from bakeoff.runs.journal import COMMITTED, Unit, journal_of, read_records
+from bakeoff.runs.journal import COMMITTED, Unit, journal_of
 from bakeoff.runs.manifest import MetricFacts
+from bakeoff.runs.records import follow, read_records
 from bakeoff.runs.store import SCORES, Key, ScoreRow, read_scores
 
 EDGE = 1e-9
@@ -64,7 +65,20 @@ def _named(key: Key) -> str:
 
 def records(run: Path, unit: Unit, cells: Cells) -> Iterator[Record]:
     """The quality records of a unit, each of one of its cells."""
+    path = journal_of(run, unit) or unit.folder(run) / COMMITTED
+    yield from read_records(run, unit, _check_record(unit, cells))
+    cells.end(path)
 
+
+def followed(
+    run: Path, unit: Unit, cells: Cells, ended: Callable[[], bool]
+) -> Iterator[list[Record]]:
+    """The same while they are appended, some at a time: see `follow`."""
+    yield from follow(run, unit, ended, _check_record(unit, cells))
+    cells.end(unit.folder(run) / COMMITTED)
+
+
+def _check_record(unit: Unit, cells: Cells) -> Callable[[Record], None]:
     def check(record: Record) -> None:
         if (record.phase, record.task, record.setup) != (QUALITY, unit.task, unit.setup):
             of = f"{record.phase} of {record.task}.{record.setup}"
@@ -72,9 +86,7 @@ def records(run: Path, unit: Unit, cells: Cells) -> Iterator[Record]:
         cells.tick((record.sample, record.repeat))
         _measured(record)
 
-    path = journal_of(run, unit) or unit.folder(run) / COMMITTED
-    yield from read_records(run, unit, check)
-    cells.end(path)
+    return check
 
 
 def timed(

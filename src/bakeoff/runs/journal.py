@@ -1,4 +1,4 @@
-"""Journals: what was answered, line by line, appended by one writer and read back.
+"""Journals: what was answered, line by line, appended by one writer; `records` reads it back.
 
 A line is a record, or the note of a request that goes out. A later record of a cell replaces an
 earlier one.
@@ -9,23 +9,19 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from bakeoff.core import disk
-from bakeoff.core.parts import parts_of
 from bakeoff.core.words import (
     LATENCY,
-    Answer,
     BakeoffError,
     CheckedClaim,
     Failure,
     Incomplete,
-    MissingEvidence,
     Passage,
     Record,
     Step,
@@ -162,7 +158,7 @@ def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
     folder = unit.folder(run)
     with disk.refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    attempts = _attempts(folder)
+    attempts = attempts_in(folder)
     if committed(run, unit):
         first = folder / COMMITTED
         attempts = [a for a in attempts if a.samefile(first)] or [first]
@@ -173,7 +169,8 @@ def open_journal(run: Path, unit: Unit) -> Iterator[Journal]:
         journal.close()
 
 
-def _attempts(folder: Path) -> list[Path]:
+def attempts_in(folder: Path) -> list[Path]:
+    """The attempts at a unit, the newest last."""
     return sorted(folder.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
 
 
@@ -201,7 +198,7 @@ def journal_of(run: Path, unit: Unit) -> Path | None:
     folder = unit.folder(run)
     if committed(run, unit):
         return folder / COMMITTED
-    attempts = _attempts(folder)
+    attempts = attempts_in(folder)
     return attempts[-1] if attempts else None
 
 
@@ -210,129 +207,6 @@ def units(run: Path) -> list[Unit]:
     names = sorted(path.name for path in (run / UNITS).glob("*.*") if path.is_dir())
     split = [name.rsplit(".", 1) for name in names]
     return [Unit(task, "" if setup == f"{LATENCY}-pass" else setup) for task, setup in split]
-
-
-def read_records(
-    run: Path, unit: Unit, check: Callable[[Record], None] = lambda _: None
-) -> Iterator[Record]:
-    """The last record of every cell of the unit: a later attempt replaces an earlier failure.
-
-    Streams: memory holds one record at a time, and where each one is. `check` raises
-    `ValueError` for a record that cannot be. Raises `MissingEvidence` for that, for a line that is
-    no record and for a second answer to one question.
-    """
-    path = journal_of(run, unit)
-    if path is None:
-        return
-    last: dict[Any, int] = {}
-    answered: set[Any] = set()
-    for number, line in _lines(path):
-        if not line.startswith(_SENT):
-            cell, answer = _cell(path, number, line)
-            # The latency pass times its samples under load again when it is gone on with.
-            if unit.setup and cell in answered:
-                raise damaged(path, number, ValueError("answered before, on an earlier line"))
-            if answer:
-                answered.add(cell)
-            last[cell] = number
-    wanted = set(last.values())
-    for number, line in _lines(path):
-        if number in wanted:
-            try:
-                record = _record(_row(path, number, line))
-                check(record)
-            except DAMAGED as error:
-                raise damaged(path, number, error) from error
-            yield record
-
-
-DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
-"""What reading a line raises that is not what a run writes."""
-
-
-def damaged(path: Path, number: int, error: Exception) -> MissingEvidence:
-    """The message for a line of a run's file that is not what a run writes."""
-    what = f"{error} is missing" if isinstance(error, KeyError) else error
-    return MissingEvidence(f"{path}: line {number} is damaged: {what}")
-
-
-def requests_sent(run: Path, unit: Unit) -> int:
-    """Billable requests that went out for the unit, in all its attempts."""
-    attempts = _attempts(unit.folder(run))
-    whole = unit.folder(run) / COMMITTED
-    if whole.exists() and not any(attempt.samefile(whole) for attempt in attempts):
-        # Without hard links it has taken the newest attempt's place, or is a copy of it.
-        attempts = [*attempts[:-1], whole]
-    return sum(line.startswith(_SENT) for path in attempts for _, line in _lines(path))
-
-
-_SENT = b'{"sent": '
-"""How the note of a request that goes out begins: recognized without parsing."""
-
-
-def _cell(path: Path, number: int, line: bytes) -> tuple[Any, bool]:
-    """What cell a record is of, and whether it is an answer.
-
-    The cell is the beginning of its line, unread; of a strange line, its fields. Inside a text the
-    quotes would be escaped, so what is found is the key.
-    """
-    for key in (b', "answer": {', b', "error": "'):
-        head, separator, _ = line.partition(key)
-        if separator:
-            return head, key.startswith(b', "answer')
-    row = _row(path, number, line)
-    cell = (row.phase, row.setup, row.sample, row.repeat or 0)
-    try:
-        hash(cell)
-    except TypeError as error:
-        raise damaged(path, number, error) from error
-    return cell, row.answer is not None
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Every whole line with its number, from 1."""
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if line.endswith(b"\n"):
-                    yield number, line
-    except OSError as error:
-        raise MissingEvidence(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-class _Row(NamedTuple):
-    """A record as a line holds it."""
-
-    phase: Any = None
-    task: Any = None
-    setup: Any = None
-    sample: Any = None
-    repeat: Any = None
-    answer: Any = None
-    error: Any = None
-    """Of a failure, and what comes after it as well."""
-    finish_reason: Any = None
-    steps: Any = None
-
-
-class _Answer(NamedTuple):
-    """An answer as a line holds it."""
-
-    text: Any = None
-    passages: Any = None
-    steps: Any = None
-    confidence: Any = None
-    finish_reason: Any = None
-
-
-def _row(path: Path, number: int, line: bytes) -> _Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, number, error) from error
-    if not isinstance(row, dict):
-        raise damaged(path, number, ValueError("not an object"))
-    return parts_of(_Row, row)
 
 
 def _line(record: Record) -> str:
@@ -369,31 +243,3 @@ def brief(fact: Passage | Step | CheckedClaim) -> dict[str, object]:
     """The fields that differ from their defaults: a line is a third as long without the rest."""
     defaults = _DEFAULTS[type(fact)].items()
     return {n: value for n, default in defaults if (value := getattr(fact, n)) != default}
-
-
-def _record(row: _Row) -> Record:
-    head = (row.phase, row.task, row.setup, row.sample)
-    failed = row.error is not None
-    if not {*map(type, head), type(row.error if failed else "")} <= {str}:
-        raise TypeError("phase, task, setup, sample and error are texts")
-    if type(repeat := 0 if row.repeat is None else row.repeat) is not int:
-        raise TypeError(f"repeat is {repeat!r}")
-    outcome: Answer | Failure
-    if failed:
-        steps = tuple(Step(**step) for step in row.steps or ())
-        outcome = Failure(row.error, row.finish_reason or "", steps)
-    else:
-        outcome = _answer(parts_of(_Answer, row.answer))
-    return Record(*head, outcome, repeat)
-
-
-def _answer(answer: _Answer) -> Answer:
-    if not isinstance(answer.text, str):
-        raise TypeError(f"an answer's text is {answer.text!r}")
-    return Answer(
-        answer.text,
-        tuple(Passage(**passage) for passage in answer.passages),
-        tuple(Step(**step) for step in answer.steps),
-        answer.confidence,
-        answer.finish_reason or "",
-    )

@@ -27,22 +27,19 @@ from bakeoff.core.words import BakeoffError, CheckedClaim, MissingEvidence, Samp
 from bakeoff.runs import MANIFEST
 from bakeoff.runs.journal import (
     COMMITTED,
-    DAMAGED,
     UNITS,
     Journal,
     JournalError,
     Unit,
     brief,
     committed,
-    damaged,
     journal_of,
     open_journal,
-    read_records,
-    requests_sent,
     units,
 )
 from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import FORMAT, Manifest
+from bakeoff.runs.records import DAMAGED, damaged, read_records, requests_sent
 from bakeoff.runs.seal import as_json
 from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec import names

@@ -11,9 +11,9 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.analysis import outcomes
 from bakeoff.analysis.compare import corners
@@ -238,9 +238,10 @@ def _pair(label: str, names: Sequence[str], right: str, wrong: str) -> _Question
 def _listed(run: Run, task: str, kept: Sequence[Sample]) -> list[tuple[Any, ...]]:
     """(id, beginning of the question, outcome letters, tags) of each sample."""
     asked = {setup: outcomes.outcomes(run, task, setup) for setup in run.asked[task]}
+    columns = [asked.get(setup, {}) for setup in run.kinds]
 
     def letters(sample: Sample) -> str:
-        words = (asked.get(s, {}).get(sample.id, outcomes.NOT_ASKED) for s in run.kinds)
+        words = (column.get(sample.id, outcomes.NOT_ASKED) for column in columns)
         return "".join(_LETTERS[word] for word in words)
 
     return [
@@ -257,18 +258,19 @@ def _samples(run: Run, task: str, kept: Sequence[Sample], passages: _Passages) -
     wanted = {sample.id for sample in kept}
     timed = _timed(run, task, wanted)
     given = {setup: _answers(run, task, setup, wanted) for setup in run.asked[task]}
+    columns = [(setup, given.get(setup, {})) for setup in run.kinds]
     rows, claimed, prompts = [], _claimed(run), Prompts(run, task)
     for number, sample in enumerate(kept):
         answers = []
-        for setup in run.kinds:
+        for setup, column in columns:
             times = timed.get((setup, sample.id), ())
-            given_here = given.get(setup, {}).get(sample.id, ())
-            made = [
-                _answer(scored, passages, () if place else times, by_words=number < claimed)
-                for place, scored in enumerate(given_here)
-            ]
-            asked = [prompts.of(setup, sample, record) for record, _ in given_here]
-            answers.append([replace(a, asked=p) for a, p in zip(made, asked, strict=True)])
+            made = []
+            for place, scored in enumerate(column.get(sample.id, ())):
+                asked = _Asked(
+                    prompts.of(setup, sample, scored[0]), () if place else times, number < claimed
+                )
+                made.append(_answer(scored, passages, asked))
+            answers.append(made)
         rows.append(_shown(sample, prompts.take(), answers))
     return rows
 
@@ -310,16 +312,24 @@ def _shown(
     )
 
 
-def _answer(
-    scored: Scored, passages: _Passages, times: _Times, *, by_words: bool
-) -> _Answered | _Failed:
+class _Asked(NamedTuple):
+    """What the page shows of an answer beside itself."""
+
+    prompt: int | None
+    """Its place among those of the sample; `None` where it is not known."""
+    times: _Times
+    by_words: bool
+    """Whether its claims are held against its passages by words."""
+
+
+def _answer(scored: Scored, passages: _Passages, asked: _Asked) -> _Answered | _Failed:
     record, scores = scored
     judged = [(metric, finite(s.value), cut(s.reason, TEXT)) for metric, s in scores.items()]
     finish = cut(record.outcome.finish_reason, SNIPPET)
     answer = record.answer
     if answer is None:
-        return _Failed(judged, cut(record.error or "", TEXT), finish)
-    by, claims = _claims(answer, scores, by_words=by_words)
+        return _Failed(judged, cut(record.error or "", TEXT), finish, asked.prompt)
+    by, claims = _claims(answer, scores, by_words=asked.by_words)
     return _Answered(
         judged,
         finish=finish,
@@ -331,7 +341,8 @@ def _answer(
             (s.name, s.prompt_tokens, s.context_tokens, s.completion_tokens, s.cached)
             for s in answer.steps
         ],
-        times=times,
+        times=asked.times,
+        asked=asked.prompt,
     )
 
 
