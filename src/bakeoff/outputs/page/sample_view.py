@@ -12,7 +12,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bakeoff.analysis import outcomes
@@ -20,7 +19,6 @@ from bakeoff.analysis.compare import corners
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.estimate import finite
 from bakeoff.core.words import LATENCY, Answer, CheckedClaim, Passage, Record, Sample, Score
-from bakeoff.metrics.support import Evidence, shipped_model, support
 from bakeoff.outputs.page.prompts import ANSWER, Prompt, Prompts, cut
 
 SAMPLES = 5000
@@ -361,25 +359,11 @@ def _claims(
     )
     if not answer.passages or declined or not by_words:
         return "", ()
-    evidence = _evidence(tuple(passage.text[:PASSAGE] for passage in answer.passages))
-    judged = support(answer.text[:ANSWER], evidence, shipped_model())
-    return "support score", [
-        CheckedClaim(
-            checked.claim.text,
-            checked.verdict,
-            checked.probability,
-            checked.passage,
-            checked.claim.start,
-            (*checked.numbers, *checked.names, *checked.words),
-        )
-        for checked in judged.claims
-    ]
+    # Pages of answers without passages do not wait for its expressions to be compiled.
+    from bakeoff.outputs.page import claims
 
-
-@lru_cache(maxsize=64)
-def _evidence(passages: tuple[str, ...]) -> Evidence:
-    """Passages read once: setups that retrieve alike are looked at together."""
-    return Evidence.of(passages)
+    texts = tuple(passage.text[:PASSAGE] for passage in answer.passages)
+    return "support score", claims.by_words(answer.text[:ANSWER], texts)
 
 
 def stretches(text: str, claims: Sequence[CheckedClaim]) -> list[Any]:
