@@ -19,14 +19,15 @@ from click.testing import CliRunner
 
 import bakeoff
 from bakeoff.cli.app import main
+from bakeoff.core import child
+from bakeoff.core.child import Child
 from bakeoff.core.progress import PlainProgress
 from bakeoff.core.words import QUALITY, BakeoffError, Failure
-from bakeoff.running.fleet import processes
 from bakeoff.running.fleet.asking import on_fleet
 from bakeoff.running.fleet.chunks import Parts
 from bakeoff.running.fleet.fleet import Fleet, Worker
 from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
-from bakeoff.running.fleet.processes import Process, Processes
+from bakeoff.running.fleet.processes import Processes
 from bakeoff.running.fleet.shares import places, shared
 from bakeoff.running.fleet.worker import identity
 from bakeoff.running.planning import Choice, planned
@@ -282,10 +283,10 @@ class Changed(Processes):
 
     path: str = ""
 
-    def start(self, place: int) -> Process:
+    def start(self, place: int) -> Child:
         with pytest.MonkeyPatch.context() as patch:
             if place:
-                patch.setattr(processes, "OWN", self.path)
+                patch.setattr(child, "OWN", self.path)
             return super().start(place)
 
 

@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from bakeoff.core.plain_text import plain
 from bakeoff.core.table import TEXT, Table
@@ -43,6 +44,40 @@ def working(progress: Progress, unit: str, total: int | None = None) -> Iterator
         yield
     finally:
         progress.finish()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a process says of its progress: a method of `Progress` and what it is given."""
+
+    name: str
+    given: tuple[Any, ...]
+
+    def on(self, progress: Progress) -> None:
+        """Show it there."""
+        getattr(progress, self.name)(*self.given)
+
+
+class Telling:
+    """A `Progress` that another process shows."""
+
+    def __init__(self, say: Callable[[object], None]) -> None:
+        self._say = say
+
+    def note(self, text: str) -> None:
+        self._say(Told("note", (text,)))
+
+    def show(self, table: Table) -> None:
+        self._say(Told("show", (table,)))
+
+    def start(self, unit: str, total: int | None = None) -> None:
+        self._say(Told("start", (unit, total)))
+
+    def advance(self, count: int = 1, figures: str = "") -> None:
+        self._say(Told("advance", (count, figures)))
+
+    def finish(self) -> None:
+        self._say(Told("finish", ()))
 
 
 class Unit:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.child import OWN
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.fleet import host
 from bakeoff.running.fleet.messages import Link, Lost
-from bakeoff.running.fleet.processes import OWN
 
 PLACING_S = 60.0
 """How long a cluster may take to find room for a worker and start it."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bakeoff.core.progress import Progress
+from bakeoff.core.progress import Progress, Told
 from bakeoff.core.words import BakeoffError, Incomplete
 from bakeoff.running.fleet.chunks import KILLS, Part
 from bakeoff.running.fleet.depot import Depot, apart
@@ -24,7 +24,6 @@ from bakeoff.running.fleet.messages import (
     Read,
     Returned,
     Site,
-    Told,
     Wanted,
     Whole,
 )
@@ -210,7 +209,7 @@ class Fleet:
                 yield worker, message
 
     def _tell(self, message: Told) -> None:
-        getattr(self.progress, message.name)(*message.given)
+        message.on(self.progress)
         if message.name in ("start", "finish"):
             self._unit = message.name == "start"
 

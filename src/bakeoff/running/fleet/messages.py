@@ -75,14 +75,6 @@ class Got:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A line of progress: a method of `Progress` and what it is given."""
-
-    name: str
-    given: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
 class Returned:
     """What a call came to."""
 

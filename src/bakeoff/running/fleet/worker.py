@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bakeoff.core import made_elsewhere
-from bakeoff.core.table import Table
+from bakeoff.core import child, made_elsewhere
+from bakeoff.core.progress import Telling
 from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Sending, digest, sha256_file
 from bakeoff.metrics.registry import find_scorer
 from bakeoff.models.response_cache import Responses
 from bakeoff.running.environment import cache_folder
-from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Returned, Told
+from bakeoff.running.fleet.messages import Brief, Call, Chunk, Got, Raised, Returned
 from bakeoff.running.fleet.supply import Supply
 from bakeoff.runs import machine
 from bakeoff.runs.manifest import BatchCheck
@@ -216,28 +213,6 @@ def identity(suite: Suite, file: Path, packages: Collection[str]) -> dict[str, A
     }
 
 
-class Telling:
-    """A `Progress` that the driver shows."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-
-    def note(self, text: str) -> None:
-        self._say(Told("note", (text,)))
-
-    def show(self, table: Table) -> None:
-        self._say(Told("show", (table,)))
-
-    def start(self, unit: str, total: int | None = None) -> None:
-        self._say(Told("start", (unit, total)))
-
-    def advance(self, count: int = 1, figures: str = "") -> None:
-        self._say(Told("advance", (count, figures)))
-
-    def finish(self) -> None:
-        self._say(Told("finish", ()))
-
-
 def serve(say: Say, heard: Callable[[], object]) -> None:
     """Do what the driver calls. Ends by what `say` and `heard` raise, once the driver is gone."""
     worker = Worker(say, heard)
@@ -271,18 +246,9 @@ def secrets(suite: Suite, environment: Mapping[str, str]) -> dict[str, str]:
     return named
 
 
-def _end_with(driver: int) -> None:
-    """End this process once its driver is gone, whatever it is doing."""
-    while os.getppid() == driver:
-        time.sleep(0.5)
-    os._exit(1)
-
-
 def main() -> None:
     """A worker in a process of its own: `python -m bakeoff.running.fleet.worker SOCKET`."""
-    link = Connection(int(sys.argv[1]))
-    watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
-    watch.start()
+    link = child.parent()
 
     def say(message: object) -> None:
         with _driver():
