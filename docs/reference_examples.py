@@ -213,6 +213,7 @@ tune:
   open_book: 0.25
   validation: 0.05
   patience: 2
+  processes: 2
   together: true
   sweep: {rank: [8, 16]}
 """,

@@ -167,6 +167,15 @@ def tuned_project(folder: Path, cache: Path) -> None:
     )
 
 
+def bfloat16_project(folder: Path, cache: Path) -> None:
+    """Eight questions to the embedded model in bfloat16, in several batches."""
+    more = "dtype: {force: bfloat16}\nbatch_tokens: 256\nbatch_check: 0\n"
+    project(folder, "{base: {}}", more, 8)
+    (folder / "tasks" / "words.yaml").write_text(f"{TASK}max_tokens: 4\n")
+    (folder / "cache").mkdir()
+    (folder / "cache" / "models").symlink_to(cache / "models", target_is_directory=True)
+
+
 def limits_hold(folder: Path, where: str) -> Run:
     """A run over its limit of money: four requests at once at most, and what was under way.
 

@@ -36,7 +36,15 @@ from bakeoff.models.weights import resolve
 from bakeoff.setups.answerer import context_of, messages
 from bakeoff.setups.retrieval.index import open_corpus
 from bakeoff.setups.tuning import trainer
-from bakeoff.setups.tuning.batches import Example, Row, encode, start_of_all, validation_rows
+from bakeoff.setups.tuning.batches import (
+    Example,
+    Packs,
+    Row,
+    encode,
+    start_of_all,
+    validation_rows,
+)
+from bakeoff.setups.tuning.job import Inputs
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.tasks.load import load_task
@@ -112,11 +120,10 @@ def plain(model: LocalModel, rows: Sequence[Row], epochs: int) -> tuple[Any, Cal
 def packed(model: LocalModel, rows: Sequence[Row], share: float) -> Callable[[], None]:
     """An epoch as bakeoff trains it; what is computed once was computed."""
     recipe = RECIPE.model_copy(update={"layers": share})
-    network = trainer.fresh_network(model, recipe)
+    network = trainer.fresh_network(model.weights.folder, model.dtype, recipe)
     network.train()
     first = first_tuned(network.config.num_hidden_layers, share)
-    tokens = trainer.PACK_TOKENS
-    data = PackedRows(Cut(network, first, rows), rows, start_of_all(rows), BATCH, tokens, SEED)
+    data = PackedRows(Cut(network, first, rows), rows, packs(rows))
     data.keep("", PlainProgress(print))
     optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], RATE)
 
@@ -127,6 +134,11 @@ def packed(model: LocalModel, rows: Sequence[Row], share: float) -> Callable[[],
             optimiser.zero_grad()
 
     return epoch
+
+
+def packs(rows: Sequence[Row]) -> Packs:
+    lengths = [len(row.tokens) for row in rows]
+    return Packs(lengths, BATCH, trainer.PACK_TOKENS, start_of_all(rows), SEED)
 
 
 def speeds(model: LocalModel, learnt: Sequence[Example], rounds: int) -> list[list[object]]:
@@ -176,10 +188,10 @@ def learn(
     for name, share in ((EVERY, 1.0), (UPPER, RECIPE.layers), ("upper third", 1 / 3)):
         recipe = RECIPE.model_copy(update={"layers": share, "epochs": epochs})
         with tempfile.TemporaryDirectory() as folder:
-            done = trainer.train(
-                model, rows, validation, recipe, SEED, Path(folder), name, PlainProgress(print)
-            )
-        losses = ", ".join(f"{point['validation_loss']:.4f}" for point in done.curve)
+            base = model.weights.folder
+            given = Inputs(name, base, model.dtype, recipe, SEED, rows, validation)
+            done = trainer.train(given, Path(folder), PlainProgress(print))
+        losses = ", ".join(f"{point.validation_loss:.4f}" for point in done.curve)
         print(f"{name}: losses {losses}, {done.seconds:.0f} s")
 
 
@@ -187,7 +199,7 @@ def learn(
 def validation_loss(network: Any, rows: Sequence[Row]) -> float:
     """The mean over all tokens of the answers."""
     cut = Cut(network, 0, rows)
-    data = PackedRows(cut, rows, start_of_all(rows), BATCH, trainer.PACK_TOKENS, SEED)
+    data = PackedRows(cut, rows, packs(rows))
     total = sum(float(data.loss(data.inputs(indices), "sum")) for indices in data.packs)
     return total / sum(len(row.tokens) - row.answer for row in rows)
 

@@ -61,6 +61,36 @@ def test_a_skipped_prompt_yields_nothing(model: LocalModel, prompts: list[str]) 
     assert {i for i, _ in model.generate(prompts, Decoding(4), skip={0, 2})} == {1, 3}
 
 
+@pytest.mark.slow
+def test_in_bfloat16_a_chunk_of_whole_batches_is_read_as_within_all_prompts(cache: Path) -> None:
+    """The network is given the same tokens, in the same order; each batch is a chunk."""
+    small = LocalModel(resolve("embedded", cache), "bfloat16", batch_tokens=256)
+    chats = [[{"role": "user", "content": f"Which word has number {i}?"}] for i in range(8)]
+    prompts = [small.render(chat) for chat in chats]
+    given: list[list[list[int]]] = []
+
+    def note(_: Any, __: Any, named: dict[str, Any]) -> None:
+        given.append(named["input_ids"].tolist())
+
+    small.network.register_forward_pre_hook(note, with_kwargs=True)
+    whole = dict(small.generate(prompts, Decoding(2)))
+    start, *rest = given
+    batches = small.batches(prompts, Decoding(2))
+    assert len(batches) > 1 and max(map(len, batches)) > 1
+    parts: dict[int, Any] = {}
+    asked: list[list[list[int]]] = []
+    for batch in batches:
+        given.clear()
+        others = [index for index in range(8) if index not in batch]
+        parts |= dict(small.generate(prompts, Decoding(2), skip=others))
+        # What all prompts start with is read first, by each worker.
+        assert given[0] == start
+        asked += given[1:]
+    assert asked == rest
+    assert parts == whole
+    assert all(parts[i].confidence == whole[i].confidence for i in range(8))
+
+
 def test_a_prompt_that_does_not_fit_is_a_failure_of_its_own(
     model: LocalModel, prompts: list[str]
 ) -> None:

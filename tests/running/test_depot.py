@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.words import BakeoffError, sha256_file
+from bakeoff.metrics.registry import find_scorer
+from bakeoff.models import wheels
 from bakeoff.running.fleet import depot
 from bakeoff.running.fleet.depot import CODE, PIECE, Depot
 from bakeoff.running.fleet.messages import Brief, Handed, Listed, Piece, Read, Wanted, Whole
-from bakeoff.running.fleet.supply import Supply
+from bakeoff.running.fleet.supply import Supply, embedded
 from bakeoff.spec.benchmark import Suite, load_suite
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.recipes import Retrieve
 from bakeoff.tasks.load import load_tasks
 from fleet_project import project
 
@@ -21,6 +25,11 @@ KEY = "0123456789abcdef"
 def suite(*setups: str, **more: object) -> Suite:
     named = {f"s{i}": {"call": call} for i, call in enumerate(setups)}
     return Suite.model_validate({"name": "b", "tasks": ["t"], "setups": {**named, **more}})
+
+
+def opened(suite: Suite, file: Path, cache: Path) -> Depot:
+    """The depot of a driver without tasks."""
+    return Depot(Brief(suite, file, {}, cache, {}, False, [], []))
 
 
 def supply(driver: Depot, cache: Path) -> Supply:
@@ -37,7 +46,7 @@ def supply(driver: Depot, cache: Path) -> Supply:
 @pytest.fixture
 def driver(tmp_path: Path) -> Depot:
     file = project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
-    return Depot(suite("./bot.py::answer"), file, tmp_path / "cache")
+    return opened(suite("./bot.py::answer"), file, tmp_path / "cache")
 
 
 def test_what_one_worker_made_reaches_the_others_with_its_bytes(
@@ -115,7 +124,7 @@ def test_a_brief_is_settled_on_a_node_that_has_nothing(tmp_path: Path) -> None:
     model = str(home / "model")
     asked = suite("../bot.py::answer", local={"model": model})
     file = home / "benchmarks" / "words.yaml"
-    driver = Depot(asked, file, tmp_path / "cache")
+    driver = opened(asked, file, tmp_path / "cache")
     words = asked.model_copy(update={"tasks": load_suite(file).tasks})
     tasks, _ = load_tasks(words, file)
     brief = Brief(asked, file, tasks, tmp_path / "cache", {}, False, [str(home), "/usr/lib"], [])
@@ -133,6 +142,50 @@ def test_a_brief_is_settled_on_a_node_that_has_nothing(tmp_path: Path) -> None:
     assert here.suite.setups["local"].model == place
     assert (Path(place) / "config.json").read_text() == "{}"
     assert here.tasks["words"].folder == root / "benchmarks" / "tasks"
+
+
+def test_what_training_reads_reaches_a_node(tmp_path: Path) -> None:
+    """Who rewords, files of paraphrases, the embedder of passages, what chooses answers."""
+    home, tasks = tmp_path / "home", tmp_path / "home" / "tasks"
+    for name in ("base", "writer", "embedder", "tasks"):
+        (home / name).mkdir(parents=True)
+        (home / name / "config.json").write_text(name)
+    (tasks / "rows.jsonl").write_text('{"question": "word 1?", "targets": ["w1"]}\n')
+    (tasks / "taught.jsonl").write_text('{"question": "first word?", "targets": ["w1"]}\n')
+    (tasks / "words.md").write_text("# Words\n\nThey are numbered.\n")
+    (home / "reworded.jsonl").write_text('{"document": "words", "text": "So."}\n')
+    (home / "own.py").write_text("def close(sample, answer):\n    return 1.0\n")
+    (tasks / "words.yaml").write_text(
+        "description: Words.\nrows: {test: rows.jsonl, train: taught.jsonl}\n"
+        "corpora: {all: {documents: words.md}}\n"
+        "headline: ../own.py::close\nscorers: [exact_match, '../own.py::close']\n"
+    )
+    file = home / "words.yaml"
+    file.write_text(
+        f"model: {home / 'base'}\nretrieve: {{embedder: {home / 'embedder'}}}\n"
+        "tasks: [tasks/words.yaml]\n"
+        "setups:\n  base: {}\n  pupil: {tune: {distill: {teacher: base}}}\n"
+        f"  told: {{tune: {{cpt: {{paraphraser: {home / 'writer'}}}}}}}\n"
+        "  supplied: {tune: {cpt: {paraphraser: ../reworded*.jsonl}}}\n"
+    )
+    asked = load_suite(file)
+    read, _ = load_tasks(asked, file)
+    given = depot.apart(Brief(asked, file, read, tmp_path / "cache", {}, False, [], []))
+    assert given.models == tuple(str(home / name) for name in ("base", "writer", "embedder"))
+    here, named = supply(Depot(given), tmp_path / "node").settled(given)
+    places = {reference: place for place, reference in named.items()}
+    assert here.suite.retrieve.embedder == places[str(home / "embedder")]
+    assert (Path(places[str(home / "writer")]) / "config.json").read_text() == "writer"
+    # As it is in the file: an adapter is kept under it.
+    told = here.suite.setups["told"].tune
+    assert told and told == asked.setups["told"].tune
+    folder = here.tasks["words"].folder
+    assert folder.is_relative_to(tmp_path / "node")
+    assert [path.name for path in folder.glob("../reworded*.jsonl")] == ["reworded.jsonl"]
+    assert find_scorer(Metric.parse("../own.py::close"), folder).name == "../own.py::close"
+    assert [w.package for w in embedded(asked)] == []
+    bare = asked.model_copy(update={"retrieve": Retrieve()})
+    assert [w.package for w in embedded(bare)] == [wheels.EMBEDDER.package]
 
 
 def test_a_file_that_changed_under_way_is_refused(tmp_path: Path, driver: Depot) -> None:

@@ -18,13 +18,14 @@ import pytest
 from click.testing import CliRunner
 
 import bakeoff
+from bakeoff.analysis.measured_run import Run
 from bakeoff.cli.app import main
 from bakeoff.core import child
 from bakeoff.core.child import Child
 from bakeoff.core.progress import PlainProgress
 from bakeoff.core.words import QUALITY, BakeoffError, Failure
 from bakeoff.running.fleet.asking import on_fleet
-from bakeoff.running.fleet.chunks import Parts
+from bakeoff.running.fleet.chunks import Part, Parts
 from bakeoff.running.fleet.fleet import Fleet, Worker
 from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
 from bakeoff.running.fleet.processes import Processes
@@ -37,6 +38,7 @@ from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import fake_endpoint
 from fleet_project import (
     N,
+    bfloat16_project,
     comparison,
     limits_hold,
     newest,
@@ -246,14 +248,9 @@ def test_what_a_worker_was_lost_over_is_asked_apart() -> None:
     assert retried and (retried.chunk.indices, retried.kills) == ((1,), 1)
 
 
-@pytest.mark.slow
-def test_weights_give_on_workers_what_they_give_here(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In float32: base, tuned and retrieving; tuned once, with the same bytes on both workers.
-
-    Work is given out once both are ready, however long that takes here, so that both have some.
-    """
+@pytest.fixture
+def all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is given out once all are ready, however long that takes here, so that each has some."""
     idle = Fleet.idle
 
     def all_ready(fleet: Fleet, places: int) -> list[Worker]:
@@ -261,6 +258,50 @@ def test_weights_give_on_workers_what_they_give_here(
         return idle(fleet, places) if ready else []
 
     monkeypatch.setattr(Fleet, "idle", all_ready)
+
+
+@pytest.mark.slow
+def test_in_bfloat16_workers_answer_whole_batches_of_this_process(
+    tmp_path: Path, cache: Path, all_at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So answers and their probabilities are the same, whatever a machine's batches change."""
+    call, give = Fleet.call, Fleet.give
+    batches: list[list[int]] = []
+    chunks: list[tuple[int, ...]] = []
+
+    def calling(fleet: Fleet, name: str, *given: Any) -> Any:
+        value = call(fleet, name, *given)
+        batches.extend(value if name == "together" else ())
+        return value
+
+    def giving(fleet: Fleet, worker: Worker, part: Part) -> None:
+        chunks.append(part.chunk.indices)
+        give(fleet, worker, part)
+
+    monkeypatch.setattr(Fleet, "call", calling)
+    monkeypatch.setattr(Fleet, "give", giving)
+    bfloat16_project(tmp_path, cache)
+    alone, fleet = run_on(tmp_path, "here"), run_on(tmp_path, "processes:2")
+    assert fleet.manifest.dtype == alone.manifest.dtype == "bfloat16"
+    assert all(worker.cells for worker in fleet.manifest.workers)
+    assert len(batches) > 1 and max(map(len, batches)) > 1
+    # In the order of the batches, and none is cut.
+    assert [index for chunk in chunks for index in chunk] == [i for b in batches for i in b]
+    assert all(any({*batch} <= {*chunk} for chunk in chunks) for batch in batches)
+    assert records(fleet) == records(alone)
+    assert confidences(fleet) == confidences(alone)
+    assert comparison(fleet) == comparison(alone)
+
+
+def confidences(run: Run) -> list[float | None]:
+    return [record.answer.confidence for record in records(run) if record.answer]
+
+
+@pytest.mark.slow
+def test_weights_give_on_workers_what_they_give_here(
+    tmp_path: Path, cache: Path, all_at_once: None
+) -> None:
+    """In float32: base, tuned and retrieving; tuned once, with the same bytes on both workers."""
     tuned_project(tmp_path, cache)
     # Each has a cache of its own: the adapter is trained twice, and must come out the same.
     fleet = run_on(tmp_path, "processes:2")
@@ -275,6 +316,31 @@ def test_weights_give_on_workers_what_they_give_here(
     assert all(len(i.sha256 or "") == 64 for i in fleet.manifest.indexes.values())
     assert fleet.manifest.indexes
     assert all(worker.cells for worker in fleet.manifest.workers)
+
+
+@pytest.mark.slow
+def test_a_worker_trains_by_processes_of_its_own_and_all_have_what_it_made(
+    tmp_path: Path, cache: Path
+) -> None:
+    """Once for all workers; a run in this process finds it by the same name."""
+    tuned_project(tmp_path, cache)
+    file = tmp_path / "words.yaml"
+    file.write_text(file.read_text().replace("{epochs: 1,", "{processes: 2, epochs: 1,"))
+    fleet = run_on(tmp_path, "processes:2")
+    (made,) = (tmp_path / "cache" / "adapters").glob("*/adapter_config.json")
+    assert not list(made.parents[1].glob("*.unfinished"))
+    adapters = fleet.manifest.adapters
+    assert {adapter.digest for adapter in adapters.values()} == {made.parent.name}
+    training = adapters["words/tuned"].training
+    assert training and training.rows_by_process
+    # Batches of eight rows, a half of each for each process.
+    assert max(training.rows_by_process) - min(training.rows_by_process) <= training.rows / 8
+    assert sum(training.rows_by_process) == training.rows
+    tuned = fleet.suite.setups["tuned"].tune
+    assert tuned and tuned.processes == 2
+    alone = run_on(tmp_path, "here")
+    assert alone.manifest.adapters["words/tuned"].reused
+    assert records(alone) == records(fleet)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ SERVED = 'endpoints: {e: {url: "http://localhost:9/v1", api_key_env: NO_SUCH_KEY
         ("{retrieve: {embedder: ./e}}", "", "mine.retrieve.embedder: './e': no such file"),
         ("{retrieve: {retriever: '../bot.py::R'}}", "", "mine.retrieve.retriever: .*function 'R'"),
         ("{tune: ./adapter}", "", "mine.tune.adapter: './adapter': no such folder"),
+        (
+            "{tune: {processes: 999, batch_size: 999}}",
+            "",
+            r"mine.tune.processes: 999 is more than the \d+ \w+ that can be used here",
+        ),
         ("{model: 'e:m'}", SERVED, "endpoints.e.api_key_env: .*'NO_SUCH_KEY' is not set"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,81 +10,28 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file
 
 from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError
-from bakeoff.models.weights import Weights
 from bakeoff.setups.tuning import trainer
-from bakeoff.setups.tuning.batches import Lessons, Packs, Row, pack, start_of_all
-from bakeoff.setups.tuning.job import Job
+from bakeoff.setups.tuning.batches import Packs, Row, pack, start_of_all
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
+from bakeoff.setups.tuning.ranks import Ranks
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
-
-WORDS = 60
-SMALL = {
-    "vocab_size": WORDS,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 1,
-}
-ROWS = [
-    Row([5, 6, 7, 20, 21, 22, 1], 5),
-    Row([5, 6, 7, 30, 31, 1], 4),
-    Row([5, 6, 7, 40, 41, 42, 43, 44, 1], 6),
-    # Its answer begins where all rows part.
-    Row([5, 6, 7, 50, 51, 1], 3),
-    Row([5, 6, 7, 23, 33, 1], 4),
-    Row([5, 6, 7, 24, 34, 35, 1], 5),
-]
-HELD_OUT = [Row([5, 6, 7, 25, 36, 1], 4)]
-
-
-class Silent:
-    """Progress that nobody watches; it stops the work after so many steps of training."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.stop_after, self.notes = stop_after, list[str]()
-        self.training = False
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def show(self, table: Any) -> None: ...
-
-    def start(self, unit: str, total: int | None = None) -> None:
-        self.training = unit.endswith("training")
-
-    def advance(self, count: int = 1, figures: str = "") -> None:
-        if self.training and self.stop_after is not None:
-            self.stop_after -= count
-            if self.stop_after <= 0:
-                raise KeyboardInterrupt
-
-    def finish(self) -> None: ...
-
-
-def network(kind: str = "Llama", **settings: Any) -> Any:
-    torch.manual_seed(3)
-    config = getattr(transformers, f"{kind}Config")(**SMALL, **settings)
-    return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
+from small_training import HELD_OUT, ROWS, Silent, inputs, network, recipe, weights
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Any:
-    """What training needs of a local model."""
+def base(tmp_path: Path) -> Path:
+    """The folder of a small network."""
     folder = tmp_path / "weights"
     network().save_pretrained(folder)
-    return SimpleNamespace(
-        weights=Weights("small", folder, "0"), dtype="float32", device="cpu", tokenizer=None
-    )
+    return folder
+
+
+def packs(rows: list[Row], shared: int) -> Packs:
+    return Packs([len(row.tokens) for row in rows], 16, 1000, shared, seed=1)
 
 
 def alone(net: Any, rows: list[Row]) -> torch.Tensor:
@@ -120,11 +66,11 @@ def test_what_rows_share_leaves_each_a_token_of_its_own() -> None:
 @pytest.mark.parametrize("shared", [0, 3])
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.25])
 def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
-    share: float, shared: int, model: Any
+    share: float, shared: int, base: Path
 ) -> None:
     recipe = Tune(layers=share, rank=4, alpha=8)
     transformers.set_seed(1)
-    net = trainer.fresh_network(model, recipe)
+    net = trainer.fresh_network(base, "float32", recipe)
     # B matrices are zero at first, and nothing would reach A.
     for name, part in net.named_parameters():
         if "lora_B" in name:
@@ -138,7 +84,7 @@ def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
     net.zero_grad()
     cut = Cut(net, lowest, ROWS)
     assert cut.first == lowest
-    rows = PackedRows(cut, ROWS, shared, 16, 1000, seed=1)
+    rows = PackedRows(cut, ROWS, packs(ROWS, shared))
     rows.keep("", Silent())
     inputs = rows.inputs(range(len(ROWS)))
     assert ("below" in inputs) == bool(lowest)
@@ -151,12 +97,40 @@ def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
             torch.testing.assert_close(part.grad, gradients[name], rtol=1e-3, atol=1e-6)
 
 
-def test_what_is_too_large_to_keep_is_computed_again(
-    model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_parts_of_several_processes_add_up_to_the_whole_pack(size: int) -> None:
+    """Loss and gradients; of three rows the last of four processes has none."""
+    net = network()
+    cut = Cut(net, 2, ROWS)
+    chosen = [0, 2, 4]
+    whole = PackedRows(cut, ROWS, packs(ROWS, 3))
+    loss = whole.loss(whole.inputs(chosen))
+    loss.backward()
+    # Below the cut nothing has a gradient.
+    expected = {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
+    net.zero_grad()
+    added, rows = 0.0, 0
+    for rank in range(size):
+        part = PackedRows(cut, ROWS, packs(ROWS, 3), Ranks(rank, size))
+        mine = part.inputs(chosen)
+        assert (mine["learnt"], mine["places"]) == (10, 14)
+        assert ("tokens" in mine) == (rank < 3)
+        if "tokens" in mine:
+            rows += len(mine["lengths"]) - 1
+            share = part.loss(mine)
+            share.backward()
+            added += share.item()
+    assert rows == 3
+    assert added == pytest.approx(loss.item(), rel=1e-5)
+    for name, part_ in net.named_parameters():
+        if name in expected:
+            torch.testing.assert_close(part_.grad, expected[name], rtol=1e-3, atol=1e-6)
+
+
+def test_what_is_too_large_to_keep_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bakeoff.setups.tuning.layers.KEPT_BYTES", 100)
     net = network()
-    rows = PackedRows(Cut(net, 2, ROWS), ROWS, 3, 16, 1000, seed=1)
+    rows = PackedRows(Cut(net, 2, ROWS), ROWS, packs(ROWS, 3))
     rows.keep("", Silent())
     inputs = rows.inputs([0, 1, 2, 3, 4, 5])
     assert "below" not in inputs
@@ -167,7 +141,7 @@ def test_a_network_that_scales_its_embeddings_is_not_cut() -> None:
     net = network("Granite", embedding_multiplier=12.0)
     cut = Cut(net, 2, ROWS)
     assert cut.first == 0
-    rows = PackedRows(cut, ROWS, 3, 16, 1000, seed=1)
+    rows = PackedRows(cut, ROWS, packs(ROWS, 3))
     loss = rows.loss(rows.inputs([0, 1, 2, 3, 4, 5]))
     assert loss.item() == pytest.approx(alone(net, ROWS).item(), rel=1e-5)
 
@@ -202,31 +176,19 @@ def test_packs_hold_every_row_once_within_both_bounds(
     assert list(packs) == first
 
 
-def recipe(**given: Any) -> Tune:
-    return Tune(**{"epochs": 3, "batch_size": 2, "rank": 4, "dropout": 0.2, "layers": 0.5, **given})
-
-
-def job(model: Any, recipe: Tune) -> Job:
-    return Job(model, Lessons(()), recipe, 7, "x")
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "adapter" / "adapter_model.safetensors")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("every_step", [False, True])
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_step: bool
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_step: bool
 ) -> None:
-    whole = train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "whole", Silent())
+    whole = train(inputs(base, recipe()), tmp_path / "whole", Silent())
     if every_step:
         monkeypatch.setattr(trainer, "CHECKPOINT_S", 0.0)
     # Three steps make an epoch: this is the middle of the second.
     with pytest.raises(KeyboardInterrupt):
-        train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", Silent(stop_after=5))
+        train(inputs(base, recipe()), tmp_path / "killed", Silent(stop_after=5))
     progress = Silent()
-    again = train(job(model, recipe()), ROWS, HELD_OUT, tmp_path / "killed", progress)
+    again = train(inputs(base, recipe()), tmp_path / "killed", progress)
     assert progress.notes == [f"x: training resumes at checkpoint-{4 if every_step else 3}"]
     left, right = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert left.keys() == right.keys()
@@ -235,24 +197,24 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
     assert (again.epochs, again.tokens, again.best_epoch) == (3.0, 123, whole.best_epoch)
 
 
-def test_a_checkpoint_that_was_cut_short_is_not_used(model: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_cut_short_is_not_used(base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "training"
     with pytest.raises(KeyboardInterrupt):
-        train(job(model, recipe()), ROWS, HELD_OUT, folder, Silent(stop_after=8))
+        train(inputs(base, recipe()), folder, Silent(stop_after=8))
     assert (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").is_file()
     (folder / "checkpoints" / "checkpoint-6" / "trainer_state.json").unlink()
     progress = Silent()
-    train(job(model, recipe()), ROWS, HELD_OUT, folder, progress)
+    train(inputs(base, recipe()), folder, progress)
     assert all("checkpoint-6" not in note for note in progress.notes)
 
 
-def test_the_epoch_with_the_lowest_validation_loss_is_kept(model: Any, tmp_path: Path) -> None:
+def test_the_epoch_with_the_lowest_validation_loss_is_kept(base: Path, tmp_path: Path) -> None:
     # So high a rate that later epochs are worse.
     wild = recipe(learning_rate=0.5, epochs=4, patience=4, dropout=0.0)
-    made = train(job(model, wild), ROWS, HELD_OUT, tmp_path / "wild", Silent())
+    made = train(inputs(base, wild), tmp_path / "wild", Silent())
     losses = {point.epoch: point.validation_loss for point in made.curve}
     assert made.best_epoch == min(losses, key=losses.__getitem__)
-    net = trainer.fresh_network(model, wild)
+    net = trainer.fresh_network(base, "float32", wild)
     net.load_adapter(str(tmp_path / "wild" / "adapter"), "kept")
     net.set_adapter("kept")
     found = alone(net.eval(), HELD_OUT).item()

@@ -7,10 +7,13 @@ import os
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
+from bakeoff.core import gpus
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.benchmark import Forced
 
@@ -126,8 +129,26 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def limit_threads() -> int:
     """As many threads as cores this process may use; more make them wait for each other."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(cores or 1)
+    torch.set_num_threads(cores())
     return torch.get_num_threads()
+
+
+def too_few_devices(processes: int, environment: Mapping[str, str]) -> str:
+    """Why so many processes cannot have a GPU or a processor each; empty where they can."""
+    kind, count = "processor", cores()
+    if pick_device() != "cpu":
+        cuda = pick_device() == "cuda"
+        kind, count = "GPU", len(gpus.visible(gpus.of_machine(environment))) if cuda else 1
+    if processes <= count:
+        return ""
+    mend = "leave it out" if count == 1 else f"write {count} or less"
+    return f"{processes} is more than the {quantity(count, kind)} that can be used here: {mend}"

@@ -78,7 +78,7 @@ def forecast(plan: Plan, results: Path) -> Forecast:
         )
         for setup in plan.suite.setups.values()
     }
-    note = f"{_questions(plan)} {_note(plan, last)}"
+    note = f"{_questions(plan)} {_training(plan)}{_note(plan, last)}"
     return Forecast(plan.suite.name, setups, judge_asks(plan), plan.skipped, note)
 
 
@@ -180,6 +180,18 @@ def _questions(plan: Plan) -> str:
     ]
     notes = [f" {task.name}: {note}." for task in plan.tasks.values() for note in task.notes]
     return f"Questions: {'; '.join(counts)}.{''.join(notes)}"
+
+
+def _training(plan: Plan) -> str:
+    """Which setups are trained by several processes."""
+    processes: dict[str, int] = {}
+    for setup in plan.suite.setups.values():
+        for task in plan.tasks.values():
+            if setup.tune and setup.takes(task.name):
+                recipe = plan.suite.use(task.name).recipe(setup.tune)
+                processes[setup.name] = max(recipe.processes, processes.get(setup.name, 1))
+    named = [f"{name} by {count}" for name, count in processes.items() if count > 1]
+    return f"Processes that train: {', '.join(named)}. " if named else ""
 
 
 def _note(plan: Plan, last: Run | None) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -103,6 +104,13 @@ def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
             )
         if setup.tune.objective in ("cpt", "raft") and not task.corpora:
             yield f"tune.{setup.tune.objective}: task '{task.name}' has no corpora, which it needs"
+        processes = plan.suite.use(task.name).recipe(setup.tune).processes
+        # The nodes of a cluster are not to be asked here.
+        if processes > 1 and not plan.executor.startswith("ray"):
+            from bakeoff.models.device import too_few_devices
+
+            if problem := too_few_devices(processes, os.environ):
+                yield f"tune.processes: {problem}"
 
 
 def _engine(plan: Plan, environment: Mapping[str, str]) -> Iterator[str]:

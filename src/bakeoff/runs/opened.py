@@ -37,6 +37,9 @@ class Training(Stored):
     """Tokens the network read in training, padding left out."""
     seconds: float
     peak_memory_mb: float
+    """Of several processes, that of all together."""
+    rows_by_process: Known[tuple[int, ...]] = None
+    """Where several processes trained: the rows that each read, in all epochs."""
     curve: tuple[Epoch, ...] = ()
     best_epoch: Known[float] = None
     objective: Known[str] = None

@@ -41,6 +41,8 @@ class Workspace:
     results: Path
     data: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Where models are here that the benchmark names by a place on another machine."""
 
     def place(self, suite: Suite, file: Path, responses: Path | None = None) -> Place:
         """Where the judges of a benchmark work."""
@@ -232,7 +234,7 @@ class Resources:
         return Engine(model, self.retrieval, self.suite.temperature, self.suite.seed)
 
     def _writer(self, reference: str) -> Model:
-        return self.kept(self.plain(reference))
+        return self.kept(self.plain(self.workspace.moved.get(reference, reference)))
 
     def plain(self, reference: str) -> Model:
         """The model of a reference, without an adapter."""

@@ -11,6 +11,9 @@ from bakeoff.spec import names
 from bakeoff.spec.retrievers import retriever_kind
 from bakeoff.spec.yaml_files import Also, File, Form
 
+PARAPHRASES = (".jsonl", ".json")
+"""Endings of `paraphraser` that name files."""
+
 
 class Pretraining(File):
     """Continued pre-training on the documents that open-book setups read."""
@@ -115,6 +118,9 @@ class Tune(File):
     """Share of the training rows held out; the epoch with its lowest loss is kept."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after so many epochs without a lower validation loss."""
+    processes: Annotated[int, Field(ge=1, exclude_if=lambda value: value == 1)] = 1
+    """Processes that train together, each a part of every batch: on a GPU each, or else on a
+    processor each."""
 
     @property
     def objective(self) -> str:
@@ -126,15 +132,22 @@ class Tune(File):
         given = [name for name in OBJECTIVES if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"give one of {', '.join(given)}: a recipe learns one thing")
-        if self.adapter and (given or self.sweep or self.together or self.method != "lora"):
+        elsewhere = self.method != "lora" or self.processes > 1
+        if self.adapter and (given or self.sweep or self.together or elsewhere):
             raise ValueError("a ready adapter takes no recipe: leave out adapter, or the rest")
+        if self.processes > self.batch_size:
+            raise ValueError(
+                f"processes: {self.processes} is more than the {self.batch_size} rows of a batch: "
+                f"write processes: {self.batch_size} or less, or a larger batch_size"
+            )
         return self
 
     def identity(self) -> dict[str, object]:
         """What of the recipe an adapter is kept under.
 
         Fields that came later are included only where they are used: what was kept before them
-        stays known. How many rows there are, the rows themselves say.
+        stays known. How many rows there are, the rows themselves say. `processes` is among them:
+        sums in another order round otherwise.
         """
         fields = self.model_dump(mode="json", exclude={"rows"})
         fields |= {

@@ -26,9 +26,13 @@ from bakeoff.running.fleet.messages import (
     Whole,
 )
 from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.metric import Metric
+from bakeoff.spec.recipes import PARAPHRASES, Tune
+from bakeoff.tasks.load import Task
 
 CODE = "code"
-"""The files of the user's functions, by their absolute paths without the first slash."""
+"""The files of the user's functions, and those of tasks that training reads, by their absolute
+paths without the first slash."""
 MODEL = "model:"
 PIECE = 8 * 2**20
 """Bytes of a file in one message."""
@@ -41,8 +45,8 @@ KEPT = re.compile(r"(adapters|indexes|models)/\w[\w.-]*")
 class Depot:
     """What a driver gives to its workers, and takes from them into its cache."""
 
-    def __init__(self, suite: Suite, file: Path, cache: Path) -> None:
-        self.suite, self.file, self.cache = suite, file, cache
+    def __init__(self, brief: Brief) -> None:
+        self.brief, self.cache = brief, brief.cache
         self._known: dict[str, dict[str, Path]] = {}
         """Name -> path within what is sent -> the file."""
         self._listed: dict[str, Listed] = {}
@@ -72,7 +76,8 @@ class Depot:
 
     def _files(self, name: str) -> Iterator[tuple[str, Path]]:
         if name == CODE:
-            for path in code_files(self.suite, self.file.parent):
+            suite, folder = self.brief.suite, self.brief.file.parent
+            for path in {*code_files(suite, folder), *task_files(suite, self.brief.tasks)}:
                 yield inside(path), path
         elif name.startswith(MODEL):
             model = Path(name.removeprefix(MODEL)).expanduser()
@@ -147,16 +152,57 @@ def _real(file: Path) -> Path:
     return file.parent.resolve() / file.name
 
 
+def recipes(suite: Suite) -> Iterator[tuple[str, Tune]]:
+    """(task, recipe) of what is trained here, as the task has the recipe."""
+    tasks = [Path(name).stem for name in suite.tasks]
+    for setup in suite.setups.values():
+        tune = setup.tune
+        if tune and not tune.adapter and suite.backend(setup.model).weights:
+            yield from ((t, suite.use(t).recipe(tune)) for t in tasks if setup.takes(t))
+
+
+def references(suite: Suite) -> tuple[list[str], list[str]]:
+    """The models and the embedders that setups answer with, and are trained with."""
+    trained = [recipe for _, recipe in recipes(suite)]
+    setups = [setup for setup in suite.setups.values() if not setup.custom]
+    models = [setup.model for setup in setups]
+    models += [recipe.cpt.paraphraser for recipe in trained if recipe.cpt]
+    models += [endpoint.tokenizer or "" for endpoint in suite.endpoints.values()]
+    read = [setup.retrieve for setup in setups if setup.retrieve]
+    # Training rows are shown with passages as the benchmark finds them.
+    read += [suite.retrieve] if trained else []
+    embedders = [spec.embedder for spec in read if spec.vectors]
+    return list(filter(None, models)), embedders
+
+
 def models(suite: Suite) -> tuple[str, ...]:
     """The references of a benchmark that are files or folders of this machine."""
-    named: list[str | None] = []
-    for setup in suite.setups.values():
-        named += [setup.model, setup.tune.adapter if setup.tune else None]
-        named += [setup.retrieve.embedder, setup.retrieve.rerank] if setup.retrieve else []
-    named += [endpoint.tokenizer for endpoint in suite.endpoints.values()]
+    generators, embedders = references(suite)
+    setups = suite.setups.values()
+    adapters = [setup.tune.adapter for setup in setups if setup.tune]
+    rerankers = [spec.rerank for spec in (*(s.retrieve for s in setups), suite.retrieve) if spec]
+    named = [*generators, *adapters, *embedders, *rerankers]
     local = [name for name in named if name and suite.endpoint_of(name) is None]
     paths = [name for name in local if name != "embedded" and not name.startswith("hf:")]
     return tuple(dict.fromkeys(name for name in paths if Path(name).expanduser().exists()))
+
+
+def task_files(suite: Suite, tasks: Mapping[str, Task]) -> list[Path]:
+    """The files beside tasks that training reads: paraphrases, scorers of what is distilled."""
+    files: set[Path] = set()
+    for name, recipe in recipes(suite):
+        if name not in tasks:
+            continue
+        task = tasks[name]
+        if recipe.cpt and recipe.cpt.paraphraser.endswith(PARAPHRASES):
+            files.update(task.folder.glob(recipe.cpt.paraphraser))
+        if recipe.distill:
+            headline = Metric.parse(task.file.headline_metric)
+            if "::" in headline.name:
+                files.update(_modules_of(headline.name.rpartition("::")[0], task.folder))
+            if headline.judge.endswith(".json"):
+                files.add(task.folder / headline.judge)
+    return sorted(files)
 
 
 def code_files(suite: Suite, folder: Path) -> list[Path]:

@@ -104,7 +104,7 @@ class Fleet:
         )
         if site.apart:
             self.brief = apart(self.brief)
-        self.depot = Depot(plan.suite, plan.file, workspace.cache)
+        self.depot = Depot(self.brief)
         self.steps = [Step(Call("hello"), identity(plan.suite, plan.file, packages))]
         self.gone: list[WorkerFacts] = []
         self.tokens: list[Mapping[str, TokenCheck]] = []

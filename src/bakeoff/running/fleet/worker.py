@@ -27,6 +27,7 @@ from bakeoff.setups import adapting, answering, checking
 from bakeoff.setups.builder import Resources, Workspace, local_dtype
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.functions import file_digests
+from bakeoff.spec.metric import Metric
 from bakeoff.tasks.load import Task
 
 FLUSH_S = 0.05
@@ -56,7 +57,8 @@ class Worker:
             brief, self.named = supply.settled(brief)
         sys.path[:] = [*brief.paths, *(path for path in sys.path if path not in brief.paths)]
         self.tasks = {name: _scored(task, brief.suite) for name, task in brief.tasks.items()}
-        workspace = Workspace(brief.cache, brief.cache, None, brief.environment)
+        moved = {reference: place for place, reference in self.named.items()}
+        workspace = Workspace(brief.cache, brief.cache, None, brief.environment, moved)
         responses = Responses(brief.cache / "responses.sqlite") if brief.cached else None
         self.resources = Resources(brief.suite, brief.file, workspace, Telling(self.say), responses)
         known = identity(brief.suite, brief.file, brief.packages)
@@ -184,12 +186,11 @@ def _asked(chunk: Chunk, samples: tuple[Sample, ...]) -> tuple[list[int], set[in
 
 
 def _scored(task: Task, suite: Suite) -> Task:
-    """The task with its scorers where training asks them: they do not travel."""
+    """The task with the scorer that training asks, where it does: scorers do not travel."""
     if not any(setup.tune and setup.tune.distill for setup in suite.setups.values()):
         return task
-    named = task.file.metrics().values()
-    scorers = {metric: find_scorer(metric, task.folder) for metric in named}
-    return replace(task, scorers=scorers)
+    headline = Metric.parse(task.file.headline_metric)
+    return replace(task, scorers={headline: find_scorer(headline, task.folder)})
 
 
 def _sha256_of(folder: Path, endings: tuple[str, ...]) -> str:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import peft
 
 from bakeoff.core.words import digest
 from bakeoff.models.local import LocalModel
-from bakeoff.setups.tuning.batches import Lessons
+from bakeoff.setups.tuning.batches import Lessons, Row, encode, split
 from bakeoff.spec.recipes import Tune
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a process needs to train."""
+
+    name: str
+    """In messages."""
+    base: Path
+    """The folder of the base weights."""
+    dtype: str
+    recipe: Tune
+    seed: int
+    rows: Sequence[Row]
+    validation: Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -36,4 +53,16 @@ class Job:
                 "peft": peft.__version__.rsplit(".", 1)[0],
                 "format": 2,
             }
+        )
+
+    def inputs(self) -> Inputs:
+        """The rows as the model's tokens, with all else that training needs."""
+        rows, validation = (
+            [encode(self.model, example) for example in part]
+            for part in split(self.lessons, self.recipe.validation, self.seed)
+        )
+        model = self.model
+        return Inputs(
+            *(self.name, model.weights.folder, model.dtype, self.recipe, self.seed),
+            *(rows, validation),
         )

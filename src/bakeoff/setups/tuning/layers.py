@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import peft
@@ -21,9 +22,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError
 from bakeoff.setups.tuning.batches import Pack, Packs, Row, pack
+from bakeoff.setups.tuning.ranks import ALONE, Ranks
 
 KEPT_BYTES = 4 * 2**30
-"""What is kept of rows takes at most so much memory; else it is computed again in each epoch."""
+"""What is kept of rows takes at most so much memory, of all processes together; else it is computed
+again in each epoch."""
 
 
 def first_tuned(layers: int, share: float) -> int:
@@ -210,16 +213,13 @@ class _Reached(Exception):
 class PackedRows:
     """Rows in packs, with what the layers below a cut make of them where that can be kept.
 
-    A row that is read in every epoch is computed there once, and held in main memory.
+    A row that is read in every epoch is computed there once, and held in main memory. Of several
+    processes each computes a part of the rows.
     """
 
-    def __init__(
-        self, cut: Cut, rows: Sequence[Row], shared: int, batch_size: int, tokens: int, seed: int
-    ) -> None:
-        """`shared` tokens begin every row; a pack has `batch_size` rows and `tokens` at most."""
-        self.cut, self.rows, self.shared = cut, rows, shared
-        self.packs = Packs([len(row.tokens) for row in rows], batch_size, tokens, shared, seed)
-        self._tokens = tokens
+    def __init__(self, cut: Cut, rows: Sequence[Row], packs: Packs, ranks: Ranks = ALONE) -> None:
+        self.cut, self.rows = cut, rows
+        self.packs, self.shared, self.ranks = packs, packs.shared, ranks
         self._start: torch.Tensor | None = None
         self._kept: dict[int, torch.Tensor] = {}
         """Row -> what is made of its own tokens, (own, width)."""
@@ -227,36 +227,61 @@ class PackedRows:
     def keep(self, unit: str, progress: Progress) -> None:
         """Compute what can be kept, unless it is too large."""
         own = [len(row.tokens) - self.shared for row in self.rows]
-        width = self.cut.base.config.get_text_config().hidden_size
-        if not self.cut.first or sum(own) * width * self.cut.base.dtype.itemsize > KEPT_BYTES:
+        base, ranks = self.cut.base, self.ranks
+        width = base.config.get_text_config().hidden_size
+        size = sum(own) * width * base.dtype.itemsize * ranks.size
+        if not self.cut.first or size > KEPT_BYTES:
             return
         # Without gradients memory allows as many rows as there is room for.
-        packs = Packs(self.packs.lengths, len(own), self._tokens, self.shared, 0)
+        packs = list(Packs(self.packs.lengths, len(own), self.packs.tokens, self.shared, 0))
         with working(progress, unit, len(packs)):
-            for indices in packs:
-                below = self.cut.below(self._packed(indices))
-                assert below is not None
-                lengths = [self.shared, *(own[index] for index in indices)]
-                start, *parts = (part.cpu().clone() for part in torch.split(below, lengths))
-                self._start = start
-                self._kept |= zip(indices, parts, strict=True)
-                progress.advance()
+            for turn in range(0, len(packs), ranks.size):
+                together = packs[turn : turn + ranks.size]
+                mine = [self.cut.below(self._packed(indices)) for indices in ranks.part(together)]
+                for owner, indices in enumerate(together):
+                    lengths = [self.shared, *(own[index] for index in indices)]
+                    below = mine[0] if owner == ranks.rank else self._blank(sum(lengths), width)
+                    assert below is not None
+                    below = ranks.spread(below, owner)
+                    start, *parts = (part.cpu().clone() for part in torch.split(below, lengths))
+                    self._start = start
+                    self._kept |= zip(indices, parts, strict=True)
+                    progress.advance()
+
+    def _blank(self, places: int, width: int) -> torch.Tensor:
+        device = next(self.cut.network.parameters()).device
+        return torch.empty(places, width, dtype=self.cut.base.dtype, device=device)
 
     def inputs(self, indices: Sequence[int]) -> dict[str, Any]:
-        """A pack as the fields of `Pack`, and as `below` what is kept of it."""
-        packed = pack([self.rows[index] for index in indices], self.shared)
+        """What this process reads of a pack, as the fields of `Pack`, and as `below` what is kept.
+
+        Of the whole pack: its `places`, and the tokens that are `learnt`. A process that has no row
+        of it has these alone.
+        """
+        rows = [self.rows[index] for index in indices]
+        learnt = sum(len(row.tokens) - max(row.answer, self.shared) for row in rows)
+        places = self.shared + sum(len(row.tokens) - self.shared for row in rows)
+        whole = {"learnt": learnt, "places": places}
+        mine = self.ranks.part(indices)
+        if not mine:
+            return whole
+        packed = pack([self.rows[index] for index in mine], self.shared)
         if self._start is None:
-            return vars(packed)
-        kept = torch.cat([self._start, *(self._kept[index] for index in indices)])
-        return {**vars(packed), "below": kept}
+            return {**whole, **vars(packed)}
+        kept = torch.cat([self._start, *(self._kept[index] for index in mine)])
+        return {**whole, **vars(packed), "below": kept}
 
     def loss(self, inputs: Mapping[str, Any], reduction: str = "mean") -> torch.Tensor:
-        """The loss of `inputs` that were moved to the network's device."""
-        packed = Pack(**{name: part for name, part in inputs.items() if name != "below"})
+        """The loss of `inputs` that were moved to the network's device.
+
+        As `mean`, this process's share of the whole pack's loss.
+        """
+        packed = Pack(**{part.name: inputs[part.name] for part in fields(Pack)})
         below = inputs.get("below")
         if below is None:
             below = self.cut.below(packed)
-        return self.cut.loss(packed, below, reduction)
+        loss = self.cut.loss(packed, below, reduction)
+        return loss * (len(packed.targets) / inputs["learnt"]) if reduction == "mean" else loss
 
     def _packed(self, indices: Sequence[int]) -> Pack:
         return self.cut.moved(pack([self.rows[index] for index in indices], self.shared))

@@ -17,9 +17,9 @@ from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import canonical, digest
 from bakeoff.runs.opened import Training, Trial
 from bakeoff.setups.tuning.adapter import Adapter
-from bakeoff.setups.tuning.batches import encode, split
 from bakeoff.setups.tuning.job import Job
-from bakeoff.setups.tuning.trainer import train
+from bakeoff.setups.tuning.processes import together
+from bakeoff.setups.tuning.trainer import ADAPTER, train
 from bakeoff.spec.recipes import Tune
 
 
@@ -109,15 +109,13 @@ def _alone(file: Path, name: str, progress: Progress) -> Iterator[None]:
 
 def _make(job: Job, target: Path, progress: Progress) -> None:
     """Train into `target`; unfinished work stays beside it."""
-    model = job.model
     unfinished = target.with_name(f"{target.name}.unfinished")
-    rows, validation = (
-        [encode(model, example) for example in part]
-        for part in split(job.lessons, job.recipe.validation, job.seed)
-    )
-    training = train(job, rows, validation, unfinished, progress)
-    made = unfinished / "adapter"
-    (made / "base.json").write_text(json.dumps({"weights": model.weights.digest}))
+    trains = together if job.recipe.processes > 1 else train
+    training = trains(job.inputs(), unfinished, progress)
+    made = unfinished / ADAPTER
+    if job.recipe.method == "full":
+        job.model.tokenizer.save_pretrained(made)
+    (made / "base.json").write_text(json.dumps({"weights": job.model.weights.digest}))
     (made / "training.json").write_text(training.model_dump_json(indent=2))
     made.replace(target)
     shutil.rmtree(unfinished)

@@ -21,15 +21,15 @@ from transformers import (
     TrainerControl,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from bakeoff.core.progress import Progress, working
-from bakeoff.models.device import peak_memory_mb
-from bakeoff.models.local import LocalModel, quantization
+from bakeoff.models.device import peak_memory_mb, pick_device
+from bakeoff.models.local import quantization
 from bakeoff.runs.opened import Epoch, Training
-from bakeoff.setups.tuning.batches import Row, start_of_all
-from bakeoff.setups.tuning.job import Job
+from bakeoff.setups.tuning.batches import Packs, Row, start_of_all
+from bakeoff.setups.tuning.job import Inputs
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
+from bakeoff.setups.tuning.ranks import ALONE, Ranks
 from bakeoff.spec.recipes import Tune
 
 PACK_TOKENS, GPU_PACK_TOKENS = 1024, 4096
@@ -41,27 +41,25 @@ ADAPTER = "adapter"
 """Folders of a training: where it goes on when it was stopped, and what it made."""
 
 
-def train(
-    job: Job, rows: Sequence[Row], validation: Sequence[Row], folder: Path, progress: Progress
-) -> Training:
+def train(given: Inputs, folder: Path, progress: Progress, ranks: Ranks = ALONE) -> Training:
     """Train into `folder/adapter`; from the last checkpoint there, if there is one.
 
-    The weights of the epoch with the lowest loss on the validation rows are kept.
+    The weights of the epoch with the lowest loss on the validation rows are kept. Of several
+    processes, which all call it, the first one keeps them.
     """
-    model, recipe, seed = job.model, job.recipe, job.seed
-    transformers.set_seed(seed)
-    network = fresh_network(model, recipe)
-    cut = Cut(network, _first_layer(network, recipe), rows)
-    tokens = PACK_TOKENS if model.device == "cpu" else GPU_PACK_TOKENS
-    shared = start_of_all([*rows, *validation])
+    recipe = given.recipe
+    transformers.set_seed(given.seed)
+    network = fresh_network(given.base, given.dtype, recipe)
+    cut = Cut(network, _first_layer(network, recipe), given.rows)
+    shared = start_of_all([*given.rows, *given.validation])
     learnt, held_out = (
-        PackedRows(cut, split, shared, recipe.batch_size, tokens, seed)
-        for split in (rows, validation)
+        PackedRows(cut, rows, _packs(given, rows, shared), ranks)
+        for rows in (given.rows, given.validation)
     )
     started = time.perf_counter()
     for part in (learnt, held_out):
-        part.keep(f"{job.name}: layers that are not tuned", progress)
-    logbook = _Logbook(folder / "logbook.json", started)
+        part.keep(f"{given.name}: layers that are not tuned", progress)
+    logbook = _Logbook(folder / "logbook.json", started, ranks)
     steps = recipe.epochs * len(learnt.packs)
     trainer = _AnswerTrainer(
         learnt,
@@ -69,59 +67,71 @@ def train(
         logbook,
         progress,
         model=network,
-        args=_arguments(folder, recipe, steps, seed, model.device),
+        args=_arguments(folder, given, steps, ranks),
         callbacks=[EarlyStoppingCallback(recipe.patience), logbook],
     )
     trainer.remove_callback(transformers.PrinterCallback)
-    checkpoint = _last_checkpoint(folder / CHECKPOINTS)
+    checkpoint = _last_checkpoint(folder / CHECKPOINTS, ranks)
     if checkpoint:
-        progress.note(f"{job.name}: training resumes at {Path(checkpoint).name}")
-    with working(progress, f"{job.name}: training", steps):
+        progress.note(f"{given.name}: training resumes at {Path(checkpoint).name}")
+    with working(progress, f"{given.name}: training", steps):
         trainer.train(resume_from_checkpoint=checkpoint)
-    network.save_pretrained(folder / ADAPTER)
-    if recipe.method == "full":
-        model.tokenizer.save_pretrained(folder / ADAPTER)
+    if ranks.first:
+        network.save_pretrained(folder / ADAPTER)
+    return _facts(given, trainer)
+
+
+def _packs(given: Inputs, rows: Sequence[Row], shared: int) -> Packs:
+    tokens = PACK_TOKENS if pick_device() == "cpu" else GPU_PACK_TOKENS
+    lengths = [len(row.tokens) for row in rows]
+    return Packs(lengths, given.recipe.batch_size, tokens, shared, given.seed)
+
+
+def _facts(given: Inputs, trainer: _AnswerTrainer) -> Training:
     curve = _curve(trainer.state.log_history)
     best = min(curve, key=lambda at: math.inf if at.validation_loss is None else at.validation_loss)
     epochs = float(trainer.state.epoch or 0)
+    ranks, logbook = trainer.learnt.ranks, trainer.logbook
+    memory = ranks.sum(peak_memory_mb(), trainer.args.device)
     return Training(
-        rows=len(rows),
-        validation_rows=len(validation),
+        rows=len(given.rows),
+        validation_rows=len(given.validation),
         epochs=epochs,
-        tokens=round(sum(len(row.tokens) for row in rows) * epochs),
+        tokens=round(sum(len(row.tokens) for row in given.rows) * epochs),
         seconds=round(logbook.seconds, 2),
-        peak_memory_mb=round(peak_memory_mb(), 1),
+        peak_memory_mb=round(memory, 1),
+        rows_by_process=tuple(logbook.rows) if ranks.size > 1 else None,
         curve=tuple(curve),
         best_epoch=best.epoch,
     )
 
 
-def fresh_network(model: LocalModel, recipe: Tune) -> Any:
-    """A fresh copy of the base, ready to be trained by the recipe's method.
+def fresh_network(base: Path, dtype: str, recipe: Tune) -> Any:
+    """The network of a folder, ready to be trained by the recipe's method.
 
     Fresh, as `get_peft_model` changes the network it is given in place.
     """
     whole = recipe.method == "full"
     # The steps of an optimiser are lost in the rounding of 16-bit weights.
-    given: dict[str, Any] = {"dtype": torch.float32 if whole else getattr(torch, model.dtype)}
+    given: dict[str, Any] = {"dtype": torch.float32 if whole else getattr(torch, dtype)}
     if recipe.method == "qlora":
-        given |= {"quantization_config": quantization("4bit", model.dtype), "device_map": {"": 0}}
-    base = transformers.AutoModelForCausalLM.from_pretrained(model.weights.folder, **given)
+        given |= {"quantization_config": quantization("4bit", dtype), "device_map": {"": 0}}
+    network = transformers.AutoModelForCausalLM.from_pretrained(base, **given)
     if recipe.method == "qlora":
-        base = peft.prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
+        network = peft.prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
     else:
-        base = base.to(model.device)
+        network = network.to(pick_device())
     if whole:
-        return base
+        return network
     lora = peft.LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules=_tuned_modules(base, _first_layer(base, recipe)),
+        target_modules=_tuned_modules(network, _first_layer(network, recipe)),
         use_dora=recipe.method == "dora",
     )
-    return peft.get_peft_model(base, lora)
+    return peft.get_peft_model(network, lora)
 
 
 def _layers(network: Any) -> int:
@@ -145,7 +155,8 @@ def _tuned_modules(network: Any, first: int) -> str | list[str]:
     ]
 
 
-def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -> TrainingArguments:
+def _arguments(folder: Path, given: Inputs, steps: int, ranks: Ranks) -> TrainingArguments:
+    recipe = given.recipe
     return TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         num_train_epochs=recipe.epochs,
@@ -155,17 +166,18 @@ def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -
         warmup_steps=min(10, steps // 10),
         max_grad_norm=1.0,
         eval_strategy="epoch",
-        save_strategy="epoch",
+        save_strategy="epoch" if ranks.first else "no",
         logging_strategy="no",
-        save_total_limit=1,
-        load_best_model_at_end=True,
+        # Those of the first process are no other one's to throw away.
+        save_total_limit=1 if ranks.first else None,
+        load_best_model_at_end=ranks.first,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         remove_unused_columns=False,
         bf16=False,
-        use_cpu=device == "cpu",
-        seed=seed,
-        data_seed=seed,
+        use_cpu=pick_device() == "cpu",
+        seed=given.seed,
+        data_seed=given.seed,
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
@@ -173,16 +185,14 @@ def _arguments(folder: Path, recipe: Tune, steps: int, seed: int, device: str) -
     )
 
 
-def _last_checkpoint(folder: Path) -> str | None:
+def _last_checkpoint(folder: Path, ranks: Ranks) -> str | None:
     """The newest checkpoint; one that a crash cut short is thrown away."""
-    if not folder.is_dir():
-        return None
-    for checkpoint in folder.glob("checkpoint-*"):
-        # The state is written last.
-        if not (checkpoint / "trainer_state.json").is_file():
+    # The state is written last.
+    whole = {file.parent for file in folder.glob("checkpoint-*/trainer_state.json")}
+    for checkpoint in folder.glob("checkpoint-*") if ranks.first else ():
+        if checkpoint not in whole:
             shutil.rmtree(checkpoint)
-    newest: str | None = get_last_checkpoint(str(folder))
-    return newest
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
 class _AnswerTrainer(Trainer):
@@ -208,11 +218,29 @@ class _AnswerTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         started = time.perf_counter()
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        pace = inputs["tokens"].shape[1] / (time.perf_counter() - started)
+        ranks = self.learnt.ranks
+        ranks.seed(self.args.seed, self.state.global_step)
+        loss = torch.zeros((), device=self.args.device)
+        if "tokens" in inputs:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        if ranks.size > 1:
+            self._add_up(model, loss, rows=len(inputs.get("lengths", (0,))) - 1)
+        pace = inputs["places"] / (time.perf_counter() - started)
         self.logbook.losses.append(float(loss))
         self.progress.advance(1, f"loss {float(loss):.3f}, {pace:.0f} tokens/s")
         return loss
+
+    def _add_up(self, model: Any, loss: torch.Tensor, rows: int) -> None:
+        """Make the loss and the gradients those of the whole batch; count rows by process."""
+        tuned = [part for part in model.parameters() if part.requires_grad]
+        for part in tuned:
+            if part.grad is None:
+                part.grad = torch.zeros_like(part)
+        ranks = self.learnt.ranks
+        read = torch.zeros(ranks.size, device=loss.device)
+        read[ranks.rank] = rows
+        ranks.total([*(part.grad for part in tuned), loss, read])
+        self.logbook.count([round(count) for count in read.tolist()])
 
     def compute_loss(
         self,
@@ -231,8 +259,10 @@ class _AnswerTrainer(Trainer):
         with torch.no_grad():
             for indices in self.held_out.packs:
                 inputs = self._prepare_inputs(self.held_out.inputs(indices))
-                total += float(self.held_out.loss(inputs, "sum"))
-                tokens += len(inputs["targets"])
+                tokens += inputs["learnt"]
+                if "tokens" in inputs:
+                    total += float(self.held_out.loss(inputs, "sum"))
+        total = self.held_out.ranks.sum(total, self.args.device)
         metrics = {"eval_loss": total / tokens, "epoch_loss": self.logbook.mean_loss()}
         self.log(dict(metrics))
         self.control: TrainerControl = self.callback_handler.on_evaluate(
@@ -244,15 +274,23 @@ class _AnswerTrainer(Trainer):
 class _Logbook(TrainerCallback):
     """The seconds of all attempts together and the losses of the epoch; saved with checkpoints."""
 
-    def __init__(self, file: Path, started: float) -> None:
+    def __init__(self, file: Path, started: float, ranks: Ranks) -> None:
         self.file, self.started, self.saved = file, started, time.monotonic()
+        self.ranks = ranks
         self.before, self.losses = 0.0, list[float]()
+        self.rows = [0] * ranks.size
+        """What each process has read."""
         if file.is_file():
-            self.before, self.losses = json.loads(file.read_text())
+            self.before, self.losses, *rest = json.loads(file.read_text())
+            self.rows = rest[0] if rest else self.rows
 
     @property
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
+
+    def count(self, rows: Sequence[int]) -> None:
+        """So many rows were read, by process."""
+        self.rows = [before + more for before, more in zip(self.rows, rows, strict=True)]
 
     def mean_loss(self) -> float:
         """Of the steps of the epoch that ends now."""
@@ -263,11 +301,11 @@ class _Logbook(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # Not at the end of an epoch: its loss is to be in the checkpoint, which follows at once.
         if time.monotonic() - self.saved >= CHECKPOINT_S and state.epoch % 1:
-            control.should_save = True
+            control.should_save = self.ranks.first
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()
-        self.file.write_text(json.dumps([self.seconds, self.losses]))
+        self.file.write_text(json.dumps([self.seconds, self.losses, self.rows]))
 
 
 def _curve(history: Sequence[Mapping[str, float]]) -> list[Epoch]:

@@ -29,7 +29,7 @@ from bakeoff.setups.retrieval.splitting import split, title
 from bakeoff.setups.tuning.batches import Example, Lessons
 from bakeoff.setups.tuning.teacher import Teacher
 from bakeoff.spec.benchmark import Suite
-from bakeoff.spec.recipes import Pretraining, Raft, Tune
+from bakeoff.spec.recipes import PARAPHRASES, Pretraining, Raft, Tune
 from bakeoff.tasks.load import Task, stratified
 from bakeoff.tasks.overlap import near_duplicates
 
@@ -223,7 +223,7 @@ def _reworded(
     pieces: Sequence[tuple[str, str]],
 ) -> tuple[list[str], int]:
     """Rewordings, and how many there should be."""
-    if spec.paraphraser.endswith((".jsonl", ".json")):
+    if spec.paraphraser.endswith(PARAPHRASES):
         return _supplied(task, spec, {document for document, _ in pieces})
     model, seed = builder.writer(spec.paraphraser), builder.suite.seed
     texts = [text for _, text in pieces]

@@ -1,0 +1,146 @@
+"""Training by several processes: what one would have made, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bakeoff.core.words import BakeoffError, Incomplete
+from bakeoff.models.device import too_few_devices
+from bakeoff.setups.tuning.processes import together
+from bakeoff.setups.tuning.ranks import Ranks
+from bakeoff.setups.tuning.trainer import train
+from bakeoff.spec.recipes import Tune
+from small_training import ROWS, Silent, inputs, network, recipe, weights
+
+
+def alive(module: str = "bakeoff.setups.tuning.process") -> list[int]:
+    """The processes of trainings that this one has started and that still run."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+        if module.encode() in words and parent == os.getpid():
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    network().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A training by two processes with dropout: what is said of it, and its folder."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return together(inputs(base, recipe(processes=2)), folder, Silent()), folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_two_processes_make_what_one_makes(method: str, base: Path, tmp_path: Path) -> None:
+    """The same rows in the same batches: in float32 equal losses, and nearly equal weights."""
+    chosen = recipe(dropout=0, batch_size=4, method=method, learning_rate=1e-3)
+    alone = train(inputs(base, chosen), tmp_path / "one", Silent())
+    progress = Silent()
+    both = together(
+        inputs(base, chosen.model_copy(update={"processes": 2})), tmp_path / "two", progress
+    )
+    # Of six rows, batches of four and of two.
+    assert (alone.rows_by_process, both.rows_by_process) == (None, (9, 9))
+    assert (both.rows, both.tokens, both.epochs) == (alone.rows, alone.tokens, alone.epochs)
+    for one, two in zip(alone.curve, both.curve, strict=True):
+        assert two.train_loss == pytest.approx(one.train_loss, abs=2e-5)
+        assert two.validation_loss == pytest.approx(one.validation_loss, abs=2e-5)
+    left, right = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert left.keys() == right.keys()
+    for key, part in left.items():
+        torch.testing.assert_close(right[key], part, rtol=1e-3, atol=1e-5)
+    assert progress.units == ["x: layers that are not tuned"] * (2 * (method == "lora")) + [
+        "x: training"
+    ]
+    assert progress.steps == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disturbed", ["killed", "stopped"])
+def test_a_disturbed_training_ends_all_processes_and_goes_on(
+    disturbed: str, base: Path, undisturbed: tuple[Any, Path], tmp_path: Path
+) -> None:
+    """It comes to the same bytes; three steps make an epoch, this is the middle of the second."""
+
+    class Killing(Silent):
+        def advance(self, count: int = 1, figures: str = "") -> None:
+            super().advance(count, figures)
+            if self.training and self.steps == 5:
+                os.kill(alive()[-1], signal.SIGKILL)
+
+    given = inputs(base, recipe(processes=2))
+    if disturbed == "killed":
+        message = r"^x: process [12] of 2: it was ended by SIGKILL; .* goes on at the last check"
+        with pytest.raises(Incomplete, match=message):
+            together(given, tmp_path, killing := Killing())
+        assert killing.finished == len(killing.units)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            together(given, tmp_path, Silent(stop_after=5))
+    assert not alive()
+    assert not (tmp_path / "adapter").exists()
+    progress = Silent()
+    again = together(given, tmp_path, progress)
+    assert progress.notes == ["x: training resumes at checkpoint-3"]
+    whole, folder = undisturbed
+    assert (again.curve, again.rows_by_process) == (whole.curve, whole.rows_by_process)
+    left, right = weights(folder), weights(tmp_path)
+    assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_in_a_process_is_said_by_the_one_that_started_it(
+    base: Path, tmp_path: Path
+) -> None:
+    """A fault of the user's in a sentence, one of ours by the last lines that were printed."""
+    network("Mistral", sliding_window=2).save_pretrained(tmp_path / "mistral")
+    with pytest.raises(BakeoffError, match=r"^mistral models cannot be tuned here"):
+        together(inputs(tmp_path / "mistral", recipe(processes=2)), tmp_path / "one", Silent())
+    with pytest.raises(Incomplete, match=r"exit code 1;(.|\n)*no-such-folder"):
+        together(
+            inputs(tmp_path / "no-such-folder", recipe(processes=2)), tmp_path / "two", Silent()
+        )
+    assert not alive()
+
+
+def test_a_part_of_a_batch_is_of_every_length() -> None:
+    assert [Ranks(rank, 3).part("abcdefg") for rank in range(3)] == ["adg", "be", "cf"]
+    assert Ranks().part("abc") == "abc"
+
+
+def test_more_processes_than_can_work_are_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="processes: 3 is more than the 2 rows of a batch: write"):
+        Tune(processes=3, batch_size=2)
+    with pytest.raises(BakeoffError, match=r"x: tune\.processes: 9999 is more than the \d+ proces"):
+        together(inputs(base, Tune(processes=9999, batch_size=9999)), tmp_path, Silent())
+    assert not list(tmp_path.iterdir())
+    assert too_few_devices(1, {}) == ""
+    wanted = Tune(processes=2, batch_size=2)
+    few = replace(inputs(base, wanted), rows=ROWS[:1])
+    with pytest.raises(BakeoffError, match=r"x: tune\.processes: 2 is more than the 1 row to"):
+        together(few, tmp_path, Silent())
+
+
+def test_processes_are_part_of_what_an_adapter_is_kept_under() -> None:
+    assert Tune().identity() == Tune(processes=1).identity()
+    assert Tune(processes=2).identity() == {**Tune().identity(), "processes": 2}
+    assert "processes" not in Tune().model_dump()
