@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.running.estimate import forecast
 from bakeoff.running.planning import planned
 from bakeoff.running.readiness import require_ready
 from bakeoff.spec.functions import missing_function
@@ -55,6 +56,16 @@ def test_what_a_setup_needs_of_a_task_must_be_there(tmp_path: Path) -> None:
     first, second = str(refused.value).splitlines()
     assert "setups.a.tune: task 'tiny' has no training rows; name them in its file" in first
     assert "setups.b.retrieve: task 'tiny' has no corpora to retrieve from" in second
+
+
+def test_a_plan_counts_the_processes_that_train(tmp_path: Path) -> None:
+    file = write_project(tmp_path)
+    file.write_text("tasks: [tiny]\nsetups: {a: {tune: {processes: 3}}, b: {tune: true}, c: {}}\n")
+    note = forecast(planned(file, None), tmp_path / "results").note
+    assert "Processes that train: a by 3. " in note
+    file.write_text("tasks: [{tiny: {tune: {processes: 2}}}]\nsetups: {a: {tune: true}, c: {}}\n")
+    note = forecast(planned(file, None), tmp_path / "results").note
+    assert "Processes that train: a by 2. " in note
 
 
 def test_plan_and_run_refuse_with_the_same_words_and_no_folder_is_made(
