@@ -387,11 +387,13 @@ class AtOnce:
 
     size, apart = 2, False
 
-    def __init__(self) -> None:
+    def __init__(self, sha256: tuple[str, str] = ("", "")) -> None:
         self.said: dict[Echo, list[object]] = {}
+        self.sha256 = sha256
+        """Of what each of them opens."""
 
     def start(self, place: int) -> Echo:
-        link = Echo(self)
+        link = Echo(self, self.sha256[place])
         self.said[link] = [Returned()]
         return link
 
@@ -407,10 +409,11 @@ class Echo:
     """The way to one of them: a call comes to its own name."""
 
     site: AtOnce
+    sha256: str
 
     def send(self, message: object) -> None:
         assert isinstance(message, Call)
-        value: tuple[Any, Any] = (None, message.name)
+        value: tuple[Any, Any] = (["digest", self.sha256], message.name)
         if message.name == "hello":
             brief = message.given[0]
             value = (identity(brief.suite, brief.file, brief.packages), ("here", "cpu"))
@@ -428,3 +431,25 @@ def test_what_several_workers_say_at_once_is_all_heard(tmp_path: Path) -> None:
     for _ in range(3):
         assert fleet.call("batch_checks") == "batch_checks"
     assert [(worker.busy, worker.done) for worker in fleet.alive] == [(None, 2)] * 2
+
+
+def test_a_worker_whose_adapter_has_other_bytes_is_refused(tmp_path: Path) -> None:
+    """Whose digest, of all that it was made from, is the same."""
+    plan = planned(project(tmp_path, '{mine: {call: "./bot.py::answer"}}'), None)
+    workspace = Workspace(tmp_path / "cache", tmp_path / "results")
+    notes: list[str] = []
+
+    class Noting(PlainProgress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    site = AtOnce(("aaa", "bbb"))
+    fleet = on_fleet(plan, workspace, Noting(lambda _: None), site).fleet
+    assert fleet.step("adapt", "tuned", "words") == "adapt"
+    list(fleet.listen())
+    list(fleet.listen())
+    assert [worker.place for worker in fleet.alive] == [0]
+    assert [worker.lost for worker in fleet.gone] == [
+        "refused: it has bbb, and the others have aaa"
+    ]
+    assert notes == ["worker 2 on here is refused: it has bbb, and the others have aaa"]
