@@ -21,6 +21,7 @@ from scipy import stats as scipy_stats
 import rivals
 from bakeoff.analysis import stats
 from bakeoff.analysis.stats import GAIN, RATE, Floats
+from bakeoff.analysis.stats.significance import grid_tail
 from bakeoff.core.estimate import Estimate
 from conftest import ROOT
 
@@ -773,9 +774,7 @@ def test_few_differences_are_flipped_in_every_way(n: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "large"), [(60, 1), (200, 1), (300, 1), (400, 1), (260, 12)])
-def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(
-    n: int, large: int
-) -> None:
+def test_many_differences_are_counted_or_put_to_moments_with_the_same_p(n: int, large: int) -> None:
     """Against the exact distribution, counted up in whole numbers."""
     differences = np.random.default_rng(n).integers(-3, 4, n).astype(float)
     differences[:6] = [1, large, large, large, large, large]
@@ -788,9 +787,9 @@ def test_many_differences_are_flipped_at_random_or_by_moments_to_the_same_p(
         ways = grown
     seen = differences.sum()
     exact = sum(share for total, share in ways.items() if total >= seen)
-    drawn = np.count_nonzero(differences) <= stats.FLIPPED
+    counted = np.count_nonzero(differences) <= stats.ON_GRID
     found = stats.sign_flip_p(differences, alternative="greater")
-    assert found == pytest.approx(exact, abs=0.012 if drawn else 2e-4)
+    assert found == pytest.approx(exact, abs=1e-12 if counted else 2e-4)
 
 
 def test_clusters_flip_as_one() -> None:
@@ -801,12 +800,24 @@ def test_clusters_flip_as_one() -> None:
     assert stats.sign_flip_p(np.zeros(8)) == stats.sign_flip_p(np.full(3, NAN)) == 1.0
 
 
-def test_a_seed_moves_a_random_p_by_no_more_than_the_draws_allow() -> None:
-    differences = np.random.default_rng(0).normal(0.15, 1, 100)
-    found = [stats.sign_flip_p(differences, seed=seed) for seed in range(8)]
-    assert len(set(found)) > 1
-    assert np.ptp(found) < 0.02
-    assert stats.sign_flip_p(differences, seed=3) == found[3]
+@pytest.mark.parametrize("n", [17, 19])
+def test_sums_on_a_grid_have_nearly_the_p_of_all_their_flips(n: int) -> None:
+    for seed in range(5):
+        sums = np.random.default_rng([n, seed]).lognormal(0, 1.5, n) * np.resize([1, 1, -1], n)
+        flipped = np.zeros(1)
+        for size in np.abs(sums):
+            flipped = np.concatenate([flipped - size, flipped + size])
+        exact = np.mean(flipped >= sums.sum() - 1e-9)
+        assert stats.sign_flip_p(sums, alternative="greater") == pytest.approx(exact, abs=3e-3)
+
+
+@pytest.mark.parametrize("sizes", ["lognormal", "uniform"])
+def test_the_level_of_sums_on_a_grid_is_exact(sizes: str) -> None:
+    """Of all flips of some sums, no larger share than alpha has a p of at most alpha."""
+    known = getattr(np.random.default_rng(3), sizes)(size=11)
+    p = np.sort([grid_tail(known * signs) for signs in product((-1.0, 1.0), repeat=11)])
+    assert np.all(p >= np.arange(1, len(p) + 1) / len(p) - 1e-12)
+    assert np.mean(p <= 0.05) > 0.045
 
 
 # Planning.

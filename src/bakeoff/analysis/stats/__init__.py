@@ -50,8 +50,7 @@ from bakeoff.analysis.stats.repeats import (
 from bakeoff.analysis.stats.shift import Alarm, drift
 from bakeoff.analysis.stats.significance import (
     ENUMERATED,
-    FLIPPED,
-    FLIPS,
+    ON_GRID,
     Alternative,
     adjust_discoveries,
     adjust_holm,
@@ -80,10 +79,9 @@ __all__ = [
     "ENUMERATED",
     "FEW_HITS",
     "FEW_TRIALS",
-    "FLIPPED",
-    "FLIPS",
     "GAIN",
     "LEVEL",
+    "ON_GRID",
     "POWER",
     "RATE",
     "RESAMPLES",
