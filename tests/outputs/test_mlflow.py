@@ -29,13 +29,14 @@ import pytest
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
-from bakeoff.core.words import BakeoffError, Score
+from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Score
 from bakeoff.decide.gates.baseline import accept
 from bakeoff.outputs.mlflow import baselines, links, nights, runs, server, sink, tables
 from bakeoff.outputs.mlflow.names import key
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
-from bakeoff.testing import SETUPS, make_run
+from bakeoff.spec.benchmark import Suite
+from bakeoff.testing import SETUPS, Made, made_manifest, make_run, task_facts, write_run
 from conftest import Cli
 
 
@@ -218,6 +219,28 @@ def test_unjudged_and_failed_answers_are_traced_as_what_they_are(results: Path, 
         "ERROR",
         "no answer",
     )
+
+
+def test_failures_of_one_task_take_no_traces_from_another(results: Path, uri: str) -> None:
+    names = {"name": "made", "tasks": ["broken", "whole"], "setups": {"base": {}}}
+    suite = Suite.model_validate(names)
+    samples = {
+        t: [Sample(str(i), {"question": f"{i}?"}, ("x",)) for i in range(40)]
+        for t in ("broken", "whole")
+    }
+    lost, said = Failure("lost"), Answer("x")
+
+    def made(task: str, setup: str, sample: Sample) -> Made:
+        fails = task == "broken" and int(sample.id) >= 10
+        scores = {"exact_match": Score(float(not fails))}
+        return Made((lost if fails else said,), scores)
+
+    manifest = made_manifest("run", suite, dict.fromkeys(samples, task_facts(40)))
+    done = Run(write_run(results / "made" / "run", manifest, samples, made))
+    runs.log(done, uri, 10)
+    found = [each.info for each in traces(uri, stored(uri)["base"])]
+    by_task = Counter((each.tags["task"], each.state.value) for each in found)
+    assert by_task == {("broken", "OK"): 5, ("broken", "ERROR"): 30, ("whole", "OK"): 5}
 
 
 def test_logging_twice_doubles_nothing_and_adds_the_traces_that_lack(

@@ -10,11 +10,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bakeoff.analysis.measured_run import Run
+from bakeoff.core.words import Answer, Record
 from bakeoff.outputs.mlflow import links, runs
 from bakeoff.testing import SETUPS, make_run
 from decided_runs import written
@@ -26,6 +29,9 @@ WAIT_MS = 120_000
 expect = playwright.expect
 expect.set_options(timeout=WAIT_MS)
 SHARES = ["0.20", "0.40", "0.60", "0.80"]
+TOP = ("exact_match", "latency_s", "prompt_tokens")
+TRACED = 6
+"""Answers of a setup that are traced, beside its failures."""
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +43,26 @@ def page() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1600, "height": 1000})
-        # The UI opens its assistant at the first visit, over a quarter of the page.
-        seen = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
-        context.add_init_script(seen)
+        # The UI opens its assistant at the first visit, over a quarter of the page, and a hint.
+        for seen in ("assistant.fab.autoOpenedOnFirstLoad_v1", "detectIssues.guidanceShown_v1"):
+            context.add_init_script(f"localStorage.setItem('mlflow.{seen}', 'true')")
         context.set_default_timeout(WAIT_MS)
         yield context.new_page()
         browser.close()
 
 
 @pytest.fixture(scope="module")
-def seen(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What can be seen -> its address, of the second of two bake-offs."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Two bake-offs."""
     results: Path = tmp_path_factory.mktemp("ui") / "results"
-    for _ in range(2):
-        logged = runs.log(Run(make_run(results, name="seen")), mlflow_server, 6)
-    return links.links(logged, mlflow_server)
+    return [Run(make_run(results, name="seen")) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def seen(mlflow_server: str, made: list[Run]) -> dict[str, str]:
+    """What can be seen -> its address, of the second of two bake-offs."""
+    logged = [runs.log(run, mlflow_server, TRACED) for run in made]
+    return links.links(logged[-1], mlflow_server)
 
 
 def shows(page: Any, *said: str | re.Pattern[str]) -> None:
@@ -107,17 +118,99 @@ def test_prompts_data_sets_and_adapters_are_in_their_tabs(page: Any, seen: Any) 
     page.get_by_text("seen.gate_qa.adapter").first.wait_for()
 
 
-def test_the_tiles_of_the_overview_are_the_runs_own_numbers(page: Any, seen: Any) -> None:
+def _traced(run: Run, setup: str) -> list[tuple[Record, Answer | None]]:
+    """(record, what counts) of the answers to be traced: the timed ones first, and failures."""
+    (task,) = run.samples
+    timed = {
+        record.sample: record.answer
+        for record in run.latencies(task)
+        if (record.setup, record.repeat) == (setup, 0)
+    }
+    first = sorted(run.samples[task], key=lambda name: name not in timed)[:TRACED]
+    records = {record.sample: record for record in run.records(task, setup)}
+    wanted = [*first, *(n for n, r in records.items() if r.error and n not in first)]
+    return [(records[name], timed.get(name) or records[name].answer) for name in wanted]
+
+
+def test_the_tiles_of_the_overview_are_the_runs_own_numbers(
+    page: Any, seen: Any, made: list[Run]
+) -> None:
     page.goto(f"{seen['charts'].split('/runs?')[0]}/overview/usage")
-    # Of two bake-offs, four setups each: six answers and one that failed; half take 1.5 s, half
-    # 1.75 s where they were timed.
+    traced = [pair for run in made for setup in SETUPS for pair in _traced(run, setup)]
+    answers = [answer for _, answer in traced if answer]
+    times = [seconds for answer in answers if (seconds := answer.seconds()) is not None]
+    steps = [step for answer in answers for step in answer.steps]
+    read, written = (sum(s.prompt_tokens for s in steps), sum(s.completion_tokens for s in steps))
+    errors = sum(record.error is not None for record, _ in traced)
+    assert (len(traced), errors, len(times)) == (56, 8, 24)
+    assert {min(times), max(times)} == {1.5, 1.75}
     shows(
         page,
         "Traces are of some answers and of failures",
-        re.compile(r"Traces\s+56\b"),
-        re.compile(r"Latency\s+1\.63s"),
-        re.compile(r"Errors\s+8\s+\(Overall error rate: 14\.3%\)"),
+        re.compile(rf"Traces\s+{len(traced)}\b"),
+        re.compile(rf"Latency\s+{_js(mean(times))}s"),
+        re.compile(rf"Errors\s+{errors}\s+\(Overall error rate: {errors / len(traced):.1%}\)"),
+        re.compile(
+            rf"Token Usage\s+{_thousands(read + written)}\s+"
+            rf"\({_thousands(read)} input, {_thousands(written)} output\)"
+        ),
+        re.compile(rf"Tokens per Trace\s+{(read + written) / len(answers):.0f} avg per trace"),
     )
+    p50, p90, p99 = (np.quantile(times, share) for share in (0.5, 0.9, 0.99))
+    quantiles = f"p50:\n{_js(p50)}s\np90:\n{_js(p90)}s\np99:\n{_js(p99)}s"
+    assert quantiles in _hovered(page, 1)
+
+
+def _js(value: float) -> str:
+    """Two decimals, a half rounded up, as JavaScript does."""
+    return f"{value + 1e-9:.2f}"
+
+
+def _thousands(count: int) -> str:
+    return re.escape(
+        f"{count / 1000:.2f}".rstrip("0").rstrip(".") + "K" if count > 999 else str(count)
+    )
+
+
+def _hovered(page: Any, chart: int) -> str:
+    """What a chart of the overview says of today, its last day."""
+    drawn = page.locator(".recharts-wrapper").nth(chart)
+    drawn.scroll_into_view_if_needed()
+    box = drawn.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.94, box["y"] + box["height"] * 0.4)
+    drawn.locator(".recharts-tooltip-wrapper").get_by_text("View traces").wait_for()
+    return str(drawn.locator(".recharts-tooltip-wrapper").inner_text())
+
+
+def test_the_traces_begin_with_the_setup_in_the_order_of_the_benchmark(
+    page: Any, seen: Any
+) -> None:
+    page.goto(seen["traces"])
+    page.get_by_text("Trace name").wait_for()
+    page.get_by_text("When does gate 0 open?").first.wait_for()
+    shows(page, re.compile(r"\s+When does gate 0 open\?.*".join(SETUPS), re.DOTALL))
+
+
+NAMES = {
+    "charts": [f"Headline/gate_qa {metric}" for metric in TOP],
+    "runs": [
+        "Headline/gate_qa exact_match",
+        *(f"gate_qa/exact_match {e}" for e in ("low", "high")),
+    ],
+}
+
+
+@pytest.mark.parametrize("view", NAMES)
+def test_names_of_metrics_are_shown_whole_and_in_order(page: Any, seen: Any, view: str) -> None:
+    page.goto(seen[view])
+    found = [page.get_by_text(name, exact=True).first for name in NAMES[view]]
+    for name in found:
+        name.wait_for()
+        assert not name.evaluate(
+            "e => [e, e.parentElement].some(each => each.scrollWidth > each.clientWidth)"
+        )
+    boxes = [name.bounding_box() for name in found]
+    assert boxes == sorted(boxes, key=lambda box: (box["y"], box["x"]))
 
 
 def test_the_output_table_shows_four_answers_to_a_question(page: Any, seen: Any) -> None:

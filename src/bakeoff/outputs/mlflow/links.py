@@ -17,7 +17,7 @@ LOGGED = "mlflow.json"
 
 
 VIEW = "bakeoff"
-"""The shared view that chooses the columns of the table of runs."""
+"""The shared views that choose the columns of the table of runs, and of traces."""
 
 
 class Logged(Stored):
@@ -61,6 +61,7 @@ def links(logged: Logged, ui: str) -> dict[str, str]:
         "outputs": f"{here}/runs?workflowType=machine_learning&compareRunsMode=ARTIFACT&{only}",
         "compare": f"{ui}/#/compare-runs?runs={_listed(runs)}"
         f"&experiments={_listed([logged.experiment])}",
+        "traces": f"{here}/traces?startTimeLabel=ALL&traceViewShareKey={VIEW}",
     }
     if len(runs) > 1:
         pair = f"selectedRunUuid={runs[-1]}&compareToRunUuid={runs[0]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from functools import lru_cache
@@ -34,8 +33,6 @@ HEADLINE = "Headline"
 """The section of charts of the metrics that a run is about."""
 BESIDE = ("latency_s", "prompt_tokens", "cost")
 """Metrics that are at the top beside the headline metrics."""
-WIDE = 220
-"""Pixels of a column in the table of runs, which shows names and ids whole."""
 _ODD = re.compile(r"[^\w\-. :/]")
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
 
@@ -194,40 +191,6 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
 def verdict(run: Run) -> str:
     """The state of a run's gates; `none` without gates."""
     return verdicts_of(run).state if run.suite.gates else "none"
-
-
-def view(run: Run) -> str:
-    """The columns of the experiment's table of runs, as the UI keeps a shared view."""
-    shown = [
-        name
-        for task, facts in run.comparison.tasks.items()
-        for name in (
-            key(task, facts.headline, top=True),
-            *(f"{key(task, facts.headline, top=False)} {end}" for end in ("low", "high")),
-        )
-    ]
-    columns = [f"metrics.`{name}`" for name in shown]
-    columns += [f"tags.`{name}`" for name in ("gate", "baseline", "night", "invocation")]
-    return json.dumps(
-        {
-            "orderByKey": "attributes.start_time",
-            "selectedColumns": columns,
-            "columnWidths": dict.fromkeys(columns, WIDE),
-            # The UI's own choice hides all setups but ten.
-            "runsHiddenMode": "SHOW_ALL",
-        }
-    )
-
-
-def view_of(run: Run) -> str:
-    """The shared view of one bake-off: all of its setups, where the UI would hide all but ten."""
-    return json.dumps(
-        {
-            "searchFilter": f"tags.invocation = '{run.manifest.run}'",
-            "orderByKey": "attributes.start_time",
-            "runsHiddenMode": "SHOW_ALL",
-        }
-    )
 
 
 def note(run: Run) -> str:

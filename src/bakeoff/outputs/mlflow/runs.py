@@ -21,9 +21,9 @@ from mlflow.entities import Run as Stored
 
 from bakeoff.analysis import measured_run
 from bakeoff.analysis.measured_run import Run
-from bakeoff.outputs.mlflow import links, models, registry, tables, traces
+from bakeoff.outputs.mlflow import links, models, registry, tables, traces, views
 from bakeoff.outputs.mlflow.connection import alone, experiment, reaching, shown
-from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text, view, view_of
+from bakeoff.outputs.mlflow.names import TAG, metrics, params, tags, text
 from bakeoff.outputs.mlflow.traces import Place
 from bakeoff.runs.links import refuse_links
 from bakeoff.spec.benchmark import Setup
@@ -87,9 +87,7 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
 def _experiment_tags(run: Run) -> dict[str, str]:
     # The UI shows the first line above every average.
     note = "\n\n".join(filter(None, (traces.NOTE, text(run.suite.description.strip()))))
-    views = {links.VIEW: view(run), run.manifest.run: view_of(run)}
-    tags = {f"mlflow.sharedViewState.{name}": state for name, state in views.items()}
-    tags["mlflow.note.content"] = note
+    tags = {**views.shared(run), "mlflow.note.content": note}
     return {name: value for name, value in tags.items() if value and len(value) <= TAG}
 
 

@@ -77,12 +77,15 @@ def log(
     wanted = [(_identity(place, traced.record), traced) for traced in _chosen(run, setup, count)]
     missing = [(identity, traced) for identity, traced in wanted if f"tr-{identity}" not in there]
     start = int(run.manifest.started.timestamp() * _SECOND)
+    setups = list(run.suite.setups)
     for first in range(0, len(missing), BATCH):
         spans: list[Span] = []
         untimed: list[TraceInfo] = []
         for number, (identity, traced) in enumerate(missing[first : first + BATCH], first):
-            # The UI lists the newest first: so the samples are in the order of the task.
-            begins = start - number * _SECOND // 1000
+            # The UI lists the newest first: so the samples are in the order of the task, and those
+            # who answered one in the order of the benchmark.
+            turn = number * len(setups) + setups.index(setup.name)
+            begins = start - turn * _SECOND // 1000
             made = list(_spans(identity, run, traced, begins))
             info = _info(identity, run, setup, place, traced, made[0])
             tracing.start_trace(info)
@@ -155,8 +158,9 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
     """
     tasks = [task for task, setups in run.asked.items() if setup.name in setups]
     chosen: list[_Traced] = []
+    left, failures = count, FAILURES
     for place, task in enumerate(tasks):
-        share = (count - len(chosen)) // (len(tasks) - place)
+        share = left // (len(tasks) - place)
         timed = {
             record.sample: record.answer
             for record in run.latencies(task)
@@ -171,10 +175,9 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
             for record in run.records(task, setup.name)
             if (record.sample, record.repeat) in names or record.error
         }
-        wanted = [
-            *(key for key in names if key in records),
-            *(k for k in records if k not in names),
-        ]
+        failed = [key for key in records if key not in names][:failures]
+        left, failures = left - len(names), failures - len(failed)
+        wanted = [*(key for key in names if key in records), *failed]
         scores = {
             (row.sample, row.repeat): row.scores
             for row in run.scores(task, setup.name)
@@ -182,7 +185,7 @@ def _chosen(run: Run, setup: Setup, count: int) -> list[_Traced]:
         }
         chosen += [
             _Traced(records[key], scores.get(key, {}), None if key[1] else timed.get(key[0]))
-            for key in wanted[: share + FAILURES]
+            for key in wanted
         ]
     return chosen
 
