@@ -34,9 +34,10 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
 
     def measure(store: str, uri: str, results: Path, samples: int) -> None:
-        run = Run(make_run(results, samples, timed=20))
+        folder = make_run(results, samples, timed=20)
         times = [time.perf_counter()]
         # Read afresh in a process of its own, so this is paid as well.
+        run = Run(folder).held()
         for step in (lambda: run.comparison, *[lambda: runs.log(run, uri, chosen.traces)] * 2):
             with contextlib.redirect_stderr(io.StringIO()):
                 step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from urllib.request import urlopen
 
 import pytest
 
+import words_project
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
@@ -491,6 +493,83 @@ def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
             monkeypatch.setenv(name, value)
         with pytest.raises(BakeoffError, match=r"not done after 2 s\. Nothing is lost: send it"):
             sink.send(Run(folder))
+
+
+def test_a_process_that_was_started_before_its_run_logs_it(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEOFF_RESULTS", str(results))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    logger = sink.Logger()
+    logger.prepare()
+    logger.settle()
+    early = logger._process
+    assert early
+    assert (results / "mlflow.db").is_file(), "its tables are made before there is a run"
+    folder = make_run(results)
+    assert logger(Run(folder))[0].startswith("MLflow charts:")
+    assert early.returncode == 0
+    assert links.read(folder)
+
+
+def test_a_process_that_was_started_for_nothing_ends_with_the_run(results: Path) -> None:
+    logger = sink.Logger()
+    logger.prepare()
+    unwanted = logger._process
+    assert unwanted
+    logger.close()
+    assert unwanted.returncode == -signal.SIGKILL
+    logger.close()
+    logger.prepare()
+    orphan = logger._process
+    assert orphan
+    assert orphan is not unwanted
+    # As when the run is killed: whoever held the other end of its input is gone.
+    assert orphan.communicate() == ("ready\n", None)
+    assert orphan.returncode == 0
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """Keeps what a run has shown by the time that its server is first asked, and refuses."""
+
+    server: Shown
+
+    def refuse(self) -> None:
+        self.server.seen.append(self.server.output.read_text())
+        self.send_response(400)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = refuse
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Shown(ThreadingHTTPServer):
+    """A tracking server that looks at the output of the run that logs to it."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Asked)
+        self.output, self.seen = output, list[str]()
+
+
+def test_results_are_shown_before_logging_begins(tmp_path: Path) -> None:
+    words_project.write_project(tmp_path)
+    output = tmp_path / "output.txt"
+    output.touch()
+    command = [sys.executable, "-m", "bakeoff.cli", "run", words_project.FILE]
+    with Shown(output) as server, output.open("w") as stream:
+        Thread(target=server.serve_forever, daemon=True).start()
+        where = {**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{server.server_port}"}
+        where["BAKEOFF_CACHE"] = str(tmp_path / "cache")
+        done = subprocess.run(
+            command, cwd=tmp_path, env=where, stdout=stream, stderr=subprocess.PIPE, check=False
+        )
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert b"Nothing is lost: send it later with `bakeoff log" in done.stderr
+    assert re.search(r"^report: .*\npage: .*\n$", server.seen[0], re.MULTILINE)
+    assert output.read_text() == server.seen[0], "of what was not logged no links are shown"
 
 
 class Door(ThreadingHTTPServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import words_project
@@ -164,3 +165,19 @@ def test_what_is_done_beside_the_answers_waits_until_a_first_question_is_asked(
     place = Workspace(tmp_path / "cache", tmp_path / "results")
     run(plan, place, PlainProgress(lambda _: None), meanwhile=meanwhile)
     assert '{"sent": "q0"}' in sent[0]
+
+
+def test_answers_are_timed_once_nothing_else_is_done_beside_them(tmp_path: Path) -> None:
+    words_project.write_project(tmp_path)
+    file = tmp_path / words_project.FILE
+    file.write_text(file.read_text().replace("samples: 0", "samples: 1"))
+    timed: list[Path] = []
+
+    def meanwhile() -> None:
+        time.sleep(0.3)  # all is answered by then
+        timed.extend(tmp_path.glob("results/words/*/units/words.latency-pass"))
+
+    place = Workspace(tmp_path / "cache", tmp_path / "results")
+    done = run(planned(file, None), place, PlainProgress(lambda _: None), meanwhile=meanwhile)
+    assert not timed
+    assert done.latencies("words")

@@ -50,6 +50,20 @@ class Run:
         vars(run).update(samples=known.samples, _known=known, _held=known.held, written=None)
         return run
 
+    def held(self) -> Run:
+        """The same run, its answers in memory where there are few: for who reads them often."""
+        _ = self.written
+        if not self.manifest.complete:
+            return self
+        reading = Reading(self.samples, self.suite)
+        for cell in ((task, setup) for task, setups in self.asked.items() for setup in setups):
+            for record, row in zip(self.records(*cell), self.scores(*cell), strict=True):
+                reading.add(record)
+                reading.add_scores(cell, row)
+                reading.hold(record, row)
+            reading.whole.add(cell)
+        return self.having(reading)
+
     def moved(self, place: Path) -> Run:
         """The same run after its folder was moved: what was read of it need not be read again."""
         run = replace(self, folder=place)

@@ -51,12 +51,14 @@ class Reading:
         """Count the scores of an answer."""
         self.tables.add_scores(*cell, row.sample, row.repeat, row.scores)
 
-    def hold(self, record: Record, scores: Scores) -> None:
-        """Keep an answer of the quality pass, unless there are too many."""
+    def hold(self, record: Record, row: ScoreRow) -> None:
+        """Keep an answer of the quality pass with its scores, unless there are too many."""
+        if row.key != (record.sample, record.repeat):
+            self._room = [0, 0]  # in another order: to be read again
         answer = record.answer
         texts = (answer.text, *(p.text for p in answer.passages)) if answer else ()
         self._room = [self._room[0] - 1, self._room[1] - sum(map(len, texts))]
         if min(self._room) < 0:
             self.held.clear()
         else:
-            self.held.setdefault((record.task, record.setup), []).append((record, scores))
+            self.held.setdefault((record.task, record.setup), []).append((record, row.scores))

@@ -60,20 +60,21 @@ class _How(NamedTuple):
 
 def _run(plan: Plan, place: Workspace, how: _How) -> Run:
     from bakeoff.running.confirm import begin
-    from bakeoff.running.sending import publish, pull_baselines, sinks
+    from bakeoff.running.sending import getting_ready, publish, pull_baselines, sinks
 
-    shown = progress()
-    done, _ = begin(
-        plan,
-        place,
-        shown,
-        resume=how.resume,
-        new=how.new,
-        retry_failed=how.retry_failed,
-        before_judging=lambda judged: pull_baselines(judged, place.results),
-    )
-    to = sinks(not how.mlflow or done.shard[1] > 1)
-    sent = publish(done, to, lambda what: working(shown, what))
+    shown, unlogged = progress(), not how.mlflow or plan.selection.shard[1] > 1
+    with getting_ready(lambda: None, no_mlflow=unlogged) as meanwhile:
+        done, _ = begin(
+            plan,
+            place,
+            shown,
+            resume=how.resume,
+            new=how.new,
+            retry_failed=how.retry_failed,
+            before_judging=lambda judged: pull_baselines(judged, place.results),
+            meanwhile=meanwhile,
+        )
+        sent = publish(done, sinks(unlogged), lambda what: working(shown, what))
     for line in [*map(str, sent.errors), *sent.lines]:
         shown.note(line)
     return Run(done.folder)

@@ -278,11 +278,16 @@ def _drawn(done: Run, folder: Path) -> int:
 @click.argument("run", type=RUN, default="latest")
 @click.option("--traces", default=20, show_default=True, help="Traces per setup.")
 @click.option("--quiet", is_flag=True, help="Print no links.")
-def log(run: str, traces: int, quiet: bool) -> None:
+@click.option("--when-told", is_flag=True, hidden=True, help="Read RUN from the standard input.")
+def log(run: str, traces: int, quiet: bool, when_told: bool) -> None:
     """Log a RUN to MLflow (again); nothing is duplicated."""
     from bakeoff.outputs.mlflow import sink
-    from bakeoff.outputs.mlflow.whole import log_whole
+    from bakeoff.outputs.mlflow.whole import get_ready, log_whole
 
+    if when_told:
+        get_ready(tracking_uri())
+        if not (run := sink.told()):
+            return
     done = finished(run)
     log_whole(done, tracking_uri(), traces)
     if not quiet:

@@ -32,7 +32,7 @@ from bakeoff.core.plain_text import plain
 from bakeoff.core.program import program
 from bakeoff.core.table import TEXT
 from bakeoff.running.environment import data_folder, results, workspace
-from bakeoff.running.sending import sinks
+from bakeoff.running.sending import getting_ready, sinks
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
@@ -82,25 +82,33 @@ def run(
     import_aside("aiohttp")
 
     from bakeoff.running.confirm import begin
+
+    plan = planned(benchmark, data, cached=not no_cache, **chosen)
+    unlogged = no_mlflow or plan.selection.shard[1] > 1
+    with getting_ready(_get_ready_to_report, no_mlflow=unlogged) as meanwhile:
+        done, verdicts = begin(
+            plan,
+            workspace(data),
+            progress(),
+            resume=resume or "",
+            new=new,
+            retry_failed=retry_failed,
+            before_judging=pull_baselines,
+            meanwhile=meanwhile,
+        )
+        if done.shard[1] > 1:
+            _finish_part(done)
+        else:
+            finish(done, verdicts, sinks(no_mlflow))
+
+
+def _finish_part(done: Run) -> None:
     from bakeoff.runs.reported import mark_reported
 
-    done, verdicts = begin(
-        planned(benchmark, data, cached=not no_cache, **chosen),
-        workspace(data),
-        progress(),
-        resume=resume or "",
-        new=new,
-        retry_failed=retry_failed,
-        before_judging=pull_baselines,
-        meanwhile=_get_ready_to_report,
-    )
-    if done.shard[1] > 1:
-        write_report(done)
-        click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
-        click.echo(f"join all parts with: {program()} merge RUN RUN ...")
-        mark_reported(done.folder)
-        return
-    finish(done, verdicts, sinks(no_mlflow))
+    write_report(done)
+    click.echo(f"part {done.shard[0]} of {done.shard[1]}: {done.folder}")
+    click.echo(f"join all parts with: {program()} merge RUN RUN ...")
+    mark_reported(done.folder)
 
 
 def _get_ready_to_report() -> None:
@@ -120,7 +128,7 @@ def _judged(done: Run) -> Verdicts | None:
 
 
 def finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None:
-    """Report and send a complete run, show its results, and exit by its gates."""
+    """Report a complete run, show its results, send it, and exit by its gates."""
     from bakeoff.analysis.answer import answer, sentences
     from bakeoff.outputs.tables.effects import effects, findings
     from bakeoff.outputs.tables.endings import endings, failures
@@ -128,7 +136,6 @@ def finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None
     from bakeoff.runs.reported import mark_reported
 
     path = write_report(done)
-    lines, unsent = send(done, to)
     for table in (headline(done), failures(done), endings(done), effects(done)):
         if table.rows:
             show(table)
@@ -137,14 +144,17 @@ def finish(done: Run, verdicts: Verdicts | None, to: Mapping[str, Sink]) -> None
     unanswered = show_unanswered(done)
     for sentence in sentences(answer(done)):
         click.echo(plain(sentence, TEXT))
-    code = (show_gates(verdicts) if verdicts else 0) or unanswered or unsent
+    code = (show_gates(verdicts) if verdicts else 0) or unanswered
     click.echo(f"report:  {path}")
     click.echo(f"page:    {path.with_suffix('.html')}")
+    # On a pipe, too: sending takes seconds, and nobody is to wait for the results until then.
+    sys.stdout.flush()
+    lines, unsent = send(done, to)
     for line in lines:
         click.echo(line)
     if not unsent:
         mark_reported(done.folder)
-    sys.exit(code)
+    sys.exit(code or unsent)
 
 
 @main.command()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bakeoff.analysis.measured_run import Run
 from bakeoff.core.plugins import Registry
 from bakeoff.outputs.mlflow import sink as mlflow
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.measured_run import Run
 
 
 class Sink(Protocol):

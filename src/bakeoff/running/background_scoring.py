@@ -155,7 +155,7 @@ class BackgroundScoring:
                 spent.count(record)
                 reading.add(record)
                 reading.add_scores((unit.task, unit.setup), row)
-                reading.hold(record, row.scores)
+                reading.hold(record, row)
                 yield row
         self.spent[unit] = spent
         if reading:

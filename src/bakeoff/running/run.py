@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError
@@ -36,6 +36,7 @@ from bakeoff.tasks import audit
 if TYPE_CHECKING:
     from bakeoff.analysis import measured_run
 
+T = TypeVar("T")
 PATIENCE_S = 2.0
 """How long the audit waits for a first request to go out: a local model sends none."""
 SWITCH_S = 0.0005
@@ -135,22 +136,31 @@ def _interrupted(state: RunState) -> None:
     state.scoring.stop()
 
 
-def _audit_meanwhile(state: RunState) -> Future[dict[str, AuditFacts]]:
-    """The audit, and what else needs no answers, in a thread while answers are waited for."""
-    audits: Future[dict[str, AuditFacts]] = Future()
+class _Beside(NamedTuple):
+    """What needs no answers, in a thread while answers are waited for."""
+
+    audits: Future[dict[str, AuditFacts]]
+    rest: Future[None]
+
+
+def _begin_beside(state: RunState) -> _Beside:
+    beside = _Beside(Future(), Future())
 
     def work() -> None:
         state.asking.wait(PATIENCE_S)
-        try:
-            facts = _audit(state)
-            state.meanwhile()
-            audits.set_result(facts)
-        except BaseException as error:
-            audits.set_exception(error)
+        _settle(beside.audits, lambda: _audit(state))
+        _settle(beside.rest, state.meanwhile)
 
     # A daemon: it keeps no program from ending.
     threading.Thread(target=work, name="audit", daemon=True).start()
-    return audits
+    return beside
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _audit(state: RunState) -> dict[str, AuditFacts]:
@@ -182,7 +192,7 @@ def _answer(state: RunState) -> None:
     What need not be tuned comes first, so that its results are there while others are tuned.
     """
     suite, tasks = state.plan.suite, state.plan.tasks.values()
-    audits = _audit_meanwhile(state)
+    beside = _begin_beside(state)
     pairs = [
         (setup, task)
         for task in tasks
@@ -213,13 +223,15 @@ def _answer(state: RunState) -> None:
         finally:
             state.manifest = count_judges(state.manifest, state.scoring.judges)
     with state.timed("audit"):
-        state.record(audit=audits.result())
+        state.record(audit=beside.audits.result())
     if tokens := state.answering.token_checks():
         state.record_checks(tokens=tokens)
     with state.timed("checks"), working(state.progress, "do batches change answers?"):
         if batches := state.answering.batch_checks(state.plan.tasks):
             state.record_checks(batches=batches)
     if state.plan.selection.shard[0] == 1:
+        if suite.latency.samples:
+            beside.rest.result()  # it would be timed with the answers
         with state.timed("latency"):
             for task in tasks:
                 # The state before a change is measured for quality, not for latency.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,25 @@ def sinks(no_mlflow: bool) -> dict[str, Sink]:
     except BakeoffError:  # two packages of one name: said where one of both is loaded
         known = [*SINKS, "plugins"]
     return {name: loaded(name) for name in known if not (no_mlflow and name == NAME)}
+
+
+@contextmanager
+def getting_ready(report: Callable[[], None], *, no_mlflow: bool) -> Iterator[Callable[[], None]]:
+    """What gets ready to `report` and send a run, for a thread while answers are waited for.
+
+    It returns when that takes no more of the machine. What was not needed ends with the block.
+    """
+    with ExitStack() as ended:
+
+        def get_ready() -> None:
+            from bakeoff.outputs.mlflow.sink import send
+
+            send.prepare()
+            ended.callback(send.close)
+            report()
+            send.settle()
+
+        yield report if no_mlflow else get_ready
 
 
 class Sent(NamedTuple):

@@ -164,13 +164,28 @@ def adapters(run: Run, setup: Setup) -> list[tuple[str, AdapterFacts]]:
     return [(task, adapter) for task, adapter in _adapters(run, setup) if adapter.training]
 
 
-def tags(run: Run, setup: Setup) -> dict[str, str]:
-    """What ties the runs of a bake-off together, and what is to be read in a row of them."""
+def tags(run: Run) -> dict[str, dict[str, str]]:
+    """Setup -> what ties the runs of a bake-off together, and is to be read in a row of them."""
+    common = _common_tags(run)
+    by_setup = {
+        setup.name: {
+            "setup": setup.name,
+            "kind": setup.kind,
+            "mlflow.runColor": COLOURS[place % len(COLOURS)],
+            **common,
+        }
+        for place, setup in enumerate(run.suite.setups.values())
+    }
+    return {
+        setup: {name: text(value)[:TAG] for name, value in known.items() if value}
+        for setup, known in by_setup.items()
+    }
+
+
+def _common_tags(run: Run) -> dict[str, str]:
     manifest = run.manifest
     data = {task: about.digests.test for task, about in manifest.tasks.items()}
-    run_tags = {
-        "setup": setup.name,
-        "kind": setup.kind,
+    return {
         "suite": manifest.benchmark,
         "invocation": manifest.run,
         "night": manifest.night,
@@ -180,12 +195,10 @@ def tags(run: Run, setup: Setup) -> dict[str, str]:
         "data": ", ".join(f"{task} {value}" for task, value in data.items()),
         "comparison": digest(asdict(run.comparison)),
         "mlflow.note.content": note(run),
-        "mlflow.runColor": COLOURS[list(run.suite.setups).index(setup.name) % len(COLOURS)],
         "mlflow.source.name": manifest.command,
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": manifest.commit or "",
     }
-    return {name: text(value)[:TAG] for name, value in run_tags.items() if value}
 
 
 def verdict(run: Run) -> str:

@@ -63,14 +63,14 @@ def log(run: Run, uri: str, traced: int = TRACES) -> links.Logged:
         )
         registry.datasets(client, run, store.experiment)
         asked = registry.prompts(client, run, store.experiment)
-        there = _there(run, store)
+        there, tagged = _there(run, store), tags(run)
         setups = list(run.suite.setups.values())
         runs = {}
         for place, setup in enumerate(setups):
-            kept = _kept(run, store, there.get(setup.name, []), setup)
-            linked = registry.linked(asked[setup.name])
-            identity, model = kept or _logged(run, store, setup, len(setups) - place, linked)
-            where = Place(store.experiment, identity, model)
+            known = {**tagged[setup.name], **registry.linked(asked[setup.name])}
+            kept = _kept(store, there.get(setup.name, []), known)
+            identity, model = kept or _logged(run, store, setup, len(setups) - place, known)
+            where = Place(store.experiment, identity, model, new=not kept)
             traces.log(client, uri, run, setup, where, traced)
             runs[setup.name] = identity
     logged = links.Logged(
@@ -105,11 +105,10 @@ def _there(run: Run, store: _Store) -> dict[str, list[Stored]]:
 
 
 def _kept(
-    run: Run, store: _Store, before: Sequence[Stored], setup: Setup
+    store: _Store, before: Sequence[Stored], now: Mapping[str, str]
 ) -> tuple[str, str] | None:
-    """(run, model) of the setup where it was logged whole with these numbers; others go away."""
+    """(run, model) of a setup where it was logged whole with these numbers; others go away."""
     kept: tuple[str, str] | None = None
-    now = tags(run, setup)
     for stored in before:
         known = stored.data.tags
         whole = known.get("logged") == "complete"
@@ -126,9 +125,9 @@ def _kept(
 
 
 def _logged(
-    run: Run, store: _Store, setup: Setup, place: int, linked: Mapping[str, str]
+    run: Run, store: _Store, setup: Setup, place: int, tags: Mapping[str, str]
 ) -> tuple[str, str]:
-    """(run, model) of a setup that is logged now, `linked` to its prompts."""
+    """(run, model) of a setup that is logged now."""
     client = store.client
     trained = models.training_runs(client, run, setup, store.training) if store.training else {}
     model = models.logged_model(client, run, setup, store.experiment, trained)
@@ -138,7 +137,7 @@ def _logged(
             store.experiment,
             # The UI sorts by start, newest first: so the setups are in the benchmark's order.
             start_time=start + place,
-            tags={**tags(run, setup), **linked, "model": model},
+            tags={**tags, "model": model},
             run_name=setup.name,
         ).info.run_id
     )

@@ -52,6 +52,8 @@ class Place:
     experiment: str
     run: str
     model: str
+    new: bool = False
+    """Whether the run was made just now: there are no traces of it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def log(
     """
     if not count:
         return 0
-    there = _whole(client, place)
+    there = set() if place.new else _whole(client, place)
     tracing = TracingClient(uri)
     wanted = [(_identity(place, traced.record), traced) for traced in _chosen(run, setup, count)]
     missing = [(identity, traced) for identity, traced in wanted if f"tr-{identity}" not in there]
