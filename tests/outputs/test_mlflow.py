@@ -31,7 +31,7 @@ import words_project
 from bakeoff.analysis import trend
 from bakeoff.analysis.measured_run import Run, write_comparison
 from bakeoff.analysis.trend import Night, Point
-from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Score
+from bakeoff.core.words import Answer, BakeoffError, Failure, Sample, Score, Step
 from bakeoff.decide.gates.baseline import accept
 from bakeoff.outputs.mlflow import baselines, links, nights, runs, server, sink, tables
 from bakeoff.outputs.mlflow.names import key
@@ -223,26 +223,39 @@ def test_unjudged_and_failed_answers_are_traced_as_what_they_are(results: Path, 
     )
 
 
-def test_failures_of_one_task_take_no_traces_from_another(results: Path, uri: str) -> None:
-    names = {"name": "made", "tasks": ["broken", "whole"], "setups": {"base": {}}}
-    suite = Suite.model_validate(names)
+def one_setup(results: Path, tasks: dict[str, int], made: Any) -> Run:
+    """A run of base alone; task -> its number of samples."""
+    suite = Suite.model_validate({"name": "made", "tasks": list(tasks), "setups": {"base": {}}})
     samples = {
-        t: [Sample(str(i), {"question": f"{i}?"}, ("x",)) for i in range(40)]
-        for t in ("broken", "whole")
+        task: [Sample(str(number), {"question": f"{number}?"}, ("x",)) for number in range(n)]
+        for task, n in tasks.items()
     }
-    lost, said = Failure("lost"), Answer("x")
+    manifest = made_manifest("run", suite, {task: task_facts(n) for task, n in tasks.items()})
+    return Run(write_run(results / "made" / "run", manifest, samples, made))
 
+
+def test_failures_of_one_task_take_no_traces_from_another(results: Path, uri: str) -> None:
     def made(task: str, setup: str, sample: Sample) -> Made:
-        fails = task == "broken" and int(sample.id) >= 10
-        scores = {"exact_match": Score(float(not fails))}
-        return Made((lost if fails else said,), scores)
+        lost = task == "broken" and int(sample.id) >= 10
+        outcome = Failure("lost") if lost else Answer("x")
+        return Made((outcome,), {"exact_match": Score(float(not lost))})
 
-    manifest = made_manifest("run", suite, dict.fromkeys(samples, task_facts(40)))
-    done = Run(write_run(results / "made" / "run", manifest, samples, made))
-    runs.log(done, uri, 10)
+    runs.log(one_setup(results, {"broken": 40, "whole": 40}, made), uri, 10)
     found = [each.info for each in traces(uri, stored(uri)["base"])]
     by_task = Counter((each.tags["task"], each.state.value) for each in found)
     assert by_task == {("broken", "OK"): 5, ("broken", "ERROR"): 30, ("whole", "OK"): 5}
+
+
+def test_durations_are_rounded_so_that_their_average_is_that_of_the_times(
+    results: Path, uri: str
+) -> None:
+    def made(task: str, setup: str, sample: Sample) -> Made:
+        timed = Answer("x", (), (Step("decode", 0.0106 + int(sample.id) / 1000),))
+        return Made((Answer("x"),), {"exact_match": Score(1.0)}, (timed,))
+
+    runs.log(one_setup(results, {"qa": 3}, made), uri, 3)
+    found = [each.info for each in traces(uri, stored(uri)["base"])]
+    assert sorted(each.execution_duration for each in found) == [11, 12, 13]
 
 
 def test_logging_twice_doubles_nothing_and_adds_the_traces_that_lack(
