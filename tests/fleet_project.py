@@ -167,6 +167,33 @@ def tuned_project(folder: Path, cache: Path) -> None:
     )
 
 
+def taught_project(folder: Path, cache: Path) -> None:
+    """Setups that are trained with a model that rewords, with files, with a scorer of the task.
+
+    The one with files by two processes.
+    """
+    tuned_project(folder, cache)
+    small_model(folder / "writer", cache)
+    tasks, file = folder / "tasks", folder / "words.yaml"
+    (tasks / "reworded.jsonl").write_text('{"document": "words", "text": "Words have numbers."}\n')
+    (tasks / "own.py").write_text(
+        "from bakeoff import scorer\n\n\n@scorer(version=1, bounds=(0, 1))\n"
+        "def any_words(sample, answer, context):\n    return 1.0\n"
+    )
+    task = (tasks / "words.yaml").read_text()
+    scorers = "headline: own.py::any_words\nscorers: ['own.py::any_words', exact_match]"
+    (tasks / "words.yaml").write_text(task.replace("scorers: [exact_match]", scorers))
+    known = file.read_text()
+    learns = "{cpt: {paraphrases: 1, paraphraser: %s}}"
+    setups = (
+        f"base: {{}}, told: {{tune: {learns % (folder / 'writer')}}}, "
+        f"supplied: {{tune: {{processes: 2, {(learns % 'reworded*.jsonl')[1:]}}}, "
+        "pupil: {tune: {distill: {teacher: base}}}"
+    )
+    begin, end = known.index("setups: {") + 9, known.index("}}\nlatency") + 1
+    file.write_text(known[:begin] + setups + known[end:])
+
+
 def bfloat16_project(folder: Path, cache: Path) -> None:
     """Eight questions to the embedded model in bfloat16, in several batches."""
     more = "dtype: {force: bfloat16}\nbatch_tokens: 256\nbatch_check: 0\n"

@@ -32,6 +32,7 @@ from fleet_project import (
     records,
     reply,
     run_on,
+    taught_project,
     tuned_project,
 )
 
@@ -140,6 +141,23 @@ def test_weights_and_adapters_reach_empty_nodes(
         assert len(copies) == 1
     # Weights came by the digest of their bytes; the driver's folder is named nowhere.
     assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
+
+
+def test_training_finds_what_it_reads_on_empty_nodes(
+    tmp_path: Path, nodes: Nodes, cache: Path
+) -> None:
+    """By the same names as here: a model that rewords, files, the task's scorer of answers."""
+    taught_project(tmp_path, cache)
+    fleet = run_on(tmp_path, "ray")
+    (tmp_path / "cache").rename(tmp_path / "their-cache")
+    alone = run_on(tmp_path, "here")
+    ours, theirs = alone.manifest.adapters, fleet.manifest.adapters
+    assert len(ours) == 3
+    assert {n: a.digest for n, a in theirs.items()} == {n: a.digest for n, a in ours.items()}
+    for name, adapter in ours.items():
+        made, other = adapter.training, theirs[name].training
+        assert made and other and made.learnt == other.learnt
+    assert records(fleet) == records(alone)
 
 
 def test_a_killed_worker_and_a_poisonous_sample(tmp_path: Path, nodes: Nodes) -> None:

@@ -97,7 +97,8 @@ def _groups(parts: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 def joined(ranks: Ranks, meeting: Path, device: str) -> Iterator[Ranks]:
     """The processes, once all of them have met at a file that none has written before."""
     # Of this machine alone: nobody else is to reach what they say to each other.
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback())
+    for name in _loopback():
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
     with _others():
         distributed.init_process_group(
             "nccl" if device == "cuda" else "gloo",
@@ -112,8 +113,8 @@ def joined(ranks: Ranks, meeting: Path, device: str) -> Iterator[Ranks]:
         distributed.destroy_process_group()
 
 
-def _loopback() -> str:
-    return next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+def _loopback() -> list[str]:
+    return [name for _, name in socket.if_nameindex() if name.startswith("lo")]
 
 
 @contextmanager
