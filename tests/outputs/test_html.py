@@ -235,9 +235,12 @@ def test_the_pages_numbers_are_those_of_comparison_json(run: Run) -> None:
         assert f"{each['low']:.3f} to {each['high']:.3f}" in cell
         if name != "base":
             gap = facts["differences"][f"{name} - base"]
-            clear = gap["p"] < 0.05
             text = f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
-            assert text + (" *" if clear else "") + "</span>" in cell
+            if gap["p"] < 0.05:
+                text += " *"
+            elif not gap["low"] <= 0 <= gap["high"]:
+                text += f" (p = {gap['p']:.3f})"
+            assert f"{text}</span>" in cell
     assert "1 of 10 failed" in cells[3] and "failed" not in cells[1] + cells[2] + cells[4]
 
 
