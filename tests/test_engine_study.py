@@ -6,6 +6,9 @@ Studies: they need an environment with vLLM, which BAKEOFF_VLLM_PYTHON names.
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,7 +52,7 @@ ROWS = 12
 Keep = Callable[[str, object], None]
 
 
-def run_on(cli: Cli, folder: Path, name: str, **fields: object) -> Run:
+def written(folder: Path, name: str, **fields: object) -> Path:
     file = folder / f"{name}.yaml"
     benchmark = {
         "tasks": {"handbook_qa": {"limit": ROWS}},
@@ -61,11 +64,20 @@ def run_on(cli: Cli, folder: Path, name: str, **fields: object) -> Run:
         **fields,
     }
     file.write_text(yaml.safe_dump(benchmark, sort_keys=False))
-    results = folder / "results"
-    done = cli("run", file, "--no-mlflow", "--no-cache", cwd=ROOT, BAKEOFF_RESULTS=str(results))
-    assert done.returncode == 0, done.stderr
-    (manifest,) = (results / name).glob("*/manifest.json")
+    return file
+
+
+def only_run(folder: Path, name: str) -> Run:
+    (manifest,) = (folder / "results" / name).glob("*/manifest.json")
     return Run(manifest.parent)
+
+
+def run_on(cli: Cli, folder: Path, name: str, **fields: object) -> Run:
+    file = written(folder, name, **fields)
+    results = str(folder / "results")
+    done = cli("run", file, "--no-mlflow", "--no-cache", cwd=ROOT, BAKEOFF_RESULTS=results)
+    assert done.returncode == 0, done.stderr
+    return only_run(folder, name)
 
 
 def answers(run: Run, setup: str) -> dict[str, str]:
@@ -98,6 +110,44 @@ def test_the_four_setups_agree_with_transformers(
         record_property(setup, {"same": same, "of": ROWS, "contains": interval})
         assert same >= ROWS // 2
         assert apart.low is None or apart.low <= 0
+
+
+def test_a_server_that_is_killed_is_started_once_more(
+    tmp_path: Path, cache: Path, record_property: Keep
+) -> None:
+    """The engine's own process is killed, while the server in front of it still takes requests."""
+    setups = {name: SETUPS[name] for name in ("base", "rag")}
+    engine = {**ENGINE, "concurrency": 1}
+    file = written(tmp_path, "killed", engine=engine, setups=setups, batch_check=0)
+    places = {"BAKEOFF_RESULTS": str(tmp_path / "results"), "BAKEOFF_CACHE": str(cache)}
+    command = [sys.executable, "-m", "bakeoff", "run", str(file), "--no-mlflow", "--no-cache"]
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **places}, stdout=said, stderr=said
+        ) as run,
+    ):
+        while (kept := sum(f.read_bytes().count(b"\n") for f in journals(tmp_path))) < 3:
+            assert run.poll() is None, (tmp_path / "said").read_text()
+            time.sleep(0.1)
+        (engine_core,) = [pid for pid in started_by(run.pid) if "EngineCore" in title(pid)]
+        os.kill(engine_core, signal.SIGKILL)
+    assert run.returncode == 0, (tmp_path / "said").read_text()
+    measured = only_run(tmp_path, "killed")
+    assert measured.manifest.engines["embedded"].restarts == 1
+    for setup in setups:
+        assert len(answers(measured, setup)) == ROWS
+    record_property("lines of journals before the kill", kept)
+
+
+def journals(folder: Path) -> list[Path]:
+    return list((folder / "results").glob("killed/*/units/*/[0-9]*.jsonl"))
+
+
+def title(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def test_the_pace_of_long_prompts_and_the_memory_of_one_server(
