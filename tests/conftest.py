@@ -24,6 +24,7 @@ from sharing import (
     pytest_configure,
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
+    two_cores,
 )
 
 __all__ = [  # pytest finds its hooks here
@@ -33,6 +34,7 @@ __all__ = [  # pytest finds its hooks here
     "pytest_terminal_summary",
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
+    "two_cores",
 ]
 
 # The same examples in every run: a red test then belongs to the change. BAKEOFF_EXPLORE=1 draws

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ DEAR = {"model", "finished_run", "mlflow_server"}
 def cores() -> list[int]:
     """Those that this process may use; none where the system does not say."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+MACHINE = cores()
+"""Those that all tests together may use: read before any worker is given its own."""
+
+
+@pytest.fixture(scope="module")
+def two_cores() -> Iterator[None]:
+    """What trains by two processes is refused on the one core that a worker may have."""
+    mine = cores()
+    if mine and len(MACHINE) < 2:
+        pytest.skip("needs two processors")
+    if mine:
+        os.sched_setaffinity(0, MACHINE[:2])
+    yield
+    if mine:
+        os.sched_setaffinity(0, mine)
 
 
 @pytest.hookimpl(optionalhook=True)

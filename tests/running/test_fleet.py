@@ -319,6 +319,7 @@ def test_weights_give_on_workers_what_they_give_here(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_cores")
 def test_a_worker_trains_by_processes_of_its_own_and_all_have_what_it_made(
     tmp_path: Path, cache: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_weights_and_adapters_reach_empty_nodes(
     assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_training_finds_what_it_reads_on_empty_nodes(
     tmp_path: Path, nodes: Nodes, cache: Path
 ) -> None:

@@ -19,6 +19,8 @@ from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
 from small_training import ROWS, Silent, inputs, network, recipe, weights
 
+pytestmark = pytest.mark.usefixtures("two_cores")
+
 
 def alive(module: str = "bakeoff.setups.tuning.process") -> list[int]:
     """The processes of trainings that this one has started and that still run."""
