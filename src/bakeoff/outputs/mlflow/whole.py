@@ -9,6 +9,7 @@ from bakeoff.analysis.trend import history, read
 from bakeoff.core.words import BakeoffError
 from bakeoff.outputs.mlflow import nights, runs
 from bakeoff.outputs.mlflow.connection import reaching
+from bakeoff.runs.links import refuse_links
 
 
 def get_ready(uri: str) -> None:
@@ -22,6 +23,8 @@ def get_ready(uri: str) -> None:
 
 def log_whole(run: Run, uri: str, traces: int = 20) -> None:
     """Log a run (again), with so many traces per setup, and its benchmark's nights."""
+    # Before anything is read: what a link leads to is not damage of the run.
+    refuse_links(run.folder)
     # Tables and traces are made of the same answers, and so is the comparison.
     runs.log(run.held(), uri, traces)
     benchmark = run.manifest.benchmark
