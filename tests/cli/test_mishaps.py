@@ -133,7 +133,10 @@ MISHAPS = {
     ),
     "no function": Mishap(gone("bot.py"), RUN, "there is no file"),
     "an unreadable function": Mishap(
-        lambda f: shutil.rmtree(f / "__pycache__"), RUN, "Permission", how=unreadable("bot.py")
+        lambda f: shutil.rmtree(f / "__pycache__", ignore_errors=True),
+        RUN,
+        "Permission",
+        how=unreadable("bot.py"),
     ),
     "results that are a file": Mishap(file_at("results"), RUN, "results"),
     "a file as folder of runs": Mishap(file_at("results/words"), RUN, "results/words"),
