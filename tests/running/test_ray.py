@@ -58,7 +58,7 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(tmp_path_factory: pytest.TempPathFactory, two_cores: None) -> Iterator[Nodes]:
     """Two nodes; Ray finds the cluster as a user's does, by RAY_ADDRESS."""
     from ray.cluster_utils import Cluster
 
@@ -143,7 +143,6 @@ def test_weights_and_adapters_reach_empty_nodes(
     assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
 
 
-@pytest.mark.usefixtures("two_cores")
 def test_training_finds_what_it_reads_on_empty_nodes(
     tmp_path: Path, nodes: Nodes, cache: Path
 ) -> None:
