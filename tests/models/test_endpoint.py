@@ -693,6 +693,7 @@ def test_leaving_early_leaves_nothing_behind(stub: str, caplog: pytest.LogCaptur
         if index == 3:
             raise KeyboardInterrupt
 
+    gc.collect()  # what other tests have left
     with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.DEBUG):
         warnings.simplefilter("always")
         with connected(stub, concurrency=4) as client:
