@@ -70,6 +70,12 @@ class Run:
         vars(run).update({n: part for n, part in vars(self).items() if n not in vars(run)})
         return run
 
+    def noted(self) -> Run:
+        """The same run after its manifest was written again, with no other evidence."""
+        run = self.moved(self.folder)
+        vars(run).pop("manifest", None)
+        return run
+
     @property
     def shard(self) -> tuple[int, int]:
         """(i, n): the run is the i-th of n parts; (1, 1) is the whole."""

@@ -123,7 +123,7 @@ def _run(state: RunState) -> measured_run.Run:
     with state.timed("compare"), working(state.progress, "comparing"):
         measured_run.write_comparison(done)
     state.save()
-    return done
+    return done.noted()
 
 
 def _interrupted(state: RunState) -> None:
