@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import resource
@@ -133,17 +134,16 @@ def _run(
 
 def _watch(cwd: Path, how: Disturbed, count: int) -> None:
     """Count what changes files below `cwd`, and disturb it."""
-    events = 0
+    numbers = itertools.count(1)  # of two threads none gets the other's, and none is skipped
 
     def change(path: object = None) -> None:
-        nonlocal events
-        events += 1
+        event = next(numbers)
         os.write(count, b".")
-        if events == how.kill_at:
+        if event == how.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if events == how.signal_at:
+        if event == how.signal_at:
             os.kill(os.getpid(), how.signal)
-        if how.full_at and events >= how.full_at:
+        if how.full_at and event >= how.full_at:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     def hook(event: str, values: tuple[Any, ...]) -> None:

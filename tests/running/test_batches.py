@@ -222,7 +222,9 @@ def test_a_kill_while_results_are_read_loses_and_doubles_nothing(
     expected = answers(undisturbed), undisturbed.manifest.spent
     for number in range(1, done.events, 9):
         (project / "results").rename(project / f"before-{number}")
-        assert forks(project, *command, how=Disturbed(kill_at=number)).code == -9
+        killed = forks(project, *command, how=Disturbed(kill_at=number))
+        # Threads: now and then it has fewer events than before, and has ended.
+        assert killed.code == -9 or (killed.code == 0 and killed.events < number), killed.said
         assert forks(project, *command).code == 0
         (run,) = runs(project)
         assert run.manifest.complete
