@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 # There are none, and the search reads the metadata of every installed package.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
 
+# numpy starts a thread for every core but one. Each spins for some 50 ms before it sleeps, after
+# the import and after every product of matrices: 2 to this power of cycles are a third of a
+# millisecond, in which products that follow each other still find them awake.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
+
 # What a command reads it keeps to its end, and what it drops hangs together in hardly any circles.
 # With Python's own threshold, 700 new objects, looking for garbage takes a fifth of the processor
 # time of a run; with 100,000 still a fortieth where it has 10,000 samples.
