@@ -112,12 +112,16 @@ def _finish_part(done: Run) -> None:
 
 
 def _get_ready_to_report() -> None:
-    """Import the modules for the report while the run waits for answers."""
+    """Import the modules for the report while the run waits for answers, and find its sinks."""
+    from bakeoff.core import layout
+    from bakeoff.outputs import report
     from bakeoff.outputs.page import html
     from bakeoff.running import gating
 
-    _ = gating
+    _ = gating, layout, report
     html.template()
+    # The metadata of every installed package are read for them, once in a process.
+    sinks(no_mlflow=True)
 
 
 def _judged(done: Run) -> Verdicts | None:
