@@ -84,7 +84,8 @@ class Cell:
 
     def _asked(self, answer: Answer, given: Mapping[Need, Any]) -> Score | None:
         try:
-            context = replace(self.context, given=given)
+            # Most metrics ask no model: nothing is given to any of their cells.
+            context = replace(self.context, given=given) if given else self.context
             return self.scorer.score(self.sample, answer, context, self.metric)
         except BakeoffError:
             raise

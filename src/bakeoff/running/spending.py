@@ -21,8 +21,12 @@ from bakeoff.spec.benchmark import Setup, Suite
 
 def spent_tokens(outcome: Answer | Failure) -> tuple[int, int]:
     """(prompt, completion) tokens of an outcome that were not taken from the cache."""
-    fresh = [step for step in outcome.steps if not step.cached]
-    return sum(s.prompt_tokens for s in fresh), sum(s.completion_tokens for s in fresh)
+    prompt = completion = 0
+    for step in outcome.steps:
+        if not step.cached:
+            prompt += step.prompt_tokens
+            completion += step.completion_tokens
+    return prompt, completion
 
 
 def cost(suite: Suite, setup: Setup, prompt: int, completion: int) -> float:
