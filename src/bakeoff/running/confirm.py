@@ -13,11 +13,11 @@ from bakeoff.running.plan import Plan
 from bakeoff.running.resuming import unfinished
 from bakeoff.runs import store
 from bakeoff.runs.naming import find_run
-from bakeoff.runs.verdicts import FAIL, Verdicts
 from bakeoff.setups.builder import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.analysis.measured_run import Run
+    from bakeoff.runs.verdicts import Verdicts
 
 
 def begin(
@@ -75,9 +75,9 @@ def run_and_judge(
     done = run(plan, workspace, progress, resume, retry_failed=retry_failed, meanwhile=meanwhile)
     if not plan.suite.gates or done.shard[1] > 1:
         return done, None
-    from bakeoff.running import (
-        gating,  # not before the answers: it computes with numpy, as in `run`
-    )
+    # Not before the answers: gating computes with numpy, as in `run`.
+    from bakeoff.running import gating
+    from bakeoff.runs.verdicts import FAIL
 
     before_judging(done)
     with working(progress, "judging the gates"):

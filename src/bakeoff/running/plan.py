@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.core.words import Sample
-from bakeoff.decide.gates.language import Scope
 from bakeoff.running.facts import blank_manifest, metric_facts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Forced, Suite
@@ -18,6 +17,7 @@ from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
 
 if TYPE_CHECKING:
+    from bakeoff.decide.gates.language import Scope
     from bakeoff.models.batched import Batch
 
 
@@ -45,6 +45,8 @@ class Plan:
     @property
     def scope(self) -> Scope:
         """What gates can name."""
+        from bakeoff.decide.gates.language import Scope
+
         return Scope(
             list(self.suite.setups),
             {

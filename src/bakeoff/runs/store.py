@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from bakeoff.core import disk
 from bakeoff.core.parts import whole
@@ -41,9 +41,11 @@ from bakeoff.runs.links import refuse_links
 from bakeoff.runs.manifest import FORMAT, Manifest
 from bakeoff.runs.records import DAMAGED, damaged, read_records, requests_sent
 from bakeoff.runs.seal import as_json
-from bakeoff.runs.verdicts import Verdicts
 from bakeoff.spec import names
 from bakeoff.spec.yaml_files import File, validated
+
+if TYPE_CHECKING:
+    from bakeoff.runs.verdicts import Verdicts
 
 __all__ = [
     "ADVICE",
@@ -198,6 +200,8 @@ def write_manifest(run: Path, manifest: Manifest) -> None:
 
 def read_verdicts(path: Path) -> Verdicts:
     """The verdicts that a `gates.json` holds. Raises `MissingEvidence` where it holds none."""
+    from bakeoff.runs.verdicts import Verdicts  # what only answers and scores has no use for it
+
     try:
         with names.of_stored_files():
             return validated(Verdicts, path, read_json(path))

@@ -11,7 +11,6 @@ from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
 from bakeoff.tasks.columns import columns_of, getter
-from bakeoff.tasks.guessing import guesses
 from bakeoff.tasks.rows import Rows
 from bakeoff.tasks.targets import BY_FIELD
 
@@ -93,12 +92,14 @@ _SCALARS = (str, int, float)
 
 def _misnamed(there: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]:
     """Columns that rows need, or that are named, and no row has."""
-    likely = {guess.field: guess.column for guess in guesses(dict.fromkeys(there, ()))}
     for ours in dict.fromkeys(("question", "targets", *columns)):
         theirs = columns.get(ours, ours)
         try:
             getter(theirs, there)
         except BakeoffError as error:
+            from bakeoff.tasks.guessing import guesses
+
+            likely = {guess.field: guess.column for guess in guesses(dict.fromkeys(there, ()))}
             hint = (
                 f"did you mean columns: {{{ours}: {json.dumps(likely[ours], ensure_ascii=False)}}}?"
                 if likely.get(ours, theirs) != theirs
