@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,10 @@ class _File:
     treatments: Mapping[str, Mapping[str, Treatment]] = field(default_factory=dict)
 
 
-_FILE = TypeAdapter(_File)
+@cache
+def _reader() -> TypeAdapter[_File]:
+    """What checks a file of rows. Made when first used: runs write such files, few read them."""
+    return TypeAdapter(_File)
 
 
 def write_rows(path: Path, rows: Rows) -> None:
@@ -183,7 +187,7 @@ def write_rows(path: Path, rows: Rows) -> None:
 def read_rows(path: Path) -> Rows:
     """The rows that `path` holds. Raises `BakeoffError` when it holds none."""
     try:
-        file = _FILE.validate_json(gzip.decompress(path.read_bytes()))
+        file = _reader().validate_json(gzip.decompress(path.read_bytes()))
         if file.format != FORMAT:
             raise BakeoffError(f"{path}: rows of format {file.format}; this reads {FORMAT}")
         return _rows(file)
