@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ SCORED, NOT_ASKED = "scored", "not asked"
 
 def outcome(value: float, column: Column) -> str:
     """What a value of a column says: `scored` where nothing bounds it, so none is the best."""
-    if np.isnan(value):
+    if math.isnan(value):
         return UNJUDGED
     if column.measure.bounds is None:
         return SCORED
@@ -31,9 +32,10 @@ def outcomes(run: Run, task: str, setup: str) -> dict[str, str]:
     by_sample = dict.fromkeys(errors.samples, UNJUDGED)
     if column := run.columns.get((task, setup, run.headlines[task])):
         by_sample |= {
-            s: outcome(v, column) for s, v in zip(column.samples, column.values, strict=True)
+            s: outcome(v, column)
+            for s, v in zip(column.samples, column.values.tolist(), strict=True)
         }
-    pairs = zip(errors.samples, errors.values, strict=True)
+    pairs = zip(errors.samples, errors.values.tolist(), strict=True)
     return by_sample | {sample: FAILED for sample, error in pairs if error == 1}
 
 

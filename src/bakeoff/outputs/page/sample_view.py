@@ -173,7 +173,10 @@ def _parted(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def pack(value: Any) -> str:
     """JSON, gzip, base64; the same text for the same value. Lone surrogates become unreadable."""
-    text = json.dumps(value, default=vars, ensure_ascii=False, separators=(",", ":"))
+    # Facts made for the page hold nothing that holds them.
+    text = json.dumps(
+        value, default=vars, ensure_ascii=False, separators=(",", ":"), check_circular=False
+    )
     packed = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode()
 
