@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,15 @@ def inputs(base: Path, recipe: Tune) -> Inputs:
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     (file,) = (folder / "adapter").glob("*.safetensors")
     return load_file(file)
+
+
+def alone(net: Any, rows: Sequence[Row]) -> torch.Tensor:
+    """The mean loss of the answers' tokens, one unpadded row at a time, by transformers itself."""
+    total, tokens = torch.tensor(0.0), 0
+    for row in rows:
+        ids = torch.tensor([row.tokens])
+        labels = torch.tensor([[-100] * row.answer + row.tokens[row.answer :]])
+        learnt = len(row.tokens) - row.answer
+        total = total + net(input_ids=ids, labels=labels).loss * learnt
+        tokens += learnt
+    return total / tokens

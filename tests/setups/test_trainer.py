@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.setups.tuning.ranks import Ranks
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
-from small_training import HELD_OUT, ROWS, Silent, inputs, network, recipe, weights
+from small_training import HELD_OUT, ROWS, Silent, alone, inputs, network, recipe, weights
 
 
 @pytest.fixture
@@ -32,18 +31,6 @@ def base(tmp_path: Path) -> Path:
 
 def packs(rows: list[Row], shared: int) -> Packs:
     return Packs([len(row.tokens) for row in rows], 16, 1000, shared, seed=1)
-
-
-def alone(net: Any, rows: list[Row]) -> torch.Tensor:
-    """The mean loss of the answers' tokens, one unpadded row at a time, by transformers itself."""
-    total, tokens = torch.tensor(0.0), 0
-    for row in rows:
-        ids = torch.tensor([row.tokens])
-        labels = torch.tensor([[-100] * row.answer + row.tokens[row.answer :]])
-        learnt = len(row.tokens) - row.answer
-        total = total + net(input_ids=ids, labels=labels).loss * learnt
-        tokens += learnt
-    return total / tokens
 
 
 def test_rows_stand_side_by_side_behind_what_they_share() -> None:
@@ -146,9 +133,19 @@ def test_a_network_that_scales_its_embeddings_is_not_cut() -> None:
     assert loss.item() == pytest.approx(alone(net, ROWS).item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("shared", [0, 3])
+def test_a_row_in_a_pack_sees_as_far_back_as_a_sliding_window(shared: int) -> None:
+    net = network("Mistral", sliding_window=2)
+    cut = Cut(net, 2, ROWS)
+    assert cut.first == 2
+    rows = PackedRows(cut, ROWS, packs(ROWS, shared))
+    loss = rows.loss(rows.inputs([0, 1, 2, 3, 4, 5]))
+    assert loss.item() == pytest.approx(alone(net, ROWS).item(), rel=1e-5)
+
+
 def test_a_network_that_reads_packed_rows_otherwise_is_refused() -> None:
-    with pytest.raises(BakeoffError, match="mistral models cannot be tuned here"):
-        Cut(network("Mistral", sliding_window=2), 2, ROWS)
+    with pytest.raises(BakeoffError, match="gpt_oss models cannot be tuned here"):
+        Cut(network("GptOss"), 2, ROWS)
 
 
 @given(

@@ -6,6 +6,7 @@ make of a row is computed once and kept.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -125,12 +126,18 @@ class Cut:
 
     @contextmanager
     def _upper(self) -> Iterator[None]:
-        whole = self.decoder.layers
+        whole, config = self.decoder.layers, self.decoder.config
+        kinds = getattr(config, "layer_types", None)
         self.decoder.layers = whole[self.first :]
+        if kinds:
+            # Of these by their number networks choose mask and positions.
+            config.layer_types = kinds[self.first :]
         try:
             yield
         finally:
             self.decoder.layers = whole
+            if kinds:
+                config.layer_types = kinds
 
     @torch.no_grad()
     def _alone(self, rows: Sequence[Row]) -> torch.Tensor:
@@ -176,8 +183,8 @@ def _attend(
     """Attention within a pack, for queries, keys and values of (1, heads, n, width).
 
     What all rows start with attends to itself; each row to that start and to itself, so that the
-    work grows with the rows and not with the square of the pack. `attention_mask` holds
-    `Pack.lengths`.
+    work grows with the rows and not with the square of the pack; in a layer with a sliding window,
+    to so many places. `attention_mask` holds `Pack.lengths`.
     """
     shared, *own = attention_mask.flatten().tolist()
     width = max(own)
@@ -191,15 +198,36 @@ def _attend(
         start = part[:, :, :shared].expand(len(own), -1, -1, -1)
         return torch.cat([start, rows(part)], 2)
 
-    sees = torch.ones(width, shared + width, dtype=torch.bool, device=query.device).tril(shared)
-    apart, _ = sdpa_attention_forward(
-        module, rows(query), behind_start(key), behind_start(value), sees[None, None], **given
-    )
+    window, capped = given.get("sliding_window") or shared + width, given.get("softcap")
+    near = _near(width, shared + width, window, query.device)
+    apart = _scored(module, [rows(query), behind_start(key), behind_start(value)], near, **given)
     parts = [row[:length] for row, length in zip(apart, own, strict=True)]
     if shared:
-        start = (part[:, :, :shared] for part in (query, key, value))
-        parts.insert(0, sdpa_attention_forward(module, *start, None, **given)[0][0])
+        start = [part[:, :, :shared] for part in (query, key, value)]
+        # Without a mask each place sees all before it.
+        whole = shared <= window and not capped
+        before = None if whole else _near(shared, shared, window, query.device)
+        parts.insert(0, _scored(module, start, before, **given)[0])
     return torch.cat(parts)[None], None
+
+
+def _near(queries: int, places: int, window: int, device: torch.device) -> torch.Tensor:
+    """(1, 1, queries, places): the nearest up to each query's own; the last query has the last."""
+    sees = torch.ones(queries, places, dtype=torch.bool, device=device)
+    return sees.tril(places - queries).triu(places - queries + 1 - window)[None, None]
+
+
+def _scored(
+    module: Any, parts: Sequence[torch.Tensor], near: torch.Tensor | None, **given: Any
+) -> Any:
+    """What queries make of keys and values; the scores of some networks are capped."""
+    if near is None or not given.get("softcap"):
+        return sdpa_attention_forward(module, *parts, near, **given)[0]
+    # Only the network's own code knows the cap.
+    own = sys.modules[type(module).__module__].eager_attention_forward
+    mask = torch.zeros(near.shape, dtype=parts[0].dtype, device=near.device)
+    mask = mask.masked_fill(~near, torch.finfo(mask.dtype).min)
+    return own(module, *parts, mask, **given)[0]
 
 
 _PACKED = "packed_rows"
