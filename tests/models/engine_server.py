@@ -63,6 +63,7 @@ def script(request: Request) -> Reply:
     with lock:
         questions += 1
         noted(f"asked {name}")
+        noted(f"roles {', '.join(turn['role'] for turn in request.body['messages'])}")
         if questions == options.crash_after and starts <= options.crashes:
             print("out of memory, as it were", flush=True)
             os._exit(9)

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import TemplateError
 
 from bakeoff.analysis.treatment import treatment
 from bakeoff.core.words import BakeoffError, Decoding
 from bakeoff.models.engine import Engine, EngineDown, EngineModel, Lodging
 from bakeoff.models.engine_program import version_of
+from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import Weights
 from bakeoff.running.doctor import engines
 from bakeoff.runs import store
@@ -51,8 +53,28 @@ class Notes:
     def finish(self) -> None: ...
 
 
+class Written:
+    """A tokenizer whose template writes what the turns say."""
+
+    chat_template = "given"
+
+    def apply_chat_template(self, chat: list[dict[str, str]], **_: Any) -> str:
+        return "\n".join(turn["content"] for turn in chat)
+
+
+class Refusing(Written):
+    """A tokenizer whose template has no system role."""
+
+    def apply_chat_template(self, chat: list[dict[str, str]], **_: Any) -> str:
+        if any(turn["role"] == "system" for turn in chat):
+            raise TemplateError("System role not supported")
+        return super().apply_chat_template(chat)
+
+
 @contextmanager
-def running(folder: Path, *more: str, adapters: int = 0, **fields: Any) -> Iterator[Engine]:
+def running(
+    folder: Path, *more: str, adapters: int = 0, template: Written | None = None, **fields: Any
+) -> Iterator[Engine]:
     """An engine of the script, started."""
     command = [*START.split(), "--log", str(folder / "log"), *more]
     spec = EngineSpec.model_validate({"command": command, "concurrency": 1, **fields})
@@ -65,7 +87,7 @@ def running(folder: Path, *more: str, adapters: int = 0, **fields: Any) -> Itera
         version=version_of(spec, spec.command),
         folder=folder / "logs",
         progress=Notes(),
-        tokenizer=(lambda text: len(text.split()), lambda chat: chat[-1]["content"]),
+        tokenizer=(lambda text: len(text.split()), ChatTemplate("w", template or Written())),
     )
     try:
         engine.start()
@@ -101,6 +123,22 @@ def test_it_answers_and_is_stopped_with_all_that_it_started(tmp_path: Path) -> N
     assert gone(int(server.split()[1]))
     assert gone(int(child.split()[1]))
     assert not list((tmp_path / "logs").iterdir())
+
+
+def test_what_a_template_would_refuse_is_sent_in_the_first_user_turn(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "Be brief."}
+    chat = [system, {"role": "user", "content": "question 0"}]
+    with running(tmp_path) as engine:
+        ((_, plain),) = EngineModel(engine).generate([chat], Decoding(8))
+        assert "system" not in EngineModel(engine).fingerprint()
+    with running(tmp_path, template=Refusing()) as engine:
+        model = EngineModel(engine)
+        ((_, merged),) = model.generate([chat], Decoding(8))
+        timed = model.timed(chat, Decoding(8))
+        assert model.fingerprint()["system"] == "in the first user turn"
+    texts = [made.text for made in (plain, merged, timed)]  # type: ignore[union-attr]
+    assert texts == ["question 0"] * 3
+    assert log(tmp_path, "roles") == ["roles system, user", "roles user", "roles user"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     suite, digests = manifest.suite, manifest.tasks[task].digests
     model = manifest.fingerprint(setup)
     weights = f" (weights {model['weights']})" if "weights" in model else ""
+    system = f", system message {model['system']}" if "system" in model else ""
     # On an engine the same weights answer otherwise.
     engine = f" on {model['engine']}" if suite.engine and "weights" in model else ""
     endpoint = None if setup.custom else suite.endpoint_of(setup.model)
@@ -51,7 +52,7 @@ def treatment(manifest: Manifest, task: str, setup: Setup) -> Treatment:
     tune = suite.use(task).recipe(setup.tune) if setup.tune else None
     return {
         "prompt": digests.prompt,
-        "model": "custom" if setup.custom else f"{setup.model}{weights}{engine}",
+        "model": "custom" if setup.custom else f"{setup.model}{weights}{engine}{system}",
         # The fields of a request by their digest: they may hold what no file should.
         "decoding": {**decoding, **({"extra": model.get("extra", "")} if extra else {})},
         "tune": {**_settings(tune), "train": digests.train} if tune else None,

@@ -11,7 +11,6 @@ from bakeoff.core.words import (
     Generation,
     Message,
     Sending,
-    digest,
     unwatched,
 )
 from bakeoff.models.device import choose_dtype, limit_threads
@@ -33,13 +32,11 @@ class AdaptedModel:
         return self.model.dtype == "float32"
 
     def fingerprint(self) -> dict[str, str]:
-        template = self.model.templates.get(self.adapter or "")
         return {
-            **self.model.fingerprint(),
+            **self.model.fingerprint(self.adapter),
             "batch_tokens": str(self.model.batch_tokens),
             "generation": str(GENERATION),
             "adapter": self.adapter or "",
-            **({"chat_template": digest(template)} if template else {}),
         }
 
     def render(self, chat: Sequence[Message]) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+FULL, SLIDING = "full_attention", "sliding_attention"
+"""How layers attend, in the words of transformers."""
+
 Tokens = Sequence[int]
 Choose = Callable[[torch.Tensor, Sequence[int]], Sequence[int]]
 """Logits (n, vocabulary) and the n rows they belong to -> a token for each."""
@@ -292,16 +295,20 @@ class Options:
 
 
 @torch.inference_mode()
-def loglikelihoods(batch: Batch, options: Options, end: int, pass_tokens: int) -> torch.Tensor:
-    """(rows, options): the log-probability that each row goes on with the option and `end`.
+def loglikelihoods(
+    batch: Batch, options: Options, ends: Sequence[int], pass_tokens: int
+) -> torch.Tensor:
+    """(rows, options): the log-probability that each row goes on with the option and ends there.
 
-    Not divided by length, as `acc` of lm-evaluation-harness: with `end` it is the probability of
-    saying exactly this option; by length, long labels that complete themselves would win.
+    Not divided by length, as `acc` of lm-evaluation-harness: with one of `ends` it is the
+    probability of saying exactly this option; by length, long labels that complete themselves
+    would win.
     All options of a row are read at once, each token seeing its own option alone.
     """
     count, device = len(options.tokens), batch.mask.device
     parents = torch.tensor(options.parents, device=device)
     leaves = torch.tensor(options.leaves, device=device)
+    stopping = torch.tensor(ends, device=device)
     sees = torch.eye(count, dtype=torch.bool, device=device)
     for node in range(1, count):
         sees[node] |= sees[options.parents[node]]
@@ -312,7 +319,7 @@ def loglikelihoods(batch: Batch, options: Options, end: int, pass_tokens: int) -
         norm = logits.logsumexp(-1)
         steps = logits[:, parents, options.tokens] - norm[:, parents]
         steps[:, 0] = 0
-        stops = logits[:, leaves, end] - norm[:, leaves]
+        stops = logits[:, leaves[:, None], stopping].logsumexp(-1) - norm[:, leaves]
         scores.append((steps @ sees.T.float())[:, leaves] + stops)
     return torch.cat(scores)
 
@@ -328,14 +335,34 @@ def _branch(
     nodes = torch.tensor(options.tokens, device=last.device).repeat(len(last), 1)
     nodes[:, 0] = last[:, 0]
     known = batch.mask[begin:end, None, :places].expand(-1, len(sees), -1)
-    open_ = torch.cat([known, sees.expand(len(last), -1, -1)], -1)[:, None]
-    mask = torch.zeros(open_.shape, dtype=batch.network.dtype, device=last.device)
+    open_ = torch.cat([known, sees.expand(len(last), -1, -1)], -1)
+    depths = sees.sum(-1) - 1
     logits: torch.Tensor = batch.network(
         input_ids=nodes,
-        # Additive, which every attention of transformers takes.
-        attention_mask=mask.masked_fill(~open_, torch.finfo(mask.dtype).min),
-        position_ids=batch.positions[begin:end] + sees.sum(-1) - 1,
+        attention_mask=_masks(batch.network, open_, depths),
+        position_ids=batch.positions[begin:end] + depths,
         past_key_values=cache,
         use_cache=True,
     ).logits
     return logits.float()
+
+
+def _masks(network: Any, open_: torch.Tensor, depths: torch.Tensor) -> Any:
+    """What a network takes as its mask: for nodes at these depths, the places that are open.
+
+    A dictionary where some of its layers have a sliding window; else of all layers.
+    """
+    config = network.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ()
+    places = open_.shape[-1] - len(depths)
+    at = torch.cat([torch.arange(-places, 0, device=depths.device), depths])
+    near = depths[:, None] - at < (getattr(config, "sliding_window", None) or open_.shape[-1])
+
+    def additive(seen: torch.Tensor) -> torch.Tensor:
+        # Which every attention of transformers takes.
+        mask = torch.zeros(seen.shape, dtype=network.dtype, device=seen.device)
+        return mask.masked_fill(~seen, torch.finfo(mask.dtype).min)[:, None]
+
+    if SLIDING in kinds:
+        return {FULL: additive(open_), SLIDING: additive(open_ & near)}
+    return additive(open_ if kinds else open_ & near)

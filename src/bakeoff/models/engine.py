@@ -28,6 +28,7 @@ from bakeoff.models.endpoint import Client
 from bakeoff.models.engine_proof import prove
 from bakeoff.models.served import ServedModel, Tally
 from bakeoff.models.server import Server, free_port
+from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import Weights
 from bakeoff.spec.endpoints import Endpoint
 from bakeoff.spec.engines import EngineSpec, filled
@@ -70,7 +71,8 @@ class Engine:
     folder: Path
     """Of its log."""
     progress: Progress
-    tokenizer: tuple[Callable[[str], int], Callable[[Sequence[Message]], str]]
+    tokenizer: tuple[Callable[[str], int], ChatTemplate]
+    """Counts tokens, and the template by which the server writes chats."""
     adapters: dict[str, Path] = field(default_factory=dict)
     """Digest -> folder, of those that it serves."""
     tally: Tally = field(default_factory=Tally)
@@ -97,6 +99,7 @@ class Engine:
         """What can change an answer beside the prompt and the adapter."""
         return {
             "weights": self.weights.digest,
+            **self.tokenizer[1].facts,
             "dtype": self.dtype if self.spec.takes_dtype else "the server's own",
             "engine": f"{self.spec.kind} {self.version}".strip(),
             "arguments": self.arguments,
@@ -252,12 +255,18 @@ class EngineModel:
         engine = self.engine
         client = engine.client(self.concurrency or engine.spec.concurrency)
         name = self.adapter or BASE
-        counter, rendered = engine.tokenizer
+        counter, template = engine.tokenizer
         spec = client.spec
         assert isinstance(spec, Endpoint)
         return ServedModel(
-            client, spec, name, counter, rendered, engine.tally, timing=bool(self.concurrency)
+            *(client, spec, name, counter, template.render, engine.tally),
+            timing=bool(self.concurrency),
         )
+
+    def _fitted(self, chats: Sequence[Sequence[Message]]) -> Sequence[Sequence[Message]]:
+        """The chats as the server's template takes them; what needs no change is not looked up."""
+        template = self.engine.tokenizer[1]
+        return chats if template.has_system_role else [template.fitted(chat) for chat in chats]
 
     def generate(
         self,
@@ -266,16 +275,16 @@ class EngineModel:
         skip: Collection[int] = (),
         sending: Sending = unwatched,
     ) -> Iterator[tuple[int, Generation | Failure]]:
-        done = set(skip)
+        done, asked = set(skip), self._fitted(chats)
 
         def watched(index: int) -> None:
             if not self.engine.alive:
                 raise _Ended
             sending(index)
 
-        while len(done) < len(chats):
+        while len(done) < len(asked):
             try:
-                for index, outcome in self._served().generate(chats, decoding, done, watched):
+                for index, outcome in self._served().generate(asked, decoding, done, watched):
                     if isinstance(outcome, Failure) and not self.engine.alive:
                         continue
                     done.add(index)
@@ -288,6 +297,7 @@ class EngineModel:
             self.engine.restart()
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
+        (chat,) = self._fitted([chat])
         while True:
             try:
                 made = self._served().timed(chat, decoding)

@@ -26,6 +26,8 @@ from bakeoff.core.words import (
     digest,
 )
 from bakeoff.models.decoding import (
+    FULL,
+    SLIDING,
     Choose,
     Options,
     Start,
@@ -38,6 +40,7 @@ from bakeoff.models.decoding import (
     write,
 )
 from bakeoff.models.device import free_memory, pick_device, synchronize
+from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import Weights
 
 T = TypeVar("T")
@@ -77,43 +80,68 @@ class LocalModel:
         except (OSError, ValueError) as error:
             raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error
         self.network = self.network.eval() if quantize else self.network.to(self.device).eval()
-        if self.tokenizer.chat_template is None:
-            raise BakeoffError(
-                f"model '{weights.reference}': its tokenizer has no chat template; "
-                "use an instruction-tuned model"
-            )
+        self.template = ChatTemplate(weights.reference, self.tokenizer)
+        self.end_of_answer = self.template.end
+        """The token that the model is taught to end an answer with."""
         _refuse_odd_caches(self.network, weights.reference)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.adapters: dict[str, str] = {}
         """Adapter digest -> the name it is attached under."""
-        self.templates: dict[str, str] = {}
+        self.templates: dict[str, ChatTemplate] = {}
         """Adapter digest -> the chat template it was trained with, where it has one of its own."""
 
     @property
-    def context_window(self) -> int:
-        return int(self.network.config.max_position_embeddings)
+    def config(self) -> Any:
+        """Of the network that reads texts, where others beside it read pictures."""
+        return self.network.config.get_text_config()
 
-    def fingerprint(self) -> dict[str, str]:
-        """What can change an answer beside the prompt and the adapter."""
+    @property
+    def context_window(self) -> int:
+        rope = getattr(self.config, "rope_parameters", None) or {}
+        if rope.get("rope_type") == "longrope":
+            # Beyond it all tokens are read otherwise, those read before and the batch's too.
+            return int(rope["original_max_position_embeddings"])
+        return int(self.config.max_position_embeddings)
+
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer: those of the generation config, and that of the template.
+
+        Generation configs of fine-tuned models often know the base model's alone.
+        """
+        stated = self.network.generation_config.eos_token_id
+        known = [] if stated is None else [stated] if isinstance(stated, int) else stated
+        return sorted({*known, self.end_of_answer})
+
+    @property
+    def end_of_text(self) -> int:
+        """The token behind a text that is no turn of a chat."""
+        end: int | None = self.tokenizer.eos_token_id
+        return self.end_of_answer if end is None else end
+
+    def fingerprint(self, adapter: str | None = None) -> dict[str, str]:
+        """What can change an answer beside the prompt and the adapter's weights."""
+        template, ends = self.template_of(adapter), self.ends
+        several = " ".join(self.tokenizer.convert_ids_to_tokens(ends))
         return {
             "weights": self.weights.digest,
-            "chat_template": digest(self.tokenizer.chat_template),
+            "chat_template": digest(template.source or self.tokenizer.chat_template),
+            **template.facts,
+            **({"ends": several} if ends != [self.end_of_text] else {}),
             "dtype": self.dtype,
             "device": self.device,
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
             "decoding": "greedy",
         }
 
+    def template_of(self, adapter: str | None) -> ChatTemplate:
+        """The chat template that the adapter of this digest was trained with."""
+        return self.templates.get(adapter or "", self.template)
+
     def render(self, messages: Sequence[Message], adapter: str | None = None) -> str:
-        """The prompt text as the model was taught to read it: the only use of the template."""
-        text = self.tokenizer.apply_chat_template(
-            list(messages),
-            chat_template=self.templates.get(adapter or ""),
-            tokenize=False,
-            add_generation_prompt=True,
-        )
-        return str(text)
+        """The prompt text as the model was taught to read it."""
+        return self.template_of(adapter).render(messages)
 
     def count(self, text: str) -> int:
         """Tokens in `text`."""
@@ -158,11 +186,11 @@ class LocalModel:
         self, encoded: Sequence[Sequence[int]], decoding: Decoding
     ) -> tuple[list[list[int]], dict[int, Failure]]:
         """Batches of sorted prompts, and the prompts that are too long, with what they come to."""
-        room, choosing = self._room(decoding), bool(decoding.options)
+        room = self._room(decoding)
         failures = {
             index: failure
             for index, ids in enumerate(encoded)
-            if (failure := self._too_long(ids, room, choosing))
+            if (failure := self._too_long(ids, room))
         }
         fitting = [index for index in range(len(encoded)) if index not in failures]
         fitting.sort(key=lambda index: (encoded[index], index))
@@ -174,7 +202,7 @@ class LocalModel:
         With options: the seconds until the prompt is read, and of choosing.
         """
         ids = self.encode(prompt)
-        if failure := self._too_long(ids, self._room(decoding), bool(decoding.options)):
+        if failure := self._too_long(ids, self._room(decoding)):
             return failure
         marks = [time.perf_counter()]
 
@@ -210,12 +238,8 @@ class LocalModel:
         """Places that the answer to a prompt may take."""
         return len(self._options(decoding).tokens) if decoding.options else decoding.max_tokens
 
-    def _too_long(self, ids: Sequence[int], room: int, choosing: bool) -> Failure | None:
+    def _too_long(self, ids: Sequence[int], room: int) -> Failure | None:
         window = self.context_window
-        sliding = getattr(self.network.config, "sliding_window", None)
-        if choosing and sliding:
-            # Options are read side by side, under a mask that knows no sliding window.
-            window = min(window, sliding)
         if 0 < len(ids) <= window - room:
             return None
         needs = f"the prompt has {quantity(len(ids), 'token')} and the answer may take {room}"
@@ -271,8 +295,8 @@ class LocalModel:
         batch = read(self.network, start, encoded, room, pass_tokens, hold=hold)
         if decoding.options:
             first()
-            options, end = self._options(decoding), self.tokenizer.eos_token_id
-            shares = loglikelihoods(batch, options, end, pass_tokens).softmax(-1)
+            options = self._options(decoding)
+            shares = loglikelihoods(batch, options, self.ends, pass_tokens).softmax(-1)
             return [
                 Generation(
                     decoding.options[int(choice)],
@@ -287,8 +311,7 @@ class LocalModel:
         if decoding.temperature:
             seeds = [int(digest([decoding.seed, *ids]), 16) for ids in encoded]
             choose = sampled(decoding.temperature, seeds)
-        ends = set(_ends(self.network.generation_config.eos_token_id))
-        completions = []
+        ends, completions = self.ends, []
         written = write(batch, decoding.max_tokens, ends, choose, first)
         for ids, row in zip(encoded, written, strict=True):
             tokens = row.tokens
@@ -300,10 +323,6 @@ class LocalModel:
                 Generation(text, len(ids), len(tokens), confidence=sure, finish_reason=reason)
             )
         return completions
-
-
-def _ends(eos: int | Sequence[int] | None) -> Sequence[int]:
-    return [] if eos is None else [eos] if isinstance(eos, int) else eos
 
 
 def _batches(
@@ -331,10 +350,10 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _refuse_odd_caches(network: Any, reference: str) -> None:
     """Raise `BakeoffError` for a network that remembers otherwise than by keys and values."""
-    layers = set(getattr(network.config, "layer_types", None) or ["full_attention"])
+    layers = set(getattr(network.config.get_text_config(), "layer_types", None) or [FULL])
     taken = inspect.signature(network.forward).parameters
     if network._is_stateful or not (
-        layers <= {"full_attention", "sliding_attention"}
+        layers <= {FULL, SLIDING}
         and {"past_key_values", "position_ids", "logits_to_keep"} <= set(taken)
     ):
         raise BakeoffError(

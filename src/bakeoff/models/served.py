@@ -156,7 +156,8 @@ def opened(reference: str, pool: Pool) -> ServedModel:
     from bakeoff.models.tokenizer import load_tokenizer
 
     tally = pool.tallies.setdefault(reference, Tally())
-    return ServedModel(client, spec, name, *load_tokenizer(spec.tokenizer, pool.cache), tally)
+    count, template = load_tokenizer(spec.tokenizer, pool.cache)
+    return ServedModel(client, spec, name, count, template.render, tally)
 
 
 def _with_seconds(made: Generation, reply: Reply) -> Generation:

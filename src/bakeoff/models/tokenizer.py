@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
 
-from bakeoff.core.words import Message
+from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import resolve
 
 
-def load_tokenizer(
-    reference: str, cache: Path
-) -> tuple[Callable[[str], int], Callable[[Sequence[Message]], str]]:
-    """(counts the tokens of a text, writes a chat as the model's template does).
+def load_tokenizer(reference: str, cache: Path) -> tuple[Callable[[str], int], ChatTemplate]:
+    """(counts the tokens of a text, the model's chat template).
 
     Raises `BakeoffError` when the model reference leads nowhere.
     """
@@ -24,9 +22,4 @@ def load_tokenizer(
     def count(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False).input_ids)
 
-    def rendered(chat: Sequence[Message]) -> str:
-        return str(
-            tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
-        )
-
-    return count, rendered
+    return count, ChatTemplate(reference, tokenizer)

@@ -190,10 +190,11 @@ class _View:
         try:
             if not is_here(reference, self.cache):
                 raise BakeoffError(f"'{reference}' is not on this machine yet")
-            count, rendered = load_tokenizer(reference, self.cache)
+            count, template = load_tokenizer(reference, self.cache)
         except BakeoffError as error:
             return _Template(_by_role, _estimated, f"before the model's chat template: {error}")
-        return _Template(rendered, count, "as the model's chat template writes it", whole=True)
+        note = "as the model's chat template writes it"
+        return _Template(template.render, count, note, whole=True)
 
 
 @dataclass(frozen=True)

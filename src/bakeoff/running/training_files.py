@@ -125,8 +125,7 @@ def _lessons(
         builder = TrainingDataBuilder(
             suite,
             resources.retrieval,
-            json.dumps,
-            _count(suite, resources, recipe.model),
+            *_reading(suite, resources, recipe.model),
             lambda reference: resources.kept(resources.plain(reference or recipe.model)),
             partial(teacher_answers, resources),
         )
@@ -139,14 +138,16 @@ def _lessons(
         resources.close()
 
 
-def _count(suite: Suite, resources: Resources, reference: str) -> Callable[[str], int]:
-    """Counts the tokens of the model that is to learn, without loading its weights."""
+def _reading(
+    suite: Suite, resources: Resources, reference: str
+) -> tuple[Callable[[Sequence[Message]], str], Callable[[str], int]]:
+    """(a chat as the model that is to learn takes it, the tokens of a text); loads no weights."""
     if not suite.backend(reference).weights:
-        return resources.plain(reference).count
+        return json.dumps, resources.plain(reference).count
     from bakeoff.models.tokenizer import load_tokenizer
 
-    count, _ = load_tokenizer(reference, resources.workspace.cache)
-    return count
+    count, template = load_tokenizer(reference, resources.workspace.cache)
+    return (lambda chat: json.dumps(template.fitted(chat))), count
 
 
 def _line(example: Example) -> str:

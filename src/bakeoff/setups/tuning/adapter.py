@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import peft
@@ -81,7 +81,7 @@ def attach(model: LocalModel, adapter: Adapter) -> None:
     _load(model, adapter, name)
     model.adapters[adapter.digest] = name
     if template := own_template(model, adapter.folder):
-        model.templates[adapter.digest] = template
+        model.templates[adapter.digest] = replace(model.template, source=template)
     with model.using(None):
         if not torch.equal(before, _probe(model)):
             raise BakeoffError(f"adapter {adapter.folder}: the base model changed under it")

@@ -83,12 +83,20 @@ def split(lessons: Lessons, share: float, seed: int) -> tuple[Sequence[Example],
 
 
 def encode(model: LocalModel, example: Example) -> Row:
-    """An example as the model's tokens, with the one that ends an answer."""
-    prompt = model.tokenizer(example.prompt, add_special_tokens=False).input_ids
-    # What ends a text also starts one: the first token of a text has something before it.
-    prompt = prompt or [model.tokenizer.eos_token_id]
-    answer = model.tokenizer(example.completion, add_special_tokens=False).input_ids
-    return Row([*prompt, *answer, model.tokenizer.eos_token_id], len(prompt))
+    """An example as the model's tokens, with the one that ends an answer, or a text."""
+    answer = model.encode(example.completion)
+    if prompt := model.encode(example.prompt):
+        return Row([*prompt, *answer, model.end_of_answer], len(prompt))
+    # The first token of a text has something before it: what ends a text also starts one.
+    begin = begin_of_text(model) or [model.end_of_text]
+    return Row([*begin, *answer, model.end_of_text], len(begin))
+
+
+def begin_of_text(model: LocalModel) -> list[int]:
+    """What the tokenizer itself puts before a text: some families read nothing well without it."""
+    (first, *_), whole = model.encode("a"), model.tokenizer("a").input_ids
+    begin: list[int] = whole[: whole.index(first)]
+    return begin
 
 
 def start_of_all(rows: Sequence[Row]) -> int:

@@ -10,7 +10,7 @@ import peft
 
 from bakeoff.core.words import digest
 from bakeoff.models.local import LocalModel
-from bakeoff.setups.tuning.batches import Lessons, Row, encode, split
+from bakeoff.setups.tuning.batches import Lessons, Row, begin_of_text, encode, split
 from bakeoff.spec.recipes import Tune
 
 
@@ -43,11 +43,14 @@ class Job:
     def key(self) -> str:
         """The digest of base weights, rows as rendered, recipe and seed."""
         held_out = [[e.prompt, e.completion] for e in self.lessons.validation]
+        whole = any(not example.prompt for example in self.lessons.examples)
+        begin = begin_of_text(self.model) if whole else []
         return digest(
             {
                 **self.model.fingerprint(),
                 "rows": [[e.prompt, e.completion] for e in self.lessons.examples],
                 **({"validation": held_out} if held_out else {}),
+                **({"begin": begin} if begin else {}),
                 "recipe": self.recipe.identity(),
                 "seed": self.seed,
                 "peft": peft.__version__.rsplit(".", 1)[0],

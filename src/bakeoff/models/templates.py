@@ -1,0 +1,105 @@
+"""Chat templates: how a chat becomes the text that a model reads, and what ends an answer in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from jinja2 import TemplateError
+
+from bakeoff.core.words import BakeoffError, Message
+
+IN_USER_TURN = "in the first user turn"
+"""Where the system message is put for a template that has no system role."""
+_PROBE = "bakeoff-probe"
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """The template of a tokenizer, or another one in its place."""
+
+    model: str
+    """Its reference, in messages."""
+    tokenizer: Any
+    source: str | None = None
+    """The template; `None`: the tokenizer's own."""
+
+    @cached_property
+    def has_system_role(self) -> bool:
+        """Whether it writes what the system says: some refuse it, others silently leave it out."""
+        chat = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "?"}]
+        try:
+            return _PROBE in self._written(chat)
+        except TemplateError:
+            return False
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """How a model is asked, where that does not follow from the template itself."""
+        return {} if self.has_system_role else {"system": IN_USER_TURN}
+
+    def fitted(self, chat: Sequence[Message]) -> Sequence[Message]:
+        """The chat; without a system role, what the system says begins the first user turn."""
+        if self.has_system_role or all(turn["role"] != "system" for turn in chat):
+            return chat
+        system = [turn["content"] for turn in chat if turn["role"] == "system"]
+        turns = [turn for turn in chat if turn["role"] != "system"]
+        roles = [turn["role"] for turn in turns]
+        first = roles.index("user") if "user" in roles else 0
+        asked = [turns[first]["content"]] if "user" in roles else []
+        merged = {"role": "user", "content": "\n\n".join(filter(str.strip, [*system, *asked]))}
+        return [*turns[:first], merged, *turns[first + len(asked) :]]
+
+    def render(self, chat: Sequence[Message]) -> str:
+        """The prompt text as the model was taught to read it.
+
+        Raises `BakeoffError` for a chat that the template refuses.
+        """
+        try:
+            return self._written(self.fitted(chat))
+        except TemplateError as error:
+            roles = ", ".join(turn["role"] for turn in chat)
+            raise BakeoffError(
+                f"model '{self.model}': its chat template refuses turns of {roles}: {error}"
+            ) from error
+
+    @cached_property
+    def end(self) -> int:
+        """The token that it writes behind an answer; else the one that ends a text.
+
+        They are not the same in all families: Gemma's and Phi's turns end otherwise than texts.
+        Raises `BakeoffError` where there is neither.
+        """
+        chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
+        try:
+            _, found, behind = self._written(chat, asking=False).rpartition(_PROBE)
+        except TemplateError:
+            found = behind = ""
+        of_text = self.tokenizer.eos_token_id
+        ids = self.tokenizer(behind, add_special_tokens=False).input_ids if found else []
+        special = {n for n, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        others = {self.tokenizer.unk_token_id, self.tokenizer.bos_token_id} - {of_text}
+        end: int | None = next((n for n in ids if n in special - others), of_text)
+        if end is None:
+            raise BakeoffError(
+                f"model '{self.model}': neither its tokenizer nor its chat template has a token "
+                "that ends an answer"
+            )
+        return end
+
+    def _written(self, chat: Sequence[Message], *, asking: bool = True) -> str:
+        if self.source is None and self.tokenizer.chat_template is None:
+            raise BakeoffError(
+                f"model '{self.model}': its tokenizer has no chat template; "
+                "use an instruction-tuned model"
+            )
+        return str(
+            self.tokenizer.apply_chat_template(
+                list(chat),
+                chat_template=self.source,
+                tokenize=False,
+                add_generation_prompt=asking,
+            )
+        )
