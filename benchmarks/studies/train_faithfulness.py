@@ -2,6 +2,7 @@
 
     python benchmarks/studies/train_faithfulness.py --data DIR --cache DIR           the tables
     python benchmarks/studies/train_faithfulness.py --data DIR --cache DIR --write   and the model
+    ... --plot docs/images/reliability.svg                                           and the plot
 
 DIR is laid out as `faithfulness_pool.py` says. A figure of a set is that of a model that was fitted
 on the other sets. Some contradictions are rare in them: records with yes-or-no values, and names
@@ -38,6 +39,7 @@ from faithfulness_pool import (
     table,
     today,
 )
+from reliability_plot import plot
 from scipy.optimize import minimize
 
 from bakeoff.metrics import support
@@ -258,9 +260,9 @@ def calibrated(logits: np.ndarray, labels: Labels, sets: Sequence[str]) -> tuple
     return platt(logits[at].tolist(), labels.good[at].tolist())
 
 
-def reliability(logits: np.ndarray, labels: Labels) -> None:
-    """Print the probabilities of left-out sets, calibrated on the other sets, beside the share that
-    people found supported, as if half of each set were."""
+def probabilities(logits: np.ndarray, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities of each set, calibrated on the other sets, and the weight of each row as if
+    half of its set were supported."""
     probability, weight = np.zeros(len(logits)), np.zeros(len(logits))
     for name in SETS:
         part = labels.data == name
@@ -270,15 +272,19 @@ def reliability(logits: np.ndarray, labels: Labels) -> None:
         for label in (False, True):
             same = part & (labels.good == label)
             weight[same] = 1 / same.sum()
-    bins = [(low / 10, low / 10 + 0.1) for low in range(10)]
+    return probability, weight
+
+
+def reliability(probability: np.ndarray, weight: np.ndarray, labels: Labels) -> None:
+    """Print the probabilities of left-out sets beside the share that people found supported."""
     print("\n## Probabilities of sets left out, as if half of each were supported\n")
     print("| probability | mean | share supported | answers |\n|---|---:|---:|---:|")
-    for low, high in bins:
-        part = np.isin(labels.data, SETS) & (probability >= low) & (probability < high)
+    for low in np.arange(10) / 10:
+        part = np.isin(labels.data, SETS) & (probability >= low) & (probability < low + 0.1)
         if part.any():
             said = np.average(probability[part], weights=weight[part])
             share = np.average(labels.good[part], weights=weight[part])
-            print(f"| {low:.1f} to {high:.1f} | {said:.2f} | {share:.2f} | {part.sum()} |")
+            print(f"| {low:.1f} to {low + 0.1:.1f} | {said:.2f} | {share:.2f} | {part.sum()} |")
     print("\n| kind | below .3 | .3 to .5 | .5 to .8 | .8 and above |\n|---|---:|---:|---:|---:|")
     for kind, sets in KINDS.items():
         cells = []
@@ -319,6 +325,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--most", type=int, default=0, help="answers a set; 0: all")
     parser.add_argument("--write", action="store_true", help="store the model in the package")
+    parser.add_argument("--plot", type=Path, help="file for the plot of the probabilities")
     parser.add_argument("--brief", action="store_true", help="the means alone")
     options = parser.parse_args()
     if absent := [name for name in SETS if not (options.data / name).is_dir()]:
@@ -343,7 +350,10 @@ def main() -> None:
         )
         table(scores | floors(rows, Labels.of(rows)), Labels.of(rows))
         ablation(pooled, labels)
-    reliability(score, labels)
+    probability, weight = probabilities(score, labels)
+    reliability(probability, weight, labels)
+    if options.plot:
+        plot(probability, weight, labels, options.plot)
     if options.write:
         provenance = {
             "script": "benchmarks/studies/train_faithfulness.py",
