@@ -1,0 +1,232 @@
+"""Try a cross-encoder made from the embedded MiniLM as a verifier, beside the support score.
+
+    python benchmarks/studies/train_cross_encoder.py --data DIR --cache DIR
+
+DIR is laid out as `faithfulness_pool.py` says. MiniLM reads a claim and the window that carries
+most of it in one text, so that its layers compare them (`train_verifier.py` compares what it made
+of each alone). A linear layer gives each token of the claim a logit against it; one such token is
+enough. First it learns from claims of faithful answers as they are and made wrong by rules, then
+from people's labels too. Folds as there: a fold's sets are scored by a model that was tuned on
+the other folds. Scores are kept in the cache fold by fold, so that a killed study goes on.
+Nothing is shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from faithfulness_pool import CHECKED_ONLY, SEED, SETS, Labels, Row, read
+from torch import Tensor, nn
+from torch.nn import functional
+from train_faithfulness import Table, means
+from train_verifier import FOLDS, answers, folded, spans
+from transformers import AutoModel, AutoTokenizer
+from verifier_pairs import Pair, learnt_from, pairs_of
+
+from bakeoff.models import wheels
+
+CLAIM, BOTH = 64, 192
+"""Tokens that are read of a claim, and of claim and window together."""
+BATCH = 32
+RATE = 1e-4
+WARMUP = 0.1
+"""Share of the steps in which the rate rises; then it falls to 0 on a straight line."""
+FROZEN = 2
+"""Lowest layers that stay as they are, with the embeddings."""
+MADE_WEIGHT = 4.0
+"""Of a token that is wrong beside one that is right."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pairs as the network reads them."""
+
+    texts: dict[str, Tensor]
+    mine: Tensor
+    """Which tokens are the claim's: (pairs, tokens)."""
+    bad: Tensor
+    """1 for claims without support: (pairs,)."""
+    wrong: Tensor
+    """1 for tokens without support, 0 for the others, -1 where it is not known."""
+
+
+class CrossEncoder(nn.Module):
+    """How little each token of a claim is supported by the window read with it."""
+
+    def __init__(self, cache: Path) -> None:
+        super().__init__()
+        folder = wheels.folder(wheels.EMBEDDER, cache)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.body = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        self.out = nn.Linear(self.body.config.hidden_size, 1)
+        nn.init.constant_(self.out.bias, -3.0)
+        for part in (self.body.embeddings, *self.body.encoder.layer[:FROZEN]):
+            part.requires_grad_(False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits against the tokens, (pairs, tokens); very low outside the claims."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            seen = self.body(**batch.texts).last_hidden_state
+        return self.out(seen.float())[..., 0].masked_fill(~batch.mine, -1e4)
+
+    def read(self, pairs: Sequence[Pair]) -> Batch:
+        made = self.tokenizer(
+            [pair.claim for pair in pairs],
+            [pair.window for pair in pairs],
+            truncation="only_second",
+            max_length=BOTH,
+            padding=True,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        offsets = made.pop("offset_mapping").tolist()
+        mine = torch.tensor([[n == 0 for n in made.sequence_ids(row)] for row in range(len(pairs))])
+        bad = torch.tensor([float(pair.supported is False) for pair in pairs])
+        wrong = torch.full(mine.shape, -1.0)
+        for row, pair in enumerate(pairs):
+            if pair.wrong is not None:
+                for at, (start, end) in enumerate(offsets[row]):
+                    inside = any(a < end and start < b for a, b in pair.wrong)
+                    wrong[row, at] = float(inside) if mine[row, at] else -1.0
+        return Batch(dict(made), mine, bad, wrong)
+
+    def cut(self, text: str) -> str:
+        """As much of a claim as is read."""
+        made = self.tokenizer(text, truncation=True, max_length=CLAIM, return_offsets_mapping=True)
+        return text[: max(end for _, end in made["offset_mapping"])]
+
+
+def batches(pairs: Sequence[Pair], places: Sequence[int]) -> Iterator[list[int]]:
+    """Places of texts of like length together."""
+    order = sorted(places, key=lambda n: len(pairs[n].claim) + len(pairs[n].window))
+    yield from (order[n : n + BATCH] for n in range(0, len(order), BATCH))
+
+
+def loss_of(logits: Tensor, batch: Batch) -> Tensor:
+    """Of the claims, and of the tokens where it is known which are wrong."""
+    loss = functional.binary_cross_entropy_with_logits(torch.logsumexp(logits, dim=1), batch.bad)
+    known = batch.wrong >= 0
+    if known.any():
+        weight = torch.where(batch.wrong[known] > 0, MADE_WEIGHT, 1.0)
+        loss = loss + functional.binary_cross_entropy_with_logits(
+            logits[known], batch.wrong[known], weight=weight
+        )
+    return loss
+
+
+def tune(model: CrossEncoder, pairs: Sequence[Pair], passes: int, seed: int, title: str) -> None:
+    """Tune on all of some pairs, printing what it has learnt after each pass."""
+    chance = random.Random(seed)
+    cut = list(batches(pairs, range(len(pairs))))
+    optimizer = torch.optim.AdamW(
+        [part for part in model.parameters() if part.requires_grad], lr=RATE, weight_decay=0.01
+    )
+    steps = passes * len(cut)
+    shape = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / (steps * WARMUP), 1.0) * (1 - step / steps)
+    )
+    model.train()
+    start = time.monotonic()
+    for number in range(passes):
+        chance.shuffle(cut)
+        losses, rights = [], []
+        for places in cut:
+            batch = model.read([pairs[n] for n in places])
+            logits = model(batch)
+            loss = loss_of(logits, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            shape.step()
+            losses.append(loss.item())
+            against = torch.logsumexp(logits, dim=1)
+            rights.append(((against > 0).float() == batch.bad).float().mean().item())
+        pace = (number + 1) * len(pairs) / (time.monotonic() - start)
+        print(
+            f"  {title} {number + 1}: loss {np.mean(losses):.3f}, right {np.mean(rights):.3f}, "
+            f"{pace:.0f} pairs a second",
+            flush=True,
+        )
+
+
+@torch.no_grad()
+def against(model: CrossEncoder, pairs: Sequence[Pair]) -> np.ndarray:
+    """The logit against each claim."""
+    model.eval()
+    values = np.zeros(len(pairs))
+    for places in batches(pairs, range(len(pairs))):
+        logits = model(model.read([pairs[n] for n in places]))
+        values[places] = torch.logsumexp(logits, dim=1).numpy()
+    return values
+
+
+def of_fold(
+    fold: Sequence[str], pairs: Sequence[Pair], data: Sequence[str], passes: int, seed: int
+) -> np.ndarray:
+    """The logits against the claims of a fold's sets, by a model tuned on the other folds."""
+    torch.manual_seed(seed)
+    chance = random.Random(seed)
+    model = CrossEncoder(Path.home() / ".cache" / "bakeoff")
+    short = [replace(pair, claim=model.cut(pair.claim)) for pair in pairs]
+    lesson = learnt_from(short, data, set(SETS) - set(fold) - set(CHECKED_ONLY), chance)
+    judged = [short[n] for n in lesson.judged]
+    print(f"{fold}: {len(judged)} judged, {len(lesson.made)} made", flush=True)
+    tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, seed, "made")
+    tune(model, [*judged, *lesson.made], passes, seed, "judged")
+    return against(model, [pair for pair in short if data[pair.row] in fold])
+
+
+def scored(
+    rows: Sequence[Row], pairs: Sequence[Pair], passes: int, seed: int, kept: Path
+) -> np.ndarray:
+    """The features of every row; each fold's logits are kept."""
+    data = [row.data for row in rows]
+    logits = np.zeros(len(pairs))
+    for number, fold in enumerate(FOLDS):
+        path = kept.with_name(f"{kept.name}-{number}.npy")
+        if not path.is_file():
+            np.save(path, of_fold(fold, pairs, data, passes, seed))
+        logits[[n for n, pair in enumerate(pairs) if data[pair.row] in fold]] = np.load(path)
+    return answers(np.array([pair.row for pair in pairs]), logits, len(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--most", type=int, default=150, help="answers of a set that are scored")
+    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=SEED)
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    rows = read(options.data, options.most)
+    labels = Labels.of(rows)
+    pairs = pairs_of(rows, spans(options.data, rows))
+    print(f"{len(rows)} answers, {len(pairs)} claims", flush=True)
+    kept = options.cache / f"cross-{options.most}-{options.passes}-{options.seed}"
+    start = time.process_time()
+    seen = scored(rows, pairs, options.passes, options.seed, kept)
+    lexical = Table.of(rows).pooled()
+    ways = {
+        "support score's features": folded(lexical, labels),
+        "the cross-encoder alone": folded(seen, labels),
+        "both": folded(np.concatenate([lexical, seen], axis=1), labels),
+    }
+    for number, (title, score) in enumerate(ways.items()):
+        found = means(score, labels)
+        if not number:
+            print("| features | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found))
+        print(f"| {title} | " + " | ".join(f"{value:.3f}" for value in found.values()) + " |")
+    print(json.dumps({"processor_s": round(time.process_time() - start)}))
+
+
+if __name__ == "__main__":
+    main()
