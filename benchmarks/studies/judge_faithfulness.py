@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from faithfulness_pool import KINDS, SETS, Labels, Row, auroc, kept, read
+from faithfulness_pool import SETS, Labels, Row, auroc, kept, read
 from train_faithfulness import Table, left_out
 
 from bakeoff.core.words import Decoding, Failure
@@ -32,8 +32,10 @@ from bakeoff.testing import Reply, Request, completion, fake_endpoint
 
 TOGETHER = 8
 """Requests in flight, answered in one batch."""
-LONGEST = 12_000
+LONGEST = 4000
 """Characters of passages of an answer that is asked about: what two cores read in seconds."""
+JUDGED = ("qa_feedback", "quintd", "defacto", "factcheckgpt", "begin_wow_cmu")
+"""Sets that the judge is asked about: a set of each kind, as it takes seconds an answer."""
 YES_OR_NO = """\
 Do the passages support everything that the answer says? Reply with yes or no.
 
@@ -145,6 +147,11 @@ def said_yes(model: LocalModel, rows: Sequence[Row]) -> np.ndarray:
     return score
 
 
+def _aurocs(name: str, labels: Labels, *scores: np.ndarray) -> list[float]:
+    part = labels.data == name
+    return [auroc(score[part], labels.good[part]) for score in scores]
+
+
 def short(rows: Sequence[Row], each: int) -> list[Row]:
     """So many answers of each set, in its seeded order, that are short enough."""
     chosen = []
@@ -172,20 +179,19 @@ def main() -> None:
     start = time.monotonic()
     yes = said_yes(model, rows)
     pace = (time.monotonic() - start) / len(rows)
-    by_set = {name: [row for row in rows if row.data == name] for name in SETS}
+    by_set = {name: [row for row in rows if row.data == name] for name in JUDGED}
     judged = asked_as_judge(model, by_set, options.cache / "judge")
-    print("| kind | answers | support score | yes or no | judge | judged |")
+    print("| set | answers | support score | yes or no | judge | judged |")
     print("|---|---:|---:|---:|---:|---:|")
-    for kind, sets in [*KINDS.items(), ("all sets", SETS)]:
-        ours, said = (
-            np.mean([auroc(score[labels.data == n], labels.good[labels.data == n]) for n in sets])
-            for score in (support, yes)
-        )
-        known = [judged[n]["auroc"] for n in sets if judged[n]["auroc"] is not None]
-        count = sum(judged[n]["judged"] for n in sets)
-        total = sum(len(by_set[n]) for n in sets)
-        mean = f"{np.nanmean(known):.3f}" if known else "-"
-        print(f"| {kind} | {total} | {ours:.3f} | {said:.3f} | {mean} | {count} |")
+    cells = {name: _aurocs(name, labels, support, yes) for name in SETS if name in labels.data}
+    for name, (ours, said) in cells.items():
+        one = judged.get(name)
+        value = "-" if one is None or one["auroc"] is None else f"{one['auroc']:.3f}"
+        count = one["judged"] if one else "-"
+        total = (labels.data == name).sum()
+        print(f"| {name} | {total} | {ours:.3f} | {said:.3f} | {value} | {count} |")
+    means = np.nanmean(list(cells.values()), axis=0)
+    print(f"| mean | {len(rows)} | {means[0]:.3f} | {means[1]:.3f} | | |")
     seconds = np.mean([one["s"] for one in judged.values()])
     print(f"yes or no: {pace:.2f} s an answer, judge: {seconds:.2f} s an answer")
 
