@@ -46,7 +46,7 @@ def test_the_table_of_the_readme_is_that_of_the_reference_run(cli: Cli) -> None:
     (shown,) = [block for block in blocks("text", README) if "handbook_qa" in block]
     rows = [line.split() for line in shown.splitlines() if line.startswith("  ") and "  " in line]
     done = cli("compare", "results/reference/quickstart")
-    assert len(rows) == 7
+    assert len(rows) == 9
     printed = [line.split() for line in done.stdout.splitlines()]
     assert [row for row in rows if row not in printed] == []
 
