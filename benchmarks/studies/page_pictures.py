@@ -1,6 +1,6 @@
 """The pictures in docs/images of the report and of the MLflow UI, from a run of the quickstart.
 
-    python benchmarks/studies/page_pictures.py RUN [--output docs/images]
+    python benchmarks/studies/page_pictures.py RUN [--sample hb-a-015] [--output docs/images]
 
 Needs Playwright and Chromium; two minutes. Look at them before they are committed.
 """
@@ -43,15 +43,15 @@ def opened(page: Page, file: Path, fragment: str = "") -> None:
     page.wait_for_selector("html[data-ready]")
 
 
-def take_page(run: Run, output: Path, browser: Browser, folder: Path) -> None:
-    """The first screen, and a sample with its answers."""
+def take_page(run: Run, sample: str, output: Path, browser: Browser, folder: Path) -> None:
+    """The first screen, and a sample of the first task with its answers."""
     file = folder / "report.html"
     file.write_text(html.page(run, pictures.draw(run)), encoding="utf-8")
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     opened(page, file)
     page.screenshot(path=output / "report-light.png")
     task, samples = next(iter(run.samples.items()))
-    opened(page, file, html.sample_link(task, next(iter(samples))))
+    opened(page, file, html.sample_link(task, sample or next(iter(samples))))
     page.locator("#samples").screenshot(path=output / "report-samples.png")
 
 
@@ -79,18 +79,19 @@ def take_mlflow(run: Run, output: Path, browser: Browser, folder: Path) -> None:
             page.screenshot(path=output / f"mlflow-{name}.png")
 
 
-def take(run: Path, output: Path) -> None:
+def take(run: Path, sample: str, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, started() as browser:
         # A copy: logging leaves a note beside a run.
         copy = Path(folder) / "results" / run.resolve().parent.name / run.resolve().name
         shutil.copytree(run, copy)
-        take_page(Run(copy), output, browser, Path(folder))
+        take_page(Run(copy), sample, output, browser, Path(folder))
         take_mlflow(Run(copy), output, browser, Path(folder))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
+    parser.add_argument("--sample", default="", help="of the first task; without it, its first")
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
-    take(given.run, given.output)
+    take(given.run, given.sample, given.output)
