@@ -67,7 +67,11 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
 def test_a_kept_run_gives_the_numbers_that_are_kept(name: str, now: dict[str, str]) -> None:
     old, new = kept_run.kept(name), now[name]
     if name.endswith(".json"):
-        assert differences(json.loads(old), json.loads(new)) == []
+        before, after = json.loads(old), json.loads(new)
+        if name == "advice.json":
+            # A digest of all bits of the costs, whose last ones differ between processors.
+            assert len(before.pop("evidence")) == len(after.pop("evidence")) == 16
+        assert differences(before, after) == []
     else:
         assert differences(old.splitlines(), new.splitlines()) == []
 
