@@ -78,7 +78,8 @@ def forecast(plan: Plan, results: Path) -> Forecast:
         )
         for setup in plan.suite.setups.values()
     }
-    note = f"{_questions(plan)} {_training(plan)}{_note(plan, last)}"
+    judges = "".join(f"{sentence} " for sentence in plan.self_judged())
+    note = f"{_questions(plan)} {_training(plan)}{judges}{_note(plan, last)}"
     return Forecast(plan.suite.name, setups, judge_asks(plan), plan.skipped, note)
 
 

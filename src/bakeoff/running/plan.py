@@ -13,6 +13,7 @@ from bakeoff.running.facts import blank_manifest, metric_facts
 from bakeoff.runs.manifest import Manifest
 from bakeoff.spec.benchmark import Forced, Suite
 from bakeoff.spec.functions import Functions, file_digests
+from bakeoff.spec.self_judged import UNKNOWN, Known, self_judged
 from bakeoff.spec.shipped import shown
 from bakeoff.tasks.load import Selection, Task
 
@@ -65,6 +66,17 @@ class Plan:
         """Task -> the setups it is asked of."""
         setups = self.suite.setups.values()
         return {task: [s.name for s in setups if s.takes(task)] for task in self.tasks}
+
+    def self_judged(self, models: Known = UNKNOWN, judges: Known = UNKNOWN) -> list[str]:
+        """A sentence for each judge that is the model of setups which it judges.
+
+        `models` and `judges` are the fingerprints of what was opened.
+        """
+        asking = {
+            name: {str(metric): scorer.asks for metric, scorer in task.scorers.items()}
+            for name, task in self.tasks.items()
+        }
+        return self_judged(self.suite, asking, models, judges)
 
     @property
     def repeats_to_confirm(self) -> int:

@@ -184,6 +184,10 @@ def _prepare(state: RunState) -> None:
                 f"{state.folder}: cannot be resumed: model '{reference}' or its engine changed"
             )
     state.record_opened()
+    # Only what was opened shows that a judge has the weights of a setup under another name.
+    judges = state.scoring.judges.fingerprints
+    for sentence in state.plan.self_judged(state.answering.models, judges):
+        state.progress.note(sentence)
 
 
 def _answer(state: RunState) -> None:

@@ -24,7 +24,7 @@ def markdown(run: Run) -> str:
 
 def _parts(run: Run) -> Iterator[str]:
     yield from (f"# {run.manifest.benchmark}", "", run.suite.description.strip(), "")
-    yield from (line for note in caveats(run) for line in (f"- {note}", ""))
+    yield from (line for note in caveats(run) for line in (f"- {escaped(note)}", ""))
     yield from ("## Answer", "")
     yield from (line for said in sentences(answer(run)) for line in (f"- {escaped(said)}", ""))
     if run.suite.gates and run.shard[1] == 1:

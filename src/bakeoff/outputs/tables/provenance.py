@@ -9,6 +9,7 @@ from bakeoff.core.counts import quantity
 from bakeoff.core.table import Table
 from bakeoff.runs.manifest import Fingerprint, Manifest
 from bakeoff.spec.benchmark import Setup, Suite
+from bakeoff.spec.self_judged import self_judged
 
 Fact = tuple[str, str]
 """What, and which."""
@@ -28,7 +29,7 @@ def decoding(suite: Suite) -> str:
 
 
 def caveats(run: Run) -> Iterator[str]:
-    """What makes a run less than the benchmark's own result, in sentences."""
+    """What makes a run less than the benchmark's own result, or its scores doubtful."""
     if not run.manifest.complete:
         yield f"The run is {run.manifest.status}: what is missing counts as failed."
     if run.shard[1] > 1:
@@ -41,6 +42,17 @@ def caveats(run: Run) -> Iterator[str]:
         yield "Answers, scores, times and tokens are those of another tool."
     for name, reason in run.manifest.skipped.items():
         yield f"Skipped {name}: {reason}"
+    yield from _self_judged(run)
+
+
+def _self_judged(run: Run) -> list[str]:
+    """The judges that are the model of setups which they judged."""
+    m = run.manifest
+    asking = {
+        name: {metric: facts.asks for metric, facts in task.metrics.items()}
+        for name, task in m.tasks.items()
+    }
+    return self_judged(m.suite, asking, m.models, {by: m.judge(by) for by in m.judges})
 
 
 def measured_note(run: Run) -> str:
