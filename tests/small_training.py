@@ -44,9 +44,9 @@ class Silent:
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after, self.notes = stop_after, list[str]()
-        self.units = list[str]()
+        self.units, self.figures = list[str](), list[str]()
         self.steps = self.finished = 0
-        """Steps of training, and units of work that have ended."""
+        """Steps of training (`figures` of each), and units of work that have ended."""
         self.training = False
 
     def note(self, text: str) -> None:
@@ -60,6 +60,7 @@ class Silent:
 
     def advance(self, count: int = 1, figures: str = "") -> None:
         self.steps += count if self.training else 0
+        self.figures += [figures] if self.training else []
         if self.training and self.stop_after is not None:
             self.stop_after -= count
             if self.stop_after <= 0:

@@ -70,9 +70,9 @@ def test_two_processes_make_what_one_makes(method: str, base: Path, tmp_path: Pa
     assert left.keys() == right.keys()
     for key, part in left.items():
         torch.testing.assert_close(right[key], part, rtol=1e-3, atol=1e-5)
-    assert progress.units == ["x: layers that are not tuned"] * (2 * (method == "lora")) + [
-        "x: training"
-    ]
+    assert progress.units == ["x: computing the untuned lower layers once"] * (
+        2 * (method == "lora")
+    ) + ["x: training"]
     assert progress.steps == 6
 
 

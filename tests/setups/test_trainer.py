@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -100,7 +102,7 @@ def test_the_parts_of_several_processes_add_up_to_the_whole_pack(size: int) -> N
     for rank in range(size):
         part = PackedRows(cut, ROWS, packs(ROWS, 3), Ranks(rank, size))
         mine = part.inputs(chosen)
-        assert (mine["learnt"], mine["places"]) == (7, 16)
+        assert (mine["learnt"], mine["row_tokens"]) == (7, 22)
         assert ("tokens" in mine) == (rank < 3)
         if "tokens" in mine:
             rows += len(mine["lengths"]) - 1
@@ -192,6 +194,46 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
     assert all(torch.equal(left[key], right[key]) for key in left)
     assert again.curve == whole.curve
     assert (again.epochs, again.tokens, again.best_epoch) == (3.0, 123, whole.best_epoch)
+
+
+class Timed(Silent):
+    """Progress with a clock of its own: 0.05 s before the first step, and 0.02 s after each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stop_after: int | None = None) -> None:
+        super().__init__(stop_after)
+        self.now = 0.0
+        clock = SimpleNamespace(perf_counter=lambda: self.now, monotonic=time.monotonic)
+        monkeypatch.setattr(trainer, "time", clock)
+
+    def start(self, unit: str, total: int | None = None) -> None:
+        super().start(unit, total)
+        self.now = 0.05 if self.training else 0.0
+
+    def advance(self, count: int = 1, figures: str = "") -> None:
+        super().advance(count, figures)
+        self.now += 0.02 if self.training else 0.0
+
+
+def test_progress_tells_the_pace_of_the_training_and_the_mean_loss_of_the_epoch(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The six rows have 41 tokens, in three steps; what they share is counted in each."""
+    progress = Timed(monkeypatch)
+    made = train(inputs(base, recipe()), tmp_path / "whole", progress)
+    # At the ends of epochs: 41 / 0.09, 82 / 0.15 and 123 / 0.21.
+    losses = [f"mean loss {point.train_loss:.3f}" for point in made.curve]
+    paces = ["456 tokens/s", "547 tokens/s", "586 tokens/s"]
+    assert progress.figures[2::3] == [", ".join(pair) for pair in zip(losses, paces, strict=True)]
+    assert made.tokens == 123
+    # Stopped in the fifth step, and resumed behind the fourth with the loss of that.
+    monkeypatch.setattr(trainer, "CHECKPOINT_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(inputs(base, recipe()), tmp_path / "killed", Timed(monkeypatch, stop_after=5))
+    resumed = Timed(monkeypatch)
+    train(inputs(base, recipe()), tmp_path / "killed", resumed)
+    assert len(resumed.figures) == 5
+    assert resumed.figures[1].startswith(losses[1] + ", ")
+    assert resumed.figures[4].startswith(losses[2] + ", ")
 
 
 def test_a_checkpoint_that_was_cut_short_is_not_used(base: Path, tmp_path: Path) -> None:

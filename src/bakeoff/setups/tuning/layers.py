@@ -283,13 +283,12 @@ class PackedRows:
     def inputs(self, indices: Sequence[int]) -> dict[str, Any]:
         """What this process reads of a pack, as the fields of `Pack`, and as `below` what is kept.
 
-        Of the whole pack: its `places`, and the tokens that are `learnt`. A process that has no row
-        of it has these alone.
+        Of the whole pack: `row_tokens`, those of its rows as they are, what they share counted in
+        each; and the tokens that are `learnt`. A process that has no row of it has these alone.
         """
         rows = [self.rows[index] for index in indices]
         learnt = sum(len(row.tokens) - max(row.answer, self.shared) for row in rows)
-        places = self.shared + sum(len(row.tokens) - self.shared for row in rows)
-        whole = {"learnt": learnt, "places": places}
+        whole = {"learnt": learnt, "row_tokens": sum(len(row.tokens) for row in rows)}
         mine = self.ranks.part(indices)
         if not mine:
             return whole

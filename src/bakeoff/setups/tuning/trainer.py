@@ -58,7 +58,7 @@ def train(given: Inputs, folder: Path, progress: Progress, ranks: Ranks = ALONE)
     )
     started = time.perf_counter()
     for part in (learnt, held_out):
-        part.keep(f"{given.name}: layers that are not tuned", progress)
+        part.keep(f"{given.name}: computing the untuned lower layers once", progress)
     logbook = _Logbook(folder / "logbook.json", started, ranks)
     steps = recipe.epochs * len(learnt.packs)
     trainer = _AnswerTrainer(
@@ -217,7 +217,6 @@ class _AnswerTrainer(Trainer):
         )
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-        started = time.perf_counter()
         ranks = self.learnt.ranks
         ranks.seed(self.args.seed, self.state.global_step)
         loss = torch.zeros((), device=self.args.device)
@@ -225,9 +224,7 @@ class _AnswerTrainer(Trainer):
             loss = super().training_step(model, inputs, num_items_in_batch)
         if ranks.size > 1:
             self._add_up(model, loss, rows=len(inputs.get("lengths", (0,))) - 1)
-        pace = inputs["places"] / (time.perf_counter() - started)
-        self.logbook.losses.append(float(loss))
-        self.progress.advance(1, f"loss {float(loss):.3f}, {pace:.0f} tokens/s")
+        self.progress.advance(1, self.logbook.step(float(loss), inputs["row_tokens"]))
         return loss
 
     def _add_up(self, model: Any, loss: torch.Tensor, rows: int) -> None:
@@ -263,7 +260,7 @@ class _AnswerTrainer(Trainer):
                 if "tokens" in inputs:
                     total += float(self.held_out.loss(inputs, "sum"))
         total = self.held_out.ranks.sum(total, self.args.device)
-        metrics = {"eval_loss": total / tokens, "epoch_loss": self.logbook.mean_loss()}
+        metrics = {"eval_loss": total / tokens, "epoch_loss": self.logbook.end_epoch()}
         self.log(dict(metrics))
         self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -278,6 +275,8 @@ class _Logbook(TrainerCallback):
         self.file, self.started, self.saved = file, started, time.monotonic()
         self.ranks = ranks
         self.before, self.losses = 0.0, list[float]()
+        self.tokens = 0
+        """Those of the rows that were read since `started`, in this attempt."""
         self.rows = [0] * ranks.size
         """What each process has read."""
         if file.is_file():
@@ -292,10 +291,26 @@ class _Logbook(TrainerCallback):
         """So many rows were read, by process."""
         self.rows = [before + more for before, more in zip(self.rows, rows, strict=True)]
 
+    def step(self, loss: float, tokens: int) -> str:
+        """Add a step on rows of so many tokens; the figures of progress after it.
+
+        They are the mean loss of the epoch's steps so far, those before a resumption too, and the
+        tokens of rows for each second since this attempt began, with what came before the first
+        step. At the end this is about `tokens` over `seconds` of the training's facts.
+        """
+        self.losses.append(loss)
+        self.tokens += tokens
+        pace = self.tokens / (time.perf_counter() - self.started)
+        return f"mean loss {self.mean_loss:.3f}, {pace:.0f} tokens/s"
+
+    @property
     def mean_loss(self) -> float:
-        """Of the steps of the epoch that ends now."""
-        mean = sum(self.losses) / len(self.losses)
-        self.losses = []
+        """Of the steps of the epoch so far."""
+        return sum(self.losses) / len(self.losses)
+
+    def end_epoch(self) -> float:
+        """The mean loss of the epoch that ends now."""
+        mean, self.losses = self.mean_loss, []
         return mean
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
