@@ -114,9 +114,9 @@ def test_what_is_wrong_in_a_process_is_said_by_the_one_that_started_it(
     base: Path, tmp_path: Path
 ) -> None:
     """A fault of the user's in a sentence, one of ours by the last lines that were printed."""
-    network("Mistral", sliding_window=2).save_pretrained(tmp_path / "mistral")
-    with pytest.raises(BakeoffError, match=r"^mistral models cannot be tuned here"):
-        together(inputs(tmp_path / "mistral", recipe(processes=2)), tmp_path / "one", Silent())
+    network("GptOss").save_pretrained(tmp_path / "oss")
+    with pytest.raises(BakeoffError, match=r"^gpt_oss models cannot be tuned here"):
+        together(inputs(tmp_path / "oss", recipe(processes=2)), tmp_path / "one", Silent())
     with pytest.raises(Incomplete, match=r"exit code 1;(.|\n)*no-such-folder"):
         together(
             inputs(tmp_path / "no-such-folder", recipe(processes=2)), tmp_path / "two", Silent()
