@@ -35,7 +35,6 @@ TABLES: Mapping[str, str] = {
     "kills": "endpoint_kills",
     "size": "size_speed",
     "local": "local_speed",
-    "busy": "busy_speed",
     "embedding": "embedding_speed",
     "importing": "import_speed",
     "comparing": "compare_speed",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -113,30 +110,3 @@ def test_runs_that_computed_in_different_types_are_not_alike(
     )
     found = differences(one, two, "qa", "contains", ("rag", "rag"))
     assert any("dtype (float32 here, bfloat16 there)" in each for each in found) == named
-
-
-@pytest.mark.parametrize(
-    ("own", "seen"),
-    [
-        ({}, "5000"),
-        ({"GOMP_SPINCOUNT": "70"}, "70"),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"),
-    ],
-)
-def test_threads_are_told_how_long_to_spin_before_torch_is_loaded(
-    own: dict[str, str], seen: str
-) -> None:
-    """Unless the environment says it; what is set later is not read."""
-    code = (
-        "import os, sys, bakeoff; assert 'torch' not in sys.modules; "
-        "print(os.environ.get('GOMP_SPINCOUNT'))"
-    )
-    free = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**free, **own},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout.strip() == seen
