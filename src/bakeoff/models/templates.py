@@ -42,15 +42,16 @@ class ChatTemplate:
 
     def fitted(self, chat: Sequence[Message]) -> Sequence[Message]:
         """The chat; without a system role, what the system says begins the first user turn."""
-        if self.has_system_role or all(turn["role"] != "system" for turn in chat):
+        turns = [(turn["role"], turn["content"]) for turn in chat]
+        system = [text for role, text in turns if role == "system"]
+        if self.has_system_role or not system:
             return chat
-        system = [turn["content"] for turn in chat if turn["role"] == "system"]
-        turns = [turn for turn in chat if turn["role"] != "system"]
-        roles = [turn["role"] for turn in turns]
-        first = roles.index("user") if "user" in roles else 0
-        asked = [turns[first]["content"]] if "user" in roles else []
-        merged = {"role": "user", "content": "\n\n".join(filter(str.strip, [*system, *asked]))}
-        return [*turns[:first], merged, *turns[first + len(asked) :]]
+        others = [turn for turn in turns if turn[0] != "system"]
+        first = next((n for n, (role, _) in enumerate(others) if role == "user"), None)
+        asked = [] if first is None else [others[first][1]]
+        merged = ("user", "\n\n".join(filter(str.strip, [*system, *asked])))
+        others[(first or 0) : (first or 0) + len(asked)] = [merged]
+        return [{"role": role, "content": text} for role, text in others]
 
     def render(self, chat: Sequence[Message]) -> str:
         """The prompt text as the model was taught to read it.

@@ -39,18 +39,17 @@ class Environment:
 
 def environment() -> Environment:
     """As it is now."""
-    known = os.environ
-    cache = Path(known.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
+    cache = Path(os.getenv("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
     return Environment(
-        cache=known.get("BAKEOFF_CACHE", str(cache)),
-        results=known.get("BAKEOFF_RESULTS", "results"),
-        data=known.get("BAKEOFF_DATA", ""),
-        webhook=known.get("BAKEOFF_WEBHOOK", ""),
-        tracking_uri=known.get("MLFLOW_TRACKING_URI", ""),
-        step_summary=known.get("GITHUB_STEP_SUMMARY", ""),
-        workflow=known.get("GITHUB_ACTIONS") == "true",
-        coloured=bool(known.get("FORCE_COLOR")),
-        display=bool(known.get("DISPLAY")) or "WAYLAND_DISPLAY" in known,
+        cache=os.getenv("BAKEOFF_CACHE", str(cache)),
+        results=os.getenv("BAKEOFF_RESULTS", "results"),
+        data=os.getenv("BAKEOFF_DATA", ""),
+        webhook=os.getenv("BAKEOFF_WEBHOOK", ""),
+        tracking_uri=os.getenv("MLFLOW_TRACKING_URI", ""),
+        step_summary=os.getenv("GITHUB_STEP_SUMMARY", ""),
+        workflow=os.getenv("GITHUB_ACTIONS") == "true",
+        coloured=bool(os.getenv("FORCE_COLOR")),
+        display=bool(os.getenv("DISPLAY")) or "WAYLAND_DISPLAY" in os.environ,
     )
 
 
