@@ -15,23 +15,14 @@ from typing import Any
 import intervals
 import matplotlib
 import numpy as np
+from reliability_plot import STYLE
 
 from bakeoff.analysis import stats
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-matplotlib.rcParams.update(
-    {
-        "svg.hashsalt": "bakeoff",
-        "figure.facecolor": "white",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "font.size": 11,
-    }
-)
+matplotlib.rcParams.update(STYLE)
 LABELS = {
     "default gate: sign test, margin 0": "bakeoff, default gate",
     "default gate, margin 0.02": "bakeoff, margin 0.02",

@@ -26,8 +26,8 @@ import torch
 from faithfulness_pool import CHECKED_ONLY, SEED, SETS, Labels, Row, read
 from torch import Tensor, nn
 from torch.nn import functional
-from train_faithfulness import Table, means
-from train_verifier import FOLDS, answers, folded, spans
+from train_faithfulness import Table
+from train_verifier import FOLDS, answers, beside, spans
 from transformers import AutoModel, AutoTokenizer
 from verifier_pairs import Pair, learnt_from, pairs_of
 
@@ -214,17 +214,7 @@ def main() -> None:
     kept = options.cache / f"cross-{options.most}-{options.passes}-{options.seed}"
     start = time.process_time()
     seen = scored(rows, pairs, options.passes, options.seed, kept)
-    lexical = Table.of(rows).pooled()
-    ways = {
-        "support score's features": folded(lexical, labels),
-        "the cross-encoder alone": folded(seen, labels),
-        "both": folded(np.concatenate([lexical, seen], axis=1), labels),
-    }
-    for number, (title, score) in enumerate(ways.items()):
-        found = means(score, labels)
-        if not number:
-            print("| features | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found))
-        print(f"| {title} | " + " | ".join(f"{value:.3f}" for value in found.values()) + " |")
+    beside(Table.of(rows).pooled(), seen, "the cross-encoder alone", labels)
     print(json.dumps({"processor_s": round(time.process_time() - start)}))
 
 

@@ -243,6 +243,20 @@ def folded(features: np.ndarray, labels: Labels) -> np.ndarray:
     return score
 
 
+def beside(lexical: np.ndarray, seen: np.ndarray, title: str, labels: Labels) -> None:
+    """Print the means of the support score's features, of a verifier's, and of both together."""
+    ways = {
+        "support score's features": folded(lexical, labels),
+        title: folded(seen, labels),
+        "both": folded(np.concatenate([lexical, seen], axis=1), labels),
+    }
+    for number, (name, score) in enumerate(ways.items()):
+        found = means(score, labels)
+        if not number:
+            print("| features | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found))
+        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in found.values()) + " |")
+
+
 def scored(rows: Sequence[Row], pairs: list[Pair], seed: int) -> np.ndarray:
     """The verifier's features of every row, each by a head tuned on the other folds."""
     data = [row.data for row in rows]
@@ -286,16 +300,7 @@ def main() -> None:
     seen = scored(rows, pairs, options.seed)
     np.save(options.cache / f"verifier-{options.most}-{options.seed}.npy", seen)
     lexical = table.pooled()
-    ways = {
-        "support score's features": folded(lexical, labels),
-        "the verifier alone": folded(seen, labels),
-        "both": folded(np.concatenate([lexical, seen], axis=1), labels),
-    }
-    for number, (title, score) in enumerate(ways.items()):
-        found = means(score, labels)
-        if not number:
-            print("| features | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found))
-        print(f"| {title} | " + " | ".join(f"{value:.3f}" for value in found.values()) + " |")
+    beside(lexical, seen, "the verifier alone", labels)
     print(f"{time.process_time() - start:.0f} s of one core")
 
 

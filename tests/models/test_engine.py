@@ -136,7 +136,7 @@ def test_what_a_template_would_refuse_is_sent_in_the_first_user_turn(tmp_path: P
         ((_, merged),) = model.generate([chat], Decoding(8))
         timed = model.timed(chat, Decoding(8))
         assert model.fingerprint()["system"] == "in the first user turn"
-    texts = [made.text for made in (plain, merged, timed)]  # type: ignore[union-attr]
+    texts = [made.text for made in (plain, merged, timed)]
     assert texts == ["question 0"] * 3
     assert log(tmp_path, "roles") == ["roles system, user", "roles user", "roles user"]
 

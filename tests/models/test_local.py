@@ -150,7 +150,7 @@ def test_sampling_repeats_by_seed_and_prompt_whatever_the_order(
 ) -> None:
     def said(asked: list[str], seed: int) -> list[str]:
         done = dict(model.generate(asked, Decoding(6, temperature=1.0, seed=seed)))
-        return [done[index].text for index in range(len(asked))]  # type: ignore[union-attr]
+        return [done[index].text for index in range(len(asked))]
 
     first = said(prompts, 1)
     assert said(prompts[::-1], 1) == first[::-1]
