@@ -29,12 +29,10 @@ from bakeoff.running.fleet.chunks import Part, Parts
 from bakeoff.running.fleet.fleet import Fleet, Worker
 from bakeoff.running.fleet.messages import Call, Chunk, Link, Returned
 from bakeoff.running.fleet.processes import Processes
-from bakeoff.running.fleet.shares import places, shared
 from bakeoff.running.fleet.worker import identity
 from bakeoff.running.planning import Choice, planned
 from bakeoff.running.run import run as run_plan
 from bakeoff.setups.builder import Workspace
-from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import fake_endpoint
 from fleet_project import (
     N,
@@ -197,30 +195,6 @@ def test_a_function_of_the_calling_program_is_refused(tmp_path: Path) -> None:
     object.__setattr__(plan, "functions", {"mine": len})
     with pytest.raises(BakeoffError, match=r"setups\.mine: a function of the calling program"):
         on_fleet(plan, Workspace(tmp_path, tmp_path), None, Processes(2))  # type: ignore[arg-type]
-
-
-def test_shares_of_a_limit_add_up_to_it() -> None:
-    """3 requests at once over 2 workers, and 1 a minute, which is one worker's alone."""
-    raw: dict[str, Any] = {
-        "name": "b",
-        "tasks": ["t"],
-        "endpoints": {
-            "wide": {"url": "http://a/v1", "concurrency": 3, "requests_per_minute": 7},
-            "narrow": {"url": "http://b/v1", "requests_per_minute": 1},
-        },
-        "setups": {
-            "one": {"model": "wide:m"},
-            "two": {"model": "narrow:m"},
-            "three": {"call": "bot::answer", "concurrency": 5},
-        },
-    }
-    suite = Suite.model_validate(raw)
-    parts = [shared(suite, place, 2).endpoints["wide"] for place in range(2)]
-    assert [part.concurrency for part in parts] == [2, 1]
-    assert [part.requests_per_minute for part in parts] == [4, 3]
-    calls = [shared(suite, place, 2).setups["three"].concurrency for place in range(2)]
-    assert calls == [3, 2]
-    assert [places(suite, suite.setups[name], 2) for name in ("one", "two")] == [2, 1]
 
 
 def test_chunks_are_whole_batches_and_shrink() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ from bakeoff.running.plan import Plan
 from bakeoff.running.quality_pass import answer_pairs, answer_routed
 from bakeoff.running.readiness import require_ready
 from bakeoff.running.resuming import resumed
+from bakeoff.running.shares import of_shard
 from bakeoff.running.spending import Meter, count_judges, count_spent
 from bakeoff.running.state import RunState
 from bakeoff.runs import store, written
@@ -62,6 +64,8 @@ def run(
     """
     require_ready(plan, workspace.environment)
     manifest = plan.manifest.model_copy(update={"dtype": local_dtype(plan.suite, plan.file)})
+    # The manifest says what the whole run may spend: all parts have the same one.
+    plan = replace(plan, suite=of_shard(plan.suite, plan.selection.shard))
     retry = retry_failed
     if resume:
         folder = resume
@@ -75,7 +79,7 @@ def run(
         manifest = manifest.model_copy(update={"run": folder.name})
     with store.held(folder):
         answering = opens(plan, workspace, progress)
-        meter = Meter(plan.suite, plan.cells)
+        meter = Meter(plan.suite, plan.cells, plan.selection.shard[1])
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
         judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.add)
         scoring = BackgroundScoring(folder, plan.suite, plan.tasks, judges)

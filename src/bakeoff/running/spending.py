@@ -75,8 +75,9 @@ class Spent:
 class Meter:
     """Counts what a run spends, and stops it at the benchmark's `limits`."""
 
-    def __init__(self, suite: Suite, cells: int) -> None:
+    def __init__(self, suite: Suite, cells: int, shards: int = 1) -> None:
         self.suite = suite
+        self.part = f" (one of {shards} shards)" if shards > 1 else ""
         self.prices = {setup.name: suite.price(setup) for setup in suite.setups.values()}
         limits = suite.limits
         allowed = {
@@ -117,7 +118,8 @@ class Meter:
         for name, limit in self.limits.items():
             if (reached := getattr(self, name)) > limit:
                 raise Incomplete(
-                    f"limits.{name}: {reached:.6g} is past {limit:.6g}. Finished work is kept; "
+                    f"limits.{name}: {reached:.6g} is past {limit:.6g}{self.part}. "
+                    "Finished work is kept; "
                     "raise the limit and run the same command again to go on"
                 )
 

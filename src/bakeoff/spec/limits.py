@@ -12,7 +12,10 @@ from bakeoff.spec.yaml_files import Also, File
 
 
 class Limits(File):
-    """Where a run stops, cleanly, to be resumed or given up; nothing is limited by default."""
+    """Where a run stops, cleanly, to be resumed or given up; nothing is limited by default.
+
+    The shards of a run divide all but `seconds` and a share of errors.
+    """
 
     errors: Annotated[
         Annotated[float, Field(ge=0)] | None,

@@ -18,8 +18,8 @@ from bakeoff.core.words import (
 from bakeoff.running.fleet.chunks import KILLS, Parts
 from bakeoff.running.fleet.fleet import Fleet, Job, Worker, take
 from bakeoff.running.fleet.messages import Chunk, Go, Got, Lost, Returned, Site
-from bakeoff.running.fleet.shares import places
 from bakeoff.running.plan import Plan
+from bakeoff.running.shares import places
 from bakeoff.runs.manifest import BatchCheck, Fingerprint, TokenCheck, WorkerFacts
 from bakeoff.runs.opened import AdapterFacts, EngineFacts, IndexFacts
 from bakeoff.setups.builder import Workspace

@@ -27,9 +27,9 @@ from bakeoff.running.fleet.messages import (
     Wanted,
     Whole,
 )
-from bakeoff.running.fleet.shares import shared
 from bakeoff.running.fleet.worker import identity, secrets
 from bakeoff.running.plan import Plan
+from bakeoff.running.shares import shared
 from bakeoff.runs import machine
 from bakeoff.runs.manifest import TokenCheck, WorkerFacts
 from bakeoff.setups.builder import Workspace
