@@ -5,10 +5,10 @@
 DIR is laid out as `faithfulness_pool.py` says. MiniLM reads a claim and the window that carries
 most of it in one text, so that its layers compare them (`train_verifier.py` compares what it made
 of each alone). A linear layer gives each token of the claim a logit against it; one such token is
-enough. First it learns from claims of faithful answers as they are and made wrong by rules, then
-from people's labels too. Folds as there: a fold's sets are scored by a model that was tuned on
-the other folds. Scores are kept in the cache fold by fold, so that a killed study goes on.
-Nothing is shipped.
+enough. First it learns from sentences of passages, as they are and made wrong by rules, then from
+claims of faithful answers in the same way, then from people's labels too. Folds as there: a fold's
+sets are scored by a model that was tuned on the other folds. Scores are kept in the cache fold by
+fold, so that a killed study goes on. Nothing is shipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torch.nn import functional
 from train_faithfulness import Table
 from train_verifier import FOLDS, answers, beside, spans
 from transformers import AutoModel, AutoTokenizer
-from verifier_pairs import Pair, learnt_from, pairs_of
+from verifier_pairs import Pair, from_passages, learnt_from, pairs_of
 
 from bakeoff.models import wheels
 
@@ -41,6 +41,8 @@ WARMUP = 0.1
 """Share of the steps in which the rate rises; then it falls to 0 on a straight line."""
 FROZEN = 2
 """Lowest layers that stay as they are, with the embeddings."""
+REPORTED = 75
+"""Batches between two lines of progress."""
 MADE_WEIGHT = 4.0
 """Of a token that is wrong beside one that is right."""
 
@@ -123,7 +125,7 @@ def loss_of(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def tune(model: CrossEncoder, pairs: Sequence[Pair], passes: int, seed: int, title: str) -> None:
-    """Tune on all of some pairs, printing what it has learnt after each pass."""
+    """Tune on all of some pairs, printing on the way what it has learnt."""
     chance = random.Random(seed)
     cut = list(batches(pairs, range(len(pairs))))
     optimizer = torch.optim.AdamW(
@@ -135,26 +137,32 @@ def tune(model: CrossEncoder, pairs: Sequence[Pair], passes: int, seed: int, tit
     )
     model.train()
     start = time.monotonic()
-    for number in range(passes):
-        chance.shuffle(cut)
-        losses, rights = [], []
-        for places in cut:
-            batch = model.read([pairs[n] for n in places])
-            logits = model(batch)
-            loss = loss_of(logits, batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            shape.step()
-            losses.append(loss.item())
-            against = torch.logsumexp(logits, dim=1)
-            rights.append(((against > 0).float() == batch.bad).float().mean().item())
-        pace = (number + 1) * len(pairs) / (time.monotonic() - start)
-        print(
-            f"  {title} {number + 1}: loss {np.mean(losses):.3f}, right {np.mean(rights):.3f}, "
-            f"{pace:.0f} pairs a second",
-            flush=True,
-        )
+    losses: list[float] = []
+    rights: list[float] = []
+    for step, places in enumerate(shuffled(cut, passes, chance), 1):
+        batch = model.read([pairs[n] for n in places])
+        logits = model(batch)
+        loss = loss_of(logits, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        shape.step()
+        losses.append(loss.item())
+        said = torch.logsumexp(logits, dim=1) > 0
+        rights.append((said.float() == batch.bad).float().mean().item())
+        if step % REPORTED == 0 or step == steps:
+            pace = step * BATCH / (time.monotonic() - start)
+            print(
+                f"  {title} {step} of {steps}: loss {np.mean(losses[-REPORTED:]):.3f}, "
+                f"right {np.mean(rights[-REPORTED:]):.3f}, {pace:.0f} pairs a second",
+                flush=True,
+            )
+
+
+def shuffled(cut: Sequence[list[int]], passes: int, chance: random.Random) -> Iterator[list[int]]:
+    """The batches of each pass in an order of its own."""
+    for _ in range(passes):
+        yield from chance.sample(cut, len(cut))
 
 
 @torch.no_grad()
@@ -168,32 +176,49 @@ def against(model: CrossEncoder, pairs: Sequence[Pair]) -> np.ndarray:
     return values
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How much is learnt, and from which seed."""
+
+    copied: int
+    """Sentences of passages, each read once."""
+    passes: int
+    """Over claims that people judged."""
+    seed: int
+
+
 def of_fold(
-    fold: Sequence[str], pairs: Sequence[Pair], data: Sequence[str], passes: int, seed: int
+    fold: Sequence[str], rows: Sequence[Row], pairs: Sequence[Pair], recipe: Recipe
 ) -> np.ndarray:
     """The logits against the claims of a fold's sets, by a model tuned on the other folds."""
-    torch.manual_seed(seed)
-    chance = random.Random(seed)
+    torch.manual_seed(recipe.seed)
+    chance = random.Random(recipe.seed)
     model = CrossEncoder(Path.home() / ".cache" / "bakeoff")
     short = [replace(pair, claim=model.cut(pair.claim)) for pair in pairs]
-    lesson = learnt_from(short, data, set(SETS) - set(fold) - set(CHECKED_ONLY), chance)
+    data = [row.data for row in rows]
+    sets = set(SETS) - set(fold) - set(CHECKED_ONLY)
+    copied = from_passages(rows, sets, recipe.copied, chance)
+    lesson = learnt_from(short, data, sets, chance)
     judged = [short[n] for n in lesson.judged]
-    print(f"{fold}: {len(judged)} judged, {len(lesson.made)} made", flush=True)
-    tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, seed, "made")
-    tune(model, [*judged, *lesson.made], passes, seed, "judged")
+    print(
+        f"{fold}: {len(copied)} sentences, {len(judged)} judged, {len(lesson.made)} made wrong",
+        flush=True,
+    )
+    tune(model, copied, 1, recipe.seed, "sentences")
+    tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, recipe.seed, "made")
+    tune(model, [*judged, *lesson.made], recipe.passes, recipe.seed, "judged")
     return against(model, [pair for pair in short if data[pair.row] in fold])
 
 
-def scored(
-    rows: Sequence[Row], pairs: Sequence[Pair], passes: int, seed: int, kept: Path
-) -> np.ndarray:
+def scored(rows: Sequence[Row], pairs: Sequence[Pair], recipe: Recipe, folder: Path) -> np.ndarray:
     """The features of every row; each fold's logits are kept."""
     data = [row.data for row in rows]
     logits = np.zeros(len(pairs))
+    name = f"cross-{len(rows)}-{recipe.copied}-{recipe.passes}-{recipe.seed}"
     for number, fold in enumerate(FOLDS):
-        path = kept.with_name(f"{kept.name}-{number}.npy")
+        path = folder / f"{name}-{number}.npy"
         if not path.is_file():
-            np.save(path, of_fold(fold, pairs, data, passes, seed))
+            np.save(path, of_fold(fold, rows, pairs, recipe))
         logits[[n for n, pair in enumerate(pairs) if data[pair.row] in fold]] = np.load(path)
     return answers(np.array([pair.row for pair in pairs]), logits, len(rows))
 
@@ -203,7 +228,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--most", type=int, default=150, help="answers of a set that are scored")
-    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--copied", type=int, default=12_000, help="sentences of passages")
+    parser.add_argument("--passes", type=int, default=2, help="over judged claims")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
@@ -211,9 +237,9 @@ def main() -> None:
     labels = Labels.of(rows)
     pairs = pairs_of(rows, spans(options.data, rows))
     print(f"{len(rows)} answers, {len(pairs)} claims", flush=True)
-    kept = options.cache / f"cross-{options.most}-{options.passes}-{options.seed}"
+    recipe = Recipe(options.copied, options.passes, options.seed)
     start = time.process_time()
-    seen = scored(rows, pairs, options.passes, options.seed, kept)
+    seen = scored(rows, pairs, recipe, options.cache)
     beside(Table.of(rows).pooled(), seen, "the cross-encoder alone", labels)
     print(json.dumps({"processor_s": round(time.process_time() - start)}))
 

@@ -21,6 +21,8 @@ from bakeoff.metrics.support.records import told
 
 MOST = 400
 """Pairs of one set with one label that are learnt from."""
+SHORTEST = 20
+"""Characters of a sentence of a passage that is learnt from."""
 NO_CLAIM_KINDS = frozenset({"misleading", "incoherent", "repetitive", "other", "context"})
 """Kinds of spans that do not say that the passages lack the words."""
 
@@ -209,3 +211,25 @@ def learnt_from(
         if wrong := made_wrong(pair.claim, pair.window, chance):
             made.append(Pair(-1, wrong[0], pair.window, False, wrong[1]))
     return Lesson(judged, made)
+
+
+def from_passages(
+    rows: Sequence[Row], sets: set[str], number: int, chance: random.Random
+) -> list[Pair]:
+    """Sentences of the passages of some sets beside their own lines, every second made wrong.
+
+    No label is read. Each is supported word for word, so what is learnt is to compare."""
+    known = sorted({passage for row in rows if row.data in sets for passage in row.passages})
+    pairs: list[Pair] = []
+    while known and len(pairs) < number:
+        lines = line_texts([chance.choice(known)])
+        place = chance.randrange(len(lines))
+        first = max(0, place - chance.randrange(3))
+        window = " ".join(lines[first : place + 1 + chance.randrange(3)])
+        claim = lines[place].strip()
+        if len(claim) < SHORTEST:
+            continue
+        made = made_wrong(claim, window, chance) if len(pairs) % 2 else None
+        text, wrong = made or (claim, ())
+        pairs.append(Pair(-1, text, window, not made, wrong))
+    return pairs
