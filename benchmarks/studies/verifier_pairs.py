@@ -209,7 +209,7 @@ def learnt_from(
     made = []
     for pair in chance.sample(good, len(good) // 2):
         if wrong := made_wrong(pair.claim, pair.window, chance):
-            made.append(Pair(-1, wrong[0], pair.window, False, wrong[1]))
+            made.append(Pair(pair.row, wrong[0], pair.window, False, wrong[1]))
     return Lesson(judged, made)
 
 
