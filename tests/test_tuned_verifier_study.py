@@ -91,7 +91,7 @@ def test_a_lesson_of_few_pairs_has_both_labels_alike() -> None:
 
 def test_folds_that_are_kept_are_not_made_again(model: LocalModel, tmp_path: Path) -> None:
     pairs, data = known(1)
-    study = Study(model, model.dtype, pairs, data, tmp_path, 10, 1, 5)
+    study = Study(model, pairs, data, tmp_path, 10, 1, 5)
     made: list[Sequence[str]] = []
 
     def way(fold: Sequence[str]) -> np.ndarray:

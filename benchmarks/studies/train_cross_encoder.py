@@ -5,10 +5,10 @@
 DIR is laid out as `faithfulness_pool.py` says. MiniLM reads a claim and the window that carries
 most of it in one text, so that its layers compare them (`train_verifier.py` compares what it made
 of each alone). A linear layer gives each token of the claim a logit against it; one such token is
-enough. First it learns from sentences of passages, as they are and made wrong by rules, then from
-claims of faithful answers in the same way, then from people's labels too. Folds as there: a fold's
-sets are scored by a model that was tuned on the other folds. Scores are kept in the cache fold by
-fold, so that a killed study goes on. Nothing is shipped.
+enough. First it learns from sentences of passages, as they are and made wrong by rules: of all
+sets, as this needs no label. Then, folds as there, it learns from claims of faithful answers in the
+same way and from people's labels, and scores the sets of the fold that was left out. What is done
+is kept in the cache, so that a killed study goes on. Nothing is shipped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bakeoff.models import wheels
 CLAIM, BOTH = 64, 192
 """Tokens that are read of a claim, and of claim and window together."""
 BATCH = 32
-RATE = 1e-4
+RATE = 3e-4
 WARMUP = 0.1
 """Share of the steps in which the rate rises; then it falls to 0 on a straight line."""
 FROZEN = 2
@@ -187,38 +187,50 @@ class Recipe:
     seed: int
 
 
+def begun(rows: Sequence[Row], recipe: Recipe) -> CrossEncoder:
+    """What all folds start from: it has compared sentences of passages, and has seen no label."""
+    torch.manual_seed(recipe.seed)
+    model = CrossEncoder(Path.home() / ".cache" / "bakeoff")
+    chance = random.Random(recipe.seed)
+    copied = from_passages(rows, set(SETS) - set(CHECKED_ONLY), recipe.copied, chance)
+    tune(model, copied, 1, recipe.seed, "sentences")
+    return model
+
+
 def of_fold(
-    fold: Sequence[str], rows: Sequence[Row], pairs: Sequence[Pair], recipe: Recipe
+    model: CrossEncoder,
+    fold: Sequence[str],
+    pairs: Sequence[Pair],
+    data: Sequence[str],
+    recipe: Recipe,
 ) -> np.ndarray:
     """The logits against the claims of a fold's sets, by a model tuned on the other folds."""
     torch.manual_seed(recipe.seed)
     chance = random.Random(recipe.seed)
-    model = CrossEncoder(Path.home() / ".cache" / "bakeoff")
-    short = [replace(pair, claim=model.cut(pair.claim)) for pair in pairs]
-    data = [row.data for row in rows]
     sets = set(SETS) - set(fold) - set(CHECKED_ONLY)
-    copied = from_passages(rows, sets, recipe.copied, chance)
-    lesson = learnt_from(short, data, sets, chance)
-    judged = [short[n] for n in lesson.judged]
-    print(
-        f"{fold}: {len(copied)} sentences, {len(judged)} judged, {len(lesson.made)} made wrong",
-        flush=True,
-    )
-    tune(model, copied, 1, recipe.seed, "sentences")
+    lesson = learnt_from(pairs, data, sets, chance)
+    judged = [pairs[n] for n in lesson.judged]
+    print(f"{fold}: {len(judged)} judged, {len(lesson.made)} made wrong", flush=True)
     tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, recipe.seed, "made")
     tune(model, [*judged, *lesson.made], recipe.passes, recipe.seed, "judged")
-    return against(model, [pair for pair in short if data[pair.row] in fold])
+    return against(model, [pair for pair in pairs if data[pair.row] in fold])
 
 
 def scored(rows: Sequence[Row], pairs: Sequence[Pair], recipe: Recipe, folder: Path) -> np.ndarray:
-    """The features of every row; each fold's logits are kept."""
+    """The features of every row; what was begun and each fold's logits are kept."""
     data = [row.data for row in rows]
     logits = np.zeros(len(pairs))
     name = f"cross-{len(rows)}-{recipe.copied}-{recipe.passes}-{recipe.seed}"
+    start = folder / f"cross-{len(rows)}-{recipe.copied}-{recipe.seed}.pt"
+    if not start.is_file():
+        torch.save(begun(rows, recipe).state_dict(), start)
+    model = CrossEncoder(Path.home() / ".cache" / "bakeoff")
+    short = [replace(pair, claim=model.cut(pair.claim)) for pair in pairs]
     for number, fold in enumerate(FOLDS):
         path = folder / f"{name}-{number}.npy"
         if not path.is_file():
-            np.save(path, of_fold(fold, rows, pairs, recipe))
+            model.load_state_dict(torch.load(start))
+            np.save(path, of_fold(model, fold, short, data, recipe))
         logits[[n for n, pair in enumerate(pairs) if data[pair.row] in fold]] = np.load(path)
     return answers(np.array([pair.row for pair in pairs]), logits, len(rows))
 
@@ -228,7 +240,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--most", type=int, default=150, help="answers of a set that are scored")
-    parser.add_argument("--copied", type=int, default=12_000, help="sentences of passages")
+    parser.add_argument("--copied", type=int, default=24_000, help="sentences of passages")
     parser.add_argument("--passes", type=int, default=2, help="over judged claims")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
@@ -237,6 +249,7 @@ def main() -> None:
     labels = Labels.of(rows)
     pairs = pairs_of(rows, spans(options.data, rows))
     print(f"{len(rows)} answers, {len(pairs)} claims", flush=True)
+    torch.set_num_threads(1)
     recipe = Recipe(options.copied, options.passes, options.seed)
     start = time.process_time()
     seen = scored(rows, pairs, recipe, options.cache)

@@ -49,9 +49,6 @@ Text: {window}
 
 Claim: {claim}"""
 YES_OR_NO = ("yes", "no")
-ASKED_IN = "float32"
-"""What the model computes in when it is asked, whatever it was tuned in: bfloat16 rounds the logits
-of words to steps of .25, and 92 claims then have five scores."""
 CLAIM, WINDOW = 64, 160
 """Tokens that are read of each."""
 LAYERS = 1 / 3
@@ -149,9 +146,7 @@ class Study:
     """All that decides what comes of a fold."""
 
     model: LocalModel
-    """It is asked."""
-    dtype: str
-    """What is tuned in."""
+    """It is asked; what is tuned is another of its weights and number type."""
     pairs: Sequence[Pair]
     data: Sequence[str]
     """Of each row, its set."""
@@ -175,7 +170,7 @@ class Study:
         pairs = lesson(self.pairs, self.data, fold, self.count, self.seed)
         lessons = Lessons([Example(self.model.render(chat(p)), word_of(p)) for p in pairs])
         recipe = Tune(layers=LAYERS, epochs=self.epochs)
-        base = LocalModel(self.model.weights, self.dtype)
+        base = LocalModel(self.model.weights, self.model.dtype)
         job = Job(base, lessons, recipe, self.seed, name)
         adapter = tuned(job, self.cache, PlainProgress(print))
         attach(self.model, adapter)
@@ -219,13 +214,13 @@ def main() -> None:
     given = parser.parse_args()
     start = time.monotonic()
     limit_threads()
-    model = LocalModel(resolve("embedded", Path.home() / ".cache" / "bakeoff"), ASKED_IN)
-    dtype = choose_dtype("auto")
+    weights = resolve("embedded", Path.home() / ".cache" / "bakeoff")
+    model = LocalModel(weights, choose_dtype("auto"))
     rows = read(given.data, given.most)
     pairs = [as_read(model, pair) for pair in pairs_of(rows, spans(given.data, rows))]
-    print(f"{len(rows)} answers, {len(pairs)} claims, tuned in {dtype}", flush=True)
+    print(f"{len(rows)} answers, {len(pairs)} claims, {model.dtype}", flush=True)
     data = [row.data for row in rows]
-    study = Study(model, dtype, pairs, data, given.cache, given.pairs, given.epochs, given.seed)
+    study = Study(model, pairs, data, given.cache, given.pairs, given.epochs, given.seed)
     labels, lexical = Labels.of(rows), Table.of(rows).pooled()
     if given.untuned:
         seen = scored(study, study.untuned, f"untuned-{given.most}")

@@ -21,7 +21,7 @@ from bakeoff.metrics.support.records import told
 
 MOST = 400
 """Pairs of one set with one label that are learnt from."""
-SHORTEST = 20
+SHORTEST, LONGEST = 20, 300
 """Characters of a sentence of a passage that is learnt from."""
 NO_CLAIM_KINDS = frozenset({"misleading", "incoherent", "repetitive", "other", "context"})
 """Kinds of spans that do not say that the passages lack the words."""
@@ -227,7 +227,7 @@ def from_passages(
         first = max(0, place - chance.randrange(3))
         window = " ".join(lines[first : place + 1 + chance.randrange(3)])
         claim = lines[place].strip()
-        if len(claim) < SHORTEST:
+        if not SHORTEST <= len(claim) <= LONGEST:
             continue
         made = made_wrong(claim, window, chance) if len(pairs) % 2 else None
         text, wrong = made or (claim, ())

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MistralConfig,
+)
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation
 from bakeoff.models.adapted import AdaptedModel
@@ -138,6 +144,36 @@ def test_the_likeliest_option_is_that_of_full_passes(model: LocalModel, prompts:
         assert done[index] == Generation(choice, *tokens, finish_reason="stop")
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_options_are_compared_in_float32_whatever_the_network_computes_in(bias: bool) -> None:
+    """Logits from 32 on are multiples of 1/4 in bfloat16; the log-probabilities here are not."""
+    torch.manual_seed(5)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
+    network = LlamaForCausalLM(LlamaConfig(vocab_size=9000, **shape, **heads)).eval()
+    head = network.lm_head = torch.nn.Linear(32, 9000, bias=bias)
+    with torch.no_grad():
+        head.weight.mul_(50)
+    network.bfloat16()
+    prompt, answers, end = [5, 6, 7], range(8900, 9000), 3
+
+    def shares(tokens: list[int]) -> torch.Tensor:
+        """The log-probabilities of what follows, by the weights of the head in float32."""
+        with torch.inference_mode():
+            states = network.model(torch.tensor([tokens])).last_hidden_state[0, -1].float()
+            logits = states @ head.weight.float().T
+            return (logits + head.bias.float() if bias else logits).log_softmax(-1)
+
+    first = shares(prompt)
+    expected = [float(first[token] + shares([*prompt, token])[end]) for token in answers]
+    options = Options.of([[token] for token in answers])
+    batch = read(network, Start(), [prompt], len(options.tokens), 64, hold=True)
+    found = loglikelihoods(batch, options, [end], 200)[0]
+    # The states themselves are in bfloat16, and differ a little from pass to pass.
+    assert found.numpy() == pytest.approx(expected, rel=0.002)
+    assert len(set(found.tolist())) == len(answers), "no two tie"
+
+
 def test_what_options_begin_with_alike_is_read_once() -> None:
     options = Options.of([[5, 6, 7], [5, 6], [8], [5, 9]])
     assert list(options.tokens) == [0, 5, 6, 7, 8, 9]
@@ -168,6 +204,7 @@ class Small(torch.nn.Module):
         self.network, self.rows, self.says = network, rows, says
         self.config, self.generation_config = network.config, network.generation_config
         self.device, self.dtype = network.device, network.dtype
+        self.get_output_embeddings = network.get_output_embeddings
 
     def forward(self, input_ids: torch.Tensor, **given: Any) -> Any:
         if len(input_ids) > self.rows:

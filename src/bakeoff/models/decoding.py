@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+HEAD_ROWS = 8192
+"""Tokens of the vocabulary whose weights are widened at once."""
 FULL, SLIDING = "full_attention", "sliding_attention"
 """How layers attend, in the words of transformers."""
 
@@ -337,14 +340,41 @@ def _branch(
     known = batch.mask[begin:end, None, :places].expand(-1, len(sees), -1)
     open_ = torch.cat([known, sees.expand(len(last), -1, -1)], -1)
     depths = sees.sum(-1) - 1
-    logits: torch.Tensor = batch.network(
-        input_ids=nodes,
-        attention_mask=_masks(batch.network, open_, depths),
-        position_ids=batch.positions[begin:end] + depths,
-        past_key_values=cache,
-        use_cache=True,
-    ).logits
+    with _wide_head(batch.network):
+        logits: torch.Tensor = batch.network(
+            input_ids=nodes,
+            attention_mask=_masks(batch.network, open_, depths),
+            position_ids=batch.positions[begin:end] + depths,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
     return logits.float()
+
+
+@contextmanager
+def _wide_head(network: Any) -> Iterator[None]:
+    """Logits in float32, whatever else the network computes in.
+
+    In bfloat16 those between 16 and 32 are multiples of 1/8: options tie, and the first one wins.
+    """
+    head = network.get_output_embeddings()
+
+    def wide(_: Any, given: tuple[torch.Tensor, ...], narrow: torch.Tensor) -> torch.Tensor:
+        if narrow.dtype == torch.float32 or head.weight.is_meta:
+            return narrow
+        # A part of the vocabulary at a time: a large model's weights would not fit twice.
+        states = given[0].float()
+        parts = [states @ weights.float().T for weights in head.weight.split(HEAD_ROWS)]
+        logits = torch.cat(parts, dim=-1)
+        return logits if head.bias is None else logits + head.bias.float()
+
+    # A head that is quantized, or has an adapter, is one of another kind: it stays as it is.
+    hook = head.register_forward_hook(wide) if type(head) is torch.nn.Linear else None
+    try:
+        yield
+    finally:
+        if hook:
+            hook.remove()
 
 
 def _masks(network: Any, open_: torch.Tensor, depths: torch.Tensor) -> Any:
