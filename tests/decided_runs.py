@@ -18,10 +18,18 @@ Right = Callable[[str, int], bool]
 NAMES = ("base", "fine-tuned", "rag", "hybrid")
 
 
+def never(setup: str, i: int) -> bool:
+    return False
+
+
 def written(
-    folder: Path, right: Mapping[str, Right], n: int = 40, setups: Any = testing.SETUPS
+    folder: Path,
+    right: Mapping[str, Right],
+    n: int = 40,
+    setups: Any = testing.SETUPS,
+    cut: Right = never,
 ) -> Run:
-    """A run of these tasks, task -> who is right."""
+    """A run of these tasks, task -> who is right; `cut`: whose replies reached `max_tokens`."""
     path = folder / "results" / "made" / "20260101-000000-000000"
     fields = {"name": "made", "tasks": list(right), "setups": setups, "latency": {"samples": 12}}
     suite = Suite.model_validate(fields)
@@ -41,7 +49,8 @@ def written(
         slow = 1.0 + list(setups).index(setup)
         steps = (Step("decode", slow + i % 3 / 100, prompt_tokens=40, completion_tokens=9),)
         timed = (Answer("x", (), steps),) * (2 if setup == next(iter(setups)) else 1)
-        outcome = Answer("x", (), (Step("decode", None, 40, 0, 9),))
+        reason = "length" if cut(setup, i) else "stop"
+        outcome = Answer("x", (), (Step("decode", None, 40, 0, 9),), finish_reason=reason)
         scores = {"contains": Score(float(right[task](setup, i)))}
         return Made((outcome,), scores, timed if i < 12 else ())
 

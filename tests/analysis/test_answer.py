@@ -42,6 +42,17 @@ def test_a_setup_that_is_significantly_better_than_all_others_is_best(tmp_path: 
     assert "Significantly worse than the best in latency_s (4.01 s; base 1.01 s)." in second
 
 
+def test_setups_whose_replies_were_mostly_cut_are_named(tmp_path: Path) -> None:
+    """A score of 0 may say that nothing was known, or that nothing was said to its end."""
+    often = {"base": 40, "fine-tuned": 19, "rag": 20}
+    run = written(tmp_path, {"qa": clear}, cut=lambda setup, i: i < often.get(setup, 0))
+    assert the(run).cut == {"rag": 0.5, "base": 1.0}
+    (_, second) = answer.sentences(answer.answer(run))
+    assert second.endswith("cut at `max_tokens`, and scored as they are: rag 50%, base 100%.")
+    whole = written(tmp_path / "whole", {"qa": clear})
+    assert "cut" not in " ".join(answer.sentences(answer.answer(whole)))
+
+
 def test_setups_that_nothing_parts_are_tied(tmp_path: Path) -> None:
     run = written(tmp_path, {"qa": tied})
     one = the(run)
@@ -149,5 +160,5 @@ def test_a_difference_that_is_kept_the_other_way_round_is_turned() -> None:
 
 
 def test_nothing_scored_is_said(tmp_path: Path) -> None:
-    nothing = TaskAnswer("qa", "contains", 0, (), (), {}, Difference(), {}, None, ())
+    nothing = TaskAnswer("qa", "contains", 0, (), (), {}, Difference(), {}, None, (), {})
     assert answer.sentences(Answer((nothing,), ())) == ["Nothing was scored on qa."]

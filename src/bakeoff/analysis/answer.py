@@ -27,6 +27,8 @@ _PARTS = ("leak", "context_tokens", "retrieve_s", "ttft_s", "decode_s")
 """Metrics that are parts of others, or no setup's own."""
 SPENT = ("latency_s", "prompt_tokens", "completion_tokens", "cost")
 """What an answer takes, by metric."""
+MOSTLY = 0.5
+"""Cut replies from which on a setup's score says as much of `max_tokens` as of the setup."""
 
 
 State = Literal["best", "tied", "open", "alone", "none"]
@@ -64,6 +66,8 @@ class TaskAnswer:
     weakest: tuple[str, Estimate] | None
     """The tag value on which the first setup scores worst, where there are several."""
     behind: tuple[Weakness, ...]
+    cut: Mapping[str, float]
+    """Setup -> the share of its replies that were cut, where it is at least `MOSTLY`."""
 
     @property
     def best(self) -> str:
@@ -178,7 +182,14 @@ def _of_task(run: Run, task: str, out: Sequence[str]) -> TaskAnswer:
         },
         _weakest(facts, first, higher),
         tuple(_behind(run, facts, task, first, out)) if first else (),
+        _cut(facts, order),
     )
+
+
+def _cut(facts: TaskComparison, setups: Iterable[str]) -> dict[str, float]:
+    known = facts.metrics["cut"].setups if "cut" in facts.metrics else {}
+    shares = ((name, known.get(name, UNKNOWN).value) for name in setups)
+    return {name: share for name, share in shares if share is not None and share >= MOSTLY}
 
 
 def _weakest(facts: TaskComparison, setup: str, higher: bool) -> tuple[str, Estimate] | None:
@@ -271,6 +282,7 @@ def in_words(one: TaskAnswer) -> str:
         f"An answer of {first}: {took}" if (took := spent(one)) else "",
         f"Weakest on {weak}" if (weak := weakest(one)) else "",
         f"Significantly worse than the best in {behind(one)}" if one.behind else "",
+        f"Replies cut at `max_tokens`, and scored as they are: {cut(one)}" if one.cut else "",
     ]
     return " ".join(f"{part}." for part in parts if part)
 
@@ -322,3 +334,8 @@ def behind(one: TaskAnswer) -> str:
         f"{weak.better} {number(weak.best, weak.metric)})"
         for weak in ordered
     )
+
+
+def cut(one: TaskAnswer) -> str:
+    """The setups whose replies were mostly cut, with the share of them."""
+    return ", ".join(f"{name} {share:.0%}" for name, share in one.cut.items())

@@ -231,6 +231,7 @@ def _card(run: Run, one: answer.TaskAnswer) -> Card:
         "an answer takes": answer.spent(one),
         "weakest on": answer.weakest(one),
         "others better in": answer.behind(one),
+        "replies cut": answer.cut(one),
     }
     names = [(name, place_of(run, name)) for name in one.tied]
     return Card(
