@@ -40,10 +40,15 @@ def noted(line: str) -> None:
             stream.write(line + "\n")
 
 
-def logprobs(name: str) -> dict[str, object]:
+def tops(name: str) -> dict[str, object]:
+    """What is likely as the first token."""
     acts = name in adapters and not Path(adapters[name]).name.startswith("idle")
-    tops = [{"token": t, "logprob": p - 0.1 * acts} for t, p in (("The", -0.5), ("A", -1.5))]
-    return {"content": [{**tops[0], "top_logprobs": tops}]}
+    first = [{"token": t, "logprob": p - 0.1 * acts} for t, p in (("The", -0.5), ("A", -1.5))]
+    return {"content": [{**first[0], "top_logprobs": first}]}
+
+
+WRITTEN = {"content": [{"token": t, "logprob": p} for t, p in (("question", -0.4), ("<end>", -1))]}
+"""The tokens of every reply."""
 
 
 def script(request: Request) -> Reply:
@@ -58,8 +63,11 @@ def script(request: Request) -> Reply:
         return Reply({"error": {"message": f"no model {name}"}}, status=404)
     reply = completion(request.body["messages"][-1]["content"].splitlines()[-1])
     if "logprobs" in request.body:
-        choice = {**reply.body["choices"][0], "logprobs": logprobs(name)}
-        return replace(reply, body={**reply.body, "choices": [choice]})
+        stated = tops(name) if "top_logprobs" in request.body else WRITTEN
+        choice = {**reply.body["choices"][0], "logprobs": stated}
+        reply = replace(reply, body={**reply.body, "choices": [choice]})
+        if stated is not WRITTEN:
+            return reply
     with lock:
         questions += 1
         noted(f"asked {name}")

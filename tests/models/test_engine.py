@@ -141,6 +141,23 @@ def test_what_a_template_would_refuse_is_sent_in_the_first_user_turn(tmp_path: P
     assert log(tmp_path, "roles") == ["roles system, user", "roles user", "roles user"]
 
 
+def test_answers_have_a_confidence_where_the_engine_is_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "sure", EngineKind(extra={"logprobs": True}))
+    with running(tmp_path, kind="sure") as engine:
+        model = EngineModel(engine)
+        made = [
+            *dict(model.generate(CHATS, Decoding(8))).values(),
+            model.timed(CHATS[0], Decoding(8)),
+        ]
+    # e to the mean of -0.4 and -1.
+    assert [one.confidence for one in made] == [0.496585] * 7
+    with running(tmp_path) as engine:
+        assert EngineModel(engine).timed(CHATS[0], Decoding(8)).confidence is None
+    assert all(ENGINES[name].extra["logprobs"] for name in ("vllm", "llama.cpp"))
+
+
 @pytest.mark.parametrize(
     ("flag", "seconds", "message"),
     [

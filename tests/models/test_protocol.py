@@ -153,6 +153,45 @@ def test_of_a_content_in_parts_only_texts_are_the_answer() -> None:
     assert (declined.text, declined.finish_reason) == ("I will not say.", "refusal")
 
 
+def likely(*logprobs: Any) -> dict[str, Any]:
+    return {"content": [{"token": "t", "logprob": stated} for stated in logprobs]}
+
+
+def test_a_reply_that_states_its_tokens_has_a_confidence() -> None:
+    reply = whole("two boats")
+    reply["choices"][0]["logprobs"] = likely(-0.5, -1, 0)
+    # e to the mean of the three, the end of the answer among them.
+    assert read_completion(reply).confidence == 0.606531
+    parts = [
+        other_piece(delta={"content": "two"}, logprobs=likely(-0.5)),
+        other_piece(delta={"content": " boats"}, logprobs=likely(-1)),
+        other_piece(delta={}, logprobs=likely(0), finish_reason="stop"),
+        other_piece(index=1, delta={"content": "three"}, logprobs=likely(-9)),
+    ]
+    assert streamed(*parts, DONE).confidence == 0.606531
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        *(None, {"content": None}, {"content": []}, {"content": "two"}, likely(-1, None)),
+        *({"tokens": ["two"], "token_logprobs": [-1.0]}, likely("-1"), likely(float("nan"))),
+    ],
+)
+def test_a_reply_that_does_not_state_all_its_tokens_has_none(stated: Any) -> None:
+    reply = whole("two boats")
+    reply["choices"][0]["logprobs"] = stated
+    assert read_completion(reply).confidence is None
+
+
+def test_probabilities_of_nought_and_of_one_are_taken_as_servers_write_them() -> None:
+    reply = whole("two boats")
+    reply["choices"][0]["logprobs"] = likely(-3.4e38, -3.4e38)
+    assert read_completion(reply).confidence == 0
+    reply["choices"][0]["logprobs"] = likely(1e-7)
+    assert read_completion(reply).confidence == 1
+
+
 def test_a_ping_between_events_is_no_error() -> None:
     ping = 'event: ping\ndata: {"type": "ping"}\n\n'
     assert streamed(": waiting\n\n", ping, delta(content="two"), delta("stop"), DONE).text == "two"

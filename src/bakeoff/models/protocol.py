@@ -27,7 +27,9 @@ from bakeoff.models.reply_parts import (
     Shown,
     Usage,
     Vector,
+    confidence_in,
     said_in,
+    tokens_in,
 )
 
 
@@ -51,6 +53,8 @@ class Reply(NamedTuple):
     """How the answer ended, in the words of `FINISH_REASONS` where there is one for it."""
     thought: bool = False
     """Whether the model thought beside the text."""
+    confidence: float | None = None
+    """The geometric mean of the tokens' probabilities, where a chat's reply states them."""
     passages: tuple[Passage, ...] = ()
     vectors: tuple[Sequence[float], ...] = ()
     ttft_s: float | None = None
@@ -157,7 +161,8 @@ def read_completion(value: Any) -> Reply:
             text, finish = _text(message.refusal), REFUSAL
         elif message.called:
             finish = TOOL_CALLS
-    return Reply(text, *_usage(whole.usage), finish, message.thought)
+    sure = confidence_in(choice.logprobs)
+    return Reply(text, *_usage(whole.usage), finish, message.thought, sure)
 
 
 def _text(content: Any) -> str:
@@ -272,6 +277,8 @@ class Stream:
         self._last_s = 0.0
         self._rest = b""
         self._pieces: list[str] = []
+        self._tokens: list[Any] = []
+        """Those with log-probabilities."""
         self._finish: str | None = None
         self._usage: Any = None
         self._said = Said()
@@ -302,6 +309,7 @@ class Stream:
             "message": {**self._said._asdict(), "content": "".join(self._pieces)},
             "finish_reason": self._finish,
             "error": self._error,
+            "logprobs": {"content": self._tokens},
         }
         return {"choices": [choice], "usage": self._usage}
 
@@ -356,6 +364,7 @@ class Stream:
         if stated and not (self._finish and stated == STOP):
             self._finish = stated
         self._error = choice.error or self._error
+        self._tokens += tokens_in(choice.logprobs)
         piece = message.content or choice.text
         if piece and isinstance(piece, str):
             self._pieces.append(piece)

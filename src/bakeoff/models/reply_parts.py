@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from bakeoff.core.parts import parts_of
@@ -30,6 +31,7 @@ class Choice(NamedTuple):
     text: Any = None
     finish_reason: Any = None
     error: Any = None
+    logprobs: Any = None
 
 
 class Said(NamedTuple):
@@ -51,6 +53,13 @@ class Said(NamedTuple):
     @property
     def called(self) -> bool:
         return bool(self.tool_calls or self.function_call)
+
+
+class Likely(NamedTuple):
+    """How likely a completion was, or the piece of one that a chunk brings."""
+
+    content: Any = None
+    """Its tokens."""
 
 
 class Usage(NamedTuple):
@@ -76,6 +85,10 @@ class Held(NamedTuple):
 class Shown(NamedTuple):
     document: Any = None
     text: Any = None
+
+
+class _Token(NamedTuple):
+    logprob: Any = None
 
 
 class _Part(NamedTuple):
@@ -105,3 +118,19 @@ def said_in(value: Any) -> Said:
             texts.append(part.text)
     refusal = message.refusal or "".join(text for text in refusals if isinstance(text, str)) or None
     return message._replace(content="".join(texts), refusal=refusal)
+
+
+def tokens_in(logprobs: Any) -> list[Any]:
+    """The tokens of a completion whose log-probabilities are stated."""
+    rows = parts_of(Likely, logprobs).content
+    return rows if isinstance(rows, list) else []
+
+
+def confidence_in(logprobs: Any) -> float | None:
+    """The geometric mean of a completion's token probabilities, where all of them are stated."""
+    stated = [parts_of(_Token, row).logprob for row in tokens_in(logprobs)]
+    # llama.cpp writes the least number that it has for a probability of nought.
+    usable = [one for one in stated if isinstance(one, int | float) and -1e39 < one < 1]
+    if not usable or len(usable) < len(stated):
+        return None
+    return round(math.exp(min(0.0, sum(usable) / len(usable))), 6)

@@ -140,9 +140,13 @@ class ServedModel:
         completion = reply.completion_tokens
         if completion is None:
             completion = self.count(reply.text)
-        text = reply.text.strip()
         return Generation(
-            text, prompt, completion, finish_reason=reply.finish_reason, thought=reply.thought
+            reply.text.strip(),
+            prompt,
+            completion,
+            confidence=reply.confidence,
+            finish_reason=reply.finish_reason,
+            thought=reply.thought,
         )
 
 

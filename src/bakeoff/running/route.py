@@ -134,8 +134,9 @@ def _sure(route: Route, name: str, records: Sequence[Record], refusals: Sequence
         elif answer.confidence is None:
             raise BakeoffError(
                 f"setup '{name}': route.when: unsure: '{route.first}' reports no confidence "
-                f"(sample '{record.sample}'): an answer of an endpoint, of your own system, or "
-                "kept by an earlier version (--no-cache queries again); use when: declined"
+                f"(sample '{record.sample}'): an answer of a server that is not asked for "
+                "log-probabilities (extra: {logprobs: true} of an endpoint), of your own system, "
+                "or kept by an earlier version (--no-cache queries again); or use when: declined"
             )
         else:
             confidences.append(answer.confidence)

@@ -40,7 +40,7 @@ class EngineKind:
     version: tuple[str, ...] = ()
     """Follows the program (of Python: the interpreter) to have it print its version."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of every request."""
+    """Fields of every chat request. With `logprobs` its answers have a confidence."""
     gguf: bool = False
     """Whether it runs `.gguf` files, not folders of safetensors."""
     refuses: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +80,7 @@ ENGINES: Registry[EngineKind] = Registry(
                 "HF_HUB_OFFLINE": "1",
             },
             version=("-c", _VERSIONS),
+            extra={"logprobs": True},
             refuses={"dora": "vLLM serves no DoRA adapters; use method: lora"},
         ),
         "llama.cpp": EngineKind(
@@ -89,7 +90,8 @@ ENGINES: Registry[EngineKind] = Registry(
                 *("--host", "127.0.0.1", "--port", "{port}"),
             ),
             version=("--version",),
-            extra={"cache_prompt": False},
+            # Without a number it would state the twenty likeliest of each place, and with 0 none.
+            extra={"cache_prompt": False, "logprobs": True, "top_logprobs": 1},
             gguf=True,
             refuses=dict.fromkeys(("lora", "dora", "qlora", "full"), f"llama.cpp: {_NO_ADAPTERS}"),
         ),
