@@ -176,6 +176,7 @@ gates:
 endpoints: {local: {url: "http://localhost:8000/v1"}}
 verifiers: {nli: {model: "hf:org/nli"}}
 quantize: 4bit
+device_map: auto
 """,
         "engine: vllm",
     ),

@@ -178,6 +178,15 @@ def test_a_place_that_is_none_is_refused_in_a_sentence(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize("where", ["processes:2", "ray"])
+def test_workers_that_have_one_gpu_each_spread_no_network(tmp_path: Path, where: str) -> None:
+    file = project(tmp_path, '{mine: {call: "./bot.py::answer"}}')
+    file.write_text(f"{file.read_text()}\ndevice_map: auto\n")
+    done = CliRunner().invoke(main, ["run", str(file), "--on", where])
+    assert done.exit_code == 2
+    assert f"--on {where}: each worker has one GPU, and" in done.output
+
+
 def test_ray_is_not_needed_and_named_where_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,4 +71,5 @@ def opened(reference: str, pool: Pool) -> AdaptedModel:
     limit_threads()
     suite, weights = pool.suite, resolve(reference, pool.cache)
     dtype = choose_dtype(suite.dtype)
-    return AdaptedModel(LocalModel(weights, dtype, suite.batch_tokens, suite.quantize))
+    how = (suite.batch_tokens, suite.quantize, suite.device_map)
+    return AdaptedModel(LocalModel(weights, dtype, *how))

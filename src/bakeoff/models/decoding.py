@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from bakeoff.models.networks import entry
+
 HEAD_ROWS = 8192
 """Tokens of the vocabulary whose weights are widened at once."""
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -158,7 +160,7 @@ def read(
         before = Start(rest[last - 1], [(k[-1:], v[-1:]) for k, v, *_ in cache])
     for layer in rooms:
         layer.show(len(rest), longest)
-    device = rooms[0].device
+    device = entry(network)
     lengths = torch.tensor([[len(tokens)] for tokens in rest], device=device)
     mask = torch.arange(longest + room, device=device) >= longest - lengths
     ends = torch.tensor([[prompt[-1]] for prompt in prompts], device=device)
@@ -198,7 +200,7 @@ def _pass(
     # Padded on the right: no token sees the padding, so that no mask and no positions are needed.
     rows = [[*prompt[shared:], *[0] * (width + shared - len(prompt))] for prompt in prompts]
     output = network(
-        input_ids=torch.tensor(rows, device=network.device),
+        input_ids=torch.tensor(rows, device=entry(network)),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
@@ -363,7 +365,7 @@ def _wide_head(network: Any) -> Iterator[None]:
         if narrow.dtype == torch.float32 or head.weight.is_meta:
             return narrow
         # A part of the vocabulary at a time: a large model's weights would not fit twice.
-        states = given[0].float()
+        states = given[0].to(narrow.device).float()
         parts = [states @ weights.float().T for weights in head.weight.split(HEAD_ROWS)]
         logits = torch.cat(parts, dim=-1)
         return logits if head.bias is None else logits + head.bias.float()

@@ -117,13 +117,14 @@ def free_memory() -> None:
 
 
 def peak_memory_mb() -> float:
-    """The most memory in use so far: of the GPU, or of this process where there is none.
+    """The most memory in use so far: of all GPUs, or of this process where there is none.
 
     Apple's GPUs report only what is in use now.
     """
     device = pick_device()
     if device == "cuda":
-        return float(torch.cuda.max_memory_allocated() / 2**20)
+        places = range(torch.cuda.device_count())
+        return float(sum(map(torch.cuda.max_memory_allocated, places)) / 2**20)
     if device == "mps":
         return float(torch.mps.driver_allocated_memory() / 2**20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.words import (
@@ -40,6 +39,7 @@ from bakeoff.models.decoding import (
     write,
 )
 from bakeoff.models.device import free_memory, pick_device, synchronize
+from bakeoff.models.networks import network_of, quantization, spread_over
 from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import Weights
 
@@ -61,6 +61,7 @@ class LocalModel:
         dtype: str,
         batch_tokens: int = 8192,
         quantize: str | None = None,
+        device_map: str | None = None,
     ) -> None:
         self.weights = weights
         self.dtype = dtype
@@ -68,18 +69,19 @@ class LocalModel:
         """Padded tokens in one generation batch, prompt and answer."""
         self.quantize = quantize
         """`4bit` or `8bit`: the weights are held in so many bits, and computed with in `dtype`."""
+        self.device_map = device_map
+        """`auto`: the weights are spread over all GPUs, where there are several."""
         self.device = pick_device()
         self.pass_tokens = PASS_TOKENS.get(self.device, batch_tokens)
         """Prompt tokens read at once."""
         given: dict[str, Any] = {"dtype": getattr(torch, dtype)}
         if quantize:
-            given |= {"quantization_config": quantization(quantize, dtype), "device_map": {"": 0}}
+            given |= {"quantization_config": quantization(quantize, dtype)}
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(weights.folder)
-            self.network: Any = AutoModelForCausalLM.from_pretrained(weights.folder, **given)
+            self.network: Any = network_of(weights.folder, device_map, **given).eval()
         except (OSError, ValueError) as error:
             raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error
-        self.network = self.network.eval() if quantize else self.network.to(self.device).eval()
         self.template = ChatTemplate(weights.reference, self.tokenizer)
         self.end_of_answer = self.template.end
         """The token that the model is taught to end an answer with."""
@@ -124,6 +126,7 @@ class LocalModel:
         """What can change an answer beside the prompt and the adapter's weights."""
         template, ends = self.template_of(adapter), self.ends
         several = " ".join(self.tokenizer.convert_ids_to_tokens(ends))
+        gpus = spread_over(self.device_map)
         return {
             "weights": self.weights.digest,
             "chat_template": digest(template.source or self.tokenizer.chat_template),
@@ -131,6 +134,7 @@ class LocalModel:
             **({"ends": several} if ends != [self.end_of_text] else {}),
             "dtype": self.dtype,
             "device": self.device,
+            **({"device_map": f"{self.device_map} over {gpus} GPUs"} if gpus > 1 else {}),
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
             "decoding": "greedy",
         }
@@ -360,20 +364,3 @@ def _refuse_odd_caches(network: Any, reference: str) -> None:
             f"model '{reference}': {network.config.model_type} models cannot be decoded here; "
             "serve it behind an endpoint"
         )
-
-
-def quantization(bits: str, dtype: str) -> Any:
-    """How bitsandbytes is to hold the weights. Raises `BakeoffError` where it cannot."""
-    if bits not in ("4bit", "8bit"):
-        raise BakeoffError(f"quantize: '{bits}': write 4bit or 8bit")
-    if pick_device() != "cuda":
-        raise BakeoffError(f"quantize: {bits}: needs a GPU, and none is usable here")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise BakeoffError(f"quantize: {bits}: needs a package: pip install bitsandbytes")
-    if bits == "8bit":
-        return transformers.BitsAndBytesConfig(load_in_8bit=True)
-    return transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=getattr(torch, dtype),
-    )

@@ -75,6 +75,11 @@ def _on(site: Callable[[str], Site]) -> Executor:
                 f"--on {plan.executor}: {plan.file} names an engine, which every worker would "
                 "start for itself; leave out one of the two"
             )
+        if plan.suite.device_map:
+            raise BakeoffError(
+                f"--on {plan.executor}: each worker has one GPU, and {plan.file} spreads models "
+                "over all of them by device_map; leave out one of the two"
+            )
         from bakeoff.running.fleet.asking import on_fleet
 
         made = site(plan.executor)

@@ -174,6 +174,10 @@ class Suite(File):
     machine computes in natively."""
     quantize: Literal["4bit", "8bit"] | None = None
     """Hold local weights in so many bits; needs a GPU and bitsandbytes."""
+    device_map: Annotated[Literal["auto"] | None, Field(exclude_if=lambda value: value is None)] = (
+        None
+    )
+    """`auto` spreads the layers of each local model over all GPUs; without it, it is on one."""
     engine: Annotated[
         EngineSpec | None, Also(TEXT), Field(exclude_if=lambda value: value is None)
     ] = None
@@ -265,8 +269,9 @@ class Suite(File):
         checks.tuned_models_are_here(self.setups, self.endpoints)
         if self.engine:
             checks.engine_can_serve(self.engine, self.setups, self.endpoints)
-            if self.quantize:
-                raise ValueError("quantize: is for models in this process; give engine.args")
+            checks.left_to_the_engine(quantize=self.quantize, device_map=self.device_map)
+        if self.device_map:
+            checks.one_process_trains(self.setups, self.tasks.values())
         return self
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bakeoff.core.hints import did_you_mean
 from bakeoff.spec.backends import backend_of, unknown_prefix
@@ -10,6 +11,9 @@ from bakeoff.spec.endpoints import Endpoint
 from bakeoff.spec.engines import EngineSpec, unknown_engine
 from bakeoff.spec.retrievers import unknown_retriever
 from bakeoff.spec.setups import Setup
+
+if TYPE_CHECKING:
+    from bakeoff.spec.benchmark import TaskUse
 
 Setups = Mapping[str, Setup]
 
@@ -105,4 +109,22 @@ def engine_can_serve(engine: EngineSpec, setups: Setups, endpoints: Mapping[str,
             raise ValueError(
                 f"{where}: engine.command has no {{adapters}}, the place of NAME=FOLDER of each "
                 "adapter that the server is to serve"
+            )
+
+
+def left_to_the_engine(**fields: str | None) -> None:
+    """An engine loads weights in its own way, whatever is said of models in this process."""
+    for field, value in fields.items():
+        if value:
+            raise ValueError(f"{field}: is for models in this process; give engine.args")
+
+
+def one_process_trains(setups: Setups, uses: Iterable[TaskUse]) -> None:
+    """A network that is spread over all GPUs leaves none to other processes."""
+    for setup in setups.values():
+        recipes = [setup.tune, *(use.recipe(setup.tune) for use in uses)] if setup.tune else []
+        if any(recipe.processes > 1 for recipe in recipes):
+            raise ValueError(
+                f"setups.{setup.name}.tune.processes: each process has one GPU and the whole "
+                "network, which device_map spreads over all GPUs: leave out one of the two"
             )

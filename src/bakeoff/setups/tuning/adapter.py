@@ -13,6 +13,7 @@ from safetensors import safe_open
 from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError, digest
 from bakeoff.models.local import LocalModel
+from bakeoff.models.networks import entry
 from bakeoff.models.weights import Weights
 from bakeoff.runs.opened import Training
 from bakeoff.setups.tuning.foreign import own_template, refuse_added_tokens
@@ -96,7 +97,8 @@ def whole_model(model: LocalModel, tuned: Adapter) -> LocalModel:
     Raises `BakeoffError` when training changed nothing.
     """
     weights = Weights(f"{model.weights.reference} ({tuned.digest})", tuned.folder, tuned.digest)
-    loaded = LocalModel(weights, model.dtype, model.batch_tokens, model.quantize)
+    how = (model.batch_tokens, model.quantize, model.device_map)
+    loaded = LocalModel(weights, model.dtype, *how)
     with model.using(None):
         if torch.equal(_probe(model), _probe(loaded)):
             raise BakeoffError(f"weights {tuned.folder}: they change nothing (logits are equal)")
@@ -144,5 +146,5 @@ def _unfit(adapter: Adapter, model: LocalModel, reason: str) -> BakeoffError:
 def _probe(model: LocalModel) -> torch.Tensor:
     text = model.render([{"role": "user", "content": PROOF_PROMPT}])
     ids = model.tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
-    logits: torch.Tensor = model.network(ids.to(model.device)).logits[0, -1].float().cpu()
+    logits: torch.Tensor = model.network(ids.to(entry(model.network))).logits[0, -1].float().cpu()
     return logits

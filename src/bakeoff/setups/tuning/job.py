@@ -27,6 +27,8 @@ class Inputs:
     seed: int
     rows: Sequence[Row]
     validation: Sequence[Row]
+    device_map: str | None = None
+    """Of the network that is trained, as of the one that answers."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +69,5 @@ class Job:
         model = self.model
         return Inputs(
             *(self.name, model.weights.folder, model.dtype, self.recipe, self.seed),
-            *(rows, validation),
+            *(rows, validation, model.device_map),
         )

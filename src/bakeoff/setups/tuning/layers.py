@@ -22,6 +22,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.core.words import BakeoffError
+from bakeoff.models.networks import entry
 from bakeoff.setups.tuning.batches import Pack, Packs, Row, pack
 from bakeoff.setups.tuning.ranks import ALONE, Ranks
 
@@ -60,7 +61,7 @@ class Cut:
 
     def moved(self, packed: Pack) -> Pack:
         """The pack in the memory of the network's device."""
-        device = next(self.network.parameters()).device
+        device = entry(self.network)
         tensors = (packed.tokens, packed.positions, packed.asked, packed.targets)
         tokens, positions, asked, targets = (part.to(device) for part in tensors)
         return Pack(tokens, positions, packed.lengths, asked, targets)
@@ -109,7 +110,8 @@ class Cut:
                 **given,
                 attention_mask=mask,
                 position_ids=packed.positions,
-                logits_to_keep=packed.asked,
+                # As numbers: what is spread over GPUs takes its tensors to the first of them.
+                logits_to_keep=packed.asked.tolist(),
                 use_cache=False,
             ).logits[0]
         return logits
@@ -142,7 +144,7 @@ class Cut:
     @torch.no_grad()
     def _alone(self, rows: Sequence[Row]) -> torch.Tensor:
         """The logits to learn from, of the rows one by one, uncut and unpacked."""
-        device = next(self.network.parameters()).device
+        device = entry(self.network)
         with _evaluating(self.network):
             logits = [
                 self.network(input_ids=torch.tensor([row.tokens], device=device)).logits[0]
@@ -277,7 +279,7 @@ class PackedRows:
                     progress.advance()
 
     def _blank(self, places: int, width: int) -> torch.Tensor:
-        device = next(self.cut.network.parameters()).device
+        device = entry(self.cut.network)
         return torch.empty(places, width, dtype=self.cut.base.dtype, device=device)
 
     def inputs(self, indices: Sequence[int]) -> dict[str, Any]:

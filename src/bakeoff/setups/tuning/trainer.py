@@ -24,7 +24,7 @@ from transformers import (
 
 from bakeoff.core.progress import Progress, working
 from bakeoff.models.device import peak_memory_mb, pick_device
-from bakeoff.models.local import quantization
+from bakeoff.models.networks import network_of, quantization
 from bakeoff.runs.opened import Epoch, Training
 from bakeoff.setups.tuning.batches import Packs, Row, start_of_all
 from bakeoff.setups.tuning.job import Inputs
@@ -49,7 +49,7 @@ def train(given: Inputs, folder: Path, progress: Progress, ranks: Ranks = ALONE)
     """
     recipe = given.recipe
     transformers.set_seed(given.seed)
-    network = fresh_network(given.base, given.dtype, recipe)
+    network = fresh_network(given.base, given.dtype, recipe, given.device_map)
     cut = Cut(network, _first_layer(network, recipe), given.rows)
     shared = start_of_all([*given.rows, *given.validation])
     learnt, held_out = (
@@ -106,7 +106,7 @@ def _facts(given: Inputs, trainer: _AnswerTrainer) -> Training:
     )
 
 
-def fresh_network(base: Path, dtype: str, recipe: Tune) -> Any:
+def fresh_network(base: Path, dtype: str, recipe: Tune, device_map: str | None = None) -> Any:
     """The network of a folder, ready to be trained by the recipe's method.
 
     Fresh, as `get_peft_model` changes the network it is given in place.
@@ -115,12 +115,10 @@ def fresh_network(base: Path, dtype: str, recipe: Tune) -> Any:
     # The steps of an optimiser are lost in the rounding of 16-bit weights.
     given: dict[str, Any] = {"dtype": torch.float32 if whole else getattr(torch, dtype)}
     if recipe.method == "qlora":
-        given |= {"quantization_config": quantization("4bit", dtype), "device_map": {"": 0}}
-    network = transformers.AutoModelForCausalLM.from_pretrained(base, **given)
+        given |= {"quantization_config": quantization("4bit", dtype)}
+    network = network_of(base, device_map, **given)
     if recipe.method == "qlora":
         network = peft.prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
-    else:
-        network = network.to(pick_device())
     if whole:
         return network
     lora = peft.LoraConfig(

@@ -1,0 +1,71 @@
+"""Networks of local models: read from a folder onto one device, or spread over several GPUs."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
+
+from bakeoff.core.words import BakeoffError
+from bakeoff.models.device import pick_device
+
+
+def spread_over(device_map: str | None) -> int:
+    """How many GPUs `device_map` spreads weights over; with one GPU or none it spreads none."""
+    return max(1, torch.cuda.device_count()) if device_map else 1
+
+
+def network_of(folder: Path, device_map: str | None, **given: Any) -> Any:
+    """The network of a folder: on one device whole, or layer after layer on several GPUs.
+
+    Raises `BakeoffError` where these hold only a part of it.
+    """
+    gpus = spread_over(device_map)
+    if gpus > 1:
+        given |= {"device_map": device_map}
+    elif "quantization_config" in given:
+        given |= {"device_map": {"": 0}}
+    network = AutoModelForCausalLM.from_pretrained(folder, **given)
+    if gpus > 1:
+        require_room(network.hf_device_map, folder, gpus)
+    return network if "device_map" in given else network.to(pick_device())
+
+
+def require_room(places: Mapping[str, Any], folder: Path, gpus: int) -> None:
+    """Raise `BakeoffError` where parts of a network have their place on no GPU.
+
+    They would be copied to one for every token, and cannot be tuned.
+    """
+    if rest := [part for part, place in places.items() if place in ("cpu", "disk")]:
+        raise BakeoffError(
+            f"device_map: the {gpus} GPUs have no room for {len(rest)} of the {len(places)} parts "
+            f"of {folder.name}, such as {rest[0]}; use quantize, more GPUs or a smaller model"
+        )
+
+
+def entry(network: Any) -> torch.device:
+    """The device of the embeddings, where a network takes what it reads."""
+    device: torch.device = network.get_input_embeddings().weight.device
+    return device
+
+
+def quantization(bits: str, dtype: str) -> Any:
+    """How bitsandbytes is to hold the weights. Raises `BakeoffError` where it cannot."""
+    if bits not in ("4bit", "8bit"):
+        raise BakeoffError(f"quantize: '{bits}': write 4bit or 8bit")
+    if pick_device() != "cuda":
+        raise BakeoffError(f"quantize: {bits}: needs a GPU, and none is usable here")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BakeoffError(f"quantize: {bits}: needs a package: pip install bitsandbytes")
+    if bits == "8bit":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
