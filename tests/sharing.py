@@ -23,8 +23,8 @@ TOGETHER = {
     "a model": ("test_local", "test_training_data", "test_route", "test_retrieval"),
 }
 """What is dear to make and made once -> the files of the tests that use it."""
-LONGEST = "test_small_pattern.py"
-"""One long run: begun last, it would keep one process busy while the others wait for it."""
+LONGEST = ("test_small_pattern.py", "test_browser.py", "test_engine.py", "test_fleet.py")
+"""Begun last, one of these files would keep one process busy while the others wait for it."""
 DEAR = {"model", "finished_run", "mlflow_server"}
 """Fixtures that take long to make: who needs one of them is slow, however short its own work."""
 
@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if DEAR & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     slow = {group(item.path.name) for item in items if item.get_closest_marker("slow")}
-    first = [LONGEST, *TOGETHER, *sorted(slow - TOGETHER.keys() - {LONGEST})]
+    first = [*LONGEST, *TOGETHER, *sorted(slow - TOGETHER.keys() - {*LONGEST})]
     place = {name: number for number, name in enumerate(first)}
     items.sort(key=lambda item: place.get(group(item.path.name), len(place)))
 

@@ -24,7 +24,7 @@ from decided_runs import written
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.slow
-WAIT_MS = 120_000
+WAIT_MS = 300_000
 """Nothing waits so long but what never comes."""
 expect = playwright.expect
 expect.set_options(timeout=WAIT_MS)
