@@ -144,6 +144,12 @@ def test_what_several_gpus_cannot_hold_is_refused() -> None:
         require_room(places, Path("m"), 2)
 
 
+def test_processes_that_hold_a_part_each_go_with_spread_networks() -> None:
+    setups = {"a": {"tune": {"method": "full", "processes": 2}}}
+    suite = Suite.model_validate({"device_map": "auto", "tasks": ["qa"], "setups": setups})
+    assert suite.device_map == "auto"
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bakeoff.core.words import BakeoffError, Incomplete
 from bakeoff.models.device import too_few_devices
@@ -43,25 +44,40 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A training by two processes with dropout: what is said of it, and its folder."""
+def by_two(method: str) -> Tune:
+    """With dropout where there are adapters; all weights take smaller steps."""
+    rate = {"learning_rate": 1e-3} if method == "full" else {}
+    return recipe(processes=2, method=method, **rate)
+
+
+@pytest.fixture(scope="module", params=["lora", "full"])
+def undisturbed(
+    request: pytest.FixtureRequest, base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Any, Path]:
+    """A training by two processes: its method, what is said of it, and its folder."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    return together(inputs(base, recipe(processes=2)), folder, Silent()), folder
+    made = together(inputs(base, by_two(request.param)), folder, Silent())
+    return request.param, made, folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_two_processes_make_what_one_makes(method: str, base: Path, tmp_path: Path) -> None:
-    """The same rows in the same batches: in float32 equal losses, and nearly equal weights."""
-    chosen = recipe(dropout=0, batch_size=4, method=method, learning_rate=1e-3)
+@pytest.mark.parametrize(("method", "tied"), [("lora", False), ("full", False), ("full", True)])
+def test_two_processes_make_what_one_makes(method: str, tied: bool, tmp_path: Path) -> None:
+    """The same rows in the same batches: in float32 equal losses, and nearly equal weights.
+
+    Of six rows there are batches of four and of two; where each process holds a part of the
+    network, of five and of one, which the second process reads for no weight.
+    """
+    base, size = tmp_path / "base", 5 if method == "full" else 4
+    network(tie_word_embeddings=tied).save_pretrained(base)
+    chosen = recipe(dropout=0, batch_size=size, method=method, learning_rate=1e-3)
     alone = train(inputs(base, chosen), tmp_path / "one", Silent())
     progress = Silent()
     both = together(
         inputs(base, chosen.model_copy(update={"processes": 2})), tmp_path / "two", progress
     )
-    # Of six rows, batches of four and of two.
-    assert (alone.rows_by_process, both.rows_by_process) == (None, (9, 9))
+    read = (12, 6) if method == "full" else (9, 9)
+    assert (alone.rows_by_process, both.rows_by_process) == (None, read)
     assert (both.rows, both.tokens, both.epochs) == (alone.rows, alone.tokens, alone.epochs)
     for one, two in zip(alone.curve, both.curve, strict=True):
         assert two.train_loss == pytest.approx(one.train_loss, abs=2e-5)
@@ -79,7 +95,7 @@ def test_two_processes_make_what_one_makes(method: str, base: Path, tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("disturbed", ["killed", "stopped"])
 def test_a_disturbed_training_ends_all_processes_and_goes_on(
-    disturbed: str, base: Path, undisturbed: tuple[Any, Path], tmp_path: Path
+    disturbed: str, base: Path, undisturbed: tuple[str, Any, Path], tmp_path: Path
 ) -> None:
     """It comes to the same bytes; three steps make an epoch, this is the middle of the second."""
 
@@ -89,7 +105,8 @@ def test_a_disturbed_training_ends_all_processes_and_goes_on(
             if self.training and self.steps == 5:
                 os.kill(alive()[-1], signal.SIGKILL)
 
-    given = inputs(base, recipe(processes=2))
+    method, whole, folder = undisturbed
+    given = inputs(base, by_two(method))
     if disturbed == "killed":
         message = r"^x: process [12] of 2: it was ended by SIGKILL; .* goes on at the last check"
         with pytest.raises(Incomplete, match=message):
@@ -103,10 +120,27 @@ def test_a_disturbed_training_ends_all_processes_and_goes_on(
     progress = Silent()
     again = together(given, tmp_path, progress)
     assert progress.notes == ["x: training resumes at checkpoint-3"]
-    whole, folder = undisturbed
     assert (again.curve, again.rows_by_process) == (whole.curve, whole.rows_by_process)
     left, right = weights(folder), weights(tmp_path)
     assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+@pytest.mark.slow
+def test_of_all_weights_each_process_holds_a_part(
+    undisturbed: tuple[str, Any, Path], base: Path
+) -> None:
+    """Of what the optimiser keeps of them, too; an adapter is held whole by each."""
+    method, _, folder = undisturbed
+    files = sorted((folder / "checkpoints").glob("checkpoint-9/part-*.pt"))
+    assert len(files) == (2 if method == "full" else 0)
+    every = sum(part.numel() for part in load_file(base / "model.safetensors").values())
+    parts = [torch.load(file, weights_only=True) for file in files]
+    held = [sum(weights.numel() for weights in part["weights"]) for part in parts]
+    assert sum(held) == (every if parts else 0)
+    for numbers, part in zip(held, parts, strict=True):
+        assert numbers < 0.55 * every
+        kept = part["optimizer"]["state"].values()
+        assert sum(steps["exp_avg"].numel() for steps in kept) == numbers
 
 
 @pytest.mark.slow

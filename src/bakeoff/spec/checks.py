@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bakeoff.core.hints import did_you_mean
@@ -119,11 +119,11 @@ def left_to_the_engine(**fields: str | None) -> None:
             raise ValueError(f"{field}: is for models in this process; give engine.args")
 
 
-def one_process_trains(setups: Setups, uses: Iterable[TaskUse]) -> None:
-    """A network that is spread over all GPUs leaves none to other processes."""
+def one_process_trains(setups: Setups, uses: Collection[TaskUse]) -> None:
+    """Processes that train an adapter each hold the whole network, on one GPU."""
     for setup in setups.values():
         recipes = [setup.tune, *(use.recipe(setup.tune) for use in uses)] if setup.tune else []
-        if any(recipe.processes > 1 for recipe in recipes):
+        if any(recipe.processes > 1 and recipe.method != "full" for recipe in recipes):
             raise ValueError(
                 f"setups.{setup.name}.tune.processes: each process has one GPU and the whole "
                 "network, which device_map spreads over all GPUs: leave out one of the two"

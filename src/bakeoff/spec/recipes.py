@@ -120,7 +120,7 @@ class Tune(File):
     """Stop after so many epochs without a lower validation loss."""
     processes: Annotated[int, Field(ge=1, exclude_if=lambda value: value == 1)] = 1
     """Processes that train together, each a part of every batch: on a GPU each, or else on a
-    processor each."""
+    processor each. With `method: full` each holds a part of the network."""
 
     @property
     def objective(self) -> str:

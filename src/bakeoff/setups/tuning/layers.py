@@ -244,11 +244,20 @@ class PackedRows:
     """Rows in packs, with what the layers below a cut make of them where that can be kept.
 
     A row that is read in every epoch is computed there once, and held in main memory. Of several
-    processes each computes a part of the rows.
+    processes each computes a part of the rows; where they hold the network `joint`, all read
+    something of every pack, if need be a row of no weight.
     """
 
-    def __init__(self, cut: Cut, rows: Sequence[Row], packs: Packs, ranks: Ranks = ALONE) -> None:
-        self.cut, self.rows = cut, rows
+    def __init__(
+        self,
+        cut: Cut,
+        rows: Sequence[Row],
+        packs: Packs,
+        ranks: Ranks = ALONE,
+        *,
+        joint: bool = False,
+    ) -> None:
+        self.cut, self.rows, self.joint = cut, rows, joint
         self.packs, self.shared, self.ranks = packs, packs.shared, ranks
         self._start: torch.Tensor | None = None
         self._kept: dict[int, torch.Tensor] = {}
@@ -292,6 +301,9 @@ class PackedRows:
         learnt = sum(len(row.tokens) - max(row.answer, self.shared) for row in rows)
         whole = {"learnt": learnt, "row_tokens": sum(len(row.tokens) for row in rows)}
         mine = self.ranks.part(indices)
+        if self.joint:
+            whole["weight"] = int(bool(mine))
+            mine = mine or indices[:1]
         if not mine:
             return whole
         packed = pack([self.rows[index] for index in mine], self.shared)
@@ -309,8 +321,10 @@ class PackedRows:
         below = inputs.get("below")
         if below is None:
             below = self.cut.below(packed)
+        weight: int = inputs.get("weight", 1)
         loss = self.cut.loss(packed, below, reduction)
-        return loss * (len(packed.targets) / inputs["learnt"]) if reduction == "mean" else loss
+        share = len(packed.targets) / inputs["learnt"] if reduction == "mean" else 1
+        return loss * (share * weight)
 
     def _packed(self, indices: Sequence[int]) -> Pack:
         return self.cut.moved(pack([self.rows[index] for index in indices], self.shared))

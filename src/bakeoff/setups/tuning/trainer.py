@@ -30,6 +30,13 @@ from bakeoff.setups.tuning.batches import Packs, Row, start_of_all
 from bakeoff.setups.tuning.job import Inputs
 from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
 from bakeoff.setups.tuning.ranks import ALONE, Ranks
+from bakeoff.setups.tuning.sharding import (
+    WHOLE,
+    ShardedCheckpoints,
+    is_sharded,
+    part_file,
+    sharded_network,
+)
 from bakeoff.spec.recipes import Tune
 
 PACK_TOKENS, GPU_PACK_TOKENS = 1024, 4096
@@ -49,19 +56,23 @@ def train(given: Inputs, folder: Path, progress: Progress, ranks: Ranks = ALONE)
     """
     recipe = given.recipe
     transformers.set_seed(given.seed)
-    network = fresh_network(given.base, given.dtype, recipe, given.device_map)
+    sharded = is_sharded(recipe, ranks)
+    if sharded:
+        network = sharded_network(given.base, ranks)
+    else:
+        network = fresh_network(given.base, given.dtype, recipe, given.device_map)
     cut = Cut(network, _first_layer(network, recipe), given.rows)
     shared = start_of_all([*given.rows, *given.validation])
     learnt, held_out = (
-        PackedRows(cut, rows, _packs(given, rows, shared), ranks)
+        PackedRows(cut, rows, _packs(given, rows, shared), ranks, joint=sharded)
         for rows in (given.rows, given.validation)
     )
     started = time.perf_counter()
     for part in (learnt, held_out):
         part.keep(f"{given.name}: computing the untuned lower layers once", progress)
-    logbook = _Logbook(folder / "logbook.json", started, ranks)
+    logbook = _Logbook(folder / "logbook.json", started, ranks, sharded)
     steps = recipe.epochs * len(learnt.packs)
-    trainer = _AnswerTrainer(
+    trainer = (_ShardedTrainer if sharded else _AnswerTrainer)(
         learnt,
         held_out,
         logbook,
@@ -71,12 +82,15 @@ def train(given: Inputs, folder: Path, progress: Progress, ranks: Ranks = ALONE)
         callbacks=[EarlyStoppingCallback(recipe.patience), logbook],
     )
     trainer.remove_callback(transformers.PrinterCallback)
-    checkpoint = _last_checkpoint(folder / CHECKPOINTS, ranks)
+    checkpoint = _last_checkpoint(folder / CHECKPOINTS, ranks, sharded)
     if checkpoint:
         progress.note(f"{given.name}: training resumes at {Path(checkpoint).name}")
     with working(progress, f"{given.name}: training", steps):
         trainer.train(resume_from_checkpoint=checkpoint)
-    if ranks.first:
+    if ranks.first and sharded:
+        best = Path(trainer.state.best_model_checkpoint or "")
+        shutil.copytree(best / WHOLE, folder / ADAPTER, dirs_exist_ok=True)
+    elif ranks.first:
         network.save_pretrained(folder / ADAPTER)
     return _facts(given, trainer)
 
@@ -164,7 +178,7 @@ def _arguments(folder: Path, given: Inputs, steps: int, ranks: Ranks) -> Trainin
         warmup_steps=min(10, steps // 10),
         max_grad_norm=1.0,
         eval_strategy="epoch",
-        save_strategy="epoch" if ranks.first else "no",
+        save_strategy="epoch" if ranks.first or is_sharded(recipe, ranks) else "no",
         logging_strategy="no",
         # Those of the first process are no other one's to throw away.
         save_total_limit=1 if ranks.first else None,
@@ -183,10 +197,14 @@ def _arguments(folder: Path, given: Inputs, steps: int, ranks: Ranks) -> Trainin
     )
 
 
-def _last_checkpoint(folder: Path, ranks: Ranks) -> str | None:
+def _last_checkpoint(folder: Path, ranks: Ranks, sharded: bool) -> str | None:
     """The newest checkpoint; one that a crash cut short is thrown away."""
     # The state is written last.
-    whole = {file.parent for file in folder.glob("checkpoint-*/trainer_state.json")}
+    whole = {
+        file.parent
+        for file in folder.glob("checkpoint-*/trainer_state.json")
+        if not sharded or part_file(file.parent, ranks).is_file()
+    }
     for checkpoint in folder.glob("checkpoint-*") if ranks.first else ():
         if checkpoint not in whole:
             shutil.rmtree(checkpoint)
@@ -217,25 +235,35 @@ class _AnswerTrainer(Trainer):
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         ranks = self.learnt.ranks
         ranks.seed(self.args.seed, self.state.global_step)
+        self.logbook.due = self.logbook.late
         loss = torch.zeros((), device=self.args.device)
         if "tokens" in inputs:
             loss = super().training_step(model, inputs, num_items_in_batch)
         if ranks.size > 1:
-            self._add_up(model, loss, rows=len(inputs.get("lengths", (0,))) - 1)
+            rows = (len(inputs.get("lengths", (0,))) - 1) * inputs.get("weight", 1)
+            loss = self._add_up(model, loss, rows)
         self.progress.advance(1, self.logbook.step(float(loss), inputs["row_tokens"]))
         return loss
 
-    def _add_up(self, model: Any, loss: torch.Tensor, rows: int) -> None:
-        """Make the loss and the gradients those of the whole batch; count rows by process."""
+    def _add_up(self, model: Any, loss: torch.Tensor, rows: float) -> torch.Tensor:
+        """The loss of the whole batch; make the gradients those of it. Count rows by process."""
+        gradients = self._gradients(model)
+        ranks = self.learnt.ranks
+        read = torch.zeros(ranks.size, device=loss.device)
+        read[ranks.rank] = rows
+        due = torch.full_like(loss, ranks.first and self.logbook.due)
+        ranks.total([*gradients, loss, read, due])
+        self.logbook.count([round(count) for count in read.tolist()])
+        self.logbook.due = bool(due)
+        return loss
+
+    def _gradients(self, model: Any) -> list[torch.Tensor]:
+        """Those that are to be added up."""
         tuned = [part for part in model.parameters() if part.requires_grad]
         for part in tuned:
             if part.grad is None:
                 part.grad = torch.zeros_like(part)
-        ranks = self.learnt.ranks
-        read = torch.zeros(ranks.size, device=loss.device)
-        read[ranks.rank] = rows
-        ranks.total([*(part.grad for part in tuned), loss, read])
-        self.logbook.count([round(count) for count in read.tolist()])
+        return [part.grad for part in tuned]
 
     def compute_loss(
         self,
@@ -266,12 +294,28 @@ class _AnswerTrainer(Trainer):
         return metrics
 
 
+class _ShardedTrainer(ShardedCheckpoints, _AnswerTrainer):
+    """The same, of a network of which each process holds a part."""
+
+    def compute_loss(self, *given: Any, **named: Any) -> Any:
+        # Of gradients the mean over all processes is taken.
+        return super().compute_loss(*given, **named) * self.learnt.ranks.size
+
+    def _add_up(self, model: Any, loss: torch.Tensor, rows: float) -> torch.Tensor:
+        return super()._add_up(model, loss / self.learnt.ranks.size, rows)
+
+    def _gradients(self, model: Any) -> list[torch.Tensor]:
+        return []
+
+
 class _Logbook(TrainerCallback):
     """The seconds of all attempts together and the losses of the epoch; saved with checkpoints."""
 
-    def __init__(self, file: Path, started: float, ranks: Ranks) -> None:
+    def __init__(self, file: Path, started: float, ranks: Ranks, sharded: bool) -> None:
         self.file, self.started, self.saved = file, started, time.monotonic()
-        self.ranks = ranks
+        self.ranks, self.saves = ranks, ranks.first or sharded
+        self.due = False
+        """Whether a checkpoint is to be written after this step; the first process says so."""
         self.before, self.losses = 0.0, list[float]()
         self.tokens = 0
         """Those of the rows that were read since `started`, in this attempt."""
@@ -284,6 +328,11 @@ class _Logbook(TrainerCallback):
     @property
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
+
+    @property
+    def late(self) -> bool:
+        """Whether the last checkpoint is old."""
+        return time.monotonic() - self.saved >= CHECKPOINT_S
 
     def count(self, rows: Sequence[int]) -> None:
         """So many rows were read, by process."""
@@ -313,12 +362,13 @@ class _Logbook(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # Not at the end of an epoch: its loss is to be in the checkpoint, which follows at once.
-        if time.monotonic() - self.saved >= CHECKPOINT_S and state.epoch % 1:
-            control.should_save = self.ranks.first
+        if self.due and state.epoch % 1:
+            control.should_save = self.saves
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()
-        self.file.write_text(json.dumps([self.seconds, self.losses, self.rows]))
+        if self.ranks.first:
+            self.file.write_text(json.dumps([self.seconds, self.losses, self.rows]))
 
 
 def _curve(history: Sequence[Mapping[str, float]]) -> list[Epoch]:
