@@ -20,7 +20,7 @@ import yaml
 from bakeoff.analysis.compare import contrast
 from bakeoff.analysis.measured_run import Run
 from bakeoff.core.progress import PlainProgress
-from bakeoff.core.words import Decoding, Generation
+from bakeoff.core.words import Answer, Decoding, Generation
 from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.local import LocalModel
 from bakeoff.runs import store
@@ -111,6 +111,50 @@ def test_the_four_setups_agree_with_transformers(
         record_property(setup, {"same": same, "of": ROWS, "contains": interval})
         assert same >= ROWS // 2
         assert apart.low is None or apart.low <= 0
+
+
+def test_options_and_confidences_agree_with_transformers(
+    cli: Cli, tmp_path: Path, record_property: Keep
+) -> None:
+    """Labels chosen by their likelihood, with an adapter too, and how sure written answers are."""
+    (tmp_path / "ticket_triage").symlink_to(ROOT / "tasks/ticket_triage")
+    task = yaml.safe_load((ROOT / "tasks/ticket_triage.yaml").read_text())
+    triage = tmp_path / "triage.yaml"
+    triage.write_text(yaml.safe_dump({**task, "answer": "likelihood"}, sort_keys=False))
+    fields = {
+        "tasks": {"handbook_qa": {"limit": 6}, str(triage): {"limit": 6}},
+        "tune": {"epochs": 1, "rows": 16, "rank": 8},
+        "setups": {
+            "base": {},
+            "fine-tuned": {"tune": True},
+            "routed": {"route": {"first": "base", "then": "fine-tuned"}},
+        },
+        "latency": {"samples": 1},
+    }
+    runs = [
+        run_on(cli, tmp_path, name, **fields, **on)
+        for name, on in (("served", {"engine": ENGINE}), ("here", {}))
+    ]
+    tokens = (runs[0].manifest.checks.tokens or {})["embedded"]
+    assert tokens.checked and not tokens.differing
+    for name in ("handbook_qa", "triage"):
+        for setup in fields["setups"]:
+            served, here = (told(run, name, setup) for run in runs)
+            assert served.keys() == here.keys() and len(served) == 6
+            same = [sample for sample in served if served[sample].text == here[sample].text]
+            apart = [abs(served[s].confidence - here[s].confidence) for s in same]
+            sure = sorted(here[sample].confidence for sample in here)
+            figures = {"same": len(same), "of": 6, "apart": max(apart), "confidence": sure}
+            record_property(f"{name}, {setup}", figures)
+            assert len(same) == 6
+            assert max(apart) <= 0.01
+        timed = {record.setup for record in runs[0].latencies(name)}
+        assert timed == set(fields["setups"])
+
+
+def told(run: Run, task: str, setup: str) -> dict[str, Answer]:
+    records = store.read_records(run.folder, store.Unit(task, setup))
+    return {record.sample: record.answer for record in records if record.answer}
 
 
 def test_a_server_that_is_killed_is_started_once_more(

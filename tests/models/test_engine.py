@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from jinja2 import TemplateError
@@ -54,9 +55,15 @@ class Notes:
 
 
 class Written:
-    """A tokenizer whose template writes what the turns say."""
+    """A tokenizer whose template writes what the turns say; a word's token is its length."""
 
     chat_template = "given"
+    eos_token_id = 7
+    unk_token_id = bos_token_id = None
+    added_tokens_decoder: ClassVar[dict[int, Any]] = {}
+
+    def __call__(self, text: str, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=[len(word) for word in text.split()])
 
     def apply_chat_template(self, chat: list[dict[str, str]], **_: Any) -> str:
         return "\n".join(turn["content"] for turn in chat)

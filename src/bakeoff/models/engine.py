@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from bakeoff.core.progress import Progress
@@ -25,6 +26,7 @@ from bakeoff.core.words import (
     unwatched,
 )
 from bakeoff.models.endpoint import Client
+from bakeoff.models.engine_options import ChoosingModel, ends_of
 from bakeoff.models.engine_proof import prove
 from bakeoff.models.served import ServedModel, Tally
 from bakeoff.models.server import Server, free_port
@@ -85,6 +87,11 @@ class Engine:
     @property
     def title(self) -> str:
         return f"engine {self.spec.kind}"
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer of the model."""
+        return ends_of(self.weights.folder, self.tokenizer[1])
 
     @property
     def arguments(self) -> str:
@@ -251,17 +258,17 @@ class EngineModel:
         """The same, timed with so many requests in flight."""
         return replace(self, concurrency=concurrency)
 
-    def _served(self) -> ServedModel:
+    def _served(self, decoding: Decoding) -> ServedModel:
         engine = self.engine
         client = engine.client(self.concurrency or engine.spec.concurrency)
         name = self.adapter or BASE
         counter, template = engine.tokenizer
         spec = client.spec
         assert isinstance(spec, Endpoint)
-        return ServedModel(
-            *(client, spec, name, counter, template.render, engine.tally),
-            timing=bool(self.concurrency),
-        )
+        parts = (client, spec, name, counter, template.render, engine.tally, bool(self.concurrency))
+        if decoding.options:
+            return ChoosingModel(*parts, template=template, ends=engine.ends)
+        return ServedModel(*parts)
 
     def _fitted(self, chats: Sequence[Sequence[Message]]) -> Sequence[Sequence[Message]]:
         """The chats as the server's template takes them; what needs no change is not looked up."""
@@ -284,7 +291,8 @@ class EngineModel:
 
         while len(done) < len(asked):
             try:
-                for index, outcome in self._served().generate(asked, decoding, done, watched):
+                served = self._served(decoding)
+                for index, outcome in served.generate(asked, decoding, done, watched):
                     if isinstance(outcome, Failure) and not self.engine.alive:
                         continue
                     done.add(index)
@@ -300,7 +308,7 @@ class EngineModel:
         (chat,) = self._fitted([chat])
         while True:
             try:
-                made = self._served().timed(chat, decoding)
+                made = self._served(decoding).timed(chat, decoding)
                 if self.engine.alive or not isinstance(made, Failure):
                     return made
             except BakeoffError:
@@ -308,4 +316,4 @@ class EngineModel:
                     raise
             self.engine.restart()
             # What follows a start is slower than the rest, and is not to be timed.
-            self._served().timed(chat, decoding)
+            self._served(decoding).timed(chat, decoding)

@@ -108,13 +108,8 @@ class LocalModel:
 
     @property
     def ends(self) -> list[int]:
-        """The tokens that end an answer: those of the generation config, and that of the template.
-
-        Generation configs of fine-tuned models often know the base model's alone.
-        """
-        stated = self.network.generation_config.eos_token_id
-        known = [] if stated is None else [stated] if isinstance(stated, int) else stated
-        return sorted({*known, self.end_of_answer})
+        """The tokens that end an answer."""
+        return self.template.ends(self.network.generation_config.eos_token_id)
 
     @property
     def end_of_text(self) -> int:
@@ -232,8 +227,7 @@ class LocalModel:
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text as it is: none is added at its ends."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        return ids
+        return self.template.encode(text)
 
     def _options(self, decoding: Decoding) -> Options:
         return Options.of([self.encode(option) for option in decoding.options])

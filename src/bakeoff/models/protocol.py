@@ -152,7 +152,7 @@ def read_completion(value: Any) -> Reply:
         reason = message_of(choice.error or whole.error or "no reason")
         raise Unreadable(f"the reply ended in an error: {reason}")
     if not isinstance(choice.message, dict):
-        return Reply(_text(choice.text), *_usage(whole.usage), finish)
+        return Reply(_text(choice.text), *usage_in(whole.usage), finish)
     # A model that only thought, only called a tool or refused has no content: null.
     message = said_in(choice.message)
     text = _text(message.content or "")
@@ -162,7 +162,7 @@ def read_completion(value: Any) -> Reply:
         elif message.called:
             finish = TOOL_CALLS
     sure = confidence_in(choice.logprobs)
-    return Reply(text, *_usage(whole.usage), finish, message.thought, sure)
+    return Reply(text, *usage_in(whole.usage), finish, message.thought, sure)
 
 
 def _text(content: Any) -> str:
@@ -185,7 +185,8 @@ def _first_choice(whole: Body) -> Choice | None:
     return parts_of(Choice, first) if isinstance(first, dict) else None
 
 
-def _usage(usage: Any) -> tuple[int | None, int | None]:
+def usage_in(usage: Any) -> tuple[int | None, int | None]:
+    """The tokens of the prompt and of the completion; `None` where they are not stated."""
     counts = parts_of(Usage, usage)
     return _count(counts.prompt_tokens), _count(counts.completion_tokens)
 
@@ -223,7 +224,7 @@ def read_embeddings(value: Any) -> Reply:
         vectors[place if index is None else index] = vector
     if set(vectors) != set(range(len(rows))):
         raise Unreadable("the reply's vectors are not numbered one by one")
-    return Reply("", *_usage(whole.usage), vectors=tuple(vectors[i] for i in range(len(rows))))
+    return Reply("", *usage_in(whole.usage), vectors=tuple(vectors[i] for i in range(len(rows))))
 
 
 def read_service(value: Any, response: Mapping[str, str]) -> Reply:
@@ -319,7 +320,7 @@ class Stream:
         if self.first_s is None:
             return None
         # Thinking counts as completion but is not in the text that was timed.
-        stated = None if self._said.thought else _usage(self._usage)[1]
+        stated = None if self._said.thought else usage_in(self._usage)[1]
         tokens = stated or len(self._pieces)
         return (self._last_s - self.first_s) / (tokens - 1) if tokens > 1 else None
 

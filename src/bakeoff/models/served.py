@@ -23,6 +23,7 @@ from bakeoff.core.words import (
 from bakeoff.models.endpoint import Client
 from bakeoff.models.pool import Pool
 from bakeoff.models.protocol import (
+    Read,
     Reply,
     chat_body,
     completions_body,
@@ -104,19 +105,19 @@ class ServedModel:
         if skip:
             # Others were answered before: what is refused now are these samples, not the settings.
             self.client.answered = True
-        for index, reply in self.client.ask(asks, read_completion, sending=sending):
+        for index, reply in self.client.ask(asks, self._reader(decoding), sending=sending):
             if isinstance(reply, Failure):
                 yield index, reply
                 continue
-            made = self._made(chats[index], reply)
+            made = self._made(chats[index], decoding, reply)
             yield index, _with_seconds(made, reply) if self.timing else made
 
     def timed(self, chat: Sequence[Message], decoding: Decoding) -> Generation | Failure:
         ask = self._ask(0, chat, decoding, self.endpoint.stream != "never")
-        ((_, reply),) = self.client.ask([ask], read_completion)
+        ((_, reply),) = self.client.ask([ask], self._reader(decoding))
         if isinstance(reply, Failure):
             return reply
-        return _with_seconds(self._made(chat, reply), reply)
+        return _with_seconds(self._made(chat, decoding, reply), reply)
 
     def _ask(self, index: int, chat: Sequence[Message], decoding: Decoding, stream: bool) -> Ask:
         make = chat_body if self.endpoint.api == "chat" else completions_body
@@ -127,7 +128,11 @@ class ServedModel:
             tokens += sum(self.count(message["content"]) for message in chat)
         return Ask(index, path, body, tokens, stream)
 
-    def _made(self, chat: Sequence[Message], reply: Reply) -> Generation:
+    def _reader(self, decoding: Decoding) -> Read:
+        """What reads the replies to `_ask`."""
+        return read_completion
+
+    def _made(self, chat: Sequence[Message], decoding: Decoding, reply: Reply) -> Generation:
         """The server's own token counts; an estimate where it states none."""
         counted = None
         if self.counter and self.rendered and self.endpoint.api == "chat":

@@ -90,6 +90,19 @@ class ChatTemplate:
             )
         return end
 
+    def ends(self, stated: int | Sequence[int] | None) -> list[int]:
+        """The tokens that end an answer: those that a generation config states, and its own.
+
+        Generation configs of fine-tuned models often know the base model's alone.
+        """
+        known = [] if stated is None else [stated] if isinstance(stated, int) else stated
+        return sorted({*known, self.end})
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text as it is: none is added at its ends."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
     def _written(self, chat: Sequence[Message], *, asking: bool = True) -> str:
         if self.source is None and self.tokenizer.chat_template is None:
             raise BakeoffError(

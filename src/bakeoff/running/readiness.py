@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.running.plan import Plan
-from bakeoff.setups.builder import local_dtype
+from bakeoff.setups.builder import gives_likelihoods, local_dtype
 from bakeoff.spec import keys
 from bakeoff.spec.benchmark import Setup
 from bakeoff.spec.functions import missing_function
@@ -85,11 +85,11 @@ def _is_missing(plan: Plan, reference: str) -> bool:
 def _corner(plan: Plan, setup: Setup, task: Task) -> Iterator[str]:
     """Parts of a task that a setup needs and the task does not have."""
     weights = plan.suite.backend(setup.model).weights
-    if task.file.answer == "likelihood" and not plan.suite.in_process(setup):
-        server = "an engine" if weights else "an endpoint"
+    if task.file.answer == "likelihood" and not gives_likelihoods(plan.suite, setup):
+        server = "this engine" if weights else "an endpoint"
         yield (
-            f"model: task '{task.name}' is answered by likelihood, which {server} does not "
-            f"give; use a local model{' without engine' if weights else ''}, {_ELSEWHERE}"
+            f"model: task '{task.name}' is answered by likelihood, which {server} does not give; "
+            f"use a local model{' without engine or on vllm' if weights else ''}, {_ELSEWHERE}"
         )
     if setup.retrieve and not task.corpora:
         yield (

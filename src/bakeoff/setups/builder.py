@@ -67,6 +67,12 @@ def local_dtype(suite: Suite, file: Path) -> str:
         raise BakeoffError(f"{file}: {error}") from error
 
 
+def gives_likelihoods(suite: Suite, setup: Setup) -> bool:
+    """Whether the setup's model says how likely an answer is: in this process, or on an engine."""
+    weights = not setup.custom and suite.backend(setup.model).weights
+    return weights and (suite.engine is None or suite.engine.of.likelihood)
+
+
 class Resources:
     """Everything that is open while a benchmark runs. Close it after use.
 
@@ -128,11 +134,11 @@ class Resources:
         elif self.suite.in_process(setup):
             self.models[setup.model] = self.local.plain(setup.model).fingerprint()
         else:
-            if task.file.answer == "likelihood":
+            if task.file.answer == "likelihood" and not gives_likelihoods(self.suite, setup):
                 raise BakeoffError(
                     f"setup '{setup.name}': task '{task.name}' is answered by likelihood, "
-                    "which a server does not give; use a local model without engine, or another "
-                    "task"
+                    "which its server does not give; use a local model without engine or with "
+                    "engine: vllm, or another task"
                 )
             reference = self.suite.asks(setup)
             self.models[reference] = dict(self.plain(reference).fingerprint())

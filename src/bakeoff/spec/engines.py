@@ -41,6 +41,9 @@ class EngineKind:
     """Follows the program (of Python: the interpreter) to have it print its version."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of every chat request. With `logprobs` its answers have a confidence."""
+    likelihood: bool = False
+    """Whether it states how likely given tokens come next, as vLLM does (`logprob_token_ids`):
+    tasks with `answer: likelihood` need it."""
     gguf: bool = False
     """Whether it runs `.gguf` files, not folders of safetensors."""
     refuses: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +84,7 @@ ENGINES: Registry[EngineKind] = Registry(
             },
             version=("-c", _VERSIONS),
             extra={"logprobs": True},
+            likelihood=True,
             refuses={"dora": "vLLM serves no DoRA adapters; use method: lora"},
         ),
         "llama.cpp": EngineKind(
