@@ -203,7 +203,8 @@ class Small(torch.nn.Module):
         super().__init__()
         self.network, self.rows, self.says = network, rows, says
         self.config, self.generation_config = network.config, network.generation_config
-        self.device, self.dtype = network.device, network.dtype
+        self.dtype = network.dtype
+        self.get_input_embeddings = network.get_input_embeddings
         self.get_output_embeddings = network.get_output_embeddings
 
     def forward(self, input_ids: torch.Tensor, **given: Any) -> Any:
@@ -294,6 +295,14 @@ def test_a_network_without_keys_and_values_is_refused(model: LocalModel, tmp_pat
     config = MambaConfig(vocab_size=model.network.config.vocab_size, hidden_size=16, state_size=4)
     with pytest.raises(BakeoffError, match="mamba models cannot be decoded here"):
         made_up(tmp_path, model, config)
+
+
+def test_answers_of_quantised_weights_are_kept_apart(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = AdaptedModel(model).fingerprint()
+    monkeypatch.setattr(model, "quantize", "4bit")
+    assert AdaptedModel(model).fingerprint() == {**whole, "quantize": "4bit"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

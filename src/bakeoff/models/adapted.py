@@ -35,6 +35,7 @@ class AdaptedModel:
         return {
             **self.model.fingerprint(self.adapter),
             "batch_tokens": str(self.model.batch_tokens),
+            **({"quantize": self.model.quantize} if self.model.quantize else {}),
             "generation": str(GENERATION),
             "adapter": self.adapter or "",
         }
