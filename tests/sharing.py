@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -94,6 +95,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = [*LONGEST, *TOGETHER, *sorted(slow - TOGETHER.keys() - {*LONGEST})]
     place = {name: number for number, name in enumerate(first)}
     items.sort(key=lambda item: place.get(group(item.path.name), len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through it for garbage took a seventh of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
