@@ -39,7 +39,6 @@ from faithfulness_pool import (
     table,
     today,
 )
-from reliability_plot import plot
 from scipy.optimize import minimize
 
 from bakeoff.metrics import support
@@ -353,6 +352,8 @@ def main() -> None:
     probability, weight = probabilities(score, labels)
     reliability(probability, weight, labels)
     if options.plot:
+        from reliability_plot import plot
+
         plot(probability, weight, labels, options.plot)
     if options.write:
         provenance = {
