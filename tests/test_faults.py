@@ -81,6 +81,7 @@ def quick(tmp_path: Path, cli: Cli) -> Iterator[Any]:
     yield call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_every_sample_is_answered_once_by_an_endpoint_that_often_fails(
     seed: int, tmp_path: Path, quick: Any
@@ -308,6 +309,7 @@ def test_too_many_errors_stop_a_run(tmp_path: Path, quick: Any) -> None:
     assert "limits.errors: 4 is past 3" in done.stderr
 
 
+@pytest.mark.slow
 def test_shards_make_up_the_whole_and_nothing_else(tmp_path: Path, quick: Any, cli: Cli) -> None:
     with running_stub(latency=0.0) as url:
         write_words(tmp_path, 31, url, gates=["base.words.exact_match >= 0.99"])
@@ -404,6 +406,7 @@ def test_a_verification_finds_what_the_endpoint_now_answers_otherwise(
         assert verify().returncode == 0  # what differed was forgotten, and is not checked again
 
 
+@pytest.mark.slow
 def test_an_mlflow_server_that_is_gone_costs_nothing(tmp_path: Path, cli: Cli) -> None:
     with running_stub(latency=0.0) as url:
         write_words(tmp_path, 10, url)

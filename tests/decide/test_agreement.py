@@ -264,6 +264,7 @@ def gated(folder: Path, cli: Cli, policy: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_gate_may_ask_how_far_its_judge_agreed_with_people(tmp_path: Path, cli: Cli) -> None:
     policy = "{min_agreement: 0.8, cards: cards}"
     assert gated(tmp_path, cli, "{}")[0] == 0

@@ -346,6 +346,7 @@ def test_judges_are_asked_while_other_setups_still_answer(
     assert 0 < judge.first_at < float((tmp_path / "last").read_text())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_while_a_judge_is_asked_can_be_gone_on_with(
     go: Go, judge: Judge, tmp_path: Path
 ) -> None:
@@ -406,6 +407,7 @@ def test_a_limit_on_money_counts_what_judges_cost(go: Go) -> None:
         go(BY, answers={"good": ANSWERS["good"]}, suite={"limits": {"cost": 0.1}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "wanted"),
     [

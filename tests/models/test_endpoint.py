@@ -614,6 +614,7 @@ def test_an_ask_ends_at_its_deadline_whatever_it_has_left(stub: str, fault: str)
     assert error.startswith("deadline: not answered in 0.4 s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_mixed_faults_lose_nothing_and_ask_little_twice(seed: int) -> None:
     count, sent = 1000, []
@@ -745,6 +746,7 @@ def test_a_server_that_is_not_there_stops_the_run(number: int) -> None:
         assert client.asked <= 20
 
 
+@pytest.mark.slow
 def test_asks_wait_for_a_server_that_comes_back() -> None:
     port, probes = free_port(), []
 

@@ -209,6 +209,7 @@ def test_a_sample_without_a_record_is_said_to_have_none(browser: Any, tmp_path: 
     opened.page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), zip(WIDTHS, THEMES, strict=True))
 def test_axe_finds_no_serious_fault(browser: Any, small: Path, width: int, theme: str) -> None:
     opened = Opened(browser, small, "#sample=qa/2", width, theme)
@@ -398,6 +399,7 @@ def test_the_first_screen_says_in_words_who_won_or_that_nobody_did(
     opened.page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small", "many"])
 def test_it_prints_to_pdf_on_a4(browser: Any, name: str, request: pytest.FixtureRequest) -> None:
     opened = Opened(browser, request.getfixturevalue(name))
@@ -430,6 +432,7 @@ def test_on_paper_nothing_is_folded_or_cut_off(
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 def test_hostile_texts_run_nothing_and_break_no_layout(
     browser: Any, hostile: Path, width: int

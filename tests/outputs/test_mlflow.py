@@ -102,6 +102,7 @@ def table(uri: str, run: Any, name: str = "samples.json") -> dict[str, list[Any]
     return {column: [row[i] for row in rows] for i, column in enumerate(found["columns"])}
 
 
+@pytest.mark.slow
 def test_every_number_in_mlflow_is_that_of_the_comparison(results: Path, uri: str) -> None:
     folder = make_run(results)
     runs.log(Run(folder), uri)
@@ -165,6 +166,7 @@ def test_the_table_holds_every_sample_with_its_scores_and_reasons(results: Path,
     assert found["scores"][8] == "exact_match 0\nrecall k:5 unjudged: no context"
 
 
+@pytest.mark.slow
 def test_a_long_table_goes_on_in_further_files_alike_for_all_setups(
     results: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +260,7 @@ def test_durations_are_rounded_so_that_their_average_is_that_of_the_times(
     assert sorted(each.execution_duration for each in found) == [11, 12, 13]
 
 
+@pytest.mark.slow
 def test_logging_twice_doubles_nothing_and_adds_the_traces_that_lack(
     results: Path, uri: str
 ) -> None:
@@ -508,6 +511,7 @@ def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
             sink.send(Run(folder))
 
 
+@pytest.mark.slow
 def test_a_process_that_was_started_before_its_run_logs_it(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
