@@ -187,7 +187,7 @@ def _of_task(run: Run, task: str, out: Sequence[str]) -> TaskAnswer:
 
 
 def _cut(facts: TaskComparison, setups: Iterable[str]) -> dict[str, float]:
-    known = facts.metrics["cut"].setups if "cut" in facts.metrics else {}
+    known = facts.metric("cut").setups
     shares = ((name, known.get(name, UNKNOWN).value) for name in setups)
     return {name: share for name, share in shares if share is not None and share >= MOSTLY}
 

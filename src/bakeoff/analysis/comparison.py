@@ -281,9 +281,9 @@ def from_json(text: str) -> Comparison:
     from pydantic import TypeAdapter
 
     raw = json.loads(text)
-    if raw.get("format") != FORMAT:
+    if (found := raw.get("format", 1)) != FORMAT:
         raise BakeoffError(
-            f"comparison.json: format {raw.get('format', 1)}, this version reads {FORMAT}: "
+            f"comparison.json: format {found}, this version reads {FORMAT}: "
             "`bakeoff report RUN` writes it again"
         )
     compared = TypeAdapter(Comparison).validate_python(names.in_tasks(raw))

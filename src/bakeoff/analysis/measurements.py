@@ -282,8 +282,8 @@ def _conditions(kept: Mapping[str, str]) -> dict[str, str]:
 def _treatments(kept: Mapping[str, Treatment]) -> dict[str, Treatment]:
     """Treatments by setup; the model of a custom setup is its kind, by the present name."""
     return {
-        setup: {**what, "model": names.KINDS.get(str(what["model"]), what["model"])}
-        if "model" in what
+        setup: {**what, "model": names.KINDS.get(str(model), model)}
+        if (model := what.get("model")) is not None
         else what
         for setup, what in kept.items()
     }

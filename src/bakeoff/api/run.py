@@ -92,13 +92,13 @@ class Run:
         from bakeoff.outputs.export import TESTED
 
         numbers = self._numbers()
-        kept = numbers[~numbers["kind"].isin(["effect", "difference"])]
+        kept = numbers[~_compared(numbers)]
         return kept.drop(columns=list(TESTED)).reset_index(drop=True)
 
     def differences(self) -> pandas.DataFrame:
         """Paired differences between setups and the effects, with intervals and p-values."""
         numbers = self._numbers()
-        return numbers[numbers["kind"].isin(["effect", "difference"])].reset_index(drop=True)
+        return numbers[_compared(numbers)].reset_index(drop=True)
 
     def _numbers(self) -> pandas.DataFrame:
         from bakeoff.outputs import export
@@ -216,6 +216,11 @@ class Run:
             "</figure>"
             for shown in pictures.draw(self.measured)
         )
+
+
+def _compared(numbers: pandas.DataFrame) -> pandas.Series:
+    """Which rows compare setups."""
+    return numbers["kind"].isin(["effect", "difference"])
 
 
 def _contents(

@@ -46,13 +46,12 @@ def _named(suite: Suite) -> dict[str, Connection | Setup]:
 
 def _part_of(limits: Limits, parts: int) -> Limits:
     """A share of errors is one of the part's own cells; each part has all the seconds."""
-    divided: dict[str, float] = {}
-    if limits.cost is not None:
-        divided["cost"] = limits.cost / parts
-    if limits.tokens is not None:
-        divided["tokens"] = limits.tokens // parts
+    divided = {
+        "cost": None if limits.cost is None else limits.cost / parts,
+        "tokens": None if limits.tokens is None else limits.tokens // parts,
+    }
     if limits.errors is not None and not limits.errors_are_share:
-        divided["errors"] = limits.errors / parts
+        divided |= {"errors": limits.errors / parts}
     return limits.model_copy(update=divided)
 
 

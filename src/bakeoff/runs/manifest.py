@@ -233,9 +233,8 @@ class MergedShard(Stored):
 
 def _without_keys(raw: Any) -> Any:
     """A manifest without the keys that benchmark files could hold before they were refused."""
-    if not (isinstance(raw, Mapping) and isinstance(raw.get("suite"), Mapping)):
+    if not (isinstance(raw, Mapping) and isinstance(suite := raw.get("suite"), Mapping)):
         return raw
-    suite = raw["suite"]
     parts = {
         name: without_secrets(suite[name]) for name in ("endpoints", "setups") if name in suite
     }

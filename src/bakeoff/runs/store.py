@@ -167,9 +167,9 @@ def read_model(kind: type[M], path: Path, number: int, remedy: str) -> M:
     Raises `BakeoffError` for a file of another format, with the remedy, or a damaged one.
     """
     raw = read_json(path)
-    if raw.get("format") != number:
+    if (found := raw.get("format")) != number:
         raise OtherFormat(
-            f"{path}: format {raw.get('format')!r}, made by another version of bakeoff; this one "
+            f"{path}: format {found!r}, made by another version of bakeoff; this one "
             f"reads format {number}: {remedy}"
         )
     with names.of_stored_files():

@@ -240,6 +240,12 @@ class _Reached(Exception):
     """The layers below the cut are done."""
 
 
+def weight_of(inputs: Mapping[str, Any]) -> int:
+    """Of what a process reads of a batch: 0 for a row that it only reads with the others."""
+    weight: int = inputs.get("weight", 1)
+    return weight
+
+
 class PackedRows:
     """Rows in packs, with what the layers below a cut make of them where that can be kept.
 
@@ -302,7 +308,7 @@ class PackedRows:
         whole = {"learnt": learnt, "row_tokens": sum(len(row.tokens) for row in rows)}
         mine = self.ranks.part(indices)
         if self.joint:
-            whole["weight"] = int(bool(mine))
+            whole |= {"weight": int(bool(mine))}
             mine = mine or indices[:1]
         if not mine:
             return whole
@@ -321,10 +327,9 @@ class PackedRows:
         below = inputs.get("below")
         if below is None:
             below = self.cut.below(packed)
-        weight: int = inputs.get("weight", 1)
         loss = self.cut.loss(packed, below, reduction)
         share = len(packed.targets) / inputs["learnt"] if reduction == "mean" else 1
-        return loss * (share * weight)
+        return loss * (share * weight_of(inputs))
 
     def _packed(self, indices: Sequence[int]) -> Pack:
         return self.cut.moved(pack([self.rows[index] for index in indices], self.shared))

@@ -22,6 +22,8 @@ from bakeoff.spec.recipes import Tune
 
 WHOLE = "whole"
 """The folder of a checkpoint with the weights of all processes."""
+_Part = tuple[list[torch.Tensor], dict[str, Any], dict[str, Any]]
+"""What a process keeps of a checkpoint: its weights, the optimiser's state and the schedule's."""
 
 
 def is_sharded(recipe: Tune, ranks: Ranks) -> bool:
@@ -75,18 +77,15 @@ class ShardedCheckpoints(Trainer):
             place: {name: _own(value) for name, value in values.items()}
             for place, values in state["state"].items()
         }
-        part = {
-            "weights": [_own(weights) for weights in self.model.parameters()],
-            "optimizer": {**state, "state": steps},
-            "scheduler": self.lr_scheduler.state_dict(),
-        }
+        weights = [_own(weights) for weights in self.model.parameters()]
+        part: _Part = (weights, {**state, "state": steps}, self.lr_scheduler.state_dict())
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(part, file)
         # The first one writes next that the checkpoint is whole.
         self.learnt.ranks.sum(0.0, self.args.device)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        kept = self._part(resume_from_checkpoint)["weights"]
+        kept, _, _ = self._part(resume_from_checkpoint)
         with torch.no_grad():
             for weights, values in zip(self.model.parameters(), kept, strict=True):
                 _own(weights).copy_(values)
@@ -94,19 +93,18 @@ class ShardedCheckpoints(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        part = self._part(checkpoint)
-        state: dict[str, Any] = part["optimizer"]
+        _, state, schedule = self._part(checkpoint)
         every = [weights for group in self.optimizer.param_groups for weights in group["params"]]
         steps = {place: _placed(values, every[place]) for place, values in state["state"].items()}
         self.optimizer.load_state_dict({**state, "state": steps})
-        self.lr_scheduler.load_state_dict(part["scheduler"])
+        self.lr_scheduler.load_state_dict(schedule)
 
     def _load_best_model(self) -> None:
         """Its weights lie whole in its checkpoint."""
 
-    def _part(self, checkpoint: str) -> Mapping[str, Any]:
+    def _part(self, checkpoint: str) -> _Part:
         file = part_file(Path(checkpoint), self.learnt.ranks)
-        part: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        part: _Part = torch.load(file, map_location="cpu", weights_only=True)
         return part
 
 

@@ -28,7 +28,7 @@ from bakeoff.models.networks import network_of, quantization
 from bakeoff.runs.opened import Epoch, Training
 from bakeoff.setups.tuning.batches import Packs, Row, start_of_all
 from bakeoff.setups.tuning.job import Inputs
-from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned
+from bakeoff.setups.tuning.layers import Cut, PackedRows, first_tuned, weight_of
 from bakeoff.setups.tuning.ranks import ALONE, Ranks
 from bakeoff.setups.tuning.sharding import (
     WHOLE,
@@ -240,7 +240,7 @@ class _AnswerTrainer(Trainer):
         if "tokens" in inputs:
             loss = super().training_step(model, inputs, num_items_in_batch)
         if ranks.size > 1:
-            rows = (len(inputs.get("lengths", (0,))) - 1) * inputs.get("weight", 1)
+            rows = (len(inputs.get("lengths", (0,))) - 1) * weight_of(inputs)
             loss = self._add_up(model, loss, rows)
         self.progress.advance(1, self.logbook.step(float(loss), inputs["row_tokens"]))
         return loss
