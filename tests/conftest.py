@@ -20,6 +20,7 @@ from forks import Forks
 from record import pytest_addoption, pytest_terminal_summary
 from sharing import (
     WARM,
+    one_thread,
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,
@@ -29,6 +30,7 @@ from sharing import (
 )
 
 __all__ = [  # pytest finds its hooks here
+    "one_thread",
     "pytest_addoption",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",

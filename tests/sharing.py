@@ -52,6 +52,17 @@ def two_cores() -> Iterator[None]:
         os.sched_setaffinity(0, mine)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For tiny networks: threads would wait for each other longer than they compute."""
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     return min(WORKERS, len(cores()) or 1)

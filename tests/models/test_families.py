@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ LONGER: list[Message] = [
     {"role": "assistant", "content": "East."},
     {"role": "user", "content": "When?"},
 ]
+pytestmark = pytest.mark.usefixtures("one_thread")
 QUESTIONS = ["What is it?", "Name a colour.", "Which gate opens first in the morning?", "Hello"]
 OPTIONS = ("Paris", "Paris is", "blue", "Blue")
 
@@ -77,15 +77,6 @@ every_family = pytest.mark.parametrize("family", FAMILIES)
 def made(folder: Path, family: str, dtype: str = "float32", **settings: Any) -> LocalModel:
     path = FAMILIES[family].write(folder / family, **settings)
     return LocalModel(resolve(str(path), folder), dtype)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads would wait for each other longer than they compute."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ weights are then moved by the same hooks of accelerate that move states between 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +28,13 @@ from bakeoff.spec.benchmark import Suite
 from families import FAMILIES
 from small_training import Silent, inputs, network, recipe, weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 QUESTIONS = ["What is it?", "Name a colour.", "Which gate opens first in the morning?", "Hello"]
 OPTIONS = ("Paris", "Paris is", "blue", "Blue")
 PARTS = ["embed_tokens", "layers.0", "layers.1", "layers.2", "layers.3", "norm", "rotary_emb"]
 ON_DISK = {"model.layers.0", "model.layers.1"}
 """No adapter is put on them: adapters are of the upper half."""
 SPLIT = dict.fromkeys((*(f"model.{part}" for part in PARTS), "lm_head"), "cpu")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads would wait for each other longer than they compute."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 def loaded(folder: Path, dtype: str = "float32", device_map: str | None = None) -> LocalModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +97,15 @@ def part_of(folder: Path, part: int) -> Result:
 def test_two_shards_spend_no_more_than_the_whole_may(tmp_path: Path) -> None:
     """An answer costs 1: each part stops past 5 of 10, and goes on where the limit is raised."""
     now, most = [0], [0]
-    lock = threading.Lock()
+    lock, two = threading.Lock(), threading.Event()
 
     def script(request: Request) -> Reply:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        time.sleep(0.02)
+            if now[0] > 1:
+                two.set()
+        two.wait(60)  # for the other one that may be asked at once
         with lock:
             now[0] -= 1
         return completion("w1", tokens=(500_000, 500_000))
