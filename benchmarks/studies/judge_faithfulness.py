@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from faithfulness_pool import SETS, Labels, Row, auroc, kept, read
 from train_faithfulness import Table, left_out
 
 from bakeoff.core.words import Decoding, Failure
+from bakeoff.models.device import choose_dtype
 from bakeoff.models.local import LocalModel
 from bakeoff.models.weights import resolve
 from bakeoff.testing import Reply, Request, completion, fake_endpoint
@@ -123,7 +125,14 @@ def _checked(rows: Sequence[Row], folder: Path) -> Mapping:
         "--card",
         str(cards),
     ]
-    subprocess.run([sys.executable, "-m", "bakeoff", *command], check=True, stdout=sys.stderr)
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff", *command], capture_output=True, text=True
+    )
+    print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+    if one_label := re.search(r"it scored (\d+) of (\d+) answers", done.stderr):
+        scored, asked = map(int, one_label.groups())
+        return {"judged": scored, "unjudged": asked - scored, "auroc": None}
+    done.check_returncode()
     (card,) = cards.glob("*.json")
     judged = json.loads(card.read_text(encoding="utf-8"))["scorers"][0]
     return {
@@ -167,6 +176,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--each", type=int, default=40, help="answers a set")
+    parser.add_argument("--judged", type=int, help="of them, those that the judge is asked about")
     options = parser.parse_args()
     every = read(options.data, 500)
     rows = short(every, options.each)
@@ -175,11 +185,12 @@ def main() -> None:
         options.cache, "judge-support", lambda: left_out(Table.of(every).pooled(), Labels.of(every))
     )[places]
     labels = Labels.of(rows)
-    model = LocalModel(resolve(options.model, Path.home() / ".cache" / "bakeoff"), "bfloat16")
+    weights = resolve(options.model, Path.home() / ".cache" / "bakeoff")
+    model = LocalModel(weights, choose_dtype("auto"))
     start = time.monotonic()
     yes = said_yes(model, rows)
     pace = (time.monotonic() - start) / len(rows)
-    by_set = {name: [row for row in rows if row.data == name] for name in JUDGED}
+    by_set = {name: [row for row in rows if row.data == name][: options.judged] for name in JUDGED}
     judged = asked_as_judge(model, by_set, options.cache / "judge")
     print("| set | answers | support score | yes or no | judge | judged |")
     print("|---|---:|---:|---:|---:|---:|")
@@ -187,7 +198,7 @@ def main() -> None:
     for name, (ours, said) in cells.items():
         one = judged.get(name)
         value = "-" if one is None or one["auroc"] is None else f"{one['auroc']:.3f}"
-        count = one["judged"] if one else "-"
+        count = f"{one['judged']} of {one['judged'] + one['unjudged']}" if one else "-"
         total = (labels.data == name).sum()
         print(f"| {name} | {total} | {ours:.3f} | {said:.3f} | {value} | {count} |")
     means = np.nanmean(list(cells.values()), axis=0)

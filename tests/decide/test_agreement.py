@@ -67,6 +67,23 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path) -> None:
     assert mine.auroc.low <= mine.auroc.value <= mine.auroc.high
 
 
+def test_scores_of_one_label_alone_agree_with_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SCORERS)
+    scored, unscored = [labelled(x, 1) for x in "ab"], [labelled(x, 0) for x in "?!."]
+    for rows, said in (
+        (
+            [*scored, *unscored],
+            r"it scored 2 of 5 answers, all with label 1; not scored: .+ \(3\)\. ",
+        ),
+        ([labelled("x", 1), *unscored], r"it scored 0 of 4 answers; not scored: .+ \(4\)\. "),
+    ):
+        path = write(tmp_path, rows)
+        with pytest.raises(
+            BakeoffError, match=rf"^\./mine\.py::known: {said}Agreement is measured"
+        ):
+            checked("./mine.py::known", read_labels(path), tmp_path)
+
+
 def test_a_scorer_is_set_beside_the_floors(tmp_path: Path) -> None:
     found = checked("faithfulness", read_labels(write(tmp_path, ROWS)), tmp_path)
     assert [each.name for each in found] == [

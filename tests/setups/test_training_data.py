@@ -29,6 +29,7 @@ from bakeoff.spec.benchmark import Setup, Suite, load_suite
 from bakeoff.spec.recipes import Distillation, Retrieve, Tune
 from bakeoff.tasks.load import Task, load_task
 from conftest import Cli, write_project
+from fleet_project import small_model
 
 NO_TEACHER: tuple[Sequence[tuple[Sample, str]], Mapping[str, int]] = ((), {})
 
@@ -319,9 +320,10 @@ latency: {samples: 0}
 
 
 @pytest.mark.slow
-def test_every_recipe_makes_weights_that_act(cli: Cli, tmp_path: Path) -> None:
+def test_every_recipe_makes_weights_that_act(cli: Cli, tmp_path: Path, cache: Path) -> None:
     benchmark = write_project(tmp_path)
-    benchmark.write_text(EVERY)
+    small_model(tmp_path / "model", cache)
+    benchmark.write_text(f"model: {tmp_path / 'model'}\ndtype: float32\n{EVERY}")
     done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = Run(next((tmp_path / "results" / "smallest").iterdir()))

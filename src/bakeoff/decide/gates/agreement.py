@@ -17,6 +17,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold
 
 from bakeoff.analysis.stats import Floats, Ints, cluster_codes
+from bakeoff.core.counts import quantity
 from bakeoff.core.estimate import Estimate
 from bakeoff.core.words import QUALITY, BakeoffError, Record
 from bakeoff.decide.gates.floors import Ahead, ahead, floors, redrawn, share_in_order
@@ -106,8 +107,8 @@ def check(
         unjudged = [score for score in result if score is None or score.value is None]
         reasons.update(s.reason.split(":")[0] if s else "does not apply" for s in unjudged)
     values = np.array(tries)
-    mine = _agreement(str(metric), rows, values[0], seed)
-    mine = replace(mine, spread=_spread(values), reasons=dict(reasons.most_common()))
+    mine = _agreement(str(metric), rows, values[0], seed, dict(reasons.most_common()))
+    mine = replace(mine, spread=_spread(values))
     counted = floors(rows)
     beside = [_agreement(f"{name} (floor)", rows, value, seed) for name, value in counted.items()]
     above = ahead(rows, values[0], counted, seed)
@@ -145,13 +146,19 @@ def _anew(give: Give, number: int) -> Give:
     return again
 
 
-def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -> Agreement:
+def _agreement(
+    name: str,
+    rows: Sequence[Labelled],
+    scored: Floats,
+    seed: int,
+    reasons: Mapping[str, int] | None = None,
+) -> Agreement:
     kept = ~np.isnan(scored)
     judged = [row for row, keep in zip(rows, kept, strict=True) if keep]
     values = scored[kept]
     good = np.array([row.good for row in judged], dtype=np.int64)
     if len(set(good.tolist())) < 2:
-        raise BakeoffError(f"{name}: it judged only answers of one label; no agreement to measure")
+        raise BakeoffError(_of_one_label(name, len(rows), good, reasons or {}))
     grades = np.array([row.grade for row in judged])
     sources = cluster_codes([row.source for row in judged])
     decisions = _decided(values, good, sources)
@@ -172,6 +179,16 @@ def _agreement(name: str, rows: Sequence[Labelled], scored: Floats, seed: int) -
         _measured_by(_pearson, grades, values, sources, seed),
         _measured_by(_pearson, rankdata(grades), rankdata(values), sources, seed),
         within,
+        reasons=reasons or {},
+    )
+
+
+def _of_one_label(name: str, rows: int, good: Ints, reasons: Mapping[str, int]) -> str:
+    labels = f", all with label {good[0]}" if len(good) else ""
+    why = "".join(f"; not scored: {reason} ({count})" for reason, count in reasons.items())
+    return (
+        f"{name}: it scored {len(good)} of {quantity(rows, 'answer')}{labels}{why}. Agreement is "
+        "measured on scored answers with label 0 and with label 1"
     )
 
 
