@@ -21,9 +21,9 @@ BENCHMARK = """
 seed: 7
 batch_check: 0
 tune: {epochs: 2, batch_size: 8, learning_rate: 2e-3, open_book: 0, rows: 100}
-retrieve: {k: 2, chunk_words: 60, overlap_words: 12}
+retrieve: {retriever: bm25, k: 1, chunk_words: 60, overlap_words: 12}
 tasks:
-  - HANDBOOK: {limit: 40, stratify: [answerable, fact]}
+  - HANDBOOK: {limit: 24, stratify: [answerable, fact]}
   - TRIAGE: {limit: 24, stratify: [target]}
 setups:
   base: {}

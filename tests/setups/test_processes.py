@@ -44,7 +44,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-STEPS = 24
+STEPS = 15
 """Of a training by two processes, three an epoch.
 
 They do not wait for this process, so what it does at one step reaches them some steps later.
