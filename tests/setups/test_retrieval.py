@@ -21,6 +21,7 @@ from bakeoff.setups.retrieval.ranking import Words, composed, fused, gold_passag
 from bakeoff.setups.retrieval.splitting import passages, split, title
 from bakeoff.spec.recipes import Noise, Retrieve
 from conftest import Cli, write_project
+from fleet_project import small_model
 
 if TYPE_CHECKING:  # the tests that need it import it: it takes many seconds
     from bakeoff.models.embedders import LocalEmbedder, Vectors
@@ -395,9 +396,10 @@ latency: {samples: 1}
 
 
 @pytest.mark.slow
-def test_every_recipe_answers_and_says_what_it_read(cli: Cli, tmp_path: Path) -> None:
+def test_every_recipe_answers_and_says_what_it_read(cli: Cli, tmp_path: Path, cache: Path) -> None:
     benchmark = write_project(tmp_path)
-    benchmark.write_text(RECIPES)
+    small_model(tmp_path / "model", cache)
+    benchmark.write_text(f"model: {tmp_path / 'model'}\ndtype: float32\n{RECIPES}")
     done = cli("run", benchmark, "--no-mlflow", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = Run(next((tmp_path / "results" / "smallest").iterdir()))
