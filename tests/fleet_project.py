@@ -167,8 +167,11 @@ def tuned_project(folder: Path, cache: Path) -> None:
     )
 
 
-def taught_project(folder: Path, cache: Path) -> None:
-    """Setups that are trained with a model that rewords, with files, with a scorer of the task."""
+def taught_project(folder: Path, cache: Path, processes: int = 1) -> None:
+    """Setups that are trained with a model that rewords, with files, with a scorer of the task.
+
+    The one with files by so many processes.
+    """
     tuned_project(folder, cache)
     small_model(folder / "writer", cache)
     tasks, file = folder / "tasks", folder / "words.yaml"
@@ -184,7 +187,7 @@ def taught_project(folder: Path, cache: Path) -> None:
     learns = "{cpt: {paraphrases: 1, paraphraser: %s}}"
     setups = (
         f"base: {{}}, told: {{tune: {learns % (folder / 'writer')}}}, "
-        f"supplied: {{tune: {learns % 'reworded*.jsonl'}}}, "
+        f"supplied: {{tune: {{processes: {processes}, {(learns % 'reworded*.jsonl')[1:]}}}, "
         "pupil: {tune: {distill: {teacher: base}}}"
     )
     begin, end = known.index("setups: {") + 9, known.index("}}\nlatency") + 1
@@ -192,12 +195,20 @@ def taught_project(folder: Path, cache: Path) -> None:
 
 
 def bfloat16_project(folder: Path, cache: Path) -> None:
-    """Eight questions to a small model in bfloat16, in several batches."""
-    small_model(folder / "model", cache)
-    more = f"model: {folder / 'model'}\ndtype: {{force: bfloat16}}\n"
-    more += "batch_tokens: 256\nbatch_check: 0\n"
+    """Eight questions to the embedded model in bfloat16, in several batches.
+
+    Where bfloat16 is emulated, to a small model: the other one takes more than a minute there.
+    """
+    from bakeoff.models.device import native_dtypes
+
+    more = "dtype: {force: bfloat16}\nbatch_tokens: 256\nbatch_check: 0\n"
+    if not native_dtypes()["bfloat16"]:
+        small_model(folder / "model", cache)
+        more += f"model: {folder / 'model'}\n"
     project(folder, "{base: {}}", more, 8)
     (folder / "tasks" / "words.yaml").write_text(f"{TASK}max_tokens: 4\n")
+    (folder / "cache").mkdir()
+    (folder / "cache" / "models").symlink_to(cache / "models", target_is_directory=True)
 
 
 def limits_hold(folder: Path, where: str) -> Run:

@@ -143,11 +143,12 @@ def test_weights_and_adapters_reach_empty_nodes(
     assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
 
 
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.study)])
 def test_training_finds_what_it_reads_on_empty_nodes(
-    tmp_path: Path, nodes: Nodes, cache: Path
+    tmp_path: Path, nodes: Nodes, cache: Path, processes: int
 ) -> None:
     """By the same names as here: a model that rewords, files, the task's scorer of answers."""
-    taught_project(tmp_path, cache)
+    taught_project(tmp_path, cache, processes)
     fleet = run_on(tmp_path, "ray")
     (tmp_path / "cache").rename(tmp_path / "their-cache")
     alone = run_on(tmp_path, "here")

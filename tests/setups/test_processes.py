@@ -100,13 +100,20 @@ def test_two_processes_make_what_one_makes(method: str, tied: bool, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("undisturbed", "disturbed"),
+    [
+        ("full", "killed"),
+        ("lora", "stopped"),
+        pytest.param("full", "stopped", marks=pytest.mark.study),
+        pytest.param("lora", "killed", marks=pytest.mark.study),
+    ],
+    indirect=["undisturbed"],
+)
 def test_a_disturbed_training_ends_all_processes_and_goes_on(
-    base: Path, undisturbed: tuple[str, Any, Path], tmp_path: Path
+    disturbed: str, base: Path, undisturbed: tuple[str, Any, Path], tmp_path: Path
 ) -> None:
-    """It comes to the same bytes; it is disturbed after the checkpoint of the first epoch.
-
-    A process is killed where each holds a part of the checkpoint, the whole is stopped elsewhere.
-    """
+    """It comes to the same bytes; it is disturbed after the checkpoint of the first epoch."""
 
     class Killing(Silent):
         def advance(self, count: int = 1, figures: str = "") -> None:
@@ -116,7 +123,7 @@ def test_a_disturbed_training_ends_all_processes_and_goes_on(
 
     method, whole, folder = undisturbed
     given = inputs(base, by_two(method))
-    if method == "full":
+    if disturbed == "killed":
         message = r"^x: process [12] of 2: it was ended by SIGKILL; .* goes on at the last check"
         with pytest.raises(Incomplete, match=message):
             together(given, tmp_path, killing := Killing())
