@@ -10,7 +10,7 @@ from bakeoff.models import device
 from bakeoff.running.doctor import machine, quickstart_seconds
 
 
-@pytest.mark.parametrize(("pace", "seconds"), [(870, 121), (225, 230), (70, 686)])
+@pytest.mark.parametrize(("pace", "seconds"), [(870, 121), (225, 230), (133, 498), (70, 686)])
 def test_the_quickstart_took_what_is_estimated_within_a_third(pace: float, seconds: float) -> None:
     assert quickstart_seconds(pace) == pytest.approx(seconds, rel=1 / 3)
 
