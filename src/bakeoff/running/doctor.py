@@ -29,8 +29,8 @@ def quickstart_seconds(pace: float) -> float:
 
     All of it becomes quicker with them, the many small operations less than the products: hence
     the power. Fitted to runs on two cores: 121 s at 870 GFLOP/s (native bfloat16; here 113 s) and
-    230 s at 225 (held to AVX2, float32; 278 s). Others took 498 s at 133 (AVX2; 395 s) and 686 s
-    at 70 (AVX2 of an older processor; 606 s). Not fitted to GPUs.
+    230 s at 225 (held to AVX2, float32; 278 s). Others took 498 s at 133 (AVX2, without
+    warm-up; 395 s) and 686 s at 70 (AVX2 of an older processor; 606 s). Not fitted to GPUs.
     """
     return 10_300 / math.pow(pace, 2 / 3)
 
