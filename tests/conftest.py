@@ -152,7 +152,7 @@ setups:
   rag: {retrieve: true}
   hybrid: {tune: true, retrieve: true}
   mine: {call: "../bot.py::answer"}
-latency: {samples: 2}
+latency: {samples: 1, warmup: 0}
 gates:
   - rate(*.error) <= 0.01
   - {check: rag.tiny.contains >= base.tiny.contains, mode: estimate}

@@ -19,7 +19,7 @@ WORKERS = 4
 WARM = "BAKEOFF_TESTS_WARM"
 """The variable that says where the warm process listens."""
 TOGETHER = {
-    "a finished run": ("test_program", "test_docs", "test_adapter"),
+    "a finished run": ("test_program", "test_adapter"),
     "a server": ("test_mlflow", "test_mlflow_ui"),
     "a model": ("test_local", "test_training_data", "test_route", "test_retrieval"),
 }

@@ -178,7 +178,7 @@ def test_three_commands_lead_to_the_first_table_with_the_embedded_model(
     for command in (
         ("init", *GIVEN, *TRAINING, "--name", "lager"),
         ("plan", "lager"),
-        ("run", "lager", "--no-mlflow", "--limit", "2"),
+        ("run", "lager", "--no-mlflow", "--limit", "1"),
     ):
         done = cli(*command, cwd=office, BAKEOFF_CACHE=str(models_only))
         assert done.returncode == 0, done.stderr

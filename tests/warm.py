@@ -19,6 +19,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -33,6 +35,8 @@ LIBRARIES = (
 LIBRARIES += ("sklearn", "torch", "transformers", "sentence_transformers", "faiss", "peft")
 LIBRARIES += (
     "bakeoff.setups.local",
+    "bakeoff.setups.tuning.process",
+    "bakeoff.running.fleet.worker",
     "bakeoff.models.embedders",
     "bakeoff.outputs.mlflow.connection",
     "mlflow",
@@ -55,17 +59,64 @@ def start(path: Path) -> subprocess.Popen[bytes]:
         )
 
 
+@dataclass(frozen=True)
+class Forked:
+    """A process that was forked for this one: as much of a `Popen` as is asked of one here."""
+
+    pid: int
+    told: socket.socket
+    """Its exit code comes here."""
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """Its exit code; minus the number of the signal that ended it."""
+        ready, _, _ = select.select([self.told], [], [], 0)
+        return self.wait() if ready else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if not select.select([self.told], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("a fork", timeout or 0)
+        # Looked at and left there: it may be asked again.
+        return int(self.told.recv(64, socket.MSG_PEEK))
+
+
+def fork(
+    path: Path,
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    files: Sequence[int],
+    cwd: Path | None = None,
+    module: str = "",
+) -> Forked:
+    """`bakeoff ARGUMENTS`, or a module of bakeoff, in a fork of the process that listens at `path`.
+
+    `files` become its standard output, its errors and further ones, whose numbers are added to its
+    arguments.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    wanted = [list(arguments), str(cwd or Path.cwd()), dict(env), cores, module]
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    socket.send_fds(connection, [b"."], list(files))
+    connection.sendall(json.dumps(wanted).encode())
+    connection.shutdown(socket.SHUT_WR)
+    said = b""
+    while not said.endswith(b"\n"):
+        said += connection.recv(1)
+    return Forked(int(said), connection)
+
+
 def call(
     path: Path, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], said: Path
 ) -> int:
     """The exit code of `bakeoff ARGUMENTS`, which writes to the files `out` and `err` in `said`."""
-    wanted = [list(arguments), str(cwd), dict(env), str(said), sorted(os.sched_getaffinity(0))]
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(path))
-        connection.sendall(json.dumps(wanted).encode())
-        connection.shutdown(socket.SHUT_WR)
-        with connection.makefile("rb") as reply:
-            return int(reply.read())
+    with (said / "out").open("wb") as out, (said / "err").open("wb") as err:
+        forked = fork(path, arguments, env, [out.fileno(), err.fileno()], cwd)
+    with forked.told:
+        return forked.wait()
 
 
 def serve(listener: socket.socket) -> None:
@@ -90,12 +141,16 @@ def serve(listener: socket.socket) -> None:
 
 
 def _answer(connection: socket.socket, imported: Mapping[str, str]) -> None:
-    """Run the program in a fork, and tell its exit code to who asked."""
+    """Run what is asked for in a fork; tell its number, and then its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, _, _ = socket.recv_fds(connection, 1, 8)
     with connection.makefile("rb") as asked:
-        arguments, cwd, env, said, cores = json.loads(asked.read())
+        arguments, cwd, env, cores, module = json.loads(asked.read())
     program = os.fork()
     if program:
+        for number in files:
+            os.close(number)
+        connection.sendall(f"{program}\n".encode())
         _, status = os.waitpid(program, 0)
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
@@ -104,19 +159,17 @@ def _answer(connection: socket.socket, imported: Mapping[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update({**imported, **env})
-    for number, name, mode in ((0, os.devnull, "rb"), (1, "out", "wb"), (2, "err", "wb")):
-        with (Path(said) / name).open(mode) as stream:
-            os.dup2(stream.fileno(), number)
-    sys.argv = ["bakeoff", *arguments]
-    os._exit(_code())
+    out, err, *more = files
+    for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+        os.dup2(file, number)
+    sys.argv = [module or "bakeoff", *arguments, *map(str, more)]
+    os._exit(_code(module))
 
 
-def called() -> int:
-    """The exit code of the program, called with `sys.argv`."""
-    from bakeoff.cli import main
-
+def called(module: str = "") -> int:
+    """The exit code of the program, or of a module of it, called with `sys.argv`."""
     try:
-        main()
+        import_module(module or "bakeoff.cli").main()
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
     except BaseException:
@@ -125,9 +178,9 @@ def called() -> int:
     return 0
 
 
-def _code() -> int:
-    """Run the program to its exit code; what was imported is not taken apart, which is slow."""
-    code = called()
+def _code(module: str) -> int:
+    """Run it to its exit code; what was imported is not taken apart, which is slow."""
+    code = called(module)
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ from bakeoff.running.planning import Choice, planned
 from bakeoff.running.run import run as run_plan
 from bakeoff.setups.builder import Workspace
 from bakeoff.testing import fake_endpoint
+from children import Started, forked
 from fleet_project import (
     N,
     bfloat16_project,
@@ -243,7 +244,15 @@ def all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fleet, "idle", all_ready)
 
 
+@pytest.fixture
+def forks() -> Iterator[Started]:
+    """Workers that need not import their libraries."""
+    with forked() as found:
+        yield found
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_in_bfloat16_workers_answer_whole_batches_of_this_process(
     tmp_path: Path, cache: Path, all_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +290,7 @@ def confidences(run: Run) -> list[float | None]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_weights_give_on_workers_what_they_give_here(
     tmp_path: Path, cache: Path, all_at_once: None
 ) -> None:

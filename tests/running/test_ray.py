@@ -143,7 +143,8 @@ def test_weights_and_adapters_reach_empty_nodes(
     assert all(list((p / "sent").glob("*/model.safetensors")) for p in used)
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.study)])
+@pytest.mark.study
+@pytest.mark.parametrize("processes", [1, 2])
 def test_training_finds_what_it_reads_on_empty_nodes(
     tmp_path: Path, nodes: Nodes, cache: Path, processes: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,16 @@ from bakeoff.setups.tuning.processes import together
 from bakeoff.setups.tuning.ranks import Ranks
 from bakeoff.setups.tuning.trainer import train
 from bakeoff.spec.recipes import Tune
+from children import Started, alive, forked
 from small_training import ROWS, Silent, inputs, network, recipe, weights
 
 pytestmark = pytest.mark.usefixtures("two_cores")
 
 
-def alive(module: str = "bakeoff.setups.tuning.process") -> list[int]:
-    """The processes of trainings that this one has started and that still run."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it ended meanwhile
-            continue
-        if module.encode() in words and parent == os.getpid():
-            found.append(int(entry.name))
-    return sorted(found)
+@pytest.fixture(scope="module", autouse=True)
+def started() -> Iterator[Started]:
+    with forked() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +96,15 @@ def test_two_processes_make_what_one_makes(method: str, tied: bool, tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("undisturbed", "disturbed"),
-    [
-        ("full", "killed"),
-        ("lora", "stopped"),
-        pytest.param("full", "stopped", marks=pytest.mark.study),
-        pytest.param("lora", "killed", marks=pytest.mark.study),
-    ],
+    [("full", "killed"), ("full", "stopped"), ("lora", "killed"), ("lora", "stopped")],
     indirect=["undisturbed"],
 )
 def test_a_disturbed_training_ends_all_processes_and_goes_on(
-    disturbed: str, base: Path, undisturbed: tuple[str, Any, Path], tmp_path: Path
+    disturbed: str,
+    base: Path,
+    undisturbed: tuple[str, Any, Path],
+    started: Started,
+    tmp_path: Path,
 ) -> None:
     """It comes to the same bytes; it is disturbed after the checkpoint of the first epoch."""
 
@@ -119,7 +112,7 @@ def test_a_disturbed_training_ends_all_processes_and_goes_on(
         def advance(self, count: int = 1, figures: str = "") -> None:
             super().advance(count, figures)
             if self.training and self.steps == 5:
-                os.kill(alive()[-1], signal.SIGKILL)
+                os.kill(alive(started)[-1], signal.SIGKILL)
 
     method, whole, folder = undisturbed
     given = inputs(base, by_two(method))
@@ -131,7 +124,7 @@ def test_a_disturbed_training_ends_all_processes_and_goes_on(
     else:
         with pytest.raises(KeyboardInterrupt):
             together(given, tmp_path, Silent(stop_after=5))
-    assert not alive()
+    assert not alive(started)
     assert not (tmp_path / "adapter").exists()
     progress = Silent()
     again = together(given, tmp_path, progress)
@@ -165,7 +158,7 @@ def test_of_all_weights_each_process_holds_a_part(
 
 @pytest.mark.slow
 def test_what_is_wrong_in_a_process_is_said_by_the_one_that_started_it(
-    base: Path, tmp_path: Path
+    base: Path, started: Started, tmp_path: Path
 ) -> None:
     """A fault of the user's in a sentence, one of ours by the last lines that were printed."""
     network("GptOss").save_pretrained(tmp_path / "oss")
@@ -175,7 +168,7 @@ def test_what_is_wrong_in_a_process_is_said_by_the_one_that_started_it(
         together(
             inputs(tmp_path / "no-such-folder", recipe(processes=2)), tmp_path / "two", Silent()
         )
-    assert not alive()
+    assert not alive(started)
 
 
 def test_a_part_of_a_batch_is_of_every_length() -> None:
