@@ -7,8 +7,9 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -91,6 +92,56 @@ def reach(dtype: str, side: int = 512, seconds: float = 0.3) -> float:
         synchronize()
         best = min(best, time.perf_counter() - started)
     return 2 * side**3 / best
+
+
+def layer_pace(dtype: str, rows: int = 8, tokens: int = 54, seconds: float = 1.0) -> float:
+    """Tokens a second that one layer of a small language model is tuned on here.
+
+    The layer has the shape of the embedded model's, with adapters in float32, and is read forward
+    and backward as `setups.tuning` does: short rows, attention, and all the small operations
+    between products, of which a processor may make less than of one large product.
+    """
+    functions = torch.nn.functional
+    place = pick_device()
+    low = getattr(torch, dtype)
+    width, inner, heads, rank = 576, 1536, 9, 16
+    mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool, device=place).tril()
+
+    def projection(out: int, of: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        weight = torch.full((out, of), 0.01, dtype=low, device=place)
+        down, up = (
+            torch.full(shape, 0.01, device=place, requires_grad=True)
+            for shape in ((rank, of), (out, rank))
+        )
+
+        def of_input(given: torch.Tensor) -> torch.Tensor:
+            adapted = functions.linear(functions.linear(given, down), up)
+            return functions.linear(given, weight) + adapted * 2
+
+        return of_input
+
+    query, key, value, output = (projection(width, width) for _ in range(4))
+    gate, up, down = projection(inner, width), projection(inner, width), projection(width, inner)
+    start = torch.ones(1, rows * tokens, width, dtype=low, device=place, requires_grad=True)
+
+    def apart(part: torch.Tensor) -> torch.Tensor:
+        return part.view(rows, tokens, heads, -1).transpose(1, 2)
+
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        with torch.autocast(place, low, enabled=low != torch.float32):
+            normed = functions.rms_norm(start, (width,))
+            parts = [apart(each(normed)) for each in (query, key, value)]
+            seen = functions.scaled_dot_product_attention(*parts, attn_mask=mask)
+            after = start + output(seen.transpose(1, 2).reshape(start.shape))
+            normed = functions.rms_norm(after, (width,))
+            after = after + down(functions.silu(gate(normed)) * up(normed))
+        after.sum().backward()
+        synchronize()
+        times.append(time.perf_counter() - started)
+    return rows * tokens / median(times)
 
 
 def memory_pace(megabytes: int = 256) -> float:

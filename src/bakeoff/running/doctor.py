@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -23,16 +22,22 @@ def packages() -> Table:
     return Table("Packages", ("package", "version"), rows)
 
 
-def quickstart_seconds(pace: float) -> float:
-    """About what the quickstart takes from empty caches, where matrix products reach so many
-    GFLOP/s.
+QUICKSTART_TOKENS = 81_794
+"""Those that the quickstart tunes on, of both tasks and all epochs."""
+TUNED_LAYERS = 15
+"""Of the embedded model: the upper half."""
 
-    All of it becomes quicker with them, the many small operations less than the products: hence
-    the power. Fitted to runs on two cores: 121 s at 870 GFLOP/s (native bfloat16; here 113 s) and
-    230 s at 225 (held to AVX2, float32; 278 s). Others took 498 s at 133 (AVX2, without
-    warm-up; 395 s) and 686 s at 70 (AVX2 of an older processor; 606 s). Not fitted to GPUs.
+
+def quickstart_seconds(pace: float) -> float:
+    """About what the quickstart takes from empty caches, where so many tokens a second pass a
+    layer in tuning (`device.layer_pace`).
+
+    Half of it is tuning, with AVX2 alone as with native bfloat16. Of two runs on two cores one took
+    331 s at 9,000 tokens a second (bfloat16 with AMX; here 273 s), one 464 s at 4,600 (held to
+    AVX2, float32, its indexes without what emulation took; 533 s). The pace of one large product
+    said 94 s for the first: it leaves out what is small. Not held against GPUs.
     """
-    return 10_300 / math.pow(pace, 2 / 3)
+    return 2 * TUNED_LAYERS * QUICKSTART_TOKENS / pace
 
 
 def _about(seconds: float) -> str:
@@ -42,7 +47,7 @@ def _about(seconds: float) -> str:
 
 
 def machine() -> Table:
-    """Devices and dtypes that can be used here, and what they reach in about two seconds."""
+    """Devices and dtypes that can be used here, and what they reach in a few seconds."""
     from bakeoff.models import device
 
     device.limit_threads()
@@ -53,13 +58,13 @@ def machine() -> Table:
         ("GPU", facts.gpu or "none"),
         ("device", device.pick_device()),
     ]
-    chosen, paces = device.choose_dtype("auto"), {}
+    chosen = device.choose_dtype("auto")
     for dtype, native in device.native_dtypes().items():
-        paces[dtype] = device.reach(dtype) / 1e9
+        pace = device.reach(dtype) / 1e9
         how = "native" if native else "emulated: refused unless forced"
         auto = ", what `dtype: auto` takes" if dtype == chosen else ""
-        rows.append((dtype, f"{paces[dtype]:.0f} GFLOP/s, {how}{auto}"))
-    quickstart = _about(quickstart_seconds(paces[chosen]))
+        rows.append((dtype, f"{pace:.0f} GFLOP/s, {how}{auto}"))
+    quickstart = _about(quickstart_seconds(device.layer_pace(chosen)))
     rows.append(("quickstart", f"{quickstart} from empty caches, if nothing else runs"))
     return Table("Machine", ("what", "found"), tuple(rows))
 
