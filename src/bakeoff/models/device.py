@@ -133,12 +133,12 @@ def layer_pace(dtype: str, rows: int = 8, tokens: int = 54, seconds: float = 1.0
         started = time.perf_counter()
         with torch.autocast(place, low, enabled=low != torch.float32):
             normed = functions.rms_norm(start, (width,))
-            parts = [apart(each(normed)) for each in (query, key, value)]
-            seen = functions.scaled_dot_product_attention(*parts, attn_mask=mask)
+            asked, keys, values = (apart(each(normed)) for each in (query, key, value))
+            seen = functions.scaled_dot_product_attention(asked, keys, values, mask)
             after = start + output(seen.transpose(1, 2).reshape(start.shape))
             normed = functions.rms_norm(after, (width,))
             after = after + down(functions.silu(gate(normed)) * up(normed))
-        after.sum().backward()
+        torch.autograd.backward(after.sum())
         synchronize()
         times.append(time.perf_counter() - started)
     return rows * tokens / median(times)
