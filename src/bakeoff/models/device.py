@@ -104,24 +104,12 @@ def layer_pace(dtype: str, rows: int = 8, tokens: int = 54, seconds: float = 1.0
     functions = torch.nn.functional
     place = pick_device()
     low = getattr(torch, dtype)
-    width, inner, heads, rank = 576, 1536, 9, 16
+    width, inner, heads = 576, 1536, 9
     mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool, device=place).tril()
 
-    def projection(out: int, of: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        weight = torch.full((out, of), 0.01, dtype=low, device=place)
-        down, up = (
-            torch.full(shape, 0.01, device=place, requires_grad=True)
-            for shape in ((rank, of), (out, rank))
-        )
-
-        def of_input(given: torch.Tensor) -> torch.Tensor:
-            adapted = functions.linear(functions.linear(given, down), up)
-            return functions.linear(given, weight) + adapted * 2
-
-        return of_input
-
-    query, key, value, output = (projection(width, width) for _ in range(4))
-    gate, up, down = projection(inner, width), projection(inner, width), projection(width, inner)
+    query, key, value, output = (_adapted(width, width, low) for _ in range(4))
+    gate, up = (_adapted(inner, width, low) for _ in range(2))
+    down = _adapted(width, inner, low)
     start = torch.ones(1, rows * tokens, width, dtype=low, device=place, requires_grad=True)
 
     def apart(part: torch.Tensor) -> torch.Tensor:
@@ -142,6 +130,17 @@ def layer_pace(dtype: str, rows: int = 8, tokens: int = 54, seconds: float = 1.0
         synchronize()
         times.append(time.perf_counter() - started)
     return rows * tokens / median(times)
+
+
+def _adapted(out: int, of: int, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A product with weights of (out, of), and with those of an adapter of rank 16 in float32."""
+    weight = torch.full((out, of), 0.01, dtype=dtype, device=pick_device())
+    down, up = (
+        torch.full(shape, 0.01, device=pick_device(), requires_grad=True)
+        for shape in ((16, of), (out, 16))
+    )
+    linear = torch.nn.functional.linear
+    return lambda given: linear(given, weight) + linear(linear(given, down), up) * 2
 
 
 def memory_pace(megabytes: int = 256) -> float:
