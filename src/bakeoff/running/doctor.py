@@ -33,7 +33,7 @@ def quickstart_seconds(pace: float) -> float:
     layer in tuning (`device.layer_pace`).
 
     Half of it is tuning, with AVX2 alone as with native bfloat16. Of two runs on two cores one took
-    331 s at 9,000 tokens a second (bfloat16 with AMX; here 273 s), one 464 s at 4,600 (held to
+    331 s at 9,000 tokens a second (bfloat16 with AMX, 269 s the next time; here 273 s), one 464 s at 4,600 (held to
     AVX2, float32, its indexes without what emulation took; 533 s). The pace of one large product
     said 94 s for the first: it leaves out what is small. Not held against GPUs.
     """
