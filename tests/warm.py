@@ -105,7 +105,9 @@ def fork(
     connection.shutdown(socket.SHUT_WR)
     said = b""
     while not said.endswith(b"\n"):
-        said += connection.recv(1)
+        if not (more := connection.recv(1)):
+            raise ChildProcessError("the warm process made no fork")
+        said += more
     return Forked(int(said), connection)
 
 

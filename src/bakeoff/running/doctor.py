@@ -32,10 +32,10 @@ def quickstart_seconds(pace: float) -> float:
     """About what the quickstart takes from empty caches, where so many tokens a second pass a
     layer in tuning (`device.layer_pace`).
 
-    Half of it is tuning, with AVX2 alone as with native bfloat16. On two cores it took 331 and
-    269 s at 9,000 tokens a second (bfloat16 with AMX; here 273 s) and 464 s at 4,600 (held to AVX2,
-    float32, its indexes without what emulation took; here 533 s). The pace of one large product
-    said 94 s for the first: it leaves out what is small. Not held against GPUs.
+    About half of it is tuning. On two cores it took 331 and 269 s at 9,000 tokens a second
+    (bfloat16 with AMX; here 273 s) and 530 s at 4,600 (held to AVX2, float32; here 533 s). The pace
+    of one large product said 94 s for the first: it leaves out what is small. Not held against
+    other processors, nor GPUs.
     """
     return 2 * TUNED_LAYERS * QUICKSTART_TOKENS / pace
 
