@@ -29,9 +29,10 @@ def time_answers(state: RunState, task: Task) -> None:
         return
     answerers = {s.name: state.answering.answerer(s, task, cached=False) for s in setups}
     state.progress.start(f"{task.name} / latency", len(keys - done))
-    for _ in range(latency.warmup):
-        for setup in setups:
+    for setup in setups:
+        for _ in range(0 if state.is_warm(setup) else latency.warmup):
             list(answerers[setup.name](chosen[:1], timed=True))
+        state.computed.add(setup.name)
     load = [machine.load()]
     with store.open_journal(state.folder, unit) as journal:
         for number, sample in enumerate(chosen):

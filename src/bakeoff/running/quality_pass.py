@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bakeoff.core.words import QUALITY, Failure, Record
+from bakeoff.core.words import QUALITY, Answer, Failure, Record
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -57,6 +57,8 @@ def _answer_pair(state: RunState, setup: Setup, task: Task) -> None:
                 sample = task.samples[index].id
                 journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
                 failed += isinstance(outcome, Failure)
+                if isinstance(outcome, Answer) and not any(s.cached for s in outcome.steps):
+                    state.computed.add(setup.name)
                 state.progress.advance(1, f"{failed} failed" if failed else "")
                 state.meter.count(setup, outcome)
         journal.commit()

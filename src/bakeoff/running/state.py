@@ -17,6 +17,7 @@ from bakeoff.running.plan import Plan
 from bakeoff.running.spending import Meter
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest, WorkerFacts
+from bakeoff.spec.benchmark import Setup
 
 
 @dataclass
@@ -36,6 +37,8 @@ class RunState:
     """What is done in a thread of its own from the first question on."""
     asking: threading.Event = field(default_factory=threading.Event)
     """Set when the first request goes out, or none is needed."""
+    computed: set[str] = field(default_factory=set)
+    """Setups that have made an answer since this process began; one from the cache is none."""
     _noted: tuple[WorkerFacts, ...] = ()
     """The workers of now that the manifest has already."""
 
@@ -66,6 +69,14 @@ class RunState:
         before = [worker for worker in self.manifest.workers if worker not in self._noted]
         self._noted = now
         self.record(workers=(*before, *now))
+
+    def is_warm(self, setup: Setup) -> bool:
+        """Whether the setup's model is in this process and has answered there.
+
+        A server is never sure to be: what it keeps of prompts is another thing with each task.
+        """
+        here = self.plan.suite.in_process(setup) and not self.answering.workers
+        return here and setup.name in self.computed
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
