@@ -146,8 +146,9 @@ def _timing(run: Run) -> Iterator[str]:
     if not run.suite.latency.samples:
         yield "No latency was measured."
         return
-    warm = ", after a warm-up" if run.suite.latency.warmup else ""
-    yield f"Latency is measured in a separate pass: one sample at a time{warm}, setups in turn."
+    yield "Latency is measured in a separate pass: one sample at a time, setups in turn."
+    if run.suite.latency.warmup:
+        yield "Each had answered before."
     if any(s.tune and s.tune.method != "full" for s in run.suite.setups.values()):
         yield "Adapters are attached to the base weights, not merged into them."
     yield "All other answers are made in batches or several at once, and give no latency."
