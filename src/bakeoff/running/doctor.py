@@ -34,8 +34,9 @@ def quickstart_seconds(pace: float) -> float:
 
     About half of it is tuning. On two cores it took 331 and 269 s at 9,000 tokens a second
     (bfloat16 with AMX; here 273 s) and 530 s at 4,600 (held to AVX2, float32; here 533 s). The pace
-    of one large product said 94 s for the first: it leaves out what is small. Not held against
-    other processors, nor GPUs.
+    of one large product said 94 s for the first: it leaves out what is small. On an EPYC with AVX2
+    it took 486 s, where the pace said 9 minutes before the run and 11 an hour after it. Not held
+    against other processors, nor GPUs.
     """
     return 2 * TUNED_LAYERS * QUICKSTART_TOKENS / pace
 
