@@ -30,7 +30,7 @@ def time_answers(state: RunState, task: Task) -> None:
     answerers = {s.name: state.answering.answerer(s, task, cached=False) for s in setups}
     state.progress.start(f"{task.name} / latency", len(keys - done))
     for setup in setups:
-        for _ in range(0 if state.is_warm(setup) else latency.warmup):
+        for _ in range(0 if state.is_warm(setup, task.name) else latency.warmup):
             list(answerers[setup.name](chosen[:1], timed=True))
         state.computed.add(setup.name)
     load = [machine.load()]

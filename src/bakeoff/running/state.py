@@ -70,13 +70,16 @@ class RunState:
         self._noted = now
         self.record(workers=(*before, *now))
 
-    def is_warm(self, setup: Setup) -> bool:
+    def is_warm(self, setup: Setup, task: str) -> bool:
         """Whether the setup's model is in this process and has answered there.
 
         A server is never sure to be: what it keeps of prompts is another thing with each task.
+        Nor are weights that were trained whole: those of another task have answered, it may be.
         """
-        here = self.plan.suite.in_process(setup) and not self.answering.workers
-        return here and setup.name in self.computed
+        suite = self.plan.suite
+        here = suite.in_process(setup) and not self.answering.workers
+        whole = setup.tune and suite.use(task).recipe(setup.tune).method == "full"
+        return here and not whole and setup.name in self.computed
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

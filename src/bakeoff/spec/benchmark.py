@@ -132,8 +132,7 @@ class Latency(File):
     samples: Annotated[int, Field(ge=0)] = 8
     """Samples of each task that are timed."""
     warmup: Annotated[int, Field(ge=0)] = 1
-    """Requests of each setup before the first timed one; none of a local model that has just
-    answered in the same process."""
+    """Requests before the first timed one; none of a local model that has just answered."""
     concurrency: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Requests in flight at which endpoints are timed as well, beside one at a time."""
 
