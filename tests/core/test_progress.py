@@ -49,6 +49,15 @@ def test_a_pipe_hears_of_work_even_when_no_step_ends() -> None:
     assert not heard.spoken.wait(0.05), heard.lines[said:]
 
 
+def test_silence_before_a_unit_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Heard, "EVERY_SECONDS", 600.0)
+    heard = Heard()
+    heard._told -= 600
+    with working(heard, "adapter qa: training", 400):
+        assert heard.spoken.wait(60)
+    assert heard.lines[0].startswith("adapter qa: training: 0 of 400")
+
+
 def test_the_middle_says_figures_and_the_time_left(clock: list[float]) -> None:
     unit = Unit("qa / rag", 10)
     clock[0] = 6.0

@@ -116,7 +116,7 @@ class Unit:
 
 
 class PlainProgress:
-    """A line at the end of each unit, and every 20 seconds while it goes on."""
+    """A line at the end of each unit, and 20 seconds after the last line while one goes on."""
 
     EVERY_SECONDS = 20.0
 
@@ -124,8 +124,10 @@ class PlainProgress:
         self.show = show
         self._unit: Unit | None = None
         self._over = threading.Event()
+        self._told = time.monotonic()
 
     def note(self, text: str) -> None:
+        self._told = time.monotonic()
         # A note may name a row of a file.
         print(plain(text, TEXT), file=sys.stderr, flush=True)
 
@@ -148,5 +150,8 @@ class PlainProgress:
             self.note(line)
 
     def _tell(self, unit: Unit, over: threading.Event) -> None:
-        while not over.wait(self.EVERY_SECONDS):
-            self.note(unit.state())
+        while not over.wait(max(0.0, self._told + self.EVERY_SECONDS - time.monotonic())):
+            # Another line may have come meanwhile.
+            if time.monotonic() >= self._told + self.EVERY_SECONDS:
+                self._told = time.monotonic()
+                self.note(unit.state())
