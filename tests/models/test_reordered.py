@@ -18,6 +18,16 @@ from families import FAMILIES
 pytestmark = pytest.mark.skipif(
     not reordered._has_product(), reason="torch has no reordered products on this machine"
 )
+DTYPES = [
+    "float32",
+    pytest.param(
+        "bfloat16",
+        marks=pytest.mark.skipif(
+            not (reordered._has_product() and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+            reason="oneDNN does not multiply in bfloat16 on this machine",
+        ),
+    ),
+]
 
 
 def linear(inner: int = 96, outer: int = 40, *, bias: bool = True) -> torch.nn.Linear:
@@ -25,11 +35,12 @@ def linear(inner: int = 96, outer: int = 40, *, bias: bool = True) -> torch.nn.L
     return torch.nn.Linear(inner, outer, bias=bias)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [(1,), (7,), (300,), (2, 1), (1, 33)])
-def test_a_product_is_the_usual_one(rows: tuple[int, ...], bias: bool) -> None:
-    usual = linear(bias=bias)
-    given = torch.randn(*rows, 96)
+def test_a_product_is_the_usual_one(rows: tuple[int, ...], bias: bool, dtype: str) -> None:
+    usual = linear(bias=bias).to(getattr(torch, dtype))
+    given = torch.randn(*rows, 96, dtype=usual.weight.dtype)
     network = torch.nn.Sequential(copy.deepcopy(usual))
     reorder(network)
     assert type(network[0]) is ReorderedLinear
@@ -67,7 +78,7 @@ def test_what_peft_trains_whole_is_no_reordered_module() -> None:
 
 
 def test_other_types_and_large_networks_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    half = torch.nn.Sequential(linear().to(torch.bfloat16))
+    half = torch.nn.Sequential(linear().to(torch.float16))
     reorder(half)
     assert type(half[0]) is torch.nn.Linear
     monkeypatch.setattr(reordered, "SHARE", 0)
@@ -76,14 +87,18 @@ def test_other_types_and_large_networks_stay_as_they_are(monkeypatch: pytest.Mon
     assert type(large[0]) is torch.nn.Linear
 
 
-def test_a_local_model_in_float32_has_them_and_one_in_bfloat16_has_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_local_model_has_them(tmp_path: Path, dtype: str) -> None:
     folder = FAMILIES["qwen2"].write(tmp_path / "model")
-    kinds = {
-        dtype: {
-            type(part)
-            for part in LocalModel(resolve(str(folder), tmp_path), dtype).network.modules()
-        }
-        for dtype in ("float32", "bfloat16")
-    }
-    assert ReorderedLinear in kinds["float32"] and torch.nn.Linear not in kinds["float32"]
-    assert ReorderedLinear not in kinds["bfloat16"]
+    network = LocalModel(resolve(str(folder), tmp_path), dtype).network
+    kinds = {type(part) for part in network.modules()}
+    assert ReorderedLinear in kinds and torch.nn.Linear not in kinds
+
+
+def test_bfloat16_stays_as_it_is_where_onednn_does_not_multiply_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    network = torch.nn.Sequential(linear().to(torch.bfloat16))
+    reorder(network)
+    assert type(network[0]) is torch.nn.Linear

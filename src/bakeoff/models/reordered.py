@@ -38,24 +38,27 @@ class ReorderedLinear(torch.nn.Linear):
 
 
 def reorder(network: torch.nn.Module) -> None:
-    """Have a float32 network on an x86 processor multiply by reordered weights.
+    """Have a network on an x86 processor multiply by reordered weights.
 
-    Its weights must not change afterwards. A network that is too large for the memory, of another
-    type or on another device stays as it is, as does each without oneDNN.
+    Its weights must not change afterwards. A network that is too large for the memory, of a type
+    that oneDNN cannot multiply here or on another device stays as it is.
     """
     linear = [part for part in network.modules() if type(part) is torch.nn.Linear]
     weights = [part.weight for part in linear]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if not _has_product() or sum(part.nbytes for part in weights) > SHARE * memory:
         return
+    dtypes = {torch.float32}
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        dtypes.add(torch.bfloat16)
     for part in linear:
-        if part.weight.dtype == torch.float32 and part.weight.device.type == "cpu":
+        if part.weight.dtype in dtypes and part.weight.device.type == "cpu":
             part.__class__ = ReorderedLinear
             part.reordered = torch.ops.mkldnn._reorder_linear_weight(part.weight.detach())
 
 
 def _has_product() -> bool:
     """Whether torch has these products here. They are its compiler's, and no public part of it."""
-    names = ("_linear_pointwise", "_reorder_linear_weight")
+    names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
     here = platform.machine().lower() in ("x86_64", "amd64")
     return here and all(hasattr(torch.ops.mkldnn, name) for name in names)
