@@ -15,6 +15,7 @@ from accelerate import dispatch_model
 from transformers import AutoModelForCausalLM
 
 from bakeoff.core.words import BakeoffError, Decoding
+from bakeoff.models import local
 from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.local import LocalModel
 from bakeoff.models.networks import require_room
@@ -35,6 +36,12 @@ PARTS = ["embed_tokens", "layers.0", "layers.1", "layers.2", "layers.3", "norm",
 ON_DISK = {"model.layers.0", "model.layers.1"}
 """No adapter is put on them: adapters are of the upper half."""
 SPLIT = dict.fromkeys((*(f"model.{part}" for part in PARTS), "lm_head"), "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _usual_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights on a disk are not reordered, and reordered ones may round otherwise in bfloat16."""
+    monkeypatch.setattr(local, "reorder", lambda network: None)
 
 
 def loaded(folder: Path, dtype: str = "float32", device_map: str | None = None) -> LocalModel:
