@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,25 +53,41 @@ if TYPE_CHECKING:
     from bakeoff.models.embedders import LocalEmbedder
     from bakeoff.models.local import LocalModel
 
+USERS_CACHE = Path(
+    os.environ.get("BAKEOFF_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bakeoff"
+).expanduser()
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
-def cache() -> Path:
-    """The user's own cache: the embedded model is fetched into it once."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bakeoff"
-    return Path(os.environ.get("BAKEOFF_CACHE", default)).expanduser()
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of all tests of a session. Answers of an earlier one would be those of others.
+
+    An endpoint of a test may have the port that another had, and be asked the same.
+    """
+    here = tmp_path_factory.getbasetemp()
+    made = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    folder = with_models(made / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_CACHE", str(folder))
+        yield folder
+
+
+def with_models(folder: Path) -> Path:
+    """The folder as a cache that has the user's models: the embedded one is fetched there once."""
+    (USERS_CACHE / "models").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (folder / "models").symlink_to(USERS_CACHE / "models", target_is_directory=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def models_only(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the user's models and nothing else: what is trained is trained in the test."""
-    empty = tmp_path_factory.mktemp("cache")
-    # What is fetched for the first time goes into the user's, too.
-    (cache / "models").mkdir(parents=True, exist_ok=True)
-    (empty / "models").symlink_to(cache / "models", target_is_directory=True)
-    return empty
+    return with_models(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

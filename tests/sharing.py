@@ -26,7 +26,7 @@ TOGETHER = {
 """What is dear to make and made once -> the files of the tests that use it."""
 LONGEST = ("test_small_pattern.py", "test_browser.py", "test_engine.py", "test_fleet.py")
 """Begun last, one of these files would keep one process busy while the others wait for it."""
-DEAR = {"model", "finished_run", "mlflow_server"}
+DEAR = {"model", "finished_run", "mlflow_server", "browser", "program"}
 """Fixtures that take long to make: who needs one of them is slow, however short its own work."""
 
 
@@ -69,12 +69,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each worker cores of its own: on shared ones torch's threads wait for each other."""
+    """Give each worker cores of its own, or one to share with others.
+
+    Torch has a thread for each: on shared ones they would wait for each other.
+    """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
         count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-        if mine := cores()[int(worker.removeprefix("gw")) :: count]:
-            os.sched_setaffinity(0, mine)
+        if here := cores():
+            first = int(worker.removeprefix("gw")) % len(here)
+            os.sched_setaffinity(0, here[first::count])
     elif config.getoption("numprocesses", None) and sys.platform == "linux":
         _keep_warm(config)
 

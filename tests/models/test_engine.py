@@ -30,6 +30,7 @@ from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.engines import ENGINES, EngineKind, EngineSpec
 from conftest import Cli, write_project
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("engine_server.py")
 START = f"{sys.executable} {SCRIPT} --port {{port}} --model {{model}} --name {{name}}"
 CHATS = [[{"role": "user", "content": f"question {n}"}] for n in range(6)]
@@ -374,7 +375,6 @@ def benchmark(folder: Path, engine: str, *setups: str) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_base_and_rag_run_on_an_engine(cli: Cli, tmp_path: Path, models_only: Path) -> None:
     command = f'{{command: "{START} --log {tmp_path}/log --crash-after 4"}}'
     path = benchmark(tmp_path, command, "base: {}", "rag: {retrieve: true}")

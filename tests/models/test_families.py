@@ -34,7 +34,7 @@ LONGER: list[Message] = [
     {"role": "assistant", "content": "East."},
     {"role": "user", "content": "When?"},
 ]
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 QUESTIONS = ["What is it?", "Name a colour.", "Which gate opens first in the morning?", "Hello"]
 OPTIONS = ("Paris", "Paris is", "blue", "Blue")
 
@@ -372,7 +372,6 @@ latency: {{samples: 0}}
 SYSTEM = "Answer in a few words. If you cannot know, reply - unknown."
 
 
-@pytest.mark.slow
 def test_a_run_states_where_the_system_message_was_and_rows_are_learnt_so(
     tmp_path: Path, cli: Cli, models_only: Path
 ) -> None:

@@ -41,6 +41,8 @@ from bakeoff.spec.benchmark import Suite
 from bakeoff.testing import SETUPS, Made, made_manifest, make_run, task_facts, write_run
 from conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
@@ -102,7 +104,6 @@ def table(uri: str, run: Any, name: str = "samples.json") -> dict[str, list[Any]
     return {column: [row[i] for row in rows] for i, column in enumerate(found["columns"])}
 
 
-@pytest.mark.slow
 def test_every_number_in_mlflow_is_that_of_the_comparison(results: Path, uri: str) -> None:
     folder = make_run(results)
     runs.log(Run(folder), uri)
@@ -166,7 +167,6 @@ def test_the_table_holds_every_sample_with_its_scores_and_reasons(results: Path,
     assert found["scores"][8] == "exact_match 0\nrecall k:5 unjudged: no context"
 
 
-@pytest.mark.slow
 def test_a_long_table_goes_on_in_further_files_alike_for_all_setups(
     results: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +260,6 @@ def test_durations_are_rounded_so_that_their_average_is_that_of_the_times(
     assert sorted(each.execution_duration for each in found) == [11, 12, 13]
 
 
-@pytest.mark.slow
 def test_logging_twice_doubles_nothing_and_adds_the_traces_that_lack(
     results: Path, uri: str
 ) -> None:
@@ -365,7 +364,6 @@ runs.log(Run(Path(sys.argv[1])), sys.argv[2])
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", ["log_table", "log_batch", "set_terminated", "search_traces"])
 def test_logging_that_was_killed_is_finished_later(results: Path, uri: str, call: str) -> None:
     folder = make_run(results)
@@ -400,7 +398,6 @@ def test_a_deleted_experiment_is_taken_out_of_the_bin(results: Path, uri: str) -
     assert len(client(uri).search_runs([experiment(uri)])) == 8
 
 
-@pytest.mark.slow
 def test_processes_that_log_at_the_same_time_neither_double_nor_lose(
     results: Path, uri: str, cli: Cli
 ) -> None:
@@ -439,7 +436,6 @@ def test_nights_are_steps_of_one_run_per_setup_and_a_missing_one_is_a_gap(
     assert [(point.step, point.value) for point in points] == [(0, 0.5), (1, 0.6), (3, 0.7)]
 
 
-@pytest.mark.slow
 def test_an_accepted_run_is_marked_and_the_one_before_it_no_longer(results: Path, uri: str) -> None:
     folders = [make_run(results), make_run(results)]
     for folder in folders:
@@ -511,7 +507,6 @@ def test_a_run_waits_for_mlflow_no_longer_than_it_was_told(
             sink.send(Run(folder))
 
 
-@pytest.mark.slow
 def test_a_process_that_was_started_before_its_run_logs_it(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -643,7 +638,6 @@ def door(server: str, password: str = "", last: int = 10**9) -> Iterator[str]:
         standing.server_close()
 
 
-@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     results: Path, mlflow_server: str
 ) -> None:
@@ -659,7 +653,6 @@ def test_a_server_that_dies_in_the_middle_is_sent_the_rest_later(
     assert list(stored(mlflow_server, name="dies-training")) == ["gate_qa"]
 
 
-@pytest.mark.slow
 def test_a_server_that_wants_a_password_gets_it_and_it_is_never_shown(
     results: Path, mlflow_server: str, cli: Cli
 ) -> None:
@@ -708,7 +701,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.slow
 def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> None:
     odd = " \x00 \ud83d \U0001f6aa"
     done = Run(make_run(results, text=odd))
@@ -723,7 +715,6 @@ def test_postgresql_holds_what_sqlite_holds(results: Path, postgres: str) -> Non
     assert models(postgres) == Counter(list(SETUPS))
 
 
-@pytest.mark.slow
 def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, uri: str) -> None:
     folder = make_run(results)
     logged = runs.log(Run(folder), uri, 1)
@@ -751,7 +742,6 @@ def test_the_ui_is_served_where_the_run_is_and_ends_when_told_to(results: Path, 
         urlopen(f"{ui}/health", timeout=30)
 
 
-@pytest.mark.slow
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -98,6 +98,8 @@ def bakeoff(*arguments: str | Path) -> Result:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BAKEOFF_RESULTS", str(tmp_path / "results"))
+    # A port may come again, and with it the answers of another test.
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 

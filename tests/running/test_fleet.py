@@ -48,6 +48,8 @@ from fleet_project import (
     tuned_project,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_workers_give_what_this_process_gives(tmp_path: Path) -> None:
     """Functions, a service, a served model: equal records, numbers, requests and tokens."""
@@ -99,7 +101,6 @@ def test_a_sample_that_ends_three_workers_fails_by_name_and_alone(tmp_path: Path
     assert run.manifest.spent["mine"].failed == {"lost": 1}
 
 
-@pytest.mark.slow
 def test_a_lost_driver_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     """Its workers end with it; what they had not handed over is asked again."""
     project(tmp_path, '{mine: {call: "./bot.py::slow"}}', n=200)
@@ -251,7 +252,6 @@ def forks() -> Iterator[Started]:
         yield found
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("forks")
 def test_in_bfloat16_workers_answer_whole_batches_of_this_process(
     tmp_path: Path, cache: Path, all_at_once: None, monkeypatch: pytest.MonkeyPatch
@@ -289,7 +289,6 @@ def confidences(run: Run) -> list[float | None]:
     return [record.answer.confidence for record in records(run) if record.answer]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("forks")
 def test_weights_give_on_workers_what_they_give_here(
     tmp_path: Path, cache: Path, all_at_once: None
@@ -311,7 +310,6 @@ def test_weights_give_on_workers_what_they_give_here(
     assert all(worker.cells for worker in fleet.manifest.workers)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_a_worker_trains_by_processes_of_its_own_and_all_have_what_it_made(
     tmp_path: Path, cache: Path
