@@ -91,7 +91,7 @@ class Family:
     """What of a family trips: its network's settings, its template, its tokenizer's habits."""
 
     config: str
-    template: str
+    template: str | None
     specials: tuple[str, ...]
     """Its tokens that are no text; the first is no token of the others."""
     stated: Mapping[str, str]
@@ -188,6 +188,12 @@ FAMILIES = {
         begins=True,
         pieces=True,
         settings={"sliding_window": 12},
+    ),
+    # Base weights: their tokenizers have none.
+    "base": Family(
+        *("Gemma3Text", None, _GEMMA, _OF_GEMMA, ("<eos>",)),
+        begins=True,
+        settings={**_WINDOW, "query_pre_attn_scalar": 8},
     ),
     "phi": Family(
         "Phi", PHI, ("<|endoftext|>",), {"eos_token": "<|endoftext|>"}, ("<|endoftext|>",)

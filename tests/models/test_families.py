@@ -49,6 +49,7 @@ PROMPTS = {
     "<|start_header_id|>user<|end_header_id|>\n\nWhich gate?<|eot_id|>"
     "<|start_header_id|>assistant<|end_header_id|>\n\n",
     "mistral": "<s>[INST] Be brief.\n\nWhich gate? [/INST]",
+    "base": "<bos>System:\nBe brief.\n\nUser:\nWhich gate?\n\nAssistant:\n",
     "phi": "Be brief.\nInstruct: Which gate?\nOutput:",
     "phi3": "<s><|user|>\nBe brief.\n\nWhich gate?<|end|>\n<|assistant|>\n",
 }
@@ -59,6 +60,7 @@ TURNS = {
     "llama3": "East.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhen?<|eot_id|>"
     "<|start_header_id|>assistant<|end_header_id|>\n\n",
     "mistral": "East.</s> [INST] When? [/INST]",
+    "base": "East.<eos>\n\nUser:\nWhen?\n\nAssistant:\n",
     "phi": " East.<|endoftext|>\nInstruct: When?\nOutput:",
     "phi3": "East.<|end|>\n<|user|>\nWhen?<|end|>\n<|assistant|>\n",
 }
@@ -68,6 +70,7 @@ MERGED = {"gemma2", "mistral", "phi3"}
 LAST = {
     **{"qwen2": "<|im_end|>", "gemma2": "<end_of_turn>", "gemma3": "<end_of_turn>"},
     **{"llama3": "<|eot_id|>", "mistral": "</s>", "phi": "<|endoftext|>", "phi3": "<|end|>"},
+    "base": "<eos>",
 }
 """What each is taught to end an answer with."""
 
@@ -119,6 +122,8 @@ def test_a_chat_is_written_as_the_family_writes_it(
     # What is put elsewhere is said, and is part of what answers are kept under.
     where = AdaptedModel(model).fingerprint().get("system")
     assert where == ("in the first user turn" if family in MERGED else None)
+    how = AdaptedModel(model).fingerprint().get("template")
+    assert how == ("plain text, as it has none" if family == "base" else None)
 
 
 @every_family
@@ -396,3 +401,43 @@ def test_a_run_states_where_the_system_message_was_and_rows_are_learnt_so(
         ("user", "assistant")
     }
     assert {row["messages"][0]["content"].count(SYSTEM) for row in rows} == {1}
+
+
+def test_a_model_without_a_chat_template_is_asked_in_plain_text_and_a_run_says_so(
+    tmp_path: Path, cli: Cli, models_only: Path
+) -> None:
+    folder = FAMILIES["base"].write(tmp_path / "weights")
+    write_project(tmp_path)
+    bench = tmp_path / "benchmarks" / "tiny.yaml"
+    bench.write_text(BENCHMARK.format(folder=folder))
+    own = {"cwd": tmp_path, "BAKEOFF_CACHE": str(models_only)}
+    ran = cli("run", "tiny", "--no-mlflow", **own)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert "it has no chat template, and is asked in plain text" in ran.stderr + ran.stdout
+    (run,) = (tmp_path / "results" / "tiny").glob("*-*")
+    assert "template plain text, as it has none" in (run / "report.md").read_text()
+    # Rows are learnt as answers are asked for.
+    shown = cli("tasks", "tiny", "--benchmark", "tiny", **own).stdout.replace("  | ", "")
+    assert f"<bos>System:\n{SYSTEM}\n\nUser:\nWhat load may the barrow take?" in shown
+    # A server has no template of ours.
+    bench.write_text(bench.read_text() + 'engine: {command: "cat {model} {port} {adapters}"}\n')
+    refused = cli("run", "tiny", "--no-mlflow", **own)
+    assert "it has no chat template, which an engine needs: leave out `engine`" in refused.stderr
+
+
+def test_tokens_of_chats_are_not_counted_without_a_chat_template(
+    tmp_path: Path, cli: Cli, models_only: Path
+) -> None:
+    folder = FAMILIES["base"].write(tmp_path / "weights")
+    write_project(tmp_path)
+    endpoint = {"url": "http://127.0.0.1:9/v1", "tokenizer": str(folder)}
+    told = {
+        "endpoints": {"house": endpoint},
+        "tasks": ["tiny"],
+        "setups": {"base": {"model": "house:m"}},
+    }
+    (tmp_path / "benchmarks" / "tiny.yaml").write_text(json.dumps(told))
+    own = {"cwd": tmp_path, "BAKEOFF_CACHE": str(models_only)}
+    refused = cli("run", "tiny", "--no-mlflow", **own)
+    assert "endpoints.house.tokenizer: 'weights' has no chat template" in refused.stderr
+    assert refused.returncode == 2

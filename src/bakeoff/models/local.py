@@ -126,7 +126,7 @@ class LocalModel:
         gpus = spread_over(self.device_map)
         return {
             "weights": self.weights.digest,
-            "chat_template": digest(template.source or self.tokenizer.chat_template),
+            "chat_template": digest(template.text),
             **template.facts,
             **({"ends": several} if ends != [self.end_of_text] else {}),
             "dtype": self.dtype,

@@ -10,6 +10,7 @@ from bakeoff.core.secrets import unnamed
 from bakeoff.core.words import (
     Answer,
     Answerer,
+    BakeoffError,
     Decoding,
     Failure,
     Generation,
@@ -166,6 +167,11 @@ def opened(reference: str, pool: Pool) -> ServedModel:
 
     tally = pool.tallies.setdefault(reference, Tally())
     count, template = load_tokenizer(spec.tokenizer, pool.cache)
+    if template.is_plain and spec.api == "chat":
+        raise BakeoffError(
+            f"endpoints.{endpoint}.tokenizer: '{spec.tokenizer}' has no chat template, so that the "
+            "tokens of a chat cannot be counted: name the model that the endpoint serves"
+        )
     return ServedModel(client, spec, name, count, template.render, tally)
 
 

@@ -14,6 +14,12 @@ from bakeoff.core.words import BakeoffError, Message
 IN_USER_TURN = "in the first user turn"
 """Where the system message is put for a template that has no system role."""
 _PROBE = "bakeoff-probe"
+PLAIN = (
+    "{% for turn in messages %}{{ turn['role'] | capitalize + ':\n' + turn['content'] }}"
+    "{{ eos_token if turn['role'] == 'assistant' }}{{ '\n\n' }}{% endfor %}"
+    "{{ 'Assistant:\n' if add_generation_prompt }}"
+)
+"""How a base model is asked, which brings no chat template: each text under its role."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,23 @@ class ChatTemplate:
     """Its reference, in messages."""
     tokenizer: Any
     source: str | None = None
-    """The template; `None`: the tokenizer's own."""
+    """The template; `None`: the tokenizer's own, or `PLAIN` where it has none."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the model was published without a chat template."""
+        return self.source is None and not self.tokenizer.chat_template
+
+    @cached_property
+    def text(self) -> str:
+        """The template itself."""
+        if not self.is_plain:
+            return self.source or self.tokenizer.chat_template
+        begin = self.tokenizer.bos_token
+        ids = self.tokenizer("?").input_ids
+        # As templates of families do whose tokenizers put a begin token before each text.
+        begins = begin is not None and ids[0] == self.tokenizer.bos_token_id
+        return "{{ bos_token }}" + PLAIN if begins else PLAIN
 
     @cached_property
     def has_system_role(self) -> bool:
@@ -38,7 +60,8 @@ class ChatTemplate:
     @property
     def facts(self) -> Mapping[str, str]:
         """How a model is asked, where that does not follow from the template itself."""
-        return {} if self.has_system_role else {"system": IN_USER_TURN}
+        plain = {"template": "plain text, as it has none"} if self.is_plain else {}
+        return plain | ({} if self.has_system_role else {"system": IN_USER_TURN})
 
     def fitted(self, chat: Sequence[Message]) -> Sequence[Message]:
         """The chat; without a system role, what the system says begins the first user turn."""
@@ -104,15 +127,10 @@ class ChatTemplate:
         return ids
 
     def _written(self, chat: Sequence[Message], *, asking: bool = True) -> str:
-        if self.source is None and self.tokenizer.chat_template is None:
-            raise BakeoffError(
-                f"model '{self.model}': its tokenizer has no chat template; "
-                "use an instruction-tuned model"
-            )
         return str(
             self.tokenizer.apply_chat_template(
                 list(chat),
-                chat_template=self.source,
+                chat_template=self.text,
                 tokenize=False,
                 add_generation_prompt=asking,
             )

@@ -193,7 +193,8 @@ class _View:
             count, template = load_tokenizer(reference, self.cache)
         except BakeoffError as error:
             return _Template(_by_role, _estimated, f"before the model's chat template: {error}")
-        note = "as the model's chat template writes it"
+        written = "in plain text, as the model has no chat template"
+        note = written if template.is_plain else "as the model's chat template writes it"
         return _Template(template.render, count, note, whole=True)
 
 

@@ -63,6 +63,12 @@ class Engines:
     def _start(self, key: str, reference: str, weights: Weights, lodging: Lodging) -> None:
         program = self.spec.program(self.environment)
         assert program  # `readiness` has refused a benchmark without one
+        tokenizer = load_tokenizer(reference, self.cache)
+        if tokenizer[1].is_plain:
+            raise BakeoffError(
+                f"model '{reference}': it has no chat template, which an engine needs: leave out "
+                "`engine`, and it is asked in plain text"
+            )
         engine = Engine(
             spec=self.spec,
             weights=weights,
@@ -72,7 +78,7 @@ class Engines:
             version=version_of(self.spec, program),
             folder=self.cache / "engines",
             progress=self.progress,
-            tokenizer=load_tokenizer(reference, self.cache),
+            tokenizer=tokenizer,
             tally=self.tallies.setdefault(reference, Tally()),
         )
         self.open[key] = engine

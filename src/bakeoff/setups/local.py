@@ -48,6 +48,11 @@ class Local:
             self.progress.note(
                 f"model {reference}: {model.weights.folder.name} ({model.dtype}, {model.device})"
             )
+            if model.template.is_plain:
+                self.progress.note(
+                    f"model {reference}: it has no chat template, and is asked in plain text: "
+                    "each message under its role"
+                )
         return self.models[reference]
 
     def adapt(
