@@ -109,6 +109,10 @@ def _converted(reference: str, gguf: Path, cache: Path) -> Weights:
 
 
 def _convert(gguf: Path, target: Path) -> None:
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    # A bar that no setting of the library turns off, and that is written over ours.
+    reading.tqdm = lambda tensors, **_: tensors
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     loaded = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32
