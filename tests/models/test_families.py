@@ -11,9 +11,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Gemma3Config
 
-from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation, Message
+from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation, Message, digest
 from bakeoff.models.adapted import AdaptedModel
 from bakeoff.models.local import LocalModel
+from bakeoff.models.templates import ChatTemplate
 from bakeoff.models.weights import resolve
 from bakeoff.setups.tuning.adapter import Adapter, attach, whole_model
 from bakeoff.setups.tuning.batches import Example, Lessons, Packs, encode, start_of_all
@@ -287,6 +288,17 @@ def test_a_row_ends_as_an_answer_and_a_text_as_a_text(
     begin = stated["bos_token"] if FAMILIES[family].begins else stated["eos_token"]
     assert model.tokenizer.convert_ids_to_tokens(text.tokens[:1]) == [begin]
     assert model.tokenizer.decode(text.tokens[1:-1]).strip() == "The gate."
+
+
+def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
+    folder = FAMILIES["qwen2"].write(tmp_path / "several")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    usual = ChatTemplate("m", tokenizer)
+    wanted = usual.render(CHAT)
+    tokenizer.chat_template = {"default": tokenizer.chat_template, "tool_use": "no {{ messages }}"}
+    several = ChatTemplate("m", tokenizer)
+    assert several.render(CHAT) == wanted
+    assert digest(several.text) != digest(usual.text) and not several.is_plain
 
 
 def test_a_tokenizer_may_name_no_token_for_padding_or_for_ends(tmp_path: Path) -> None:

@@ -38,10 +38,11 @@ class ChatTemplate:
         return self.source is None and not self.tokenizer.chat_template
 
     @cached_property
-    def text(self) -> str:
-        """The template itself."""
+    def text(self) -> str | Mapping[str, str]:
+        """The template itself; several by name where the tokenizer has several."""
         if not self.is_plain:
-            return self.source or self.tokenizer.chat_template
+            known: str | Mapping[str, str] = self.source or self.tokenizer.chat_template
+            return known
         begin = self.tokenizer.bos_token
         ids = self.tokenizer("?").input_ids
         # As templates of families do whose tokenizers put a begin token before each text.
@@ -130,7 +131,8 @@ class ChatTemplate:
         return str(
             self.tokenizer.apply_chat_template(
                 list(chat),
-                chat_template=self.text,
+                # Of several the tokenizer chooses the default.
+                chat_template=self.text if self.is_plain else self.source,
                 tokenize=False,
                 add_generation_prompt=asking,
             )
