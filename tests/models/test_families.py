@@ -294,11 +294,11 @@ def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
     folder = FAMILIES["qwen2"].write(tmp_path / "several")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     usual = ChatTemplate("m", tokenizer)
-    wanted = usual.render(CHAT)
+    wanted, before = usual.render(CHAT), digest(usual.text)
     tokenizer.chat_template = {"default": tokenizer.chat_template, "tool_use": "no {{ messages }}"}
     several = ChatTemplate("m", tokenizer)
     assert several.render(CHAT) == wanted
-    assert digest(several.text) != digest(usual.text) and not several.is_plain
+    assert digest(several.text) != before and not several.is_plain
 
 
 def test_a_tokenizer_may_name_no_token_for_padding_or_for_ends(tmp_path: Path) -> None:
