@@ -31,7 +31,7 @@ test-fast: setup check
 	$(PYTEST) --numprocesses 4 -m "not slow and not study"
 
 studies: setup
-	$(BIN)/pytest -m study --durations 20 --record results/reference/studies.json
+	$(BIN)/pytest -m study --durations 20 --record=results/reference/studies.json
 
 docs: setup
 	$(BIN)/zensical build --strict
