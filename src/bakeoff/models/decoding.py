@@ -215,11 +215,11 @@ def write(
     ends: Collection[int],
     choose: Choose,
     first: Callable[[], None] = lambda: None,
+    enough: Callable[[Tokens], bool] = lambda _: False,
 ) -> list[Written]:
-    """At most `limit` tokens for each row, up to and with an end token; stopped rows leave.
+    """At most `limit` tokens for each row, up to and with an end token, or until `enough`.
 
-    `first` is called when the first tokens are there.
-    """
+    `first` is called when the first tokens are there; rows that are done leave."""
     written = [Written() for _ in batch.last]
     rows = list(range(len(written)))
     logits = batch.step(batch.last) if batch.logits is None else batch.logits
@@ -230,7 +230,7 @@ def write(
             written[row].logprob += logprob
         first()
         going = [
-            token not in ends and len(written[r].tokens) < limit
+            token not in ends and len(written[r].tokens) < limit and not enough(written[r].tokens)
             for r, token in zip(rows, chosen, strict=True)
         ]
         tokens = list(chosen)

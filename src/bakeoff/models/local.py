@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from bakeoff.models.decoding import (
     Choose,
     Options,
     Start,
+    Written,
     greedy,
     loglikelihoods,
     read,
@@ -83,7 +84,8 @@ class LocalModel:
             self.network: Any = network_of(weights.folder, device_map, **given).eval()
         except (OSError, ValueError) as error:
             raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error
-        self.template = ChatTemplate(weights.reference, self.tokenizer)
+        self.template = self.used = ChatTemplate(weights.reference, self.tokenizer)
+        """Its own template, and the one of the adapter that is on."""
         self.end_of_answer = self.template.end
         """The token that the model is taught to end an answer with."""
         _refuse_odd_caches(self.network, weights.reference)
@@ -110,8 +112,8 @@ class LocalModel:
 
     @property
     def ends(self) -> list[int]:
-        """The tokens that end an answer."""
-        return self.template.ends(self.network.generation_config.eos_token_id)
+        """The tokens that end an answer, by the template in use."""
+        return self._ends(self.used)
 
     @property
     def end_of_text(self) -> int:
@@ -121,13 +123,15 @@ class LocalModel:
 
     def fingerprint(self, adapter: str | None = None) -> dict[str, str]:
         """What can change an answer beside the prompt and the adapter's weights."""
-        template, ends = self.template_of(adapter), self.ends
+        template = self.template_of(adapter)
+        ends = self._ends(template)
         several = " ".join(self.tokenizer.convert_ids_to_tokens(ends))
         gpus = spread_over(self.device_map)
         return {
             "weights": self.weights.digest,
             "chat_template": digest(template.text),
             **template.facts,
+            **({"until": "the next turn"} if template.is_plain else {}),
             **({"ends": several} if ends != [self.end_of_text] else {}),
             "dtype": self.dtype,
             "device": self.device,
@@ -135,6 +139,9 @@ class LocalModel:
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
             "decoding": "greedy",
         }
+
+    def _ends(self, template: ChatTemplate) -> list[int]:
+        return template.ends(self.network.generation_config.eos_token_id)
 
     def template_of(self, adapter: str | None) -> ChatTemplate:
         """The chat template that the adapter of this digest was trained with."""
@@ -148,15 +155,18 @@ class LocalModel:
         """Tokens in `text`."""
         return len(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    def using(self, adapter: str | None) -> AbstractContextManager[None]:
+    @contextmanager
+    def using(self, adapter: str | None) -> Iterator[None]:
         """The model with the adapter of this digest on, or with all adapters off."""
-        if adapter is not None:
-            self.network.set_adapter(self.adapters[adapter])
-            return nullcontext()
-        off: AbstractContextManager[None] = (
-            self.network.disable_adapter() if self.adapters else nullcontext()
-        )
-        return off
+        before, self.used = self.used, self.template_of(adapter)
+        try:
+            if adapter is not None:
+                self.network.set_adapter(self.adapters[adapter])
+            off = adapter is None and self.adapters
+            with self.network.disable_adapter() if off else nullcontext():
+                yield
+        finally:
+            self.used = before
 
     def generate(
         self, prompts: Sequence[str], decoding: Decoding, skip: Collection[int] = ()
@@ -311,18 +321,25 @@ class LocalModel:
         if decoding.temperature:
             seeds = [int(digest([decoding.seed, *ids]), 16) for ids in encoded]
             choose = sampled(decoding.temperature, seeds)
-        ends, completions = self.ends, []
-        written = write(batch, decoding.max_tokens, ends, choose, first)
-        for ids, row in zip(encoded, written, strict=True):
-            tokens = row.tokens
-            ended = tokens[-1] in ends
-            text_tokens = tokens[:-1] if ended else tokens
-            text = self.tokenizer.decode(text_tokens, skip_special_tokens=True).strip()
-            sure, reason = round(row.confidence, 6), STOP if ended else LENGTH
-            completions.append(
-                Generation(text, len(ids), len(tokens), confidence=sure, finish_reason=reason)
-            )
-        return completions
+        ends, enough = self.ends, self.used.begins_turn
+        written = write(batch, decoding.max_tokens, ends, choose, first, enough)
+        return [
+            self._generation(ids, row, ended=row.tokens[-1] in ends)
+            for ids, row in zip(encoded, written, strict=True)
+        ]
+
+    def _generation(self, prompt: Sequence[int], row: Written, *, ended: bool) -> Generation:
+        """What a row wrote, as far as it is the answer."""
+        tokens = row.tokens[:-1] if ended else row.tokens
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        before = self.used.before_turn(text)
+        return Generation(
+            (text if before is None else before).strip(),
+            len(prompt),
+            len(row.tokens),
+            confidence=round(row.confidence, 6),
+            finish_reason=LENGTH if before is None and not ended else STOP,
+        )
 
 
 def _batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,9 @@ PLAIN = (
     "{{ 'Assistant:\n' if add_generation_prompt }}"
 )
 """How a base model is asked, which brings no chat template: each text under its role."""
+_NEXT_TURN = re.compile(r"\n(?:System|User|Assistant):")
+_HEADING_TOKENS = 16
+"""Tokens at the end of a text in which such a heading has room, be they single bytes."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,24 @@ class ChatTemplate:
         """
         known = [] if stated is None else [stated] if isinstance(stated, int) else stated
         return sorted({*known, self.end})
+
+    def begins_turn(self, tokens: Sequence[int]) -> bool:
+        """Whether the last of an answer's tokens begin another turn, as `before_turn` says."""
+        if not self.is_plain:
+            return False
+        if len(tokens) <= _HEADING_TOKENS:
+            return self.before_turn(self.tokenizer.decode(tokens)) is not None
+        last = self.tokenizer.decode(tokens[-_HEADING_TOKENS:])
+        return _NEXT_TURN.search(last) is not None
+
+    def before_turn(self, answer: str) -> str | None:
+        """What stands before the next turn, where a model that is asked in plain text begins one.
+
+        It learns its end token by tuning alone; until then it writes the chat on.
+        """
+        # The line that the answer begins is in the prompt.
+        found = _NEXT_TURN.search("\n" + answer) if self.is_plain else None
+        return answer[: max(found.start() - 1, 0)] if found else None
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text as it is: none is added at its ends."""
