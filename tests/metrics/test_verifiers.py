@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -218,6 +219,16 @@ def test_code_of_a_model_runs_only_when_the_file_says_so(tmp_path: Path) -> None
     folder = classifier(tmp_path, "no", "yes")
     with pytest.warns(UserWarning, match="code that comes with the model is run"):
         opened(folder, trust_remote_code=True)
+
+
+def test_a_head_that_is_in_no_file_is_not_made_up(tmp_path: Path) -> None:
+    """As where the folder says that it is a classifier and holds what it was made from."""
+    folder = classifier(tmp_path, "contradiction", "neutral", "entailment")
+    file = folder / "model.safetensors"
+    body = {name: t for name, t in load_file(file).items() if not name.startswith("classifier.")}
+    save_file(body, file, metadata={"format": "pt"})
+    with pytest.raises(BakeoffError, match=r"its files lack 2 tensors, such as classifier\.bias"):
+        opened(folder)
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Gemma3Config
 
 from bakeoff.core.words import BakeoffError, Decoding, Failure, Generation, Message, digest
@@ -437,19 +438,61 @@ def test_a_model_without_a_chat_template_is_asked_in_plain_text_and_a_run_says_s
     assert "it has no chat template, which an engine needs: leave out `engine`" in refused.stderr
 
 
-def test_tokens_of_chats_are_not_counted_without_a_chat_template(
-    tmp_path: Path, cli: Cli, models_only: Path
+def test_weights_that_lack_a_tensor_are_refused_and_not_made_up(tmp_path: Path) -> None:
+    folder = FAMILIES["qwen2"].write(tmp_path / "qwen2")
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    name = "model.layers.1.self_attn.q_proj.weight"
+
+    def load(changed: dict[str, torch.Tensor]) -> None:
+        save_file(changed, file, metadata={"format": "pt"})
+        LocalModel(resolve(str(folder), tmp_path), "float32")
+
+    load(tensors)
+    rest = {key: tensor for key, tensor in tensors.items() if key != name}
+    with pytest.raises(BakeoffError, match=rf"cannot be loaded: its files lack 1 tensor.* {name}"):
+        load(rest)
+    # As a network within peft is saved by mistake.
+    with pytest.raises(BakeoffError, match=r"lack \d+ tensors.* they have base_model\.model"):
+        load({f"base_model.model.{key}": tensor for key, tensor in tensors.items()})
+    with pytest.raises(BakeoffError, match=r"have other sizes than config\.json"):
+        load({**rest, name: tensors[name][:-1].clone()})
+
+
+@every_family
+def test_weights_without_a_tokenizer_are_refused(family: str, tmp_path: Path) -> None:
+    """As trainers leave them that were not given it; the library makes up an empty one for some."""
+    folder = FAMILIES[family].write(tmp_path / family)
+    for file in folder.iterdir():
+        if "token" in file.name or file.suffix == ".jinja":
+            file.unlink()
+    with pytest.raises(BakeoffError, match=r"(has no|instantiate the backend) tokenizer"):
+        LocalModel(resolve(str(folder), tmp_path), "float32")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("weights", "'weights' has no chat template"),
+        ("weihgts", "model 'weihgts': not found; write embedded, hf:ORG/NAME, a folder with"),
+        ("bare", "model 'bare': its folder has no tokenizer: copy the tokenizer's files there"),
+    ],
+)
+def test_a_tokenizer_that_cannot_count_the_tokens_of_chats_is_refused_by_its_field(
+    tmp_path: Path, cli: Cli, models_only: Path, named: str, message: str
 ) -> None:
     folder = FAMILIES["base"].write(tmp_path / "weights")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "config.json").write_bytes((folder / "config.json").read_bytes())
     write_project(tmp_path)
-    endpoint = {"url": "http://127.0.0.1:9/v1", "tokenizer": str(folder)}
     told = {
-        "endpoints": {"house": endpoint},
+        "endpoints": {"house": {"url": "http://127.0.0.1:9/v1", "tokenizer": named}},
         "tasks": ["tiny"],
         "setups": {"base": {"model": "house:m"}},
     }
     (tmp_path / "benchmarks" / "tiny.yaml").write_text(json.dumps(told))
     own = {"cwd": tmp_path, "BAKEOFF_CACHE": str(models_only)}
     refused = cli("run", "tiny", "--no-mlflow", **own)
-    assert "endpoints.house.tokenizer: 'weights' has no chat template" in refused.stderr
+    assert f"endpoints.house.tokenizer: {message}" in refused.stderr
+    assert "Traceback" not in refused.stderr
     assert refused.returncode == 2

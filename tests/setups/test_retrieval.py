@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -327,29 +329,41 @@ def test_a_counterfactual_passage_says_another_answer() -> None:
 # -- a cross-encoder, tiny and random: what it says is computed here as well
 
 
-def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
+def cross_encoder(folder: Path, kind: str, labels: int = 1) -> tuple[Any, Any]:
+    """The network and tokenizer of a tiny BERT of a kind, as they are saved in the folder."""
     import torch
+    import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
-
-    from bakeoff.models.embedders import Reranker
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "when", "gate", "tea", "oak", "open"]
     places = {word: place for place, word in enumerate(words)}
     made = Tokenizer(models.WordLevel(places, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", sep_token="[SEP]"
     )
     torch.manual_seed(3)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = BertConfig(
-        vocab_size=len(words), intermediate_size=16, num_labels=1, initializer_range=1.0, **sizes
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        intermediate_size=16,
+        num_labels=labels,
+        initializer_range=1.0,
+        **sizes,
     )
-    network = BertForSequenceClassification(config).eval()
-    network.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+    network = getattr(transformers, kind)(config).eval()
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return network, tokenizer
+
+
+def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
+    import torch
+
+    from bakeoff.models.embedders import Reranker
+
+    network, tokenizer = cross_encoder(tmp_path, "BertForSequenceClassification")
     hits = tuple(Passage(t, 0, len(t), t) for t in ("gate", "tea", "oak", "open"))
     found = Reranker(str(tmp_path)).rank("when open", hits, {})
     with torch.no_grad():
@@ -358,6 +372,43 @@ def test_a_cross_encoder_orders_the_candidates(tmp_path: Path) -> None:
     wanted = [hits[i].text for i in raw.argsort(descending=True).tolist()]
     assert [hit.text for hit in found] == wanted
     assert len({hit.score for hit in found}) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "message"),
+    [
+        ("BertModel", 1, "it is a BertModel, which scores no pairs"),
+        ("BertForMaskedLM", 1, "it is a BertForMaskedLM, which scores no pairs"),
+        ("BertForSequenceClassification", 3, "it gives a pair 3 scores, and a reranker gives one"),
+    ],
+)
+def test_a_model_that_would_order_passages_at_random_is_refused(
+    tmp_path: Path, kind: str, labels: int, message: str
+) -> None:
+    from bakeoff.models.embedders import Reranker
+
+    cross_encoder(tmp_path, kind, labels)
+    with pytest.raises(BakeoffError, match=message):
+        Reranker(str(tmp_path))
+
+
+def test_vectors_of_an_embedder_that_was_changed_in_place_are_not_taken_for_its_own(
+    tmp_path: Path, models_only: Path
+) -> None:
+    from bakeoff.models import wheels
+    from bakeoff.models.embedders import LocalEmbedder
+
+    folder = shutil.copytree(wheels.folder(wheels.EMBEDDER, models_only), tmp_path / "own")
+    before = LocalEmbedder(str(folder), models_only, "float32")
+    assert LocalEmbedder(str(folder), models_only, "float32").digest == before.digest
+    pooling = folder / "1_Pooling" / "config.json"
+    wanted = json.loads(pooling.read_text())
+    pooling.write_text(
+        json.dumps({**wanted, "pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True})
+    )
+    after = LocalEmbedder(str(folder), models_only, "float32")
+    assert after.digest != before.digest
+    assert not np.allclose(after.embed(["The gate opens."]), before.embed(["The gate opens."]))
 
 
 def test_a_cross_encoder_that_is_nowhere_is_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
 from bakeoff.models import wheels
 from bakeoff.models.device import native_dtypes
 from bakeoff.models.pool import Pool
+from bakeoff.models.weights import folder_digest
 
 Vectors = npt.NDArray[np.float32]
 
@@ -46,9 +47,9 @@ class LocalEmbedder:
             self.model = SentenceTransformer(source, model_kwargs=given)
         except (OSError, ValueError) as error:
             raise BakeoffError(f"embedder '{reference}': cannot be loaded: {error}") from error
-        weights = Path(source) / "model.safetensors"
-        identity = sha256_file(weights)[:16] if weights.is_file() else source
-        self.digest = digest({"weights": identity, "compute": self.compute})
+        self.digest = digest(
+            {"weights": _identity(self.model, reference, source), "compute": self.compute}
+        )
 
     def count(self, text: str) -> int:
         """Tokens in `text`, as this embedder reads it."""
@@ -66,12 +67,25 @@ class LocalEmbedder:
         return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
+def _identity(model: SentenceTransformer, reference: str, source: str) -> str:
+    """What says whether texts have other vectors: its files, or its commit on the hub."""
+    folder = Path(source)
+    if reference == "embedded":
+        return sha256_file(folder / "model.safetensors")[:16]
+    if not folder.is_dir():
+        return digest([source, getattr(model[0].auto_model.config, "_commit_hash", None)])
+    # Its layers for pooling and projection lie in folders of their own.
+    parts = [folder, *sorted(part for part in folder.iterdir() if part.is_dir())]
+    return digest([folder_digest(part) for part in parts])
+
+
 class Reranker:
     """A cross-encoder: it reads question and passage together and scores their relevance."""
 
     def __init__(self, reference: str) -> None:
         try:
             self.model = CrossEncoder(reference.removeprefix("hf:"))
+            _require_scores(self.model)
         except (OSError, ValueError) as error:
             raise BakeoffError(
                 f"retrieve.rerank: '{reference}' cannot be loaded: write hf:ORG/NAME or the "
@@ -89,6 +103,16 @@ class Reranker:
         scores = self.model.predict(pairs, show_progress_bar=False)
         scored = [replace(h, score=round(float(s), 6)) for h, s in zip(hits, scores, strict=True)]
         return tuple(sorted(scored, key=lambda hit: -hit.score))
+
+
+def _require_scores(model: CrossEncoder) -> None:
+    """Raise `ValueError` for what gives no score of a pair, or a random one."""
+    stated = " ".join(model.config.architectures or [])
+    head = "ForSequenceClassification"
+    if head in type(model.model).__name__ and head not in stated:
+        raise ValueError(f"it is a {stated or 'model of no stated kind'}, which scores no pairs")
+    if model.num_labels != 1:
+        raise ValueError(f"it gives a pair {model.num_labels} scores, and a reranker gives one")
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:

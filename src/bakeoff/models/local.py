@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 import transformers
-from transformers import AutoTokenizer
 
 from bakeoff.core.counts import quantity
 from bakeoff.core.words import (
@@ -43,6 +42,7 @@ from bakeoff.models.device import free_memory, pick_device, synchronize
 from bakeoff.models.networks import network_of, quantization, spread_over
 from bakeoff.models.reordered import reorder
 from bakeoff.models.templates import ChatTemplate
+from bakeoff.models.tokenizer import tokenizer_in
 from bakeoff.models.weights import Weights
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class LocalModel:
         if quantize:
             given |= {"quantization_config": quantization(quantize, dtype)}
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(weights.folder)
+            self.tokenizer: Any = tokenizer_in(weights.folder)
             self.network: Any = network_of(weights.folder, device_map, **given).eval()
         except (OSError, ValueError) as error:
             raise BakeoffError(f"model '{weights.reference}': cannot be loaded: {error}") from error

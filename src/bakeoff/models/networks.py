@@ -11,6 +11,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from bakeoff.core.counts import quantity
 from bakeoff.core.words import BakeoffError
 from bakeoff.models.device import pick_device
 
@@ -23,17 +24,37 @@ def spread_over(device_map: str | None) -> int:
 def network_of(folder: Path, device_map: str | None, **given: Any) -> Any:
     """The network of a folder: on one device whole, or layer after layer on several GPUs.
 
-    Raises `BakeoffError` where these hold only a part of it.
+    Raises `BakeoffError` where these hold only a part of it, and as `filled` does.
     """
     gpus = spread_over(device_map)
     if gpus > 1:
         given |= {"device_map": device_map}
     elif "quantization_config" in given:
         given |= {"device_map": {"": 0}}
-    network = AutoModelForCausalLM.from_pretrained(folder, **given)
+    network = filled(AutoModelForCausalLM, folder, **given)
     if gpus > 1:
         require_room(network.hf_device_map, folder, gpus)
     return network if "device_map" in given else network.to(pick_device())
+
+
+def filled(kind: Any, folder: Path, **given: Any) -> Any:
+    """A network of an auto class of transformers, of which every tensor was in the folder's files.
+
+    Raises `ValueError` where some were not: transformers makes them up at random, and warns.
+    """
+    try:
+        network, found = kind.from_pretrained(folder, output_loading_info=True, **given)
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError("tensors of its files have other sizes than config.json says") from error
+    if lacking := sorted(found["missing_keys"]):
+        others = sorted(found["unexpected_keys"])
+        raise ValueError(
+            f"its files lack {quantity(len(lacking), 'tensor')}, such as {lacking[0]}, which would "
+            "be random" + (f"; they have {others[0]}, which it does not know" if others else "")
+        )
+    return network
 
 
 def require_room(places: Mapping[str, Any], folder: Path, gpus: int) -> None:

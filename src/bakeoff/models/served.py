@@ -166,11 +166,15 @@ def opened(reference: str, pool: Pool) -> ServedModel:
     from bakeoff.models.tokenizer import load_tokenizer
 
     tally = pool.tallies.setdefault(reference, Tally())
-    count, template = load_tokenizer(spec.tokenizer, pool.cache)
+    field = f"endpoints.{endpoint}.tokenizer"
+    try:
+        count, template = load_tokenizer(spec.tokenizer, pool.cache)
+    except BakeoffError as error:
+        raise BakeoffError(f"{field}: {error}") from error
     if template.is_plain and spec.api == "chat":
         raise BakeoffError(
-            f"endpoints.{endpoint}.tokenizer: '{spec.tokenizer}' has no chat template, so that the "
-            "tokens of a chat cannot be counted: name the model that the endpoint serves"
+            f"{field}: '{spec.tokenizer}' has no chat template, so that the tokens of a chat "
+            "cannot be counted: name the model that the endpoint serves"
         )
     return ServedModel(client, spec, name, count, template.render, tally)
 

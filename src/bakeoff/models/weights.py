@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bakeoff.core.words import BakeoffError, digest, sha256_file
 from bakeoff.models import wheels
+from bakeoff.models.networks import filled
 
 # Notes of the library to its own developers; our users can do nothing about them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -61,7 +62,7 @@ def resolve(reference: str, cache: Path) -> Weights:
     if path.suffix == ".gguf" and path.is_file():
         return _converted(reference, path, cache)
     if path.is_dir() and (path / "config.json").is_file():
-        return Weights(reference, path, _folder_digest(path))
+        return Weights(reference, path, folder_digest(path))
     raise BakeoffError(
         f"model '{reference}': not found; write embedded, hf:ORG/NAME, "
         "a folder with a config.json, or a .gguf file"
@@ -83,7 +84,8 @@ def _from_hub(reference: str) -> Weights:
     return Weights(reference, Path(folder), digest([name, Path(folder).name]))
 
 
-def _folder_digest(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
+    """Of the files of a model that lie in a folder, not in folders in it."""
     kinds = (".safetensors", ".bin", ".json", ".model", ".jinja")
     files = sorted(f for f in folder.iterdir() if f.suffix in kinds)
     return digest([[f.name, sha256_file(f)] for f in files])
@@ -114,9 +116,8 @@ def _convert(gguf: Path, target: Path) -> None:
     # A bar that no setting of the library turns off, and that is written over ours.
     reading.tqdm = lambda tensors, **_: tensors
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    loaded = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
+    given = {"gguf_file": gguf.name, "dtype": torch.float32}
+    loaded = filled(AutoModelForCausalLM, gguf.parent, **given)
     config = loaded.config
     # A GGUF-loaded model is marked as quantised and can be neither saved nor trained.
     if hasattr(config, "quantization_config"):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 
 from bakeoff.core.words import BakeoffError, Checked, digest
 from bakeoff.metrics.needs import Entailment
@@ -21,6 +22,8 @@ from bakeoff.metrics.verifiers.seq2seq import Seq2Seq
 from bakeoff.metrics.verifiers.sequence import SequenceClassifier
 from bakeoff.metrics.verifiers.tokens import TokenClassifier
 from bakeoff.models.device import pick_device
+from bakeoff.models.networks import filled
+from bakeoff.models.tokenizer import tokenizer_in
 from bakeoff.models.weights import resolve
 from bakeoff.spec.benchmark import VerifierSpec
 
@@ -55,8 +58,10 @@ def open_verifier(spec: VerifierSpec, cache: Path) -> Verifier:
     try:
         config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=trust)
         kind = _kind(config.architectures or [])
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=trust)
-        model = kind.auto.from_pretrained(weights.folder, trust_remote_code=trust)
+        tokenizer = tokenizer_in(weights.folder, trust_remote_code=trust)
+        # Code that comes with a model may fill in by itself what its files lack.
+        opened = kind.auto.from_pretrained if trust else partial(filled, kind.auto)
+        model = opened(weights.folder, trust_remote_code=trust)
     except (OSError, ValueError, KeyError) as error:
         raise BakeoffError(f"verifier '{spec.model}': cannot be loaded: {error}") from error
     labels = [str(name).lower() for _, name in sorted(config.id2label.items())]
