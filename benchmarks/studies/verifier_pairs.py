@@ -12,12 +12,12 @@ import numpy as np
 from faithfulness_pool import Row
 
 from bakeoff.metrics import support
-from bakeoff.metrics.lexical.claims import sentence_spans
 from bakeoff.metrics.support import Evidence
 from bakeoff.metrics.support.evidence import LONGEST_LINE
 from bakeoff.metrics.support.judging import asked_words
 from bakeoff.metrics.support.reading import read as read_line
 from bakeoff.metrics.support.records import told
+from bakeoff.metrics.support.sentences import sentence_spans
 
 MOST = 400
 """Pairs of one set with one label that are learnt from."""

@@ -102,6 +102,82 @@ def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> 
     assert [claim.text for claim in claims(answer)] == texts
 
 
+@pytest.mark.parametrize(
+    ("answer", "texts"),
+    [
+        ("No dogs may board.", ["No dogs may board."]),
+        ("No, dogs may board.", ["dogs may board."]),
+        ("Well water is safe.", ["Well water is safe."]),
+        ("**Skarv**", ["**Skarv**"]),
+        ("**The mill opens at six.**", ["**The mill opens at six.**"]),
+        ("The answer is 42.", ["42."]),
+        ("So the correct answer would be Skarv.", ["Skarv."]),
+        ("The reviews are excellent.", ["The reviews are excellent."]),
+        ("He wants help.", ["He wants help."]),
+        ("**2. Hours:** It opens at six.", ["Hours:** It opens at six."]),
+        ("Step 2: Turn the mill.", ["Turn the mill."]),
+        ("Passage 1 says: the mill closed.", ["the mill closed."]),
+        ("The text clearly states that it closed in May.", ["it closed in May."]),
+        ("According to Article 5, members vote.", ["According to Article 5, members vote."]),
+        ("It closed.\n\nSources:\n- Passage 1\n- The mill's book", ["It closed."]),
+        ("<think>Which mill? The old one.</think>It closed.", ["It closed."]),
+        ("| mill | year |\n|---|---|\n| Tarn | 1871 |", ["| Tarn | 1871 |"]),
+        ("It was written by J.K. Rowling in May.", ["It was written by J.K. Rowling in May."]),
+        ("It opens at 5 p.m. The bar is red.", ["It opens at 5 p.m.", "The bar is red."]),
+        ("Smith et al. Found it.", ["Smith et al. Found it."]),
+        (
+            "It is red. The passage does not mention dogs, but the mill was built in 1950.",
+            ["It is red.", "the mill was built in 1950."],
+        ),
+        (
+            "Although the text does not specify the year, it carries 900 sacks.",
+            ["it carries 900 sacks."],
+        ),
+        (
+            "It is red. The results did not include women.",
+            ["It is red.", "The results did not include women."],
+        ),
+    ],
+)
+def test_marks_and_talk_go_and_what_is_claimed_beside_them_stays(
+    answer: str, texts: list[str]
+) -> None:
+    assert [claim.text for claim in claims(answer)] == texts
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("[1-3]", "[^2]", "[Doc 3]", "(page 4)", "[P2]", "【1†source】", "<sup>2</sup>"),
+        *("(Passage 1; Passage 2)", "([source](https://tarn.example/mill))"),
+        "https://tarn.example/mill",
+    ],
+)
+def test_marks_of_sources_change_nothing(mark: str) -> None:
+    plain = "The ferry carries 120 passengers"
+    assert judged(f"{plain} {mark}.").probability == judged(f"{plain}.").probability
+
+
+@pytest.mark.parametrize(
+    "answer", ["the mill " * 1500, "ประภาคาร" * 200, "a" * 40_000, "1" * 400, "{{}} [1] | | |" * 50]
+)
+def test_texts_without_an_end_are_judged(answer: str) -> None:
+    for passages in ([LIGHTHOUSE], [answer], ["{{}}"], ["{[1]: 2}"], ["[{}]".format("9" * 500)]):
+        found = support(answer, Evidence.of(passages), MODEL)
+        assert found.probability is None or 0 < found.probability < 1
+
+
+def test_lines_that_are_broken_within_a_sentence_are_read_as_one() -> None:
+    broken = LIGHTHOUSE.replace("built in", "built\nin").replace("not damaged", "not\n  damaged")
+    evidence = Evidence.of([broken])
+    for answer in ("It is 38 metres tall and was not damaged in the great storm of March 1904.",):
+        assert judged(answer, evidence) == judged(answer, Evidence.of([LIGHTHOUSE]))
+    rows = Evidence.of(
+        ["mills of Tarn\nrow 1: name: Old; built: 1871\nrow 2: name: new; built: 1904"]
+    )
+    assert len(rows.lines) == 3
+
+
 @settings(deadline=None)
 @given(st.text(alphabet="ab .!?\n1-é:[]()\"'", max_size=60) | st.text(max_size=60))
 def test_claims_stand_in_the_answer_in_order_and_apart(answer: str) -> None:
@@ -210,6 +286,10 @@ def test_not_only_and_a_leading_no_deny_nothing() -> None:
         ("The bar is open 17:00-23:00.", "The bar is open from 5 PM to 11 p.m."),
         ("It cost 3.5 million crowns.", "It cost 3,500,000 crowns."),
         ("It ended on the 23rd of May.", "It ended on 23 May."),
+        ("The colour of the centre is grey.", "The color of the center is gray."),
+        ("They organised the defence.", "They organized the defense."),
+        ("The wolf slept.", "Wolves sleep."),
+        ("It was founded at 09:30:15.", "It was founded at 9:30."),
         ("The match began 2024-05-27T18:30:00.", "The match began on 27 May 2024 at 6:30 pm."),
     ],
 )
@@ -229,6 +309,27 @@ def test_the_same_in_another_spelling_is_found(passage: str, claim: str) -> None
         ("2.5 billion", "2500000000"),
         ("45 , 700 species", "45,700 species"),
         ("no number", "no number"),
+        ("in 2:01:09 hours", "in 2:01:09 hours"),
+        ("at 9:30:00", "at 9:30"),
+        ("2024-05-01T09:30:15Z", "1 May 2024 09:30"),
+        ("2024-05-01 09:30:15", "1 May 2024 09:30"),
+        ("6.40 pm", "18:40"),
+        ("11 to 2 pm", "11:00 to 14:00"),
+        ("1 to 2 pm", "13:00 to 14:00"),
+        ("11:0-14:0", "11:00 to 14:00"),
+        ("at -12 degrees, 3-4 days", "at minus 12 degrees, 3-4 days"),
+        ("$3.5bn and £2m and 40k", "$3500000000 and £2000000 and 40000"),
+        ("five metres, 5 m", "five metres, 5 m"),
+        ("two hundred and twenty-five men", "225 men"),
+        ("one million, forty-two thousand", "1000000, 42000"),
+        ("nineteen eighty-four, one two", "nineteen eighty-four, one two"),
+        ("3½ cups", "3.5 cups"),
+        ("10³ grains", "10^3 grains"),
+        ("1 250 000 and 1\u202f250", "1250000 and 1250"),
+        ("the U.S. and the US", "the USA and the USA"),
+        ("WHO TOLD US?", "WHO TOLD US?"),
+        ("OutdoorSeating: false", "no Outdoor Seating"),
+        ('"LiveMusic": null, "bar": true', '", "bar'),
     ],
 )
 def test_times_and_large_numbers_have_one_spelling(text: str, spelled: str) -> None:
@@ -240,6 +341,12 @@ def test_a_number_may_be_rounded_but_not_changed(number: str) -> None:
     evidence = Evidence.of(["Temperatures reach 14.11 degrees."])
     assert judged(f"Temperatures reach {number} degrees.", evidence).numbers == ()
     assert judged("Temperatures reach 16 degrees.", evidence).numbers == ("16",)
+
+
+def test_a_share_may_be_told_in_percent() -> None:
+    evidence = Evidence.of(["The tax is 0.07 of the price."])
+    assert judged("The tax is 7 percent of the price.", evidence).numbers == ()
+    assert judged("The tax is 9 percent of the price.", evidence).numbers == ("9",)
 
 
 @pytest.mark.parametrize("number", ["45,700", "46,000", "45,000"])
@@ -295,6 +402,58 @@ def test_a_record_supports_what_it_holds_and_refutes_the_opposite(right: str, wr
     evidence = Evidence.of([json.dumps(CAFE)])
     assert judged(right, evidence).probability > judged(wrong, evidence).probability
     assert judged(wrong, evidence).verdict == CONTRADICTED
+
+
+NO_SMOKING = {
+    **CAFE["attributes"],
+    "Smoking": False,
+    "HappyHour": False,
+    "GoodForKids": True,
+    "HasTV": True,
+}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("answer", "denied"),
+    [
+        ("It has a TV; no takeout.", 0),
+        ("It offers outdoor seating, no takeout.", 0),
+        ("Without takeout, it offers outdoor seating and has a TV.", 0),
+        ("It is not far from the harbour, offers outdoor seating and is good for kids.", 0),
+        ("Takeout is currently unavailable.", 0),
+        ("It is a non-smoking cafe.", 0),
+        ("A happy guest waited for an hour.", 0),
+        ("The kids never leave hungry.", 0),
+        ("No takeout, happy hour or smoking.", 0),
+        ("It does not have takeout, and has a TV.", 0),
+        ("OutdoorSeating: true, TakeOut: false", 0),
+        ("It has no TV and no outdoor seating.", 2),
+        ("Without outdoor seating, it offers takeout.", 2),
+        ("Outdoor seating is not available.", 1),
+        ("No TV, outdoor seating or takeout.", 2),
+        ("Smoking is allowed.", 1),
+        ("OutdoorSeating: false", 1),
+    ],
+)
+def test_a_negation_denies_what_it_stands_with(answer: str, denied: int) -> None:
+    evidence = Evidence.of([json.dumps({"attributes": NO_SMOKING})])
+    assert seen(answer, evidence)["denied"] == denied
+
+
+def test_a_part_of_a_sentence_is_no_copy_without_its_negation() -> None:
+    evidence = Evidence.of(
+        ["No dogs are allowed on board. The ferry carries no more than 120 cars."]
+    )
+    for right, wrong in (
+        ("No dogs are allowed on board.", "Dogs are allowed on board."),
+        ("The ferry carries no more than 120 cars.", "More than 120 cars."),
+    ):
+        assert judged(right, evidence).probability > judged(wrong, evidence).probability + 0.1
+
+
+def test_prose_with_a_comma_in_each_line_is_no_table() -> None:
+    talk = "Hello, Tom.\nThe ferry leaves at six, says Anna.\nIt is late, again.\nSo, we wait."
+    assert told(talk).text == talk
 
 
 def test_null_in_a_record_is_neither_yes_nor_no() -> None:

@@ -12,6 +12,7 @@ from bakeoff.metrics.support.claims import bare
 from bakeoff.metrics.support.english import english
 from bakeoff.metrics.support.evidence import Evidence
 from bakeoff.metrics.support.reading import read
+from bakeoff.metrics.support.spellings import spellings
 
 WINDOW = 3
 """Lines that may carry a claim together."""
@@ -19,6 +20,7 @@ ASKED = 0.5
 """What a word of the question weighs that no passage has: it is repeated rather than claimed."""
 KINDRED = 0.6
 """What a word of the same root counts, where the word itself is missing."""
+DENYING = frozenset(["no", "not", "never", "neither", "nor", "without", "non"])
 ROUNDED = 0.9
 """What a number counts that is one of the evidence, rounded."""
 
@@ -47,6 +49,8 @@ class Part:
 class Alignment:
     """A claim laid beside the evidence."""
 
+    text: str
+    """Without source marks."""
     words: tuple[Word, ...]
     negated: frozenset[int]
     parts: tuple[Part, ...]
@@ -70,7 +74,8 @@ def align(text: str, evidence: Evidence, asked: Set[str] = frozenset()) -> Align
 
     `asked` are the words of the question.
     """
-    words, negated = read(bare(text))
+    text = bare(text)
+    words, negated = read(text)
     capitals = set(capitals_of(words))
     parts = tuple(
         [
@@ -84,6 +89,7 @@ def align(text: str, evidence: Evidence, asked: Set[str] = frozenset()) -> Align
     in_runs = _in_runs(keys, evidence)
     verbatim = in_runs == len(keys) or len(keys) < 3
     return Alignment(
+        text,
         words,
         negated,
         parts,
@@ -115,6 +121,8 @@ def _near(word: Word, name: bool, evidence: Evidence) -> Mapping[str, float]:
         found = {o: c for o, c in english().alike.get(key, {}).items() if o in evidence.holders}
     for other in evidence.kin(key):
         found[other] = max(found.get(other, 0.0), KINDRED)
+    if same := [other for other in spellings(key) if other in evidence.holders]:
+        found |= dict.fromkeys(same, 1.0)
     return found
 
 
@@ -137,14 +145,9 @@ def _windows(
         return None, (), 0.0, 0.0
     memo: dict[int, float] = {0: 0.0}
 
-    def held(mask: int) -> float:
-        if mask not in memo:
-            low = mask & -mask
-            memo[mask] = weights[low.bit_length() - 1] + held(mask ^ low)
-        return memo[mask]
-
     def of(mask: int, near: Mapping[int, float]) -> float:
-        return held(mask) + sum(near.values()) if near else held(mask)
+        held = _weight(mask, weights, memo)
+        return held + sum(near.values()) if near else held
 
     touched = sorted(masks.keys() | soft.keys())
     single = {n: of(masks.get(n, 0), soft.get(n, NOTHING)) for n in touched}
@@ -161,6 +164,18 @@ def _windows(
     end = min(best + WINDOW, len(owners))
     window = tuple([n for n in range(best, end) if owners[n] == owners[best]])
     return line, window, single[line], whole[best]
+
+
+def _weight(mask: int, weights: Sequence[float], memo: dict[int, float]) -> float:
+    """The weights of the bits of a mask together; `memo` keeps those of its ends."""
+    unknown, left = [], mask
+    while left not in memo:
+        unknown.append(left)
+        left &= left - 1
+    for bits in reversed(unknown):
+        low = bits & -bits
+        memo[bits] = weights[low.bit_length() - 1] + memo[bits ^ low]
+    return memo[mask]
 
 
 NOTHING: Mapping[int, float] = {}
@@ -186,6 +201,8 @@ def _is_copied(keys: tuple[str, ...], parts: Sequence[Part], evidence: Evidence)
     size = len(keys)
     for number in evidence.holders.get(parts[0].word.key, ()):
         there = evidence.lines[number].keys
-        if any(there[at : at + size] == keys for at in range(len(there) - size + 1)):
-            return True
+        for at in range(len(there) - size + 1):
+            # "Dogs are allowed" is no copy of "no dogs are allowed".
+            if there[at : at + size] == keys and not (at and there[at - 1] in DENYING):
+                return True
     return False

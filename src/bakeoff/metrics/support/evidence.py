@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bakeoff.metrics.lexical.claims import sentence_spans
 from bakeoff.metrics.lexical.evidence import capitals_of
 from bakeoff.metrics.lexical.words import Word
 from bakeoff.metrics.support.reading import read
 from bakeoff.metrics.support.records import told
+from bakeoff.metrics.support.sentences import sentence_spans
 
 LONGEST_LINE = 60
 """Words; longer stretches without a sentence end are cut."""
+MOST_DIGITS = 15
+"""Of a number that may be rounded."""
 KIN = 6
 """Letters that two different stems share at the start to be kin (forecaster, forecast)."""
 
@@ -165,8 +167,12 @@ def _line(words: Sequence[Word], negated: set[int]) -> Line:
 
 @lru_cache(maxsize=1 << 14)
 def roundings(key: str) -> frozenset[str]:
-    """How a number may be written shorter: fewer decimals, or two or three leading digits."""
-    if ":" in key:
+    """How a number may be written shorter: fewer decimals, or two or three leading digits.
+
+    Also a time without its seconds, and what is below one in percent."""
+    if key.count(":") == 2:
+        return frozenset([key.rpartition(":")[0]])
+    if ":" in key or len(key) > MOST_DIGITS:
         return frozenset()
     try:
         value = float(key)
@@ -176,6 +182,9 @@ def roundings(key: str) -> frozenset[str]:
     if "." in key:
         found = {plain(round(value, places)) for places in (0, 1)}
         found.add(str(math.floor(value)))
+        if value < 1:
+            # "7 percent" of 0.07.
+            found.add(plain(100 * value))
     elif value >= 1000 and not 1000 <= value <= 2100:
         size = len(str(int(value)))
         found = {plain(round(value, digits - size)) for digits in (2, 3)}

@@ -11,21 +11,59 @@ _RANGE = re.compile(
     rf"\b(\d{{1,2}})(?::(\d\d))?\s*(?:{_HALF})?\s*(?:-|–|to|until|till|through|and)\s*(\d{{1,2}})(?::(\d\d))?\s*{_HALF}",
     re.IGNORECASE,
 )
-_CLOCK = re.compile(rf"\b(\d{{1,2}})(?::(\d\d))?\s*{_HALF}", re.IGNORECASE)
+_CLOCK = re.compile(rf"(?<![\d.:])(\d{{1,2}})(?:[:.](\d\d))?\s*{_HALF}", re.IGNORECASE)
 _HOURS = re.compile(r"\b(\d{1,2}):(\d{1,2})\s*-\s*(\d{1,2}):(\d{1,2})\b")
-_SECONDS = re.compile(r"\b(\d{1,2}:\d\d):\d\d\b")
-_ISO_DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?=\b|T\d)")
+_WHOLE_MINUTES = re.compile(r"\b(\d{1,2}:\d\d):00\b")
+_ISO_DATE = re.compile(
+    r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"(?:\b(?!T\d)|T(?=\d\d:\d\d))(?:\s?(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z\b|[+-]\d\d:?\d\d\b)?)?"
+)
 _MONTHS = listed(
     "January February March April May June July August September October November December"
 )
-_STAMP = re.compile(r"(?<=\d)T(?=\d\d:\d\d)")
 _SPACED = re.compile(r"\b(\d{1,3}) , (\d{3})\b")
 """Of tokenized text."""
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _LARGE = re.compile(
     r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE
 )
-_POWERS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SHORTENED = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*(?:\.\d+)?)(bn|mn|tn|k)\b", re.IGNORECASE)
+_OF_MONEY = re.compile(r"([$€£¥]\s?)(\d+(?:,\d{3})*(?:\.\d+)?)\s?(k|m|b|t)\b", re.IGNORECASE)
+_BELOW_ZERO = re.compile(r"(?<![^\s(:,\[\"])[-−](?=\d)")
+_GROUPED = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:(?:[\u00a0\u202f\u2009]\d{3})+|(?: \d{3}){2,})(?![\d.,]?\d)"
+)
+_HALVES = {"¼": ".25", "½": ".5", "¾": ".75"}
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_POWER_OF = re.compile(r"(?<=\d)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_UNITS = {
+    word: value
+    for value, word in enumerate(
+        listed(
+            """
+            zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+            fifteen sixteen seventeen eighteen nineteen
+            """
+        )
+    )
+}
+_TENS = {
+    word: 10 * tens
+    for tens, word in enumerate(listed("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
+}
+_COUNT = "|".join([*_UNITS, *_TENS, "hundred", "thousand", "million", "billion", "trillion"])
+_IN_WORDS = re.compile(
+    rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT}))+\b(?!-)", re.IGNORECASE
+)
+_SCALES = ("hundred", "thousand", "illion", "ty-", "ty ")
+_AMERICA = re.compile(r"\bUS\b|\bU\.S\.(?:A\.)?(?!\w)")
+_VALUE = re.compile(
+    r"((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*(true|false|yes|no|null)\b", re.IGNORECASE
+)
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_POWERS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12} | {
+    **{"k": 1e3, "m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12, "tn": 1e12}
+}
 
 
 def read(text: str) -> tuple[tuple[Word, ...], frozenset[int]]:
@@ -35,24 +73,82 @@ def read(text: str) -> tuple[tuple[Word, ...], frozenset[int]]:
 
 def one_spelling(text: str) -> str:
     """ "4 PM", "16:0-20:0", "3.5 million" and "23rd" in the form in which they are compared."""
+    low = text.lower()
+    if "US" in text or "U.S" in text:
+        text = _AMERICA.sub("USA", text) if low != text and text.upper() != text else text
+    if (":" in low or "=" in low) and _VALUE.search(text):
+        text = _VALUE.sub(_valued, text)
+    if any(scale in low for scale in _SCALES):
+        text = _IN_WORDS.sub(_counted, text)
     if not any(sign.isdigit() for sign in text):
         return text
+    return _ORDINAL.sub(r"\1", _large_numbers(_times(_signs(text))))
+
+
+def _valued(match: re.Match[str]) -> str:
+    """`OutdoorSeating: false` as a passage that is a record is told."""
+    name, value = _HUMP.sub(" ", match[1]), match[2].lower()
+    return "" if value == "null" else name if value in ("true", "yes") else f"no {name}"
+
+
+def _signs(text: str) -> str:
+    """Numbers in digits that are written with other signs."""
+    if not text.isascii():
+        for sign, value in _HALVES.items():
+            text = re.sub(rf"(?<=\d)\s?{sign}", value, text).replace(sign, f"0{value}")
+        text = _POWER_OF.sub(lambda m: "^" + m[1].translate(_RAISED), text)
+    if " " in text or not text.isascii():
+        text = _GROUPED.sub(lambda m: re.sub(r"\D", "", m[0]), text)
     if " , " in text:
         text = _SPACED.sub(r"\1,\2", text)
+    return _BELOW_ZERO.sub("minus ", text)
+
+
+def _times(text: str) -> str:
     if "-" in text:
-        # With a capital letter: a "may" without one is no month.
-        text = _ISO_DATE.sub(lambda m: f"{int(m[3])} {_MONTHS[int(m[2]) - 1]} {m[1]}", text)
+        text = _ISO_DATE.sub(_dated, text)
     if ":" in text:
-        text = _STAMP.sub(" ", text)
-        text = _SECONDS.sub(r"\1", text)
+        text = _WHOLE_MINUTES.sub(r"\1", text)
         text = _HOURS.sub(lambda m: f"{_time(m[1], m[2])} to {_time(m[3], m[4])}", text)
-    low = text.lower()
-    if "m" in low:
+    if "m" in text or "M" in text:
         text = _RANGE.sub(_both, text)
         text = _CLOCK.sub(lambda m: _time(m[1], m[2], m[3]), text)
+    return text
+
+
+def _dated(match: re.Match[str]) -> str:
+    # With a capital letter: a "may" without one is no month.
+    year, month, day, clock = match.groups()
+    date = f"{int(day)} {_MONTHS[int(month) - 1]} {year}"
+    return f"{date} {clock}" if clock else date + " " * match[0].endswith("T")
+
+
+def _large_numbers(text: str) -> str:
+    low = text.lower()
     if "illion" in low or "thousand" in low or "hundred" in low:
-        text = _LARGE.sub(_large, text)
-    return _ORDINAL.sub(r"\1", text)
+        text = _LARGE.sub(lambda m: _large(m[1], m[2]), text)
+    if any(sign in text for sign in "$€£¥"):
+        text = _OF_MONEY.sub(lambda m: m[1] + _large(m[2], m[3]), text)
+    return _SHORTENED.sub(lambda m: _large(m[1], m[2]), text)
+
+
+def _counted(match: re.Match[str]) -> str:
+    """A number in words; as it stands where the words are no one number."""
+    total = part = 0
+    least, words = 1000, re.split(r"[\s-]+", match[0].lower())
+    for word in words:
+        if word == "and":
+            continue
+        value = _UNITS.get(word, _TENS.get(word))
+        if value is not None and value < least and (value or len(words) == 1):
+            part, least = part + value, 10 if value >= 20 else 1
+        elif word == "hundred" and 0 < part < 100:
+            part, least = part * 100, 100
+        elif word in _POWERS and word != "hundred" and part:
+            total, part, least = total + part * int(_POWERS[word]), 0, 1000
+        else:
+            return match[0]
+    return str(total + part)
 
 
 def _time(hour: str, minute: str | None, half: str | None = None) -> str:
@@ -64,9 +160,13 @@ def _time(hour: str, minute: str | None, half: str | None = None) -> str:
 
 def _both(match: re.Match[str]) -> str:
     start, start_minute, start_half, end, end_minute, half = match.groups()
-    return f"{_time(start, start_minute, start_half or half)} to {_time(end, end_minute, half)}"
+    if not start_half:
+        # "11 to 2 pm" begins in the morning, "1 to 2 pm" does not.
+        turns = int(start) % 12 > int(end) % 12
+        start_half = ("p" if half in "aA" else "a") if turns else half
+    return f"{_time(start, start_minute, start_half)} to {_time(end, end_minute, half)}"
 
 
-def _large(match: re.Match[str]) -> str:
-    value = float(match[1].replace(",", "")) * _POWERS[match[2].lower()]
+def _large(number: str, power: str) -> str:
+    value = float(number.replace(",", "")) * _POWERS[power.lower()]
     return f"{value:.6f}".rstrip("0").rstrip(".")

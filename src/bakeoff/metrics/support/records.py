@@ -20,6 +20,8 @@ _NOTHING = {"null", "", "nan", "n/a"}
 _TABLE = re.compile(r"^\s*\|.*\|\s*\n\s*\|[\s:|-]+\|\s*$", re.MULTILINE)
 FEWEST_ROWS = 4
 """Lines from which on text with equally many commas in each is a table."""
+LONGEST_NAME = 4
+"""Words in the name of a column."""
 LONGEST = 100_000
 """Letters beyond which a passage is taken as it is."""
 
@@ -48,7 +50,7 @@ def told(passage: str) -> Told:
     if passage.lstrip()[:1] in ("{", "["):
         try:
             value = _value(passage)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return Told(passage)
         if not isinstance(value, dict | list):
             return Told(passage)
@@ -67,6 +69,9 @@ def _separated(passage: str) -> list[str]:
     aside = [line.lstrip("# ") for line in lines if line.startswith("#")]
     table = [line.split(",") for line in lines if line and not line.startswith("#")]
     if len(table) < FEWEST_ROWS or len({len(row) for row in table}) > 1 or len(table[0]) < 2:
+        return []
+    ended = sum(line.endswith((".", "!", "?")) for line in lines)
+    if any(len(name.split()) > LONGEST_NAME for name in table[0]) or 2 * ended > len(lines):
         return []
     header = [in_words(name) for name in table[0]]
     rows = ["; ".join(map(" ".join, zip(header, row, strict=True))) + "." for row in table[1:]]
