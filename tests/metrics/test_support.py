@@ -95,7 +95,9 @@ def seen(claim: str, evidence: Evidence = EVIDENCE) -> dict[str, float]:
             "The text does not say when the mill closed.",
             ["The text does not say when the mill closed."],
         ),
-        ("What is the mill? The mill is a bakery.", ["What is the mill?", "The mill is a bakery."]),
+        ("What is the mill? The mill is a bakery.", ["The mill is a bakery."]),
+        ("What is the mill?", ["What is the mill?"]),
+        ("It is a mill. Did you know that it is old?", ["It is a mill.", "it is old?"]),
     ],
 )
 def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> None:
@@ -125,6 +127,7 @@ def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> 
         ("It was written by J.K. Rowling in May.", ["It was written by J.K. Rowling in May."]),
         ("It opens at 5 p.m. The bar is red.", ["It opens at 5 p.m.", "The bar is red."]),
         ("Smith et al. Found it.", ["Smith et al. Found it."]),
+        ("Sure! it is red . it is old .", ["it is red .", "it is old ."]),
         (
             "It is red. The passage does not mention dogs, but the mill was built in 1950.",
             ["It is red.", "the mill was built in 1950."],

@@ -84,7 +84,7 @@ def test_a_changed_rule_of_lexical_support_is_found(monkeypatch: pytest.MonkeyPa
 def test_a_changed_rule_of_the_support_score_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment, "WINDOW", 1)
     (said,) = told("faithfulness")
-    assert "changed and its version 5+support_model:" in said
+    assert "changed and its version 6+support_model:" in said
 
 
 def test_a_raised_version_asks_for_the_stored_scores_to_be_refreshed(
@@ -134,10 +134,10 @@ def test_stored_scores_that_are_missing_or_left_over_are_told() -> None:
 def test_a_version_reads_as_a_number_and_what_the_scorer_is_made_of() -> None:
     assert version("contains") == "2"
     assert version("support_lexical") == f"1+lexical_model:{lexical.shipped_digest()}"
-    assert version("support_gold") == f"5+support_model:{support.shipped_digest()}"
-    assert version("support_gold(verifier='hf:a/verifier')") == "5"
+    assert version("support_gold") == f"6+support_model:{support.shipped_digest()}"
+    assert version("support_gold(verifier='hf:a/verifier')") == "6"
     own = version("support_gold(verifier='mine.json')", KEPT / "tasks")
-    assert own.startswith("5+calibration:")
+    assert own.startswith("6+calibration:")
 
 
 def test_a_file_of_calibrated_numbers_is_part_of_the_version(tmp_path: Path) -> None:

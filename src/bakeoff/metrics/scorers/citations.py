@@ -72,7 +72,7 @@ def _carried(
     return bool(judged.claims) and all(claim.verdict == SUPPORTED for claim in judged.claims)
 
 
-@scorer(version=2)
+@scorer(version=3)
 def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of an answer's marks that name a passage there is; none without marks."""
     marks = [n for sentence in cited(answer, context) for n in sentence.marks]
@@ -81,7 +81,7 @@ def citation_validity(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(1 <= n <= len(answer.passages) for n in marks) / len(marks)
 
 
-@scorer(version=3)
+@scorer(version=4)
 def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outcome:
     """Share of the sentences with a mark that names a passage there is."""
     sentences = _sentences(answer, context, posthoc=False)
@@ -90,7 +90,7 @@ def citation_coverage(sample: Sample, answer: Answer, context: Context) -> Outco
     return sum(bool(sentence.passages) for sentence in sentences) / len(sentences)
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by)
+@scorer(version=5, asks="verifier", made_of=decided_by)
 def citation_recall(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", posthoc: bool = False
 ) -> Outcome:
@@ -104,7 +104,7 @@ def citation_recall(
     )
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by)
+@scorer(version=5, asks="verifier", made_of=decided_by)
 def citation_precision(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", posthoc: bool = False
 ) -> Outcome:

@@ -42,7 +42,7 @@ def _supported(claim: CheckedClaim | None) -> bool:
     return claim is not None and claim.verdict == SUPPORTED
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by)
+@scorer(version=5, asks="verifier", made_of=decided_by)
 def claims_grounded_correct(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
@@ -50,7 +50,7 @@ def claims_grounded_correct(
     return _share(sample, answer, context, verifier, inside=True, right=True)
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by)
+@scorer(version=5, asks="verifier", made_of=decided_by)
 def self_knowledge(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
@@ -58,7 +58,7 @@ def self_knowledge(
     return _share(sample, answer, context, verifier, inside=False, right=True)
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by, higher_is_better=False)
+@scorer(version=5, asks="verifier", made_of=decided_by, higher_is_better=False)
 def noise_sensitivity(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:
@@ -66,7 +66,7 @@ def noise_sensitivity(
     return _share(sample, answer, context, verifier, inside=True, right=False)
 
 
-@scorer(version=4, asks="verifier", made_of=decided_by, higher_is_better=False)
+@scorer(version=5, asks="verifier", made_of=decided_by, higher_is_better=False)
 def hallucination(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = ""
 ) -> Outcome:

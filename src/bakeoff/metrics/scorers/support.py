@@ -141,7 +141,7 @@ def _reason(claims: Sequence[CheckedClaim]) -> str:
     return unsupported[0] if unsupported else ""
 
 
-@scorer(version=5, asks="verifier", made_of=decided_by)
+@scorer(version=6, asks="verifier", made_of=decided_by)
 def faithfulness(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:
@@ -152,7 +152,7 @@ def faithfulness(
     return _score(claims_of(sample, answer, context, verifier, passages), share)
 
 
-@scorer(version=5, asks="verifier", made_of=decided_by)
+@scorer(version=6, asks="verifier", made_of=decided_by)
 def support_gold(
     sample: Sample, answer: Answer, context: Context, *, verifier: str = "", share: bool = False
 ) -> Outcome:

@@ -97,6 +97,8 @@ _ABOUT_SOURCES = re.compile(
     rf"(?:in|by) (?:the |these |this )?(?:{_GIVEN} )?{_SOURCE}",
     re.IGNORECASE,
 )
+_TOLD_ASKING = re.compile(r"\b(?:did|do) (?:you|ya|u) know\b|\bright\?|n't \w+\?", re.IGNORECASE)
+"""Questions that tell something."""
 _TURN = re.compile(
     r"(?:[,;]\s+|\s+)but\s+|[,;]\s+(?:however|though|although|while|yet),?\s+", re.IGNORECASE
 )
@@ -150,7 +152,9 @@ def claims(answer: str) -> tuple[Claim, ...]:
             continue
         if not (claim := _claim(answer, start, end, edge, more)):
             continue
-        if not _ABOUT_SOURCES.search(claim.text):
+        if claim.text.endswith("?") and not _TOLD_ASKING.search(answer, start, end):
+            aside.append(claim)
+        elif not _ABOUT_SOURCES.search(claim.text):
             kept.append(claim)
         elif told := list(_told_beside(claim)):
             kept += told

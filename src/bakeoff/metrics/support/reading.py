@@ -56,9 +56,10 @@ _IN_WORDS = re.compile(
     rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT}))+\b(?!-)", re.IGNORECASE
 )
 _SCALES = ("hundred", "thousand", "illion", "ty-", "ty ")
-_AMERICA = re.compile(r"\bUS\b|\bU\.S\.(?:A\.)?(?!\w)")
+_AMERICA = re.compile(r"\bUS\b(?!\$)|\bU\.S\.(?:A\.)?(?!\w)")
 _VALUE = re.compile(
-    r"((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*(true|false|yes|no|null)\b", re.IGNORECASE
+    r"((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*(true|false|null|(?:yes|no)(?!\s*\w))\b",
+    re.IGNORECASE,
 )
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _POWERS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12} | {

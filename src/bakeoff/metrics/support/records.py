@@ -112,7 +112,7 @@ def _leaf(key: str, value: Any, facts: list[Fact]) -> str:
         yes = text.lower() in _YES
         facts.append(Fact(name, yes))
         return _joined(name) if yes else f"no {_joined(name)}"
-    return f"{name} {text}"
+    return f"{_joined(name)} {text}"
 
 
 def _joined(name: str) -> str:

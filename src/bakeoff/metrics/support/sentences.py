@@ -12,6 +12,8 @@ FEWEST = 3
 """Words of a line that is broken within a sentence."""
 _CELLS = (":", ";", "|", "#", "\t")
 """Signs of a record's line."""
+_SPACED_STOP = re.compile(r"(?<=[^\s.]\s)(?<!\s\w\s)[.!?](?=\s+\w)")
+"""Of tokenized text, often without capital letters."""
 _STOPS = ".!?:;…|"
 _MARK = re.compile(r"\s*(?:[a-zA-Z]\)|\(?(?:\d{1,2}|[a-z])[.)]\s)")
 _SHORT = frozenset(listed("al ltd inc corp jr sr ph.d b.a m.a m.d d.c p.s a.m p.m"))
@@ -24,7 +26,7 @@ _STARTS = frozenset(listed("the a an it he she they we i this that these those i
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     """Where the sentences and lines of a text lie, in order."""
     whole: tuple[int, int] | None = None
-    for start, end in stretches(text):
+    for start, end in _stretches(text):
         if whole and _goes_on(text, whole, start, end):
             whole = whole[0], end
         else:
@@ -33,6 +35,15 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
             whole = start, end
     if whole:
         yield whole
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    for start, end in stretches(text):
+        for stop in _SPACED_STOP.finditer(text, start, end):
+            yield start, stop.end()
+            start = stop.end()
+        if text[start:end].strip():
+            yield start, end
 
 
 def _goes_on(text: str, before: tuple[int, int], start: int, end: int) -> bool:
