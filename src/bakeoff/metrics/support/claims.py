@@ -54,10 +54,10 @@ _LEAD = re.compile(
     r")[*_]{0,3}\s*[,:]?)[*_]{0,3}\s+)+",
     re.IGNORECASE,
 )
-_CITED = rf"(?:{_SOURCE}|docs?\.?|refs?\.?|chunks?|pages?)[\s#:]*\d{{1,3}}"
+_CITED = rf"(?:{_SOURCE}|docs?\.?|refs?\.?|chunks?|pages?)"
 _MARK = re.compile(
-    rf"\s*[\[(](?:see |from |source:? |sources:? |ref\.? )*{_CITED}"
-    rf"(?:[\s,;&–-]|and|{_CITED}|\d)*[\])]"
+    rf"\s*[\[(](?:see |from |source:? |sources:? |ref\.? )*{_CITED}[\s#:]*\d"
+    rf"(?:[\s#:,;&–-]|and|{_CITED}|\d){{0,60}}[\])]"
     r"|\s*[\[(](?:source|ref)s?:? [^\])]{0,80}[\])]"
     r"|\s*\[(?:\^|P)?\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*\]"
     r"|\s*【[^】]{0,40}】|\s*<sup>[^<]{0,20}</sup>|</?[a-z]{1,10}>"

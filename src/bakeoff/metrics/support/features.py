@@ -76,10 +76,11 @@ def _scope(aligned: Alignment, lines: list[Line]) -> float:
 def _loose(numbers: list[Part], parts: tuple[Part, ...], evidence: Evidence) -> float:
     """The worst weighted share of a number's company that none of its lines has."""
     worst = 0.0
+    spots = {part.place: spot for spot, part in enumerate(parts)}
     for part in numbers:
         if not part.stands:
             continue
-        spot = parts.index(part)
+        spot = spots[part.place]
         near = [p for p in parts[max(spot - 3, 0) : spot + 4] if p.stands and p is not part]
         weight = sum([p.weight for p in near])
         if not weight:

@@ -53,17 +53,19 @@ _TENS = {
 }
 _COUNT = "|".join([*_UNITS, *_TENS, "hundred", "thousand", "million", "billion", "trillion"])
 _IN_WORDS = re.compile(
-    rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT}))+\b(?!-)", re.IGNORECASE
+    rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT})){{1,12}}\b(?!-)", re.IGNORECASE
 )
 _SCALES = ("hundred", "thousand", "illion", "ty-", "ty ")
 _AMERICA = re.compile(r"\bUS\b(?!\$)|\bU\.S\.(?:A\.)?(?!\w)")
 _VALUE = re.compile(
-    r"((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*(true|false|null|(?:yes|no)(?!\s*\w))\b",
+    r"(?<!\w)((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*"
+    r"(true|false|null|(?:yes|no)(?!\s*\w))\b",
     re.IGNORECASE,
 )
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_POWERS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12} | {
-    **{"k": 1e3, "m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12, "tn": 1e12}
+_POWERS = {
+    **{"hundred": 1e2, "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6},
+    **{"b": 1e9, "bn": 1e9, "billion": 1e9, "t": 1e12, "tn": 1e12, "trillion": 1e12},
 }
 
 
