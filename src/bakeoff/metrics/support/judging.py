@@ -78,8 +78,8 @@ def _judged(
     claim: Claim, aligned: Alignment, probability: float, evidence: Evidence, model: Model
 ) -> ClaimSupport:
     gone = [part for part in aligned.parts if not part.stands]
-    numbers = [part for part in gone if part.word.number or part.word.date]
-    names = [part for part in gone if part.name and part not in numbers]
+    numbers = [part for part in gone if _is_number(part)]
+    names = [part for part in gone if part.name and not _is_number(part)]
     conflicts = () if aligned.verbatim else _conflicts(aligned, evidence)
     verdict = SUPPORTED
     if probability < model.threshold:
@@ -89,11 +89,15 @@ def _judged(
         probability,
         verdict,
         None if aligned.line is None else evidence.owners[aligned.line],
-        _texts(part for part in gone if part not in numbers and part not in names),
+        _texts(part for part in gone if not part.name and not _is_number(part)),
         _texts(numbers),
         _texts(names),
         conflicts,
     )
+
+
+def _is_number(part: Part) -> bool:
+    return part.word.number or part.word.date
 
 
 def _texts(parts: Iterable[Part]) -> tuple[str, ...]:
