@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_cross_encoder import CrossEncoder, batches, loss_of
+from train_cross_encoder import CrossEncoder, batches, loss_of, marked
 from verifier_pairs import Pair
 
 PAIRS = [
@@ -32,6 +32,13 @@ def test_the_claims_tokens_alone_count_and_the_wrong_ones_are_marked(model: Cros
     assert set(batch.wrong[2].tolist()) == {-1.0}, "where it is wrong is not known"
     assert batch.bad.tolist() == [1.0, 0.0, 1.0]
     assert (batch.wrong[~batch.mine] == -1).all()
+
+
+def test_marks_say_what_the_window_has_of_a_claim() -> None:
+    """Claim 5 6 7 9, window 6 7 8 9: 7 and 9 do not follow each other there."""
+    mine = torch.tensor([True] * 4 + [False] * 4)
+    assert marked(torch.tensor([5, 6, 7, 9, 6, 7, 8, 9]), mine).tolist() == [1, 3, 3, 2, 0, 0, 0, 0]
+    assert marked(torch.tensor([6, 7, 8, 4, 6, 7, 8, 9]), mine).tolist() == [3, 4, 3, 1, 0, 0, 0, 0]
 
 
 def test_what_stands_in_the_window_and_the_padding_says_nothing_by_itself(

@@ -121,6 +121,18 @@ def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> 
         ("Passage 1 says: the mill closed.", ["the mill closed."]),
         ("The text clearly states that it closed in May.", ["it closed in May."]),
         ("According to Article 5, members vote.", ["According to Article 5, members vote."]),
+        (
+            "It closed.\n## Sources\n- The mill's wheat comes from Tarn.",
+            ["It closed.", "The mill's wheat comes from Tarn."],
+        ),
+        ("It closed.\n**Conclusion**", ["It closed."]),
+        (
+            "It closed. Who would have thought that it is old?",
+            ["It closed.", "Who would have thought that it is old?"],
+        ),
+        ("It closed. The records do not say whether it has a spa.", ["It closed."]),
+        ("It closed. The text does not mention a spa, but you could ask there.", ["It closed."]),
+        ("He works for Tarn Inc. Skarv is far.", ["He works for Tarn Inc.", "Skarv is far."]),
         ("It closed.\n\nSources:\n- Passage 1\n- The mill's book", ["It closed."]),
         ("<think>Which mill? The old one.</think>It closed.", ["It closed."]),
         ("| mill | year |\n|---|---|\n| Tarn | 1871 |", ["| Tarn | 1871 |"]),
@@ -151,9 +163,9 @@ def test_marks_and_talk_go_and_what_is_claimed_beside_them_stays(
 @pytest.mark.parametrize(
     "mark",
     [
-        *("[1-3]", "[^2]", "[Doc 3]", "(page 4)", "[P2]", "【1†source】", "<sup>2</sup>"),
+        *("[1-3]", "[^2]", "[Doc 3]", "[P2]", "【1†source】", "<sup>2</sup>"),
         *("(Passage 1; Passage 2)", "([source](https://tarn.example/mill))"),
-        "https://tarn.example/mill",
+        "(https://tarn.example/mill)",
     ],
 )
 def test_marks_of_sources_change_nothing(mark: str) -> None:
@@ -292,6 +304,7 @@ def test_not_only_and_a_leading_no_deny_nothing() -> None:
         ("The colour of the centre is grey.", "The color of the center is gray."),
         ("They organised the defence.", "They organized the defense."),
         ("The wolf slept.", "Wolves sleep."),
+        ("The guide lies at [the mill](https://tarn.example/a).", "The guide lies at the mill."),
         ("It was founded at 09:30:15.", "It was founded at 9:30."),
         ("The match began 2024-05-27T18:30:00.", "The match began on 27 May 2024 at 6:30 pm."),
     ],
@@ -321,7 +334,16 @@ def test_the_same_in_another_spelling_is_found(passage: str, claim: str) -> None
         ("1 to 2 pm", "13:00 to 14:00"),
         ("11:0-14:0", "11:00 to 14:00"),
         ("at -12 degrees, 3-4 days", "at minus 12 degrees, 3-4 days"),
-        ("$3.5bn and £2m and 40k", "$3500000000 and £2000000 and 40000"),
+        ("$3.5bn and £2m and 246k", "$3500000000 and £2000000 and 246000"),
+        ("a $20 T-shirt, a 5k run, a 401k", "a $20 T-shirt, a 5k run, a 401k"),
+        ("at 8 and 6 pm", "at 20:00 to 18:00"),
+        ("between one thousand and five thousand", "between 1000 and 5000"),
+        ("one hundred and two thousand", "100 and 2000"),
+        ("fifty two bedroom flats", "fifty two bedroom flats"),
+        ("rooms 101 102 103", "rooms 101 102 103"),
+        ("-5 apples, 10 -15 minutes", "-5 apples, 10 -15 minutes"),
+        ("one hypothesis: null effects", "one hypothesis: null effects"),
+        ("It is so: no doubt", "It is so: no doubt"),
         ("five metres, 5 m", "five metres, 5 m"),
         ("two hundred and twenty-five men", "225 men"),
         ("one million, forty-two thousand", "1000000, 42000"),
@@ -329,10 +351,9 @@ def test_the_same_in_another_spelling_is_found(passage: str, claim: str) -> None
         ("3½ cups", "3.5 cups"),
         ("10³ grains", "10^3 grains"),
         ("1 250 000 and 1\u202f250", "1250000 and 1250"),
-        ("the U.S. and the US", "the USA and the USA"),
         ("WHO TOLD US?", "WHO TOLD US?"),
         ("OutdoorSeating: false", "no Outdoor Seating"),
-        ('"LiveMusic": null, "bar": true', '", "bar'),
+        ('"LiveMusic": "no", "bar": true', '"no Live Music", "bar'),
     ],
 )
 def test_times_and_large_numbers_have_one_spelling(text: str, spelled: str) -> None:
@@ -344,12 +365,6 @@ def test_a_number_may_be_rounded_but_not_changed(number: str) -> None:
     evidence = Evidence.of(["Temperatures reach 14.11 degrees."])
     assert judged(f"Temperatures reach {number} degrees.", evidence).numbers == ()
     assert judged("Temperatures reach 16 degrees.", evidence).numbers == ("16",)
-
-
-def test_a_share_may_be_told_in_percent() -> None:
-    evidence = Evidence.of(["The tax is 0.07 of the price."])
-    assert judged("The tax is 7 percent of the price.", evidence).numbers == ()
-    assert judged("The tax is 9 percent of the price.", evidence).numbers == ("9",)
 
 
 @pytest.mark.parametrize("number", ["45,700", "46,000", "45,000"])
@@ -428,6 +443,9 @@ NO_SMOKING = {
         ("A happy guest waited for an hour.", 0),
         ("The kids never leave hungry.", 0),
         ("No takeout, happy hour or smoking.", 0),
+        ("It doesn't have takeout, happy hour, and smoking.", 0),
+        ("The following are not available: takeout, happy hour.", 0),
+        ("Takeout isn't available, happy hour isn't offered, and smoking isn't allowed.", 0),
         ("It does not have takeout, and has a TV.", 0),
         ("OutdoorSeating: true, TakeOut: false", 0),
         ("It has no TV and no outdoor seating.", 2),
@@ -441,6 +459,26 @@ NO_SMOKING = {
 def test_a_negation_denies_what_it_stands_with(answer: str, denied: int) -> None:
     evidence = Evidence.of([json.dumps({"attributes": NO_SMOKING})])
     assert seen(answer, evidence)["denied"] == denied
+
+
+@pytest.mark.parametrize(
+    ("passage", "claim"),
+    [
+        ("Take 0.5 mg of the drug daily.", "Take 50 mg of the drug daily."),
+        ("The mill has 25 m<sup>2</sup> of floor.", "The mill has 25 m<sup>3</sup> of floor."),
+        ("Register at https://tarn.example/register.", "Register at https://skarv.example/signup."),
+        ("A cough was heard in the mill.", "A cow was heard in the mill."),
+        ("The board sat in the mill.", "The board came on Saturday to the mill."),
+        ("Between two million and three million came.", "5 million came."),
+    ],
+)
+def test_what_is_only_like_what_a_passage_says_is_not_supported(passage: str, claim: str) -> None:
+    evidence = Evidence.of([passage])
+    assert judged(claim, evidence).probability < judged(passage, evidence).probability - 0.2
+
+
+def test_lines_that_start_in_lower_case_are_no_broken_sentence() -> None:
+    assert len(Evidence.of(["two cups of flour\none cup of salt\nthree eggs and milk"]).lines) == 3
 
 
 def test_a_part_of_a_sentence_is_no_copy_without_its_negation() -> None:

@@ -54,14 +54,15 @@ _LEAD = re.compile(
     r")[*_]{0,3}\s*[,:]?)[*_]{0,3}\s+)+",
     re.IGNORECASE,
 )
-_CITED = rf"(?:{_SOURCE}|docs?\.?|refs?\.?|chunks?|pages?)"
+_CITED = rf"(?:{_SOURCE}|docs?\.?|refs?\.?|chunks?)"
 _MARK = re.compile(
     rf"\s*[\[(](?:see |from |source:? |sources:? |ref\.? )*{_CITED}[\s#:]*\d"
     rf"(?:[\s#:,;&–-]|and|{_CITED}|\d){{0,60}}[\])]"
     r"|\s*[\[(](?:source|ref)s?:? [^\])]{0,80}[\])]"
     r"|\s*\[(?:\^|P)?\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*\]"
-    r"|\s*【[^】]{0,40}】|\s*<sup>[^<]{0,20}</sup>|</?[a-z]{1,10}>"
-    r"|\s*\(\[[^\]]{1,60}\]\(https?://[^)\s]*\)\)|\]\(https?://[^)\s]*\)|\s*\(?https?://[^\s)]+\)?",
+    r"|\s*【[^】]{0,40}】|(?:(?<=[.!?,;])|(?<=[a-z]{3})|(?<=[a-z]{3} ))<sup>[^<]{0,20}</sup>"
+    r"|</?(?:answer|final|response|output)>"
+    r"|\s*\(\[[^\]]{1,60}\]\(https?://[^)\s]*\)\)|\s*\(https?://[^\s)]+\)",
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(
@@ -73,6 +74,7 @@ _BOLD = re.compile(r"\s*(?:\*\*[^*]+\*\*:?|__[^_]+__:?)\s*")
 _SOURCES = re.compile(
     r"[\s#*_]*(?:sources?|references?|citations?|works cited)[*_]*\s*:?[*_]*\s*", re.IGNORECASE
 )
+_ENDED = re.compile(r"[.!?][*_\"')\]]*\s*$")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _OPENING = re.compile(
     r"\s*(?:sure|certainly|of course|absolutely|okay|ok|great|thank|thanks|hello|hi|happy to"
@@ -89,7 +91,8 @@ _ABOUT_SOURCES = re.compile(
     r" (?:mention|provide"
     r"|contain|specify|say|state|include|give|discuss|describe|explain|address|offer|indicate)"
     rf"|\b{_SOURCE}\b[^.]{{0,40}}?\b{_DENIES}"
-    r" (?:mention|specify|discuss|describe|explain|indicate)"
+    r" (?:mention|specify|discuss|describe|explain|indicate|(?:say|state) (?:whether|if|how|wh\w+))"
+    rf"|\b{_SOURCE} (?:do|does)(?: not|n't|n’t) (?:say|state|give|provide)"
     r"|\bno (?:\w+ )?mention (?:is made )?of\b"
     rf"|\bno (?:\w+ )?(?:information|details?)\b[^.]*\b(?:in|from|by) (?:the |these |this )?"
     rf"(?:{_GIVEN} )?{_SOURCE}"
@@ -97,11 +100,16 @@ _ABOUT_SOURCES = re.compile(
     rf"(?:in|by) (?:the |these |this )?(?:{_GIVEN} )?{_SOURCE}",
     re.IGNORECASE,
 )
-_TOLD_ASKING = re.compile(r"\b(?:did|do) (?:you|ya|u) know\b|\bright\?|n't \w+\?", re.IGNORECASE)
+_TOLD_ASKING = re.compile(
+    r"\b(?:did|do) (?:you|ya|u) know\b|\bright\?|n't \w+\?|\bis(?:n't)? it (?:not )?true that"
+    r"|\bwho (?:knew|would have thought)\b",
+    re.IGNORECASE,
+)
 """Questions that tell something."""
 _TURN = re.compile(
     r"(?:[,;]\s+|\s+)but\s+|[,;]\s+(?:however|though|although|while|yet),?\s+", re.IGNORECASE
 )
+_ADVISED = re.compile(r"\byou (?:can|could|may|might|should)\b", re.IGNORECASE)
 _CONCEDED = re.compile(r"\s*(?:even )?(?:though|although|while)\s[^,]*,\s+", re.IGNORECASE)
 FEWEST = 2
 """Content words of a clause that says something by itself."""
@@ -139,16 +147,25 @@ def claims(answer: str) -> tuple[Claim, ...]:
     do not hold keeps that as its claim.
     """
     if "<" in answer:
-        answer = _THOUGHTS.sub(lambda m: " " * len(m[0]), answer)
+        answer = _THOUGHTS.sub(lambda m: "\n" * len(m[0]), answer)
     spans = list(sentence_spans(answer))
     kept: list[Claim] = []
     aside: list[Claim] = []
+    listing = False
     for place, (start, end) in enumerate(spans):
         edge = place < 2 or place >= len(spans) - 2
         more = place + 1 < len(spans)
         if kept and more and _SOURCES.fullmatch(answer, start, end):
-            break
+            listing = True
+            continue
+        listing = (
+            listing and not _ENDED.search(answer, start, end) and not _is_heading(answer[start:end])
+        )
+        if listing:
+            continue
         if more and _is_header(answer[start:end], answer[slice(*spans[place + 1])]):
+            continue
+        if _is_heading(answer[start:end]) and (more or (kept and _is_short(answer[start:end]))):
             continue
         if not (claim := _claim(answer, start, end, edge, more)):
             continue
@@ -181,14 +198,14 @@ def _told_beside(claim: Claim) -> Iterator[Claim]:
         lead = _LEAD.match(text)
         skipped = lead.end() if lead else 0
         words = [word for word in read_words(bare(text[skipped:]))[0] if word.content]
-        if len(words) >= FEWEST and not _ABOUT_SOURCES.search(text):
+        aside = _ABOUT_SOURCES.search(text) or _ADVISED.search(text)
+        if len(words) >= FEWEST and not aside:
             first = claim.start + start + skipped
             yield Claim(text[skipped:], first, claim.start + end)
 
 
 def _claim(answer: str, start: int, end: int, edge: bool, more: bool) -> Claim | None:
-    sentence = answer[start:end]
-    if _HEADING.fullmatch(sentence) or (more and _is_bold_heading(sentence)):
+    if _HEADING.fullmatch(answer, start, end):
         return None
     mark = _LIST_MARK.match(answer, start, end)
     start = mark.end() if mark else start
@@ -206,13 +223,18 @@ def _claim(answer: str, start: int, end: int, edge: bool, more: bool) -> Claim |
     return Claim(text, start, start + len(text))
 
 
-def _is_bold_heading(line: str) -> bool:
-    return bool(_BOLD.fullmatch(line)) and not line.strip("*_ \n").endswith((".", "!", "?"))
+def _is_heading(line: str) -> bool:
+    bold = _BOLD.fullmatch(line) and not line.strip("*_ \n").endswith((".", "!", "?"))
+    return bool(bold or _HEADING.fullmatch(line))
+
+
+def _is_short(line: str) -> bool:
+    return len(line.split()) <= 3 and not any(sign.isdigit() for sign in line)
 
 
 def bare(text: str) -> str:
     """The text without source marks: what a sentence cites is nothing that it states."""
-    marked = any(sign in text for sign in ("[", "(", "<", "【", "http"))
+    marked = any(sign in text for sign in "[(<【")
     return _MARK.sub("", without_citations(text)) if marked else text
 
 

@@ -20,14 +20,14 @@ SPREAD = 2
 SHORTEST = 4
 """Letters of a stem that may be turned by a prefix."""
 _DENYING = frozenset(["lack", "unavailabl", "without"])
-_TURNING = frozenset(["but", "however", "although", "while", "though", "yet"])
+_TURNING = frozenset(["but", "however", "although", "while", "though", "yet", "just"])
 _IDLE = frozenset(["far", "just", "only", "mere", "simp", "doubt", "question", "mind", "matter"])
 """Words behind a negator that then denies nothing."""
-_LISTING = frozenset(["or", "nor"])
 _VERBS = frozenset(listed("is are was were has have offer provid accept allow featur serv do doe"))
+_SUBJECTS = frozenset(listed("it they there you we this that"))
 _LINKS = _VERBS | frozenset(listed("be been current also avail availabl option offer at this here"))
 """Words between a value's name and what denies it."""
-_BREAK = re.compile(r"([;.!?—–]\s|[,:]\s)")
+_BREAK = re.compile(r"([;.!?—–]\s|,\s)")
 _GENERIC = frozenset(
     ["restaurant", "busines", "attribut", "good", "for", "offer", "accept", "has", "is", "allow"]
 )
@@ -171,7 +171,7 @@ def _clauses(aligned: Alignment) -> list[tuple[int, int]]:
     stops = commas = 0
     for piece in _BREAK.split(one_spelling(aligned.text)):
         if _BREAK.fullmatch(piece):
-            stops, commas = stops + (piece[0] not in ",:"), commas + 1
+            stops, commas = stops + (piece[0] != ","), commas + 1
         else:
             numbers += [(stops, commas)] * len(read_words(piece)[0])
     # Where a sign that breaks is part of a word, they are fewer or more.
@@ -193,9 +193,10 @@ def _is_denied(
         beyond = [n for n in range(at, first) if clauses[n][1] != clauses[at][1]]
         if clauses[at][1] == clauses[first][1]:
             return True
-        # "no takeout, delivery or reservations"
-        listing = any(word.key in _LISTING for word in words[at : last + REACH])
-        return listing and not any(words[n].key in _VERBS for n in beyond)
+        # "no takeout, delivery and reservations", not "no takeout, and it has a TV"
+        if not any(words[n].key in _VERBS | _SUBJECTS for n in beyond):
+            return True
+        break
     return _is_denied_behind(words, clauses, last) or (first > 0 and words[first - 1].key == "non")
 
 

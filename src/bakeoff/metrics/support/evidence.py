@@ -169,7 +169,7 @@ def _line(words: Sequence[Word], negated: set[int]) -> Line:
 def roundings(key: str) -> frozenset[str]:
     """How a number may be written shorter: fewer decimals, or two or three leading digits.
 
-    Also a time without its seconds, and what is below one in percent."""
+    Also a time without its seconds."""
     if key.count(":") == 2:
         return frozenset([key.rpartition(":")[0]])
     if ":" in key or len(key) > MOST_DIGITS:
@@ -182,9 +182,6 @@ def roundings(key: str) -> frozenset[str]:
     if "." in key:
         found = {plain(round(value, places)) for places in (0, 1)}
         found.add(str(math.floor(value)))
-        if value < 1:
-            # "7 percent" of 0.07.
-            found.add(plain(100 * value))
     elif value >= 1000 and not 1000 <= value <= 2100:
         size = len(str(int(value)))
         found = {plain(round(value, digits - size)) for digits in (2, 3)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from bakeoff.metrics.lexical.words import Word, listed, read_words
 
 _HALF = r"([ap])\.?\s?m\b\.?"
 _RANGE = re.compile(
-    rf"\b(\d{{1,2}})(?::(\d\d))?\s*(?:{_HALF})?\s*(?:-|–|to|until|till|through|and)\s*(\d{{1,2}})(?::(\d\d))?\s*{_HALF}",
+    rf"\b(\d{{1,2}})(?::(\d\d))?\s*(?:{_HALF})?\s*(-|–|to|until|till|through|and)\s*(\d{{1,2}})(?::(\d\d))?\s*{_HALF}",
     re.IGNORECASE,
 )
 _CLOCK = re.compile(rf"(?<![\d.:])(\d{{1,2}})(?:[:.](\d\d))?\s*{_HALF}", re.IGNORECASE)
@@ -27,11 +28,17 @@ _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _LARGE = re.compile(
     r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE
 )
-_SHORTENED = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*(?:\.\d+)?)(bn|mn|tn|k)\b", re.IGNORECASE)
-_OF_MONEY = re.compile(r"([$€£¥]\s?)(\d+(?:,\d{3})*(?:\.\d+)?)\s?(k|m|b|t)\b", re.IGNORECASE)
-_BELOW_ZERO = re.compile(r"(?<![^\s(:,\[\"])[-−](?=\d)")
+_SHORTENED = re.compile(
+    r"(?<![\w.,])(?!40[13]k)(?:(\d+(?:,\d{3})*(?:\.\d+)?)(bn|mn|tn)|(\d{3}|\d+\.\d+)(k))\b",
+    re.IGNORECASE,
+)
+"""Not "5k" and "4K", which are names of things."""
+_OF_MONEY = re.compile(
+    r"([$€£¥]\s?)(\d+(?:,\d{3})*(?:\.\d+)?)\s?(k|m|b|t)\b(?![-&'])", re.IGNORECASE
+)
+_BELOW_ZERO = re.compile(r"(?<=[ \t(:,\[\"])(?<!\d )[-−](?=\d)")
 _GROUPED = re.compile(
-    r"(?<![\d.,])\d{1,3}(?:(?:[\u00a0\u202f\u2009]\d{3})+|(?: \d{3}){2,})(?![\d.,]?\d)"
+    r"(?<![\d.,])\d{1,3}(?:(?:[\u00a0\u202f\u2009]\d{3})+|(?: \d{3})+ 000)(?![\d.,]?\d)"
 )
 _HALVES = {"¼": ".25", "½": ".5", "¾": ".75"}
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -55,13 +62,14 @@ _COUNT = "|".join([*_UNITS, *_TENS, "hundred", "thousand", "million", "billion",
 _IN_WORDS = re.compile(
     rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT})){{1,12}}\b(?!-)", re.IGNORECASE
 )
-_SCALES = ("hundred", "thousand", "illion", "ty-", "ty ")
-_AMERICA = re.compile(r"\bUS\b(?!\$)|\bU\.S\.(?:A\.)?(?!\w)")
+_AND = re.compile(r"(\s+and\s+)", re.IGNORECASE)
+_SCALES = ("hundred", "thousand", "illion")
 _VALUE = re.compile(
-    r"(?<!\w)((?:[^\W\d_]\w* ){0,2}[^\W\d_]\w*)[\"']?\s*[:=]\s*"
-    r"(true|false|null|(?:yes|no)(?!\s*\w))\b",
-    re.IGNORECASE,
+    r"(?<!\w)(\w*[a-z][A-Z]\w*|(?<=[\"'])\w+)[\"']?\s*[:=]\s*[\"']?"
+    r"((?i:true|false|yes|no))\b(?!\s*\w)"
 )
+"""A key of a record, in camel case or quoted, and what it says."""
+_LINK = re.compile(r"\]\(https?://[^)\s]*\)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _POWERS = {
     **{"hundred": 1e2, "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6},
@@ -76,12 +84,12 @@ def read(text: str) -> tuple[tuple[Word, ...], frozenset[int]]:
 
 def one_spelling(text: str) -> str:
     """ "4 PM", "16:0-20:0", "3.5 million" and "23rd" in the form in which they are compared."""
+    if "](" in text:
+        text = _LINK.sub("]", text)
     low = text.lower()
-    if "US" in text or "U.S" in text:
-        text = _AMERICA.sub("USA", text) if low != text and text.upper() != text else text
-    if (":" in low or "=" in low) and _VALUE.search(text):
+    if ":" in low or "=" in low:
         text = _VALUE.sub(_valued, text)
-    if any(scale in low for scale in _SCALES):
+    if "ty-" in low or any(scale in low for scale in _SCALES):
         text = _IN_WORDS.sub(_counted, text)
     if not any(sign.isdigit() for sign in text):
         return text
@@ -90,8 +98,8 @@ def one_spelling(text: str) -> str:
 
 def _valued(match: re.Match[str]) -> str:
     """`OutdoorSeating: false` as a passage that is a record is told."""
-    name, value = _HUMP.sub(" ", match[1]), match[2].lower()
-    return "" if value == "null" else name if value in ("true", "yes") else f"no {name}"
+    name = _HUMP.sub(" ", match[1])
+    return name if match[2].lower() in ("true", "yes") else f"no {name}"
 
 
 def _signs(text: str) -> str:
@@ -132,25 +140,30 @@ def _large_numbers(text: str) -> str:
         text = _LARGE.sub(lambda m: _large(m[1], m[2]), text)
     if any(sign in text for sign in "$€£¥"):
         text = _OF_MONEY.sub(lambda m: m[1] + _large(m[2], m[3]), text)
-    return _SHORTENED.sub(lambda m: _large(m[1], m[2]), text)
+    return _SHORTENED.sub(lambda m: _large(m[1] or m[3], m[2] or m[4]), text)
 
 
 def _counted(match: re.Match[str]) -> str:
-    """A number in words; as it stands where the words are no one number."""
+    """A number in words; as it stands where the words are no one number, or may be two."""
+    text = match[0].lower()
+    if "-" not in text and not any(scale in text for scale in _SCALES):
+        return match[0]
     total = part = 0
-    least, words = 1000, re.split(r"[\s-]+", match[0].lower())
-    for word in words:
-        if word == "and":
-            continue
+    least, scale, joined = 1000, math.inf, False
+    for word in re.split(r"[\s-]+", text):
         value = _UNITS.get(word, _TENS.get(word))
-        if value is not None and value < least and (value or len(words) == 1):
+        if word == "and":
+            joined = True
+        elif value is not None and 0 < value < least:
             part, least = part + value, 10 if value >= 20 else 1
-        elif word == "hundred" and 0 < part < 100:
+        elif word == "hundred" and 0 < part < 100 and not joined:
             part, least = part * 100, 100
-        elif word in _POWERS and word != "hundred" and part:
-            total, part, least = total + part * int(_POWERS[word]), 0, 1000
+        elif word in _POWERS and 100 < _POWERS[word] < scale and part and not joined:
+            total, part, least, scale = total + part * int(_POWERS[word]), 0, 1000, _POWERS[word]
         else:
-            return match[0]
+            # "between five thousand and ten thousand"
+            parts = _AND.split(match[0])
+            return "".join(_IN_WORDS.sub(_counted, each) for each in parts) if joined else match[0]
     return str(total + part)
 
 
@@ -162,10 +175,10 @@ def _time(hour: str, minute: str | None, half: str | None = None) -> str:
 
 
 def _both(match: re.Match[str]) -> str:
-    start, start_minute, start_half, end, end_minute, half = match.groups()
+    start, start_minute, start_half, between, end, end_minute, half = match.groups()
     if not start_half:
-        # "11 to 2 pm" begins in the morning, "1 to 2 pm" does not.
-        turns = int(start) % 12 > int(end) % 12
+        # "11 to 2 pm" begins in the morning, "1 to 2 pm" and "3 and 2 pm" do not.
+        turns = between != "and" and int(start) % 12 > int(end) % 12
         start_half = ("p" if half in "aA" else "a") if turns else half
     return f"{_time(start, start_minute, start_half)} to {_time(end, end_minute, half)}"
 

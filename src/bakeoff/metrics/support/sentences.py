@@ -16,7 +16,7 @@ _SPACED_STOP = re.compile(r"(?<=[^\s.]\s)(?<!\s\w\s)[.!?](?=\s+\w)")
 """Of tokenized text, often without capital letters."""
 _STOPS = ".!?:;…|"
 _MARK = re.compile(r"\s*(?:[a-zA-Z]\)|\(?(?:\d{1,2}|[a-z])[.)]\s)")
-_SHORT = frozenset(listed("al ltd inc corp jr sr ph.d b.a m.a m.d d.c p.s a.m p.m"))
+_SHORT = frozenset(listed("al ph.d"))
 _NUMBERED = re.compile(r"\s*[*_]{1,3}\d{1,2}\.")
 """`**3.`, the mark of a list item in bold."""
 _STARTS = frozenset(listed("the a an it he she they we i this that these those in on at there but"))
@@ -53,8 +53,9 @@ def _goes_on(text: str, before: tuple[int, int], start: int, end: int) -> bool:
     gap = text[before[0] + len(last) : end - len(following)]
     if "\n" in gap:
         lines = last.rpartition("\n")[2], following.partition("\n")[0]
-        prose = following[:1].islower() and len(lines[0].split()) >= FEWEST
-        if not prose or last[-1] in _STOPS or _MARK.match(following):
+        prose = following[:1].islower() and sentence.lstrip()[:1].isupper()
+        few = len(lines[0].split()) < FEWEST or gap.count("\n") > 1
+        if not prose or few or last[-1] in _STOPS or _MARK.match(following):
             return False
         return not any(sign in line for line in lines for sign in _CELLS) and not text.islower()
     if not last.endswith("."):
@@ -63,4 +64,5 @@ def _goes_on(text: str, before: tuple[int, int], start: int, end: int) -> bool:
         return True
     word = last[last.rfind(" ") + 1 : -1].lstrip("([\"'“‘").lower()
     dotted = len(word) > 2 and all(len(part) == 1 for part in word.split("."))
+    dotted = dotted and word not in ("a.m", "p.m")
     return (word in _SHORT or dotted) and following.split()[0].lower() not in _STARTS
