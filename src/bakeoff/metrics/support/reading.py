@@ -28,6 +28,7 @@ _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _LARGE = re.compile(
     r"\b(\d+(?:,\d{3})*(?:\.\d+)?)\s*(hundred|thousand|million|billion|trillion)\b", re.IGNORECASE
 )
+_SHORT_POWER = re.compile(r"\d(?:k|bn|mn|tn)\b", re.IGNORECASE)
 _SHORTENED = re.compile(
     r"(?<![\w.,])(?!40[13]k)(?:(\d+(?:,\d{3})*(?:\.\d+)?)(bn|mn|tn)|(\d{3}|\d+\.\d+)(k))\b",
     re.IGNORECASE,
@@ -108,11 +109,11 @@ def _signs(text: str) -> str:
         for sign, value in _HALVES.items():
             text = re.sub(rf"(?<=\d)\s?{sign}", value, text).replace(sign, f"0{value}")
         text = _POWER_OF.sub(lambda m: "^" + m[1].translate(_RAISED), text)
-    if " " in text or not text.isascii():
+    if " 000" in text or not text.isascii():
         text = _GROUPED.sub(lambda m: re.sub(r"\D", "", m[0]), text)
     if " , " in text:
         text = _SPACED.sub(r"\1,\2", text)
-    return _BELOW_ZERO.sub("minus ", text)
+    return _BELOW_ZERO.sub("minus ", text) if "-" in text or "−" in text else text
 
 
 def _times(text: str) -> str:
@@ -140,7 +141,9 @@ def _large_numbers(text: str) -> str:
         text = _LARGE.sub(lambda m: _large(m[1], m[2]), text)
     if any(sign in text for sign in "$€£¥"):
         text = _OF_MONEY.sub(lambda m: m[1] + _large(m[2], m[3]), text)
-    return _SHORTENED.sub(lambda m: _large(m[1] or m[3], m[2] or m[4]), text)
+    if _SHORT_POWER.search(text):
+        text = _SHORTENED.sub(lambda m: _large(m[1] or m[3], m[2] or m[4]), text)
+    return text
 
 
 def _counted(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ FEWEST = 3
 """Words of a line that is broken within a sentence."""
 _CELLS = (":", ";", "|", "#", "\t")
 """Signs of a record's line."""
-_SPACED_STOP = re.compile(r"(?<=[^\s.]\s)(?<!\s\w\s)[.!?](?=\s+\w)")
+_SPACED_STOP = re.compile(r"(?<=[^\s.] )(?<!\s\w )[.!?](?=\s+\w)")
 """Of tokenized text, often without capital letters."""
 _STOPS = ".!?:;…|"
 _MARK = re.compile(r"\s*(?:[a-zA-Z]\)|\(?(?:\d{1,2}|[a-z])[.)]\s)")
@@ -38,8 +38,9 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    spaced = any(stop in text for stop in (" .", " !", " ?"))
     for start, end in stretches(text):
-        for stop in _SPACED_STOP.finditer(text, start, end):
+        for stop in _SPACED_STOP.finditer(text, start, end) if spaced else ():
             yield start, stop.end()
             start = stop.end()
         if text[start:end].strip():
