@@ -125,6 +125,10 @@ def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> 
             "It closed.\n## Sources\n- The mill's wheat comes from Tarn.",
             ["It closed.", "The mill's wheat comes from Tarn."],
         ),
+        (
+            "It closed.\nReferences:\nThe mill lies in Nevada near Reno",
+            ["It closed.", "The mill lies in Nevada near Reno"],
+        ),
         ("It closed.\n**Conclusion**", ["It closed."]),
         (
             "It closed. Who would have thought that it is old?",
@@ -133,7 +137,10 @@ def test_an_answer_is_cut_into_what_it_claims(answer: str, texts: list[str]) -> 
         ("It closed. The records do not say whether it has a spa.", ["It closed."]),
         ("It closed. The text does not mention a spa, but you could ask there.", ["It closed."]),
         ("He works for Tarn Inc. Skarv is far.", ["He works for Tarn Inc.", "Skarv is far."]),
-        ("It closed.\n\nSources:\n- Passage 1\n- The mill's book", ["It closed."]),
+        (
+            "It closed.\n\nSources:\n- Passage 1\n- https://tarn.example\n- Mills of Tarn",
+            ["It closed."],
+        ),
         ("<think>Which mill? The old one.</think>It closed.", ["It closed."]),
         ("| mill | year |\n|---|---|\n| Tarn | 1871 |", ["| Tarn | 1871 |"]),
         ("It was written by J.K. Rowling in May.", ["It was written by J.K. Rowling in May."]),
@@ -346,6 +353,9 @@ def test_the_same_in_another_spelling_is_found(passage: str, claim: str) -> None
         ("It is so: no doubt", "It is so: no doubt"),
         ("five metres, 5 m", "five metres, 5 m"),
         ("two hundred and twenty-five men", "225 men"),
+        ("a hundred and twenty men, half a million", "120 men, half a million"),
+        ("a thousand and one, a man, an hour", "1001, a man, an hour"),
+        ("DeMarco: No, it is safe.", "DeMarco: No, it is safe."),
         ("one million, forty-two thousand", "1000000, 42000"),
         ("nineteen eighty-four, one two", "nineteen eighty-four, one two"),
         ("3½ cups", "3.5 cups"),

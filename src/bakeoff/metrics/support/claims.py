@@ -158,10 +158,7 @@ def claims(answer: str) -> tuple[Claim, ...]:
         if kept and more and _SOURCES.fullmatch(answer, start, end):
             listing = True
             continue
-        listing = (
-            listing and not _ENDED.search(answer, start, end) and not _is_heading(answer[start:end])
-        )
-        if listing:
+        if listing := listing and _names_source(answer[start:end]):
             continue
         if more and _is_header(answer[start:end], answer[slice(*spans[place + 1])]):
             continue
@@ -226,6 +223,15 @@ def _claim(answer: str, start: int, end: int, edge: bool, more: bool) -> Claim |
 def _is_heading(line: str) -> bool:
     bold = _BOLD.fullmatch(line) and not line.strip("*_ \n").endswith((".", "!", "?"))
     return bool(bold or _HEADING.fullmatch(line))
+
+
+def _names_source(line: str) -> bool:
+    """Whether a line of a list of sources names one: by a link, a number or a title."""
+    if "://" in line or re.fullmatch(rf"\W*(?:{_CITED}\s*)?\d*\W*", line, re.IGNORECASE):
+        return True
+    words = [word for word in read_words(line)[0] if word.content]
+    titled = sum(word.capital or word.number for word in words) >= 0.75 * len(words)
+    return titled and not _ENDED.search(line) and not _is_heading(line)
 
 
 def _is_short(line: str) -> bool:

@@ -60,14 +60,16 @@ _TENS = {
     for tens, word in enumerate(listed("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
 }
 _COUNT = "|".join([*_UNITS, *_TENS, "hundred", "thousand", "million", "billion", "trillion"])
+_ONE = r"(?<!half )an?\s+(?=hundred|thousand|\w+illion)"
 _IN_WORDS = re.compile(
-    rf"\b(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT})){{1,12}}\b(?!-)", re.IGNORECASE
+    rf"\b(?:{_ONE})?(?:{_COUNT})(?:(?:\s+and\s+|[\s-]+)(?:{_COUNT})){{1,12}}\b(?!-)",
+    re.IGNORECASE,
 )
 _AND = re.compile(r"(\s+and\s+)", re.IGNORECASE)
 _SCALES = ("hundred", "thousand", "illion")
 _VALUE = re.compile(
     r"(?<!\w)(\w*[a-z][A-Z]\w*|(?<=[\"'])\w+)[\"']?\s*[:=]\s*[\"']?"
-    r"((?i:true|false|yes|no))\b(?!\s*\w)"
+    r"((?i:true|false|yes|no))\b(?!\s*\w|[.,!?]\s+[A-Za-z])"
 )
 """A key of a record, in camel case or quoted, and what it says."""
 _LINK = re.compile(r"\]\(https?://[^)\s]*\)")
@@ -154,7 +156,7 @@ def _counted(match: re.Match[str]) -> str:
     total = part = 0
     least, scale, joined = 1000, math.inf, False
     for word in re.split(r"[\s-]+", text):
-        value = _UNITS.get(word, _TENS.get(word))
+        value = 1 if word in ("a", "an") else _UNITS.get(word, _TENS.get(word))
         if word == "and":
             joined = True
         elif value is not None and 0 < value < least:

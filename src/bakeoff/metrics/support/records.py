@@ -20,7 +20,7 @@ _NOTHING = {"null", "", "nan", "n/a"}
 _TABLE = re.compile(r"^\s*\|.*\|\s*\n\s*\|[\s:|-]+\|\s*$", re.MULTILINE)
 FEWEST_ROWS = 4
 """Lines from which on text with equally many commas in each is a table."""
-LONGEST_NAME = 4
+LONGEST_NAME = 7
 """Words in the name of a column."""
 LONGEST = 100_000
 """Letters beyond which a passage is taken as it is."""
