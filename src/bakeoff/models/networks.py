@@ -48,8 +48,8 @@ def filled(kind: Any, folder: Path, **given: Any) -> Any:
         if "ignore_mismatched_sizes" not in str(error):
             raise
         raise ValueError("tensors of its files have other sizes than config.json says") from error
-    if lacking := sorted(found["missing_keys"]):
-        others = sorted(found["unexpected_keys"])
+    lacking, others = (sorted(found[kind]) for kind in ("missing_keys", "unexpected_keys"))
+    if lacking:
         raise ValueError(
             f"its files lack {quantity(len(lacking), 'tensor')}, such as {lacking[0]}, which would "
             "be random" + (f"; they have {others[0]}, which it does not know" if others else "")
