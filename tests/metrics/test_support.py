@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ LIGHTHOUSE = (
 FERRY = "The ferry to Little Skarv leaves at 6.40 every morning and carries 120 passengers."
 EVIDENCE = Evidence.of([LIGHTHOUSE, FERRY])
 MODEL = shipped_model()
-CAFE = {
+CAFE: dict[str, Any] = {
     "name": "Bella Vita",
     "hours": {"Monday": "17:0-22:30"},
     "attributes": {
@@ -438,7 +439,7 @@ NO_SMOKING = {
     "HappyHour": False,
     "GoodForKids": True,
     "HasTV": True,
-}  # type: ignore[dict-item]
+}
 
 
 @pytest.mark.parametrize(

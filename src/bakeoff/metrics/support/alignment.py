@@ -21,6 +21,7 @@ ASKED = 0.5
 KINDRED = 0.6
 """What a word of the same root counts, where the word itself is missing."""
 DENYING = frozenset(["no", "not", "never", "neither", "nor", "without", "non"])
+"""Words that a part of a sentence may not leave out before it."""
 ROUNDED = 0.9
 """What a number counts that is one of the evidence, rounded."""
 
