@@ -44,6 +44,7 @@ def time_answers(state: RunState, task: Task) -> None:
                     )
                     state.progress.advance()
                     state.meter.count(setup, outcome)
+                    state.meter.check()
         for level in latency.concurrency:
             _latency_at(state, journal, task, chosen, level)
         for setup in every:
@@ -75,6 +76,7 @@ def _latency_at(
             sample = chosen[index].id
             journal.append(Record(f"{LATENCY}@{level}", task.name, setup.name, sample, outcome))
             state.meter.count(setup, outcome)
+            state.meter.check()
 
 
 def spread(samples: tuple[Sample, ...], n: int) -> list[Sample]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from bakeoff.core.words import QUALITY, Answer, Failure, Record
+from bakeoff.core.words import QUALITY, Answer, Answerer, Failure, Record
 from bakeoff.running.state import RunState
 from bakeoff.runs import store
 from bakeoff.runs.store import Unit
@@ -39,30 +40,59 @@ def _answer_pair(state: RunState, setup: Setup, task: Task) -> None:
                 journal.commit()
         return
     answer = state.answering.answerer(setup, task)
-    failed = 0
+    asks = _Asks(state, setup, task)
     state.progress.start(f"{task.name} / {setup.name}", wanted - len(done))
     with store.open_journal(state.folder, unit) as journal:
         if not journal.size:
             state.scoring.follow(unit)
         for repeat in range(state.plan.suite.repeats):
             skip = {i for i, s in enumerate(task.samples) if (s.id, repeat) in done}
-            if len(skip) == len(task.samples):
-                continue
-
-            def sending(index: int, repeat: int = repeat) -> None:
-                journal.sending(task.samples[index].id, repeat)
-                state.asking.set()
-
-            for index, outcome in answer(task.samples, skip=skip, repeat=repeat, sending=sending):
-                sample = task.samples[index].id
-                journal.append(Record(QUALITY, task.name, setup.name, sample, outcome, repeat))
-                failed += isinstance(outcome, Failure)
-                if isinstance(outcome, Answer) and not any(s.cached for s in outcome.steps):
-                    state.computed.add(setup.name)
-                state.progress.advance(1, f"{failed} failed" if failed else "")
-                state.meter.count(setup, outcome)
+            if len(skip) < len(task.samples):
+                asks.keep(journal, answer, skip, repeat)
         journal.commit()
     state.progress.finish()
+
+
+@dataclass
+class _Asks:
+    """What a setup is asked of one task."""
+
+    state: RunState
+    setup: Setup
+    task: Task
+    failed: int = 0
+    sends: bool = False
+    """Whether requests go out. What has arrived when one is to go out was kept before that."""
+
+    def keep(
+        self, journal: store.Journal, answer: Answerer, skip: Collection[int], repeat: int
+    ) -> None:
+        """Ask the samples that are not in `skip`, and keep each outcome as it comes.
+
+        Raises `Incomplete` once a limit is reached: before the next request, so that no answer
+        is lost that has arrived by then.
+        """
+        state, samples = self.state, self.task.samples
+
+        def sending(index: int) -> None:
+            self.sends = True
+            state.meter.check()
+            journal.sending(samples[index].id, repeat)
+            state.asking.set()
+
+        for index, outcome in answer(samples, skip=skip, repeat=repeat, sending=sending):
+            sample = samples[index].id
+            journal.append(
+                Record(QUALITY, self.task.name, self.setup.name, sample, outcome, repeat)
+            )
+            self.failed += isinstance(outcome, Failure)
+            if isinstance(outcome, Answer) and not any(s.cached for s in outcome.steps):
+                state.computed.add(self.setup.name)
+            state.progress.advance(1, f"{self.failed} failed" if self.failed else "")
+            state.meter.count(self.setup, outcome)
+            if not self.sends:
+                state.meter.check()
+        state.meter.check()
 
 
 def answer_routed(state: RunState) -> None:

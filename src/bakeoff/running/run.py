@@ -81,7 +81,7 @@ def run(
         answering = opens(plan, workspace, progress)
         meter = Meter(plan.suite, plan.cells, plan.selection.shard[1])
         kept = workspace.cache / "responses.sqlite" if plan.cached else folder / store.JUDGED
-        judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.add)
+        judges = JudgePool(workspace.place(plan.suite, plan.file, kept), meter.count_judge)
         scoring = BackgroundScoring(folder, plan.suite, plan.tasks, judges)
         state = RunState(
             plan, folder, manifest, answering, progress, meter, retry, scoring, meanwhile

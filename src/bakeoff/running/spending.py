@@ -101,20 +101,24 @@ class Meter:
         return time.monotonic() - self.started
 
     def count(self, setup: Setup, outcome: Answer | Failure) -> None:
-        """Raises `Incomplete` when a limit is reached; the cell is already kept."""
+        """Count what a setup has spent on one cell."""
         self.errors += isinstance(outcome, Failure)
         prompt, completion = spent_tokens(outcome)
         price = self.prices[setup.name]
-        self.add(prompt, completion, price.of(prompt, completion) if price else 0.0)
+        self._add(prompt, completion, price.of(prompt, completion) if price else 0.0)
 
-    def add(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+    def count_judge(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         """Count what a judge has spent, too. Raises `Incomplete` when a limit is reached."""
+        self._add(prompt_tokens, completion_tokens, cost)
+        self.check()
+
+    def _add(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         with self._lock:
             self.tokens += prompt_tokens + completion_tokens
             self.cost += cost
-        self._check()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `Incomplete` when a limit is reached."""
         for name, limit in self.limits.items():
             if (reached := getattr(self, name)) > limit:
                 raise Incomplete(
