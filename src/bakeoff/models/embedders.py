@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers.util import load_file_path
+from transformers import PreTrainedModel
 
 from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
 from bakeoff.models import wheels
 from bakeoff.models.device import native_dtypes
+from bakeoff.models.networks import require_filled, sizes_told
 from bakeoff.models.pool import Pool
 from bakeoff.models.weights import folder_digest
 
@@ -44,7 +48,10 @@ class LocalEmbedder:
             else:
                 source = reference.removeprefix("hf:")
             given = {"dtype": getattr(torch, self.compute)}
-            self.model = SentenceTransformer(source, model_kwargs=given)
+            with sizes_told():
+                self.model = SentenceTransformer(source, model_kwargs=given)
+            if reference != "embedded":
+                _require_weights(self.model, source)
         except (OSError, ValueError) as error:
             raise BakeoffError(f"embedder '{reference}': cannot be loaded: {error}") from error
         self.digest = digest(
@@ -67,6 +74,17 @@ class LocalEmbedder:
         return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
+def _require_weights(model: SentenceTransformer, source: str) -> None:
+    """Raise `ValueError` where some of the weights that make vectors would be random."""
+    network = getattr(model[0], "auto_model", None)
+    if not isinstance(network, PreTrainedModel) or hasattr(network, "peft_config"):
+        return
+    modules = load_file_path(source, "modules.json")
+    subfolder = json.loads(Path(modules).read_text())[0]["path"] if modules else ""
+    # Its own pooler is for classifiers: vectors come from the tokens'.
+    require_filled(type(network), source, subfolder, unused="pooler.")
+
+
 def _identity(model: SentenceTransformer, reference: str, source: str) -> str:
     """What says whether texts have other vectors: its files, or its commit on the hub."""
     folder = Path(source)
@@ -84,8 +102,11 @@ class Reranker:
 
     def __init__(self, reference: str) -> None:
         try:
-            self.model = CrossEncoder(reference.removeprefix("hf:"))
+            source = reference.removeprefix("hf:")
+            with sizes_told():
+                self.model = CrossEncoder(source)
             _require_scores(self.model)
+            require_filled(type(self.model.model), source)
         except (OSError, ValueError) as error:
             raise BakeoffError(
                 f"retrieve.rerank: '{reference}' cannot be loaded: write hf:ORG/NAME or the "

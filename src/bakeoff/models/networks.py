@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +38,48 @@ def network_of(folder: Path, device_map: str | None, **given: Any) -> Any:
     return network if "device_map" in given else network.to(pick_device())
 
 
+@contextmanager
+def sizes_told() -> Iterator[None]:
+    """Raises `ValueError` where tensors in a block have other sizes than their network."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError("tensors of its files have other sizes than config.json says") from error
+
+
 def filled(kind: Any, folder: Path, **given: Any) -> Any:
     """A network of an auto class of transformers, of which every tensor was in the folder's files.
 
     Raises `ValueError` where some were not: transformers makes them up at random, and warns.
     """
-    try:
+    with sizes_told():
         network, found = kind.from_pretrained(folder, output_loading_info=True, **given)
-    except RuntimeError as error:
-        if "ignore_mismatched_sizes" not in str(error):
-            raise
-        raise ValueError("tensors of its files have other sizes than config.json says") from error
+    _require_all(found)
+    return network
+
+
+def require_filled(kind: Any, source: str, subfolder: str = "", unused: str = "") -> None:
+    """Raise `ValueError` as `filled` does, for what another library has loaded from a source.
+
+    The files are compared with the network without reading their tensors. Those whose names begin
+    with `unused` may be lacking.
+    """
+    _, found = kind.from_pretrained(
+        source, subfolder=subfolder, output_loading_info=True, device_map="meta"
+    )
+    _require_all(found, unused)
+
+
+def _require_all(found: Mapping[str, Any], unused: str = "") -> None:
     lacking, others = (sorted(found[kind]) for kind in ("missing_keys", "unexpected_keys"))
+    lacking = [name for name in lacking if not (unused and name.startswith(unused))]
     if lacking:
         raise ValueError(
             f"its files lack {quantity(len(lacking), 'tensor')}, such as {lacking[0]}, which would "
             "be random" + (f"; they have {others[0]}, which it does not know" if others else "")
         )
-    return network
 
 
 def require_room(places: Mapping[str, Any], folder: Path, gpus: int) -> None:

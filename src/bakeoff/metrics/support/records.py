@@ -1,7 +1,8 @@
 """Passages that are records (JSON objects, lists, tables), told in lines before they are compared.
 
-An object's own values make one line, below the names of what holds it. `{"OutdoorSeating": false}`
-is also kept as a fact that can be denied. `null` says nothing, neither yes nor no.
+An object's own values make one line, below the names of what holds it. `{"OutdoorSeating": false}`,
+a line `Outdoor seating: no` and such a cell of a table are also kept as facts that can be denied.
+`null` says nothing, neither yes nor no.
 """
 
 from __future__ import annotations
@@ -14,10 +15,20 @@ from dataclasses import dataclass
 from typing import Any
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
-_YES = {"yes", "true"}
-_NO = {"no", "none", "false"}
+_YES = {"yes", "true", "✓", "✔", "✅"}
+_NO = {"no", "none", "false", "✗", "✘", "❌"}
 _NOTHING = {"null", "", "nan", "n/a"}
 _TABLE = re.compile(r"^\s*\|.*\|\s*\n\s*\|[\s:|-]+\|\s*$", re.MULTILINE)
+_VALUED = re.compile(
+    r"(?P<before>^|;)[ \t>*•\"'-]*(?P<name>[^\W\d_][^:=;.!?|{}\n]{1,40}?)[ *\"']*[:=]"
+    r"[ *\"']*(?P<value>yes|no|true|false|✓|✔|✅|✗|✘|❌)[ *\"',]*(?:\.?[ \t]*$|(?=;))",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A yes-or-no value in plain text or a part of JSON, on its own line or between semicolons."""
+_REPLY = {"answer", "reply", "response"}
+"""Names of what a text says, not of what it is about."""
+_VALUE = {"", "value", "available", "availability", "offered", "provided", "included", "allowed"}
+"""Names of a second column that say nothing about what its first column names."""
 FEWEST_ROWS = 4
 """Lines from which on text with equally many commas in each is a table."""
 LONGEST_NAME = 7
@@ -56,14 +67,24 @@ def told(passage: str) -> Told:
             return Told(passage)
         facts: list[Fact] = []
         return Told("\n".join(_lines(value, (), facts)), tuple(facts))
+    facts = []
     if passage.count("|") > 5 and _TABLE.search(passage):
-        return Told("\n".join(_rows(passage)))
-    if passage.count(",") >= FEWEST_ROWS and (rows := _separated(passage)):
-        return Told("\n".join(rows))
-    return Told(passage)
+        return Told("\n".join(_rows(passage, facts)), tuple(facts))
+    if passage.count(",") >= FEWEST_ROWS and (rows := _separated(passage, facts)):
+        return Told("\n".join(rows), tuple(facts))
+    return Told(_VALUED.sub(lambda found: _valued(found, facts), passage), tuple(facts))
 
 
-def _separated(passage: str) -> list[str]:
+def _valued(found: re.Match[str], facts: list[Fact]) -> str:
+    name = in_words(found["name"])
+    if name in _REPLY or len(name.split()) > LONGEST_NAME:
+        return found[0]
+    stop = "" if found.string[found.end() : found.end() + 1] == ";" else "."
+    said = _yes_or_no(name, found["value"], facts)
+    return f"{found['before']} {said}{stop}"
+
+
+def _separated(passage: str, facts: list[Fact]) -> list[str]:
     """The rows of comma-separated values below a header; nothing where it is none."""
     lines = [line.strip() for line in passage.strip().splitlines()]
     aside = [line.lstrip("# ") for line in lines if line.startswith("#")]
@@ -74,7 +95,14 @@ def _separated(passage: str) -> list[str]:
     if any(len(name.split()) > LONGEST_NAME for name in table[0]) or 2 * ended > len(lines):
         return []
     header = [in_words(name) for name in table[0]]
-    rows = ["; ".join(map(" ".join, zip(header, row, strict=True))) + "." for row in table[1:]]
+    rows = [
+        "; ".join(
+            _yes_or_no(name, cell, facts) or f"{name} {cell}"
+            for name, cell in zip(header, row, strict=True)
+        )
+        + "."
+        for row in table[1:]
+    ]
     return [*aside, *rows]
 
 
@@ -108,11 +136,16 @@ def _leaf(key: str, value: Any, facts: list[Fact]) -> str:
     name, text = in_words(key), str(value).strip()
     if value is None or text.lower() in _NOTHING:
         return ""
-    if text.lower() in _YES | _NO:
-        yes = text.lower() in _YES
-        facts.append(Fact(name, yes))
-        return _joined(name) if yes else f"no {_joined(name)}"
-    return f"{_joined(name)} {text}"
+    return _yes_or_no(name, text, facts) or f"{_joined(name)} {text}"
+
+
+def _yes_or_no(name: str, text: str, facts: list[Fact]) -> str:
+    """A yes-or-no value in words, added to the facts; nothing for another value."""
+    value = text.strip().lower()
+    if not name or value not in _YES | _NO:
+        return ""
+    facts.append(Fact(name, value in _YES))
+    return _joined(name) if value in _YES else f"no {_joined(name)}"
 
 
 def _joined(name: str) -> str:
@@ -126,7 +159,7 @@ def in_words(key: str) -> str:
     return " ".join(_WORD.findall(key)).lower()
 
 
-def _rows(passage: str) -> Iterator[str]:
+def _rows(passage: str, facts: list[Fact]) -> Iterator[str]:
     """A Markdown table told row by row, each value behind the name of its column."""
     header: list[str] = []
     for line in passage.splitlines():
@@ -138,7 +171,16 @@ def _rows(passage: str) -> Iterator[str]:
         if not header:
             header = cells
         elif not all(set(cell) <= set("-: ") for cell in cells):
-            yield (
-                "; ".join(f"{name}: {cell}" for name, cell in zip(header, cells, strict=False))
-                + "."
-            )
+            yield f"{_row(header, cells, facts)}."
+
+
+def _row(header: list[str], cells: list[str], facts: list[Fact]) -> str:
+    named = [(in_words(name), name, cell) for name, cell in zip(header, cells, strict=False)]
+    if len(named) == 2 and named[1][0] in _VALUE:
+        # "Takeout | no" below "Feature | Value"
+        said = _yes_or_no(in_words(cells[0]), cells[1], facts)
+        if said:
+            return said
+    return "; ".join(
+        _yes_or_no(words, cell, facts) or f"{name}: {cell}" for words, name, cell in named
+    )
