@@ -440,16 +440,12 @@ SAID_PLAINLY = {
     "settings": "sea_view = false\ntake_away = true\nwifi = false\npets_allowed = true",
     "a part of JSON": '"SeaView": false,\n  "TakeAway": true,\n"WiFi": "no",\n"PetsAllowed": true',
     "a table of names and values": (
-        "| Service | Available |\n|---|---|\n| Sea view | no |\n| Takeaway | yes |\n| Wi-Fi | ✗ |\n"
+        "| Service | Value |\n|---|---|\n| Sea view | no |\n| Takeaway | yes |\n| Wi-Fi | ✗ |\n"
         "| Pets allowed | yes |"
     ),
     "a table with a row": (
         "| place | sea view | takeaway | Wi-Fi | pets allowed |\n|---|---|---|---|---|\n"
         "| Salt Room | no | yes | no | yes |"
-    ),
-    "comma-separated rows": (
-        "place,sea view,takeaway,wifi,pets allowed\nSalt Room,no,yes,no,yes\nMill,no,yes,no,yes\n"
-        "Quay,no,yes,no,yes"
     ),
 }
 
@@ -488,13 +484,111 @@ def test_what_is_no_yes_or_no_value_of_a_name_stays_as_it_is(text: str) -> None:
     assert told(text).text == text and not told(text).facts
 
 
-def test_rows_that_differ_deny_only_what_all_of_them_deny() -> None:
-    rows = "| hut | heated | open |\n|---|---|---|\n| Arn | yes | no |\n| Bel | no | no |"
-    evidence = Evidence.of([rows])
-    assert judged("Arn is heated.", evidence).verdict != CONTRADICTED
-    assert judged("Arn is open.", evidence).verdict == CONTRADICTED
-    named = "| player | retired |\n|---|---|\n| Voss | no |\n| Lund | yes |"
-    assert judged("Voss played on.", Evidence.of([named])).verdict != CONTRADICTED
+PLAIN = """
+Mill House
+Deposit needed: no
+Linen included: no
+Deliver abroad: no
+Hot tub: no
+Cot: yes
+Dogs: yes
+Open fire: no
+Late arrival: yes
+Garden: no
+Barbecue: yes; sauna: no, canoes: no, bikes: yes
+Public: no
+A public footpath leads to the door.
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "contradicted"),
+    [
+        ("The deposit is not needed.", False),
+        ("Linen is not included.", False),
+        ("They do not deliver abroad.", False),
+        ("The hot tub was removed.", False),
+        ("Open fires are forbidden.", False),
+        ("A garden is missing.", False),
+        ("Open fire and hot tub are not offered.", False),
+        ("Dogs are not allowed unless they are on a lead.", False),
+        ("You cannot book without asking for late arrival.", False),
+        ("There is no charge for the cot.", False),
+        ("A public footpath leads to the door.", False),
+        ("There are no canoes.", False),
+        ("A deposit is needed.", True),
+        ("Linen is included.", True),
+        ("It has a hot tub.", True),
+        ("It has a hot tub and no garden.", True),
+        ("Dogs are not allowed.", True),
+        ("There is no cot.", True),
+        ("There is a sauna.", True),
+        ("Canoes are there for guests.", True),
+        ("There are no bikes.", True),
+    ],
+)
+def test_a_value_of_a_plain_line_is_denied_by_its_opposite_alone(
+    answer: str, contradicted: bool
+) -> None:
+    assert (judged(answer, Evidence.of([PLAIN])).verdict == CONTRADICTED) is contradicted
+
+
+def test_who_answers_a_question_is_no_value() -> None:
+    chat = Evidence.of(["Guest: May we park there?\nOwner: No\nGuest: Who has the key?"])
+    assert judged("The owner has the key.", chat).conflicts == ()
+
+
+PLANS = """
+| feature | Basic | Team |
+|---|---|---|
+| exports | ✗ | ✓ |
+| audit log | ✗ | ✓ |
+| price | 4 | 19 |
+"""
+HUTS = "| hut | heated | open |\n|---|---|---|\n| Arn | yes | no |\n| Bel | no | no |"
+WALKS = "walk,steep,marked\nRim,yes,no\nGorge,no,no\nLake,no,no"
+
+
+@pytest.mark.parametrize(
+    ("table", "answer", "contradicted"),
+    [
+        (PLANS, "Team has exports, Basic does not.", False),
+        (PLANS, "The price of Basic is 4.", False),
+        (PLANS, "Basic has exports.", True),
+        (PLANS, "Team has no audit log.", True),
+        (HUTS, "Arn is heated.", False),
+        (HUTS, "Bel is not heated.", False),
+        (HUTS, "Bel is heated.", True),
+        (HUTS, "Arn is open.", True),
+        (WALKS, "The Rim walk is steep.", False),
+        (WALKS, "The Lake walk is steep.", True),
+    ],
+)
+def test_a_cell_is_a_fact_of_its_row_and_column(
+    table: str, answer: str, contradicted: bool
+) -> None:
+    assert (judged(answer, Evidence.of([table])).verdict == CONTRADICTED) is contradicted
+
+
+@pytest.mark.parametrize(
+    ("passage", "told_as"),
+    [
+        ("Crème brûlée: no", "no Crème brûlée"),
+        ("ÉtageSupérieur: true", "étage supérieur"),
+        ("[kitchen]\nopen_late = false", "no open late"),
+        ('{"name": "Cut off", "rooms": [\n"SeaView": false,\n', "no sea view"),
+        ("1. Lift: no\r\n2. Bar: yes\r\n", "no Lift."),
+        ("tls: false  # until May", "no tls"),
+    ],
+)
+def test_a_name_is_told_as_it_is_spelled(passage: str, told_as: str) -> None:
+    assert told_as in told(passage).text
+
+
+@pytest.mark.parametrize("unit", ["*", '"', " ", ";", "ab: yes, ", "\n", "- "])
+def test_long_runs_of_signs_are_read_at_once(unit: str) -> None:
+    for text in ("lift: no" + unit * (90_000 // len(unit)) + "x", unit * (90_000 // len(unit))):
+        assert told(text).facts is not None
 
 
 NO_SMOKING = {

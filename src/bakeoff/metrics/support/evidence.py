@@ -77,6 +77,8 @@ class Evidence:
     triples: frozenset[tuple[str, str, str]]
     """Every three words that follow each other."""
     facts: tuple[Stated, ...]
+    valued: frozenset[str]
+    """The words of the facts' names."""
 
     @classmethod
     def of(cls, passages: Sequence[str]) -> Evidence:
@@ -114,6 +116,7 @@ class Evidence:
             frozenset(names),
             frozenset(triples),
             tuple(facts),
+            frozenset([word.key for fact in facts for word in fact.words]),
         )
 
     def kin(self, key: str) -> list[str]:

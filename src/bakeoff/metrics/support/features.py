@@ -5,12 +5,12 @@ from __future__ import annotations
 from bakeoff.metrics.lexical.words import listed
 from bakeoff.metrics.support.alignment import Alignment, Part
 from bakeoff.metrics.support.conflicts import (
-    denied_words,
     negated_words,
     opposed_words,
     other_numbers,
     swapped_names,
 )
+from bakeoff.metrics.support.denials import denied_words
 from bakeoff.metrics.support.evidence import Evidence, Line
 
 GROUPS = {
@@ -53,7 +53,7 @@ def features(aligned: Alignment, evidence: Evidence) -> dict[str, float]:
         "numbers_nowhere": float(min(sum(not part.stands for part in numbers), MOST)),
         "other_number": float(bool(other_numbers(aligned, best))),
         "numbers_loose": _loose(numbers, parts, evidence),
-        "negated": float(bool(negated_words(aligned, best))),
+        "negated": float(bool(negated_words(aligned, best, evidence))),
         "opposed": float(bool(opposed_words(aligned, lines))),
         "swapped": float(bool(swapped_names(aligned, best))),
         "denied": float(min(len(denied_words(aligned, evidence)), MOST)),

@@ -12,12 +12,12 @@ from bakeoff.metrics.lexical.model import ClaimSupport, Labelled, Support, fit
 from bakeoff.metrics.support.alignment import Alignment, Part, align
 from bakeoff.metrics.support.claims import bare, claims
 from bakeoff.metrics.support.conflicts import (
-    denied_words,
     negated_words,
     opposed_words,
     other_numbers,
     swapped_names,
 )
+from bakeoff.metrics.support.denials import denied_words
 from bakeoff.metrics.support.evidence import Evidence
 from bakeoff.metrics.support.features import features
 from bakeoff.metrics.support.model import Model, shipped_model
@@ -109,7 +109,7 @@ def _conflicts(aligned: Alignment, evidence: Evidence) -> tuple[str, ...]:
     best = evidence.lines[aligned.line] if aligned.line is not None else None
     lines = [evidence.lines[number] for number in aligned.window]
     denied = [
-        *negated_words(aligned, best),
+        *negated_words(aligned, best, evidence),
         *opposed_words(aligned, lines),
         *other_numbers(aligned, best),
         *swapped_names(aligned, best),

@@ -12,27 +12,49 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
-_YES = {"yes", "true", "✓", "✔", "✅"}
-_NO = {"no", "none", "false", "✗", "✘", "❌"}
+from bakeoff.metrics.lexical.words import listed
+
+_EDGE = re.compile(
+    r"(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\d)(?=[^\W\d])|(?<=[^\W\d])(?=\d)"
+)
+"""Where a word begins within a key: `BusinessParking`, `HTTPPort`, `row12`."""
+_HUMP = re.compile(r"[a-z][A-Z]")
+_SIGNS = dict.fromkeys("✓✔✅", "yes") | dict.fromkeys("✗✘❌", "no")
+_YES = {"yes", "true", *"✓✔✅"}
+_NO = {"no", "none", "false", *"✗✘❌"}
 _NOTHING = {"null", "", "nan", "n/a"}
-_TABLE = re.compile(r"^\s*\|.*\|\s*\n\s*\|[\s:|-]+\|\s*$", re.MULTILINE)
+_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*$", re.MULTILINE)
+_ANSWER = r"(yes|no|true|false|✓|✔|✅|✗|✘|❌)"
 _VALUED = re.compile(
-    r"(?P<before>^|;)[ \t>*•\"'-]*(?P<name>[^\W\d_][^:=;.!?|{}\n]{1,40}?)[ *\"']*[:=]"
-    r"[ *\"']*(?P<value>yes|no|true|false|✓|✔|✅|✗|✘|❌)[ *\"',]*(?:\.?[ \t]*$|(?=;))",
+    r"(^|[;,])[ \t>*•☐\"'-]*+(?:\d{1,2}[.)][ \t]++)?[*\"']*+([^\W\d_][^:=;,.!?|{}\n]{1,40}?)"
+    rf"[ *\"']*:[ *\"']*{_ANSWER}[ \t*\"'.\r]*+(?:,?(?:#.*)?$|(?=;|,[^,:;\n]{{2,40}}:))",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A yes-or-no value in plain text or a part of JSON, on its own line or between semicolons."""
-_REPLY = {"answer", "reply", "response"}
-"""Names of what a text says, not of what it is about."""
-_VALUE = {"", "value", "available", "availability", "offered", "provided", "included", "allowed"}
-"""Names of a second column that say nothing about what its first column names."""
+"""A yes-or-no value of a text or a part of JSON, on a line of its own or between others."""
+_SETTING = re.compile(
+    rf"^()([A-Za-z][\w.-]{{1,40}}) ?= ?[\"']?{_ANSWER}[ \t\"'\r]*+(?:[#;].*)?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Not what is set further in, as code does."""
+_REPLY = set(
+    listed(
+        """
+        answer reply replied response responded said verdict rating result decision subject note
+        """
+    )
+)
+"""First or last words of what a text or a person says, not of what it is about."""
+_VALUE = {"", "value"}
+"""Names of a second column that add nothing to what its first column names."""
 FEWEST_ROWS = 4
 """Lines from which on text with equally many commas in each is a table."""
 LONGEST_NAME = 7
 """Words in the name of a column."""
+LOOK = 100
+"""Letters in which a question before a value is looked for."""
 LONGEST = 100_000
 """Letters beyond which a passage is taken as it is."""
 
@@ -58,30 +80,28 @@ def told(passage: str) -> Told:
     """The passage, in lines when it is a record."""
     if len(passage) > LONGEST:
         return Told(passage)
-    if passage.lstrip()[:1] in ("{", "["):
-        try:
-            value = _value(passage)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            return Told(passage)
-        if not isinstance(value, dict | list):
-            return Told(passage)
-        facts: list[Fact] = []
+    facts: list[Fact] = []
+    if (value := _value(passage)) is not None:
         return Told("\n".join(_lines(value, (), facts)), tuple(facts))
-    facts = []
     if passage.count("|") > 5 and _TABLE.search(passage):
-        return Told("\n".join(_rows(passage, facts)), tuple(facts))
+        return Told("\n".join(_tables(passage, facts)), tuple(facts))
     if passage.count(",") >= FEWEST_ROWS and (rows := _separated(passage, facts)):
         return Told("\n".join(rows), tuple(facts))
-    return Told(_VALUED.sub(lambda found: _valued(found, facts), passage), tuple(facts))
+    for values in (_VALUED, _SETTING):
+        passage = values.sub(lambda found: _valued(found, facts), passage)
+    return Told(passage, tuple(facts))
 
 
 def _valued(found: re.Match[str], facts: list[Fact]) -> str:
-    name = in_words(found["name"])
-    if name in _REPLY or len(name.split()) > LONGEST_NAME:
+    before, key, value = found.groups()
+    words = key.lower().split()
+    ahead = found.string[max(0, found.start() - LOOK) : found.start()].rstrip()
+    if ahead.endswith("?") or {words[0], words[-1]} & _REPLY or len(words) > LONGEST_NAME:
         return found[0]
-    stop = "" if found.string[found.end() : found.end() + 1] == ";" else "."
-    said = _yes_or_no(name, found["value"], facts)
-    return f"{found['before']} {said}{stop}"
+    plain = " " in key or (key.isalpha() and not _HUMP.search(key))
+    said = _yes_or_no(key if plain else in_words(key), value, facts)
+    after = found.string[found.end() : found.end() + 1]
+    return f"{before} {said}" if after in (";", ",") else f"{before} {said}."
 
 
 def _separated(passage: str, facts: list[Fact]) -> list[str]:
@@ -95,23 +115,24 @@ def _separated(passage: str, facts: list[Fact]) -> list[str]:
     if any(len(name.split()) > LONGEST_NAME for name in table[0]) or 2 * ended > len(lines):
         return []
     header = [in_words(name) for name in table[0]]
-    rows = [
-        "; ".join(
-            _yes_or_no(name, cell, facts) or f"{name} {cell}"
-            for name, cell in zip(header, row, strict=True)
-        )
-        + "."
-        for row in table[1:]
-    ]
+    _note_cells(header, table[1:], facts)
+    rows = ["; ".join(map(" ".join, zip(header, row, strict=True))) + "." for row in table[1:]]
     return [*aside, *rows]
 
 
-def _value(passage: str) -> Any:
+def _value(passage: str) -> dict[Any, Any] | list[Any] | None:
+    """What a passage holds that is JSON, or a record as Python prints it."""
+    if passage.lstrip()[:1] not in ("{", "["):
+        return None
     try:
-        return json.loads(passage)
-    except ValueError:
-        # A record as Python prints it: single quotes, True, None.
-        return ast.literal_eval(passage.strip())
+        try:
+            value = json.loads(passage)
+        except ValueError:
+            # Single quotes, True, None.
+            value = ast.literal_eval(passage.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _lines(value: Any, keys: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
@@ -156,31 +177,50 @@ def _joined(name: str) -> str:
 
 def in_words(key: str) -> str:
     """`BusinessParking` and `business_parking` as words."""
-    return " ".join(_WORD.findall(key)).lower()
+    return " ".join(_EDGE.sub(" ", re.sub(r"[\W_]+", " ", key)).split()).lower()
 
 
-def _rows(passage: str, facts: list[Fact]) -> Iterator[str]:
-    """A Markdown table told row by row, each value behind the name of its column."""
-    header: list[str] = []
-    for line in passage.splitlines():
-        if not line.strip().startswith("|"):
-            header = []
-            yield line
+def _tables(passage: str, facts: list[Fact]) -> Iterator[str]:
+    """Markdown tables told row by row, each value behind the name of its column."""
+    lines = passage.splitlines()
+    for is_table, part in groupby(lines, key=lambda line: line.strip().startswith("|")):
+        if not is_table:
+            yield from part
             continue
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if not header:
-            header = cells
-        elif not all(set(cell) <= set("-: ") for cell in cells):
-            yield f"{_row(header, cells, facts)}."
+        table = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in part]
+        header = table[0]
+        rows = [row for row in table[1:] if not all(set(cell) <= set("-: ") for cell in row)]
+        if len(header) == 2 and in_words(header[1]) in _VALUE:
+            yield from (f"{_pair(header, row, facts)}." for row in rows)
+        elif len(rows) == 1:
+            yield f"{_only(header, rows[0], facts)}."
+        else:
+            _note_cells(header, rows, facts)
+            yield from (f"{_row(header, row)}." for row in rows)
 
 
-def _row(header: list[str], cells: list[str], facts: list[Fact]) -> str:
-    named = [(in_words(name), name, cell) for name, cell in zip(header, cells, strict=False)]
-    if len(named) == 2 and named[1][0] in _VALUE:
-        # "Takeout | no" below "Feature | Value"
-        said = _yes_or_no(in_words(cells[0]), cells[1], facts)
-        if said:
-            return said
+def _pair(header: list[str], row: list[str], facts: list[Fact]) -> str:
+    """ "Takeout | no" below "Feature | Value"."""
+    said = _yes_or_no(row[0], row[1], facts) if len(row) > 1 else ""
+    return said or _row(header, row)
+
+
+def _only(header: list[str], row: list[str], facts: list[Fact]) -> str:
+    """The row of a table that has no other: it is about one thing."""
     return "; ".join(
-        _yes_or_no(words, cell, facts) or f"{name}: {cell}" for words, name, cell in named
+        _yes_or_no(name, cell, facts) or f"{name}: {cell}"
+        for name, cell in zip(header, row, strict=False)
     )
+
+
+def _row(header: list[str], row: list[str]) -> str:
+    return "; ".join(
+        f"{name}: {_SIGNS.get(cell, cell)}" for name, cell in zip(header, row, strict=False)
+    )
+
+
+def _note_cells(header: list[str], rows: list[list[str]], facts: list[Fact]) -> None:
+    """Add the yes-or-no cells of a table to the facts, each named by its column and row."""
+    for row in rows:
+        for name, cell in zip(header[1:], row[1:], strict=False):
+            _yes_or_no(f"{name} {row[0]}", cell, facts)
