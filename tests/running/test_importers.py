@@ -385,6 +385,19 @@ def test_results_of_promptfoo_are_prompts_by_providers_with_all_assertions(
     assert value(run, "hostel", "prompt_tokens", "keeper-plain") == pytest.approx(23 / 3)
 
 
+def test_what_answers_cost_is_no_rate_even_if_all_cost_the_same(tmp_path: Path) -> None:
+    whole = json.loads((FILES / "promptfoo" / "out.json").read_text())
+    for result in whole["results"]["results"]:
+        result["cost"] = 0.002
+    (tmp_path / "priced.json").write_text(json.dumps(whole))
+    run = take(tmp_path, tmp_path / "priced.json", name="priced")
+    assert run.manifest.tasks["priced"].metrics["usd"].bounds is None
+    for cost in run.comparison.tasks["priced"].metrics["usd"].setups.values():
+        # A failed answer counts as the dearest one, not as a dollar.
+        assert cost.value == pytest.approx(0.002)
+        assert cost.low is None or cost.low == cost.high == cost.value
+
+
 def test_a_gate_holds_on_an_imported_run(tmp_path: Path) -> None:
     run = take(tmp_path, FILES / "lm-eval")
     check = "harbour-visitor.harbour_mc.acc >= harbour-keeper.harbour_mc.acc"

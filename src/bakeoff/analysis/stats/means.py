@@ -69,8 +69,8 @@ def mean_interval(
 
     With bounds, Wilson's interval on the effective number of trials: that which makes the
     variance of a rate the (cluster-robust) variance seen, after Korn and Graubard (1998). For
-    0/1 values without clusters that is Wilson's interval itself, mid-p below 50 samples, and
-    Clopper and Pearson's for fewer than 5 hits or misses.
+    0/1 values without clusters that is Wilson's interval itself; mid-p below 50 samples, and from
+    50 on Clopper and Pearson's for fewer than 5 hits or misses.
     `exact` (error and safety rates) takes Clopper and Pearson's instead. Without bounds,
     `skewed_t`. Values that are all equal get an interval from their number alone.
     """

@@ -21,6 +21,7 @@ from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
 from bakeoff.running.importing.receiving import Receiver
+from bakeoff.running.importing.sources import MONEY
 from bakeoff.running.importing.wanted import Import
 from bakeoff.running.scoring import score
 from bakeoff.runs import store
@@ -178,7 +179,7 @@ def _imported(wanted: Import, taken: Receiver, passed: Sequence[Path]) -> Import
         metrics={
             metric: MetricFacts(
                 higher_is_better=metric not in lower,
-                bounds=RATE if _is_rate(ends[metric]) else None,
+                bounds=RATE if _is_rate(metric, ends[metric]) else None,
                 version=digest(
                     ["imported", metric, scores.get(metric, metric), metric not in lower]
                 ),
@@ -186,19 +187,21 @@ def _imported(wanted: Import, taken: Receiver, passed: Sequence[Path]) -> Import
             )
             for metric in dict.fromkeys(name for listed in several.values() for name in listed)
         },
-        worst={metric: _worst(ends[metric], metric in lower) for metric in ends},
+        worst={metric: _worst(metric, ends[metric], metric in lower) for metric in ends},
         tasks=several if len(several) > 1 else None,
         timing="the other tool's own" if any(i.times for i in taken.intakes.values()) else None,
         notes=tuple(_notes(taken, lower, passed)),
     )
 
 
-def _is_rate(ends: tuple[float, float]) -> bool:
-    return RATE[0] <= ends[0] and ends[1] <= RATE[1]
+def _is_rate(metric: str, ends: tuple[float, float]) -> bool:
+    return metric != MONEY and RATE[0] <= ends[0] and ends[1] <= RATE[1]
 
 
-def _worst(ends: tuple[float, float], lower_is_better: bool) -> float:
+def _worst(metric: str, ends: tuple[float, float], lower_is_better: bool) -> float:
     """What a failed answer scores: 0 (or 1), or the worst value of the import where that is."""
+    if metric == MONEY:
+        return ends[1]
     return max(1.0, ends[1]) if lower_is_better else min(0.0, ends[0])
 
 
@@ -228,7 +231,9 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
         first = ", ".join(path.name for path in passed[:FIRST])
         yield f"left out: {quantity(len(passed), 'file')} without samples: {first}"
     yield from taken.notes
-    worst = {m: _worst(ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(ends)}
+    worst = {
+        m: _worst(m, ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(m, ends)
+    }
     for metric, value in worst.items():
         yield f"{metric} is no rate: a failed answer scores {value:g} in it"
     if any(intake.times for intake in taken.intakes.values()):

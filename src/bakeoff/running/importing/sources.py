@@ -14,6 +14,8 @@ from bakeoff.running.importing.cells import text_of
 from bakeoff.running.importing.fields import find
 
 UNASKED = "rows that --where leaves out"
+MONEY = "usd"
+"""The score that is what an answer cost: no rate, however small its values are."""
 
 
 class OwnRow(TypedDict, total=False):

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.importing.foreign import Foreign, is_number, understood
-from bakeoff.running.importing.sources import OwnRow, Row, Source, slug
+from bakeoff.running.importing.sources import MONEY, OwnRow, Row, Source, slug
 from bakeoff.tasks.formats.decoding import decoded
 from bakeoff.tasks.formats.json_rows import json_lines, json_list
 
@@ -142,7 +142,7 @@ def recognizes(file: Path) -> bool:
 def rows(source: Source) -> Iterator[Row]:
     """A row a test case under a prompt and a provider."""
     labels = _labels(source.file)
-    source.lower.add("usd")
+    source.lower.add(MONEY)
     for place, raw in _rows(source.file):
         if isinstance(raw, str):
             yield place, raw
@@ -225,7 +225,7 @@ def _scores(result: _Result) -> dict[str, float | None]:
         if assertion.type and not assertion.metric:
             by_type.setdefault(slug(assertion.type), []).append((score, assertion.weight))
     scores |= {name: _mean(given) for name, given in by_type.items() if name not in scores}
-    return {**scores, "usd": result.cost} if result.cost else scores
+    return {**scores, MONEY: result.cost} if result.cost else scores
 
 
 def _mean(given: Sequence[tuple[float, float]]) -> float:
