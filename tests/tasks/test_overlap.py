@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.tasks.overlap import THRESHOLD, near_duplicates, normal, words
+from bakeoff.tasks.overlap import FEWEST, THRESHOLD, held_pairs, near_duplicates, normal, words
 
 texts = st.lists(st.sampled_from("abcdefgh"), max_size=9).map(" ".join)
 
@@ -64,3 +64,23 @@ def test_near_duplicates_are_seen_in_scripts_without_spaces() -> None:
 
 def test_words_that_differ_in_their_vowel_signs_are_not_the_same() -> None:
     assert normal("काल") != normal("कल")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.dictionaries(
+        st.sampled_from("pqr"), st.lists(st.sampled_from("ab"), max_size=8), max_size=3
+    ),
+    st.dictionaries(st.sampled_from("xyz"), st.lists(st.sampled_from("ab"), max_size=14)),
+)
+def test_held_pairs_are_those_whose_words_stand_in_longer_texts(
+    parts: dict[str, list[str]], wholes: dict[str, list[str]]
+) -> None:
+    expected = {
+        (part, whole)
+        for part, mine in parts.items()
+        for whole, theirs in wholes.items()
+        if FEWEST <= len(mine) < len(theirs) and " ".join(mine) in " ".join(theirs)
+    }
+    texts = [{key: " ".join(ws) for key, ws in side.items()} for side in (parts, wholes)]
+    assert set(held_pairs(*texts)) == expected

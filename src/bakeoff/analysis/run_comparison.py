@@ -17,12 +17,12 @@ from bakeoff.core.words import MissingEvidence
 def between(runs: Sequence[Rows], *, allow_mismatch: bool = False) -> RunComparison:
     """The comparison of runs, by task, metric and setup.
 
-    A setup is compared with the one of the same name in every later run; where the runs have no
-    setup in common, each with each. Differences are paired by sample: a later run less an
-    earlier one. Raises `MissingEvidence` naming all that differs in how the runs measured,
-    unless `allow_mismatch`, which keeps it in the result instead. What was done to the samples
-    (prompt, model, recipes, decoding) may differ, and is named. Times of different hours are left
-    out.
+    A setup is compared with the one of the same name in every run that is named after its own;
+    where the runs have no setup in common, each with each. Differences are paired by sample: a
+    run less one that is named before it, whichever was made first. Raises `MissingEvidence`
+    naming all that differs in how the runs measured, unless `allow_mismatch`, which keeps it in
+    the result instead. What was done to the samples (prompt, model, recipes, decoding) may
+    differ, and is named. Times of different hours are left out.
     """
     labels = _labels(runs)
     named = list(zip(labels, runs, strict=True))

@@ -11,6 +11,9 @@ from bakeoff.core.scripts import terms
 THRESHOLD = 0.8
 """Jaccard similarity of two texts' word sets from which they count as the same."""
 
+FEWEST = 5
+"""Words of a text from which on another text can hold a copy of it."""
+
 
 def words(text: str) -> frozenset[str]:
     """The terms of a text, as they are searched."""
@@ -60,3 +63,18 @@ def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tu
             shared = len(ws & test_words[other])
             if shared and shared / len(ws | test_words[other]) >= THRESHOLD:
                 yield key, other
+
+
+def held_pairs(parts: Mapping[str, str], wholes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every (part's id, whole's id) where a longer text holds all words of a part, in order."""
+    starts: dict[tuple[str, ...], list[tuple[str, list[str]]]] = defaultdict(list)
+    for key, text in parts.items():
+        part = list(terms(text))
+        if len(part) >= FEWEST:
+            starts[tuple(part[:FEWEST])].append((key, part))
+    for other, text in wholes.items():
+        whole = list(terms(text))
+        for at in range(len(whole) - FEWEST + 1):
+            for key, part in starts.get(tuple(whole[at : at + FEWEST]), ()):
+                if len(part) < len(whole) and whole[at : at + len(part)] == part:
+                    yield key, other

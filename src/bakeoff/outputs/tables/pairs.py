@@ -88,5 +88,5 @@ def between_runs(compared: RunComparison) -> list[Table]:
             for metric, facts in metrics.items()
             for pair, difference in facts.differences.items()
         }
-        tables.append(_pairs(f"{task}: later - earlier", pairs, ""))
+        tables.append(_pairs(f"{task}: differences", pairs, ""))
     return tables

@@ -6,14 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 from bakeoff.core.words import Document, Sample
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import prompt_fields
 from bakeoff.tasks.audit.finding import Finding, counted
 from bakeoff.tasks.load import Task
-from bakeoff.tasks.overlap import THRESHOLD, near_pairs, normal
+from bakeoff.tasks.overlap import THRESHOLD, held_pairs, near_pairs, normal
 
 _PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
 _MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)
@@ -28,6 +28,7 @@ def overlap(task: Task) -> list[Finding]:
     """Test rows that the training rows repeat, before any are left out."""
     raw = [*task.train, *task.left_out]
     near = copies(task.population, raw)
+    held = {test: other for test, other in held_copies(task, raw).items() if test not in near}
     plain, verbatim = _same(task.population, raw), {s.question: s.id for s in reversed(raw)}
     letters = [
         f"{s.id} = {verbatim[s.question]}" for s in task.population if s.question in verbatim
@@ -48,6 +49,12 @@ def overlap(task: Task) -> list[Finding]:
             note=f"shared words are {THRESHOLD:g} or more of all words of both",
         ),
         counted(
+            "overlap_held",
+            "test questions are a part of a training question with the same answer, or hold one",
+            _listed(held),
+            n,
+        ),
+        counted(
             "left_out",
             "training rows (nearly) repeat a test row",
             task.dropped,
@@ -65,6 +72,25 @@ def copies(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
     for test, other in near_pairs(questions, {s.id: s.question for s in tests}):
         near.setdefault(test, other)
     return {**near, **_same(tests, train)}
+
+
+def held_copies(task: Task, train: Sequence[Sample]) -> dict[str, str]:
+    """Test id -> a training row whose question holds the test question, or stands in it.
+
+    With an answer in common: "And in winter, ..." may be asked for another one. Not for labels,
+    which many rows share.
+    """
+    if task.file.labels:
+        return {}
+    tests, rows = {s.id: s for s in task.population}, {s.id: s for s in train}
+    asked = {name: sample.question for name, sample in tests.items()}
+    taught = {name: sample.question for name, sample in rows.items()}
+    pairs = chain(held_pairs(asked, taught), ((b, a) for a, b in held_pairs(taught, asked)))
+    found: dict[str, str] = {}
+    for test, row in pairs:
+        if _answers(tests[test]) & _answers(rows[row]):
+            found.setdefault(test, row)
+    return {name: found[name] for name in tests if name in found}
 
 
 def _same(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
@@ -118,7 +144,8 @@ def leaks(task: Task, suite: Suite) -> dict[str, str]:
     corpora = [name for name in task.corpora if calls or name in read]
     trains = calls or any(s.tune and not s.tune.adapter for s in setups)
     trains |= any(task.file.corpora[name].examples for name in corpora)
-    copy_of = {**solved(task, corpora), **(copies(task.population, task.train) if trains else {})}
+    taught = {**held_copies(task, task.train), **copies(task.population, task.train)}
+    copy_of = {**solved(task, corpora), **(taught if trains else {})}
     return {s.id: copy_of[s.id] for s in task.population if s.id in copy_of}
 
 
