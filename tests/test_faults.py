@@ -188,6 +188,25 @@ def test_a_second_process_on_one_run_is_refused(tmp_path: Path, quick: Any) -> N
     assert "another process is running this run" in done.stderr
 
 
+def test_a_run_that_goes_on_elsewhere_is_told_and_its_command_resumes_it(
+    tmp_path: Path, quick: Any, cli: Cli
+) -> None:
+    with running_stub(latency=0.0) as url:
+        file = write_words(tmp_path, 80, url, limits={"tokens": 20})
+        assert quick("--limit", "70").returncode == 20
+        folder = run_of(tmp_path).folder
+        told = cli("gate", folder.name, "--check", "base.words.exact_match >= 0", cwd=tmp_path)
+        command = f"bakeoff run {file.relative_to(tmp_path)} --limit 70 --resume {folder.name}"
+        assert told.returncode == 12 and command in told.stderr
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"limits": {}}))
+        with store.held(folder):
+            done = quick("--limit", "70")
+        assert f"{folder.name}, a run of the same plan, goes on in another process" in done.stderr
+        assert done.returncode == 0 and "resuming" not in done.stderr
+        assert quick("--limit", "70", "--resume", folder.name).returncode == 0
+    assert len(records(Run(folder))) == 70
+
+
 def test_a_key_is_nowhere_whatever_fails(tmp_path: Path, quick: Any) -> None:
     words = ["say w1", "[always 400] x", "[always 500] x", "[once reset] say w3", "[always hang]"]
     words += ["[once truncated] say w5", *["say more"] * 6]

@@ -100,7 +100,11 @@ class Run:
         """The command that brings a run to its end."""
         if self.manifest.status == SCORING:
             return f"bakeoff score {self.folder.name}"
-        return f"bakeoff run {self.manifest.file} --resume {self.folder.name}"
+        made_by = self.manifest.command
+        command = (
+            made_by if made_by.startswith("bakeoff run ") else f"bakeoff run {self.manifest.file}"
+        )
+        return f"{command} --resume {self.folder.name}"
 
     @cached_property
     def written(self) -> None:

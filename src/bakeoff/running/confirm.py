@@ -37,7 +37,7 @@ def begin(
     previous = None
     if resume:
         previous = find_run(resume, results, benchmark=plan.suite.name, newest=True)
-    elif not new and (previous := unfinished(plan, results)):
+    elif not new and (previous := unfinished(plan, results, progress)):
         progress.note(f"resuming {previous.name}, which did not finish (--new starts a new run)")
     return run_and_judge(plan, workspace, progress, previous, **how)
 

@@ -30,7 +30,7 @@ class Expected:
     prompt_tokens: float
     completion_tokens: float
     measured: bool
-    """By the means of an earlier run; else by the length of the prompts, as an upper bound."""
+    """By the means of an earlier run; else prompts by their length, and the longest answers."""
     cost: float = 0.0
     """In the unit of the benchmark's prices; 0 without any."""
 
@@ -119,8 +119,9 @@ def judge_asks(plan: Plan) -> dict[str, int]:
 
 
 def _row(name: str, part: Expected) -> tuple[str, ...]:
-    bound = "" if part.measured else "<= "
-    tokens = (f"{bound}{n:.0f}" for n in (part.prompt_tokens, part.completion_tokens))
+    signs = ("", "") if part.measured else ("~ ", "<= ")
+    counts = (part.prompt_tokens, part.completion_tokens)
+    tokens = (f"{sign}{count:.0f}" for sign, count in zip(signs, counts, strict=True))
     return (name, str(part.requests), *tokens, money(part.cost) if part.cost else "-")
 
 
@@ -198,9 +199,9 @@ def _training(plan: Plan) -> str:
 def _note(plan: Plan, last: Run | None) -> str:
     if last is None:
         return (
-            f"No complete run of this benchmark yet: tokens from the prompts' length "
-            f"({CHARACTERS_A_TOKEN} characters a token), passages and answers at their largest; "
-            "the duration is unknown."
+            "No complete run of this benchmark yet: prompt tokens are estimated from the prompts' "
+            f"length ({CHARACTERS_A_TOKEN} characters a token, without those of the chat template) "
+            "and the largest context, answers are at their longest; the duration is unknown."
         )
     seconds = last.manifest.seconds
     cells = sum(len(last.samples[t]) * len(setups) for t, setups in last.asked.items())

@@ -137,7 +137,7 @@ def _run(
     """The night's run: one that a crash left complete, the rest of one it cut short, a new one."""
     if complete := _complete(plan, workspace.results):
         progress.note(f"run {complete.name} of this date is complete")
-    previous = complete or unfinished(plan, workspace.results)
+    previous = complete or unfinished(plan, workspace.results, progress)
     if previous and not complete:
         progress.note(f"resuming {previous.name}, which did not finish")
     return run_and_judge(

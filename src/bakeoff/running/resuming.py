@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bakeoff.core.counts import quantity
+from bakeoff.core.progress import Progress
 from bakeoff.core.words import BakeoffError, canonical
 from bakeoff.running.plan import Plan
 from bakeoff.runs import store, strip_texts
@@ -51,9 +52,10 @@ def resumed(old: Manifest, new: Manifest, folder: Path) -> Manifest:
     return old.model_copy(update=parts)
 
 
-def unfinished(plan: Plan, results: Path) -> Path | None:
+def unfinished(plan: Plan, results: Path, progress: Progress) -> Path | None:
     """The newest run of this very plan, where its command ended before it had reported it.
 
+    One that goes on in another process is passed over, with a note.
     Runs of other plans, such as another shard, may have been made since.
     """
     for folder, manifest in runs_of(plan, results):
@@ -61,6 +63,10 @@ def unfinished(plan: Plan, results: Path) -> Path | None:
             return None
         if not store.busy(folder):
             return folder
+        progress.note(
+            f"{folder.name}, a run of the same plan, goes on in another process: this is a new "
+            "run, and the times of both are longer than alone"
+        )
     return None
 
 
