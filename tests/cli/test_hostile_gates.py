@@ -150,9 +150,10 @@ FILES = {
     "equality of means": (f'gates: ["{G} == 1"]', 2, "== is for counts"),
     "no operator": (f'gates: ["{G}"]', 2, "write REF >= REF or REF >= NUMBER"),
     "code": ("gates: [\"__import__('os').system('x') >= 1\"]", 2, "is not setup.task.metric"),
-    "a missing setup": ('gates: ["godo.words.exact_match >= 0.5"]', 12, "no evidence"),
-    "a missing task": ('gates: ["good.wrds.exact_match >= 0.5"]', 12, "no evidence"),
-    "a missing metric": ('gates: ["good.words.exact_mach >= 0.5"]', 12, "no evidence"),
+    "a missing setup": ('gates: ["godo.words.exact_match >= 0.5"]', 12, "no setup 'godo'; did"),
+    "a missing task": ('gates: ["good.wrds.exact_match >= 0.5"]', 12, "no task 'wrds'; did"),
+    "a missing metric": ('gates: ["good.words.exact_mach >= 0.5"]', 12, "mean 'exact_match'?"),
+    "a percentage": (f'gates: ["{G} >= 50 %"]', 2, "write 0.5 for 50 %"),
     "a missing slice": (f'gates: ["{G}[odd=yes] >= 0.5"]', 12, "no sample of words has odd=yes"),
     "a missing tag": (
         f'gates: [{{check: "{G} >= 0.5", group_by: colour}}]',
@@ -204,7 +205,7 @@ def test_a_hostile_gate_file_is_told_and_never_green(name: str, project: Path) -
     assert told in done.output
     assert "Traceback" not in done.output
     if code == 2:
-        assert str(file) in done.output or "whole" in done.output
+        assert str(file) in done.output
         assert not output.exists()
     else:
         verdict = json.loads((output / "gates.json").read_text())

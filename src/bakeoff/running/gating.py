@@ -59,9 +59,12 @@ def chosen_gates(run: Run, file: Path | None, checks: Sequence[str]) -> Gates | 
     """The gates to evaluate instead of a run's own: `checks`, else those of a file.
 
     `checks` are under the file's policy, without a file under the run's own. `None` without both.
+    Raises `BakeoffError` for lines that decide nothing, with where they stand.
     """
     chosen = load_gates(file) if file else None
     if not checks:
+        if chosen:
+            faults([f"{file}: {p}" for p in check_gates(chosen.gates, scope(run), names=False)])
         return chosen
     policy = chosen.policy if chosen else run.suite.policy
     return Gates(gates=tuple(Gate(check=check) for check in checks), policy=policy)

@@ -103,6 +103,9 @@ class Check:
             left = Ref.parse(named)
             if re.fullmatch(_NUMBER, right, re.ASCII):
                 return cls(left, op, None, 0.0, _finite(right))
+            if re.fullmatch(rf"{_NUMBER}\s*%", right, re.ASCII):
+                share = float(right.rstrip("% ")) / 100
+                raise BakeoffError(f"write {share:g} for {right}")
             return cls(left, op, *_expression(right))
         except BakeoffError as error:
             raise BakeoffError(f"gate '{text}': {error}") from error

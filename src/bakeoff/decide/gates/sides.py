@@ -15,6 +15,7 @@ from bakeoff.analysis.columns import Column
 from bakeoff.analysis.measurements import Rows, differences, edited, treated
 from bakeoff.analysis.treatment import Change
 from bakeoff.core.counts import quantity
+from bakeoff.core.hints import did_you_mean
 from bakeoff.core.words import LISTED, BakeoffError
 from bakeoff.decide.gates.language import Check, Ref
 from bakeoff.spec.policy import Policy
@@ -71,6 +72,16 @@ def sides(check: Check, evidence: Evidence) -> tuple[list[Column], int]:
     return columns, left_out
 
 
+def _nearest(ref: Ref, rows: Rows) -> str:
+    """What of a ref the rows do not know, if it is a name, and the names that they do know."""
+    named = (("task", ref.task), ("setup", ref.setup), ("metric", ref.metric))
+    known_of = zip(*rows.columns, strict=True) if rows.columns else ((), (), ())
+    for (what, name), known in zip(named, map(set, known_of), strict=True):
+        if name and name not in known:
+            return f": no {what} '{name}'{did_you_mean(name, known)}"
+    return ""
+
+
 def _side(ref: Ref, evidence: Evidence) -> dict[str, Column]:
     rows = evidence.references.get(ref.origin) if ref.origin else evidence.rows
     if rows is None:
@@ -82,7 +93,9 @@ def _side(ref: Ref, evidence: Evidence) -> dict[str, Column]:
         raise Missing(f"task {ref.task} was skipped: {reason}")
     if not (columns := columns_of(ref, rows)):
         where = f"the {ref.origin} ({rows.run})" if ref.origin else "this run"
-        raise BakeoffError(f"no evidence: {replace(ref, origin='')} has no value in {where}")
+        raise BakeoffError(
+            f"no evidence: {replace(ref, origin='')} has no value in {where}{_nearest(ref, rows)}"
+        )
     if ref.tag is None:
         return columns
     name, value = ref.tag
