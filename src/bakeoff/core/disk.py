@@ -37,8 +37,8 @@ def refused(error: OSError, path: Path | str = "", doing: str = "") -> BakeoffEr
     if error.errno in FULL:
         return DiskFull(f"{text}; {GO_ON}")
     if error.errno in _CLOSED:
-        text += "; change its permissions, have BAKEOFF_RESULTS and BAKEOFF_CACHE name folders that "
-        text += "can be written, or name another place by --output, where the command has it"
+        text += "; change its permissions, have BAKEOFF_RESULTS and BAKEOFF_CACHE name folders "
+        text += "that can be written, or name another place by --output, where the command has it"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         text += "; raise the limit (ulimit -n)"
     return BakeoffError(text)

@@ -29,7 +29,7 @@ def head_to_head(run: Run, task: str) -> Table:
         ("", *setups),
         tuple(rows),
         "Up front: training (all trials of a sweep) and building the index. Latency: single "
-        "requests.",
+        f"requests.{SUPPORTED if any(row[0].startswith('supported') for row in rows) else ''}",
     )
 
 
@@ -139,6 +139,10 @@ def _parts(spec: Setup, index: IndexFacts | None) -> Iterator[str]:
         yield f"an index of {index.work.bytes / 2**20:.1f} MiB"
 
 
+SUPPORTED = (
+    " Supported: by words, numbers and names that answer and passages share (the support score); "
+    "meaning is not understood."
+)
 ASPECTS: Mapping[str, Aspect] = {
     "quality": _quality,
     "fine-tuned weights": _changes,
