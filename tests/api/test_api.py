@@ -163,7 +163,12 @@ def test_costs_advice_baselines_and_scoring_again(project: Path) -> None:
     assert again.estimates().equals(run.estimates())
     later = made()
     both = bakeoff.compare(run, later)
-    assert both.frame()["name"].isin(["B:reads - A:reads"]).any()
+    frame = both.frame()
+    # In the order in which they are named, whichever was made first; scores before tokens.
+    assert frame["name"].isin(["B:reads - A:reads"]).any()
+    assert frame["metric"].tolist().index("contains") < frame["metric"].tolist().index("error")
+    turned = bakeoff.compare(later, run).value
+    assert turned.runs == {"A": later.folder.name, "B": run.folder.name}
     against = bakeoff.gate(later, "reads.contains >= baseline:reads.contains", baseline=run)
     # The same answers again: of three samples a loss could not be significant.
     assert against.value.state == "INCONCLUSIVE"

@@ -10,7 +10,7 @@ from bakeoff.analysis.columns import Column
 from bakeoff.analysis.compare import changed, contrast, estimate
 from bakeoff.analysis.comparison import RunComparison, RunDifference, RunSummary
 from bakeoff.analysis.measurements import Rows, differences, treated
-from bakeoff.core.measure import LATENCY_METRICS
+from bakeoff.core.measure import LATENCY_METRICS, MEASURES
 from bakeoff.core.words import MissingEvidence
 
 
@@ -92,7 +92,9 @@ def _pairs(one: _Named, two: _Named) -> list[_Pair]:
     labels, (mine, theirs) = (one[0], two[0]), (one[1], two[1])
     both = [(s, s) for s in mine.setups if s in theirs.setups]
     setups = both or [(a, b) for a in mine.setups for b in theirs.setups]
-    metrics = dict.fromkeys((task, metric) for task, _, metric in mine.columns)
+    every = dict.fromkeys((task, metric) for task, _, metric in mine.columns)
+    # What scorers measure comes first, then errors, tokens and the like.
+    metrics = sorted(every, key=lambda measured: measured[1] in MEASURES)
     return [
         _Pair(labels, (mine, theirs), task, metric, (a, b))
         for task, metric in metrics
