@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from bakeoff.metrics.lexical.words import Word, listed, read_words
+from bakeoff.metrics.lexical.words import Word, read_words
 from bakeoff.metrics.support.alignment import Alignment
 from bakeoff.metrics.support.evidence import Evidence, Line
 from bakeoff.metrics.support.reading import one_spelling
@@ -15,45 +15,43 @@ REACH, BEHIND = 10, 4
 """Words before and behind a yes-or-no value in which a negator denies it."""
 SPREAD = 2
 """Words between those of a value's name, at most."""
-_DENYING = frozenset(["lack", "unavailabl", "without"])
-_TURNING = frozenset(["but", "however", "although", "while", "though", "yet", "just"])
-_IDLE = frozenset(["far", "just", "only", "mere", "simp", "doubt", "question", "mind", "matter"])
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset([word.key for word in read_words(text)[0]])
+
+
+_DENYING = _stems("lacks unavailable without")
+_TURNING = _stems("but however although while though yet just")
+_IDLE = _stems("far just only merely simply doubt question mind matter")
 """Words behind a negator that then denies nothing."""
-_VERBS = frozenset(listed("is are was were has have offer provid accept allow featur serv do doe"))
-_SUBJECTS = frozenset(listed("it they there you we this that"))
-_LINKS = _VERBS | frozenset(listed("be been current also avail availabl option offer at this here"))
+_VERBS = _stems("is are was were has have offer provide accept allow feature serve do does")
+_SUBJECTS = _stems("it they there you we this that")
+_LINKS = _VERBS | _stems("be been currently also available availability option at this here")
 """Words between a value's name and what denies it."""
-_ABSENT = frozenset(
-    word.key
-    for word in read_words(
-        """
-        absent missing prohibited forbidden banned denied denies gone removed off disabled false
-        excluded against ruled
-        """
-    )[0]
+_ABSENT = _stems(
+    "absent missing prohibited forbidden banned denied denies gone removed off disabled false "
+    "excluded against ruled"
 )
 """Words that say of what is named before them that it is not so."""
-_CONDITIONS = frozenset(listed("if unless until except without"))
+_CONDITIONS = _stems("if unless until except without")
 """Words that make a denial one for some cases only."""
-_FOR = frozenset(["for", "thank"])
-_REFUSING = frozenset(["no", "fals"])
-_BREAK = re.compile(r"([;.!?—–]\s|,\s)")
-_GENERIC = frozenset(
-    ["restaurant", "busines", "attribut", "good", "for", "offer", "accept", "has", "is", "allow"]
-)
+_FOR = _stems("for thanks")
+"""Words between a negator and a name that say what something else is for, or comes from."""
+_REFUSING = _stems("no false")
+"""Cells of a row that deny its column."""
+_SHORT = _stems("no not false unavailable")
+"""What denies a value right behind its name."""
+_GENERIC = _stems("restaurant business attributes good for offers accepts has is allows")
 """Words of a key that do not tell what it is about."""
+_BREAK = re.compile(r"([;.!?—–]\s|,\s)")
 
 
 def denied_words(aligned: Alignment, evidence: Evidence) -> list[str]:
     """Names of the values of which the claim says the opposite, unless its best line does, too."""
     if not evidence.facts:
         return []
-    spots: dict[str, tuple[int, int]] = {}
-    for place, word in enumerate(aligned.words):
-        spots.setdefault(word.key, (place, place))
-        spots.setdefault(word.text.lower(), (place, place))
-    for place, (word, following) in enumerate(pairwise(aligned.words)):
-        spots.setdefault((word.text + following.text).lower(), (place, place + 1))
+    spots = _spots(aligned.words)
     values: dict[tuple[Word, ...], set[bool]] = {}
     for fact in evidence.facts:
         values.setdefault(fact.words, set()).add(fact.value)
@@ -74,6 +72,17 @@ def denied_words(aligned: Alignment, evidence: Evidence) -> list[str]:
         if opposite and not _says(best, words, not value):
             denied.append(" ".join(word.text for word in words))
     return denied
+
+
+def _spots(words: Sequence[Word]) -> dict[str, tuple[int, int]]:
+    """Where a claim first has a word, its stem, or two words written as one."""
+    spots: dict[str, tuple[int, int]] = {}
+    for place, word in enumerate(words):
+        spots.setdefault(word.key, (place, place))
+        spots.setdefault(word.text.lower(), (place, place))
+    for place, (word, following) in enumerate(pairwise(words)):
+        spots.setdefault((word.text + following.text).lower(), (place, place + 1))
+    return spots
 
 
 def _says(line: Line | None, words: Sequence[Word], value: bool) -> bool:
@@ -143,8 +152,8 @@ def _is_denied_behind(words: Sequence[Word], clauses: Sequence[tuple[int, int]],
         word = words[at]
         if clauses[at][1] != clauses[last][1]:
             return False
-        if word.key in _DENYING or word.key == "fals" or word.negator:
-            return at > last + 1 or word.key in ("no", "not", "fals", "unavailabl")
+        if word.key in _DENYING or word.key in _REFUSING or word.negator:
+            return at > last + 1 or word.key in _SHORT
         if word.key not in _LINKS:
             return False
     return False
