@@ -445,6 +445,28 @@ def test_without_a_task_the_rows_make_one_that_can_be_scored_again(tmp_path: Pat
     assert {k: v["exact_match"] for k, v in scores(again, "quiz").items()} == {"1": 1.0, "2": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("answer", "target", "metric"),
+    [
+        ("It holds 19 litres.", "1.9 litres", "contains"),
+        ("04 watts", "0.4 watts", "exact_match"),
+        ("C", "C++", "exact_match"),
+        ("It is 5 degrees.", "-5", "contains"),
+    ],
+)
+def test_signs_that_tell_values_apart_count_without_a_task(
+    tmp_path: Path, answer: str, target: str, metric: str
+) -> None:
+    file = write_rows(tmp_path / "signs.jsonl", [{"id": 1, "a": answer, "t": target}])
+    columns, squad = ["answer=a", "target=t"], f"{metric}(normalization='squad')"
+    notes: list[str] = []
+    run = take(tmp_path, file, notes=notes, columns=columns, scorers=[metric, squad])
+    assert scores(run, "signs")["1"] == {metric: 0.0, squad: 1.0}
+    assert any("compared in strict normalization" in note for note in notes)
+    take(tmp_path, file, notes=(silent := []), columns=columns, scorers=[squad])
+    assert not any("normalization" in note for note in silent)
+
+
 def test_scores_that_came_along_are_put_back_after_scoring_again(tmp_path: Path) -> None:
     rows = [{"id": s.id, "a": "x", "own": 0.5} for s in load_task(HANDBOOK).samples[:-1]]
     file = write_rows(tmp_path / "a.jsonl", rows)

@@ -8,7 +8,10 @@ from pathlib import Path
 import yaml
 
 from bakeoff.core.counts import quantity
+from bakeoff.metrics.forms import STRICT
 from bakeoff.running.first_files.understood import SHORT, Understood, relative, rows_part
+from bakeoff.spec.metric import Metric
+from bakeoff.tasks.targets import compares_texts
 
 ASKED, LEARNT = 60, 200
 """Test rows and training rows that the benchmark takes at first: minutes on a laptop, not hours."""
@@ -118,9 +121,10 @@ def _tokens(known: Understood) -> int:
 
 def _scoring(known: Understood, answers: Answers) -> list[str]:
     lines = ["", "# The first one is the primary metric. `bakeoff scorers list` has all."]
-    lines.append(f"scorers: {_flow(scorers(known, answers))}")
-    if not (known.labels or known.json):
-        lines.append("normalization: strict   # tells 1.5 from 15 and C from C++")
+    chosen = scorers(known, answers)
+    lines.append(f"scorers: {_flow(chosen)}")
+    if compares_texts(map(Metric.parse, chosen)):
+        lines.append(f"normalization: {STRICT}   # tells 1.5 from 15 and C from C++")
     return lines
 
 

@@ -16,6 +16,7 @@ from bakeoff.analysis.stats import RATE
 from bakeoff.core.counts import quantity
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, digest
+from bakeoff.metrics.forms import STRICT
 from bakeoff.metrics.refusals import BY_REFUSALS
 from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
@@ -32,6 +33,7 @@ from bakeoff.spec.metric import Metric
 from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.tasks.beir import NEED_NO_ANSWER
 from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
+from bakeoff.tasks.targets import compares_texts
 
 
 def make(
@@ -97,7 +99,8 @@ def _suite(name: str, tasks: Sequence[str], taken: Receiver) -> Suite:
 
 def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     """The task that the rows make, as files of its own: its answers can be scored again."""
-    asked = [Metric.parse(name).name for name in wanted.scorers]
+    metrics = [Metric.parse(text) for text in wanted.scorers]
+    asked = [metric.name for metric in metrics]
     unanswered = set(asked) <= set(NEED_NO_ANSWER)
     empty = [sample.id for sample in taken.samples.values() if not sample.targets]
     if empty and not unanswered:
@@ -122,6 +125,7 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
         "description": _DESCRIPTION,
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
+        **({"normalization": STRICT} if compares_texts(metrics) else {}),
         **({"refusal": {"say": "I do not know."}} if refusals else {}),
     }
     file = place / f"{taken.name}.yaml"
@@ -231,6 +235,11 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
         first = ", ".join(path.name for path in passed[:FIRST])
         yield f"left out: {quantity(len(passed), 'file')} without samples: {first}"
     yield from taken.notes
+    if compares_texts(map(Metric.parse, taken.wanted.scorers)):
+        yield (
+            "answers and targets are compared in strict normalization, which tells 1.5 from 15 and "
+            "C from C++; exact_match(normalization='squad') is SQuAD's"
+        )
     worst = {
         m: _worst(m, ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(m, ends)
     }
