@@ -368,6 +368,54 @@ def test_refusals_of_an_import_without_a_task_are_counted_by_the_default_phrases
     assert estimate(run, "contains", "mine").value == 0.25
 
 
+REFUSING = [
+    {"id": 1, "a": "unknown", "t": "8 kilos", "p": ["It weighs 8 kilos."]},
+    {"id": 2, "a": "The weight is hard to say.", "t": "8 kilos", "p": ["It weighs 8 kilos."]},
+    {"id": 3, "a": "No comment.", "t": "8 kilos", "p": ["It weighs 8 kilos."]},
+    {"id": 4, "a": "It weighs 8 kilos.", "t": "8 kilos", "p": ["It weighs 8 kilos."]},
+]
+
+
+@pytest.mark.parametrize("beside", [[], ["contains"], ["token_f1", "numeric"]])
+def test_refusals_are_left_out_of_support_whatever_scorers_are_beside_it(
+    tmp_path: Path, beside: list[str]
+) -> None:
+    file = write_rows(tmp_path / "mine.jsonl", REFUSING)
+    columns = ["answer=a", "target=t", "passages=p"]
+    notes: list[str] = []
+    run = take(tmp_path, file, notes=notes, columns=columns, scorers=["faithfulness", *beside])
+    assert any(note.startswith("answers that decline") for note in notes)
+    scored = {
+        name for name, found in scores(run, "mine").items() if found["faithfulness"] is not None
+    }
+    assert scored == {"3", "4"}
+    own = take(
+        tmp_path,
+        file,
+        columns=columns,
+        scorers=["faithfulness", *beside],
+        refusals=["no comment", "=unknown"],
+    )
+    scored = {
+        name for name, found in scores(own, "mine").items() if found["faithfulness"] is not None
+    }
+    assert scored == {"2", "4"}
+
+
+def test_targets_that_decline_are_told(tmp_path: Path) -> None:
+    rows = [{**row, "t": "unknown" if row["id"] == 1 else row["t"]} for row in REFUSING]
+    file = write_rows(tmp_path / "mine.jsonl", rows)
+    columns, notes = ["answer=a", "target=t", "passages=p"], list[str]()
+    run = take(
+        tmp_path, file, notes=notes, columns=columns, scorers=["exact_match", "faithfulness"]
+    )
+    assert scores(run, "mine")["1"]["exact_match"] == 0
+    assert any("1 sample with a target that itself declines: '1'" in note for note in notes)
+    run = take(tmp_path, file, notes=(plain := []), columns=columns, scorers=["exact_match"])
+    assert scores(run, "mine")["1"]["exact_match"] == 1
+    assert not any("decline" in note for note in plain)
+
+
 def test_a_row_with_a_doubled_key_is_told(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"id": "q1", "answer": "x", "acc": 1, "acc": 0}\n')
@@ -411,6 +459,8 @@ def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
         ({"scores": ["length"]}, "if it is that, their_length=length if not"),
         ({"scores": ["acc"], "where": ["x"]}, "where 'x': write COLUMN=TEXT"),
         ({"scores": ["acc"], "format": "lmeval"}, "did you mean 'lm-eval'?"),
+        ({"scores": ["acc"], "refusals": ["no"]}, "refusal: no answer is scored"),
+        ({"task": HANDBOOK, "refusals": ["no"]}, "refusal: the task has its own phrases"),
         ({"scores": ["acc"], "name": "a.b"}, "'a.b' cannot name a benchmark"),
     ],
 )

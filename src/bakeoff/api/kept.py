@@ -144,6 +144,8 @@ class ImportOptions(TypedDict, total=False):
     """The task whose test rows were answered; its scorers score the answers."""
     scorers: Sequence[str]
     """Without a task: what answers are scored by."""
+    refusals: Sequence[str]
+    """Without a task: phrases that count as declining, instead of the default ones."""
     lower_is_better: Sequence[str]
     missing: Literal["drop", "worst", "refuse"]
     name: str
@@ -159,6 +161,7 @@ class _ImportOptions(File):
     setup: str = ""
     task: str | Path | None = None
     scorers: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
     lower_is_better: tuple[str, ...] = ()
     missing: Literal["common", "drop", "worst", "refuse"] = "common"
     name: str = ""
@@ -184,6 +187,7 @@ def import_results(*files: str | Path, **options: Unpack[ImportOptions]) -> Run:
             known.missing,
             known.name,
             here.data_folder(None),
+            known.refusals,
         )
         done = importing.import_results(wanted, here.results(), progress().note)
         report.write(done)

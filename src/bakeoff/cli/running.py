@@ -313,6 +313,14 @@ def verify(benchmark: Path, share: float, data: Path | None) -> None:
     "--scorers", default="", metavar="A,B", help="Scorers of the answers, without --task."
 )
 @click.option(
+    "--refusal",
+    "refusals",
+    multiple=True,
+    metavar="TEXT",
+    help="A phrase that counts as declining, =TEXT only as the whole answer; instead of the "
+    "default ones, without --task.",
+)
+@click.option(
     "--lower-is-better", multiple=True, metavar="NAME", help="Treat this metric as lower-is-better."
 )
 @click.option(

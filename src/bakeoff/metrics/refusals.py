@@ -14,6 +14,12 @@ WHOLE = "="
 """What a phrase begins with that counts only as the whole answer."""
 BY_REFUSALS = ("declined", "right_refusal", "wrong_refusal", "crag", "selective_accuracy")
 """Metrics that need phrases of refusal."""
+WITHOUT_REFUSALS = (
+    *("faithfulness", "support_gold", "support_lexical", "ragas", "claims_grounded_correct"),
+    *("self_knowledge", "noise_sensitivity", "hallucination"),
+    *("citation_coverage", "citation_precision", "citation_recall"),
+)
+"""Metrics that leave out answers which decline: without phrases they take them for claims."""
 NO_PHRASES = Score(None, "the task has no refusal phrases (refusal: {phrases: [...]})")
 """The score where there are none: whether an answer declines is not known then."""
 

@@ -163,6 +163,10 @@ def _check(wanted: Import, *, columns: bool) -> None:
         problems += [f"{name}: the task has its own: leave it out" for name in own]
         if wanted.scorers:
             problems.append("scorers: the task has its own: leave them out")
+        if wanted.refusals:
+            problems.append("refusal: the task has its own phrases: leave it out")
+    elif wanted.refusals and not wanted.scorers:
+        problems.append("refusal: no answer is scored: name scorers (--scorers), or leave it out")
     elif columns and wanted.scorers and not taken.target and not _need_no_target(wanted):
         problems.append("target: its column must be named: scorers compare answers with it")
     problems += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import yaml
 from bakeoff.analysis.stats import RATE
 from bakeoff.core.counts import quantity
 from bakeoff.core.secrets import masked
-from bakeoff.core.words import BakeoffError, digest
+from bakeoff.core.words import BakeoffError, Sample, digest
 from bakeoff.metrics.forms import STRICT
-from bakeoff.metrics.refusals import BY_REFUSALS
+from bakeoff.metrics.refusals import BY_REFUSALS, WITHOUT_REFUSALS, refused
 from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
@@ -30,6 +30,7 @@ from bakeoff.runs.digests import TaskDigests
 from bakeoff.runs.manifest import COMPLETE, Imported, Manifest, MetricFacts
 from bakeoff.spec.benchmark import Suite, TaskUse
 from bakeoff.spec.metric import Metric
+from bakeoff.spec.refusals import PHRASES
 from bakeoff.spec.task import Rows, Source, TaskFile
 from bakeoff.tasks.beir import NEED_NO_ANSWER
 from bakeoff.tasks.load import PROMPT, Selection, Task, load_task, take
@@ -120,17 +121,26 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     )
     with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
-    refusals = unanswered or any(name in BY_REFUSALS for name in asked)
+    refusal = _refusal(wanted)
     made = {
         "description": _DESCRIPTION,
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
         **({"normalization": STRICT} if compares_texts(metrics) else {}),
-        **({"refusal": {"say": "I do not know."}} if refusals else {}),
+        **({"refusal": refusal} if refusal else {}),
     }
     file = place / f"{taken.name}.yaml"
     file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     return file
+
+
+def _refusal(wanted: Import) -> dict[str, Any] | None:
+    """What counts as declining, where a scorer treats answers that decline apart."""
+    asked = {Metric.parse(text).name for text in wanted.scorers}
+    apart = asked & {*BY_REFUSALS, *WITHOUT_REFUSALS} or asked <= set(NEED_NO_ANSWER)
+    if not (wanted.refusals or apart):
+        return None
+    return {"say": "I do not know.", "phrases": list(wanted.refusals or PHRASES)}
 
 
 _DESCRIPTION = "What the rows of another tool say of their samples."
@@ -235,11 +245,8 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
         first = ", ".join(path.name for path in passed[:FIRST])
         yield f"left out: {quantity(len(passed), 'file')} without samples: {first}"
     yield from taken.notes
-    if compares_texts(map(Metric.parse, taken.wanted.scorers)):
-        yield (
-            "answers and targets are compared in strict normalization, which tells 1.5 from 15 and "
-            "C from C++; exact_match(normalization='squad') is SQuAD's"
-        )
+    samples = (sample for intake in taken.intakes.values() for sample in intake.samples.values())
+    yield from _notes_of_scorers(taken.wanted, samples)
     worst = {
         m: _worst(m, ends, m in lower) for m, ends in taken.ends.items() if not _is_rate(m, ends)
     }
@@ -247,6 +254,36 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
         yield f"{metric} is no rate: a failed answer scores {value:g} in it"
     if any(intake.times for intake in taken.intakes.values()):
         yield "seconds are the other tool's own timing: setups were not timed in turn"
+
+
+def _notes_of_scorers(wanted: Import, samples: Iterable[Sample]) -> Iterator[str]:
+    """What is to be known of how a task that the rows make is scored."""
+    metrics = [Metric.parse(text) for text in wanted.scorers]
+    if compares_texts(metrics):
+        yield (
+            "answers and targets are compared in strict normalization, which tells 1.5 from 15 and "
+            "C from C++; exact_match(normalization='squad') is SQuAD's"
+        )
+    refusal = _refusal(wanted)
+    apart = {metric.name for metric in metrics} & {*BY_REFUSALS, *WITHOUT_REFUSALS}
+    if not refusal or not (apart or wanted.refusals):
+        return
+    named = "those of --refusal" if wanted.refusals else "the default ones, or --refusal"
+    yield (
+        f"answers that decline, by phrases ({named}), are left out where support is judged, and "
+        "count as empty where answers are compared with targets"
+    )
+    declining = [
+        sample.id
+        for sample in samples
+        if any(refused(target, refusal["phrases"]) for target in sample.targets)
+    ]
+    if declining:
+        first = ", ".join(map(repr, declining[:FIRST]))
+        yield (
+            f"{quantity(len(declining), 'sample')} with a target that itself declines: {first}; "
+            "an answer that says the same counts as wrong: name other phrases with --refusal"
+        )
 
 
 def _notes_of(intake: Intake, cells: int) -> Iterator[str]:

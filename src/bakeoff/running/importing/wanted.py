@@ -36,4 +36,6 @@ class Import:
     name: str = ""
     """The benchmark's name; the task's, or the first file's, where left empty."""
     data: Path | None = None
+    refusals: Sequence[str] = ()
+    """Without a task: phrases that count as declining; the default ones where left empty."""
     command: str = ""
