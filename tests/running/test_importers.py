@@ -358,6 +358,47 @@ def test_faithfulness_needs_no_reference(tmp_path: Path) -> None:
         take(tmp_path, file)
 
 
+@pytest.mark.parametrize("name", ["passages", "context"])
+def test_a_table_with_a_text_of_passages_is_of_a_rag_evaluation(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "mine.csv"
+    seen = "Mrs. Odell keeps the key."
+    file.write_text(f"id,question,answer,target,{name}\n1,Who?,Mrs. Odell,Odell,{seen}\n")
+    for preset in ("", "rag"):
+        run = take(tmp_path, file, format=preset, scorers=["faithfulness", "contains"])
+        assert value(run, "mine", "faithfulness", "mine") > 0.5
+        assert value(run, "mine", "contains", "mine") == 1
+
+
+@pytest.mark.parametrize("name", ["context", "contexts", "retrieved_contexts", "passages"])
+@pytest.mark.parametrize("several", [False, True])
+def test_variables_of_promptfoo_may_be_the_passages(
+    tmp_path: Path, name: str, several: bool
+) -> None:
+    seen = "Mrs. Odell keeps the key."
+    row = {
+        "testIdx": 0,
+        "promptIdx": 0,
+        "provider": {"id": "parrot"},
+        "vars": {name: [seen, "Breakfast is at seven."] if several else seen, "who": "Who?"},
+        "response": {"output": "Mrs. Odell"},
+        "score": 1,
+    }
+    file = tmp_path / "out.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    run = take(tmp_path, file, scorers=["faithfulness"])
+    assert run.samples["out"]["0"].question == "Who?"
+    (record,) = run.records("out", "parrot")
+    assert record.answer
+    assert len(record.answer.passages) == 1 + several
+    assert value(run, "out", "faithfulness", "parrot") > 0.5
+    file.write_text(json.dumps({**row, "vars": {"who": "Who?", "seen": seen}}) + "\n")
+    with pytest.raises(BakeoffError, match="faithfulness: no answer has passages; name where"):
+        take(tmp_path, file, scorers=["faithfulness"])
+    named = {"format": "promptfoo", "columns": ["passages=fields.seen"]}
+    run = take(tmp_path, file, scorers=["faithfulness"], **named)
+    assert value(run, "out", "faithfulness", "parrot") > 0.5
+
+
 @pytest.mark.parametrize("name", ["out.json", "out.jsonl"])
 def test_results_of_promptfoo_are_prompts_by_providers_with_all_assertions(
     tmp_path: Path, name: str

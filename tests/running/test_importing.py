@@ -402,6 +402,65 @@ def test_refusals_are_left_out_of_support_whatever_scorers_are_beside_it(
     assert scored == {"2", "4"}
 
 
+KEYS = ["Mrs. Odell keeps the key.", "It hangs in the hall."]
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        (KEYS[0], KEYS[:1]),
+        ("[1] " + KEYS[0], ["[1] " + KEYS[0]]),
+        (json.dumps(KEYS), KEYS),
+        (repr(KEYS), KEYS),
+        ("", []),
+    ],
+)
+def test_a_column_of_passages_holds_a_text_or_a_list_of_texts(
+    tmp_path: Path, cell: str, texts: list[str]
+) -> None:
+    file = tmp_path / "mine.csv"
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerows([["id", "a", "seen"], ["1", "Mrs. Odell keeps it.", cell]])
+    run = take(tmp_path, file, columns=["answer=a", "passages=seen"], scorers=["faithfulness"])
+    (record,) = run.records("mine", "mine")
+    assert record.answer
+    assert [passage.text for passage in record.answer.passages] == texts
+    assert estimate(run, "faithfulness", "mine").n == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("contexts", "name where they are with --column passages=contexts, or leave faithfulness"),
+        ("seen", "name where they are with --column passages=COLUMN, or leave faithfulness"),
+    ],
+)
+def test_a_scorer_of_passages_is_refused_where_no_answer_has_any(
+    tmp_path: Path, column: str, said: str
+) -> None:
+    rows = [{"id": 1, "a": "Mrs. Odell keeps it.", "t": "Odell", column: KEYS, "own": 1}]
+    file = write_rows(tmp_path / "mine.jsonl", rows)
+    named: dict[str, Any] = {"columns": ["answer=a", "target=t"], "scores": ["own"]}
+    found = refused(tmp_path, file, scorers=["faithfulness", "contains"], **named)
+    assert found.startswith("import: faithfulness: no answer has passages; ")
+    assert said in found
+    assert estimate(take(tmp_path, file, scorers=["contains"], **named), "contains", "mine").n == 1
+
+
+def test_answers_without_passages_beside_others_are_counted(tmp_path: Path) -> None:
+    answer = {"a": "Mrs. Odell keeps it."}
+    seen: list[dict[str, Any]] = [{"p": KEYS}, {"p": []}, {}]
+    rows = [{"id": n, "of": "rag", **answer, **more} for n, more in enumerate(seen)]
+    rows += [{"id": n, "of": "plain", **answer} for n in range(3)]
+    file = write_rows(tmp_path / "keys.jsonl", rows)
+    notes: list[str] = []
+    columns = ["answer=a", "passages=p", "setup=of"]
+    take(tmp_path, file, notes=notes, columns=columns, scorers=["faithfulness"])
+    assert "setup rag: 2 answers without passages, as if none were found: faithfulness" in notes
+    assert "setup plain: no answer has passages, and none is scored by faithfulness" in notes
+
+
 def test_targets_that_decline_are_told(tmp_path: Path) -> None:
     rows = [{**row, "t": "unknown" if row["id"] == 1 else row["t"]} for row in REFUSING]
     file = write_rows(tmp_path / "mine.jsonl", rows)

@@ -348,7 +348,7 @@ def import_files(
     of ragas, deepeval and other RAG evaluations, traces of OpenTelemetry and MLflow. Of other rows
     (JSON Lines, JSON, CSV, Parquet, XLSX) name the columns.
 
-    Fields: id, setup, answer, question, target, cluster, repeat, prompt_tokens,
+    Fields: id, setup, answer, passages, question, target, cluster, repeat, prompt_tokens,
     completion_tokens, seconds, error, finish_reason. A column may be a path into nested JSON, such
     as a.b.0.
     """

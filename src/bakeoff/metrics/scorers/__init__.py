@@ -52,3 +52,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "wording": ("bleu", "chrf", "rouge_l"),
 }
 """Module -> the functions in it that are scorers."""
+FROM_PASSAGES = (
+    *("faithfulness", "support_lexical", *MODULES["retrieval"]),
+    *("citation_precision", "citation_recall", "citation_validity"),
+)
+"""Those that say nothing of answers without passages."""

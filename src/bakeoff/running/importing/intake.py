@@ -83,6 +83,10 @@ class Lane:
     """Samples of which it lacks answers."""
     dropped: int = 0
     """Samples that it answered and that are left out, as another setup lacks them."""
+    open_book: bool = False
+    """Whether an answer of it was made from passages, or looked for some."""
+    bare: list[str] = field(default_factory=list)
+    """Samples of its answers that have no passages."""
     unjudged: Counter[str] = field(default_factory=Counter)
 
     def append(self, record: Record, scores: Mapping[str, Score]) -> None:
@@ -142,6 +146,9 @@ class Intake:
         self.metrics |= dict.fromkeys(cell.scores)
         if not isinstance(cell.outcome, Failure):
             self._measure(name, cell.scores)
+            lane.open_book |= cell.outcome.open_book
+            if not cell.outcome.passages:
+                lane.bare.append(name)
         record = Record(QUALITY, self.name, lane.name, name, cell.outcome, again)
         lane.append(record, cell.scores)
         if cell.seconds is not None and not again:

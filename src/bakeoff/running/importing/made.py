@@ -21,7 +21,7 @@ from bakeoff.metrics.refusals import BY_REFUSALS, WITHOUT_REFUSALS, refused
 from bakeoff.running.facts import blank_manifest
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.intake import FIRST, Intake
-from bakeoff.running.importing.receiving import Receiver
+from bakeoff.running.importing.receiving import Receiver, from_passages
 from bakeoff.running.importing.sources import MONEY
 from bakeoff.running.importing.wanted import Import
 from bakeoff.running.scoring import score
@@ -234,6 +234,8 @@ def _notes(taken: Receiver, lower: Collection[str], passed: Sequence[Path]) -> I
             f"scores: {metrics}"
         )
         yield from _notes_of(intake, len(intake.samples) * taken.repeats)
+        scorers = intake.task.scorers if intake.task else taken.wanted.scorers
+        yield from _notes_of_passages(intake, from_passages(scorers))
     for setup, origin in taken.setups.items():
         if setup != origin:
             yield f"setup {origin!r} is called {setup}"
@@ -284,6 +286,17 @@ def _notes_of_scorers(wanted: Import, samples: Iterable[Sample]) -> Iterator[str
             f"{quantity(len(declining), 'sample')} with a target that itself declines: {first}; "
             "an answer that says the same counts as wrong: name other phrases with --refusal"
         )
+
+
+def _notes_of_passages(intake: Intake, needing: str) -> Iterator[str]:
+    """Which answers came without passages, where there are metrics in `needing` of them."""
+    for lane in intake.lanes.values() if needing else ():
+        bare = sum(sample in intake.samples for sample in lane.bare)
+        if bare and lane.open_book:
+            answers = quantity(bare, "answer")
+            yield f"setup {lane.name}: {answers} without passages, as if none were found: {needing}"
+        elif bare:
+            yield f"setup {lane.name}: no answer has passages, and none is scored by {needing}"
 
 
 def _notes_of(intake: Intake, cells: int) -> Iterator[str]:

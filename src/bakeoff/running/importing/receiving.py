@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import LISTED, BakeoffError, sha256_file
+from bakeoff.metrics.scorers import FROM_PASSAGES
 from bakeoff.running.importing.cells import Bad, Cell, cell_of
 from bakeoff.running.importing.fields import OWN, THEIRS, Fields, find
 from bakeoff.running.importing.importers import importer_named
 from bakeoff.running.importing.intake import Intake
 from bakeoff.running.importing.rows import read_rows
-from bakeoff.running.importing.sources import UNASKED, Row, Source, slug
+from bakeoff.running.importing.sources import PASSAGES, UNASKED, OwnRow, Row, Source, slug
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs.manifest import ImportedFile
 from bakeoff.spec.metric import Metric
@@ -47,6 +48,8 @@ class Receiver:
         """Names that scores of other tools cannot have."""
         self.renamed: dict[str, str] = {}
         """Another tool's score -> its name here, where it could not keep its own."""
+        self.columns: dict[str, None] = {}
+        """Of the first row of each file."""
         self.unseen: dict[str, str] | None = None
         self.problems: list[str] = []
         self.faulty = 0
@@ -71,6 +74,10 @@ class Receiver:
             if isinstance(row, str):
                 self._fault(f"{file}: {place}: {row}")
                 continue
+            if not rows:
+                # What importers add is no column of the file.
+                added = OwnRow.__annotations__ if format else {}
+                self.columns |= dict.fromkeys(name for name in row if name not in added)
             rows += 1
             if self.unseen:
                 self.unseen = {n: p for n, p in self.unseen.items() if find(row, p) is None}
@@ -120,6 +127,26 @@ class Receiver:
                 format=format or None,
             )
         )
+
+    def _lacks_passages(self) -> Iterator[str]:
+        """Scorers that were asked for and that no answer has passages for."""
+        # Of traces without scores times and tokens can be compared, and need some scorer.
+        compared = self.ends or not all(source.format for source in self.sources)
+        lanes = [lane for intake in self.intakes.values() for lane in intake.lanes.values()]
+        closed = any(lane.bare for lane in lanes) and not any(lane.open_book for lane in lanes)
+        if closed and compared and (needing := from_passages(self.wanted.scorers)):
+            yield (
+                f"import: {needing}: no answer has passages; name where they are with "
+                f"{self._naming('passages', PASSAGES)}, or leave {needing} out"
+            )
+
+    def _naming(self, name: str, likely: Iterable[str]) -> str:
+        """The options that name a field's column: a likely one, if the rows have it."""
+        formats = {source.format for source in self.sources if source.format}
+        # A column that is named turns off that formats are recognized.
+        preset = "".join(f"--preset {format} " for format in formats if len(formats) == 1)
+        column = next((column for column in likely if column in self.columns), "COLUMN")
+        return f"{preset}--column {name}={column}"
 
     def _fault(self, text: str) -> None:
         self.faulty += 1
@@ -171,6 +198,7 @@ class Receiver:
                 "import: nothing to compare: the rows hold no scores; score answers by a task "
                 "(--task) or by scorers (--scorers)"
             )
+        yield from self._lacks_passages()
         names: dict[str, str] = {}
         for intake in self.intakes.values():
             yield from intake.uneven()
@@ -187,6 +215,11 @@ class Receiver:
                 f"import: tasks were asked a different number of times ({listed}); import those "
                 "that were asked equally often"
             )
+
+
+def from_passages(scorers: Iterable[object]) -> str:
+    """Those that say nothing of answers without passages, as a message lists them."""
+    return ", ".join(str(m) for m in scorers if Metric.parse(str(m)).name in FROM_PASSAGES)
 
 
 def _table(source: Source, taken: Fields) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -16,6 +16,12 @@ from bakeoff.running.importing.fields import find
 UNASKED = "rows that --where leaves out"
 MONEY = "usd"
 """The score that is what an answer cost: no rate, however small its values are."""
+
+PASSAGES = (
+    *("retrieved_contexts", "contexts", "retrieval_context", "retrievalContext"),
+    *("passages", "context"),
+)
+"""What tools call the passages that an answer was made from, the likeliest first."""
 
 
 class OwnRow(TypedDict, total=False):
@@ -43,7 +49,7 @@ class OwnRow(TypedDict, total=False):
     cluster: str
     answer: Any
     """`None`: there is none, and the row is a failure."""
-    passages: Sequence[Any] | None
+    passages: Any
     """Texts, or objects with `text`, and `document` and `score` where known."""
     confidence: float | None
     error: Any

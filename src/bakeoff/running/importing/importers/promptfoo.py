@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.running.importing.foreign import Foreign, is_number, understood
-from bakeoff.running.importing.sources import MONEY, OwnRow, Row, Source, slug
+from bakeoff.running.importing.sources import MONEY, PASSAGES, OwnRow, Row, Source, slug
 from bakeoff.tasks.formats.decoding import decoded
 from bakeoff.tasks.formats.json_rows import json_lines, json_list
 
@@ -188,7 +188,9 @@ def _labels(file: Path) -> Mapping[str, str]:
 
 def _row(result: _Result, labels: Mapping[str, str]) -> OwnRow:
     response, variables = result.response, result.vars
-    asked = next((name for name in _QUESTIONS if name in variables), next(iter(variables), None))
+    looked_up = next((name for name in PASSAGES if name in variables), None)
+    others = (name for name in variables if name != looked_up)
+    asked = next((name for name in _QUESTIONS if name in variables), next(others, None))
     provider = result.provider.label or result.provider.id
     label = labels.get(result.key)
     return {
@@ -197,6 +199,7 @@ def _row(result: _Result, labels: Mapping[str, str]) -> OwnRow:
         "question": variables[asked] if asked else result.prompt.raw,
         "fields": {name: value for name, value in variables.items() if name != asked},
         "answer": response.output,
+        "passages": variables[looked_up] if looked_up else None,
         "error": response.error
         or (result.error if result.failure_reason == _PROVIDER_FAILED else None),
         "finish_reason": response.finish_reason,

@@ -17,7 +17,7 @@ from bakeoff.core.words import BakeoffError
 from bakeoff.running.importing.fields import Fields
 from bakeoff.running.importing.foreign import Foreign, is_number, understood
 from bakeoff.running.importing.rows import read_rows, row_file
-from bakeoff.running.importing.sources import OwnRow, Row, Source, made_id, slug
+from bakeoff.running.importing.sources import PASSAGES, OwnRow, Row, Source, made_id, slug
 from bakeoff.tasks.formats.decoding import decoded
 
 _BEGINNING = 4096
@@ -41,9 +41,16 @@ class _Row(BaseModel):
 
     question: Any = _kin("user_input", "question", "query", "input")
     answer: Any = _kin("response", "answer", "actual_output", "actualOutput")
-    passages: Any = _kin("retrieved_contexts", "contexts", "retrieval_context", "retrievalContext")
+    passages: Any = _kin(*PASSAGES)
     targets: Any = _kin(
-        *("reference", "ground_truth", "ground_truths", "expected_output", "expectedOutput")
+        *(
+            "reference",
+            "ground_truth",
+            "ground_truths",
+            "expected_output",
+            "expectedOutput",
+            "target",
+        )
     )
     documents: Any = _kin("retrieved_context_ids")
     gold: Any = _kin("reference_context_ids")
