@@ -369,6 +369,16 @@ def test_a_table_with_a_text_of_passages_is_of_a_rag_evaluation(tmp_path: Path, 
         assert value(run, "mine", "contains", "mine") == 1
 
 
+def test_models_of_a_rag_evaluation_can_be_named_as_setups(tmp_path: Path) -> None:
+    row = {"id": 1, "question": "Who?", "answer": "Ida", "contexts": ["Ida keeps the key."]}
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps({**row, "model": name}) + "\n" for name in "xy"))
+    with pytest.raises(BakeoffError, match="apart with --preset rag --column setup=model, name"):
+        take(tmp_path, file, scorers=["faithfulness"])
+    run = take(tmp_path, file, format="rag", columns=["setup=model"], scorers=["faithfulness"])
+    assert list(run.suite.setups) == ["x", "y"]
+
+
 @pytest.mark.parametrize("name", ["context", "contexts", "retrieved_contexts", "passages"])
 @pytest.mark.parametrize("several", [False, True])
 def test_variables_of_promptfoo_may_be_the_passages(

@@ -518,6 +518,8 @@ def test_a_question_that_is_not_the_tasks_is_refused(tmp_path: Path) -> None:
         ({"scores": ["length"]}, "if it is that, their_length=length if not"),
         ({"scores": ["acc"], "where": ["x"]}, "where 'x': write COLUMN=TEXT"),
         ({"scores": ["acc"], "format": "lmeval"}, "did you mean 'lm-eval'?"),
+        ({"columns": ["setup=ac"]}, "no column 'ac'; did you mean 'acc'?; found id, acc"),
+        ({"columns": ["answer=acc"], "scorers": ["exact_matc"]}, "did you mean 'exact_match'?"),
         ({"scores": ["acc"], "refusals": ["no"]}, "refusal: no answer is scored"),
         ({"task": HANDBOOK, "refusals": ["no"]}, "refusal: the task has its own phrases"),
         ({"scores": ["acc"], "name": "a.b"}, "'a.b' cannot name a benchmark"),
@@ -528,6 +530,36 @@ def test_options_that_do_not_go_together_are_told(
 ) -> None:
     file = write_csv(tmp_path / "a.csv", "id,acc\nx,1\n")
     assert said in refused(tmp_path, file, **options)
+
+
+def test_what_is_misspelled_is_told_before_what_follows_from_it(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "a.jsonl", [{"id": 1, "model": "old", "text": "Ida"}])
+    found = refused(tmp_path, file, columns=["setup=modl", "answer=text"])
+    assert found.splitlines()[0].endswith(
+        "a.jsonl: setup: the first row has no 'modl'; did you mean 'model'?"
+    )
+    found = refused(tmp_path, file, columns=["answer=text"], scorers=["faithfullness"])
+    assert found.startswith("import: scorers: no scorer named 'faithfullness'; did you mean")
+    assert "target" not in found
+    found = refused(tmp_path, file, columns=["setup=modl"], scores=["id"])
+    assert "import: setup: no row holds anything at 'modl'; did you mean 'model'?" in found
+
+
+@pytest.mark.parametrize("column", ["model", "setup", "provider", "system"])
+def test_a_column_that_may_tell_setups_apart_is_named_where_ids_repeat(
+    tmp_path: Path, column: str
+) -> None:
+    rows = [
+        {"id": n, column: setup, "answer": "Ida", "acc": 1} for n in (1, 2) for setup in ("x", "y")
+    ]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    found = refused(tmp_path, file, columns=["answer=answer"], scores=["acc"])
+    assert f"tell setups apart with --column setup={column}, name a repeat column" in found
+    again = write_rows(tmp_path / "b.jsonl", [*rows, *rows])
+    found = refused(tmp_path, again, columns=[f"setup={column}"], scores=["acc"])
+    assert "tell setups apart" not in found
+    run = take(tmp_path, file, columns=["answer=answer", f"setup={column}"], scores=["acc"])
+    assert list(run.suite.setups) == ["x", "y"]
 
 
 def test_without_a_task_the_rows_make_one_that_can_be_scored_again(tmp_path: Path) -> None:

@@ -19,13 +19,14 @@ from bakeoff.analysis import measured_run
 from bakeoff.core.hints import did_you_mean
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import BakeoffError, faults
+from bakeoff.metrics.registry import find_scorer
 from bakeoff.running.importing.fields import THEIRS, Fields
 from bakeoff.running.importing.given import restore
 from bakeoff.running.importing.importers import format_of, importer_named
 from bakeoff.running.importing.intake import identifier
 from bakeoff.running.importing.made import make
 from bakeoff.running.importing.receiving import Receiver
-from bakeoff.running.importing.rows import row_file
+from bakeoff.running.importing.rows import row_file, unknown_columns
 from bakeoff.running.importing.wanted import Import
 from bakeoff.runs import store
 from bakeoff.runs.manifest import Manifest
@@ -48,7 +49,12 @@ def import_results(
     `BakeoffError` that lists what is wrong, and then leaves nothing behind.
     """
     files, passed = _files(wanted)
-    _check(wanted, columns=not all(files.values()))
+    try:
+        _check(wanted, columns=not all(files.values()))
+    except BakeoffError as error:
+        tables = [file for file, format in files.items() if not format]
+        unknown = [text for file in tables for text in unknown_columns(file, wanted.fields)]
+        raise BakeoffError("\n".join([*unknown, str(error)])) from error
     task = load_task(wanted.task, wanted.data) if wanted.task else None
     if task:
         task = take(task, TaskUse(), Selection(), 0)
@@ -140,6 +146,7 @@ def _check(wanted: Import, *, columns: bool) -> None:
 
     `columns`: there are files whose columns must be named, as no format is known for them.
     """
+    faults(_unknown_scorers(wanted))
     taken, problems = wanted.fields, []
     if not taken.id:
         problems.append("id: must be given: it tells which rows belong to one sample")
@@ -176,6 +183,19 @@ def _check(wanted: Import, *, columns: bool) -> None:
     ]
     faults([f"import: {problem}" for problem in problems])
     _check_metrics(taken, {str(Metric.parse(text)) for text in wanted.scorers})
+
+
+def _unknown_scorers(wanted: Import) -> list[str]:
+    """What is wrong with the scorers, but for functions, which are found later."""
+    problems = []
+    for text in wanted.scorers:
+        try:
+            metric = Metric.parse(text)
+            if "::" not in metric.name:
+                find_scorer(metric, Path())
+        except BakeoffError as error:
+            problems.append(f"import: scorers: {error}")
+    return problems
 
 
 def _need_no_target(wanted: Import) -> bool:

@@ -290,8 +290,11 @@ class Intake:
             journal.append(replace(record, phase=LATENCY, outcome=answer))
         journal.commit()
 
-    def faults(self) -> list[str]:
-        """What is wrong with its rows, counted by kind: no fault falls behind many others."""
+    def faults(self, setup: str = "") -> list[str]:
+        """What is wrong with its rows, counted by kind: no fault falls behind many others.
+
+        `setup`: the options that may tell rows of one id apart as of several setups.
+        """
         problems = []
         if self.unknown.count:
             problems.append(
@@ -300,10 +303,11 @@ class Intake:
                 f"{self.unknown}; its ids are like {', '.join(map(repr, list(self.known)[:3]))}"
             )
         if self.twice.count:
+            apart = f"tell setups apart with {setup}, " if setup else ""
             problems.append(
-                f"import: {quantity(self.twice.count, 'row')} more than once: {self.twice}; name a "
-                "repeat column, give the files setups of their own, or choose rows with --where "
-                "COLUMN=TEXT"
+                f"import: {quantity(self.twice.count, 'row')} more than once: {self.twice}; "
+                f"{apart}name a repeat column, give the files setups of their own, or choose rows "
+                "with --where COLUMN=TEXT"
             )
         if self.differing.count:
             where = f"task {self.name}" if self.task else "an earlier row"

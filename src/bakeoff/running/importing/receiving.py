@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from bakeoff.core.hints import near
 from bakeoff.core.measure import MEASURED
 from bakeoff.core.words import LISTED, BakeoffError, sha256_file
 from bakeoff.metrics.scorers import FROM_PASSAGES
@@ -24,6 +25,8 @@ from bakeoff.spec.metric import Metric
 from bakeoff.spec.names import METRICS
 from bakeoff.tasks.load import Task
 
+SETUPS = ("setup", "model", "provider", "system")
+"""Columns that may tell setups apart, the likeliest first."""
 SAID = LISTED
 """Faulty rows that are told one by one; the others are counted."""
 
@@ -74,8 +77,8 @@ class Receiver:
             if isinstance(row, str):
                 self._fault(f"{file}: {place}: {row}")
                 continue
-            if not rows:
-                # What importers add is no column of the file.
+            if not rows and not (format and row.get("setup")):
+                # What importers add is no column of the file; those that know setups name none.
                 added = OwnRow.__annotations__ if format else {}
                 self.columns |= dict.fromkeys(name for name in row if name not in added)
             rows += 1
@@ -140,6 +143,11 @@ class Receiver:
                 f"{self._naming('passages', PASSAGES)}, or leave {needing} out"
             )
 
+    def _setup_column(self) -> str:
+        """The options that make setups of a column; empty where none is a likely one."""
+        known = any(name in self.columns for name in SETUPS)
+        return self._naming("setup", SETUPS) if known else ""
+
     def _naming(self, name: str, likely: Iterable[str]) -> str:
         """The options that name a field's column: a likely one, if the rows have it."""
         formats = {source.format for source in self.sources if source.format}
@@ -179,7 +187,8 @@ class Receiver:
         problems = list(self.problems)
         if self.faulty > SAID:
             problems.append(f"import: {self.faulty - SAID} more rows cannot be taken")
-        problems += [text for intake in self.intakes.values() for text in intake.faults()]
+        setup = "" if self.wanted.setup or self.wanted.fields.setup else self._setup_column()
+        problems += [text for intake in self.intakes.values() for text in intake.faults(setup)]
         if problems := problems or list(self._lacks()):
             raise BakeoffError("\n".join(problems))
         ends, repeats = self.ends, self.repeats
@@ -188,7 +197,7 @@ class Receiver:
 
     def _lacks(self) -> Iterator[str]:
         for name, path in (self.unseen or {}).items():
-            yield f"import: {name}: no row holds anything at '{path}'"
+            yield f"import: {name}: no row holds anything at '{path}'{near(path, self.columns)}"
         ends = self.ends
         for metric in self.wanted.fields.scores:
             if metric not in ends and f"score {metric}" not in (self.unseen or {}):

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.hints import near
+from bakeoff.core.words import BakeoffError
 from bakeoff.running.importing.fields import Fields, find
 from bakeoff.tasks.formats.delimited import TABLES, csv_rows
 from bakeoff.tasks.formats.json_rows import Row, is_json_list, json_lines, json_list
@@ -28,7 +30,7 @@ def read_rows(file: Path, taken: Fields) -> Iterator[Row]:
     def missing(header: Sequence[str]) -> list[str]:
         known = ", ".join(header) or "nothing"
         return [
-            f"{name}: no column '{path}'; found {known}"
+            f"{name}: no column '{path}'{near(path, header)}; found {known}"
             for name, path in taken.places.items()
             if path not in header and name not in taken.optional
         ]
@@ -43,3 +45,18 @@ def read_rows(file: Path, taken: Fields) -> Iterator[Row]:
     else:
         rows = reader_of(file).rows(file, Reading())
         yield from ((f"row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def unknown_columns(file: Path, taken: Fields) -> Iterator[str]:
+    """Columns that are named and that the file does not have, as its first row tells."""
+    try:
+        _, row = next(read_rows(file, taken), ("", {}))
+    except BakeoffError as error:
+        yield str(error)
+        return
+    if isinstance(row, str):
+        return
+    for name, path in taken.places.items():
+        # Later rows may have what the first one lacks: told where a name looks like a typo.
+        if find(row, path) is None and (hint := near(path, row)):
+            yield f"{file}: {name}: the first row has no '{path}'{hint}"
