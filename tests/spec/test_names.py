@@ -31,7 +31,7 @@ from bakeoff.runs.manifest import MetricFacts
 from bakeoff.runs.store import read_manifest, write_json
 from bakeoff.spec import names
 from bakeoff.spec.benchmark import Suite
-from bakeoff.spec.metric import Metric
+from bakeoff.spec.metric import Metric, listed
 from bakeoff.spec.policy import Gate, Policy
 from bakeoff.spec.recipes import Retrieve, Tune
 from bakeoff.spec.task import TaskFile
@@ -253,3 +253,19 @@ def test_imported_scores_under_an_old_name_are_asked_which_they_are(tmp_path: Pa
     run = import_results(wanted, tmp_path / "results")
     (task,) = run.manifest.tasks
     assert run.comparison.tasks[task].metrics["faithfulness"].setups["theirs"].value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics"),
+    [
+        ("exact_match, contains", ("exact_match", "contains")),
+        ("a(x='1, 2', k=2),b", ("a(x='1, 2', k=2)", "b")),
+        ("a(x=')', y=1) , ./own.py::b,", ("a(x=')', y=1)", "./own.py::b")),
+        ("a(, b", ("a(", "b")),
+        (" , ", ()),
+    ],
+)
+def test_metrics_are_listed_by_commas_outside_their_settings(
+    text: str, metrics: tuple[str, ...]
+) -> None:
+    assert listed(text) == metrics

@@ -358,12 +358,13 @@ def import_files(
     from bakeoff.running.importing import Import, import_results
     from bakeoff.running.importing.fields import Fields
     from bakeoff.running.importing.wanted import COMMON
+    from bakeoff.spec.metric import listed
 
     wanted = Import(
         files,
         Fields.parse(columns, scores, tags, where),
         missing=missing or COMMON,
-        scorers=tuple(name.strip() for name in scorers.split(",") if name.strip()),
+        scorers=listed(scorers),
         data=data_folder(data),
         command=shlex.join(["bakeoff", *sys.argv[1:]]),
         **given,

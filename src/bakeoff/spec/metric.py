@@ -15,6 +15,14 @@ from bakeoff.spec import names
 
 _NAME = re.compile(r"(?P<path>\S+::)?(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<args>.*)\))?")
 
+_TEXT = r"'[^']*'|\"[^\"]*\""
+_LISTED = re.compile(rf"(?:[^,()'\"]|{_TEXT}|\((?:[^()'\"]|{_TEXT})*\)|[()'\"])+")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """What is separated by commas, but for those within brackets or quotes."""
+    return tuple(part.strip() for part in _LISTED.findall(text) if part.strip())
+
 
 @dataclass(frozen=True)
 class Metric:
