@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from bakeoff.core.words import BakeoffError
-from bakeoff.spec.benchmark import Setup, Suite, load_suite
+from bakeoff.spec.benchmark import Setup, Suite, load_suite, suite_of
 from bakeoff.spec.recipes import Tune
 from bakeoff.spec.task import load_task_file, task_path
 from bakeoff.spec.yaml_files import prompt_fields, read_yaml
@@ -159,6 +160,57 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
         "setups.a.modl",
         "tsks",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        *((word, "true or false") for word in ("no", "off", "yes", "on", "True")),
+        *((word, "nothing") for word in ("null", "~")),
+        *((word, "a number") for word in ("7", "007", "1.5", "0x1f")),
+        ("2026-01-31", "a date"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tasks: [qa]\nsetups: {{base: {{}}, {key}: {{}}}}\n",
+        "setups: {{base: {{}}}}\ntasks: {{{key}: {{}}}}\n",
+        "tasks: [qa]\nendpoints:\n  {key}: {{url: 'http://h/v1'}}\nsetups: {{base: {{}}}}\n",
+    ],
+    ids=["setup", "task", "endpoint"],
+)
+def test_a_key_that_yaml_reads_as_no_text_is_to_be_quoted(
+    text: str, key: str, kind: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, text.format(key=key))
+    line = next(n for n, part in enumerate(path.read_text().split("\n"), 1) if f"{key}: {{" in part)
+    told = f"{path}: line {line}: key {key}: YAML reads {kind}; quote it: '{key}'"
+    assert faults_of(load_suite, path) == told
+
+
+def test_a_key_of_nothing_is_no_name(tmp_path: Path) -> None:
+    message = faults_of(read_yaml, written(tmp_path, "?\n: 1\n"))
+    assert "key (none): YAML reads nothing; quote it: 'NAME'" in message
+
+
+def test_quoted_names_are_texts(tmp_path: Path) -> None:
+    suite = load_suite(written(tmp_path, "tasks: ['no']\nsetups: {'no': {}, \"off\": {}}\n"))
+    assert (suite.names, list(suite.setups)) == (["no"], ["no", "off"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"tasks": [False], "setups": {"a": {}}}, "tasks: a name must be a text (found False)"),
+        ({"tasks": [["qa"]], "setups": {"a": {}}}, "tasks: a name must be a text (found ['qa'])"),
+        ({"tasks": [{None: {}}], "setups": {"a": {}}}, "tasks: a name must be a text"),
+        ({"tasks": ["qa"], "setups": {7: {}}}, "setups: a name must be a text (found 7); quote it"),
+    ],
+)
+def test_a_name_that_is_no_text_is_no_name(raw: dict, told: str) -> None:
+    with pytest.raises(BakeoffError, match=re.escape(told)):
+        suite_of(raw, Path("b.yaml"))
 
 
 @pytest.mark.parametrize(

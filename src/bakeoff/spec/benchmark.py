@@ -20,7 +20,7 @@ from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import checks, keys
 from bakeoff.spec.backends import BACKENDS, Backend, backend_of
-from bakeoff.spec.defaults import named_tasks, setups_by_rows, with_defaults
+from bakeoff.spec.defaults import name_of, named_tasks, setups_by_rows, with_defaults
 from bakeoff.spec.endpoints import Connection, Endpoint, Price, Service
 from bakeoff.spec.engines import EngineSpec
 from bakeoff.spec.limits import Limits
@@ -256,7 +256,7 @@ class Suite(File):
             setups = {
                 part: with_defaults(part, setup, defaults, held.model)
                 for name, spec in held.setups.items()
-                for part, setup in setups_by_rows(str(name), spec).items()
+                for part, setup in setups_by_rows(name_of(name, "setups"), spec).items()
             }
             filled |= {"setups": setups}
         return filled
@@ -317,7 +317,7 @@ class Suite(File):
             # A task may be named by its path; gates split setup names at dots.
             stem = Path(name).stem if info.field_name == "tasks" else name
             if not stem.replace("-", "_").isidentifier():
-                raise ValueError(f"'{name}': use letters, digits, - and _")
+                raise ValueError(f"'{name}': use letters, digits, - and _, no digit first")
         return value
 
     def price(self, setup: Setup) -> Price | None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bakeoff.core.hints import shown
+
 
 def named_tasks(tasks: Sequence[Any]) -> dict[str, Any]:
     """A list of tasks, names or mappings of a name to its use, as one mapping."""
     named: dict[str, Any] = {}
     for entry in tasks:
-        use = entry if isinstance(entry, dict) else {str(entry): {}}
+        use = entry if isinstance(entry, dict) else {name_of(entry, "tasks"): {}}
         for name, value in use.items():
-            if name in named:
+            if name_of(name, "tasks") in named:
                 raise ValueError(f"tasks: '{name}' is named twice")
-            named[str(name)] = value or {}
+            named[name] = value or {}
     return named
+
+
+def name_of(name: Any, part: str) -> str:
+    """The name of a task or setup; YAML reads `no` and `7` as something else."""
+    if not isinstance(name, str):
+        raise ValueError(f"{part}: a name must be a text (found {shown(name)}); quote it")
+    return name
 
 
 def setups_by_rows(name: str, spec: Any) -> dict[str, Any]:

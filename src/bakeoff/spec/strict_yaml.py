@@ -20,7 +20,7 @@ def loads(text: str) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses duplicate keys and aliases: both hide mistakes."""
+    """YAML that refuses what hides mistakes: keys that are no texts or occur twice, aliases."""
 
     def compose_node(self, parent: Any, index: int) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -31,14 +31,30 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
+            line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
                 raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
+            if key.tag != _TEXT:
+                # `no` and `off` would be one and the same name, False.
+                raise BakeoffError(
+                    f"line {line}: key {key.value or '(none)'}: YAML reads "
+                    f"{_KINDS.get(key.tag, 'no text')}; quote it: '{key.value or 'NAME'}'"
+                )
             if key.value in seen:
-                line = key.start_mark.line + 1
                 raise BakeoffError(f"line {line}: key '{key.value}' occurs twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_KINDS = {
+    "tag:yaml.org,2002:bool": "true or false",
+    "tag:yaml.org,2002:null": "nothing",
+    "tag:yaml.org,2002:int": "a number",
+    "tag:yaml.org,2002:float": "a number",
+    "tag:yaml.org,2002:timestamp": "a date",
+}
+"""What YAML takes a word for that is not quoted -> in words."""
 
 
 _HINTS = {
