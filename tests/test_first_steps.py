@@ -376,6 +376,32 @@ def test_what_would_not_run_leaves_every_file_as_it_was(tmp_path: Path, cli: Cli
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("rows", [3, 70])
+@pytest.mark.parametrize("name", ["no", "yes", "on", "null", "true", "nan"])
+def test_a_name_that_yaml_reads_as_something_else_is_written_as_a_text(
+    name: str, rows: int, tmp_path: Path, cli: Cli
+) -> None:
+    (tmp_path / "set: one #2.csv").write_text(
+        "question,answer\n" + "".join(f"Who has key {n}?,Person {n}\n" for n in range(rows))
+    )
+    done = cli("init", "--questions", "set: one #2.csv", "--name", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "became" not in done.stdout
+    task = load_task(tmp_path / "tasks" / f"{name}.yaml")
+    assert (task.name, task.file.description) == (name, "Questions of set: one #2.csv.")
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("007", "task_007"), ("1.0", "task_1_0"), ("Bike shop", "bike_shop"), ("!", "task")],
+)
+def test_a_name_that_is_changed_is_told(name: str, made: str, tmp_path: Path, cli: Cli) -> None:
+    done = cli("init", "--name", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"the name '{name}' became {made}: small letters, digits and _" in done.stdout
+    assert (tmp_path / "benchmarks" / f"{made}.yaml").is_file()
+
+
 @pytest.mark.parametrize("lines", [(signal.SIGINT,), ("q.csv", signal.SIGINT), ("q.csv", "\x04")])
 def test_an_interrupt_at_a_question_is_one(
     lines: tuple[str | signal.Signals, ...], tmp_path: Path, typed: Typed

@@ -365,6 +365,15 @@ MISTAKES: dict[str, Mistake] = {
         ("mine.json: not JSON: Expecting value: line 2 column 1",),
         write("mine.json", '[{"question": "Who?", "answer": "Ida"},\n'),
     ),
+    "a name that means a run": Mistake(
+        ("init", "--questions", ROWS, "--name", "Latest"),
+        ("--name latest: names the newest run; give another",),
+    ),
+    "questions called as the newest run": Mistake(
+        ("init", "--questions", "latest.csv"),
+        ("--name latest: names the newest run; give another",),
+        write("latest.csv", "question,answer\nWho is it?,Ida\n"),
+    ),
     "a model that is not there for init": Mistake(
         ("init", "--questions", ROWS, "--name", "new", "--model", "embeded"),
         ("model: 'embeded': no such file or folder; write embedded, hf:ORG/NAME",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bakeoff.cli.app import main, named_values, show
+from bakeoff.core.plain_text import plain
 from bakeoff.core.program import program
 from bakeoff.core.words import BakeoffError
 
@@ -88,6 +89,11 @@ def init(
             show(table)
 
     task, benchmark = make(given, name, Answers(**more), force=force, show=show_all)
+    if name not in ("", benchmark.stem):
+        click.echo(
+            f"the name '{plain(name)}' became {benchmark.stem}: small letters, digits and _, no "
+            "digit first"
+        )
     click.echo(f"wrote {task} and {benchmark}: edit them as you like")
     _next(benchmark.stem)
 

@@ -43,7 +43,7 @@ def task_text(known: Understood, folder: Path, answers: Answers) -> str:
     parts = [
         _EDITOR.format(kind="task"),
         "# What is asked, of which rows and documents, and how answers are scored.",
-        f"description: Questions of {known.questions.path.name}.",
+        f"description: {_flow(f'Questions of {known.questions.path.name}.')}",
         *_rows(known, folder),
         *_documents(known, folder),
         *_asking(known),
@@ -199,11 +199,11 @@ def _recipes(known: Understood, answers: Answers) -> list[str]:
 def _tasks(known: Understood, name: str) -> list[str]:
     count = len(known.samples)
     if count <= ASKED:
-        return ["", f"tasks: [{name}]"]
+        return ["", f"tasks: {_flow([name])}"]
     return [
         "",
         "tasks:",
-        f"  - {name}: {{limit: {ASKED}}}   # of {quantity(count, 'question')}; take "
+        f"  - {_flow(name)}: {{limit: {ASKED}}}   # of {quantity(count, 'question')}; take "
         "the limit away for all",
     ]
 

@@ -261,6 +261,6 @@ def name_for(given: Given) -> str:
 
 
 def slug(text: str) -> str:
-    """A text as the name of a task: letters, digits and underscores, no digit first."""
+    """A text as the name of a task: small letters, digits and underscores, no digit first."""
     plain = re.sub(r"\W+", "_", text.casefold()).strip("_")
     return plain if plain.isidentifier() else f"task_{plain}".rstrip("_")
