@@ -298,6 +298,22 @@ MISTAKES: dict[str, Mistake] = {
         ),
         write("mine.csv", "question,answer\nWho is it?,Ida\nWhere is the mill?,there\n"),
     ),
+    "a typo in the name of a document": Mistake(
+        ("init", "--questions", "mine.csv", "--documents", "docs", "--name", "new"),
+        (
+            "gold: 2 of 3 values are names of documents",
+            "test row '2': gold: no document 'rentl'; ids are such as rental, repairs",
+            "Nothing was written",
+        ),
+        lambda f: (
+            write("docs/rental.md", "# Rental\nA day is 15 euros.\n")(f),
+            write("docs/repairs.md", "# Repairs\nIn 4 days.\n")(f),
+            write(
+                "mine.csv",
+                "ask,answer,doc\nHow much?,15,rental\nAnd?,9,rentl\nHow long?,4,repairs\n",
+            )(f),
+        ),
+    ),
     "a sheet of what has none": Mistake(
         ("init", "--questions", ROWS, "--name", "new", "--sheet", "questions=A"),
         ("--sheet questions=A: tasks/qa/test.jsonl is not a workbook",),

@@ -78,10 +78,29 @@ def test_a_column_of_objects_is_no_id(tmp_path: Path) -> None:
 
 
 def test_a_column_that_names_other_things_is_no_gold(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("question,answer,gold\nWho?,Ida,policy\nWhy?,so,http://x\n")
+    (tmp_path / "a.csv").write_text(
+        "question,answer,gold\nWho?,Ida,policy\nWhy?,so,http://x\nHow?,well,http://y\n"
+    )
     assert "gold" in {g.field for g in inspect_rows(tmp_path / "a.csv").guesses}
     seen = inspect_rows(tmp_path / "a.csv", ["policy"])
     assert "gold" not in {g.field for g in seen.guesses}
+
+
+def test_a_column_whose_values_are_mostly_names_of_documents_is_gold(tmp_path: Path) -> None:
+    rows = [("Who?", "Ida", "boats", "hull"), ("Why?", "so", "sails", "hul"), ("How?", "", "", "")]
+    rows += [("Where?", "here", "boats", "mast.md"), ("When?", "at noon", "mast", "")]
+    (tmp_path / "a.csv").write_text(
+        "ask,answer,topic,doc\n" + "".join(",".join(row) + "\n" for row in rows)
+    )
+    seen = inspect_rows(tmp_path / "a.csv", ["hull", "mast", "mast.md"])
+    (gold,) = (guess for guess in seen.guesses if guess.field == "gold")
+    assert (gold.column, gold.reason) == ("doc", "2 of 3 values are names of documents")
+    assert "gold" not in seen.taking({"gold": ""}).mapping
+
+
+def test_answers_of_which_some_are_names_of_documents_are_answers(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question,answer\nWho?,hull\nWhat?,mast\nWhen?,at noon\n")
+    assert inspect_rows(tmp_path / "a.csv", ["hull", "mast"]).missing == ()
 
 
 def test_a_detected_encoding_is_stated_for_the_task_file(tmp_path: Path) -> None:

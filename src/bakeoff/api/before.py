@@ -31,7 +31,7 @@ class FirstFiles(TypedDict, total=False):
     name: str
     """Of the task and the benchmark."""
     columns: Mapping[str, str]
-    """Our field -> the column that holds it, where the guess would be wrong."""
+    """Our field -> the column that holds it, where the guess would be wrong; empty for none."""
     sheets: Mapping[str, str]
     """`questions`, `training` -> the sheet of a workbook that has several."""
     model: str

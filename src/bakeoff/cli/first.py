@@ -45,7 +45,7 @@ _FILE = click.Path(path_type=Path, exists=True)
     multiple=True,
     metavar="FIELD=COLUMN",
     callback=named_values,
-    help="The column of question, targets, id or gold, where the guess is wrong.",
+    help="The column of question, targets, id or gold, where the guess is wrong; FIELD= for none.",
 )
 @click.option(
     "--sheet",

@@ -84,8 +84,11 @@ class Rows:
         return {"files": self.path.name, **settings} if settings else self.path.name
 
     def taking(self, columns: Mapping[str, str]) -> Rows:
-        """The same with columns that a person named, field -> column, before those guessed."""
-        named = tuple(Guess(field, column, "named") for field, column in columns.items())
+        """The same with columns that a person named, field -> column, before those guessed.
+
+        An empty column: none holds the field.
+        """
+        named = tuple(Guess(field, name, "named") for field, name in columns.items() if name)
         left = [
             g for g in self.guesses if g.field not in columns and g.column not in columns.values()
         ]

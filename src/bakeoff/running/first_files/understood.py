@@ -41,7 +41,7 @@ class Given:
     training: Path | None = None
     columns: Sequence[tuple[str, str]] = ()
     """(our field, the column that holds it) where a guess would be wrong; of every file that has
-    such a column."""
+    such a column; an empty one: no column holds it."""
     sheets: Mapping[str, str] = field(default_factory=dict)
     """`questions`, `training` -> the sheet of a workbook that has several."""
 
@@ -173,13 +173,13 @@ def _taking(parts: Mapping[str, Rows], named: Sequence[tuple[str, str]]) -> dict
         raise BakeoffError(f"--column {odd[0]}: no such field; known: {', '.join(FIELDS)}")
     there = {name: [column.name for column in rows.columns] for name, rows in parts.items()}
     for ours, theirs in named:
-        if not any(has(theirs, columns) for columns in there.values()):
+        if theirs and not any(has(theirs, columns) for columns in there.values()):
             known = "; ".join(
                 f"{rows.path} has {', '.join(there[name])}" for name, rows in parts.items()
             )
             raise BakeoffError(f"--column {ours}={theirs}: no column '{theirs}'; {known}")
     return {
-        name: rows.taking({o: c for o, c in named if has(c, there[name])})
+        name: rows.taking({o: c for o, c in named if not c or has(c, there[name])})
         for name, rows in parts.items()
     }
 
