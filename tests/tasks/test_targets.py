@@ -1,17 +1,21 @@
-"""Targets that a task's metrics cannot compare with, told when the task is loaded."""
+"""Targets as rows hold them, and those that a task's metrics cannot compare with."""
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import yaml
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.benchmark import Suite
 from bakeoff.tasks.audit import audit
+from bakeoff.tasks.inspection import inspect_rows
 from bakeoff.tasks.load import load_task
 
 
@@ -61,3 +65,80 @@ def test_labels_that_differ_in_case_or_separators_alone_are_refused(tmp_path: Pa
     with pytest.raises(BakeoffError, match="labels: 'card' and 'Card' differ in case or"):
         load_task(path)
     load_task(write_task(tmp_path, labels[:3], scorers=["accuracy"], labels=labels[:3]))
+
+
+def declining(folder: Path, targets: list[str], **fields: Any) -> Path:
+    """The same of a task whose questions may have no answer."""
+    return write_task(
+        folder, targets, **{"refusal": {"say": "unknown"}, "scorers": ["contains"], **fields}
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
+@pytest.mark.parametrize(
+    ("cell", "targets"),
+    [
+        ('["30 months", "thirty months"]', ("30 months", "thirty months")),
+        (' ["2.5 years"] ', ("2.5 years",)),
+        ("[]", ()),
+        ("30 months; thirty months", ("30 months; thirty months",)),
+        ("30 months|thirty months", ("30 months|thirty months",)),
+        ("[30, 31]", ("[30, 31]",)),
+        ("['30 months']", ("['30 months']",)),
+        ("[sic] thirty", ("[sic] thirty",)),
+    ],
+)
+def test_a_cell_with_a_json_list_of_texts_holds_several_targets(
+    cell: str, targets: tuple[str, ...], ending: str, tmp_path: Path
+) -> None:
+    rows = [("ask", "answer", "gold"), ("How long?", cell, '["lease", "car"]')]
+    write_table(tmp_path / f"test.{ending}", rows)
+    for name in ("lease", "car"):
+        (tmp_path / f"{name}.md").write_text(f"# {name}\n")
+    task = load_task(
+        declining(
+            tmp_path,
+            [],
+            rows={"test": f"test.{ending}"},
+            columns={"question": "ask", "targets": "answer"},
+            corpora={"all": {"documents": "*.md"}},
+        )
+    )
+    assert [(s.targets, s.gold) for s in task.samples] == [(targets, ("lease", "car"))]
+
+
+def write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
+    if file.suffix == ".xlsx":
+        workbook = openpyxl.Workbook()
+        for row in rows:
+            workbook.active.append(row)
+        workbook.save(file)
+        return
+    with file.open("w", newline="") as stream:
+        csv.writer(stream, delimiter="\t" if file.suffix == ".tsv" else ",").writerows(rows)
+
+
+def test_a_list_that_is_no_list_of_texts_is_refused_as_in_json(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.csv", [("question", "targets"), ("How long?", '["a", 3]')])
+    with pytest.raises(BakeoffError, match=r"targets: must be texts, found \['a', 3\]"):
+        load_task(declining(tmp_path, [], rows={"test": "a.csv"}))
+
+
+def test_where_json_is_compared_a_list_in_a_cell_is_the_answer(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.csv", [("question", "targets"), ("Which?", '["a", "b"]')])
+    task = load_task(declining(tmp_path, [], rows={"test": "a.csv"}, scorers=["exact_json"]))
+    assert task.samples[0].targets == ('["a", "b"]',)
+
+
+def test_a_text_in_json_lines_is_one_target(tmp_path: Path) -> None:
+    task = load_task(declining(tmp_path, ['["a", "b"]']))
+    assert task.samples[0].targets == ('["a", "b"]',)
+
+
+def test_lists_in_cells_are_understood_without_a_task_file(tmp_path: Path) -> None:
+    write_table(
+        tmp_path / "a.csv",
+        [("ask", "answer", "doc"), ("How long?", "a year", '["lease", "car"]')],
+    )
+    seen = inspect_rows(tmp_path / "a.csv", ["lease", "car"])
+    assert seen.mapping["gold"] == "doc"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bakeoff.core.parts import parts_of
+from bakeoff.core.strict_json import loads
 from bakeoff.core.words import BakeoffError
 
 Getter = Callable[[Mapping[str, object]], Any]
@@ -60,6 +61,22 @@ def _names(parsed: object) -> set[str]:
     node = parts_of(_Node, parsed)
     own = {str(node.value)} if node.type == "field" else set()
     return own.union(*map(_names, node.children or ()))
+
+
+def listed(cell: object) -> object:
+    """A cell that holds a JSON list of texts as that list; any other as it is.
+
+    >>> listed('["30 months", "thirty months"]')
+    ['30 months', 'thirty months']
+    """
+    if not (isinstance(cell, str) and cell.strip().startswith("[")):
+        return cell
+    try:
+        value = loads(cell)
+    except ValueError:
+        return cell
+    # A list with some texts is meant as one, and refused; `[1, 2]` may well be an answer.
+    return value if not value or any(isinstance(part, str) for part in value) else cell
 
 
 def has(path: str, columns: Collection[str]) -> bool:

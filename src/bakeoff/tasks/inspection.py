@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.core.words import BakeoffError
 from bakeoff.tasks import chats
-from bakeoff.tasks.columns import columns_of
+from bakeoff.tasks.columns import columns_of, listed
 from bakeoff.tasks.formats.decoding import encoding_of
 from bakeoff.tasks.formats.delimited import TABLES, csv_form
 from bakeoff.tasks.guessing import Guess, guesses
@@ -116,7 +116,8 @@ def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = ""
             f"{path}: {'is a folder; name a file' if path.is_dir() else 'no such file'}"
         )
     reading = Reading(sheet=sheet)
-    rows = list(reader_of(path).rows(path, reading))
+    reader = reader_of(path)
+    rows = list(reader.rows(path, reading))
     if not rows:
         raise BakeoffError(f"{path}: no rows")
     form = _format(path)
@@ -126,7 +127,9 @@ def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = ""
     columns = {
         name: [row[name] for row in rows if not _blank(row.get(name))] for name in columns_of(rows)
     }
-    guessed = guesses({name: values[:_LOOKED_AT] for name, values in columns.items()}, documents)
+    looked_at = {name: values[:_LOOKED_AT] for name, values in columns.items()}
+    if reader.cells:
+        looked_at = {name: [*map(listed, values)] for name, values in looked_at.items()}
     text = form not in ("XLSX", "Parquet")
     return Rows(
         path=path,
@@ -136,7 +139,7 @@ def inspect_rows(path: Path, documents: Collection[str] = (), *, sheet: str = ""
         sheet=sheet,
         count=len(rows),
         columns=tuple(_column(name, values) for name, values in columns.items()),
-        guesses=guessed,
+        guesses=guesses(looked_at, documents),
         system=_system(rows) if chat else "",
         notes=tuple(reading.notes),
     )

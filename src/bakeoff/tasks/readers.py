@@ -68,6 +68,8 @@ class Reader:
     rows: Callable[[Path, Reading], Iterable[dict[str, object]]] = lines
     text: Callable[[Path, Reading], str] | None = plain_text
     """`None`: every row is a document."""
+    cells: bool = False
+    """Whether the values of rows are cells, of which none is a list."""
 
 
 def _only_text(text: Callable[[Path, Reading], str]) -> Reader:
@@ -96,10 +98,9 @@ READERS = Registry(
         ".jsonl": Reader(lines, None),
         ".ndjson": Reader(lines, None),
         ".json": Reader(document),
-        **{ending: Reader(table) for ending in TABLES},
+        **{ending: Reader(table, cells=True) for ending in TABLES},
         ".parquet": Reader(parquet_rows, None),
-        ".xlsx": Reader(workbook_rows, None),
-        ".xlsm": Reader(workbook_rows, None),
+        **dict.fromkeys((".xlsx", ".xlsm"), Reader(workbook_rows, None, cells=True)),
         **{ending: _only_text(web_page) for ending in (".html", ".htm", ".xhtml")},
         ".rst": _only_text(restructured_text),
         ".pdf": _only_text(pdf_text),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from bakeoff.spec.functions import load_function, users_code
 from bakeoff.spec.task import Source, TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
 from bakeoff.tasks import beir, chats
-from bakeoff.tasks.columns import columns_of, has
+from bakeoff.tasks.columns import columns_of, has, listed
 from bakeoff.tasks.matching import matching
 from bakeoff.tasks.readers import Reading, document, reader_of, table
+from bakeoff.tasks.targets import BY_FIELD
 from bakeoff.tasks.task import Unavailable
 
 
@@ -36,8 +37,8 @@ def test_rows(file: TaskFile, path: Path, data: Path | None, hub: bool) -> Rows:
     """The rows of the task file `path` that are asked. Raises `BakeoffError`, or `Unavailable`."""
     source = file.rows.test
     reading = Reading()
-    rows = read_rows(source, path, data, hub, reading)
     columns = file.columns if source.columns is None else source.columns
+    rows = read_rows(source, path, data, hub, reading, _lists(file, columns))
     read = Rows(rows, columns)
     if source.beir and "targets" not in columns:
         reading.remark("queries of BEIR have no answers: count as unanswerable, for retrieval only")
@@ -51,7 +52,8 @@ def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, befo
     if not source:
         return Rows()
     reading = Reading()
-    rows = read_rows(source, path, data, hub, reading)
+    lists = _lists(file, file.columns if source.columns is None else source.columns)
+    rows = read_rows(source, path, data, hub, reading, lists)
     columns = source.columns
     if columns is None:
         # Test rows alone may have what training does not need, such as gold documents.
@@ -62,13 +64,19 @@ def train_rows(file: TaskFile, path: Path, data: Path | None, hub: bool, *, befo
             if ours in ("question", "targets") or has(theirs, there)
         }
     if source.changes and not before:
-        rows = changed_rows(rows, source.changes, path, columns.get("id", "id"), reading)
+        rows = changed_rows(rows, source.changes, path, columns.get("id", "id"), reading, lists)
     if source.beir and "targets" not in columns:
         raise BakeoffError(
             f"{path}: rows.train: queries of BEIR have no answers to train on; name their column: "
             "columns: {targets: metadata.answer}"
         )
     return _questions(Rows(rows, columns), file, f"{path}: train", reading)
+
+
+def _lists(file: TaskFile, columns: Mapping[str, str]) -> set[str]:
+    """The columns whose cells may hold several texts; where JSON is asked for, a list is a text."""
+    by_field = any(metric.startswith(BY_FIELD) for metric in file.scorers)
+    return {columns.get(name, name) for name in ("gold", *(() if by_field else ("targets",)))}
 
 
 def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows:
@@ -91,17 +99,23 @@ def _questions(read: Rows, file: TaskFile, where: str, reading: Reading) -> Rows
 
 
 def read_rows(
-    source: Source, path: Path, data: Path | None, hub: bool, reading: Reading | None = None
+    source: Source,
+    path: Path,
+    data: Path | None,
+    hub: bool,
+    reading: Reading | None = None,
+    lists: Collection[str] = (),
 ) -> list[dict[str, object]]:
     """The rows of a source of the task file `path`, as they are there or as `adapt` makes them.
 
-    `reading` notes what readers guessed and left out. Raises `BakeoffError` for files that cannot
+    `reading` notes what readers guessed and left out; in the columns `lists`, cells of tables may
+    hold several texts, unless there is an `adapt`. Raises `BakeoffError` for files that cannot
     be read, `Unavailable` where there is no copy of a data set.
     """
     stated = reading or Reading()
     reading = replace(stated, encoding=source.encoding or "", sheet=source.sheet or "")
     if source.files:
-        rows = list(_rows(source.files, path, reading))
+        rows = list(_rows(source.files, path, reading, () if source.adapt else lists))
     elif source.beir:
         split = source.split if "split" in source.model_fields_set else ""
         rows = list(beir.beir_rows(path.parent / source.beir, split, reading))
@@ -128,10 +142,11 @@ def changed_rows(
     path: Path,
     column: str,
     reading: Reading,
+    lists: Collection[str] = (),
 ) -> list[dict[str, object]]:
     """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
     by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
-    for number, row in enumerate(_rows(changes, path, reading), 1):
+    for number, row in enumerate(_rows(changes, path, reading, lists), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
         name = str(row[column])
@@ -142,9 +157,14 @@ def changed_rows(
     return list(by_name.values())
 
 
-def _rows(pattern: str, path: Path, reading: Reading) -> Iterator[dict[str, object]]:
+def _rows(
+    pattern: str, path: Path, reading: Reading, lists: Collection[str]
+) -> Iterator[dict[str, object]]:
     for file in matching(pattern, path, f"{path}: rows"):
-        yield from reader_of(file).rows(file, reading)
+        reader = reader_of(file)
+        for row in reader.rows(file, reading):
+            held = {name: listed(row[name]) for name in lists if name in row}
+            yield {**row, **held} if reader.cells else row
 
 
 def _data_set(
