@@ -116,6 +116,13 @@ def test_an_unanswerable_question_trains_on_the_tasks_words_for_declining(tmp_pa
             {},
             "targets: the text '[]', which is not an empty list; [] is",
         ),
+        (
+            [{**GOOD, "id": False}],
+            {},
+            "row 1 ('False'): id: must be a text or a number, found False",
+        ),
+        ([{**GOOD, "id": ["a"]}], {}, "id: must be a text or a number, found ['a']"),
+        ([{**GOOD, "id": "7"}, {**GOOD, "id": 7}], {}, "test row 2 ('7'): id occurs twice"),
         ([{**GOOD, "targets": [19]}], {}, "targets: must be texts, found [19]"),
         ([{**GOOD, "gold": {"doc": 1}}], {}, "gold: must be texts"),
         ([{**GOOD, "question": " "}], {}, "question: must be a text, found ' '"),
@@ -211,6 +218,32 @@ def test_a_row_may_hold_any_character_of_unicode(tmp_path: Path) -> None:
 def test_ids_may_be_numbers_from_zero(tmp_path: Path) -> None:
     rows = [{"id": n, "question": f"what is {n}?", "targets": "x"} for n in range(3)]
     assert [s.id for s in load_task(write_task(tmp_path, rows)).samples] == ["0", "1", "2"]
+
+
+def test_a_row_without_an_id_has_its_number(tmp_path: Path) -> None:
+    rows = [{"id": name, "question": f"how {name!r}?", "targets": "x"} for name in (None, "", " ")]
+    task = load_task(write_task(tmp_path, [GOOD, *rows, {"question": "so?", "targets": "x"}]))
+    assert [s.id for s in task.samples] == ["q1", "2", "3", "4", "5"]
+
+
+def test_an_answer_of_null_is_none(tmp_path: Path) -> None:
+    rows = [{**GOOD, "targets": None}]
+    task = load_task(write_task(tmp_path, rows, refusal={"say": "unknown"}))
+    assert not task.samples[0].answerable
+    assert "targets: empty, and the task has no refusal" in faults_of(write_task(tmp_path, rows))
+
+
+def test_training_rows_without_ids_are_kept_beside_a_change(tmp_path: Path) -> None:
+    train = [
+        {"id": None, "question": q, "targets": "x"} for q in ("Who made the red boat?", "Why?")
+    ]
+    path = write_task(tmp_path, [GOOD], train)
+    new = {"id": "2", "question": "When does the ferry leave?", "targets": "y"}
+    (tmp_path / "new.jsonl").write_text(json.dumps(new))
+    file = yaml.safe_load(path.read_text())
+    file["rows"]["train"] = {"files": "train.jsonl", "changes": "new.jsonl"}
+    path.write_text(yaml.safe_dump(file))
+    assert [s.question for s in load_task(path).train] == [train[0]["question"], new["question"]]
 
 
 def test_a_training_row_that_repeats_a_test_row_is_refused_or_dropped(tmp_path: Path) -> None:

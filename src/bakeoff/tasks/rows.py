@@ -145,7 +145,7 @@ def changed_rows(
     lists: Collection[str] = (),
 ) -> list[dict[str, object]]:
     """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
-    by_name = {str(row.get(column, number)): dict(row) for number, row in enumerate(rows, 1)}
+    by_name = {id_of(row.get(column), number): dict(row) for number, row in enumerate(rows, 1)}
     for number, row in enumerate(_rows(changes, path, reading, lists), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")
@@ -155,6 +155,11 @@ def changed_rows(
         elif by_name.pop(name, None) is None:
             raise BakeoffError(f"{path}: train.changes row {number}: no row '{name}' to remove")
     return list(by_name.values())
+
+
+def id_of(value: object, number: int) -> str:
+    """The id of the row of a number, which is its id where it has none of its own."""
+    return str(number if value is None or not str(value).strip() else value)
 
 
 def _rows(

@@ -11,7 +11,7 @@ from bakeoff.core.words import BakeoffError, Sample
 from bakeoff.spec.task import TaskFile
 from bakeoff.spec.yaml_files import prompt_fields
 from bakeoff.tasks.columns import columns_of, getter
-from bakeoff.tasks.rows import Rows
+from bakeoff.tasks.rows import Rows, id_of
 from bakeoff.tasks.targets import BY_FIELD
 
 
@@ -41,8 +41,10 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
     for number, row in enumerate(rows, 1):
         renamed = {**row, **{ours: get(row) for ours, get in getters.items()}} if getters else row
         own = parts_of(_Columns, renamed)
-        identity = str(number if own.id in (None, "") else own.id)
+        identity = id_of(own.id, number)
         wrong = ["id occurs twice"] if identity in seen else []
+        if isinstance(own.id, bool) or not isinstance(own.id, str | int | float | None):
+            wrong.append(f"id: must be a text or a number, found {own.id!r}")
         seen.add(identity)
         if sample := _sample(identity, own, renamed, wanted, wrong):
             samples.append(sample)
