@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from bakeoff.core.words import BakeoffError, faults
+from bakeoff.running.task_view import documents_table, rows_table
+from bakeoff.spec.benchmark import Suite
+from bakeoff.spec.recipes import Retrieve
+from bakeoff.tasks.audit import audit
+from bakeoff.tasks.audit.shown import tables as audit_tables
 from bakeoff.tasks.load import load_task
 
 
@@ -141,7 +146,24 @@ def test_a_corpus_in_rows_has_its_own_ids_and_titles(tmp_path: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     path = library(tmp_path, {"corpus.jsonl": lines}, gold="d1", documents="corpus.jsonl")
     assert ids(path) == {"d1": "# Maps\n\nmany", "2": "few"}
-    assert load_task(path).notes == ("corpus books: left out: documents without text (1)",)
+    assert load_task(path).notes == ("corpus books: left out: documents without text (1: d3)",)
+
+
+def test_documents_without_text_are_not_counted_and_the_first_named(tmp_path: Path) -> None:
+    blank = {f"books/blank{n}.md": " \n" for n in range(5)}
+    path = library(tmp_path, {"books/map.md": "one", **blank}, documents="books/*.md")
+    task = load_task(path)
+    note = (
+        "corpus books: left out: documents without text "
+        "(5: blank0.md, blank1.md, blank2.md and 2 more)"
+    )
+    assert task.notes == (note,)
+    assert note in rows_table(task).note
+    seen = audit(task, Suite.model_validate({"tasks": ["qa"], "setups": {"base": {}}}))
+    assert (seen.rows.rpartition(", ")[2], seen.notes) == ("1 document", (note,))
+    assert seen["repeated_documents"].of == 1
+    assert documents_table(task, Retrieve()).rows[0][1:3] == ("1", "1")
+    assert note in audit_tables({"qa": seen}, {})[0].note
 
 
 def test_columns_of_documents_may_be_paths_and_of_any_table(tmp_path: Path) -> None:

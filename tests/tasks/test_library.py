@@ -56,6 +56,15 @@ def test_a_corpus_in_rows_is_one_file(tmp_path: Path) -> None:
     assert (seen.patterns, seen.ids, seen.words) == (("c.jsonl",), ("a", "b"), 3)
 
 
+def test_documents_without_text_are_not_counted(tmp_path: Path) -> None:
+    for name, text in {"a.md": "x y", "b.md": "", "c.txt": "\n"}.items():
+        (tmp_path / name).write_text(text)
+    seen = inspect_documents(tmp_path)
+    assert (seen.ids, seen.words) == (("a",), 2)
+    assert {"b", "c.txt"} <= set(seen.names)
+    assert seen.notes == ("left out: documents without text (2: b.md, c.txt)",)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

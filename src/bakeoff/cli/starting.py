@@ -83,7 +83,9 @@ def _list(folder: Path, hub: bool, data: Path | None) -> None:
 
 
 def _row(task: Task) -> tuple[str, ...]:
-    corpora = ", ".join(f"{n} ({len(d)})" for n, d in task.corpora.items())
+    from bakeoff.tasks.documents import with_text
+
+    corpora = ", ".join(f"{n} ({len(with_text(d))})" for n, d in task.corpora.items())
     return (
         task.name,
         str(len(task.samples) - task.unanswerable),

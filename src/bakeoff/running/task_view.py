@@ -17,6 +17,7 @@ from bakeoff.setups.retrieval.retriever import RetrievalCache
 from bakeoff.setups.retrieval.splitting import passages
 from bakeoff.spec.benchmark import Setup, Suite
 from bakeoff.spec.recipes import Retrieve
+from bakeoff.tasks.documents import with_text
 from bakeoff.tasks.load import Task
 
 CHARACTERS_A_TOKEN = 4
@@ -33,7 +34,7 @@ class Prompt:
 
 
 def rows_table(task: Task) -> Table:
-    """The rows of each split, and how many of them have no answer."""
+    """The rows of each split, how many of them have no answer, and what reading the files noted."""
     splits = {"test": task.samples, "train": task.train}
     if task.left_out:
         splits["left out: repeat a test row"] = task.left_out
@@ -51,11 +52,13 @@ def rows_table(task: Task) -> Table:
             )
             for split, rows in splits.items()
         ),
+        "\n".join(task.notes),
     )
 
 
 def documents_table(task: Task, spec: Retrieve) -> Table:
     """The documents of each corpus, and the passages that the settings make of them."""
+    found = {name: with_text(documents) for name, documents in task.corpora.items()}
     return Table(
         f"{task.name}: documents",
         ("corpus", "documents", "words", "passages", "first documents"),
@@ -67,7 +70,7 @@ def documents_table(task: Task, spec: Retrieve) -> Table:
                 _passages(documents, spec),
                 ", ".join(document.id for document in documents[:3]),
             )
-            for name, documents in task.corpora.items()
+            for name, documents in found.items()
         ),
         f"Passages: {_splitting(spec)}.",
     )

@@ -41,7 +41,7 @@ def documents_in(
         elif text is not None and not isinstance(text, str):
             problems.append(f"{file}: row {number}: text: must be a text, found {shown(text)}")
         elif not text or not text.strip():
-            reading.dropped["documents without text"] += 1
+            reading.leave_out("documents without text", str(named))
         else:
             yield str(named), f"# {title}\n\n{text}" if title else text
     faults(problems)

@@ -65,6 +65,11 @@ def documents_of(
     return tuple(Document(name, text) for name, text in sorted(texts.items()))
 
 
+def with_text(documents: Iterable[Document]) -> list[Document]:
+    """Those that can be found. The others are of the corpus, too: rows may name them as gold."""
+    return [document for document in documents if document.text.strip()]
+
+
 def globs(patterns: str | Sequence[str] | None) -> tuple[str, ...]:
     """One or several patterns as several."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
@@ -141,5 +146,5 @@ def _read(file: Path, name: str, corpus: CorpusFile, reading: Reading) -> Iterab
         return documents_in(file, corpus.columns or {}, reading)
     text = reader.text(file, reading)
     if not text.strip():
-        reading.dropped["documents without text"] += 1
+        reading.leave_out("documents without text", file.name)
     return [(name, text)]

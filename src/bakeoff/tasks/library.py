@@ -10,7 +10,7 @@ from pathlib import Path
 from bakeoff.core.scripts import words
 from bakeoff.core.words import BakeoffError
 from bakeoff.spec.task import CorpusFile
-from bakeoff.tasks.documents import documents_of
+from bakeoff.tasks.documents import documents_of, with_text
 from bakeoff.tasks.readers import Reading
 
 FORMATS = {
@@ -36,8 +36,9 @@ class Library:
     formats: Mapping[str, int]
     """Format -> files."""
     ids: tuple[str, ...]
+    """Of those that have text."""
     names: tuple[str, ...]
-    """By which rows may name the documents: ids and file names."""
+    """By which rows may name the documents, with text or without: ids and file names."""
     words: int
     notes: tuple[str, ...]
     """What reading had to guess, and what it left out."""
@@ -68,13 +69,13 @@ def inspect_documents(place: Path) -> Library:
     for file in files:
         if file not in known:
             reading.dropped[f"{file.suffix.lower() or 'other'} files"] += 1
-    ids = tuple(document.id for document in made)
+    every = (document.id for document in made)
     return Library(
         folder=folder,
         patterns=patterns,
         formats=Counter(FORMATS[file.suffix.lower()] for file in known),
-        ids=ids,
-        names=tuple(dict.fromkeys((*ids, *(file.name for file in known)))),
+        ids=tuple(document.id for document in with_text(made)),
+        names=tuple(dict.fromkeys((*every, *(file.name for file in known)))),
         words=sum(len(words(document.text)) for document in made),
         notes=tuple(reading.notes),
     )

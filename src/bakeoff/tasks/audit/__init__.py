@@ -13,6 +13,7 @@ from bakeoff.tasks.audit.finding import Finding, counted
 from bakeoff.tasks.audit.forms import forms
 from bakeoff.tasks.audit.labels import balance
 from bakeoff.tasks.audit.lengths import lengths
+from bakeoff.tasks.documents import with_text
 from bakeoff.tasks.load import Task
 
 __all__ = ["Audit", "Finding", "audit"]
@@ -24,6 +25,8 @@ class Audit:
 
     rows: str
     """How much was read, in words."""
+    notes: tuple[str, ...]
+    """What reading had to guess, and what it left out."""
     findings: tuple[Finding, ...]
     leaked: tuple[str, ...]
 
@@ -42,7 +45,9 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
     leaked = leaks(task, suite)
     in_documents = solved(task, task.corpora)
     documents = sum(
-        len(corpus) for name, corpus in task.corpora.items() if not task.file.corpora[name].examples
+        len(with_text(corpus))
+        for name, corpus in task.corpora.items()
+        if not task.file.corpora[name].examples
     )
     n = len(task.population)
     findings = [
@@ -74,4 +79,4 @@ def audit(task: Task, suite: Suite, window: int | None = None) -> Audit:
             quantity(documents, "document"),
         )
     )
-    return Audit(rows, tuple(findings), tuple(leaked))
+    return Audit(rows, task.notes, tuple(findings), tuple(leaked))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from bakeoff.core.scripts import signs
 from bakeoff.core.words import Sample
 from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.documents import with_text
 from bakeoff.tasks.load import Task
 from bakeoff.tasks.overlap import words
 
@@ -21,7 +22,7 @@ def answers(task: Task) -> list[Finding]:
         document.id: words(document.text).union(signs(document.text))
         for name, entries in task.corpora.items()
         if not task.file.corpora[name].examples
-        for document in entries
+        for document in with_text(entries)
     }
     if not documents or task.file.labels or task.file.json_schema:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bakeoff.core.hints import did_you_mean
@@ -50,4 +51,4 @@ def audit_all(
 def _deeper(task: Task, suite: Suite, window: int | None, embedder: Embedder | None) -> Audit:
     cheap = audit(task, suite, window)
     more = [*suspects(task, suite.seed), *(alike(task, embedder) if embedder else [])]
-    return Audit(cheap.rows, (*cheap.findings, *more), cheap.leaked)
+    return replace(cheap, findings=(*cheap.findings, *more))

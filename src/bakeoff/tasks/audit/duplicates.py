@@ -12,6 +12,7 @@ from bakeoff.core.words import Document, Sample
 from bakeoff.spec.benchmark import Suite
 from bakeoff.spec.yaml_files import prompt_fields
 from bakeoff.tasks.audit.finding import Finding, counted
+from bakeoff.tasks.documents import with_text
 from bakeoff.tasks.load import Task
 from bakeoff.tasks.overlap import THRESHOLD, held_pairs, near_pairs, normal
 
@@ -166,7 +167,7 @@ def within(task: Task) -> list[Finding]:
         f"{name}/{document.id}": normal(document.text)
         for name, documents in task.corpora.items()
         if not task.file.corpora[name].examples
-        for document in documents
+        for document in with_text(documents)
     }
     if texts:
         about = "documents repeat an earlier one"

@@ -30,7 +30,7 @@ def tables(audits: Mapping[str, Audit], skipped: Mapping[str, str]) -> list[Tabl
                 )
                 for finding in audit.findings
             ),
-            f"{audit.rows}.",
+            "\n".join((f"{audit.rows}.", *audit.notes)),
         )
         for name, audit in audits.items()
     ]

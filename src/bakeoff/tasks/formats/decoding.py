@@ -16,6 +16,8 @@ from bakeoff.core.words import BakeoffError
 
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _WESTERN = "cp1252"
+_NAMED = 3
+"""Names of what was left out that a note has."""
 _WORD = re.compile(r"[^\W\d_]+")
 _IN_TEXT = frozenset("‚„…†‰‹‘’“”•–—™›\xa0¡£§©ª«®°±·º»¿€¼½¾ˆ˜²³´µ¶¹×÷¢¥¨¬\xad¯¸¦¤ƒ‡")
 _PRINTED = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØŒÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøœùúûüÿ")
@@ -33,6 +35,8 @@ class Reading:
     """The sheet of a workbook; empty: its only one."""
     dropped: Counter[str] = field(default_factory=Counter)
     """What its reader left out (`images`) -> how often."""
+    named: dict[str, list[str]] = field(default_factory=dict)
+    """The names of what was left out, where they are known."""
     remarks: list[str] = field(default_factory=list)
     """What its reader had to guess."""
 
@@ -41,15 +45,26 @@ class Reading:
         if text not in self.remarks:
             self.remarks.append(text)
 
+    def leave_out(self, what: str, name: str) -> None:
+        """Count something that is left out, and keep its name."""
+        self.dropped[what] += 1
+        self.named.setdefault(what, []).append(name)
+
     def stating(self, encoding: str) -> Reading:
         """The same with an encoding; what is counted is counted in both."""
         return replace(self, encoding=encoding)
 
     @property
     def notes(self) -> list[str]:
-        """What was guessed, and one line on all that was left out."""
-        parts = [f"{what} ({count})" for what, count in sorted(self.dropped.items()) if count]
+        """What was guessed, and one line on all that was left out, with the first names."""
+        parts = [f"{what} ({self._counted(what)})" for what in sorted(+self.dropped)]
         return [*self.remarks, *(["left out: " + ", ".join(parts)] if parts else [])]
+
+    def _counted(self, what: str) -> str:
+        """`5: a, b, c and 2 more`."""
+        count, first = self.dropped[what], self.named.get(what, [])[:_NAMED]
+        more = f" and {count - len(first)} more" if count > len(first) else ""
+        return f"{count}: {', '.join(first)}{more}" if first else str(count)
 
 
 def decoded(file: Path, reading: Reading | None = None) -> Iterator[str]:
