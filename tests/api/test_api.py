@@ -228,8 +228,8 @@ def test_an_exception_has_the_message_of_the_terminal(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limit": -1}, "limit: Input should be greater than or equal to 1 (found -1)"),
-        ({"repeats": 0}, "repeats: Input should be greater than or equal to 1 (found 0)"),
+        ({"limit": -1}, "limit: must be 1 or more (found -1)"),
+        ({"repeats": 0}, "repeats: must be 1 or more (found 0)"),
         ({"sampel_ids": "q1"}, "sampel_ids: no such field; did you mean 'sample_ids'?"),
         ({"tags": "number"}, "tags: write name=value (found 'number')"),
         ({"shard": "5/4"}, "shard: write i/n with i from 1 to n (found '5/4')"),

@@ -392,7 +392,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a model that is not there for init": Mistake(
         ("init", "--questions", ROWS, "--name", "new", "--model", "embeded"),
-        ("model: 'embeded': no such file or folder; write embedded, hf:ORG/NAME",),
+        ("model: 'embeded': no such file or folder; did you mean 'embedded'?",),
     ),
     "an endpoint without a scheme": Mistake(
         (

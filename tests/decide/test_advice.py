@@ -973,15 +973,15 @@ def test_the_examples_name_tasks_and_metrics_that_are_shipped(file: Path) -> Non
     ("text", "said"),
     [
         ("sourcs: no", "sourcs: no such field; did you mean 'sources'?"),
-        ("sources: maybe", "sources: Input should be 'required', 'nice' or 'no' (found 'maybe')"),
-        ("updates_per_month: -1", "updates_per_month: Input should be greater than"),
-        ("volume_per_month: .inf", "volume_per_month: Input should be a finite number"),
-        ("margin: 1", "margin: Input should be less than 1"),
+        ("sources: maybe", "sources: must be 'required', 'nice' or 'no' (found 'maybe')"),
+        ("updates_per_month: -1", "updates_per_month: must be 0 or more (found -1"),
+        ("volume_per_month: .inf", "volume_per_month: must be a finite number"),
+        ("margin: 1", "margin: must be below 1 (found 1"),
         ("latency: {quantile: p95}", "latency.seconds: must be given"),
         ("latency: {seconds: 2, quantile: p99}", "latency.quantile"),
         ("weights: {qa: 0}", "weights: at least one task must have a weight above 0"),
         ("{format: [a], weights: {b: 1}}", "format: 'a' must have a weight above 0 in weights"),
-        ("needs: v2", "needs: Input should be 'v1' (found 'v2')"),
+        ("needs: v2", "needs: must be 'v1' (found 'v2')"),
     ],
 )
 def test_mistakes_in_a_needs_file_are_named(text: str, said: str, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_generator_is_judged_alone_where_it_has_labels_of_both_kinds(tmp_path:
     ("row", "told"),
     [
         ("{", "line 1: Invalid JSON"),
-        ("[]", "line 1: Input should be an object"),
+        ("[]", "line 1: must be an object"),
         ('{"answer": "x", "label": 1}', "line 1: passages: must be given"),
         ('{"answer": "x", "passages": []}', "label: must be given where there are no raters"),
         ('{"answer": 3, "passages": [], "label": 1}', "line 1: answer: must be a text .found 3"),

@@ -501,7 +501,7 @@ FAULTS = {
     "models: {embedded: {prompt: 1}}": "models.embedded: give both prompt and completion",
     "models: {embedded: {per_hour: 1}}": "per_hour and machine (cpu or gpu) go together",
     "models: {embedded: {}}": "give one of prompt and completion, per_hour, per_request",
-    "models: {embedded: {per_request: -1}}": "greater than or equal to 0",
+    "models: {embedded: {per_request: -1}}": "per_request: must be 0 or more (found -1)",
     "models: {embedded: {per_request: .nan}}": "finite",
     "models: {embedded: {per_request: 1, cached: 1}}": "cached and cached_share go together",
     "setups: {}": "give the price of one model at least",

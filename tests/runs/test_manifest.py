@@ -153,8 +153,8 @@ def test_verdicts_are_written_as_they_were_read(tmp_path: Path) -> None:
 def test_verdicts_of_an_unknown_format_or_shape_are_refused(tmp_path: Path) -> None:
     raw = json.loads((KEPT / "made" / GATES).read_text())
     for fault, told in (
-        ({"format": 1}, "format: Input should be 2"),
-        ({"state": "FINE"}, "state: Input should be"),
+        ({"format": 1}, "format: must be 2"),
+        ({"state": "FINE"}, "state: must be "),
         ({"gates": [{**raw["gates"][0], "surprise": 1}]}, r"gates\.0\.surprise: no such field"),
     ):
         (tmp_path / GATES).write_text(json.dumps({**raw, **fault}))

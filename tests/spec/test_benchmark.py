@@ -77,6 +77,11 @@ def test_the_corner_of_a_setup_follows_from_its_parts(parts: dict, kind: str) ->
         (SUITE + "engine: vlm\n", "engine: no engine 'vlm'; did you mean 'vllm'?"),
         (SUITE + "sed: 3\n", "sed: no such field; did you mean 'seed'?"),
         (SUITE + "seed: three\n", "seed: "),
+        (SUITE + "description: 7\n", "description: must be a text (found 7); quote it"),
+        (SUITE + "policy: {alpha: 0}\n", "policy.alpha: must be above 0 (found 0)"),
+        (SUITE + "policy: {alpha: 0.7}\n", "policy.alpha: must be 0.5 or less (found 0.7)"),
+        (SUITE + "tune: {dropout: 1}\n", "tune.dropout: must be below 1 (found 1)"),
+        (SUITE + "quantize: 2bit\n", "quantize: must be '4bit' or '8bit' (found '2bit')"),
         (SUITE + "dtype: int4\n", "dtype: "),
         ("setups: {base: {}}\n", "tasks: must be given"),
         ("tasks: [qa]\n", "setups: must be given"),
@@ -136,7 +141,9 @@ def test_a_fault_in_a_benchmark_file_is_named_with_file_and_field(
         (TASK + "rules: [{name: short, words: [1, 2, 3]}]\n", "rules.0.words"),
         (TASK + "rules: [{name: both, match: a, forbid: b}]\n", "one of match, forbid, words"),
         (TASK + "rules: [{name: number, match: 5}]\n", "rules.0.match"),
-        (TASK + "max_tokens: 0\n", "max_tokens: "),
+        (TASK + "max_tokens: 0\n", "max_tokens: must be 1 or more (found 0)"),
+        (TASK + "refusal: {say: no}\n", "refusal.say: must be a text (found False); quote it"),
+        (TASK + "refusal: {say: null}\n", "refusal.say: must be a text (found nothing)"),
         ("", "is empty; write description, rows, scorers"),
     ],
 )
@@ -159,6 +166,16 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
         "tasks",
         "setups.a.modl",
         "tsks",
+    ]
+
+
+def test_a_fault_in_the_recipe_of_all_setups_is_told_once(tmp_path: Path) -> None:
+    setups = "setups: {a: {tune: true}, b: {tune: {rank: 4}}, c: {tune: {epochs: -1}}}\n"
+    path = written(tmp_path, f"tasks: [qa]\ntune: {{epochs: 0, rnk: 4}}\n{setups}")
+    assert faults_of(load_suite, path).splitlines() == [
+        f"{path}: tune.epochs: must be 1 or more (found 0)",
+        f"{path}: tune.rnk: no such field; did you mean 'rank'?",
+        f"{path}: setups.c.tune.epochs: must be 1 or more (found -1)",
     ]
 
 

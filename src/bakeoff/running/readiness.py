@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bakeoff.core.hints import near
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.running.plan import Plan
 from bakeoff.setups.builder import gives_likelihoods, local_dtype
@@ -67,10 +68,9 @@ def _models(plan: Plan, setup: Setup) -> Iterator[str]:
             yield f"{place}retrieve.retriever: {problem}"
     for field, reference in named.items():
         if _is_missing(plan, reference) and reference != "embedded":
-            yield (
-                f"{field}: '{reference}': no such file or folder; write embedded, hf:ORG/NAME, a "
-                "model's folder, a .gguf file, or ENDPOINT:MODEL"
-            )
+            likely = near(reference, ["embedded"])
+            forms = "embedded, hf:ORG/NAME, a model's folder, a .gguf file, or ENDPOINT:MODEL"
+            yield f"{field}: '{reference}': no such file or folder{likely or f'; write {forms}'}"
     adapter = setup.tune.adapter if setup.tune else None
     if adapter and plan.suite.backend(setup.model).weights and _is_missing(plan, adapter):
         yield f"{where}tune.adapter: '{adapter}': no such folder"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,9 @@ from bakeoff.core.hints import shown as _short
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class File(BaseModel):
@@ -107,9 +110,12 @@ def validated(model: type[F], path: Path, raw: Any) -> F:
 
 def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
     """Every fault as `field: what is wrong`; `model` knows the names that a field could have."""
+    told = [(problem["loc"], _wrong(problem, model)) for problem in error.errors()]
     return [
-        _explain(problem["type"], problem["loc"], problem["msg"], problem["input"], model)
-        for problem in error.errors()
+        f"{'.'.join(map(str, place))}: {what}" if place else what
+        for place, what in told
+        # A benchmark's own recipe is in each of its setups, too, and told once.
+        if place[:1] != ("setups",) or (place[2:], what) not in told
     ]
 
 
@@ -124,22 +130,34 @@ _MUST_BE = {
 """Kind of fault -> what the value must be."""
 
 
-def _explain(
-    kind: str, place: tuple[int | str, ...], message: str, value: Any, model: type[BaseModel] | None
-) -> str:
-    where = ".".join(map(str, place))
+_LIMITS = {
+    **{"greater_than_equal": ("ge", "{} or more"), "greater_than": ("gt", "above {}")},
+    **{"less_than_equal": ("le", "{} or less"), "less_than": ("lt", "below {}")},
+}
+"""Kind of fault -> its bound, and what the value must be."""
+
+
+def _wrong(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
+    kind, place, value = problem["type"], problem["loc"], problem["input"]
+    message = problem["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         known = _fields_at(model, place[:-1]) if model else ()
-        return f"{where}: no such field{near(str(place[-1]), known)}"
+        return f"no such field{near(str(place[-1]), known)}"
     if kind == "missing":
-        return f"{where}: must be given"
-    if kind in _MUST_BE and where:
-        return f"{where}: must be {_MUST_BE[kind]} (found {masked(_short(value))})"
-    if kind == "string_pattern_mismatch" and "'^https?://" in message:
+        return "must be given"
+    if kind in _MUST_BE and place:
+        hint = (
+            "; quote it" if kind == "string_type" and isinstance(value, bool | int | float) else ""
+        )
+        return f"must be {_MUST_BE[kind]} (found {masked(_short(value))}){hint}"
+    if kind in _LIMITS:
+        bound, words = _LIMITS[kind]
+        message = f"must be {words.format(str(problem['ctx'][bound]).removesuffix('.0'))}"
+    elif kind == "string_pattern_mismatch" and "'^https?://" in message:
         message = "must be an address such as http://HOST:PORT/v1"
-    message = message.removeprefix("Value error, ")
+    message = message.replace("Input should be ", "must be ", 1)
     shown = "" if isinstance(value, dict | list) else f" (found {masked(repr(value))})"
-    return f"{where}: {message}{shown}" if where else message
+    return f"{message}{shown}"
 
 
 def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> Collection[str]:

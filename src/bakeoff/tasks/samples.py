@@ -74,7 +74,8 @@ def _sample(
     """
     question = own.question
     if not isinstance(question, str) or not question.strip():
-        wrong.append(f"question: must be a text, found {question!r}")
+        blank = question is None or isinstance(question, str)
+        wrong.append(f"question: {'is blank' if blank else _no_text(question, 'a text')}")
         return None
     fields = {k: str(v) for k, v in row.items() if isinstance(v, _SCALARS)}
     if missing := [name for name in wanted if name not in fields]:
@@ -150,6 +151,13 @@ def _texts(value: object, column: str, wrong: list[str]) -> tuple[str, ...]:
         return (value,)
     values = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(v, str) for v in values):
-        wrong.append(f"{column}: must be texts, found {value!r}")
+        wrong.append(f"{column}: {_no_text(value, 'texts')}")
         return ()
     return tuple(values)
+
+
+def _no_text(value: object, wanted: str) -> str:
+    """What is wrong with a value that is no text, or no list of texts."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    quoted = all(isinstance(part, str | int | float) for part in parts)
+    return f"must be {wanted}, found {value!r}{'; quote it' if quoted else ''}"

@@ -41,7 +41,10 @@ def pdf_text(file: Path, reading: Reading) -> str:
         raise BakeoffError(f"{file}: is encrypted; save a copy without a password") from error
     except Exception as error:  # pypdf raises many unrelated types for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise BakeoffError(f"{file}: cannot be read as PDF: {reason}") from error
+        raise BakeoffError(
+            f"{file}: cannot be read as PDF: {reason}; leave the file out, or save it anew as PDF "
+            "or text"
+        ) from error
     reading.dropped["pages without text"] += sum(not page for page in pages)
     text = "\n\n".join(page for page in pages if page).translate(_SIGNS)
     # Fonts without a table of their signs give halves of pairs, which no file can hold.

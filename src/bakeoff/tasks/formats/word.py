@@ -45,7 +45,10 @@ def word_text(file: Path, reading: Reading) -> str:
     try:
         document = docx.Document(str(file))
     except (BadZipFile, KeyError, ValueError, OpcError) as error:
-        raise BakeoffError(f"{file}: cannot be read as DOCX: damaged, or no Word file") from error
+        raise BakeoffError(
+            f"{file}: cannot be read as DOCX: damaged, or no Word file; leave the file out, or "
+            "save it anew as DOCX or text"
+        ) from error
     body = document.element.body
     for element in body.iter():
         if kind := _DROPPED.get(element.tag):

@@ -64,7 +64,9 @@ def _opened(file: Path, *, values: bool) -> Workbook:
             warnings.simplefilter("ignore")
             return openpyxl.load_workbook(file, data_only=values)
     except (BadZipFile, KeyError, ValueError, OSError) as error:
-        raise BakeoffError(f"{file}: cannot be read as XLSX: damaged, or none") from error
+        raise BakeoffError(
+            f"{file}: cannot be read as XLSX: damaged, or none; save it anew as XLSX or CSV"
+        ) from error
 
 
 def _sheet(workbook: Workbook, file: Path, name: str) -> Worksheet:
