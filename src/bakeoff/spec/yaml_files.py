@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,10 +22,6 @@ from bakeoff.core.hints import shown as _short
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 
 class File(BaseModel):
     # Built when first used: a command that reads no such file does not wait for it.
@@ -137,7 +133,8 @@ _LIMITS = {
 """Kind of fault -> its bound, and what the value must be."""
 
 
-def _wrong(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
+def _wrong(problem: Any, model: type[BaseModel] | None) -> str:
+    """What is wrong with a value, by one of the `errors()` of pydantic."""
     kind, place, value = problem["type"], problem["loc"], problem["input"]
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
@@ -146,10 +143,9 @@ def _wrong(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
     if kind == "missing":
         return "must be given"
     if kind in _MUST_BE and place:
-        hint = (
-            "; quote it" if kind == "string_type" and isinstance(value, bool | int | float) else ""
-        )
-        return f"must be {_MUST_BE[kind]} (found {masked(_short(value))}){hint}"
+        unquoted = kind == "string_type" and isinstance(value, bool | int | float)
+        found = f"must be {_MUST_BE[kind]} (found {masked(_short(value))})"
+        return f"{found}; quote it" if unquoted else found
     if kind in _LIMITS:
         bound, words = _LIMITS[kind]
         message = f"must be {words.format(str(problem['ctx'][bound]).removesuffix('.0'))}"
