@@ -23,6 +23,7 @@ from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
 
+
 class File(BaseModel):
     # Built when first used: a command that reads no such file does not wait for it.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
