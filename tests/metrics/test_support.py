@@ -516,6 +516,8 @@ A public footpath leads to the door.
         ("There is no charge for the cot.", False),
         ("A public footpath leads to the door.", False),
         ("There are no canoes.", False),
+        ("The house is sauna-free.", False),
+        ("Dogs are not taken before May.", False),
         ("A deposit is needed.", True),
         ("Linen is included.", True),
         ("It has a hot tub.", True),
@@ -554,6 +556,8 @@ WALKS = "walk,steep,marked\nRim,yes,no\nGorge,no,no\nLake,no,no"
     [
         (PLANS, "Team has exports, Basic does not.", False),
         (PLANS, "The price of Basic is 4.", False),
+        (PLANS, "Basic has no exports, while Team has them.", False),
+        (PLANS, "There are no exports in Basic; Team has exports.", False),
         (PLANS, "Basic has exports.", True),
         (PLANS, "Team has no audit log.", True),
         (HUTS, "Arn is heated.", False),

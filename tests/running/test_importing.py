@@ -405,6 +405,13 @@ def test_refusals_are_left_out_of_support_whatever_scorers_are_beside_it(
 KEYS = ["Mrs. Odell keeps the key.", "It hangs in the hall."]
 
 
+def test_passages_without_a_text_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"id": "1", "a": "She keeps it.", "seen": [{"url": "x"}]}) + "\n")
+    with pytest.raises(BakeoffError, match=r"passages: found .*; texts, or objects with `text`"):
+        take(tmp_path, file, columns=["answer=a", "passages=seen"], scorers=["faithfulness"])
+
+
 @pytest.mark.parametrize(
     ("cell", "texts"),
     [
@@ -412,6 +419,7 @@ KEYS = ["Mrs. Odell keeps the key.", "It hangs in the hall."]
         ("[1] " + KEYS[0], ["[1] " + KEYS[0]]),
         (json.dumps(KEYS), KEYS),
         (repr(KEYS), KEYS),
+        (json.dumps([{"page_content": KEYS[0]}, {"content": KEYS[1], "score": 1}]), KEYS),
         ("", []),
     ],
 )

@@ -236,6 +236,7 @@ def test_a_name_that_is_no_text_is_no_name(raw: dict, told: str) -> None:
         ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' occurs twice"),
         ("x:\n  a: 1\n  a: 2\n", "line 3: key 'a' occurs twice"),
         ("a: &n 1\nb: *n\n", "line 2: YAML aliases are not allowed"),
+        ("a: {<<: {b: 1}}\n", "line 1: YAML merge keys (<<) are not allowed"),
         ("a: [1\n", "not valid YAML"),
         ("a: !!python/object:os.system {}\n", "not valid YAML"),
         ("prompt: {{question}}\n", ""),
@@ -243,7 +244,18 @@ def test_a_name_that_is_no_text_is_no_name(raw: dict, told: str) -> None:
         ("a: 2024-02-31\n", ""),
         ("[" * 5000, ""),
     ],
-    ids=["twice", "twice inside", "alias", "open", "object", "braces", "list key", "date", "deep"],
+    ids=[
+        "twice",
+        "twice inside",
+        "alias",
+        "merge",
+        "open",
+        "object",
+        "braces",
+        "list key",
+        "date",
+        "deep",
+    ],
 )
 def test_yaml_that_hides_a_mistake_is_refused_with_its_file(
     text: str, told: str, tmp_path: Path

@@ -124,22 +124,25 @@ SOLVED = {**NOTES, "faq": "# Often asked\nQ: How heavy is the barrow?\nA: It is 
 
 def test_a_question_within_a_training_question_with_its_answer_is_a_leak(tmp_path: Path) -> None:
     test = [
-        row("q1", "When does the east gate open?", "6.40"),
+        row("q1", "When does the east gate open?", "at dawn"),
         row("q2", "Kindly say: how heavy is the old barrow?", "19 kilos"),
         row("q3", "Who has the key to the shed?", "Voss"),
         row("q4", "Who paints?", "Lund"),
+        row("q5", "Is the small shop open on Sundays?", "yes"),
     ]
     train = [
-        row("t1", "A visitor wants to know: when does the east gate open? Be brief.", "6.40"),
+        row("t1", "A visitor wants to know: when does the east gate open? Be brief.", "at dawn"),
         row("t2", "How heavy is the old barrow?", "19 kilos"),
         # Asked of another time, it has another answer.
         row("t3", "In the winter months, who has the key to the shed?", "Lund"),
         row("t4", "In the spring of the next year, who paints the long wall there?", "Lund"),
+        # Yes and small numbers are answers to much.
+        row("t5", "Is the small shop open on Sundays in December?", "yes"),
     ]
     found = audited(project(tmp_path, test, train))
-    assert count(found, "overlap_held") == (2, 4, ("q1 = t1", "q2 = t2"))
-    assert count(found, "leak") == (2, 4, ("q1 = t1", "q2 = t2"))
-    assert count(found, "overlap_near") == count(found, "left_out") == (0, 4, ())
+    assert count(found, "overlap_held") == (2, 5, ("q1 = t1", "q2 = t2"))
+    assert count(found, "leak") == (2, 5, ("q1 = t1", "q2 = t2"))
+    assert count(found, "overlap_near") == count(found, "left_out") == (0, 5, ())
 
 
 def test_a_solved_question_in_a_document_is_a_leak_unless_it_is_its_gold(tmp_path: Path) -> None:

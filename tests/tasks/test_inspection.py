@@ -96,6 +96,8 @@ def test_a_column_whose_values_are_mostly_names_of_documents_is_gold(tmp_path: P
     (gold,) = (guess for guess in seen.guesses if guess.field == "gold")
     assert (gold.column, gold.reason) == ("doc", "2 of 3 values are names of documents")
     assert "gold" not in seen.taking({"gold": ""}).mapping
+    half = inspect_rows(tmp_path / "a.csv", ["hull", "boats"])
+    assert "gold" not in {guess.field for guess in half.guesses}
 
 
 def test_answers_of_which_some_are_names_of_documents_are_answers(tmp_path: Path) -> None:

@@ -250,6 +250,31 @@ def test_training_rows_without_ids_are_kept_beside_a_change(tmp_path: Path) -> N
     assert [s.question for s in load_task(path).train] == [train[0]["question"], new["question"]]
 
 
+def test_ids_may_be_numbers_of_any_library(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(
+        "import decimal, numpy\n"
+        "def numbered(rows):\n"
+        "    kinds = [numpy.int64, decimal.Decimal]\n"
+        "    return [{**row, 'id': kinds[n % 2](n)} for n, row in enumerate(rows)]\n"
+    )
+    rows = {"test": {"files": "test.jsonl", "adapt": "./made.py::numbered"}}
+    path = write_task(tmp_path, [GOOD, {**GOOD, "id": "q2", "question": "How wide?"}], rows=rows)
+    assert [sample.id for sample in load_task(path).samples] == ["0", "1"]
+
+
+def test_a_row_whose_number_is_the_id_of_another_is_told_before_a_change(tmp_path: Path) -> None:
+    train = [
+        {"id": None, "question": "Who made the red boat?", "targets": "x"},
+        {"id": "1", "question": "Why?", "targets": "y"},
+    ]
+    path = write_task(tmp_path, [GOOD], train)
+    (tmp_path / "new.jsonl").write_text(json.dumps({**train[1], "targets": "z"}))
+    file = yaml.safe_load(path.read_text())
+    file["rows"]["train"] = {"files": "train.jsonl", "changes": "new.jsonl"}
+    path.write_text(yaml.safe_dump(file))
+    assert "train row 2 ('1'): id occurs twice" in faults_of(path)
+
+
 def test_a_training_row_that_repeats_a_test_row_is_refused_or_dropped(tmp_path: Path) -> None:
     train = [
         {"id": "t1", "question": "how heavy IS it", "targets": "19"},

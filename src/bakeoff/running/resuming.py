@@ -58,13 +58,16 @@ def unfinished(plan: Plan, results: Path, progress: Progress) -> Path | None:
     One that goes on in another process is passed over, with a note.
     Runs of other plans, such as another shard, may have been made since.
     """
+    going_on: list[str] = []
     for folder, manifest in runs_of(plan, results):
         if manifest.complete and not unreported(folder):
             return None
         if not store.busy(folder):
             return folder
+        going_on.append(folder.name)
+    if going_on:
         progress.note(
-            f"{folder.name}, a run of the same plan, goes on in another process: this is a new "
+            f"{going_on[0]}, a run of the same plan, goes on in another process: this is a new "
             "run, and the times of both are longer than alone"
         )
     return None

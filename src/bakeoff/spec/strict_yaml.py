@@ -36,6 +36,8 @@ class _StrictLoader(yaml.SafeLoader):
                 raise BakeoffError(f"line {line}: a key must be a text; quote what has braces")
             if key.tag != _TEXT:
                 # `no` and `off` would be one and the same name, False.
+                if key.tag == _MERGE:
+                    raise BakeoffError(f"line {line}: YAML merge keys (<<) are not allowed")
                 raise BakeoffError(
                     f"line {line}: key {key.value or '(none)'}: YAML reads "
                     f"{_KINDS.get(key.tag, 'no text')}; quote it: '{key.value or 'NAME'}'"
@@ -47,6 +49,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 _TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
 _KINDS = {
     "tag:yaml.org,2002:bool": "true or false",
     "tag:yaml.org,2002:null": "nothing",

@@ -50,6 +50,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Field of a task's rows -> names of columns that may hold it, the likeliest first."""
 _DIGITS = re.compile(r"\d+")
+MOST = 2 / 3
+"""The share of a column's values that name documents from which on it is the gold column."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def guesses(
     """At most one column for each field; `columns` are names with (some of) their values.
 
     By their names, else by their values: texts that end in a question mark, running numbers. Of
-    `documents`, ids or file names, gold is the column whose values name most, at least half.
+    `documents`, ids or file names, gold is the column whose values name most, at least `MOST`.
     """
     taken: dict[str, Guess] = {}
 
@@ -124,7 +126,7 @@ def _gold(columns: Mapping[str, Sequence[Any]], documents: Collection[str]) -> I
             # Answers may be the names of some documents.
             if any(_by_name(field, {name: values}) for field in ("targets", "id")):
                 continue
-        if texts and count >= len(texts) / 2:
+        if texts and count >= MOST * len(texts):
             likely.append((count / len(texts), Guess("gold", name, reason)))
     # A typo in a few of them is told by whoever reads the task, as of a column that was named.
     yield from (guess for _, guess in sorted(likely, key=lambda part: -part[0]))

@@ -67,14 +67,17 @@ def near_pairs(test: Mapping[str, str], train: Mapping[str, str]) -> Iterator[tu
 
 def held_pairs(parts: Mapping[str, str], wholes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Every (part's id, whole's id) where a longer text holds all words of a part, in order."""
-    starts: dict[tuple[str, ...], list[tuple[str, list[str]]]] = defaultdict(list)
+    known: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    lengths: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    """Of the parts that start with some words."""
     for key, text in parts.items():
-        part = list(terms(text))
+        part = tuple(terms(text))
         if len(part) >= FEWEST:
-            starts[tuple(part[:FEWEST])].append((key, part))
+            known[part].append(key)
+            lengths[part[:FEWEST]].add(len(part))
     for other, text in wholes.items():
-        whole = list(terms(text))
+        whole = tuple(terms(text))
         for at in range(len(whole) - FEWEST + 1):
-            for key, part in starts.get(tuple(whole[at : at + FEWEST]), ()):
-                if len(part) < len(whole) and whole[at : at + len(part)] == part:
-                    yield key, other
+            for length in sorted(lengths.get(whole[at : at + FEWEST], ())):
+                if length < len(whole):
+                    yield from ((key, other) for key in known.get(whole[at : at + length], ()))

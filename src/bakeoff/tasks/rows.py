@@ -145,7 +145,12 @@ def changed_rows(
     lists: Collection[str] = (),
 ) -> list[dict[str, object]]:
     """The rows after a change: some replaced, some gone, new ones behind them; `column` has ids."""
-    by_name = {id_of(row.get(column), number): dict(row) for number, row in enumerate(rows, 1)}
+    by_name: dict[str, dict[str, object]] = {}
+    for number, row in enumerate(rows, 1):
+        name = id_of(row.get(column), number)
+        if name in by_name:
+            raise BakeoffError(f"{path}: train row {number} ('{name}'): id occurs twice")
+        by_name[name] = dict(row)
     for number, row in enumerate(_rows(changes, path, reading, lists), 1):
         if row.get(column) in (None, ""):
             raise BakeoffError(f"{path}: train.changes row {number}: {column}: must be given")

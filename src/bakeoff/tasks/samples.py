@@ -43,7 +43,7 @@ def samples_of(read: Rows, file: TaskFile, where: str, problems: list[str]) -> l
         own = parts_of(_Columns, renamed)
         identity = id_of(own.id, number)
         wrong = ["id occurs twice"] if identity in seen else []
-        if isinstance(own.id, bool) or not isinstance(own.id, str | int | float | None):
+        if isinstance(own.id, bool | list | tuple | dict):
             wrong.append(f"id: must be a text or a number, found {own.id!r}")
         seen.add(identity)
         if sample := _sample(identity, own, renamed, wanted, wrong):

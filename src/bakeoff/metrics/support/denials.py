@@ -34,7 +34,8 @@ _ABSENT = _stems(
     "excluded against ruled"
 )
 """Words that say of what is named before them that it is not so."""
-_CONDITIONS = _stems("if unless until except without")
+_FREE = _stems("free")
+_CONDITIONS = _stems("if unless until except without before after")
 """Words that make a denial one for some cases only."""
 _FOR = _stems("for thanks")
 """Words between a negator and a name that say what something else is for, or comes from."""
@@ -61,7 +62,7 @@ def denied_words(aligned: Alignment, evidence: Evidence) -> list[str]:
     for words, known in values.items():
         spot = _place(words, spots)
         # A name that is yes in one place and no in another says nothing by itself.
-        if not spot or len(known) > 1:
+        if not spot or len(known) > 1 or not _in_one_breath(aligned.words, clauses, *spot):
             continue
         (value,) = known
         says_no = _is_denied(aligned.words, clauses, *spot)
@@ -107,6 +108,14 @@ def _place(words: Sequence[Word], spots: Mapping[str, tuple[int, int]]) -> tuple
         return None
     first, last = min(places)[0], max(places)[1]
     return (first, last) if last - first < len(places) + SPREAD else None
+
+
+def _in_one_breath(
+    words: Sequence[Word], clauses: Sequence[tuple[int, int]], first: int, last: int
+) -> bool:
+    """Whether a name's words belong together: not "Basic has no wifi, while Pro has it"."""
+    turned = any(word.key in _TURNING for word in words[first:last])
+    return clauses[first] == clauses[last] and not turned
 
 
 def _clauses(aligned: Alignment) -> list[tuple[int, int]]:
@@ -175,7 +184,7 @@ def _is_absent(
 ) -> bool:
     """Whether a name is said to be absent in other words: "denies fever", "pets are forbidden"."""
     before = [word.key for word in words[max(first - 2, 0) : first]]
-    if (before[-1:] and before[-1] in _ABSENT) or before == ["fre", "of"]:
+    if (before[-1:] and before[-1] in _ABSENT) or (before[-1:] == ["of"] and before[0] in _FREE):
         return True
     for at in range(last + 1, len(words)):
         if clauses[at][1] != clauses[last][1] or words[at].key in _TURNING:
@@ -185,5 +194,8 @@ def _is_absent(
         if words[at].key == "and" and (behind.negator or behind.key in _VERBS | _SUBJECTS):
             return False
         if words[at].negator or words[at].key in _ABSENT:
+            return True
+        # "gluten-free"
+        if at == last + 1 and words[at].key in _FREE:
             return True
     return False

@@ -119,8 +119,13 @@ class OnFleet:
                 fleet.give(worker, part)
             if not any(isinstance(worker.busy, Job) for worker in fleet.alive) and parts.over:
                 return
+            waiting = []
             for worker, message in fleet.listen():
-                yield from _taken(parts, worker, message, sending)
+                yield from _taken(parts, worker, message)
+                waiting.append((worker, message))
+            # Behind all outcomes that have come: what stops the next request loses none of them.
+            for worker, message in waiting:
+                _let_go(worker, message, sending)
 
     def _alone(self, task: Task, samples: Sequence[Sample], chunk: Chunk) -> Outcomes:
         """Outcomes from one worker, while all others are idle."""
@@ -134,8 +139,9 @@ class OnFleet:
             if parts.over and not any(isinstance(w.busy, Job) for w in self.fleet.alive):
                 return
             for worker, message in self.fleet.listen(catching_up=timer is None):
-                for index, outcome in _taken(parts, worker, message, unwatched):
+                for index, outcome in _taken(parts, worker, message):
                     yield indices.index(index), outcome
+                _let_go(worker, message, unwatched)
 
     def _timer(self) -> Worker | None:
         """The worker that times, as soon as nobody else is at work."""
@@ -145,17 +151,13 @@ class OnFleet:
         return None if any(worker.busy for worker in others) else self._timing
 
 
-def _taken(parts: Parts, worker: Worker, message: object, sending: Sending) -> Outcomes:
+def _taken(parts: Parts, worker: Worker, message: object) -> Outcomes:
     job = worker.busy
     if not isinstance(job, Job):
         return
     if isinstance(message, Got):
         take(worker, job, message)
         yield from message.outcomes
-        for index in message.sent:
-            sending(index)
-        if message.sent:
-            worker.link.send(Go())
     elif isinstance(message, Returned):
         worker.tokens, worker.busy = message.value, None
     elif isinstance(message, Lost):
@@ -183,3 +185,11 @@ def on_fleet(plan: Plan, workspace: Workspace, progress: Progress, site: Site) -
         ]
     )
     return OnFleet(Fleet(plan, workspace, progress, site))
+
+
+def _let_go(worker: Worker, message: object, sending: Sending) -> None:
+    """Tell of the requests that a worker is about to send, and let it."""
+    if isinstance(message, Got) and message.sent:
+        for index in message.sent:
+            sending(index)
+        worker.link.send(Go())

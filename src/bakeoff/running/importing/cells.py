@@ -186,6 +186,10 @@ def _scores(value: Value, taken: Fields) -> Iterator[tuple[str, Score]]:
             yield metric, _score(metric, held[path])
 
 
+OTHER_TEXTS = ("page_content", "content")
+"""What other libraries call the text of a passage."""
+
+
 class _Shown(NamedTuple):
     """A passage as a row holds it."""
 
@@ -194,12 +198,21 @@ class _Shown(NamedTuple):
     score: Any = None
 
 
+def _shown(entry: dict[str, Any]) -> _Shown:
+    """An object with a text, which other libraries call `page_content` or `content`."""
+    given = parts_of(_Shown, entry)
+    named = [entry[name] for name in ("text", *OTHER_TEXTS) if entry.get(name) is not None]
+    if not named:
+        raise Bad("passages", entry, "texts, or objects with `text`, work")
+    return given._replace(text=named[0])
+
+
 def _passages(value: Any) -> tuple[Passage, ...]:
     """The passages of an answer: texts, or objects with `text`, and `document` and `score`."""
     listed = _listed(value)
     passages = []
     for entry in listed:
-        given = parts_of(_Shown, entry) if isinstance(entry, dict) else _Shown(entry)
+        given = _shown(entry) if isinstance(entry, dict) else _Shown(entry)
         text = _plain("passages", given.text)
         score = _number("passages", given.score, "a number works as its score")
         # Equal texts are one document where nothing says which.

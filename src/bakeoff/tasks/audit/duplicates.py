@@ -20,6 +20,8 @@ _PIECE = re.compile(r"\n+|(?<=[.?!])\s+")
 _MARK = re.compile(r"^\W*(?:q|question)\s*[:.)]\s*", re.IGNORECASE)
 FEWEST = 3
 """Words of a question from which on a document can hold a copy of it: headings are shorter."""
+COMMON = re.compile(r"yes|no|true|false|\d{0,2}")
+"""Answers that say little of which question they are for."""
 
 Copies = Mapping[str, str]
 """Test id -> the training row or document that repeats its question."""
@@ -78,8 +80,8 @@ def copies(tests: Sequence[Sample], train: Sequence[Sample]) -> dict[str, str]:
 def held_copies(task: Task, train: Sequence[Sample]) -> dict[str, str]:
     """Test id -> a training row whose question holds the test question, or stands in it.
 
-    With an answer in common: "And in winter, ..." may be asked for another one. Not for labels,
-    which many rows share.
+    With an answer in common: "And in winter, ..." may be asked for another one. Not for labels
+    and `COMMON` answers, which many rows share.
     """
     if task.file.labels:
         return {}
@@ -89,7 +91,7 @@ def held_copies(task: Task, train: Sequence[Sample]) -> dict[str, str]:
     pairs = chain(held_pairs(asked, taught), ((b, a) for a, b in held_pairs(taught, asked)))
     found: dict[str, str] = {}
     for test, row in pairs:
-        if _answers(tests[test]) & _answers(rows[row]):
+        if any(not COMMON.fullmatch(a) for a in _answers(tests[test]) & _answers(rows[row])):
             found.setdefault(test, row)
     return {name: found[name] for name in tests if name in found}
 
@@ -145,8 +147,9 @@ def leaks(task: Task, suite: Suite) -> dict[str, str]:
     corpora = [name for name in task.corpora if calls or name in read]
     trains = calls or any(s.tune and not s.tune.adapter for s in setups)
     trains |= any(task.file.corpora[name].examples for name in corpora)
-    taught = {**held_copies(task, task.train), **copies(task.population, task.train)}
-    copy_of = {**solved(task, corpora), **(taught if trains else {})}
+    copy_of = solved(task, corpora)
+    if trains:
+        copy_of |= held_copies(task, task.train) | copies(task.population, task.train)
     return {s.id: copy_of[s.id] for s in task.population if s.id in copy_of}
 
 

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from bakeoff.core.words import BakeoffError
+from bakeoff.running.importing.cells import OTHER_TEXTS
 from bakeoff.running.importing.foreign import Foreign, is_number, understood
 from bakeoff.running.importing.sources import MONEY, PASSAGES, OwnRow, Row, Source, slug
 from bakeoff.tasks.formats.decoding import decoded
@@ -186,9 +187,19 @@ def _labels(file: Path) -> Mapping[str, str]:
     return names
 
 
+def _is_text(value: Any) -> bool:
+    """Whether a variable may be passages: a text, or a list of texts or objects with one."""
+    if isinstance(value, list):
+        return bool(value) and all(
+            isinstance(part, str) or (isinstance(part, dict) and {"text", *OTHER_TEXTS} & {*part})
+            for part in value
+        )
+    return isinstance(value, str)
+
+
 def _row(result: _Result, labels: Mapping[str, str]) -> OwnRow:
     response, variables = result.response, result.vars
-    looked_up = next((name for name in PASSAGES if name in variables), None)
+    looked_up = next((name for name in PASSAGES if _is_text(variables.get(name))), None)
     others = (name for name in variables if name != looked_up)
     asked = next((name for name in _QUESTIONS if name in variables), next(others, None))
     provider = result.provider.label or result.provider.id
