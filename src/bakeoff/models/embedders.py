@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.util import load_file_path
 from transformers import PreTrainedModel
 
+from bakeoff.core.parts import parts_of
 from bakeoff.core.words import BakeoffError, Passage, digest, sha256_file
 from bakeoff.models import wheels
 from bakeoff.models.device import native_dtypes
@@ -74,13 +76,20 @@ class LocalEmbedder:
         return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
+class _Module(NamedTuple):
+    """An entry of `modules.json`: a layer of sentence-transformers."""
+
+    path: str | None
+
+
 def _require_weights(model: SentenceTransformer, source: str) -> None:
     """Raise `ValueError` where some of the weights that make vectors would be random."""
     network = getattr(model[0], "auto_model", None)
     if not isinstance(network, PreTrainedModel) or hasattr(network, "peft_config"):
         return
     modules = load_file_path(source, "modules.json")
-    subfolder = json.loads(Path(modules).read_text())[0]["path"] if modules else ""
+    first = json.loads(Path(modules).read_text())[0] if modules else {}
+    subfolder = parts_of(_Module, first).path or ""
     # Its own pooler is for classifiers: vectors come from the tokens'.
     require_filled(type(network), source, subfolder, unused="pooler.")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
 
 from bakeoff.core.hints import near
 from bakeoff.core.hints import shown as _short
+from bakeoff.core.parts import parts_of
 from bakeoff.core.secrets import masked
 from bakeoff.core.words import BakeoffError, faults
 from bakeoff.spec import names
@@ -107,7 +108,8 @@ def validated(model: type[F], path: Path, raw: Any) -> F:
 
 def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
     """Every fault as `field: what is wrong`; `model` knows the names that a field could have."""
-    told = [(problem["loc"], _wrong(problem, model)) for problem in error.errors()]
+    problems = [parts_of(_Problem, problem) for problem in error.errors()]
+    told = [(problem.loc, _wrong(problem, model)) for problem in problems]
     return [
         f"{'.'.join(map(str, place))}: {what}" if place else what
         for place, what in told
@@ -134,10 +136,20 @@ _LIMITS = {
 """Kind of fault -> its bound, and what the value must be."""
 
 
-def _wrong(problem: Any, model: type[BaseModel] | None) -> str:
-    """What is wrong with a value, by one of the `errors()` of pydantic."""
-    kind, place, value = problem["type"], problem["loc"], problem["input"]
-    message = problem["msg"].removeprefix("Value error, ")
+class _Problem(NamedTuple):
+    """One of the `errors()` of pydantic."""
+
+    type: str
+    loc: tuple[int | str, ...]
+    input: Any
+    msg: str
+    ctx: Any = None
+
+
+def _wrong(problem: _Problem, model: type[BaseModel] | None) -> str:
+    """What is wrong with a value."""
+    kind, place, value = problem.type, problem.loc, problem.input
+    message = problem.msg.removeprefix("Value error, ")
     if kind == "extra_forbidden":
         known = _fields_at(model, place[:-1]) if model else ()
         return f"no such field{near(str(place[-1]), known)}"
@@ -149,7 +161,7 @@ def _wrong(problem: Any, model: type[BaseModel] | None) -> str:
         return f"{found}; quote it" if unquoted else found
     if kind in _LIMITS:
         bound, words = _LIMITS[kind]
-        message = f"must be {words.format(str(problem['ctx'][bound]).removesuffix('.0'))}"
+        message = f"must be {words.format(str(problem.ctx[bound]).removesuffix('.0'))}"
     elif kind == "string_pattern_mismatch" and "'^https?://" in message:
         message = "must be an address such as http://HOST:PORT/v1"
     message = message.replace("Input should be ", "must be ", 1)

@@ -121,26 +121,24 @@ def _write_task(folder: Path, wanted: Import, taken: Intake) -> Path:
     )
     with (place / f"{taken.name}.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
-    refusal = _refusal(wanted)
+    phrases = _phrases(wanted)
     made = {
         "description": _DESCRIPTION,
         "rows": {"test": f"{taken.name}.jsonl"},
         "scorers": list(wanted.scorers),
         **({"normalization": STRICT} if compares_texts(metrics) else {}),
-        **({"refusal": refusal} if refusal else {}),
+        **({"refusal": {"say": "I do not know.", "phrases": list(phrases)}} if phrases else {}),
     }
     file = place / f"{taken.name}.yaml"
     file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     return file
 
 
-def _refusal(wanted: Import) -> dict[str, Any] | None:
-    """What counts as declining, where a scorer treats answers that decline apart."""
+def _phrases(wanted: Import) -> tuple[str, ...]:
+    """What counts as declining; none where no scorer treats answers that decline apart."""
     asked = {Metric.parse(text).name for text in wanted.scorers}
     apart = asked & {*BY_REFUSALS, *WITHOUT_REFUSALS} or asked <= set(NEED_NO_ANSWER)
-    if not (wanted.refusals or apart):
-        return None
-    return {"say": "I do not know.", "phrases": list(wanted.refusals or PHRASES)}
+    return tuple(wanted.refusals or PHRASES) if wanted.refusals or apart else ()
 
 
 _DESCRIPTION = "What the rows of another tool say of their samples."
@@ -266,9 +264,9 @@ def _notes_of_scorers(wanted: Import, samples: Iterable[Sample]) -> Iterator[str
             "answers and targets are compared in strict normalization, which tells 1.5 from 15 and "
             "C from C++; exact_match(normalization='squad') is SQuAD's"
         )
-    refusal = _refusal(wanted)
+    phrases = _phrases(wanted)
     apart = {metric.name for metric in metrics} & {*BY_REFUSALS, *WITHOUT_REFUSALS}
-    if not refusal or not (apart or wanted.refusals):
+    if not phrases or not (apart or wanted.refusals):
         return
     named = "those of --refusal" if wanted.refusals else "the default ones, or --refusal"
     yield (
@@ -278,7 +276,7 @@ def _notes_of_scorers(wanted: Import, samples: Iterable[Sample]) -> Iterator[str
     declining = [
         sample.id
         for sample in samples
-        if any(refused(target, refusal["phrases"]) for target in sample.targets)
+        if any(refused(target, phrases) for target in sample.targets)
     ]
     if declining:
         first = ", ".join(map(repr, declining[:FIRST]))
