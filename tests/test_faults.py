@@ -192,9 +192,12 @@ def test_a_run_that_goes_on_elsewhere_is_told_and_its_command_resumes_it(
     tmp_path: Path, quick: Any, cli: Cli
 ) -> None:
     with running_stub(latency=0.0) as url:
-        file = write_words(tmp_path, 80, url, limits={"tokens": 20})
-        assert quick("--limit", "70").returncode == 20
-        folder = run_of(tmp_path).folder
+        file = write_words(tmp_path, 80, url)
+        assert quick("--limit", "70").returncode == 0
+        before = run_of(tmp_path).folder
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"limits": {"tokens": 20}}))
+        assert quick("--limit", "70", "--new", "--no-cache").returncode == 20
+        (folder,) = set(before.parent.glob("2*")) - {before}
         told = cli("gate", folder.name, "--check", "base.words.exact_match >= 0", cwd=tmp_path)
         command = f"bakeoff run {file.relative_to(tmp_path)} --limit 70 --resume {folder.name}"
         assert told.returncode == 12 and command in told.stderr

@@ -61,7 +61,7 @@ def unfinished(plan: Plan, results: Path, progress: Progress) -> Path | None:
     going_on: list[str] = []
     for folder, manifest in runs_of(plan, results):
         if manifest.complete and not unreported(folder):
-            return None
+            break
         if not store.busy(folder):
             return folder
         going_on.append(folder.name)
